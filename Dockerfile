@@ -1,0 +1,25 @@
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY bot ./bot
+RUN python -m venv /opt/easel && /opt/easel/bin/pip install --no-cache-dir .
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --create-home --home-dir /home/easel easel \
+    && install -d -o easel -g easel /data
+COPY --from=build /opt/easel /opt/easel
+ENV PATH=/opt/easel/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DATA_DIR=/data \
+    DATABASE_URL=sqlite:////data/easel.db
+USER easel
+WORKDIR /data
+VOLUME /data
+# The process answers; /readyz also says whether Discord and the database do.
+HEALTHCHECK --interval=30s --timeout=3s --start-period=20s CMD ["python", "-c", "\
+import os, urllib.request as u; \
+u.urlopen(f\"http://127.0.0.1:{os.environ.get('OPS_PORT') or 8080}/healthz\", timeout=2)"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["easel"]
+CMD ["run"]

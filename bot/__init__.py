@@ -1,0 +1,1 @@
+"""Easel: a Discord bot that makes and edits images and loses neither images nor credits."""

@@ -1,0 +1,37 @@
+"""Credits: integers of a millionth, their reading from text and their showing."""
+
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from typing import NewType
+
+#: a millionth of a credit; 1 credit is 1 USD of list price
+Microcredits = NewType("Microcredits", int)
+
+UCR_PER_CREDIT = 1_000_000
+
+
+def parse_credits(text: str) -> Microcredits:
+    """
+    Read an amount such as "0.06".
+
+    Raises:
+        ValueError: not a decimal number, negative, or finer than a millionth.
+    """
+    try:
+        amount = Decimal(text) * UCR_PER_CREDIT
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is not a number of credits") from error
+    if not amount.is_finite() or amount < 0 or amount != amount.to_integral_value():
+        raise ValueError(f"{text!r} is not a number of credits of at most six decimals")
+    return Microcredits(int(amount))
+
+
+def format_credits(amount: int) -> str:
+    """Show an amount with at least two decimals and no needless ones: `0.06 cr`."""
+    text = f"{Decimal(amount) / UCR_PER_CREDIT:.6f}".rstrip("0")
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.ljust(2, '0')} cr"
+
+
+def from_usd(amount: Decimal) -> Microcredits:
+    """A vendor's price in USD, rounded up to the next millionth."""
+    return Microcredits(int((amount * UCR_PER_CREDIT).to_integral_value(ROUND_CEILING)))

@@ -1,0 +1,143 @@
+"""Jobs and tasks: their states, the steps between them, and why one fails."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.credits import Microcredits
+from bot.domain.requests import ImageRequest
+
+
+class JobState(StrEnum):
+    #: held and waiting for its turn
+    QUEUED = "queued"
+    #: claimed; its tasks are under way
+    RUNNING = "running"
+    #: every task has ended and the hold with them; the member is yet to be told
+    DELIVERING = "delivering"
+    #: the images stand in front of the member
+    DONE = "done"
+    #: the member has been told that there are none, or could not be told anything
+    FAILED = "failed"
+    #: taken back by the member before anything was submitted
+    CANCELLED = "cancelled"
+
+
+class TaskState(StrEnum):
+    PENDING = "pending"
+    #: about to be sent, or sent with no answer yet: after a crash its outcome is unknown
+    SUBMITTING = "submitting"
+    #: the provider's task id is known
+    SUBMITTED = "submitted"
+    #: the image is on our disk
+    STORED = "stored"
+    FAILED = "failed"
+
+
+JOB_STEPS: Mapping[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset({JobState.DELIVERING}),
+    JobState.DELIVERING: frozenset({JobState.DONE, JobState.FAILED}),
+    JobState.DONE: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+
+TASK_STEPS: Mapping[TaskState, frozenset[TaskState]] = {
+    TaskState.PENDING: frozenset({TaskState.SUBMITTING, TaskState.FAILED}),
+    # Back to pending only when the submit was surely not accepted.
+    TaskState.SUBMITTING: frozenset({TaskState.SUBMITTED, TaskState.PENDING, TaskState.FAILED}),
+    TaskState.SUBMITTED: frozenset({TaskState.STORED, TaskState.FAILED}),
+    TaskState.STORED: frozenset(),
+    TaskState.FAILED: frozenset(),
+}
+
+OPEN_TASK_STATES = tuple(state for state, steps in TASK_STEPS.items() if steps)
+
+
+class Failure(StrEnum):
+    """Why a task, or a job, ended without an image; bot/chat/replies.py has the sentences."""
+
+    MODERATION = "moderation"
+    #: the provider says that it will not take this request, for its form
+    NOT_ACCEPTED = "not_accepted"
+    PROVIDER_FAILED = "provider_failed"
+    PROVIDER_DOWN = "provider_down"
+    PROVIDER_MISCONFIGURED = "provider_misconfigured"
+    #: sent, but whether it was accepted is not known
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    #: what the provider gave is no image, or too large a one
+    BAD_RESULT = "bad_result"
+    #: finished by the provider, but its image could not be fetched
+    RESULT_LOST = "result_lost"
+    TIMED_OUT = "timed_out"
+    #: `detail` says which reference and what is wrong with it
+    REFERENCE = "reference"
+    #: Discord took the result nowhere
+    UNDELIVERABLE = "undeliverable"
+    #: a defect of ours
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    failure: Failure
+    #: words of our own, safe to show; never a vendor's text
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How Discord lets us answer the command: enough to go on without the gateway."""
+
+    application_id: int
+    token: str
+    token_expires_at: datetime
+    #: bytes of one file, as the interaction says
+    file_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: str
+    #: 0 in a direct message
+    server_id: int
+    channel_id: int
+    user_id: int
+    request: ImageRequest
+    state: JobState
+    #: held for all its images
+    quote_ucr: Microcredits
+    #: settled; None until its tasks have ended
+    cost_ucr: Microcredits | None
+    nsfw_checker: bool
+    spoiler: bool
+    reply: Reply
+    created_at: datetime
+    started_at: datetime | None = None
+    #: the status message, once Discord told its id
+    message_id: int | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    id: str
+    job_id: str
+    #: 0-3: which of the job's images
+    image_index: int
+    route_id: str
+    #: list price of this image; what is charged where the vendor names no cost
+    price_ucr: Microcredits
+    state: TaskState
+    submits: int = 0
+    provider_task_id: str | None = None
+    submitted_at: datetime | None = None
+    #: file name under the image folder, width and height in pixels, bytes; None until stored
+    image_name: str | None = None
+    width_px: int | None = None
+    height_px: int | None = None
+    size_bytes: int | None = None
+    cost_ucr: Microcredits | None = None
+    problem: Problem | None = None

@@ -1,0 +1,194 @@
+"""
+Accounts and entries: how credits are refilled, held, settled, released and refunded.
+
+Each function takes an account and returns it changed, with the entries that explain the change;
+the sum of an account's entries is its balance, always.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from bot.domain.credits import Microcredits, format_credits
+from bot.errors import InsufficientCredits
+
+
+class Period(StrEnum):
+    """How often the allowance refills; periods begin at midnight UTC, weeks on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class EntryKind(StrEnum):
+    ALLOWANCE = "allowance"
+    GRANT = "grant"
+    HOLD = "hold"
+    SETTLE = "settle"
+    RELEASE = "release"
+    REFUND = "refund"
+    EXPIRE = "expire"
+    CORRECT = "correct"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One member's credits in one server. Both parts are never negative."""
+
+    server_id: int
+    user_id: int
+    allowance_ucr: int = 0
+    grant_ucr: int = 0
+    #: first day of the period that the allowance belongs to; None before the first refill
+    period_start: date | None = None
+
+    @property
+    def available_ucr(self) -> int:
+        return self.allowance_ucr + self.grant_ucr
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change of one account; append-only. Amounts are signed and add up to the balance."""
+
+    server_id: int
+    user_id: int
+    kind: EntryKind
+    allowance_ucr: int
+    grant_ucr: int
+    #: the allowance's period when this was written: what a hold took from an older one expires
+    period_start: date | None
+    job_id: str | None = None
+
+
+Change = tuple[Account, tuple[Entry, ...]]
+
+
+def period_start(now: datetime, period: Period) -> date:
+    today = now.date()
+    match period:
+        case Period.DAY:
+            return today
+        case Period.WEEK:
+            return today - timedelta(days=today.weekday())
+        case Period.MONTH:
+            return today.replace(day=1)
+
+
+def period_end(start: date, period: Period) -> date:
+    """The first day of the next period."""
+    match period:
+        case Period.DAY:
+            return start + timedelta(days=1)
+        case Period.WEEK:
+            return start + timedelta(days=7)
+        case Period.MONTH:
+            return (start + timedelta(days=31)).replace(day=1)
+
+
+def refill(account: Account, allowance: Microcredits, start: date) -> Change:
+    """Begin the period `start`, unless the account is in it already: what is left expires."""
+    if account.period_start is not None and account.period_start >= start:
+        return account, ()
+    refilled = replace(account, allowance_ucr=allowance, period_start=start)
+    entries = []
+    if account.allowance_ucr:
+        entries.append(_entry(account, EntryKind.EXPIRE, -account.allowance_ucr, 0))
+    if allowance:
+        entries.append(_entry(refilled, EntryKind.ALLOWANCE, allowance, 0))
+    return refilled, tuple(entries)
+
+
+def hold(account: Account, job_id: str, amount: Microcredits) -> Change:
+    """
+    Reserve for a job, allowance first.
+
+    Raises:
+        InsufficientCredits: the account does not cover the amount.
+    """
+    if amount > account.available_ucr:
+        raise InsufficientCredits(
+            f"This needs {format_credits(amount)}, and you have"
+            f" {format_credits(account.available_ucr)} left."
+        )
+    from_allowance = min(amount, account.allowance_ucr)
+    return _change(account, EntryKind.HOLD, -from_allowance, -(amount - from_allowance), job_id)
+
+
+def settle(account: Account, held: Entry, cost: Microcredits) -> Change:
+    """
+    Charge what it cost, allowance first, and give back the rest of the hold.
+
+    Raises:
+        ValueError: the cost is more than was held.
+    """
+    from_allowance, from_grant = -held.allowance_ucr, -held.grant_ucr
+    if not 0 <= cost <= from_allowance + from_grant:
+        raise ValueError(f"a cost of {cost} does not fit the hold of job {held.job_id}")
+    charged = min(cost, from_allowance)
+    return _give_back(
+        account,
+        EntryKind.SETTLE,
+        held,
+        allowance_ucr=from_allowance - charged,
+        grant_ucr=from_grant - (cost - charged),
+    )
+
+
+def release(account: Account, held: Entry) -> Change:
+    """Give the whole hold back."""
+    return _give_back(
+        account,
+        EntryKind.RELEASE,
+        held,
+        allowance_ucr=-held.allowance_ucr,
+        grant_ucr=-held.grant_ucr,
+    )
+
+
+def refund(account: Account, held: Entry, settled: Entry) -> Change:
+    """Give back what a settled job was charged."""
+    return _give_back(
+        account,
+        EntryKind.REFUND,
+        held,
+        allowance_ucr=-held.allowance_ucr - settled.allowance_ucr,
+        grant_ucr=-held.grant_ucr - settled.grant_ucr,
+    )
+
+
+def _give_back(
+    account: Account, kind: EntryKind, held: Entry, *, allowance_ucr: int, grant_ucr: int
+) -> Change:
+    """What was held from an allowance that has since been refilled expires as it comes back."""
+    changed, entries = _change(account, kind, allowance_ucr, grant_ucr, held.job_id)
+    if allowance_ucr and held.period_start != account.period_start:
+        changed, expired = _change(changed, EntryKind.EXPIRE, -allowance_ucr, 0, held.job_id)
+        entries += expired
+    return changed, entries
+
+
+def _change(
+    account: Account, kind: EntryKind, allowance_ucr: int, grant_ucr: int, job_id: str | None
+) -> Change:
+    changed = replace(
+        account,
+        allowance_ucr=account.allowance_ucr + allowance_ucr,
+        grant_ucr=account.grant_ucr + grant_ucr,
+    )
+    return changed, (_entry(account, kind, allowance_ucr, grant_ucr, job_id),)
+
+
+def _entry(
+    account: Account, kind: EntryKind, allowance_ucr: int, grant_ucr: int, job_id: str | None = None
+) -> Entry:
+    return Entry(
+        account.server_id,
+        account.user_id,
+        kind,
+        allowance_ucr,
+        grant_ucr,
+        account.period_start,
+        job_id,
+    )

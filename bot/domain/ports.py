@@ -1,0 +1,257 @@
+"""What the engine needs from the outside, as Protocols; nothing here knows a vendor or Discord."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from bot.domain.catalog import Route
+from bot.domain.credits import Microcredits
+from bot.domain.jobs import Job, Problem, Task
+from bot.domain.ledger import Account
+from bot.domain.policy import NsfwMode, SettingChange
+from bot.domain.requests import Mode
+
+
+class ImageFormat(StrEnum):
+    """The value is the usual file ending."""
+
+    PNG = "png"
+    JPEG = "jpg"
+    WEBP = "webp"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image on disk whose content has been checked: format, size and that it decodes."""
+
+    path: Path
+    format: ImageFormat
+    width_px: int
+    height_px: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    size_bytes_max: int
+    pixels_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One image as a provider is asked for it."""
+
+    #: ours; given to vendors that take an idempotency key
+    task_id: str
+    route: Route
+    mode: Mode
+    prompt: str
+    aspect_ratio: str
+    resolution: str
+    quality: str
+    nsfw_checker: bool
+    #: links the vendor can read, in the member's order
+    reference_links: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Not finished; `vendor_state` is the vendor's word, for the log."""
+
+    vendor_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """
+    Finished. `links` may be empty: some vendors say so a little before the links are there.
+
+    `cost_ucr` is None where the vendor does not say a cost that can be relied on: the list price
+    holds then.
+    """
+
+    links: tuple[str, ...]
+    cost_ucr: Microcredits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The vendor gave up and charges nothing."""
+
+    moderation: bool
+    retryable: bool
+    #: the vendor's own code, for the log
+    vendor_code: str
+
+
+Progress = Running | Finished | Failed
+
+
+class Provider(Protocol):
+    """
+    One vendor. Errors are those of bot/errors.py and mean the same for each vendor.
+
+    submit: ProviderRefused, ProviderBusy, ProviderUnreachable and ProviderMisconfigured say that
+    nothing was accepted; ProviderOutcomeUnknown and ProviderContractBroken that it may have been.
+    poll, upload, balance: ProviderBusy and ProviderUnreachable say that it may be tried again.
+    """
+
+    name: str
+
+    async def upload(self, image: ImageFile) -> str:
+        """Give the vendor a reference; returns the link it will read."""
+        ...
+
+    async def submit(self, order: Order) -> str:
+        """Ask for one image; returns the vendor's task id."""
+        ...
+
+    async def poll(self, provider_task_id: str) -> Progress: ...
+
+    async def balance(self) -> Microcredits:
+        """What is left on our account at the vendor."""
+        ...
+
+
+class ImageFetcher(Protocol):
+    async def fetch(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
+        """
+        Stream a link to `path` and check what it is; nothing is left at `path` on failure.
+
+        Raises:
+            UnusableImage: it is not an image we take.
+            FetchFailed: it could not be read.
+        """
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time, aware, UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Jobs(Protocol):
+    """
+    The jobs' rows. Each method is one transaction; each step raises StepLost where the row has
+    left the state it starts from.
+    """
+
+    async def accept(self, job: Job, its_tasks: Sequence[Task]) -> int:
+        """
+        Refill the account if that is due, hold the quote and insert the job, or do none of it.
+
+        The job is ours until `hand_over`: nobody works on it before its member has an answer.
+
+        Returns:
+            How many jobs are queued before it.
+        Raises:
+            Busy: the queue is full.
+            InsufficientCredits: the account does not cover the quote.
+        """
+        ...
+
+    async def hand_over(self, job_id: str, message_id: int | None) -> None:
+        """The member has the status message: anyone may work on the job now."""
+        ...
+
+    async def withdraw(self, job_id: str, now: datetime) -> None:
+        """Cancel a job that is still queued and release its hold."""
+        ...
+
+    async def claim(self, now: datetime) -> Job | None:
+        """
+        Take a job whose owner died, or the oldest queued one whose member and server are under
+        their caps. A queued job becomes running; a resumed one keeps its state.
+        """
+        ...
+
+    async def renew_leases(self, job_ids: Sequence[str], now: datetime) -> None: ...
+
+    async def job(self, job_id: str) -> Job: ...
+
+    async def tasks(self, job_id: str) -> list[Task]:
+        """In the order of their images."""
+        ...
+
+    async def begin_submit(self, task: Task) -> Task:
+        """Commit that the task is about to be sent."""
+        ...
+
+    async def not_accepted(self, task: Task) -> Task:
+        """The submit was surely not accepted: the task may be sent again."""
+        ...
+
+    async def submitted(self, task: Task, provider_task_id: str, now: datetime) -> Task: ...
+
+    async def stored(self, task: Task, image: ImageFile, cost: Microcredits, now: datetime) -> Job:
+        """The image is on disk. With the job's last task, its hold is settled."""
+        ...
+
+    async def failed(self, task: Task, problem: Problem, now: datetime) -> Job:
+        """The task gives no image. With the job's last task, its hold ends."""
+        ...
+
+    async def finish(self, job: Job, message_id: int | None, now: datetime) -> Job:
+        """The member has been told: the job is done or failed."""
+        ...
+
+    async def undeliverable(self, job: Job, now: datetime) -> Job:
+        """The member could not be told anywhere: refund what was charged."""
+        ...
+
+
+class Accounts(Protocol):
+    async def show(self, server_id: int, user_id: int, now: datetime) -> Account:
+        """The account as a command given now would find it; writes nothing."""
+        ...
+
+
+class Servers(Protocol):
+    async def nsfw_mode(self, server_id: int) -> NsfwMode: ...
+
+    async def set_nsfw_mode(
+        self, server_id: int, user_id: int, mode: NsfwMode, now: datetime
+    ) -> NsfwMode:
+        """Set and record; returns the mode before. Setting what is set records nothing."""
+        ...
+
+    async def changes(self, server_id: int) -> list[SettingChange]:
+        """The latest changes, newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where a result stands."""
+
+    message_id: int | None
+    #: files were re-encoded or scaled to fit Discord's limit
+    reduced: bool = False
+
+
+class Messenger(Protocol):
+    """
+    Puts a job in front of its member. Every method may be called again after a crash; none posts
+    a second message.
+    """
+
+    async def show_progress(self, job: Job, tasks: Sequence[Task], now: datetime) -> None:
+        """Bring the status message up to date; a failure to do so is logged, never raised."""
+        ...
+
+    async def deliver(
+        self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
+    ) -> Delivered:
+        """
+        Put the images, or the failure, in front of the member.
+
+        Raises:
+            DeliveryError: it could be posted nowhere.
+        """
+        ...

@@ -1,0 +1,103 @@
+"""What a member asks for, and the bounds that hold on every route; Discord checks none of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.errors import InvalidRequest
+
+#: characters; what a Discord text input takes (Discord docs, Text Input), so that a prompt
+#: typed as an option can be opened for editing later
+PROMPT_CHARS_MAX = 4_000
+IMAGES_MAX = 4
+REFERENCES_MAX = 16
+#: bytes; kie.ai and RunningHub, upstream of API Models, take at most 10 MB an image
+REFERENCE_BYTES_MAX = 10_000_000
+#: pixels of one reference; larger than any model's own output, small enough to decode safely
+REFERENCE_PIXELS_MAX = 40_000_000
+REFERENCE_TYPES = ("image/png", "image/jpeg", "image/webp")
+
+ASPECT_RATIOS = (
+    "auto", "1:1", "3:2", "2:3", "4:3", "3:4", "5:4", "4:5", "16:9", "9:16", "2:1", "1:2",
+    "21:9", "9:21", "3:1", "1:3",
+)  # fmt: skip
+RESOLUTIONS = ("1K", "2K", "4K")
+QUALITIES = ("auto", "low", "medium", "high")
+
+
+class Mode(StrEnum):
+    GENERATE = "generate"
+    EDIT = "edit"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image a member attached, as Discord describes it: everything but `url` is a claim."""
+
+    url: str
+    filename: str
+    size_bytes: int
+    content_type: str | None = None
+    width_px: int | None = None
+    height_px: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """One `/imagine` or `/edit`. In mode edit, the first reference is the image to change."""
+
+    mode: Mode
+    prompt: str
+    model: str
+    aspect_ratio: str = "auto"
+    resolution: str = "1K"
+    quality: str = "auto"
+    count: int = 1
+    references: tuple[Reference, ...] = ()
+    private: bool = False
+
+
+def check_request(request: ImageRequest) -> None:
+    """
+    Hold the request against the bounds that no route lifts; the catalog checks the rest.
+
+    Raises:
+        InvalidRequest: with the sentence the member reads.
+    """
+    if not request.prompt.strip():
+        raise InvalidRequest("The prompt is empty. Say in a few words what you want to see.")
+    if len(request.prompt) > PROMPT_CHARS_MAX:
+        raise InvalidRequest(
+            f"The prompt has {len(request.prompt):,} characters; at most {PROMPT_CHARS_MAX:,} fit."
+        )
+    if not 1 <= request.count <= IMAGES_MAX:
+        raise InvalidRequest(f"One command makes 1 to {IMAGES_MAX} images.")
+    _check_word("aspect ratio", request.aspect_ratio, ASPECT_RATIOS)
+    _check_word("resolution", request.resolution, RESOLUTIONS)
+    _check_word("quality", request.quality, QUALITIES)
+    if request.mode is Mode.EDIT and not request.references:
+        raise InvalidRequest("There is no image to edit. Attach one as `image`.")
+    if len(request.references) > REFERENCES_MAX:
+        raise InvalidRequest(f"At most {REFERENCES_MAX} references fit in one command.")
+    for number, reference in enumerate(request.references, start=1):
+        _check_reference(number, reference)
+
+
+def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:
+    if word not in allowed:
+        raise InvalidRequest(f"There is no such {name}. Choose one of {', '.join(allowed)}.")
+
+
+def _check_reference(number: int, reference: Reference) -> None:
+    """Refuse on what Discord says already; the bytes themselves are checked when fetched."""
+    content_type = (reference.content_type or "").partition(";")[0].strip().lower()
+    if content_type and content_type not in REFERENCE_TYPES:
+        raise InvalidRequest(f"Reference {number} is not a PNG, JPEG or WebP image.")
+    if reference.size_bytes > REFERENCE_BYTES_MAX:
+        raise InvalidRequest(
+            f"Reference {number} is larger than {REFERENCE_BYTES_MAX // 1_000_000} MB."
+        )
+    if (reference.width_px or 0) * (reference.height_px or 0) > REFERENCE_PIXELS_MAX:
+        raise InvalidRequest(
+            f"Reference {number} has more than {REFERENCE_PIXELS_MAX // 1_000_000} megapixels."
+        )

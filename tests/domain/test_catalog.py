@@ -1,0 +1,244 @@
+"""The catalog: the shipped file reads, a wrong key is named, and each quote has its reason."""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bot
+from bot.domain.catalog import Catalog, NsfwSwitch, parse_catalog
+from bot.domain.requests import ASPECT_RATIOS, ImageRequest, Mode, Reference
+from bot.errors import InvalidRequest, NotAllowed, StartupError
+
+SHIPPED = Path(bot.__file__).parent / "catalog.toml"
+
+#: "painter" has three routes: a filtered one, a larger one without a filter, one that only edits
+DOCUMENT = """
+[models.painter]
+summary = "Paints"
+
+[[models.painter.routes]]
+provider = "north"
+upstream = "painter-1"
+modes = ["generate"]
+references_max = 2
+aspect_ratios = ["auto", "1:1"]
+qualities = []
+sends_resolution = false
+nsfw_switch = "nsfw_checker"
+typical_s = 10
+deadline_s = 60
+price = { 1K = "0.06" }
+
+[[models.painter.routes]]
+provider = "south"
+upstream = "painter-1"
+modes = ["generate", "edit"]
+references_max = 4
+aspect_ratios = ["auto", "1:1", "16:9"]
+qualities = ["low", "high"]
+sends_resolution = true
+nsfw_switch = "none"
+typical_s = 20
+deadline_s = 120
+price = { 1K = "0.07", 4K = "0.125" }
+
+[models.retoucher]
+summary = "Only edits"
+
+[[models.retoucher.routes]]
+provider = "north"
+upstream = "retoucher"
+modes = ["edit"]
+references_max = 1
+aspect_ratios = ["auto"]
+qualities = []
+sends_resolution = false
+nsfw_switch = "none"
+typical_s = 10
+deadline_s = 60
+price = { 1K = "0.01" }
+"""
+PHOTO = Reference("https://cdn.example/photo.png", "photo.png", 1_000)
+LANTERN = ImageRequest(Mode.GENERATE, "a paper lantern", "painter")
+BOTH = ("north", "south")
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return parse_catalog(tomllib.loads(DOCUMENT))
+
+
+def test_the_shipped_catalog_reads() -> None:
+    catalog = parse_catalog(tomllib.loads(SHIPPED.read_text(encoding="utf-8")))
+    assert list(catalog.models) == ["gpt-image-2-beta", "gpt-image-2"]
+    beta, plain = catalog.routes()
+    assert (beta.nsfw_switch, plain.nsfw_switch) == (NsfwSwitch.NSFW_CHECKER, NsfwSwitch.NONE)
+    assert beta.price_ucr == {"1K": 60_000}
+    assert plain.price_ucr == {"1K": 25_000, "2K": 30_000, "4K": 50_000}
+    assert catalog.route("apimodels/gpt-image-2") is plain
+    assert catalog.route("apimodels/gpt-image-1") is None
+
+
+def test_every_model_of_the_shipped_catalog_takes_a_plain_request() -> None:
+    catalog = parse_catalog(tomllib.loads(SHIPPED.read_text(encoding="utf-8")))
+    providers = {route.provider for route in catalog.routes()}
+    for model in catalog.models:
+        request = replace(LANTERN, model=model)
+        assert catalog.quote(request, providers=providers, nsfw_checker=False).total_ucr > 0
+
+
+def route_key(key: str, value: object) -> Callable[[dict[str, Any]], object]:
+    """Set a key of the first route; None takes it away."""
+
+    def change(document: dict[str, Any]) -> None:
+        route = document["models"]["painter"]["routes"][0]
+        if value is None:
+            del route[key]
+        else:
+            route[key] = value
+
+    return change
+
+
+FIRST = "models.painter.routes[0]"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda doc: doc.clear(), "models must be a table"),
+        (lambda doc: doc.update(models={}), "models is empty"),
+        (lambda doc: doc["models"].update(painter="x"), "models.painter must be a table"),
+        (lambda doc: doc["models"]["painter"].pop("summary"), "models.painter.summary must be a"),
+        (lambda doc: doc["models"]["painter"].pop("routes"), "models.painter.routes must be a"),
+        (lambda doc: doc["models"]["painter"]["routes"].clear(), "needs at least one route"),
+        (
+            lambda doc: doc["models"]["painter"]["routes"].insert(0, "x"),
+            f"{FIRST} must be a table",
+        ),
+        (
+            lambda doc: doc["models"]["painter"]["routes"].extend(
+                doc["models"]["painter"]["routes"][:1]
+            ),
+            "the route north/painter-1 stands there twice",
+        ),
+        *(
+            (route_key(key, wrong), f"{FIRST}.{key} must be")
+            for key, wrongs in {
+                "provider": (None, 5, ""),
+                "upstream": (None, ["x"]),
+                "modes": (None, "edit", ["paint"], [["edit"]]),
+                "references_max": (None, -1, 17, 2.0, True, "2"),
+                "aspect_ratios": (None, "1:1", ["1:1", "7:5"]),
+                "qualities": (None, ["best"]),
+                "sends_resolution": (None, 1, "yes"),
+                "nsfw_switch": (None, "safe", ["none"]),
+                "typical_s": (None, 0, 3_601),
+                "deadline_s": (None, 0, 86_401),
+                "price": (None, "0.06"),
+            }.items()
+            for wrong in wrongs
+        ),
+        (route_key("price", {}), f"{FIRST}.price needs a price"),
+        (route_key("price", {"8K": "1"}), f"{FIRST}.price.8K is none of 1K, 2K, 4K"),
+        (route_key("price", {"1K": 0.06}), f"{FIRST}.price.1K must be a text"),
+        (route_key("price", {"1K": "-1"}), f"{FIRST}.price.1K '-1' is not a number of credits"),
+    ],
+)
+def test_a_wrong_key_is_named_in_one_sentence(
+    change: Callable[[dict[str, Any]], object], complaint: str
+) -> None:
+    document = tomllib.loads(DOCUMENT)
+    change(document)
+    with pytest.raises(StartupError) as refused:
+        parse_catalog(document)
+    assert complaint in str(refused.value)
+    assert str(refused.value).startswith("Catalog: ")
+    assert refused.value.usage
+
+
+@pytest.mark.parametrize(
+    ("changes", "route", "price_ucr", "total_ucr"),
+    [
+        ({}, "north/painter-1", 60_000, 60_000),
+        ({"count": 4}, "north/painter-1", 60_000, 240_000),
+        # What the first route cannot do, the next one does, at its own price.
+        ({"aspect_ratio": "16:9"}, "south/painter-1", 70_000, 70_000),
+        ({"quality": "high", "count": 2}, "south/painter-1", 70_000, 140_000),
+        ({"resolution": "4K", "count": 3}, "south/painter-1", 125_000, 375_000),
+        ({"references": (PHOTO,) * 2}, "north/painter-1", 60_000, 60_000),
+        ({"references": (PHOTO,) * 3}, "south/painter-1", 70_000, 70_000),
+        ({"mode": Mode.EDIT, "references": (PHOTO,)}, "south/painter-1", 70_000, 70_000),
+    ],
+)
+def test_the_first_route_that_can_do_it_is_quoted(
+    catalog: Catalog, changes: dict[str, Any], route: str, price_ucr: int, total_ucr: int
+) -> None:
+    quote = catalog.quote(replace(LANTERN, **changes), providers=BOTH, nsfw_checker=False)
+    assert (quote.route.id, quote.price_ucr, quote.total_ucr) == (route, price_ucr, total_ucr)
+    assert (type(quote.price_ucr), type(quote.total_ucr)) == (int, int)
+
+
+def test_a_provider_that_is_off_is_passed_over(catalog: Catalog) -> None:
+    quote = catalog.quote(LANTERN, providers=["south"], nsfw_checker=False)
+    assert quote.route.provider == "south"
+
+
+@pytest.mark.parametrize("ratio", ASPECT_RATIOS)
+def test_with_the_filter_on_no_route_without_a_switch_is_ever_chosen(
+    catalog: Catalog, ratio: str
+) -> None:
+    request = replace(LANTERN, aspect_ratio=ratio)
+    try:
+        quote = catalog.quote(request, providers=BOTH, nsfw_checker=True)
+    except InvalidRequest:
+        assert ratio not in ("auto", "1:1")
+    else:
+        assert quote.route.nsfw_switch is NsfwSwitch.NSFW_CHECKER
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"model": "sculptor"}, "There is no such model. Choose one of painter, retoucher."),
+        ({"references": (PHOTO,) * 3}, "painter takes at most 2 references."),
+        ({"aspect_ratio": "16:9"}, "painter cannot do 16:9; it does auto, 1:1."),
+        ({"resolution": "4K"}, "painter cannot do 4K; it does 1K."),
+        ({"quality": "high"}, "painter has no quality setting; leave it out."),
+        ({"mode": Mode.EDIT, "references": (PHOTO,)}, "painter cannot edit images."),
+        ({"model": "retoucher"}, "retoucher only edits images."),
+    ],
+)
+def test_what_no_route_can_do_is_refused_with_what_is_possible(
+    catalog: Catalog, changes: dict[str, Any], sentence: str
+) -> None:
+    request = replace(LANTERN, **changes)
+    with pytest.raises(InvalidRequest) as refused:
+        catalog.quote(request, providers=["north"], nsfw_checker=False)
+    assert str(refused.value) == sentence
+
+
+def test_a_quality_that_the_route_lacks_is_refused_with_those_it_has(catalog: Catalog) -> None:
+    request = replace(LANTERN, quality="medium")
+    with pytest.raises(InvalidRequest, match=r"has no quality medium; it has low, high\.$"):
+        catalog.quote(request, providers=["south"], nsfw_checker=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "providers", "nsfw_checker", "sentence"),
+    [
+        ("painter", (), False, "whoever hosts this bot has not set up a provider for it."),
+        ("painter", ("south",), True, "painter has no NSFW filter, and the filter is on here."),
+        ("retoucher", BOTH, True, "retoucher has no NSFW filter, and the filter is on here."),
+    ],
+)
+def test_a_model_that_may_not_be_used_here_is_refused(
+    catalog: Catalog, model: str, providers: tuple[str, ...], nsfw_checker: bool, sentence: str
+) -> None:
+    with pytest.raises(NotAllowed) as refused:
+        catalog.quote(replace(LANTERN, model=model), providers=providers, nsfw_checker=nsfw_checker)
+    assert sentence in str(refused.value)

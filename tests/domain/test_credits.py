@@ -1,0 +1,47 @@
+"""Amounts: read from text, shown as text, never a float."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.credits import format_credits, from_usd, parse_credits
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_what_is_shown_reads_back_as_the_same_amount(amount: int) -> None:
+    assert parse_credits(format_credits(amount).removesuffix(" cr")) == amount
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (0, "0.00 cr"),
+        (1, "0.000001 cr"),
+        (60_000, "0.06 cr"),
+        (25_000, "0.025 cr"),
+        (500_000, "0.50 cr"),
+        (10_000_000, "10.00 cr"),
+        (-60_000, "-0.06 cr"),
+    ],
+)
+def test_amounts_are_shown_with_two_decimals_and_no_needless_ones(amount: int, shown: str) -> None:
+    assert format_credits(amount) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["", "cheap", "0,06", "-0.01", "0.0000001", "NaN", "sNaN", "Infinity"]
+)
+def test_what_is_no_amount_is_refused_and_quoted(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number of credits") as refused:
+        parse_credits(text)
+    assert repr(text) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("usd", "amount"), [("0.06", 60_000), ("0.0000001", 1), ("0", 0), ("1.9999999", 2_000_000)]
+)
+def test_a_vendors_price_is_rounded_up_to_the_next_millionth(usd: str, amount: int) -> None:
+    price = from_usd(Decimal(usd))
+    assert (price, type(price)) == (amount, int)

@@ -1,0 +1,79 @@
+"""Every bound of a request, at the bound and one beyond it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.requests import (
+    ASPECT_RATIOS,
+    IMAGES_MAX,
+    PROMPT_CHARS_MAX,
+    QUALITIES,
+    REFERENCE_BYTES_MAX,
+    REFERENCE_PIXELS_MAX,
+    REFERENCES_MAX,
+    RESOLUTIONS,
+    ImageRequest,
+    Mode,
+    Reference,
+    check_request,
+)
+from bot.errors import InvalidRequest
+
+LANTERN = ImageRequest(Mode.GENERATE, "a paper lantern", "gpt-image-2")
+PHOTO = Reference("https://cdn.example/photo.png", "photo.png", 1_000, "image/png", 640, 480)
+
+
+def photo(**changes: Any) -> dict[str, tuple[Reference, ...]]:
+    return {"references": (PHOTO, replace(PHOTO, **changes))}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompt": "x"},
+        {"prompt": "🏮" * PROMPT_CHARS_MAX},
+        {"count": IMAGES_MAX},
+        {"references": (PHOTO,) * REFERENCES_MAX},
+        {"mode": Mode.EDIT, "references": (PHOTO,)},
+        photo(size_bytes=REFERENCE_BYTES_MAX),
+        photo(width_px=REFERENCE_PIXELS_MAX, height_px=1),
+        # Discord does not always know: the bytes decide when they are fetched.
+        photo(content_type=None, width_px=None, height_px=None),
+        photo(content_type="Image/JPEG; charset=binary"),
+        *({"aspect_ratio": ratio} for ratio in ASPECT_RATIOS),
+        *({"resolution": resolution} for resolution in RESOLUTIONS),
+        *({"quality": quality} for quality in QUALITIES),
+    ],
+)
+def test_a_request_within_every_bound_is_taken(changes: dict[str, Any]) -> None:
+    check_request(replace(LANTERN, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"prompt": ""}, "The prompt is empty."),
+        ({"prompt": " \n\t　"}, "The prompt is empty."),
+        ({"prompt": "x" * (PROMPT_CHARS_MAX + 1)}, "has 4,001 characters; at most 4,000 fit."),
+        ({"count": 0}, "One command makes 1 to 4 images."),
+        ({"count": IMAGES_MAX + 1}, "One command makes 1 to 4 images."),
+        ({"aspect_ratio": "7:5"}, "There is no such aspect ratio. Choose one of auto, 1:1,"),
+        ({"resolution": "8K"}, "There is no such resolution. Choose one of 1K, 2K, 4K."),
+        ({"quality": "best"}, "There is no such quality. Choose one of auto, low,"),
+        ({"mode": Mode.EDIT}, "There is no image to edit."),
+        ({"references": (PHOTO,) * (REFERENCES_MAX + 1)}, "At most 16 references"),
+        (photo(content_type="image/gif"), "Reference 2 is not a PNG, JPEG or WebP image."),
+        (photo(content_type="text/html"), "Reference 2 is not a PNG, JPEG or WebP image."),
+        (photo(size_bytes=REFERENCE_BYTES_MAX + 1), "Reference 2 is larger than 10 MB."),
+        (photo(width_px=REFERENCE_PIXELS_MAX + 1, height_px=1), "more than 40 megapixels."),
+    ],
+)
+def test_a_request_beyond_a_bound_is_refused_with_a_sentence(
+    changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check_request(replace(LANTERN, **changes))
+    assert sentence in str(refused.value)
+    assert str(refused.value).endswith(".")
