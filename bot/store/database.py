@@ -1,0 +1,123 @@
+"""The engine, its pragmas, `transaction()` and the schema's migrations."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bot.errors import StartupError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+#: the newest revision in MIGRATIONS; tests hold the two together
+HEAD_REVISION = "0001"
+#: milliseconds; how long a transaction waits for another process to finish its own
+BUSY_TIMEOUT_MS = 5_000
+
+
+class Database:
+    """One database file, its connections and its writer's turn."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        # SQLite has one writer. Waiting here is fair and wakes at once; SQLite's own waiting
+        # sleeps and starves.
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A writing transaction. Nothing outside the database is awaited inside it."""
+        async with self._turn, self._engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent view; never waits for a writer."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(easel_reading=True)
+            yield connection
+
+    async def revision(self) -> str | None:
+        """The schema's revision; None before the first migration."""
+        async with self.reading() as connection:
+            known = await connection.run_sync(
+                lambda sync: sa.inspect(sync).has_table("alembic_version")
+            )
+            if not known:
+                return None
+            found: str | None = await connection.scalar(
+                sa.text("SELECT version_num FROM alembic_version")
+            )
+            return found
+
+    async def migrate(self) -> bool:
+        """
+        Bring the schema up to date; returns whether anything changed.
+
+        Raises:
+            StartupError: the schema is newer than this program.
+        """
+        revision = await self.revision()
+        if revision == HEAD_REVISION:
+            return False
+        # Imported here: alembic takes a third of the start-up time and is needed once a release.
+        from bot.store.migrations.apply import revisions, upgrade
+
+        if revision is not None and revision not in revisions():
+            raise StartupError(
+                f"The database has schema {revision}, which this version of Easel does not know:"
+                " it was written by a newer one."
+            )
+        async with self.transaction() as connection:
+            await connection.run_sync(upgrade)
+        return True
+
+
+@asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[Database]:
+    """
+    Open the database and migrate it.
+
+    Raises:
+        StartupError: it cannot be opened, or is newer than this program.
+    """
+    parsed = make_url(url)
+    if parsed.database not in (None, "", ":memory:"):
+        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=parsed.database))
+    sa.event.listen(engine.sync_engine, "connect", _prepare)
+    sa.event.listen(engine.sync_engine, "begin", _begin)
+    try:
+        database = Database(engine)
+        try:
+            await database.migrate()
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", error))
+            raise StartupError(f"The database {url} cannot be used: {reason}.") from error
+        yield database
+    finally:
+        await engine.dispose()
+
+
+def _prepare(connection: DBAPIConnection, _record: object) -> None:
+    # The driver must not begin transactions by itself: `_begin` does, as IMMEDIATE.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # In WAL mode this survives any death of the process; a power cut may take the last moments
+    # with it but leaves entries and balances in agreement.
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Begin IMMEDIATE: a transaction that first reads and then writes cannot be refused midway."""
+    reading = connection.get_execution_options().get("easel_reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

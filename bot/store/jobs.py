@@ -1,0 +1,315 @@
+"""Jobs and tasks: accept, claim, advance; every step is one transaction guarded by its state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain import ledger
+from bot.domain.credits import Microcredits
+from bot.domain.jobs import (
+    JOB_STEPS,
+    OPEN_TASK_STATES,
+    TASK_STEPS,
+    Failure,
+    Job,
+    JobState,
+    Problem,
+    Task,
+    TaskState,
+)
+from bot.domain.ledger import EntryKind
+from bot.domain.ports import ImageFile
+from bot.errors import Busy, StepLost
+from bot.store.accounts import AccountStore
+from bot.store.database import Database
+from bot.store.rows import job_row, read_job, read_task, task_row
+from bot.store.schema import ACTIVE, jobs, tasks
+
+#: seconds; a job whose owner has not renewed its lease for so long is free for anyone
+LEASE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many jobs run at once; further ones wait in the queue."""
+
+    running_per_user_max: int
+    running_per_server_max: int
+    queued_max: int
+
+
+class JobStore:
+    """
+    The engine's port `Jobs`, which documents its methods, on the database.
+
+    Args:
+        owner: this process; the name on its leases.
+    """
+
+    def __init__(
+        self, database: Database, account_store: AccountStore, caps: Caps, owner: str
+    ) -> None:
+        self._database = database
+        self._accounts = account_store
+        self._caps = caps
+        self._owner = owner
+
+    async def accept(self, job: Job, its_tasks: Sequence[Task]) -> int:
+        now = job.created_at
+        async with self._database.transaction() as connection:
+            queued = await connection.scalar(
+                sa.select(sa.func.count()).where(jobs.c.state == JobState.QUEUED)
+            )
+            if (queued or 0) >= self._caps.queued_max:
+                raise Busy("So many images are waiting already that this one would wait too long.")
+            account = await self._accounts.open(connection, job.server_id, job.user_id, now)
+            held = ledger.hold(account, job.id, job.quote_ucr)
+            await connection.execute(sa.insert(jobs).values(self._leased(job_row(job), now)))
+            await connection.execute(sa.insert(tasks), [task_row(task) for task in its_tasks])
+            await self._accounts.apply(connection, held, now)
+            return queued or 0
+
+    async def hand_over(self, job_id: str, message_id: int | None) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                sa.update(jobs)
+                .where(jobs.c.id == job_id)
+                .values(message_id=message_id, lease_owner=None, lease_until=None)
+            )
+
+    async def withdraw(self, job_id: str, now: datetime) -> None:
+        async with self._database.transaction() as connection:
+            job = await self._advance(
+                connection, job_id, JobState.QUEUED, JobState.CANCELLED, finished_at=now
+            )
+            await self._end_hold(connection, job, None, now)
+
+    async def claim(self, now: datetime) -> Job | None:
+        free = jobs.c.lease_until.is_(None) | (jobs.c.lease_until < now)
+        async with self._database.transaction() as connection:
+            row = (
+                await connection.execute(
+                    sa.select(jobs)
+                    .where(
+                        free,
+                        jobs.c.state.in_((JobState.RUNNING, JobState.DELIVERING))
+                        | ((jobs.c.state == JobState.QUEUED) & self._under_caps()),
+                    )
+                    .order_by(jobs.c.state == JobState.QUEUED, jobs.c.created_at, jobs.c.id)
+                    .limit(1)
+                )
+            ).one_or_none()
+            if row is None:
+                return None
+            values: dict[str, Any] = self._leased({}, now)
+            if row.state == JobState.QUEUED:
+                values |= {"state": JobState.RUNNING, "started_at": now}
+            updated = await connection.execute(
+                sa.update(jobs).where(jobs.c.id == row.id).values(values).returning(jobs)
+            )
+            return read_job(updated.one())
+
+    async def renew_leases(self, job_ids: Sequence[str], now: datetime) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                sa.update(jobs)
+                .where(jobs.c.lease_owner == self._owner, jobs.c.id.in_(job_ids))
+                .values(self._leased({}, now))
+            )
+
+    async def free_leases(self) -> int:
+        """At start, where this is the database's only process: whoever held one is dead."""
+        async with self._database.transaction() as connection:
+            freed = await connection.execute(
+                sa.update(jobs)
+                .where(jobs.c.lease_owner.is_not(None), sa.text(ACTIVE))
+                .values(lease_owner=None, lease_until=None)
+            )
+            return freed.rowcount
+
+    async def job(self, job_id: str) -> Job:
+        async with self._database.reading() as connection:
+            return read_job(
+                (await connection.execute(sa.select(jobs).where(jobs.c.id == job_id))).one()
+            )
+
+    async def tasks(self, job_id: str) -> list[Task]:
+        async with self._database.reading() as connection:
+            return await self._tasks(connection, job_id)
+
+    async def begin_submit(self, task: Task) -> Task:
+        async with self._database.transaction() as connection:
+            return await self._step(
+                connection, task, TaskState.SUBMITTING, submits=task.submits + 1
+            )
+
+    async def not_accepted(self, task: Task) -> Task:
+        async with self._database.transaction() as connection:
+            return await self._step(connection, task, TaskState.PENDING)
+
+    async def submitted(self, task: Task, provider_task_id: str, now: datetime) -> Task:
+        async with self._database.transaction() as connection:
+            return await self._step(
+                connection,
+                task,
+                TaskState.SUBMITTED,
+                provider_task_id=provider_task_id,
+                submitted_at=now,
+            )
+
+    async def stored(self, task: Task, image: ImageFile, cost: Microcredits, now: datetime) -> Job:
+        async with self._database.transaction() as connection:
+            await self._step(
+                connection,
+                task,
+                TaskState.STORED,
+                image_name=image.path.name,
+                width_px=image.width_px,
+                height_px=image.height_px,
+                size_bytes=image.size_bytes,
+                cost_ucr=cost,
+            )
+            return await self._end_making(connection, task.job_id, now)
+
+    async def failed(self, task: Task, problem: Problem, now: datetime) -> Job:
+        async with self._database.transaction() as connection:
+            await self._step(
+                connection,
+                task,
+                TaskState.FAILED,
+                failure=problem.failure,
+                detail=problem.detail,
+            )
+            return await self._end_making(connection, task.job_id, now)
+
+    async def finish(self, job: Job, message_id: int | None, now: datetime) -> Job:
+        state = JobState.FAILED if job.problem else JobState.DONE
+        async with self._database.transaction() as connection:
+            return await self._advance(
+                connection,
+                job.id,
+                JobState.DELIVERING,
+                state,
+                finished_at=now,
+                message_id=message_id or job.message_id,
+            )
+
+    async def undeliverable(self, job: Job, now: datetime) -> Job:
+        problem = job.problem or Problem(Failure.UNDELIVERABLE)
+        async with self._database.transaction() as connection:
+            ended = await self._advance(
+                connection,
+                job.id,
+                JobState.DELIVERING,
+                JobState.FAILED,
+                finished_at=now,
+                failure=problem.failure,
+                detail=problem.detail,
+            )
+            of_job = await self._accounts.job_entries(connection, job.id)
+            if job.cost_ucr and EntryKind.SETTLE in of_job:
+                account = await self._accounts.open(connection, job.server_id, job.user_id, now)
+                change = ledger.refund(account, of_job[EntryKind.HOLD], of_job[EntryKind.SETTLE])
+                await self._accounts.apply(connection, change, now)
+            return ended
+
+    def _under_caps(self) -> sa.ColumnElement[bool]:
+        other = jobs.alias("other")
+        running = (
+            sa.select(sa.func.count())
+            .where(
+                other.c.state.in_((JobState.RUNNING, JobState.DELIVERING)),
+                other.c.server_id == jobs.c.server_id,
+            )
+            .correlate(jobs)
+        )
+        of_user = running.where(other.c.user_id == jobs.c.user_id).scalar_subquery()
+        return (of_user < self._caps.running_per_user_max) & (
+            running.scalar_subquery() < self._caps.running_per_server_max
+        )
+
+    def _leased(self, values: dict[str, Any], now: datetime) -> dict[str, Any]:
+        return values | {
+            "lease_owner": self._owner,
+            "lease_until": now + timedelta(seconds=LEASE_S),
+        }
+
+    async def _tasks(self, connection: AsyncConnection, job_id: str) -> list[Task]:
+        rows = await connection.execute(
+            sa.select(tasks)
+            .where(tasks.c.job_id == job_id)
+            .order_by(tasks.c.image_index, tasks.c.id)
+        )
+        return [read_task(row) for row in rows]
+
+    async def _step(
+        self, connection: AsyncConnection, task: Task, state: TaskState, **values: object
+    ) -> Task:
+        assert state in TASK_STEPS[task.state], f"{task.state} -> {state} is no step of a task"
+        updated = await connection.execute(
+            sa.update(tasks)
+            .where(tasks.c.id == task.id, tasks.c.state == task.state)
+            .values(state=state, **values)
+            .returning(tasks)
+        )
+        row = updated.one_or_none()
+        if row is None:
+            raise StepLost(f"task {task.id} is no longer {task.state}")
+        return read_task(row)
+
+    async def _advance(
+        self,
+        connection: AsyncConnection,
+        job_id: str,
+        old: JobState,
+        new: JobState,
+        **values: object,
+    ) -> Job:
+        assert new in JOB_STEPS[old], f"{old} -> {new} is no step of a job"
+        updated = await connection.execute(
+            sa.update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state == old)
+            .values(state=new, **values)
+            .returning(jobs)
+        )
+        row = updated.one_or_none()
+        if row is None:
+            raise StepLost(f"job {job_id} is no longer {old}")
+        return read_job(row)
+
+    async def _end_making(self, connection: AsyncConnection, job_id: str, now: datetime) -> Job:
+        """With its last task the job goes on to delivery, and its hold ends."""
+        its_tasks = await self._tasks(connection, job_id)
+        if any(task.state in OPEN_TASK_STATES for task in its_tasks):
+            return read_job(
+                (await connection.execute(sa.select(jobs).where(jobs.c.id == job_id))).one()
+            )
+        costs = [task.cost_ucr for task in its_tasks if task.cost_ucr is not None]
+        problem = None if costs else next(task.problem for task in its_tasks if task.problem)
+        cost = Microcredits(sum(costs))
+        job = await self._advance(
+            connection,
+            job_id,
+            JobState.RUNNING,
+            JobState.DELIVERING,
+            cost_ucr=cost,
+            failure=problem and problem.failure,
+            detail=problem.detail if problem else "",
+        )
+        await self._end_hold(connection, job, cost if costs else None, now)
+        return job
+
+    async def _end_hold(
+        self, connection: AsyncConnection, job: Job, cost: Microcredits | None, now: datetime
+    ) -> None:
+        """Settle at `cost`, or release where there is none."""
+        held = (await self._accounts.job_entries(connection, job.id))[EntryKind.HOLD]
+        account = await self._accounts.open(connection, job.server_id, job.user_id, now)
+        change = (
+            ledger.release(account, held) if cost is None else ledger.settle(account, held, cost)
+        )
+        await self._accounts.apply(connection, change, now)

@@ -1,0 +1,1 @@
+"""The schema's numbered steps; a released step is never edited."""

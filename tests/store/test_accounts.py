@@ -1,0 +1,78 @@
+"""Accounts as they are shown, and the audit that proves balances and entries agree."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.ledger import Account, Period
+from bot.store.accounts import list_entries
+from bot.store.database import Database
+from tests.store.bench import ADA, BEN, NOW, SERVER, TOMORROW, Bench, lay
+
+
+async def test_a_new_member_is_shown_the_allowance_and_nothing_is_written(bench: Bench) -> None:
+    shown = await bench.accounts.show(SERVER, BEN, NOW)
+    assert shown == Account(SERVER, BEN, 1_000_000, 0, NOW.date())
+    assert await bench.rows("SELECT * FROM accounts") == []
+
+
+async def test_an_account_is_shown_as_the_next_command_would_find_it(bench: Bench) -> None:
+    await bench.accept()
+    assert await bench.balance() == 940_000
+    assert await bench.balance(at=TOMORROW) == 1_000_000
+    assert len(await bench.entries()) == 2
+
+
+@pytest.mark.parametrize(
+    ("period", "days", "balance"),
+    [
+        (Period.WEEK, 3, 940_000),  # 20 November 2025 is a Thursday
+        (Period.WEEK, 4, 1_000_000),
+        (Period.MONTH, 10, 940_000),
+        (Period.MONTH, 11, 1_000_000),
+    ],
+)
+async def test_the_allowance_lasts_for_its_period(
+    database: Database, period: Period, days: int, balance: int
+) -> None:
+    bench = lay(database, period=period)
+    await bench.accept()
+    assert await bench.balance(at=NOW + timedelta(days=days)) == balance
+
+
+async def test_entries_are_listed_oldest_first_with_their_time(bench: Bench) -> None:
+    await bench.accept("first")
+    await bench.accept("second", at=NOW + timedelta(milliseconds=1_234))
+    listed = await list_entries(bench.database)
+    assert [(time, entry.job_id) for time, entry in listed] == [
+        (NOW, None),
+        (NOW, "first"),
+        (NOW + timedelta(milliseconds=1_234), "second"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tampering", "difference"),
+    [
+        (
+            "UPDATE accounts SET allowance_ucr = 940001 WHERE user_id = 1",
+            "Member 1 in server 7: allowance is 940001, its entries add up to 940000.",
+        ),
+        (
+            "UPDATE accounts SET grant_ucr = 5 WHERE user_id = 2",
+            "Member 2 in server 7: grant is 5, its entries add up to 0.",
+        ),
+        (
+            "DELETE FROM entries WHERE user_id = 1",
+            "Member 1 in server 7: allowance is 940000, its entries add up to 0.",
+        ),
+    ],
+)
+async def test_the_audit_names_each_difference(
+    bench: Bench, tampering: str, difference: str
+) -> None:
+    await bench.accept("first", user=ADA)
+    await bench.accept("second", user=BEN)
+    assert await bench.differences() == []
+    await bench.write(tampering)
+    assert await bench.differences() == [difference]

@@ -1,0 +1,141 @@
+"""Claiming: whose turn it is, under which caps, and what happens to a dead process's jobs."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.domain.jobs import Job, JobState, TaskState
+from bot.store.database import Database, open_database
+from bot.store.jobs import LEASE_S
+from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, Bench, lay
+
+LEASE_OVER = NOW + timedelta(seconds=LEASE_S, milliseconds=1)
+
+
+def seconds(number: float) -> datetime:
+    return NOW + timedelta(seconds=number)
+
+
+async def claim_all(bench: Bench, now: datetime = LEASE_OVER) -> list[str]:
+    claimed = []
+    while job := await bench.jobs.claim(now):
+        claimed.append(job.id)
+    return claimed
+
+
+async def test_an_empty_queue_gives_nothing(bench: Bench) -> None:
+    assert await bench.jobs.claim(NOW) is None
+
+
+async def test_the_oldest_comes_first(bench: Bench) -> None:
+    await bench.accept("c", at=seconds(2))
+    await bench.accept("b", at=seconds(1))
+    await bench.accept("a", at=seconds(2))
+    await bench.accept("d", at=seconds(0))
+    assert await claim_all(bench) == ["d", "b", "a", "c"]
+
+
+async def test_a_claimed_job_is_running_from_then_on_and_nobody_elses(bench: Bench) -> None:
+    await bench.accept()
+    claimed = await bench.jobs.claim(seconds(9))
+    assert claimed == await bench.jobs.job("lantern")
+    assert (claimed.state, claimed.started_at) == (JobState.RUNNING, seconds(9))
+    assert await bench.jobs.claim(seconds(9)) is None
+
+
+@pytest.mark.parametrize(
+    ("caps", "claimed"),
+    [
+        ({"per_user": 1}, ["ada1", "ben1", "cleo1"]),
+        ({"per_user": 2}, ["ada1", "ada2", "ben1", "cleo1"]),
+        ({"per_server": 1}, ["ada1", "cleo1"]),
+        ({"per_server": 3}, ["ada1", "ada2", "ada3", "cleo1"]),
+        ({"per_user": 2, "per_server": 3}, ["ada1", "ada2", "ben1", "cleo1"]),
+    ],
+)
+async def test_who_is_at_a_cap_waits_and_holds_up_nobody_behind(
+    database: Database, caps: dict[str, int], claimed: list[str]
+) -> None:
+    bench = lay(database, **caps)
+    for number, job_id in enumerate(("ada1", "ada2", "ada3", "ben1")):
+        await bench.accept(job_id, user=ADA if "ada" in job_id else BEN, at=seconds(number))
+    await bench.accept("cleo1", user=CLEO, server=OTHER_SERVER, at=seconds(9))
+    assert await claim_all(bench, NOW) == claimed
+
+
+async def test_a_place_is_free_when_a_job_was_delivered_and_not_before(database: Database) -> None:
+    bench = lay(database, per_user=1)
+    first = await bench.delivering(1_000)
+    await bench.accept("second")
+    assert await bench.jobs.claim(NOW) is None
+    await bench.jobs.finish(first, None, NOW)
+    assert await claim_all(bench, NOW) == ["second"]
+
+
+@pytest.mark.parametrize("state", [JobState.RUNNING, JobState.DELIVERING])
+async def test_a_dead_process_s_job_is_claimed_again_as_it_was_left(
+    bench: Bench, state: JobState
+) -> None:
+    if state is JobState.RUNNING:
+        left, (task,) = await bench.running()
+        task = await bench.submit(task)
+    else:
+        left = await bench.delivering(1_000)
+        (task,) = await bench.jobs.tasks(left.id)
+    other = lay(bench.database, owner="second")
+    assert await other.jobs.claim(seconds(LEASE_S)) is None
+    again = await other.jobs.claim(LEASE_OVER)
+    assert again == left
+    assert again.state is state
+    assert await other.jobs.tasks(left.id) == [task]
+    assert task.state is (TaskState.SUBMITTED if state is JobState.RUNNING else TaskState.STORED)
+    # It is the second's now.
+    assert await bench.jobs.claim(LEASE_OVER) is None
+
+
+@pytest.mark.parametrize(("per_user", "claimed"), [(100, ["left", "older"]), (1, ["left"])])
+async def test_a_left_job_comes_before_the_queue_and_past_the_caps(
+    database: Database, per_user: int, claimed: list[str]
+) -> None:
+    bench = lay(database, per_user=per_user)
+    await bench.running("left", at=seconds(1))
+    await bench.accept("older", at=seconds(0))
+    assert await claim_all(bench, LEASE_OVER + timedelta(seconds=1)) == claimed
+
+
+async def test_only_its_owner_renews_a_lease(bench: Bench) -> None:
+    await bench.running()
+    other = lay(bench.database, owner="second")
+    await other.jobs.renew_leases(["lantern"], seconds(30))
+    await bench.jobs.renew_leases([], seconds(30))
+    assert await bench.rows("SELECT lease_owner FROM jobs") == [("first",)]
+    await bench.jobs.renew_leases(["lantern"], seconds(20))
+    assert await other.jobs.claim(seconds(20 + LEASE_S)) is None
+    assert await other.jobs.claim(seconds(21 + LEASE_S))
+
+
+async def test_at_start_the_only_process_frees_what_a_dead_one_held(bench: Bench) -> None:
+    done = await bench.delivering(1_000, job_id="done")
+    await bench.jobs.finish(done, None, NOW)
+    await bench.delivering(1_000, job_id="delivering")
+    await bench.running("running")
+    await bench.accept("queued", at=seconds(5))
+    started = lay(bench.database, owner="second")
+    assert await started.jobs.free_leases() == 2
+    assert await started.jobs.free_leases() == 0
+    assert await claim_all(started, NOW) == ["delivering", "running", "queued"]
+
+
+async def test_two_processes_never_claim_the_same_job(url: str) -> None:
+    async with AsyncExitStack() as stack:
+        first, second = [
+            lay(await stack.enter_async_context(open_database(url)), owner=owner)
+            for owner in ("first", "second")
+        ]
+        for number in range(10):
+            await first.accept(f"job{number}")
+        claims = [bench.jobs.claim(NOW) for bench in (first, second) for _ in range(10)]
+        claimed = [job.id for job in await asyncio.gather(*claims) if isinstance(job, Job)]
+        assert sorted(claimed) == [f"job{number}" for number in range(10)]

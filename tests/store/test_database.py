@@ -1,0 +1,124 @@
+"""Opening and migrating: the schema is the one in schema.py, and what cannot be used is said."""
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from bot.errors import StartupError
+from bot.store.database import HEAD_REVISION, MIGRATIONS, Database, open_database
+from bot.store.schema import metadata
+from tests.store.bench import Bench
+
+
+async def test_migrations_make_the_schema(database: Database) -> None:
+    def differences(connection: sa.Connection) -> list[object]:
+        return compare_metadata(MigrationContext.configure(connection), metadata)
+
+    async with database.reading() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_migrations_make_each_check_default_and_index_word_for_word(
+    database: Database, tmp_path: Path
+) -> None:
+    """Alembic's own comparison sees no CHECK, no default and no WHERE of an index."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'direct.db'}")
+    with engine.begin() as direct:
+        metadata.create_all(direct)
+        expected = definitions(direct)
+    engine.dispose()
+    async with database.reading() as connection:
+        assert await connection.run_sync(definitions) == expected
+
+
+def definitions(connection: sa.Connection) -> dict[str, list[str]]:
+    """Each table and index with the lines of its definition, whose order means nothing."""
+    rows = connection.execute(
+        sa.text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"),
+    )
+    return {
+        name: sorted(line.strip().rstrip(", ") for line in sql.splitlines())
+        for name, sql in rows
+        if name != "alembic_version"
+    }
+
+
+def test_the_head_revision_is_the_newest_one() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [HEAD_REVISION]
+
+
+async def test_a_new_file_is_migrated_once_with_the_folder_above_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new' / 'folder' / 'easel.db'}"
+    async with open_database(url) as database:
+        assert await database.revision() == HEAD_REVISION
+        assert await database.migrate() is False
+
+
+async def test_two_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    async def start() -> str | None:
+        async with open_database(f"sqlite:///{tmp_path / 'easel.db'}") as database:
+            return await database.revision()
+
+    assert await asyncio.gather(start(), start()) == [HEAD_REVISION] * 2
+
+
+async def test_a_newer_schema_is_left_alone(url: str, bench: Bench) -> None:
+    await bench.write("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StartupError, match=r"schema 9999, which this version .* a newer one\.$"):
+        async with open_database(url):
+            pass
+    assert await bench.rows("SELECT version_num FROM alembic_version") == [("9999",)]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda path: path.mkdir(), lambda path: path.write_text("dear diary " * 100)],
+    ids=["a folder", "a text"],
+)
+async def test_a_path_that_is_no_database_is_said_in_a_sentence(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "easel.db"
+    make(path)
+    with pytest.raises(StartupError) as refused:
+        async with open_database(f"sqlite:///{path}"):
+            pass
+    sentence = rf"The database sqlite:///{re.escape(str(path))} cannot be used: .+\."
+    assert re.fullmatch(sentence, str(refused.value))
+    # After a failed open, aiosqlite's thread reports to the loop once more, awaited by nobody.
+    for thread in threading.enumerate():
+        if "_connection_worker" in thread.name:
+            await asyncio.to_thread(thread.join, 1)
+
+
+async def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
+    async def fail_halfway() -> None:
+        async with bench.database.transaction() as connection:
+            await connection.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        await fail_halfway()
+    assert await bench.rows("SELECT * FROM servers") == []
+
+
+async def test_a_reader_neither_waits_for_a_writer_nor_sees_half_of_its_work(bench: Bench) -> None:
+    async with bench.database.transaction() as connection:
+        await connection.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
+        assert await bench.rows("SELECT * FROM servers") == []
+    assert await bench.rows("SELECT * FROM servers") == [(7, "off")]
+
+
+async def test_each_connection_survives_a_crash_and_minds_its_references(bench: Bench) -> None:
+    async with bench.database.transaction():
+        # A second connection, while the first is taken.
+        assert await bench.rows("PRAGMA journal_mode") == [("wal",)]
+        assert await bench.rows("PRAGMA foreign_keys") == [(1,)]
