@@ -1,0 +1,1 @@
+"""The vendors' HTTP APIs behind one port; they know neither Discord nor the database."""

@@ -1,0 +1,246 @@
+"""
+Streams a link from outside to disk and has it checked; knows no vendor, sends no key.
+
+A link is trusted with nothing: only https, only public addresses, a few redirects that meet the
+same rules, and limits on time and bytes. The rules are held against the addresses that are really
+connected to, so a name that changes its answer between a check and its use gains nothing.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar, TypeVarTuple
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from bot.domain.ports import ImageFile, ImageLimits
+from bot.errors import FetchFailed, UnusableImage
+from bot.providers.http import USER_AGENT
+from bot.providers.images import check_image, too_many_bytes
+
+#: Seconds for a whole fetch, redirects included; for connecting; between two pieces.
+FETCH_TIMEOUT_S = 120.0
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 30.0
+REDIRECTS_MAX = 5
+CONNECTIONS_MAX = 64
+#: Bytes gathered before a thread writes them. Most images take one write, in the same visit to a
+#: thread that checks them; a large one costs a visit per MiB and never blocks the event loop.
+WRITE_BYTES = 1024 * 1024
+#: Images decoded at once: a decoded one takes four bytes a pixel, far more than its file.
+DECODES_MAX = 2
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: Client errors that may pass: request timeout, too early, too many requests.
+PASSING_CODES = frozenset({408, 425, 429})
+#: IPv6 addresses that carry an IPv4 one which a gateway would connect to (RFC 6052).
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRule:
+    """What may be connected to."""
+
+    schemes: frozenset[str]
+    #: an IP address -> whether it is allowed
+    allows: Callable[[str], bool]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the internet, also the IPv4 one inside an IPv6 one."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if ip in NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+        ip = inner or ip
+    return ip.is_global and not ip.is_multicast
+
+
+PUBLIC_ONLY = AddressRule(frozenset({"https"}), is_public)
+#: For ALLOW_PRIVATE_ADDRESSES: the playground, or providers on the operator's own network.
+ANYWHERE = AddressRule(frozenset({"https", "http"}), lambda _: True)
+
+
+class Fetcher:
+    """
+    The ImageFetcher; an async context manager.
+
+    Args:
+        allow_private_addresses: the rule is ANYWHERE then, else PUBLIC_ONLY.
+        resolver: answers for names; the system's if None.
+        timeout_s: for a whole fetch.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private_addresses: bool,
+        resolver: AbstractResolver | None = None,
+        timeout_s: float = FETCH_TIMEOUT_S,
+    ) -> None:
+        self.rule = ANYWHERE if allow_private_addresses else PUBLIC_ONLY
+        self._resolver = resolver
+        self._timeout_s = timeout_s
+        self._decoding = asyncio.Semaphore(DECODES_MAX)
+
+    async def __aenter__(self) -> Self:
+        resolver = CheckedResolver(self._resolver or aiohttp.ThreadedResolver(), self.rule)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver, limit=CONNECTIONS_MAX),
+            # What is compressed for the way could grow without limit on arrival.
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S
+            ),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def fetch(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
+        """See ImageFetcher.fetch; `path` is overwritten."""
+        try:
+            return await self._fetched(url, path, limits)
+        except BaseException as error:
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+            if isinstance(error, aiohttp.ClientError | TimeoutError | OSError):
+                raise _failure(error) from error
+            raise
+
+    async def _fetched(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
+        async with asyncio.timeout(self._timeout_s):
+            rest, mode = await self._stream(url, path, limits)
+        async with self._decoding:
+            return await _in_thread(_write_and_check, path, mode, rest, limits)
+
+    async def _stream(self, url: str, path: Path, limits: ImageLimits) -> tuple[bytearray, str]:
+        """Write all but the last piece; returns that one and the mode to write it in."""
+        target = self._checked(url)
+        for _ in range(REDIRECTS_MAX + 1):
+            async with self._session.get(target, allow_redirects=False) as response:
+                if response.status not in REDIRECTS:
+                    return await _receive(response, path, limits)
+                target = self._checked(response.headers.get("Location", ""), base=target)
+        raise FetchFailed("the link redirects too often", retryable=False)
+
+    def _checked(self, url: str, *, base: URL | None = None) -> URL:
+        """The address to call, if its scheme and, where it is a number, its host are allowed."""
+        try:
+            target = base.join(URL(url)) if base else URL(url)
+        except ValueError as error:
+            raise FetchFailed("the link is malformed", retryable=False) from error
+        if target.scheme not in self.rule.schemes or not target.host:
+            raise FetchFailed("the link is not https", retryable=False)
+        # aiohttp asks its resolver about names only.
+        if _is_number(target.host) and not self.rule.allows(target.host):
+            raise FetchFailed("the link points into a private network", retryable=False)
+        return target
+
+
+class CheckedResolver(AbstractResolver):
+    """Resolves names, but only to addresses that are allowed; one other spoils them all."""
+
+    def __init__(self, inner: AbstractResolver, rule: AddressRule) -> None:
+        self._inner = inner
+        self._rule = rule
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        answers = await self._inner.resolve(host, port, family)
+        if not all(self._rule.allows(answer["host"]) for answer in answers):
+            raise PrivateAddressError(f"{host} is in a private network")
+        return answers
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class PrivateAddressError(OSError):
+    """A name stands for an address that must not be connected to."""
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+async def _receive(
+    response: aiohttp.ClientResponse, path: Path, limits: ImageLimits
+) -> tuple[bytearray, str]:
+    if response.status != 200:
+        retryable = response.status >= 500 or response.status in PASSING_CODES
+        raise FetchFailed(f"the link answered {response.status}", retryable=retryable)
+    if (response.content_length or 0) > limits.size_bytes_max:
+        raise UnusableImage(too_many_bytes(limits))
+    size_bytes = 0
+    piece = bytearray()
+    mode = "wb"
+    async for chunk in response.content.iter_any():
+        size_bytes += len(chunk)
+        if size_bytes > limits.size_bytes_max:
+            raise UnusableImage(too_many_bytes(limits))
+        piece += chunk
+        if len(piece) >= WRITE_BYTES:
+            await _in_thread(_write, path, mode, piece)
+            piece, mode = bytearray(), "ab"
+    return piece, mode
+
+
+def _write_and_check(path: Path, mode: str, rest: bytearray, limits: ImageLimits) -> ImageFile:
+    _write(path, mode, rest)
+    return check_image(path, limits)
+
+
+def _write(path: Path, mode: str, piece: bytearray) -> None:
+    with path.open(mode) as file:
+        file.write(piece)
+
+
+async def _in_thread(work: Callable[[*Ts], T], *args: *Ts) -> T:
+    """
+    Run in a thread and, even when cancelled, wait for its end.
+
+    A thread cannot be stopped; one that still writes would bring back the file just removed.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise
+
+
+def _failure(error: Exception) -> FetchFailed:
+    """What went wrong on the way; the cause is kept, its words may hold the link."""
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
+        error.os_error, PrivateAddressError
+    ):
+        return FetchFailed("the link points into a private network", retryable=False)
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.ClientSSLError):
+        return FetchFailed(f"the link cannot be used: {type(error).__name__}", retryable=False)
+    if isinstance(error, aiohttp.ClientError | TimeoutError):
+        return FetchFailed(f"the link broke off: {type(error).__name__}", retryable=True)
+    return FetchFailed(f"the image could not be stored: {error}", retryable=True)

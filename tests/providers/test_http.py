@@ -1,0 +1,308 @@
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import aiohttp
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from pydantic import SecretStr
+
+from bot.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderOutcomeUnknown,
+    ProviderRefused,
+    ProviderUnreachable,
+)
+from bot.playground.faults import Call, Fault, Hold, Reset, Respond
+from bot.playground.providers import PlaygroundProviders
+from bot.providers.http import (
+    JSON_BYTES_MAX,
+    RETRY_AFTER_S_MAX,
+    USER_AGENT,
+    Connections,
+    Reply,
+    TimeLimits,
+    VendorHttp,
+    open_connections,
+    parse_retry_after,
+)
+
+BODY = {"model": "gpt-image-2-beta", "prompt": "a lantern"}
+PATH = "/images/generations"
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+IMPATIENT = TimeLimits(connect_s=0.1, answer_s=0.05, upload_s=0.05)
+
+
+@pytest.fixture
+def vendor_at(server: PlaygroundProviders, connections: Connections) -> Callable[..., VendorHttp]:
+    def build(base_url: str | None = None, limits: TimeLimits | None = None) -> VendorHttp:
+        root = base_url or server.apimodels_base_url
+        return VendorHttp("apimodels", root, SecretStr(server.api_key), connections, limits)
+
+    return build
+
+
+@pytest.fixture
+def vendor(vendor_at: Callable[..., VendorHttp]) -> VendorHttp:
+    return vendor_at()
+
+
+async def error_of(call: object) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await call  # type: ignore[misc]
+    return caught.value
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+async def test_a_refused_connection_was_surely_not_accepted(
+    vendor_at: Callable[..., VendorHttp],
+) -> None:
+    vendor = vendor_at(f"http://127.0.0.1:{unused_port()}")
+    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderUnreachable
+    assert type(await error_of(vendor.get(PATH))) is ProviderUnreachable
+
+
+async def test_a_failed_tls_handshake_was_surely_not_accepted(
+    vendor_at: Callable[..., VendorHttp], server: PlaygroundProviders
+) -> None:
+    vendor = vendor_at(server.root_url.replace("http://", "https://"))
+    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderUnreachable
+
+
+class NoNames(AbstractResolver):
+    """Knows no name, or never says so."""
+
+    def __init__(self, *, silent: bool) -> None:
+        self.silent = silent
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        if self.silent:
+            await asyncio.Event().wait()
+        raise OSError(f"no such name: {host}")
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_what_never_got_connected_was_surely_not_accepted(silent: bool) -> None:
+    connector = aiohttp.TCPConnector(resolver=NoNames(silent=silent))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        connections = Connections(session, session)
+        root = "http://vendor.example"
+        vendor = VendorHttp("apimodels", root, SecretStr("k"), connections, IMPATIENT)
+        assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderUnreachable
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+async def test_a_reset_leaves_a_submit_unknown_and_a_read_repeatable(
+    vendor: VendorHttp, server: PlaygroundProviders, after_effect: bool
+) -> None:
+    """
+    From here, a reset before the effect looks like one after it.
+
+    aiohttp itself repeats a GET once; that it never repeats a POST is what this shows as well.
+    """
+    server.faults.add(Call.CREATE, Reset(after_effect=after_effect))
+    server.faults.add(Call.BALANCE, Reset(after_effect=after_effect), times=2)
+    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderOutcomeUnknown
+    assert len(server.submissions) == int(after_effect)
+    assert type(await error_of(vendor.get("/balance"))) is ProviderUnreachable
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+async def test_silence_leaves_a_submit_unknown_and_a_read_repeatable(
+    vendor_at: Callable[..., VendorHttp], server: PlaygroundProviders, after_effect: bool
+) -> None:
+    vendor = vendor_at(limits=IMPATIENT)
+    never = asyncio.Event()
+    server.faults.add(Call.CREATE, Hold(never, after_effect=after_effect))
+    server.faults.add(Call.BALANCE, Hold(never, after_effect=after_effect))
+    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderOutcomeUnknown
+    assert type(await error_of(vendor.get("/balance"))) is ProviderUnreachable
+
+
+CUT = Respond(body=b'{"code": 200', cut=True)
+GARBAGE = [
+    Respond(body=b"<html>", content_type="text/html"),
+    Respond(body=b""),
+    Respond(body=b"[1, 2]"),
+    Respond(body=b'{"data": NaN}'),
+    Respond(body=b"\xff\xfe{}"),
+    Respond(body=b"[" * 100_000),
+    Respond(body=b'{"a": "' + b"x" * JSON_BYTES_MAX + b'"}'),
+    Respond(body=b" " * 65_536, repeat=32, chunked=True),
+    CUT,
+]
+
+
+@pytest.mark.parametrize("fault", GARBAGE, ids=lambda fault: repr(fault.body[:10]))
+async def test_an_unreadable_success_leaves_a_submit_unknown_and_a_read_repeatable(
+    vendor: VendorHttp, server: PlaygroundProviders, fault: Respond
+) -> None:
+    server.faults.add(Call.CREATE, fault)
+    server.faults.add(Call.BALANCE, fault)
+    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderOutcomeUnknown
+    assert type(await error_of(vendor.get("/balance"))) is ProviderUnreachable
+
+
+@pytest.mark.parametrize(
+    ("status", "of_submit", "of_read"),
+    [
+        (302, ProviderMisconfigured, ProviderMisconfigured),
+        (400, ProviderRefused, ProviderRefused),
+        (401, ProviderMisconfigured, ProviderMisconfigured),
+        (402, ProviderMisconfigured, ProviderMisconfigured),
+        (403, ProviderMisconfigured, ProviderMisconfigured),
+        (408, ProviderOutcomeUnknown, ProviderUnreachable),
+        (413, ProviderRefused, ProviderRefused),
+        (429, ProviderBusy, ProviderBusy),
+        (455, ProviderBusy, ProviderBusy),
+        (500, ProviderOutcomeUnknown, ProviderUnreachable),
+        (502, ProviderOutcomeUnknown, ProviderUnreachable),
+        (503, ProviderBusy, ProviderBusy),
+        (504, ProviderOutcomeUnknown, ProviderUnreachable),
+        (524, ProviderOutcomeUnknown, ProviderUnreachable),
+    ],
+)
+async def test_a_status_without_json_speaks_for_itself(
+    vendor: VendorHttp,
+    server: PlaygroundProviders,
+    status: int,
+    of_submit: type[ProviderError],
+    of_read: type[ProviderError],
+) -> None:
+    page = Respond(status=status, body=b"<html>an error page</html>", content_type="text/html")
+    for call in (Call.CREATE, Call.BALANCE):
+        server.faults.add(call, page)
+    errors = [await error_of(vendor.submit(PATH, BODY)), await error_of(vendor.get("/balance"))]
+    assert [type(error) for error in errors] == [of_submit, of_read]
+    assert [error.status for error in errors] == [status, status]
+
+
+async def test_a_redirect_is_not_followed_with_the_key(
+    vendor: VendorHttp, server: PlaygroundProviders
+) -> None:
+    elsewhere = {"Location": f"{server.apimodels_base_url}/models"}
+    server.faults.add(Call.BALANCE, Respond(status=307, headers=elsewhere))
+    assert type(await error_of(vendor.get("/balance"))) is ProviderMisconfigured
+    assert server.calls[Call.MODELS] == 0
+
+
+async def test_a_refusal_by_cloudflare_is_told_apart(
+    vendor: VendorHttp, server: PlaygroundProviders, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = Respond(403, b"<html>error code: 1010 | Cloudflare</html>", "text/html")
+    server.faults.add(Call.CREATE, page)
+    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderMisconfigured
+    assert "Cloudflare, not the vendor, refused the request" in caplog.text
+
+
+async def test_a_busy_vendor_says_when_to_come_back(
+    vendor: VendorHttp, server: PlaygroundProviders
+) -> None:
+    busy = Respond(429, b"slow down", "text/plain", {"Retry-After": "7", "X-Request-Id": "r-1"})
+    server.faults.add(Call.CREATE, busy)
+    error = await error_of(vendor.submit(PATH, BODY))
+    assert isinstance(error, ProviderBusy)
+    assert (error.retry_after_s, error.request_id) == (7.0, "r-1")
+
+
+@pytest.mark.parametrize(
+    ("value", "wait_s"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0.0),
+        ("12", 12.0),
+        ("999999999", RETRY_AFTER_S_MAX),
+        ("9" * 400, RETRY_AFTER_S_MAX),
+        ("-5", None),
+        ("nan", None),
+        ("soon", None),
+        (format_datetime(NOON + timedelta(seconds=30), usegmt=True), 30.0),
+        (format_datetime(NOON - timedelta(days=1), usegmt=True), 0.0),
+        (format_datetime(NOON + timedelta(days=9), usegmt=True), RETRY_AFTER_S_MAX),
+        ("Fri, 20 Nov 2026 12:00:30 -0000", None),
+    ],
+)
+def test_retry_after_is_read_in_both_its_forms(value: str | None, wait_s: float | None) -> None:
+    assert parse_retry_after(value, now=NOON) == wait_s
+
+
+async def test_every_call_names_its_sender(server: PlaygroundProviders) -> None:
+    async with open_connections() as connections:
+        for session in (connections.lasting, connections.single):
+            assert session.headers["User-Agent"] == USER_AGENT
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        None,
+        Reset(),
+        Reset(after_effect=True),
+        Respond(status=401, body=b"<html>", content_type="text/html"),
+        Respond(status=500, body=b"no"),
+        CUT,
+    ],
+    ids=str,
+)
+async def test_the_key_is_never_shown(
+    vendor: VendorHttp,
+    server: PlaygroundProviders,
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault | None,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    if fault is not None:
+        server.faults.add(Call.CREATE, fault)
+        said = describe(await error_of(vendor.submit(PATH, BODY)))
+    else:
+        said = repr(await vendor.submit(PATH, BODY))
+    assert server.api_key not in said + caplog.text + repr(vars(vendor))
+
+
+async def test_the_key_is_not_in_the_cause_of_a_broken_answer() -> None:
+    """aiohttp's error for a malformed answer carries the headers of the request."""
+
+    async def speak_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"NONSENSE\r\n\r\n")
+        writer.close()
+
+    speaker = await asyncio.start_server(speak_nonsense, "127.0.0.1", 0)
+    port = speaker.sockets[0].getsockname()[1]
+    async with speaker, open_connections() as connections:
+        key = SecretStr("sk_test_0123456789")
+        vendor = VendorHttp("apimodels", f"http://127.0.0.1:{port}", key, connections)
+        error = await error_of(vendor.get("/balance"))
+    assert type(error) is ProviderUnreachable
+    assert key.get_secret_value() not in describe(error)
+
+
+def describe(error: BaseException) -> str:
+    """All that a traceback or an error reporter could print of an error."""
+    said = ""
+    seen: BaseException | None = error
+    while seen is not None:
+        said += f"{seen} {seen!r} {seen.args!r} {getattr(seen, 'request_info', '')!r}"
+        seen = seen.__cause__ or seen.__context__
+    return said
+
+
+async def test_money_is_read_without_floats(vendor: VendorHttp) -> None:
+    reply = await vendor.get("/balance")
+    assert isinstance(reply, Reply)
+    assert "float" not in {type(value).__name__ for value in reply.body["data"].values()}  # type: ignore[attr-defined]

@@ -1,0 +1,176 @@
+import contextlib
+import io
+import random
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
+from bot.errors import UnusableImage
+from bot.providers.images import check_image
+from tests.providers.conftest import LIMITS
+
+NOISE = Image.frombytes("RGB", (97, 61), random.Random(1).randbytes(97 * 61 * 3))
+
+
+def encoded(image: Image.Image, pillow_format: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, pillow_format, **options)
+    return file.getvalue()
+
+
+GOOD = {
+    "png": encoded(NOISE, "PNG"),
+    "png, palette": encoded(NOISE.quantize(16), "PNG"),
+    "png, alpha": encoded(NOISE.convert("RGBA"), "PNG"),
+    "png, 16 bit": encoded(Image.new("I;16", (97, 61)), "PNG"),
+    "jpg": encoded(NOISE, "JPEG"),
+    "jpg, progressive": encoded(NOISE, "JPEG", progressive=True),
+    "jpg, grey": encoded(NOISE.convert("L"), "JPEG"),
+    "jpg, cmyk": encoded(NOISE.convert("CMYK"), "JPEG"),
+    "webp": encoded(NOISE, "WEBP"),
+    "webp, lossless": encoded(NOISE, "WEBP", lossless=True),
+    "webp, alpha": encoded(NOISE.convert("RGBA"), "WEBP"),
+    "webp, extended": encoded(NOISE, "WEBP", exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00"),
+}
+
+
+def checked(tmp_path: Path, content: bytes, limits: ImageLimits = LIMITS) -> ImageFile:
+    path = tmp_path / "image"
+    path.write_bytes(content)
+    return check_image(path, limits)
+
+
+def problem_of(tmp_path: Path, content: bytes, limits: ImageLimits = LIMITS) -> str:
+    with pytest.raises(UnusableImage) as caught:
+        checked(tmp_path, content, limits)
+    return caught.value.problem
+
+
+@pytest.mark.parametrize("kind", list(GOOD))
+def test_a_good_image_is_taken_with_its_format_and_size(tmp_path: Path, kind: str) -> None:
+    assert checked(tmp_path, GOOD[kind]) == ImageFile(
+        path=tmp_path / "image",
+        format=ImageFormat(kind.partition(",")[0]),
+        width_px=97,
+        height_px=61,
+        size_bytes=len(GOOD[kind]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is empty"),
+        (b"hello", "is not a PNG, JPEG or WebP image"),
+        (bytes(5_000), "is not a PNG, JPEG or WebP image"),
+        (encoded(NOISE, "GIF"), "is a GIF, not a PNG, JPEG or WebP image"),
+        (encoded(NOISE, "BMP"), "is a BMP, not a PNG, JPEG or WebP image"),
+        (encoded(NOISE, "TIFF"), "is a TIFF, not a PNG, JPEG or WebP image"),
+        (b"\x00\x00\x00\x1cftypheic" + bytes(40), "is a HEIC, AVIF or video file, not a PNG,"),
+        (b"\n <!doctype html><title>Error</title>", "is a web page or drawing in text, not a"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is a web page or drawing in text, not a"),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "is not a PNG, JPEG or WebP image"),
+    ],
+)
+def test_what_is_no_image_we_take_is_called_by_its_name(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    assert problem_of(tmp_path, content).startswith(problem)
+
+
+@pytest.mark.parametrize("pillow_format", ["PNG", "WEBP"])
+def test_an_animation_is_refused(tmp_path: Path, pillow_format: str) -> None:
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
+    content = encoded(frames[0], pillow_format, save_all=True, append_images=frames[1:])
+    assert problem_of(tmp_path, content) == "is animated"
+
+
+@pytest.mark.parametrize("kind", list(GOOD))
+def test_an_image_cut_off_anywhere_is_refused(tmp_path: Path, kind: str) -> None:
+    """Up to the checksum and end mark of a PNG: without these 21 bytes all pixels are there."""
+    content = GOOD[kind]
+    last = len(content) - (22 if kind.startswith("png") else 1)
+    for length in {*range(1, last, max(len(content) // 40, 1)), last}:
+        with pytest.raises(UnusableImage):
+            checked(tmp_path, content[:length])
+
+
+@given(data=st.data())
+def test_damage_is_seen_or_harmless_and_raises_nothing_else(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = bytearray(GOOD[data.draw(st.sampled_from(sorted(GOOD)))])
+    for _ in range(data.draw(st.integers(1, 8))):
+        # Heads decide more than pixels do.
+        top = min(data.draw(st.sampled_from([40, 200, 1_000_000])), len(content))
+        content[data.draw(st.integers(0, top - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(content)
+    with contextlib.suppress(UnusableImage):
+        assert check_image(path, LIMITS).size_bytes == len(content)
+
+
+def test_too_many_bytes_are_refused(tmp_path: Path) -> None:
+    limits = ImageLimits(size_bytes_max=len(GOOD["png"]) - 1, pixels_max=1_000_000)
+    assert problem_of(tmp_path, GOOD["png"], limits) == "is larger than 0.0179 MB"
+
+
+@pytest.mark.parametrize("kind", list(GOOD))
+def test_one_pixel_too_many_is_refused(tmp_path: Path, kind: str) -> None:
+    limits = ImageLimits(size_bytes_max=1_000_000, pixels_max=97 * 61)
+    assert checked(tmp_path, GOOD[kind], limits).width_px == 97
+    limits = ImageLimits(size_bytes_max=1_000_000, pixels_max=97 * 61 - 1)
+    assert problem_of(tmp_path, GOOD[kind], limits) == "has more than 0.00592 megapixels"
+
+
+def png_claiming(width_px: int, height_px: int) -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    head = struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + pixels
+
+
+BOMBS = {
+    "png": png_claiming(60_000, 60_000),
+    "webp, extended": b"RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00"
+    + bytes(4)
+    + (16_382).to_bytes(3, "little") * 2
+    + bytes(8),
+    "webp, lossless": b"RIFF\x20\x00\x00\x00WEBPVP8L\x14\x00\x00\x00\x2f" + b"\xff" * 20,
+    "webp": b"RIFF\x20\x00\x00\x00WEBPVP8 \x14\x00\x00\x00"
+    + b"\x10\x00\x00\x9d\x01\x2a"
+    + b"\xff\x3f\xff\x3f"
+    + bytes(10),
+    "jpg": encoded(Image.new("L", (16, 16)), "JPEG").replace(
+        b"\x00\x10\x00\x10\x01", b"\xff\xff\xff\xff\x01"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(BOMBS))
+def test_a_decompression_bomb_is_refused_by_its_head(tmp_path: Path, kind: str) -> None:
+    """No warning of Pillow's comes up either: warnings are errors here."""
+    assert problem_of(tmp_path, BOMBS[kind]) == "has more than 1 megapixels"
+
+
+def test_an_image_without_pixels_is_refused(tmp_path: Path) -> None:
+    assert problem_of(tmp_path, png_claiming(0, 10)) == "is damaged or cut off"
+
+
+def test_pillow_is_not_loaded_before_there_is_an_image() -> None:
+    """It takes a tenth of a second and megabytes that an idle bot can do without."""
+    program = "import sys, bot.providers.registry, bot.providers.fetch; print('PIL' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False\n"
