@@ -1,0 +1,118 @@
+"""Waiting for things to happen, and hearing of them; must not know what happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Self, TypeVar
+
+from bot.playground.discord.world import Message
+
+T = TypeVar("T")
+
+#: seconds; how long any wait lasts unless told otherwise
+WAIT_S = 10.0
+#: A listener that falls this far behind loses the oldest events.
+EVENTS_WAITING_MAX = 1_000
+
+EventKind = Literal[
+    "message_created",
+    "message_updated",
+    "message_deleted",
+    "interaction_answered",
+    "modal_opened",
+    "commands_synced",
+    "channel_deleted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that members would see change."""
+
+    kind: EventKind
+    channel_id: int | None = None
+    message: Message | None = None
+    interaction_id: int | None = None
+
+
+class Events:
+    """
+    The events from the moment of subscription on: an async iterator that `close` ends.
+
+    Use it in a `with` block, or close it, so that events are not kept for nobody.
+    """
+
+    def __init__(self, subscribers: set[Events]) -> None:
+        self._subscribers = subscribers
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(EVENTS_WAITING_MAX)
+        subscribers.add(self)
+
+    def put(self, event: Event | None) -> None:
+        """Hand over an event without waiting."""
+        if self._queue.full():
+            self._queue.get_nowait()
+        self._queue.put_nowait(event)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._subscribers.discard(self)
+        self.put(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._queue.get()
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+
+class Changes:
+    """Wakes whoever waits each time anything changed."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+        self._subscribers: set[Events] = set()
+
+    def subscribe(self) -> Events:
+        """Start to collect events."""
+        return Events(self._subscribers)
+
+    def notify(self, event: Event | None = None) -> None:
+        """Say that something changed, and what, if members would see it."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+        if event is not None:
+            for subscriber in self._subscribers:
+                subscriber.put(event)
+
+    def close(self) -> None:
+        """End all subscriptions."""
+        for subscriber in list(self._subscribers):
+            subscriber.close()
+
+    async def wait_for(
+        self, look: Callable[[], T | None], what: str, instead: Callable[[], str], timeout_s: float
+    ) -> T:
+        """
+        Look again after every change until there is something.
+
+        Raises:
+            TimeoutError: it says what was waited for and what was there instead.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (found := look()) is None:
+                    await self._changed.wait()
+        except TimeoutError:
+            raise TimeoutError(f"no {what} within {timeout_s} s; instead: {instead()}") from None
+        return found

@@ -1,0 +1,135 @@
+"""What can go wrong on the way to Discord, on request: cut connections, 5xx, 429, delays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.playground.discord.errors import ApiError, rate_limited
+
+#: seconds; a held request is let go after this even if its event is never set
+HOLD_S_MAX = 60.0
+
+
+@dataclass(slots=True)
+class Fault:
+    """
+    One thing that will go wrong.
+
+    With `after_effect` the request is carried out first and then answered wrongly (or not at all),
+    which is how a client comes to repeat something already done.
+    """
+
+    method: str | None
+    path: re.Pattern[str]
+    status: int | None = None
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after_s: float | None = None
+    reset: bool = False
+    after_effect: bool = False
+    hold: asyncio.Event | None = None
+    times: int = 1
+    #: how many requests it met
+    hits: int = 0
+
+    async def strike(self) -> FaultyAnswer | None:
+        """Wait if asked to, then return the wrong answer, or None to let the request pass."""
+        if self.hold is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.hold.wait(), HOLD_S_MAX)
+        if self.retry_after_s is not None:
+            limited = rate_limited(self.retry_after_s)
+            return FaultyAnswer(429, limited.body, {**limited.headers, **self.headers})
+        if self.status is not None:
+            default = ApiError(self.status, 0, f"{self.status}: Playground fault").body
+            body = default if self.body is None else self.body
+            return FaultyAnswer(self.status, body, self.headers)
+        if self.reset or (self.after_effect and self.hold is None):
+            return FaultyAnswer(None)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyAnswer:
+    """What to answer instead; without a status the connection is reset."""
+
+    status: int | None
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Faults:
+    """The faults that are waiting for their request."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(
+        self,
+        *,
+        method: str | None = None,
+        path: str = "",
+        status: int | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        retry_after_s: float | None = None,
+        reset: bool = False,
+        after_effect: bool = False,
+        hold: asyncio.Event | None = None,
+        times: int = 1,
+    ) -> Fault:
+        """
+        Make the next `times` matching requests fail.
+
+        Args:
+            path: a regular expression searched for in the path template and in the path itself,
+                both without `/api/v10`; links of the CDN are matched too.
+            body: a dict is sent as JSON, a str as HTML.
+            retry_after_s: answer 429 in Discord's own shape.
+            reset: reset the TCP connection; the default with `after_effect` and no status.
+            hold: wait for this event first; alone, it only delays.
+        """
+        fault = Fault(
+            method,
+            re.compile(path),
+            status,
+            body,
+            headers or {},
+            retry_after_s,
+            reset,
+            after_effect,
+            hold,
+            times,
+        )
+        self._faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Let everything pass again."""
+        self._faults.clear()
+
+    def take(self, method: str, template: str, path: str) -> Fault | None:
+        """Return the oldest fault that matches, using up one of its times."""
+        for fault in self._faults:
+            matches = fault.path.search(template) or fault.path.search(path)
+            if matches and fault.method in (None, method) and fault.hits < fault.times:
+                fault.hits += 1
+                return fault
+        return None
+
+
+def reset_connection(transport: asyncio.BaseTransport | None) -> None:
+    """Cut a TCP connection so that the other side sees a reset, not an orderly end."""
+    if not isinstance(transport, asyncio.Transport):
+        return
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        # A linger time of zero makes the kernel send RST.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

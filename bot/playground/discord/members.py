@@ -1,0 +1,337 @@
+"""What members do: run commands, click, fill in forms, post; must not know HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bot.playground.discord.calls import Call, Modal
+from bot.playground.discord.changes import WAIT_S
+from bot.playground.discord.commands import CHAT_INPUT, MESSAGE_MENU, USER, USER_MENU, Commands
+from bot.playground.discord.errors import Json
+from bot.playground.discord.interactions import (
+    AUTOCOMPLETE,
+    COMMAND,
+    COMPONENT,
+    MODAL_SUBMIT,
+    Interactions,
+)
+from bot.playground.discord.messages import REPLY, Messages
+from bot.playground.discord.options import Input, NotOfferedError, nest
+from bot.playground.discord.payloads import has
+from bot.playground.discord.validation import BUTTON, LINK_STYLE, SELECTS, walk
+from bot.playground.discord.world import (
+    Attachment,
+    Channel,
+    Message,
+    Permission,
+    User,
+    Where,
+    Who,
+)
+
+#: Option or form values by name.
+Values = Mapping[str, Any]
+EMPTY: Values = {}
+
+CHUNK_BYTES = 64 * 1024
+#: What a member with the largest subscription may upload.
+MEMBER_FILE_BYTES_MAX = 500 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file a member hands in; the content type is guessed from the name, as Discord does."""
+
+    filename: str
+    data: bytes | Path
+    content_type: str | None = None
+
+
+class Members:
+    """
+    What members can do here, within what Discord's client would let them.
+
+    Whoever and wherever is named by name, id or the object itself; the channel `DM` means the
+    member's direct messages with the bot. What the client would not allow is a NotOfferedError,
+    unless `check=False`, which sends what a modified client could.
+    """
+
+    def __init__(self, messages: Messages, interactions: Interactions, commands: Commands) -> None:
+        self.world = messages.world
+        self.interactions = interactions
+        self._messages = messages
+        self._commands = commands
+
+    async def run_command(
+        self,
+        member: Who,
+        channel: Where,
+        command: str,
+        options: Values = EMPTY,
+        *,
+        check: bool = True,
+    ) -> Call:
+        """
+        Run a slash command, as in `run_command("Ada", "studio", "imagine", {"prompt": "a cat"})`.
+
+        Args:
+            command: its name, followed by those of group and subcommand where there are any.
+            options: files as `Upload`; members, roles and channels by name.
+        """
+        user, place = self._where(member, channel)
+        name, *path = command.split()
+        found = self._offered(user, place, CHAT_INPUT, name, check=check)
+        specs, passed = nest(found, path)
+        given = self._input(user, place, check=check)
+        written = given.options(specs, await self._stored(options, place))
+        return self._open(COMMAND, user, place, _command_data(found, passed, written, given))
+
+    async def autocomplete(
+        self,
+        member: Who,
+        channel: Where,
+        command: str,
+        option: str,
+        text: str,
+        options: Values = EMPTY,
+        *,
+        timeout_s: float = WAIT_S,
+    ) -> list[Json]:
+        """Type `text` into an option and return the choices offered: dicts of name and value."""
+        user, place = self._where(member, channel)
+        name, *path = command.split()
+        found = self._offered(user, place, CHAT_INPUT, name, check=True)
+        specs, passed = nest(found, path)
+        given = self._input(user, place, check=True)
+        stored = await self._stored({**options, option: text}, place)
+        data = _command_data(found, passed, given.options(specs, stored, focused=option), given)
+        return await self._open(AUTOCOMPLETE, user, place, data).choices(timeout_s=timeout_s)
+
+    async def run_message_command(
+        self, member: Who, channel: Where, command: str, message: Message, *, check: bool = True
+    ) -> Call:
+        """Run a message's context menu command."""
+        user, place = self._where(member, channel)
+        found = self._offered(user, place, MESSAGE_MENU, command, check=check)
+        given = self._input(user, place, check=check)
+        message = self._visible(user, message)
+        written = self._messages.payloads.message(message, full=True)
+        given.resolved["messages"] = {str(message.id): written}
+        data = _command_data(found, [], [], given)
+        return self._open(COMMAND, user, place, {**data, "target_id": str(message.id)})
+
+    async def run_user_command(
+        self, member: Who, channel: Where, command: str, target: Who, *, check: bool = True
+    ) -> Call:
+        """Run a user's context menu command."""
+        user, place = self._where(member, channel)
+        found = self._offered(user, place, USER_MENU, command, check=check)
+        given = self._input(user, place, check=check)
+        target_id = given.value(USER, target)
+        data = _command_data(found, [], [], given)
+        return self._open(COMMAND, user, place, {**data, "target_id": target_id})
+
+    async def press(
+        self,
+        member: Who,
+        message: Message,
+        *,
+        custom_id: str | None = None,
+        label: str | None = None,
+    ) -> Call:
+        """Click a button of the message as it is now: the one that fits, or the only one."""
+        user = self.world.user(member)
+        message = self._visible(user, message)
+        button = _pick(message, (BUTTON,), custom_id, label)
+        if button.get("style") == LINK_STYLE:
+            raise NotOfferedError("a link button tells the bot nothing")
+        data = {"component_type": BUTTON, "custom_id": button["custom_id"], "id": button["id"]}
+        place = self.world.channels[message.channel_id]
+        return self._open(COMPONENT, user, place, data, source=message)
+
+    async def select(
+        self,
+        member: Who,
+        message: Message,
+        values: Sequence[Any],
+        *,
+        custom_id: str | None = None,
+        check: bool = True,
+    ) -> Call:
+        """Choose in a select, by value or label; users, roles and channels by name."""
+        user = self.world.user(member)
+        message = self._visible(user, message)
+        menu = _pick(message, SELECTS, custom_id, None)
+        place = self.world.channels[message.channel_id]
+        given = self._input(user, place, check=check)
+        data = {
+            "component_type": menu["type"],
+            "custom_id": menu["custom_id"],
+            "id": menu["id"],
+            "values": given.selected(menu, list(values)),
+        }
+        return self._open(COMPONENT, user, place, data | _resolved(given), source=message)
+
+    async def submit_modal(
+        self, member: Who, modal: Modal | None, values: Values = EMPTY, *, check: bool = True
+    ) -> Call:
+        """Send in a form; values go by custom id or label, files as `Upload`."""
+        user = self.world.user(member)
+        if modal is None or modal.interaction.user != user:
+            raise NotOfferedError(f"no form was opened for {user.name}")
+        opener = modal.interaction
+        given = self._input(user, opener.channel, check=check)
+        components = given.form(modal.components, await self._stored(values, opener.channel))
+        data = {"custom_id": modal.custom_id, "components": components} | _resolved(given)
+        return self._open(
+            MODAL_SUBMIT, user, opener.channel, data, source=opener.source, opened_by=opener
+        )
+
+    async def post(
+        self,
+        member: Who,
+        channel: Where,
+        text: str = "",
+        files: Sequence[Upload] = (),
+        *,
+        reply_to: Message | None = None,
+    ) -> Message:
+        """Post a message as a member."""
+        user, place = self._where(member, channel)
+        stored = [await self._attach(file, place, ephemeral=False) for file in files]
+        draft = self._messages.draft(place, user)
+        if reply_to is not None:
+            draft = replace(draft, reply_to_id=reply_to.id, type=REPLY)
+        message = self._messages.apply(draft, {"content": text}, {}) if text else draft
+        return self._messages.publish(replace(message, attachments=tuple(stored)))
+
+    def commands_for(self, member: Who, channel: Where) -> list[Json]:
+        """Return the slash commands a member is offered in a channel."""
+        user, place = self._where(member, channel)
+        available = self._commands.available(place.guild_id, CHAT_INPUT)
+        return [one for one in available if not self._objection(user, place, one)]
+
+    def messages_for(self, member: Who, channel: Where) -> list[Message]:
+        """Return what a member sees in a channel, oldest first."""
+        user, place = self._where(member, channel)
+        return [m for m in place.messages if not m.is_ephemeral or m.visible_to_id == user.id]
+
+    def _where(self, member: Who, channel: Where) -> tuple[User, Channel]:
+        user = self.world.user(member)
+        return user, self.world.channel(channel, user)
+
+    def _open(self, kind: int, user: User, channel: Channel, data: Json, **context: Any) -> Call:
+        opened = self.interactions.open(kind, user, channel, data, **context)
+        return Call(opened, self._messages)
+
+    def _offered(self, user: User, channel: Channel, kind: int, name: str, *, check: bool) -> Json:
+        """Find a command as the member's client lists it."""
+        available = list(self._commands.available(channel.guild_id, kind))
+        for command in available:
+            if command["name"] != name:
+                continue
+            objection = self._objection(user, channel, command)
+            if check and objection:
+                raise NotOfferedError(objection)
+            return command
+        if check:
+            raise NotOfferedError(
+                f"no command {name!r}; there are {[c['name'] for c in available]}"
+            )
+        return {"id": str(self.world.new_id()), "name": name, "type": kind}
+
+    def _objection(self, user: User, channel: Channel, command: Json) -> str | None:
+        """Say why a member's client would not offer a command, if it would not."""
+        if channel.guild_id is None:
+            return None
+        permissions = self.world.permissions(user, channel)
+        if not has(permissions, Permission.USE_APPLICATION_COMMANDS):
+            return f"{user.name} may not use commands in #{channel.name}"
+        wanted = command["default_member_permissions"]
+        # "0" hides a command from all but administrators.
+        needed = Permission(int(wanted or 0)) or Permission.ADMINISTRATOR
+        if wanted is not None and not has(permissions, needed):
+            return f"{user.name} is not offered {command['name']!r}"
+        if command["nsfw"] and not channel.nsfw:
+            return f"{command['name']!r} is for age-restricted channels"
+        return None
+
+    def _visible(self, user: User, message: Message) -> Message:
+        channel = self.world.channels.get(message.channel_id)
+        current = channel.messages_by_id.get(message.id) if channel else None
+        if current is None:
+            raise NotOfferedError("this message is gone")
+        if current.is_ephemeral and current.visible_to_id != user.id:
+            raise NotOfferedError(f"{user.name} does not see this message")
+        return current
+
+    def _input(self, user: User, channel: Channel, *, check: bool) -> Input:
+        return Input(self.world, self._messages.payloads, user, channel, check)
+
+    async def _stored(self, values: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
+        """Upload the files among the values."""
+        stored: dict[str, Any] = {}
+        for name, value in values.items():
+            if isinstance(value, Upload):
+                value = await self._attach(value, channel)
+            elif isinstance(value, list):
+                value = [
+                    await self._attach(item, channel) if isinstance(item, Upload) else item
+                    for item in value
+                ]
+            stored[name] = value
+        return stored
+
+    async def _attach(
+        self, upload: Upload, channel: Channel, *, ephemeral: bool = True
+    ) -> Attachment:
+        cdn = self._messages.cdn
+        data = upload.data
+        if isinstance(data, Path):
+            data = await asyncio.to_thread(data.read_bytes)
+        file = await cdn.store(upload.filename, _chunks(data), MEMBER_FILE_BYTES_MAX)
+        if upload.content_type is not None:
+            file = replace(file, content_type=upload.content_type)
+        return cdn.attach(file, channel.id, ephemeral=ephemeral)
+
+
+async def _chunks(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), CHUNK_BYTES):
+        yield data[start : start + CHUNK_BYTES]
+
+
+def _command_data(command: Json, passed: list[Json], options: list[Json], given: Input) -> Json:
+    for part in reversed(passed):
+        options = [{"name": part["name"], "type": part["type"], "options": options}]
+    data = {"id": command["id"], "name": command["name"], "type": command["type"]}
+    if command["type"] == CHAT_INPUT:
+        data["options"] = options
+    if "guild_id" in command:
+        data["guild_id"] = command["guild_id"]
+    return data | _resolved(given)
+
+
+def _resolved(given: Input) -> Json:
+    # Where nothing was resolved the key is missing; discord.py takes an empty one for the values.
+    return {"resolved": given.resolved} if given.resolved else {}
+
+
+def _pick(message: Message, kinds: Sequence[int], custom_id: str | None, label: str | None) -> Json:
+    """Find a component by custom id or label, or the only one."""
+    found = [part for part in walk(message.components) if part["type"] in kinds]
+    wanted = [
+        part
+        for part in found
+        if custom_id in (None, part.get("custom_id")) and label in (None, part.get("label"))
+    ]
+    if len(wanted) != 1:
+        there = [(part.get("custom_id"), part.get("label")) for part in found]
+        asked = f"custom_id={custom_id!r}, label={label!r}"
+        raise NotOfferedError(f"{len(wanted)} components fit {asked}; there are {there}")
+    if wanted[0].get("disabled"):
+        raise NotOfferedError(f"{label or custom_id!r} is disabled")
+    return wanted[0]

@@ -1,0 +1,222 @@
+"""What Discord's client lets a member put into a command, a select or a form; sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.playground.discord.commands import (
+    ATTACHMENT,
+    BOOLEAN,
+    CHANNEL,
+    GROUP,
+    INTEGER,
+    MENTIONABLE,
+    NUMBER,
+    ROLE,
+    STRING,
+    SUBCOMMAND,
+    USER,
+)
+from bot.playground.discord.errors import Json
+from bot.playground.discord.payloads import Payloads
+from bot.playground.discord.validation import (
+    CHECKBOX,
+    ENTITY_SELECTS,
+    FILE_UPLOAD,
+    RADIO_GROUP,
+    ROW,
+    STRING_SELECT,
+    TEXT,
+    TEXT_INPUT,
+)
+from bot.playground.discord.world import Attachment, Channel, User, World
+
+STRING_CHARS_MAX = 6000  #: Discord docs, "Application Commands": max_length of a string option
+TEXT_INPUT_CHARS_MAX = 4000
+#: What a select or option of each kind chooses among, by component and option type.
+ENTITY_OF_SELECT = dict(zip(ENTITY_SELECTS, (USER, ROLE, MENTIONABLE, CHANNEL), strict=True))
+
+
+class NotOfferedError(Exception):
+    """Discord's client would not let a member do this."""
+
+
+@dataclass(slots=True)
+class Input:
+    """Collects a member's values and the objects they refer to."""
+
+    world: World
+    payloads: Payloads
+    user: User
+    channel: Channel
+    #: False lets through what only a modified client could send
+    check: bool
+    resolved: Json = field(default_factory=dict)
+
+    def options(
+        self, specs: list[Json], values: Mapping[str, Any], focused: str = ""
+    ) -> list[Json]:
+        """
+        Write the values of a command's options.
+
+        Args:
+            focused: the option being typed into, for an autocomplete.
+        """
+        by_name = {spec["name"]: spec for spec in specs}
+        self._demand(not values.keys() - by_name, f"options are {list(by_name)}, not {[*values]}")
+        missing = [s["name"] for s in specs if s.get("required") and s["name"] not in values]
+        self._demand(not missing or bool(focused), f"required options are missing: {missing}")
+        written = []
+        for name, value in values.items():
+            spec = by_name.get(name) or {"name": name, "type": _type_of(value)}
+            option = {"name": name, "type": spec["type"]}
+            if name == focused:
+                self._demand(bool(spec.get("autocomplete")), f"{name!r} does not autocomplete")
+                option |= {"value": value, "focused": True}
+            else:
+                self._check_value(spec, value)
+                option["value"] = self.value(spec["type"], value)
+            written.append(option)
+        return written
+
+    def value(self, kind: int, value: Any) -> Any:
+        """Write one value, resolving what it refers to."""
+        if kind == ATTACHMENT and isinstance(value, Attachment):
+            return self._resolve("attachments", value.id, self.payloads.attachment(value))
+        if kind == CHANNEL:
+            channel = self.world.channel(value)
+            return self._resolve("channels", channel.id, self.payloads.channel(channel, self.user))
+        if kind == ROLE or (kind == MENTIONABLE and self._role(value)):
+            role = self._role(value)
+            if role is None:
+                raise LookupError(f"no role {value!r}")
+            return self._resolve("roles", role.id, self.payloads.role(role))
+        if kind in (USER, MENTIONABLE):
+            user = self.world.user(value)
+            if self.channel.guild_id is not None:
+                guild = self.world.guilds[self.channel.guild_id]
+                member = self.payloads.member(guild, user, with_user=False)
+                permissions = str(int(self.world.permissions(user, self.channel)))
+                self._resolve("members", user.id, {**member, "permissions": permissions})
+            return self._resolve("users", user.id, self.payloads.user(user))
+        return value
+
+    def selected(self, component: Json, values: list[Any]) -> list[str]:
+        """Write the values chosen in a select."""
+        least = component.get("min_values")
+        least = 1 if least is None else least
+        most = component.get("max_values") or 1
+        fits = least <= len(values) <= most
+        self._demand(fits, f"choose {least} to {most}, not {len(values)}")
+        kind = component["type"]
+        if kind in ENTITY_OF_SELECT:
+            return [self.value(ENTITY_OF_SELECT[kind], value) for value in values]
+        by_label = {option["label"]: option["value"] for option in component.get("options") or []}
+        chosen = [by_label.get(value, value) for value in values]
+        known = set(chosen) <= set(by_label.values())
+        self._demand(known, f"choices are {by_label}, not {values}")
+        return chosen
+
+    def form(self, components: list[Json], values: Mapping[str, Any]) -> list[Json]:
+        """Write a filled-in modal; values go by custom id or label."""
+        rest = dict(values)
+        written = [self._form_part(part, rest, part.get("label", "")) for part in components]
+        self._demand(not rest, f"the form has no {list(rest)}")
+        return written
+
+    def _form_part(self, part: Json, rest: dict[str, Any], label: str) -> Json:
+        kind = part["type"]
+        written: Json = {"type": kind, "id": part.get("id", 0)}
+        if kind == ROW:
+            children = [self._form_part(p, rest, p.get("label", "")) for p in part["components"]]
+            return {**written, "components": children}
+        if "component" in part:
+            return {**written, "component": self._form_part(part["component"], rest, label)}
+        if kind == TEXT:
+            return written
+        written["custom_id"] = part["custom_id"]
+        value = rest.pop(part["custom_id"], rest.pop(label, None))
+        if kind in (TEXT_INPUT, RADIO_GROUP):
+            required = part.get("required") is not False
+            given = part.get("value") if value is None else value
+            self._demand(bool(given) or not required, f"{label!r} is required")
+            if kind == TEXT_INPUT:
+                self._check_text(part, given or "")
+            return {**written, "value": given if given or kind == RADIO_GROUP else ""}
+        if kind == CHECKBOX:
+            return {**written, "value": bool(value)}
+        values = value if isinstance(value, list) else [] if value is None else [value]
+        self._demand(bool(values) or part.get("required") is False, f"{label!r} is required")
+        if kind == FILE_UPLOAD:
+            most = part.get("max_values") or 1
+            self._demand(len(values) <= most, f"{label!r} takes at most {most} files")
+            return {**written, "values": [self.value(ATTACHMENT, item) for item in values]}
+        if not values and part.get("required") is False:
+            return {**written, "values": []}
+        if kind == STRING_SELECT or kind in ENTITY_SELECTS:
+            return {**written, "values": self.selected(part, values)}
+        return {**written, "values": values}
+
+    def _check_value(self, spec: Json, value: Any) -> None:
+        name, kind = spec["name"], spec["type"]
+        fits = _type_of(value) == kind or (kind == NUMBER and _type_of(value) == INTEGER)
+        fits |= kind in (USER, CHANNEL, ROLE, MENTIONABLE)
+        self._demand(fits, f"{name!r} does not take {value!r}")
+        choices = [choice["value"] for choice in spec.get("choices") or []]
+        self._demand(not choices or value in choices, f"choices of {name!r}: {choices}")
+        if kind == STRING and isinstance(value, str):
+            self._check_text(spec, value)
+        if kind in (INTEGER, NUMBER) and isinstance(value, int | float):
+            least, most = spec.get("min_value", -(2**53)), spec.get("max_value", 2**53)
+            self._demand(least <= value <= most, f"{name!r} is to be {least} to {most}")
+
+    def _check_text(self, spec: Json, text: str) -> None:
+        least = spec.get("min_length") or 0
+        default = TEXT_INPUT_CHARS_MAX if "custom_id" in spec else STRING_CHARS_MAX
+        most = spec.get("max_length") or default
+        # A form's empty optional text is no text; a command's string option has at least a letter.
+        fits = least <= len(text) <= most or not text
+        self._demand(fits, f"{spec.get('name')!r} is to have {least} to {most} characters")
+
+    def _role(self, value: Any) -> Any:
+        guild = self.world.guilds.get(self.channel.guild_id or 0)
+        roles = guild.roles.values() if guild else ()
+        return next((role for role in roles if value in (role.id, role.name)), None)
+
+    def _resolve(self, group: str, found_id: int, written: Json) -> str:
+        self.resolved.setdefault(group, {})[str(found_id)] = written
+        return str(found_id)
+
+    def _demand(self, holds: bool, otherwise: str) -> None:
+        if self.check and not holds:
+            raise NotOfferedError(otherwise)
+
+
+def nest(command: Json, path: list[str]) -> tuple[list[Json], list[Json]]:
+    """
+    Find the options that `path` (subcommand names) leads to.
+
+    Returns:
+        The specifications of those options, and the (sub)commands passed, outermost first.
+    """
+    specs, passed = command.get("options") or [], []
+    for name in path:
+        found = [s for s in specs if s["name"] == name and s["type"] in (SUBCOMMAND, GROUP)]
+        if not found:
+            raise NotOfferedError(f"{command['name']!r} has no subcommand {name!r}")
+        passed.append(found[0])
+        specs = found[0].get("options") or []
+    if any(spec["type"] in (SUBCOMMAND, GROUP) for spec in specs):
+        raise NotOfferedError(f"{command['name']!r} needs one of {[s['name'] for s in specs]}")
+    return specs, passed
+
+
+def _type_of(value: object) -> int:
+    if isinstance(value, bool):
+        return BOOLEAN
+    for kind, python_type in ((INTEGER, int), (NUMBER, float), (ATTACHMENT, Attachment)):
+        if isinstance(value, python_type):
+            return kind
+    return STRING

@@ -1,0 +1,308 @@
+"""The world as Discord's API writes it in JSON; must not change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.playground.discord.cdn import Cdn
+from bot.playground.discord.errors import Json
+from bot.playground.discord.world import (
+    ALL_PERMISSIONS,
+    DM_CHANNEL,
+    TEXT_CHANNEL,
+    Attachment,
+    Channel,
+    Guild,
+    Message,
+    Permission,
+    Role,
+    User,
+    World,
+)
+
+LOCALE = "en-US"
+JOINED_AT = "2025-01-02T10:00:00+00:00"
+FILE_REFERENCE = "attachment://"
+#: Where embeds and components may show a file: key of the link -> keys of what holds it.
+SHOWING = {"url": ("image", "thumbnail", "media", "file"), "icon_url": ("author", "footer")}
+MEDIA_LOADED = 2  #: Discord docs, "Component Reference", Unfurled Media Item loading states
+
+
+class Payloads:
+    """Writes users, servers, channels and messages as JSON."""
+
+    def __init__(self, world: World, cdn: Cdn) -> None:
+        self._world = world
+        self._cdn = cdn
+
+    def user(self, user: User) -> Json:
+        """Write a user object."""
+        return {
+            "id": str(user.id),
+            "username": user.username,
+            "global_name": None if user.bot else user.name,
+            "discriminator": "0001" if user.bot else "0",
+            "avatar": None,
+            "bot": user.bot,
+            "public_flags": 0,
+        }
+
+    def member(self, guild: Guild, user: User, *, with_user: bool = True) -> Json:
+        """Write a member of a server."""
+        written: Json = {
+            "roles": [str(role_id) for role_id in guild.members[user.id]],
+            "nick": None,
+            "avatar": None,
+            "joined_at": JOINED_AT,
+            "premium_since": None,
+            "communication_disabled_until": None,
+            "deaf": False,
+            "mute": False,
+            "pending": False,
+            "flags": 0,
+        }
+        return {**written, "user": self.user(user)} if with_user else written
+
+    def role(self, role: Role) -> Json:
+        """Write a role."""
+        return {
+            "id": str(role.id),
+            "name": role.name,
+            "permissions": str(int(role.permissions)),
+            "position": 0 if role.name == "@everyone" else 1,
+            "color": 0,
+            "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+            "hoist": False,
+            "managed": False,
+            "mentionable": False,
+            "flags": 0,
+        }
+
+    def channel(self, channel: Channel, viewer: User | None = None) -> Json:
+        """Write a channel; with a viewer, say what they may do there."""
+        written: Json = {
+            "id": str(channel.id),
+            "type": TEXT_CHANNEL,
+            "last_message_id": str(max(channel.messages_by_id, default=channel.id)),
+            "flags": 0,
+        }
+        if channel.guild_id is None:
+            recipients = [self.user(channel.recipient)] if channel.recipient else []
+            return {**written, "type": DM_CHANNEL, "recipients": recipients}
+        guild = self._world.guilds[channel.guild_id]
+        written |= {
+            "guild_id": str(guild.id),
+            "name": channel.name,
+            "nsfw": channel.nsfw,
+            "topic": None,
+            "position": guild.channel_ids.index(channel.id),
+            "parent_id": None,
+            "rate_limit_per_user": 0,
+            "permission_overwrites": [
+                {
+                    "id": str(overwrite_id),
+                    "type": 0 if overwrite_id in guild.roles else 1,
+                    "allow": str(int(allow)),
+                    "deny": str(int(deny)),
+                }
+                for overwrite_id, (allow, deny) in channel.overwrites.items()
+            ],
+        }
+        if viewer is not None:
+            permissions = self._world.permissions(viewer, channel)
+            written["permissions"] = str(int(permissions))
+        return written
+
+    def guild(self, guild: Guild) -> Json:
+        """Write a server as GUILD_CREATE and `GET /guilds/{guild_id}` do."""
+        channels = [self._world.channels[channel_id] for channel_id in guild.channel_ids]
+        return {
+            "id": str(guild.id),
+            "name": guild.name,
+            "owner_id": str(guild.owner_id),
+            "icon": None,
+            "features": [],
+            "preferred_locale": LOCALE,
+            "verification_level": 0,
+            "default_message_notifications": 1,
+            "explicit_content_filter": 0,
+            "mfa_level": 0,
+            "nsfw_level": 0,
+            "premium_tier": 0,
+            "afk_timeout": 300,
+            "system_channel_flags": 0,
+            "emojis": [],
+            "stickers": [],
+            "roles": [self.role(role) for role in guild.roles.values()],
+            "channels": [self.channel(channel) for channel in channels],
+            # Without the members intent a bot is sent nobody but itself.
+            "members": [self.member(guild, self._world.bot)],
+            "member_count": len(guild.members),
+            "joined_at": JOINED_AT,
+            "large": False,
+            "unavailable": False,
+            **{key: [] for key in ("threads", "voice_states", "presences", "stage_instances")},
+            **{key: [] for key in ("guild_scheduled_events", "soundboard_sounds")},
+        }
+
+    def application(self) -> Json:
+        """Write the bot's application."""
+        owner = next(user for user in self._world.users.values() if not user.bot)
+        return {
+            "id": str(self._world.application_id),
+            "name": self._world.bot.name,
+            "description": "",
+            "icon": None,
+            "bot": self.user(self._world.bot),
+            "bot_public": True,
+            "bot_require_code_grant": False,
+            "owner": self.user(owner),
+            "verify_key": "0" * 64,
+            "flags": 0,
+            "team": None,
+            "integration_types_config": {"0": {}},
+        }
+
+    def message(self, message: Message, *, full: bool = False) -> Json:
+        """
+        Write a message for the bot.
+
+        Args:
+            full: as in interactions, where the words of others are not withheld for want of the
+                message content intent (Discord docs, "Gateway", Message Content Intent).
+        """
+        withheld = not (full or self._may_bot_read(message))
+        files = {attachment.filename: attachment for attachment in reversed(message.attachments)}
+        shown: set[int] = set()
+        embeds = self._resolve(message.embeds, files, shown)
+        components = self._resolve(message.components, files, shown)
+        written: Json = {
+            "id": str(message.id),
+            "channel_id": str(message.channel_id),
+            "author": self.user(message.author),
+            "type": message.type,
+            "content": "" if withheld else message.content,
+            "embeds": [] if withheld else embeds,
+            "components": [] if withheld else components,
+            "attachments": [
+                self._cdn.json(attachment)
+                for attachment in message.attachments
+                if attachment.id not in shown and not withheld
+            ],
+            "timestamp": message.created_at.isoformat(),
+            "edited_timestamp": message.edited_at.isoformat() if message.edited_at else None,
+            "flags": int(message.flags),
+            "mentions": [self.user(user) for user in message.mentions],
+            "mention_roles": [],
+            "mention_everyone": message.mentions_everyone,
+            "pinned": False,
+            "tts": False,
+        }
+        if message.nonce is not None:
+            written["nonce"] = message.nonce
+        if message.reply_to_id is not None:
+            written["message_reference"] = self._reference(message)
+        if message.interaction is not None:
+            application_id = str(self._world.application_id)
+            written |= {"webhook_id": application_id, "application_id": application_id}
+            written["interaction_metadata"] = message.interaction
+        return written
+
+    def message_event(self, message: Message) -> Json:
+        """Write the data of MESSAGE_CREATE and MESSAGE_UPDATE."""
+        written = self.message(message)
+        if message.guild_id is not None and not message.is_ephemeral:
+            guild = self._world.guilds[message.guild_id]
+            written["guild_id"] = str(guild.id)
+            if message.interaction is None:
+                written["member"] = self.member(guild, message.author, with_user=False)
+        return written
+
+    def context(self, user: User, channel: Channel) -> Json:
+        """Write who interacts where: the part all interactions share."""
+        bot_permissions = self._world.permissions(self._world.bot, channel)
+        written: Json = {
+            "channel_id": str(channel.id),
+            "channel": self.channel(channel, user),
+            "locale": LOCALE,
+            "app_permissions": str(int(bot_permissions)),
+            "authorizing_integration_owners": {"0": str(channel.guild_id or 0)},
+            "entitlements": [],
+            "version": 1,
+        }
+        if channel.guild_id is None:
+            return {**written, "user": self.user(user), "context": 1}
+        guild = self._world.guilds[channel.guild_id]
+        permissions = self._world.permissions(user, channel)
+        member = {**self.member(guild, user), "permissions": str(int(permissions))}
+        return {
+            **written,
+            "member": member,
+            "guild_id": str(guild.id),
+            "guild": {"id": str(guild.id), "locale": LOCALE, "features": []},
+            "guild_locale": LOCALE,
+            "context": 0,
+        }
+
+    def attachment(self, attachment: Attachment) -> Json:
+        """Write an attachment."""
+        return self._cdn.json(attachment)
+
+    def _may_bot_read(self, message: Message) -> bool:
+        bot = self._world.bot
+        return message.author == bot or message.guild_id is None or bot in message.mentions
+
+    def _reference(self, message: Message) -> Json:
+        reference = {"type": 0, "channel_id": str(message.channel_id)}
+        if message.guild_id is not None:
+            reference["guild_id"] = str(message.guild_id)
+        return {**reference, "message_id": str(message.reply_to_id)}
+
+    def _resolve(
+        self, parts: tuple[Json, ...], files: Mapping[str, Attachment], shown: set[int]
+    ) -> Any:
+        """Put links for `attachment://name`, noting in `shown` which files are used so."""
+
+        def link(reference: str, key: str, parent: str) -> Json:
+            if not reference.startswith(FILE_REFERENCE):
+                return {}
+            attachment = files.get(reference.removeprefix(FILE_REFERENCE))
+            if attachment is None:
+                return {key: None}  # Discord shows the embed without the picture.
+            shown.add(attachment.id)
+            file, url = attachment.file, self._cdn.url(attachment)
+            about: Json = {key: url, f"proxy_{key}": url}
+            if key == "url":
+                about |= {"width": file.width_px, "height": file.height_px}
+                about |= {"content_type": file.content_type}
+            if parent in ("media", "file"):
+                about |= {"attachment_id": str(attachment.id), "loading_state": MEDIA_LOADED}
+            return about
+
+        return change_references(list(parts), link)
+
+
+def change_references(
+    node: Any, change: Callable[[str, str, str], Json], key_of_node: str = ""
+) -> Any:
+    """
+    Copy embeds or components; add what `change` says wherever they may show a file.
+
+    Args:
+        change: is given the reference or link, its key, and the key of what holds it.
+    """
+    if isinstance(node, list):
+        return [change_references(child, change, key_of_node) for child in node]
+    if not isinstance(node, dict):
+        return node
+    copied = {key: change_references(child, change, key) for key, child in node.items()}
+    for key, holders in SHOWING.items():
+        if key_of_node in holders and isinstance(node.get(key), str):
+            copied |= change(node[key], key, key_of_node)
+    return copied
+
+
+def has(permissions: Permission, wanted: Permission) -> bool:
+    """Say whether all wanted permissions are there."""
+    return permissions & wanted == wanted or permissions == ALL_PERMISSIONS

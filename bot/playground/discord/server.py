@@ -1,0 +1,229 @@
+"""The playground's Discord as a whole: starts and stops it, and is what tests and the demo use."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Self
+
+from aiohttp import web
+
+from bot.playground.discord.cdn import Cdn
+from bot.playground.discord.changes import WAIT_S, Changes, Event, Events
+from bot.playground.discord.clock import Clock
+from bot.playground.discord.commands import Commands
+from bot.playground.discord.errors import Json, refusal
+from bot.playground.discord.faults import Faults
+from bot.playground.discord.gateway import Gateway
+from bot.playground.discord.interactions import Interactions
+from bot.playground.discord.limits import RateLimits
+from bot.playground.discord.members import Members
+from bot.playground.discord.messages import Messages
+from bot.playground.discord.payloads import Payloads
+from bot.playground.discord.rest import API_PREFIX, REQUEST_BYTES_MAX, ApiRequest, Rest, Route
+from bot.playground.discord.world import (
+    NO_PERMISSIONS,
+    Attachment,
+    Channel,
+    Message,
+    Permission,
+    Where,
+    Who,
+    World,
+)
+
+HOST = "127.0.0.1"
+STOP_S = 1.0
+
+
+class PlaygroundDiscord(Members):
+    """
+    A Discord on loopback that an unmodified client can log in to.
+
+    Whatever waits does so for at most `timeout_s` seconds and then raises TimeoutError, saying
+    what was there instead. What members do is inherited from `Members`.
+    """
+
+    def __init__(self, port: int = 0, *, token: str | None = None, shard_count: int = 1) -> None:
+        self._port = port
+        #: what the bot logs in with
+        self.token = token or f"playground.{secrets.token_urlsafe(32)}"
+        self.clock = Clock()
+        world = World(self.clock)
+        self.faults = Faults()
+        self.limits = RateLimits(self.clock)
+        self.cdn = Cdn(world)
+        self.payloads = Payloads(world, self.cdn)
+        self._changes = Changes()
+        self.gateway = Gateway(world, self.payloads, self._changes, self.token, shard_count)
+        messages = Messages(world, self.cdn, self.payloads, self.gateway, self._changes)
+        commands = Commands(world, self._changes)
+        super().__init__(messages, Interactions(messages), commands)
+        self._rest = Rest(
+            self.cdn,
+            self.faults,
+            self.limits,
+            self.token,
+            self.interactions.limit_of,
+            self._changes,
+        )
+        #: every request to the API, oldest first
+        self.requests = self._rest.requests
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen on loopback; with port 0, on a free one."""
+        app = web.Application(client_max_size=REQUEST_BYTES_MAX)
+        app.router.add_get("/gateway", self.gateway.serve)
+        own = (self._messages, self.interactions, self._commands)
+        self._rest.add_to(app, [route for part in own for route in part.routes()] + self._routes())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self.cdn.base_url = self.base_url
+        self.gateway.url = f"ws://{HOST}:{self._port}/gateway"
+
+    async def stop(self) -> None:
+        """Close all connections and remove all files."""
+        self._changes.close()
+        await self.gateway.close(1001)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self.cdn.close()
+
+    @property
+    def base_url(self) -> str:
+        """Return the root of everything served."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def api_base(self) -> str:
+        """Return what DISCORD_API_BASE is to be."""
+        return self.base_url + API_PREFIX
+
+    async def wait_until_ready(self, *, timeout_s: float = WAIT_S) -> None:
+        """Wait until a client has connected all its shards and registered commands."""
+        await self._changes.wait_for(
+            lambda: (self.gateway.is_complete and self.world.commands_synced > 0) or None,
+            "client with all shards and commands",
+            lambda: f"{len(self.gateway.sessions)} sessions, {self.world.commands_synced} syncs",
+            timeout_s,
+        )
+
+    def channel(self, channel: Where, member: Who | None = None) -> Channel:
+        """Return a channel; for `DM`, that of the member."""
+        user = self.world.user(member) if member is not None else None
+        return self.world.channel(channel, user)
+
+    async def wait_for_message(
+        self,
+        channel: Where,
+        predicate: Callable[[Message], bool] = lambda _: True,
+        *,
+        member: Who | None = None,
+        timeout_s: float = WAIT_S,
+    ) -> Message:
+        """Wait until a channel shows a message for which `predicate` holds."""
+        place = self.channel(channel, member)
+        return await self._changes.wait_for(
+            lambda: next(filter(predicate, reversed(place.messages)), None),
+            f"message in #{place.name}",
+            lambda: f"messages {[message.content for message in place.messages]}",
+            timeout_s,
+        )
+
+    async def wait_for(
+        self, condition: Callable[[], bool], what: str, *, timeout_s: float = WAIT_S
+    ) -> None:
+        """Wait for a condition on this Discord (or on `requests`), looked at after every change."""
+        await self._changes.wait_for(
+            lambda: condition() or None, what, lambda: "it does not hold", timeout_s
+        )
+
+    async def read_attachment(self, attachment: Attachment) -> bytes:
+        """Return the bytes of an attachment."""
+        return await asyncio.to_thread(attachment.file.path.read_bytes)
+
+    def attachment_url(self, attachment: Attachment) -> str:
+        """Return a fresh link to an attachment."""
+        return self.cdn.url(attachment)
+
+    def message_json(self, message: Message) -> Json:
+        """Write a message as Discord's API does, with fresh links."""
+        return self.payloads.message(message, full=True)
+
+    def events(self) -> Events:
+        """Subscribe, from now on, to what members would see change."""
+        return self._changes.subscribe()
+
+    def delete_channel(self, channel: Where) -> None:
+        """Delete a channel of a server, with all its messages."""
+        place = self.world.channel(channel)
+        assert place.guild_id is not None, "direct messages cannot be deleted"
+        written = self.payloads.channel(place)
+        self.world.guilds[place.guild_id].channel_ids.remove(place.id)
+        del self.world.channels[place.id]
+        self.gateway.dispatch("CHANNEL_DELETE", written, place.guild_id)
+        self._changes.notify(Event("channel_deleted", place.id))
+
+    def set_bot_permissions(
+        self,
+        channel: Where,
+        *,
+        allow: Permission = NO_PERMISSIONS,
+        deny: Permission = NO_PERMISSIONS,
+    ) -> None:
+        """Override what the bot may do in a channel."""
+        place = self.world.channel(channel)
+        place.overwrites[self.world.bot.id] = (allow, deny)
+        self.gateway.dispatch("CHANNEL_UPDATE", self.payloads.channel(place), place.guild_id)
+
+    def _routes(self) -> list[Route]:
+        payloads, world = self.payloads, self.world
+        return [
+            ("GET", "/users/@me", lambda _: payloads.user(world.bot)),
+            ("GET", "/users/{user_id}", self._get_user),
+            ("POST", "/users/@me/channels", self._open_dm),
+            ("GET", "/oauth2/applications/@me", lambda _: payloads.application()),
+            ("GET", "/applications/@me", lambda _: payloads.application()),
+            ("GET", "/gateway", lambda _: {"url": self.gateway.url}),
+            ("GET", "/gateway/bot", self._get_gateway),
+            ("GET", "/guilds/{guild_id}", self._get_guild),
+            ("POST", "/attachments/refresh-urls", lambda c: self.cdn.refresh(c.json_object())),
+        ]
+
+    def _get_gateway(self, _: ApiRequest) -> Json:
+        limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+        return {
+            "url": self.gateway.url,
+            "shards": self.gateway.shard_count,
+            "session_start_limit": limit,
+        }
+
+    def _get_user(self, call: ApiRequest) -> Json:
+        user = self.world.users.get(call.id("user_id"))
+        if user is None:
+            raise refusal(10013)
+        return self.payloads.user(user)
+
+    def _open_dm(self, call: ApiRequest) -> Json:
+        user = self.world.users.get(int(call.json_object().get("recipient_id") or 0))
+        if user is None or user.bot:
+            raise refusal(10013)
+        return self.payloads.channel(self.world.dm(user))
+
+    def _get_guild(self, call: ApiRequest) -> Json:
+        guild = self.world.guilds.get(call.id("guild_id"))
+        if guild is None:
+            raise refusal(10004)
+        return self.payloads.guild(guild)

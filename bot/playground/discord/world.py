@@ -1,0 +1,322 @@
+"""Who and what exists: servers, channels, members, messages, commands; must not know HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntFlag
+from pathlib import Path
+
+from bot.playground.discord.clock import Clock
+from bot.playground.discord.errors import Json
+
+#: Source: Discord docs, "API Reference", Snowflakes: milliseconds since 2015, shifted by 22 bits.
+DISCORD_EPOCH_MS = 1_420_070_400_000
+#: The cast was created on 2025-01-01, second by second, so its ids never change between runs.
+CAST_EPOCH_MS = 1_735_689_600_000
+
+DM = "dm"  #: names the direct messages between a member and the bot where a channel is asked for
+
+TEXT_CHANNEL, DM_CHANNEL = 0, 1
+
+
+class Permission(IntFlag):
+    """The permissions that matter here. Source: Discord docs, "Permissions"."""
+
+    ADMINISTRATOR = 1 << 3
+    MANAGE_CHANNELS = 1 << 4
+    MANAGE_GUILD = 1 << 5
+    ADD_REACTIONS = 1 << 6
+    VIEW_CHANNEL = 1 << 10
+    SEND_MESSAGES = 1 << 11
+    MANAGE_MESSAGES = 1 << 13
+    EMBED_LINKS = 1 << 14
+    ATTACH_FILES = 1 << 15
+    READ_MESSAGE_HISTORY = 1 << 16
+    MENTION_EVERYONE = 1 << 17
+    USE_EXTERNAL_EMOJIS = 1 << 18
+    USE_APPLICATION_COMMANDS = 1 << 31
+    MODERATE_MEMBERS = 1 << 40
+
+
+P = Permission
+ALL_PERMISSIONS = Permission((1 << 50) - 1)
+MEMBER_PERMISSIONS = (
+    P.ADD_REACTIONS
+    | P.VIEW_CHANNEL
+    | P.SEND_MESSAGES
+    | P.EMBED_LINKS
+    | P.ATTACH_FILES
+    | P.READ_MESSAGE_HISTORY
+    | P.USE_EXTERNAL_EMOJIS
+    | P.USE_APPLICATION_COMMANDS
+)
+MODERATOR_PERMISSIONS = P.MANAGE_GUILD | P.MANAGE_CHANNELS | P.MANAGE_MESSAGES | P.MODERATE_MEMBERS
+
+
+class MessageFlag(IntFlag):
+    """Source: Discord docs, "Message Resource", Message Flags."""
+
+    SUPPRESS_EMBEDS = 1 << 2
+    EPHEMERAL = 1 << 6
+    LOADING = 1 << 7
+    SUPPRESS_NOTIFICATIONS = 1 << 12
+    IS_COMPONENTS_V2 = 1 << 15
+
+
+NO_FLAGS = MessageFlag(0)
+NO_PERMISSIONS = Permission(0)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person, or the bot."""
+
+    id: int
+    username: str
+    name: str
+    bot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role; the one with its server's id is @everyone's."""
+
+    id: int
+    name: str
+    permissions: Permission
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """Bytes on disk and what they were found to be; the CDN owns and removes the file."""
+
+    path: Path
+    filename: str
+    size_bytes: int
+    content_type: str
+    width_px: int | None = None
+    height_px: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that Discord knows by an id."""
+
+    id: int
+    channel_id: int
+    file: StoredFile
+    description: str | None = None
+    ephemeral: bool = False
+
+    @property
+    def filename(self) -> str:
+        """Return the name it is shown under."""
+        return self.file.filename
+
+    @property
+    def size_bytes(self) -> int:
+        """Return its length."""
+        return self.file.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One version of a message; an edit makes a new one with the same id."""
+
+    id: int
+    channel_id: int
+    guild_id: int | None
+    author: User
+    created_at: datetime
+    content: str = ""
+    embeds: tuple[Json, ...] = ()
+    components: tuple[Json, ...] = ()
+    #: all its files; those that an embed or component shows are not listed by the API
+    attachments: tuple[Attachment, ...] = ()
+    flags: MessageFlag = NO_FLAGS
+    type: int = 0
+    edited_at: datetime | None = None
+    nonce: str | None = None
+    mentions: tuple[User, ...] = ()
+    mentions_everyone: bool = False
+    reply_to_id: int | None = None
+    #: the only one who sees it, when it is ephemeral
+    visible_to_id: int | None = None
+    interaction: Json | None = None
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Say whether only one member sees it."""
+        return bool(self.flags & MessageFlag.EPHEMERAL)
+
+    @property
+    def is_loading(self) -> bool:
+        """Say whether it still reads "thinking"."""
+        return bool(self.flags & MessageFlag.LOADING)
+
+
+@dataclass(slots=True)
+class Channel:
+    """A text channel of a server, or the direct messages of one member with the bot."""
+
+    id: int
+    name: str
+    guild_id: int | None
+    nsfw: bool = False
+    recipient: User | None = None
+    #: role or user id -> (allowed, denied)
+    overwrites: dict[int, tuple[Permission, Permission]] = field(default_factory=dict)
+    messages_by_id: dict[int, Message] = field(default_factory=dict)
+
+    @property
+    def messages(self) -> list[Message]:
+        """Return all messages, ephemeral ones included, oldest first."""
+        return list(self.messages_by_id.values())
+
+
+@dataclass(slots=True)
+class Guild:
+    """A server: people say server, Discord's API says guild."""
+
+    id: int
+    name: str
+    owner_id: int
+    roles: dict[int, Role]
+    #: user id -> role ids
+    members: dict[int, tuple[int, ...]]
+    channel_ids: list[int] = field(default_factory=list)
+
+
+#: A person, and a place: by name, by id, or the object itself.
+Who = str | int | User
+Where = str | int | Channel
+
+
+class World:
+    """All of Discord that there is, and the only place that changes it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.users: dict[int, User] = {}
+        self.guilds: dict[int, Guild] = {}
+        self.channels: dict[int, Channel] = {}
+        #: server id, or None for the global ones -> command id -> command
+        self.commands: dict[int | None, dict[int, Json]] = {}
+        self.commands_synced = 0
+        self._cast_count = 0
+        self._last_id = 0
+        self.bot = self._add_user("easel", "Easel", bot=True)
+        self._build_servers()
+
+    @property
+    def application_id(self) -> int:
+        """Return the application's id, which is its bot user's."""
+        return self.bot.id
+
+    def new_id(self) -> int:
+        """Return a snowflake of this moment, larger than any before."""
+        ms = int(self.clock.now_s() * 1000) - DISCORD_EPOCH_MS
+        self._last_id = max(self._last_id + 1, ms << 22)
+        return self._last_id
+
+    def user(self, who: Who) -> User:
+        """Find a person by name, id or themselves."""
+        name = who.id if isinstance(who, User) else who
+        for user in self.users.values():
+            if name in (user.id, user.name, user.username):
+                return user
+        raise LookupError(f"no user {who!r}; there are {[u.name for u in self.users.values()]}")
+
+    def guild(self, which: str | int | Guild) -> Guild:
+        """Find a server by name, id or itself."""
+        name = which.id if isinstance(which, Guild) else which
+        for guild in self.guilds.values():
+            if name in (guild.id, guild.name):
+                return guild
+        raise LookupError(
+            f"no server {which!r}; there are {[g.name for g in self.guilds.values()]}"
+        )
+
+    def channel(self, which: Where, member: User | None = None) -> Channel:
+        """Find a channel by name, id or itself; `DM` means the member's own with the bot."""
+        if which == DM:
+            if member is None:
+                raise LookupError("direct messages need a member to be with")
+            return self.dm(member)
+        name = which.id if isinstance(which, Channel) else which
+        for channel in self.channels.values():
+            if name in (channel.id, channel.name):
+                return channel
+        known = [channel.name for channel in self.channels.values()]
+        raise LookupError(f"no channel {which!r}; there are {known}")
+
+    def dm(self, member: User) -> Channel:
+        """Return the member's direct messages with the bot, opened on first use."""
+        for channel in self.channels.values():
+            if channel.recipient == member:
+                return channel
+        channel = Channel(self.new_id(), f"@{member.username}", None, recipient=member)
+        self.channels[channel.id] = channel
+        return channel
+
+    def permissions(self, user: User, channel: Channel) -> Permission:
+        """
+        Compute what a user may do in a channel.
+
+        Source: Discord docs, "Permissions", Permission Overwrites (order of application).
+        """
+        if channel.guild_id is None:
+            return MEMBER_PERMISSIONS
+        guild = self.guilds[channel.guild_id]
+        role_ids = (guild.id, *guild.members.get(user.id, ()))
+        base = Permission(0)
+        for role_id in role_ids:
+            base |= guild.roles[role_id].permissions
+        if guild.owner_id == user.id or base & P.ADMINISTRATOR:
+            return ALL_PERMISSIONS
+        for ids in ((guild.id,), role_ids[1:], (user.id,)):
+            allow = deny = Permission(0)
+            for overwrite_id in ids:
+                more_allow, more_deny = channel.overwrites.get(overwrite_id, (allow, deny))
+                allow, deny = allow | more_allow, deny | more_deny
+            base = (base & ~deny) | allow
+        return base
+
+    def _build_servers(self) -> None:
+        people = [self._add_user(name.lower(), name) for name in ("Ada", "Ben", "Cleo")]
+        # Nobody plays the owner, who may do everything: permissions would go untested.
+        owner = self._add_user("dana", "Dana")
+        community = self._add_guild("Lantern Community", owner, people)
+        team = self._add_guild("Northwind Design", owner, people)
+        self._add_channel(community, "studio")
+        self._add_channel(community, "after-dark", nsfw=True)
+        self._add_channel(team, "mockups")
+
+    def _cast_id(self) -> int:
+        self._cast_count += 1
+        return (CAST_EPOCH_MS + 1000 * self._cast_count - DISCORD_EPOCH_MS + self._cast_count) << 22
+
+    def _add_user(self, username: str, name: str, *, bot: bool = False) -> User:
+        user = User(self._cast_id(), username, name, bot)
+        self.users[user.id] = user
+        return user
+
+    def _add_guild(self, name: str, owner: User, people: list[User]) -> Guild:
+        everyone = Role(self._cast_id(), "@everyone", MEMBER_PERMISSIONS)
+        moderator = Role(self._cast_id(), "Moderator", MODERATOR_PERMISSIONS)
+        # May mention everyone, so that a text which forgets to prevent it is seen to do so.
+        bot_permissions = MEMBER_PERMISSIONS | P.MENTION_EVERYONE
+        bot_role = Role(self._cast_id(), self.bot.name, bot_permissions)
+        members: dict[int, tuple[int, ...]] = {owner.id: (), self.bot.id: (bot_role.id,)}
+        for person in people:
+            members[person.id] = (moderator.id,) if person.name == "Cleo" else ()
+        roles = {role.id: role for role in (everyone, moderator, bot_role)}
+        guild = Guild(everyone.id, name, owner.id, roles, members)
+        self.guilds[guild.id] = guild
+        return guild
+
+    def _add_channel(self, guild: Guild, name: str, *, nsfw: bool = False) -> None:
+        channel = Channel(self._cast_id(), name, guild.id, nsfw=nsfw)
+        self.channels[channel.id] = channel
+        guild.channel_ids.append(channel.id)
