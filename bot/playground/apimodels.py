@@ -1,0 +1,270 @@
+"""
+Answers as API Models does: bearer key, envelope, tasks; the work itself is the studio's.
+
+Source: apimodels.app docs, image page; the vendor's clients apimodels-mcp and apimodels-skill,
+read 2026-11. What the readable part of them leaves open is a guess, and marked as one.
+"""
+
+import hmac
+import ipaddress
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Never
+from urllib.parse import urlsplit
+
+from aiohttp import BodyPartReader, web
+
+from bot.playground.drawing import SCALE, SIZES_1K_PX
+from bot.playground.faults import Call, Faults, Handler
+from bot.playground.studio import (
+    Commission,
+    Fails,
+    OutOfMoney,
+    Stage,
+    Sticks,
+    Studio,
+    StudioTask,
+    TooLarge,
+)
+
+BASE_PATH = "/apimodels/api/v1"
+PROMPT_CHARS_MAX = 20_000
+SUBMISSIONS_MAX = 10_000
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOffer:
+    references_max: int
+    #: resolution -> USD for one image
+    price_usd: Mapping[str, Decimal]
+
+
+_FLAT = {"1K": Decimal("0.06")}
+_TIERED = {"1K": Decimal("0.025"), "2K": Decimal("0.03"), "4K": Decimal("0.05")}
+_LITE = {"1K": Decimal("0.008"), "2K": Decimal("0.015"), "4K": Decimal("0.025")}
+MODELS = {
+    "gpt-image-2": ModelOffer(16, _TIERED),
+    "gpt-image-2-beta": ModelOffer(16, _FLAT),
+    "gpt-image-2-lite": ModelOffer(16, _LITE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A create call with a valid key."""
+
+    body: Mapping[str, object]
+    #: None: it was refused
+    task_id: str | None
+
+
+class _Rejected(Exception):
+    """
+    Args:
+        http_status: where it differs from the code in the body.
+    """
+
+    def __init__(self, code: int, message: str, *, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.http_status = http_status or code
+
+
+class ApiModelsFormat:
+    """The routes below BASE_PATH."""
+
+    def __init__(self, studio: Studio, *, api_key: str) -> None:
+        self.submissions: deque[Submission] = deque(maxlen=SUBMISSIONS_MAX)
+        self._studio = studio
+        self._api_key = api_key
+
+    def routes(self, faults: Faults) -> list[web.RouteDef]:
+        images = f"{BASE_PATH}/images/generations"
+        return [
+            web.post(images, faults.around(Call.CREATE, self._guarded(self._create))),
+            web.get(images, faults.around(Call.POLL, self._guarded(self._poll))),
+            web.post(f"{BASE_PATH}/files", faults.around(Call.UPLOAD, self._guarded(self._upload))),
+            web.get(
+                f"{BASE_PATH}/balance", faults.around(Call.BALANCE, self._guarded(self._balance))
+            ),
+            web.get(f"{BASE_PATH}/models", faults.around(Call.MODELS, self._guarded(self._models))),
+        ]
+
+    def _guarded(self, handler: Handler) -> Handler:
+        """Check the key, and turn a rejection into the vendor's envelope."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                key = request.headers.get("Authorization", "").encode()
+                if not hmac.compare_digest(key, f"Bearer {self._api_key}".encode()):
+                    raise _Rejected(401, "Invalid API key")
+                return await handler(request)
+            except _Rejected as rejected:
+                body = {"code": rejected.code, "msg": str(rejected), "data": None}
+                return web.json_response(body, status=rejected.http_status)
+
+        return answer
+
+    async def _create(self, request: web.Request) -> web.StreamResponse:
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            _reject("Request body is not valid JSON")
+        if not isinstance(body, dict):
+            _reject("Request body must be a JSON object")
+        task: StudioTask | None = None
+        try:
+            task = self._studio.start(_read_commission(body, uploads=self._studio.uploads))
+        except OutOfMoney:
+            # The real vendor says so in an answer that is a 200 to HTTP (apimodels-skill).
+            raise _Rejected(402, "Insufficient balance", http_status=200) from None
+        finally:
+            self.submissions.append(Submission(body, task.id if task else None))
+        return _success({"taskId": task.id})
+
+    async def _poll(self, request: web.Request) -> web.StreamResponse:
+        task_id = request.query.get("task_id")
+        if not task_id:
+            _reject("task_id is required")
+        task = self._studio.task(task_id)
+        if task is None:
+            # The status is a guess.
+            raise _Rejected(404, "Task not found")
+        return _success(self._task_data(task))
+
+    def _task_data(self, task: StudioTask) -> dict[str, object]:
+        stage = self._studio.look(task)
+        data: dict[str, object] = {
+            "taskId": task.id,
+            "state": "processing",
+            "modelType": "IMAGE_TO_IMAGE" if task.commission.references else "TEXT_TO_IMAGE",
+            "createTime": int(task.created_at_s * 1000),
+        }
+        if isinstance(task.ending, Sticks):
+            data |= {"state": task.ending.word}
+        elif isinstance(task.ending, Fails) and stage is Stage.FAILED:
+            data |= {
+                "state": "failed",
+                "failCode": task.ending.code,
+                "failMsg": task.ending.message,
+                "retryable": task.ending.retryable,
+            }
+        elif stage in {Stage.EMPTY, Stage.COMPLETED}:
+            links = [self._studio.result_link(task)] if stage is Stage.COMPLETED else []
+            data |= {
+                "state": "completed",
+                "resultUrls": links,
+                "resultJson": json.dumps({"resultUrls": links}),
+                "credits": float(task.commission.price_usd),
+            }
+        return data
+
+    async def _upload(self, request: web.Request) -> web.StreamResponse:
+        if not request.content_type.startswith("multipart/"):
+            _reject("file is required")
+        try:
+            part = await (await request.multipart()).next()
+            if not isinstance(part, BodyPartReader) or part.name != "file":
+                _reject("file is required")
+            content_type = part.headers.get("Content-Type", "application/octet-stream")
+            upload = await self._studio.keep(part.filename or "file", content_type, _chunks(part))
+        except ValueError:
+            _reject("Malformed multipart body")
+        except TooLarge:
+            raise _Rejected(413, "File too large") from None
+        return _success({"publicUrl": upload.link})
+
+    async def _balance(self, request: web.Request) -> web.StreamResponse:
+        frozen = self._studio.frozen_usd()
+        total = self._studio.balance_usd
+        money = {"balance": total - frozen, "total": total, "frozen": frozen}
+        data: dict[str, object] = {name: float(amount) for name, amount in money.items()}
+        return _success(data | {"currency": "USD"})
+
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        endpoint = "/images/generations"
+        return _success([{"id": i, "modality": "image", "endpoint": endpoint} for i in MODELS])
+
+
+def _success(data: object) -> web.Response:
+    return web.json_response({"code": 200, "msg": "success", "data": data})
+
+
+def _reject(message: str) -> Never:
+    raise _Rejected(400, message)
+
+
+def _read_commission(body: Mapping[str, object], *, uploads: Mapping[str, object]) -> Commission:
+    model = body.get("model")
+    offer = MODELS.get(model) if isinstance(model, str) else None
+    if offer is None:
+        _reject(f"Invalid model: {model}. Supported models: {', '.join(MODELS)}")
+    prompt = body.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        _reject("prompt is required")
+    if len(prompt) > PROMPT_CHARS_MAX:
+        _reject(f"prompt must be at most {PROMPT_CHARS_MAX} characters")
+    nsfw_checker = body.get("nsfw_checker", True)
+    if not isinstance(nsfw_checker, bool):
+        _reject("nsfw_checker must be a boolean")
+    resolution = _read_word(body, "resolution", "1K", tuple(SCALE)).upper()
+    if offer.price_usd is _FLAT:
+        # The beta's documentation knows no resolution; that it is ignored is a guess.
+        resolution = "1K"
+    return Commission(
+        prompt=prompt,
+        aspect_ratio=_read_word(body, "aspect_ratio", "auto", ("auto", *SIZES_1K_PX)),
+        resolution=resolution,
+        references=_read_references(body, offer, uploads),
+        nsfw_checker=nsfw_checker,
+        price_usd=offer.price_usd[resolution],
+    )
+
+
+def _read_word(
+    body: Mapping[str, object], name: str, default: str, allowed: tuple[str, ...]
+) -> str:
+    word = body.get(name, default)
+    if not isinstance(word, str) or word.upper() not in [each.upper() for each in allowed]:
+        _reject(f"{name} must be one of {', '.join(allowed)}")
+    return word
+
+
+def _read_references(
+    body: Mapping[str, object], offer: ModelOffer, uploads: Mapping[str, object]
+) -> tuple[str, ...]:
+    links = body.get("image_urls", [])
+    if not isinstance(links, list) or not all(isinstance(link, str) for link in links):
+        _reject("image_urls must be a list of links")
+    if "image_url" in body:
+        if not isinstance(body["image_url"], str):
+            _reject("image_url must be a link")
+        links = [body["image_url"], *links]
+    if len(links) > offer.references_max:
+        _reject(f"Too many images: {len(links)}, at most {offer.references_max} are supported")
+    for link in links:
+        if link not in uploads and not _is_public(link):
+            _reject(
+                "image_urls must be public https links; private/reserved IP addresses not allowed"
+            )
+    return tuple(links)
+
+
+def _is_public(link: str) -> bool:
+    parts = urlsplit(link)
+    if parts.scheme != "https" or not parts.hostname or parts.hostname == "localhost":
+        return False
+    try:
+        return ipaddress.ip_address(parts.hostname).is_global
+    except ValueError:
+        # A name; nothing here ever resolves or fetches it.
+        return True
+
+
+async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while chunk := await part.read_chunk(CHUNK_BYTES):
+        yield chunk

@@ -1,0 +1,116 @@
+"""Answers and mishaps that a test queues for the next calls; knows no vendor's format."""
+
+import asyncio
+import json
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Call(StrEnum):
+    CREATE = "create"
+    POLL = "poll"
+    UPLOAD = "upload"
+    BALANCE = "balance"
+    MODELS = "models"
+    #: fetching a result link
+    RESULT = "result"
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Answer so instead; the call has no effect."""
+
+    status: int = 200
+    #: a mapping is sent as JSON
+    body: bytes | Mapping[str, object] = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: the body is sent this many times over, so that a huge one needs no memory
+    repeat: int = 1
+    #: without Content-Length
+    chunked: bool = False
+    #: the connection breaks one byte before the promised end
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Break the connection, before the call has its effect or after."""
+
+    after_effect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep the caller waiting for an event, before the call has its effect or after."""
+
+    until: asyncio.Event
+    after_effect: bool = False
+    #: set once a caller waits
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+Fault = Respond | Reset | Hold
+
+
+class Faults:
+    """The queue, and a count of all calls."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[Call] = Counter()
+        self._queued: dict[Call, deque[Fault]] = defaultdict(deque)
+
+    def add(self, call: Call, fault: Fault, *, times: int = 1) -> None:
+        """Let the next `times` calls of this kind meet the fault; later ones queue behind it."""
+        self._queued[call].extend([fault] * times)
+
+    def around(self, call: Call, handler: Handler) -> Handler:
+        """The handler, seen through whatever is queued for its kind of call."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            self.calls[call] += 1
+            queue = self._queued[call]
+            fault = queue.popleft() if queue else None
+            if isinstance(fault, Respond):
+                await request.read()
+                return await _respond(request, fault)
+            if fault is None:
+                return await handler(request)
+            response = await handler(request) if fault.after_effect else None
+            if isinstance(fault, Reset):
+                _break_off(request)
+                return response or web.Response()
+            fault.reached.set()
+            await fault.until.wait()
+            return response or await handler(request)
+
+        return answer
+
+
+async def _respond(request: web.Request, fault: Respond) -> web.StreamResponse:
+    body = fault.body if isinstance(fault.body, bytes) else json.dumps(fault.body).encode()
+    response = web.StreamResponse(status=fault.status, headers=dict(fault.headers))
+    response.content_type = fault.content_type
+    if fault.chunked:
+        response.enable_chunked_encoding()
+    else:
+        response.content_length = len(body) * fault.repeat + fault.cut
+    await response.prepare(request)
+    for _ in range(fault.repeat):
+        await response.write(body)
+    if fault.cut:
+        _break_off(request)
+        return response
+    await response.write_eof()
+    return response
+
+
+def _break_off(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()

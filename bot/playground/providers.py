@@ -1,0 +1,123 @@
+"""The playground's provider server: every vendor's format on one loopback port, files included."""
+
+import asyncio
+import shutil
+import socket
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from bot.playground import apimodels
+from bot.playground.drawing import Picture, draw
+from bot.playground.faults import Call, Faults
+from bot.playground.studio import UPLOAD_BYTES_MAX, Ending, Studio, Upload
+
+DEFAULT_KEY = "sk_playground"
+#: Seconds that requests still open get when the server stops; a held one never ends by itself.
+SHUTDOWN_TIMEOUT_S = 0.1
+
+
+class PlaygroundProviders:
+    """
+    An async context manager; afterwards the port is free and the uploads are gone.
+
+    Queue mishaps in `faults` and the endings of tasks to come in `endings`.
+
+    Args:
+        port: 0 takes a free one.
+        latency_s: median of a task's life; 0 completes every task at its first poll.
+        clock: epoch seconds; tests move it instead of sleeping.
+        paint: draws a result's PNG.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        api_key: str = DEFAULT_KEY,
+        latency_s: float = 0.0,
+        balance_usd: Decimal = Decimal(100),
+        clock: Callable[[], float] = time.time,
+        paint: Callable[[Picture], bytes] = draw,
+    ) -> None:
+        self.api_key = api_key
+        self.faults = Faults()
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.root_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._folder = Path(tempfile.mkdtemp(prefix="easel-playground-"))
+        self.studio = Studio(
+            self._folder,
+            self.root_url,
+            latency_s=latency_s,
+            balance_usd=balance_usd,
+            clock=clock,
+            paint=paint,
+        )
+        self._apimodels = apimodels.ApiModelsFormat(self.studio, api_key=api_key)
+        app = web.Application(client_max_size=UPLOAD_BYTES_MAX)
+        app.add_routes(self._apimodels.routes(self.faults))
+        app.add_routes(
+            [
+                web.get(r"/results/{task_id}.png", self.faults.around(Call.RESULT, self._result)),
+                web.get(r"/uploads/{number}/{filename}", self._show_upload),
+            ]
+        )
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+        )
+
+    @property
+    def apimodels_base_url(self) -> str:
+        return self.root_url + apimodels.BASE_PATH
+
+    @property
+    def submissions(self) -> deque[apimodels.Submission]:
+        """Every create call with a valid key, oldest first."""
+        return self._apimodels.submissions
+
+    @property
+    def uploads(self) -> Mapping[str, Upload]:
+        """By link, oldest first."""
+        return self.studio.uploads
+
+    @property
+    def endings(self) -> deque[Ending]:
+        return self.studio.endings
+
+    @property
+    def calls(self) -> Counter[Call]:
+        return self.faults.calls
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._socket).start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._runner.cleanup()
+        self._socket.close()
+        await asyncio.to_thread(shutil.rmtree, self._folder)
+
+    async def _result(self, request: web.Request) -> web.StreamResponse:
+        png = await self.studio.result(request.match_info["task_id"])
+        if png is None:
+            raise web.HTTPNotFound
+        return web.Response(body=png, content_type="image/png")
+
+    async def _show_upload(self, request: web.Request) -> web.StreamResponse:
+        upload = self.studio.uploads.get(self.root_url + request.rel_url.raw_path)
+        if upload is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(upload.path, headers={"Content-Type": upload.content_type})

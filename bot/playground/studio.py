@@ -1,0 +1,238 @@
+"""What stands behind every vendor's format: uploads, ageing tasks, money; knows no wire format."""
+
+import asyncio
+import math
+import random
+import re
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum, auto
+from pathlib import Path
+from urllib.parse import quote
+
+from bot.playground.drawing import Picture, draw, size_px
+
+#: The stand-in for content review: one of these words in a prompt is refused while it is on.
+REFUSED_WORDS = frozenset({"nsfw", "nude", "naked", "gore"})
+#: Spread of the latency: nine tasks in ten stay within 1.7 times the median, which is what the
+#: vendor measured (median 48 s, p90 83 s; apimodels-mcp, week to 2026-09-22).
+LATENCY_SIGMA = 0.43
+#: The oldest are forgotten beyond these.
+TASKS_MAX = 5_000
+UPLOADS_MAX = 2_000
+UPLOAD_BYTES_MAX = 32 * 1024 * 1024
+SEED = 7
+
+
+class OutOfMoney(Exception):
+    """The account does not cover the price."""
+
+
+class TooLarge(Exception):
+    """An upload has more than UPLOAD_BYTES_MAX bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completes:
+    """The task ends with a picture, after saying so without a link for a few polls."""
+
+    empty_polls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    code: str
+    message: str = "The task failed"
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sticks:
+    """The task never ends; every poll says this word."""
+
+    word: str = "rehydrating"
+
+
+Ending = Completes | Fails | Sticks
+
+
+class Stage(Enum):
+    RUNNING = auto()
+    #: completed, but the links are not there yet
+    EMPTY = auto()
+    COMPLETED = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Commission:
+    """What was asked for, already checked by the vendor's format."""
+
+    prompt: str
+    aspect_ratio: str
+    resolution: str
+    #: links, of this studio or of the world
+    references: tuple[str, ...]
+    nsfw_checker: bool
+    price_usd: Decimal
+
+
+@dataclass(slots=True)
+class StudioTask:
+    id: str
+    commission: Commission
+    variation: int
+    ending: Ending
+    #: epoch seconds
+    created_at_s: float
+    ready_at_s: float
+    polls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    link: str
+    path: Path
+    filename: str
+    content_type: str
+    size_bytes: int
+
+
+class Studio:
+    """
+    Args:
+        folder: keeps the uploads; whoever made it removes it.
+        root_url: where the server hosts uploads and results.
+        latency_s: median of a task's life; 0 completes every task at its first poll.
+        clock: epoch seconds; tests move it instead of sleeping.
+        paint: draws the PNG of a task.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        root_url: str,
+        *,
+        latency_s: float,
+        balance_usd: Decimal,
+        clock: Callable[[], float],
+        paint: Callable[[Picture], bytes] = draw,
+    ) -> None:
+        self.latency_s = latency_s
+        self.balance_usd = balance_usd
+        #: endings of the tasks still to come, in order; beyond them, tasks complete
+        self.endings: deque[Ending] = deque()
+        #: by link, oldest first
+        self.uploads: dict[str, Upload] = {}
+        self._folder = folder
+        self._root_url = root_url
+        self._clock = clock
+        self._paint = paint
+        self._rng = random.Random(SEED)  # noqa: S311 - latencies, not secrets
+        self._tasks: dict[str, StudioTask] = {}
+        self._unpaid: dict[str, StudioTask] = {}
+        self._asked: Counter[Commission] = Counter()
+        self._started = 0
+        self._uploaded = 0
+
+    def start(self, commission: Commission) -> StudioTask:
+        """Take a commission, freezing its price. Raises OutOfMoney."""
+        if self.balance_usd - self.frozen_usd() < commission.price_usd:
+            raise OutOfMoney
+        self._started += 1
+        now_s = self._clock()
+        task = StudioTask(
+            id=f"task-{self._started:06}",
+            commission=commission,
+            variation=self._asked[commission],
+            ending=self._ending_of(commission),
+            created_at_s=now_s,
+            ready_at_s=now_s + self._latency_s(),
+        )
+        self._asked[commission] += 1
+        self._tasks[task.id] = self._unpaid[task.id] = task
+        if len(self._tasks) > TASKS_MAX:
+            del self._tasks[next(iter(self._tasks))]
+        if len(self._asked) > TASKS_MAX:
+            self._asked.clear()
+        return task
+
+    def task(self, task_id: str) -> StudioTask | None:
+        return self._tasks.get(task_id)
+
+    def look(self, task: StudioTask) -> Stage:
+        """What one poll sees."""
+        if isinstance(task.ending, Sticks) or self._clock() < task.ready_at_s:
+            return Stage.RUNNING
+        self._settle(task)
+        if isinstance(task.ending, Fails):
+            return Stage.FAILED
+        task.polls += 1
+        return Stage.EMPTY if task.polls <= task.ending.empty_polls else Stage.COMPLETED
+
+    def frozen_usd(self) -> Decimal:
+        """What running tasks hold of the balance."""
+        now_s = self._clock()
+        for task in list(self._unpaid.values()):
+            if not isinstance(task.ending, Sticks) and now_s >= task.ready_at_s:
+                self._settle(task)
+        return sum((task.commission.price_usd for task in self._unpaid.values()), Decimal(0))
+
+    def result_link(self, task: StudioTask) -> str:
+        return f"{self._root_url}/results/{task.id}.png"
+
+    async def result(self, task_id: str) -> bytes | None:
+        """Draw a task's picture, the same one each time; None if there is no such task."""
+        task = self._tasks.get(task_id)
+        if task is None:
+            return None
+        uploads = [self.uploads.get(link) for link in task.commission.references]
+        references = tuple(upload.path if upload else None for upload in uploads)
+        return await asyncio.to_thread(self._painted, task, references)
+
+    async def keep(self, filename: str, content_type: str, chunks: AsyncIterator[bytes]) -> Upload:
+        """Write an upload to the folder. Raises TooLarge."""
+        self._uploaded += 1
+        number = f"{self._uploaded:06}"
+        path = self._folder / f"upload-{number}"
+        size_bytes = 0
+        with await asyncio.to_thread(path.open, "wb") as file:
+            async for chunk in chunks:
+                size_bytes += len(chunk)
+                if size_bytes > UPLOAD_BYTES_MAX:
+                    raise TooLarge
+                await asyncio.to_thread(file.write, chunk)
+        name = quote(re.sub(r"[^\w.-]", "_", filename)[-80:] or "file")
+        link = f"{self._root_url}/uploads/{number}/{name}"
+        upload = Upload(link, path, filename, content_type, size_bytes)
+        self.uploads[link] = upload
+        if len(self.uploads) > UPLOADS_MAX:
+            self.uploads.pop(next(iter(self.uploads))).path.unlink()
+        return upload
+
+    def _ending_of(self, commission: Commission) -> Ending:
+        if self.endings:
+            return self.endings.popleft()
+        words = set(re.findall(r"\w+", commission.prompt.lower()))
+        if commission.nsfw_checker and words & REFUSED_WORDS:
+            return Fails("CONTENT_MODERATION", "The request was refused by content review")
+        return Completes()
+
+    def _latency_s(self) -> float:
+        if not self.latency_s:
+            return 0.0
+        return self._rng.lognormvariate(math.log(self.latency_s), LATENCY_SIGMA)
+
+    def _settle(self, task: StudioTask) -> None:
+        if self._unpaid.pop(task.id, None) and isinstance(task.ending, Completes):
+            self.balance_usd -= task.commission.price_usd
+
+    def _painted(self, task: StudioTask, references: tuple[Path | None, ...]) -> bytes:
+        commission = task.commission
+        first = references[0] if references else None
+        width_px, height_px = size_px(commission.aspect_ratio, commission.resolution, first)
+        return self._paint(
+            Picture(commission.prompt, width_px, height_px, references, task.variation)
+        )
