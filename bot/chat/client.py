@@ -1,0 +1,105 @@
+"""The Discord client: commands, their sync, and one place where a command's failure ends."""
+
+import asyncio
+import hashlib
+import json
+import logging
+from typing import Protocol
+
+import discord
+from discord import app_commands
+
+from bot.chat import replies, wire
+
+log = logging.getLogger(__name__)
+
+# Easel has no voice, so it need not be told what voice lacks.
+discord.VoiceClient.warn_nacl = False
+discord.VoiceClient.warn_dave = False
+
+#: members come from the interactions themselves, so no privileged intent is needed
+INTENTS = discord.Intents(guilds=True)
+
+
+class SyncMemory(Protocol):
+    """Remembers what Discord was told, so that start-ups do not spend its daily allowance."""
+
+    async def synced_digest(self, scope: str) -> str | None: ...
+
+    async def set_synced_digest(self, scope: str, digest: str) -> None: ...
+
+
+class EaselClient(discord.AutoShardedClient):
+    """
+    Args:
+        server_ids: sync commands to these servers instead of globally.
+    """
+
+    def __init__(
+        self,
+        memory: SyncMemory,
+        *,
+        server_ids: tuple[int, ...] = (),
+        shard_count: int | None = None,
+        shard_ids: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(
+            intents=INTENTS,
+            shard_count=shard_count,
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+        )
+        if shard_ids:
+            self.shard_ids = list(shard_ids)
+        self.tree = EaselTree(self)
+        #: set once the REST side can be used, before the gateway connects
+        self.logged_in = asyncio.Event()
+        self._memory = memory
+        self._server_ids = server_ids
+
+    async def setup_hook(self) -> None:
+        await wire.learn_gateway(self)
+        if not self._server_ids:
+            await self._sync(None)
+        for server_id in self._server_ids:
+            server = discord.Object(server_id)
+            self.tree.copy_global_to(guild=server)
+            await self._sync(server)
+        self.logged_in.set()
+
+    async def _sync(self, server: discord.Object | None) -> None:
+        """Global commands may be written 200 times a day (Discord docs): only when they changed."""
+        commands = self.tree.get_commands(guild=server)
+        payload = [command.to_dict(self.tree) for command in commands]
+        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+        place = server.id if server else "global"
+        scope = f"{discord.http.Route.BASE}/{self.application_id}/{place}"
+        if await self._memory.synced_digest(scope) == digest:
+            return
+        await self.tree.sync(guild=server)
+        await self._memory.set_synced_digest(scope, digest)
+        log.info("commands synced", extra={"action": "commands_synced", "scope": place})
+
+
+class EaselTree(app_commands.CommandTree[EaselClient]):
+    async def on_error(
+        self,
+        interaction: discord.Interaction[EaselClient],
+        error: app_commands.AppCommandError,
+        /,
+    ) -> None:
+        """
+        In this order: a command that Discord shows in an old form; an option out of its bounds;
+        anything else is a defect of ours.
+        """
+        if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
+            await wire.tell(interaction, replies.OUTDATED_COMMAND)
+            return
+        log.error(
+            "command failed",
+            exc_info=error,
+            extra={"action": "command_failed", "command": getattr(interaction.command, "name", "")},
+        )
+        await wire.tell(interaction, replies.INTERNAL)

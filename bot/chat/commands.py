@@ -1,0 +1,171 @@
+"""/imagine, /edit and /credits: read the options, ask the engine, answer within three seconds."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import discord
+
+from bot.chat import options, render, replies, wire
+from bot.chat.messenger import DiscordMessenger
+from bot.domain.catalog import Catalog
+from bot.domain.credits import Microcredits
+from bot.domain.jobs import Reply
+from bot.domain.ledger import Period, period_end, period_start
+from bot.domain.policy import Place
+from bot.domain.ports import Accounts, Clock, Jobs
+from bot.domain.requests import ImageRequest, Mode
+from bot.engine.accept import Acceptance, Accepted
+from bot.errors import NotAllowed, Refusal
+
+log = logging.getLogger(__name__)
+
+#: seconds; Discord waits 3 for the first answer
+DEFER_AFTER_S = 1.5
+#: Discord docs, Receiving and Responding, read 2026-08
+TOKEN_LIFE = timedelta(minutes=15)
+#: what delivering a result needs, also after the token's end
+PERMISSIONS = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "attach_files": "Attach Files",
+    "embed_links": "Embed Links",
+}
+
+
+class ImageCommands:
+    """
+    Args:
+        wake: tells the runner that a job is due.
+    """
+
+    def __init__(
+        self,
+        acceptance: Acceptance,
+        jobs: Jobs,
+        accounts: Accounts,
+        messenger: DiscordMessenger,
+        clock: Clock,
+        wake: Callable[[], None],
+        *,
+        default_model: str,
+        allowance: Microcredits,
+        period: Period,
+    ) -> None:
+        self._acceptance = acceptance
+        self._jobs = jobs
+        self._accounts = accounts
+        self._messenger = messenger
+        self._clock = clock
+        self._wake = wake
+        self._default_model = default_model
+        self._allowance = allowance
+        self._period = period
+
+    def add_to(self, tree: discord.app_commands.CommandTree[Any], catalog: Catalog) -> None:
+        tree.add_command(options.image_command(Mode.GENERATE, catalog, self.imagine))
+        tree.add_command(options.image_command(Mode.EDIT, catalog, self.edit))
+        tree.add_command(
+            discord.app_commands.Command(
+                name="credits",
+                description="What you have left to spend here",
+                callback=self._credits,
+            )
+        )
+
+    async def imagine(self, interaction: discord.Interaction[Any], **given: Any) -> None:
+        await self._take(interaction, Mode.GENERATE, given)
+
+    async def edit(self, interaction: discord.Interaction[Any], **given: Any) -> None:
+        await self._take(interaction, Mode.EDIT, given)
+
+    async def _credits(self, interaction: discord.Interaction[Any]) -> None:
+        now = self._clock.now()
+        account = await self._accounts.show(interaction.guild_id or 0, interaction.user.id, now)
+        embed = render.account(
+            account, allowance_ucr=self._allowance, refills_at=self._refills_at(now)
+        )
+        await wire.answer(interaction, embed=embed, ephemeral=True)
+
+    async def _take(
+        self, interaction: discord.Interaction[Any], mode: Mode, given: dict[str, Any]
+    ) -> None:
+        request = options.read_request(mode, self._default_model, given)
+        accepting = asyncio.ensure_future(self._accept(interaction, request))
+        try:
+            await asyncio.wait({accepting}, timeout=DEFER_AFTER_S)
+            if not accepting.done():
+                await wire.defer(interaction, ephemeral=request.private)
+            accepted = await accepting
+        except Refusal as refusal:
+            refills_at = self._refills_at(self._clock.now())
+            await wire.tell(interaction, replies.refuse(refusal, refills_at))
+            return
+        await self._show(interaction, accepted)
+
+    async def _accept(
+        self, interaction: discord.Interaction[Any], request: ImageRequest
+    ) -> Accepted:
+        if not request.private:
+            _check_permissions(interaction)
+        reply = Reply(
+            application_id=interaction.application_id,
+            token=interaction.token,
+            token_expires_at=self._clock.now() + TOKEN_LIFE,
+            file_bytes_max=interaction.filesize_limit,
+        )
+        return await self._acceptance.accept(
+            request, place_of(interaction), interaction.user.id, reply
+        )
+
+    async def _show(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
+        """
+        Show the status message, then let the job go: nobody works on one whose member knows of
+        nothing. If Discord refuses the answer, the job is taken back; if it merely did not get
+        through, the result still finds its way.
+        """
+        job = accepted.job
+        embed = self._messenger.status(job, accepted.tasks, self._clock.now(), ahead=accepted.ahead)
+        message_id = None
+        try:
+            message_id = await wire.answer(interaction, embed=embed, ephemeral=job.request.private)
+        except wire.CallFailed as error:
+            log.warning("answer lost: %s", error, extra={"job_id": job.id, "action": "answer_lost"})
+            if error.trouble is not wire.Trouble.DOWN:
+                await self._jobs.withdraw(job.id, self._clock.now())
+                return
+        await self._jobs.hand_over(job.id, message_id)
+        self._wake()
+
+    def _refills_at(self, now: datetime) -> datetime:
+        day = period_end(period_start(now, self._period), self._period)
+        return datetime.combine(day, time(), UTC)
+
+
+def place_of(interaction: discord.Interaction[Any]) -> Place:
+    channel: Any = interaction.channel
+    # A thread has no age restriction of its own; discord.py answers for its parent.
+    restricted = channel.is_nsfw() if hasattr(channel, "is_nsfw") else False
+    return Place(interaction.guild_id or 0, interaction.channel_id or 0, restricted)
+
+
+def _check_permissions(interaction: discord.Interaction[Any]) -> None:
+    """
+    Raises:
+        NotAllowed: the bot could not post the result here; says what it lacks.
+    """
+    if interaction.guild_id is None:
+        return
+    granted = interaction.app_permissions
+    needed = dict(PERMISSIONS)
+    if isinstance(interaction.channel, discord.Thread):
+        needed["send_messages_in_threads"] = "Send Messages in Threads"
+        del needed["send_messages"]
+    lacking = [words for name, words in needed.items() if not getattr(granted, name)]
+    if lacking:
+        raise NotAllowed(
+            f"I cannot post images in this channel: I lack {', '.join(lacking)}."
+            " A moderator can grant that, or you can try another channel."
+        )

@@ -1,0 +1,141 @@
+"""The engine's Messenger on Discord's REST API alone: it needs no gateway, so any process may."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+import discord
+
+from bot.chat import render, wire
+from bot.chat.fitting import Fitted, fit
+from bot.domain.catalog import Catalog
+from bot.domain.jobs import Job, Task
+from bot.domain.ports import Clock, Delivered, ImageFile
+from bot.errors import DeliveryError
+
+log = logging.getLogger(__name__)
+
+#: bytes of a whole message (Discord docs, Uploading Files), less its words
+MESSAGE_BYTES_MAX = 25 * 1024**2 - 64 * 1024
+#: before its end, a token is not begun with: the upload takes its time
+TOKEN_MARGIN = timedelta(seconds=20)
+#: Discord's own name for the message that answered the interaction
+ORIGINAL = cast(int, "@original")
+#: how often files that Discord finds too large are made smaller still
+SHRINKS_MAX = 2
+
+
+class DiscordMessenger:
+    """
+    Args:
+        client: logged in; need not be connected.
+    """
+
+    def __init__(self, client: discord.Client, catalog: Catalog, clock: Clock) -> None:
+        self._client = client
+        self._catalog = catalog
+        self._clock = clock
+
+    async def show_progress(self, job: Job, tasks: Sequence[Task], now: datetime) -> None:
+        if not self._token_lives(job):
+            return
+        embed = self.status(job, tasks, now)
+        try:
+            await wire.call(lambda: self._edit(job, embed))
+        except wire.CallFailed as error:
+            log.info("progress not shown: %s", error, extra={"job_id": job.id})
+
+    def status(
+        self, job: Job, tasks: Sequence[Task], now: datetime, ahead: int = 0
+    ) -> discord.Embed:
+        """The status message as it stands now."""
+        route = self._catalog.route(tasks[0].route_id)
+        typical_s = route.typical_s if route else 1
+        return render.status(job, tasks, now, typical_s=typical_s, ahead=ahead)
+
+    async def deliver(
+        self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
+    ) -> Delivered:
+        if not images:
+            return await self._post(job, render.failure(job), Fitted(()))
+        file_bytes_max = job.reply.file_bytes_max
+        for _ in range(1 + SHRINKS_MAX):
+            fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX)
+            embed = render.result(job, tasks, images, balance_ucr, reduced=fitted.reduced)
+            try:
+                return await self._post(job, embed, fitted)
+            except wire.CallFailed as error:
+                # The limit changed since the command, as when a server loses its boosts.
+                log.warning("too large for Discord: %s", error, extra={"job_id": job.id})
+                file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
+            finally:
+                fitted.remove()
+        raise DeliveryError("Discord finds even the smallest copy too large")
+
+    async def _post(self, job: Job, embed: discord.Embed, fitted: Fitted) -> Delivered:
+        """
+        Edit the original response while its token lives, else post in the channel.
+
+        Raises:
+            CallFailed: the files are too large.
+            DeliveryError: it could be posted nowhere.
+        """
+        if self._token_lives(job):
+            try:
+                message = await wire.call(lambda: self._edit(job, embed, _files(job, fitted)))
+                return Delivered(message.id, fitted.reduced)
+            except wire.CallFailed as error:
+                if error.trouble is wire.Trouble.TOO_LARGE:
+                    raise
+                log.warning("original not edited: %s", error, extra={"job_id": job.id})
+        if job.request.private:
+            raise DeliveryError("its answer was for one member alone and can no longer be edited")
+        channel = self._client.get_partial_messageable(job.channel_id)
+        embed.set_author(name="Asked for a while ago")
+        try:
+            # discord.py enforces a nonce that is given: a repeat within minutes posts nothing.
+            posted = await wire.call(
+                lambda: channel.send(
+                    content=f"<@{job.user_id}>",
+                    embed=embed,
+                    files=_files(job, fitted),
+                    nonce=job.id,
+                    allowed_mentions=discord.AllowedMentions.none(),
+                )
+            )
+        except wire.CallFailed as error:
+            if error.trouble is wire.Trouble.TOO_LARGE:
+                raise
+            raise DeliveryError(f"channel {job.channel_id}: {error}") from error
+        return Delivered(posted.id, fitted.reduced)
+
+    def _token_lives(self, job: Job) -> bool:
+        return self._clock.now() < job.reply.token_expires_at - TOKEN_MARGIN
+
+    async def _edit(
+        self, job: Job, embed: discord.Embed, files: Sequence[discord.File] | None = None
+    ) -> discord.WebhookMessage:
+        """`files` None leaves what is attached."""
+        webhook = discord.Webhook.partial(
+            job.reply.application_id, job.reply.token, client=self._client
+        )
+        return await webhook.edit_message(
+            ORIGINAL,
+            embed=embed,
+            attachments=discord.utils.MISSING if files is None else files,
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+
+
+def _files(job: Job, fitted: Fitted) -> list[discord.File]:
+    """Opened anew for each try; discord.py closes them."""
+    return [
+        discord.File(
+            path,
+            filename=render.file_name(job, index, path.suffix),
+            spoiler=job.spoiler,
+            description=render.alt_text(job.request),
+        )
+        for index, path in enumerate(fitted.paths)
+    ]

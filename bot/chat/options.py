@@ -1,0 +1,143 @@
+"""The options of /imagine and /edit, built from the catalog so that both always agree."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+
+from bot.domain.catalog import Catalog
+from bot.domain.requests import (
+    ASPECT_RATIOS,
+    IMAGES_MAX,
+    PROMPT_CHARS_MAX,
+    QUALITIES,
+    REFERENCES_MAX,
+    RESOLUTIONS,
+    ImageRequest,
+    Mode,
+    Reference,
+)
+
+Prompt = Range[str, 1, PROMPT_CHARS_MAX]
+Count = Range[int, 1, IMAGES_MAX]
+
+DESCRIPTIONS = {
+    "image": "The image to change: PNG, JPEG or WebP",
+    "aspect_ratio": "Shape of the image; the model's own choice if left out",
+    "resolution": "1K if left out",
+    "quality": "The model's own choice if left out",
+    "count": f"How many images, 1 to {IMAGES_MAX}",
+    "model": "The model that draws",
+    "private": "Show the result to you alone",
+}
+PROMPTS = {
+    Mode.GENERATE: "What you want to see",
+    Mode.EDIT: "What to change; call the images “image 1”, “image 2” and so on",
+}
+
+
+def image_command(
+    mode: Mode, catalog: Catalog, callback: Callable[..., Any]
+) -> app_commands.Command[Any, ..., None]:
+    """
+    /imagine or /edit.
+
+    Args:
+        callback: called with the interaction and the options that were given, by name.
+    """
+    parameters = list(_parameters(mode, catalog))
+
+    async def invoke(interaction: discord.Interaction[Any], **options: object) -> None:
+        await callback(interaction, **options)
+
+    # discord.py reads the options off the signature; sixteen of them are numbers of one thing.
+    head = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    invoke.__signature__ = inspect.Signature([head, *parameters])  # type: ignore[attr-defined]
+    references = {
+        f"reference{number}": f"Image {number} to work from: PNG, JPEG or WebP"
+        for number in range(1, REFERENCES_MAX + 1)
+    }
+    known = DESCRIPTIONS | references | {"prompt": PROMPTS[mode]}
+    descriptions = {parameter.name: known[parameter.name] for parameter in parameters}
+    invoke = app_commands.describe(**descriptions)(invoke)
+    invoke = app_commands.choices(**_choices(catalog))(invoke)
+    name, description = {
+        Mode.GENERATE: ("imagine", "Make images from words and references"),
+        Mode.EDIT: ("edit", "Change an image with words and further references"),
+    }[mode]
+    return app_commands.Command(name=name, description=description, callback=invoke)
+
+
+def read_request(mode: Mode, default_model: str, options: dict[str, Any]) -> ImageRequest:
+    """What the member asked for. Nothing is checked here: the domain does that."""
+    names = [f"reference{number}" for number in range(1, REFERENCES_MAX + 1)]
+    if mode is Mode.EDIT:
+        names[0] = "image"
+    attached = [options[name] for name in names if options.get(name) is not None]
+    return ImageRequest(
+        mode=mode,
+        prompt=options["prompt"],
+        model=options["model"] or default_model,
+        aspect_ratio=options["aspect_ratio"] or "auto",
+        resolution=options["resolution"] or "1K",
+        quality=options["quality"] or "auto",
+        count=options["count"],
+        references=tuple(map(_reference, attached)),
+        private=options["private"],
+    )
+
+
+def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:
+    first = 1
+    if mode is Mode.EDIT:
+        yield _option("image", discord.Attachment)
+        first = 2
+    yield _option("prompt", Prompt)
+    yield _option("aspect_ratio", str, None)
+    yield _option("resolution", str, None)
+    yield _option("quality", str, None)
+    yield _option("count", Count, 1)
+    yield _option("model", str, None)
+    yield _option("private", bool, False)
+    for number in range(first, REFERENCES_MAX + 1):
+        yield _option(f"reference{number}", discord.Attachment, None)
+
+
+def _option(
+    name: str, annotation: Any, default: object = inspect.Parameter.empty
+) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
+
+
+def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
+    routes = list(catalog.routes())
+    offered = {
+        "aspect_ratio": (ASPECT_RATIOS, {word for route in routes for word in route.aspect_ratios}),
+        "resolution": (RESOLUTIONS, {word for route in routes for word in route.resolutions}),
+        # A route without the setting still takes "auto".
+        "quality": (QUALITIES, {"auto"} | {word for route in routes for word in route.qualities}),
+    }
+    choices = {
+        name: [Choice(name=word, value=word) for word in words if word in some]
+        for name, (words, some) in offered.items()
+    }
+    choices["model"] = [
+        Choice(name=model.summary[:100], value=model.id) for model in catalog.models.values()
+    ]
+    return choices
+
+
+def _reference(attachment: discord.Attachment) -> Reference:
+    return Reference(
+        url=attachment.url,
+        filename=attachment.filename,
+        size_bytes=attachment.size,
+        content_type=attachment.content_type,
+        width_px=attachment.width,
+        height_px=attachment.height,
+    )

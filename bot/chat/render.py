@@ -1,0 +1,150 @@
+"""Jobs as Discord shows them: pure functions from a job to text, embeds and file names."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import discord
+
+from bot.chat import replies
+from bot.domain.credits import format_credits
+from bot.domain.jobs import Job, JobState, Task, TaskState
+from bot.domain.ledger import Account
+from bot.domain.ports import ImageFile
+from bot.domain.requests import ImageRequest, Mode
+
+#: characters of the prompt in an embed; the whole of it is what the member typed above
+PROMPT_SHOWN_CHARS = 1_000
+#: characters; Discord docs, Attachment Object
+ALT_TEXT_CHARS_MAX = 1_024
+BAR_CELLS = 12
+#: of the bar, at most, while the provider still works: only the result fills it
+BAR_FILL_MAX = 0.95
+
+WORKING = discord.Colour(0x5865F2)
+DONE = discord.Colour(0x3BA55D)
+FAILED = discord.Colour(0xED4245)
+
+
+def status(
+    job: Job, tasks: Sequence[Task], now: datetime, *, typical_s: int, ahead: int = 0
+) -> discord.Embed:
+    """
+    The status message before there is a result.
+
+    Args:
+        typical_s: seconds the route usually takes.
+        ahead: jobs queued before this one.
+    """
+    embed = discord.Embed(colour=WORKING, description=quote_prompt(job.request))
+    if job.state is JobState.QUEUED or job.started_at is None:
+        waiting = f"{ahead} ahead of you" if ahead else "next in line"
+        embed.title = "Queued"
+        embed.add_field(name="Place in the queue", value=waiting)
+    else:
+        elapsed_s = max(0.0, (now - job.started_at).total_seconds())
+        embed.title = "Editing" if job.request.mode is Mode.EDIT else "Drawing"
+        stored = sum(task.state is TaskState.STORED for task in tasks)
+        count = f" · {stored} of {len(tasks)} done" if len(tasks) > 1 else ""
+        embed.add_field(
+            name=f"{elapsed_s:.0f} s{count}",
+            value=f"`{bar(elapsed_s, typical_s)}` usually about {typical_s} s",
+        )
+    embed.set_footer(text=f"{knobs(job.request)} · up to {format_credits(job.quote_ucr)} held")
+    return embed
+
+
+def result(
+    job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int, *, reduced: bool
+) -> discord.Embed:
+    """
+    The finished job; its images are attachments beside the embed.
+
+    Args:
+        reduced: the files were made smaller to fit Discord's limit.
+    """
+    embed = discord.Embed(colour=DONE, description=quote_prompt(job.request))
+    embed.title = "Edited" if job.request.mode is Mode.EDIT else "Here it is"
+    embed.add_field(name="Model", value=job.request.model)
+    embed.add_field(name="Cost", value=format_credits(job.cost_ucr or 0))
+    embed.add_field(name="Balance left", value=format_credits(balance_ucr))
+    notes = []
+    problems = [task.problem for task in tasks if task.problem]
+    if problems:
+        notes.append(
+            f"{len(problems)} of {len(tasks)} images could not be made:"
+            f" {replies.explain(problems[0])}"
+        )
+    if reduced:
+        limit_mb = job.reply.file_bytes_max / 1024**2
+        notes.append(
+            f"Discord takes files of up to {limit_mb:.0f} MiB here, so this is a smaller copy;"
+            " the original is kept."
+        )
+    if job.spoiler:
+        notes.append(
+            "Covered, because the NSFW filter is off and this channel is not age-restricted."
+        )
+    if notes:
+        embed.add_field(name="Note", value="\n".join(notes), inline=False)
+    sizes = dict.fromkeys(
+        f"{image.width_px}\N{MULTIPLICATION SIGN}{image.height_px}" for image in images
+    )
+    embed.set_footer(text=f"{knobs(job.request)} · {', '.join(sizes)}")
+    return embed
+
+
+def failure(job: Job) -> discord.Embed:
+    """A job that has no image. It must have a problem."""
+    assert job.problem is not None
+    embed = discord.Embed(colour=FAILED, title="No image this time")
+    embed.description = f"{replies.explain(job.problem)}\n\n{quote_prompt(job.request)}"
+    embed.set_footer(text=knobs(job.request))
+    return embed
+
+
+def account(account: Account, *, allowance_ucr: int, refills_at: datetime) -> discord.Embed:
+    embed = discord.Embed(colour=WORKING, title=f"{format_credits(account.available_ucr)} left")
+    refill = f"<t:{int(refills_at.timestamp())}:R>"
+    embed.add_field(
+        name="Allowance",
+        value=f"{format_credits(account.allowance_ucr)} of {format_credits(allowance_ucr)},"
+        f" refills {refill}",
+    )
+    embed.add_field(name="Granted", value=f"{format_credits(account.grant_ucr)}, does not expire")
+    return embed
+
+
+def quote_prompt(request: ImageRequest) -> str:
+    prompt = " ".join(request.prompt.split())
+    if len(prompt) > PROMPT_SHOWN_CHARS:
+        prompt = prompt[:PROMPT_SHOWN_CHARS] + "…"
+    return f"> {discord.utils.escape_markdown(prompt)}"
+
+
+def knobs(request: ImageRequest) -> str:
+    """What was asked for besides the prompt."""
+    parts = [request.model]
+    if request.aspect_ratio != "auto":
+        parts.append(request.aspect_ratio)
+    parts.append(request.resolution)
+    if request.quality != "auto":
+        parts.append(f"{request.quality} quality")
+    if request.references:
+        images = len(request.references)
+        parts.append(f"{images} reference{'s' if images > 1 else ''}")
+    return " · ".join(parts)
+
+
+def bar(elapsed_s: float, typical_s: int) -> str:
+    """Full at the typical time but for the last cell, which only the result fills."""
+    fill = min(elapsed_s / typical_s, BAR_FILL_MAX)
+    filled = int(fill * BAR_CELLS)
+    return "█" * filled + "░" * (BAR_CELLS - filled)
+
+
+def alt_text(request: ImageRequest) -> str:
+    return request.prompt[:ALT_TEXT_CHARS_MAX]
+
+
+def file_name(job: Job, index: int, suffix: str) -> str:
+    return f"easel-{job.id[-8:]}-{index + 1}{suffix}"

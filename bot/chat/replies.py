@@ -1,0 +1,64 @@
+"""Every sentence a member reads when something did not work: ours alone, no vendor's words."""
+
+from datetime import datetime
+
+from bot.domain.jobs import Failure, Problem
+from bot.errors import InsufficientCredits, Refusal
+
+NOTHING_CHARGED = "Nothing was charged."
+
+FAILURES = {
+    Failure.MODERATION: (
+        "The image service's content filter refused this prompt or one of its images."
+        " Change the words or the references and try again."
+    ),
+    Failure.NOT_ACCEPTED: (
+        "The image service did not accept this combination of prompt, size and references."
+        " Try another size, or fewer references."
+    ),
+    Failure.PROVIDER_FAILED: "The image service could not finish this image. Please try again.",
+    Failure.PROVIDER_DOWN: (
+        "The image service cannot be reached right now. Please try again in a few minutes."
+    ),
+    Failure.PROVIDER_MISCONFIGURED: (
+        "This bot's access to the image service does not work at the moment."
+        " Whoever hosts it can see why in its log."
+    ),
+    Failure.OUTCOME_UNKNOWN: (
+        "The connection broke just as the image was ordered, so it is unknown whether it is"
+        " being made. To be safe it was not ordered twice; please try again."
+    ),
+    Failure.BAD_RESULT: (
+        "What the image service sent back is not a usable image. Please try again."
+    ),
+    Failure.RESULT_LOST: (
+        "The image was made, but the image service did not hand it over. Please try again."
+    ),
+    Failure.TIMED_OUT: "The image service did not finish in time. Please try again.",
+    Failure.REFERENCE: "One of the references cannot be used.",
+    Failure.UNDELIVERABLE: "Discord would not take the result.",
+    Failure.INTERNAL: (
+        "Something went wrong inside this bot. Whoever hosts it can see it in its log."
+    ),
+}
+
+#: for a defect of ours while a command is answered
+INTERNAL = f"{FAILURES[Failure.INTERNAL]} {NOTHING_CHARGED}"
+OUTDATED_COMMAND = (
+    "Discord sent this command without a part it needs, such as the image to edit."
+    f" Restart Discord to reload its commands and try again. {NOTHING_CHARGED}"
+)
+MODERATORS_ONLY = "Only members who may manage this server can change its settings."
+
+
+def explain(problem: Problem) -> str:
+    """What happened to a job that has no image, and that it cost nothing."""
+    return f"{problem.detail or FAILURES[problem.failure]} {NOTHING_CHARGED}"
+
+
+def refuse(refusal: Refusal, refills_at: datetime) -> str:
+    """Why a request was not taken, and what to do about it."""
+    text = str(refusal)
+    if isinstance(refusal, InsufficientCredits):
+        text += f" Your allowance refills <t:{int(refills_at.timestamp())}:R>."
+    return f"{text} {NOTHING_CHARGED}"

@@ -1,0 +1,199 @@
+"""
+Where discord.py leaves a gap between us and Discord; every call that matters goes through here.
+
+What discord.py 2.7 does not handle, read in its source: a reset or closed connection surfaces as
+a raw aiohttp error; a 503 is not retried on channel routes; a lost answer makes its webhook
+adapter send a follow-up twice (so Easel sends none: it edits the original response); a session
+that was invalidated, or a fixed shard count, connects to Discord's own gateway whatever REST root
+is set; a failed login is not repeated, and cannot be before the client is given a new connector.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
+from typing import Any, TypeVar
+
+import aiohttp
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.errors import GatewayLost, StartupError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: tries of one call, besides discord.py's own five for most 5xx
+TRIES_MAX = 3
+#: seconds before the second try; doubles
+RETRY_WAIT_S = 0.5
+#: seconds before the next try to log in; doubles up to the maximum
+LOGIN_WAIT_S = 1.0
+LOGIN_WAIT_S_MAX = 60.0
+
+NETWORK_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+
+# Discord docs, "JSON Error Codes", read 2026-08
+UNKNOWN_CHANNEL = 10003
+UNKNOWN_MESSAGE = 10008
+UNKNOWN_WEBHOOK = 10015
+UNKNOWN_INTERACTION = 10062
+TOO_LARGE = 40005
+ALREADY_ACKNOWLEDGED = 40060
+INVALID_TOKEN = 50027
+
+
+class Trouble(Enum):
+    """What a refused or failed call means for the one who made it."""
+
+    #: the interaction cannot be answered any more
+    TOKEN_DEAD = auto()
+    TOO_LARGE = auto()
+    #: the channel or message is gone, or not ours to write to
+    REFUSED = auto()
+    #: Discord or the network; it may work later, and the call may have had its effect
+    DOWN = auto()
+
+
+class CallFailed(Exception):
+    """A call to Discord failed for good; `trouble` says what that means."""
+
+    def __init__(self, trouble: Trouble, cause: Exception) -> None:
+        super().__init__(f"{trouble.name}: {cause}")
+        self.trouble = trouble
+
+
+def use_api_base(base: str) -> None:
+    """Discord, a REST proxy, or the playground. discord.py keeps this one root per process."""
+    Route.BASE = base
+
+
+async def call(operation: Callable[[], Awaitable[T]]) -> T:
+    """
+    Make a call that may be repeated: an edit, a delete, or a message with a nonce.
+
+    Args:
+        operation: makes the call afresh each time, with files newly opened.
+    Raises:
+        CallFailed: it was refused, or did not get through.
+    """
+    wait_s = RETRY_WAIT_S
+    for attempt in range(1, TRIES_MAX + 1):
+        try:
+            return await operation()
+        except discord.HTTPException as error:
+            trouble = _trouble(error)
+            # discord.py has slept and repeated these five times already, but for 503.
+            if trouble is not Trouble.DOWN or error.status != 503 or attempt == TRIES_MAX:
+                raise CallFailed(trouble, error) from error
+        except NETWORK_ERRORS as error:
+            if attempt == TRIES_MAX:
+                raise CallFailed(Trouble.DOWN, error) from error
+        await asyncio.sleep(wait_s)
+        wait_s *= 2
+    raise AssertionError("unreachable")
+
+
+async def answer(
+    interaction: discord.Interaction[Any], *, embed: discord.Embed, ephemeral: bool
+) -> int | None:
+    """
+    Give the interaction its first answer, or edit it in where it was deferred.
+
+    Returns:
+        The message's id, where Discord told it.
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    if interaction.response.is_done():
+        edited = await call(lambda: interaction.edit_original_response(embed=embed))
+        return edited.id
+    try:
+        sent = await call(
+            lambda: interaction.response.send_message(embed=embed, ephemeral=ephemeral)
+        )
+    except CallFailed as error:
+        cause = error.__cause__
+        if isinstance(cause, discord.HTTPException) and cause.code == ALREADY_ACKNOWLEDGED:
+            # The first try had its effect and only its answer was lost.
+            return None
+        raise
+    return sent.message_id
+
+
+async def defer(interaction: discord.Interaction[Any], *, ephemeral: bool) -> None:
+    """Promise an answer; what comes later edits it. A failure shows when the answer is given."""
+    try:
+        await call(lambda: interaction.response.defer(ephemeral=ephemeral, thinking=True))
+    except CallFailed as error:
+        log.warning("not deferred: %s", error, extra={"action": "defer_failed"})
+
+
+async def tell(interaction: discord.Interaction[Any], text: str) -> None:
+    """Answer with a sentence for this member alone; a failure to do so is logged, not raised."""
+    embed = discord.Embed(description=text)
+    try:
+        await answer(interaction, embed=embed, ephemeral=True)
+    except CallFailed as error:
+        log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
+
+
+def _trouble(error: discord.HTTPException) -> Trouble:
+    if error.status >= 500 or error.status == 429:
+        return Trouble.DOWN
+    if error.code in (UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_TOKEN):
+        return Trouble.TOKEN_DEAD
+    if error.status == 413 or error.code == TOO_LARGE:
+        return Trouble.TOO_LARGE
+    return Trouble.REFUSED
+
+
+async def learn_gateway(client: discord.AutoShardedClient) -> None:
+    """Take the gateway's address and the number of shards from the REST root, once, before use."""
+    shards, address, _ = await client.http.get_bot_gateway()
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(address)
+    client.shard_count = client.shard_count or shards
+
+
+async def run(client: discord.AutoShardedClient, token: str) -> None:
+    """
+    Log in, however long Discord is down, and stay connected until the client is closed.
+
+    Raises:
+        StartupError: the token is wrong.
+        GatewayLost: discord.py gave the connection up.
+    """
+    await _log_in(client, token)
+    try:
+        await client.connect()
+    except Exception as error:
+        # A client that closed itself cannot be used again; a fresh process can, and its jobs go on.
+        raise GatewayLost(f"the connection to Discord ended for good: {error!r}") from error
+
+
+async def _log_in(client: discord.AutoShardedClient, token: str) -> None:
+    wait_s = LOGIN_WAIT_S
+    while True:
+        try:
+            await client.login(token)
+            return
+        except discord.LoginFailure as error:
+            raise StartupError(
+                "Discord does not accept DISCORD_TOKEN: open your application at"
+                " https://discord.com/developers/applications, Bot, and copy a new token."
+            ) from error
+        except (discord.HTTPException, discord.GatewayNotFound, *NETWORK_ERRORS) as error:
+            log.warning(
+                "Discord cannot be reached, next try in %.0f s: %r",
+                wait_s,
+                error,
+                extra={"action": "login_failed"},
+            )
+        await client.http.close()
+        # Closed with its session, and kept all the same.
+        client.http.connector = discord.utils.MISSING
+        await asyncio.sleep(wait_s)
+        wait_s = min(wait_s * 2, LOGIN_WAIT_S_MAX)

@@ -1,0 +1,41 @@
+"""Waits that end at once when the process is asked to stop."""
+
+import asyncio
+from datetime import datetime
+
+from bot.domain.ports import Clock
+
+
+class Stopped(Exception):
+    """The process stops; whatever waits leaves its job as committed, for the next start."""
+
+
+class StoppableClock:
+    """A clock whose sleepers are woken by `stop`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stopped = asyncio.Event()
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """
+        Raises:
+            Stopped: the process stops.
+        """
+        waits = {
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._stopped.wait()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if self._stopped.is_set():
+            raise Stopped

@@ -1,0 +1,64 @@
+"""`/healthz` and `/readyz`: the process answers; the process can do its work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+from aiohttp import web
+
+from bot.errors import StartupError
+
+#: seconds a check may take before it counts as failed
+CHECK_TIMEOUT_S = 2.0
+
+Check = Callable[[], Awaitable[bool]]
+
+
+@asynccontextmanager
+async def serve_health(host: str, port: int, checks: Mapping[str, Check]) -> AsyncIterator[None]:
+    """
+    Args:
+        port: 0 serves nothing.
+        checks: what readiness depends on, by name.
+    Raises:
+        StartupError: the port cannot be had.
+    """
+    if port == 0:
+        yield
+        return
+    app = web.Application()
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", partial(_readyz, checks))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise StartupError(
+                f"OPS_PORT {port} on {host} cannot be had ({error.strerror}): choose another,"
+                " or 0 for none."
+            ) from error
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _healthz(_request: web.Request) -> web.Response:
+    return web.Response(text="ok\n")
+
+
+async def _readyz(checks: Mapping[str, Check], _request: web.Request) -> web.Response:
+    """200 when every part works, else 503; the body says which."""
+    parts = {name: await _passes(check) for name, check in checks.items()}
+    return web.json_response(parts, status=200 if all(parts.values()) else 503)
+
+
+async def _passes(check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await check()
+    except Exception:
+        # Whatever is wrong with a part, it is not ready; the part itself has logged it.
+        return False

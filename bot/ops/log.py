@@ -1,0 +1,46 @@
+"""Log format: readable on a console, or one JSON object a line; fields given as `extra` stay."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Literal
+
+#: attributes that every record has; what else a record carries was given as `extra`
+PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class ConsoleFormatter(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        fields = " ".join(f"{key}={value}" for key, value in _extra(record).items())
+        return super().formatMessage(record) + (f" [{fields}]" if fields else "")
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_extra(record),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def configure(level: str, style: Literal["console", "json"]) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if style == "json" else ConsoleFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # discord.py logs whole payloads at DEBUG, and with them interaction tokens.
+    logging.getLogger("discord").setLevel(max(logging.INFO, root.level))
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in PLAIN}
