@@ -1,0 +1,199 @@
+"""The only module that names every concrete class: it builds them and joins them."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from bot.chat import wire
+from bot.chat.client import EaselClient
+from bot.chat.commands import ImageCommands
+from bot.chat.messenger import DiscordMessenger
+from bot.chat.moderation import SettingsCommands
+from bot.domain.catalog import Catalog, parse_catalog
+from bot.domain.ports import Clock, Provider
+from bot.engine.accept import Acceptance
+from bot.engine.making import Making
+from bot.engine.runner import Runner
+from bot.engine.stopping import StoppableClock
+from bot.errors import StartupError
+from bot.ops.health import serve_health
+from bot.providers.fetch import Fetcher
+from bot.providers.http import open_connections
+from bot.providers.registry import ProviderSettings, build_providers
+from bot.settings import Settings
+from bot.store.accounts import AccountStore
+from bot.store.database import Database, open_database
+from bot.store.jobs import Caps, JobStore
+from bot.store.servers import ServerStore
+
+log = logging.getLogger(__name__)
+
+SHIPPED_CATALOG = Path(__file__).parent / "catalog.toml"
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class App:
+    """The bot, built but not yet logged in."""
+
+    def __init__(
+        self, settings: Settings, client: EaselClient, runner: Runner, database: Database
+    ) -> None:
+        self.settings = settings
+        self.client = client
+        self.runner = runner
+        self.database = database
+
+    async def run(self) -> None:
+        """
+        Serve until cancelled, then leave what is unfinished for the next start.
+
+        Raises:
+            StartupError: the token is wrong, or a port cannot be had.
+            GatewayLost: discord.py gave the connection up.
+        """
+        checks = {"discord": self._connected, "database": self._database_answers}
+        token = self.settings.needed("DISCORD_TOKEN")
+        async with serve_health(self.settings.ops_host, self.settings.ops_port, checks):
+            gateway = asyncio.create_task(wire.run(self.client, token))
+            working = asyncio.create_task(self._work())
+            try:
+                await asyncio.wait({gateway, working}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                # First the work, which still has things to say on Discord.
+                await _end(working)
+                await self.client.close()
+                await _end(gateway)
+            for ended in (gateway, working):
+                if not ended.cancelled():
+                    ended.result()
+
+    async def _work(self) -> None:
+        await self.client.logged_in.wait()
+        await self.runner.run()
+
+    async def _connected(self) -> bool:
+        return self.client.is_ready() and not self.client.is_closed()
+
+    async def _database_answers(self) -> bool:
+        async with self.database.reading() as connection:
+            return bool(await connection.scalar(sa.text("SELECT 1")))
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncIterator[App]:
+    """
+    Open what the bot needs, and close it again.
+
+    Raises:
+        StartupError: one sentence on what is missing or wrong.
+    """
+    clock = StoppableClock(clock or SystemClock())
+    catalog = load_catalog(settings)
+    folder = make_folder(settings.data_dir / "images")
+    wire.use_api_base(settings.discord_api_base)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings.database_url))
+        accounts = AccountStore(database, settings.allowance_ucr, settings.allowance_period)
+        servers = ServerStore(database)
+        caps = Caps(
+            running_per_user_max=settings.max_jobs_per_user,
+            running_per_server_max=settings.max_jobs_per_server,
+            queued_max=settings.max_queued_jobs,
+        )
+        jobs = JobStore(database, accounts, caps, owner=secrets.token_hex(8))
+        # SQLite serves one process: whoever held a lease before this start is dead.
+        await jobs.free_leases()
+        providers = await stack.enter_async_context(open_providers(settings))
+        fetcher = await stack.enter_async_context(
+            Fetcher(allow_private_addresses=settings.allow_private_addresses)
+        )
+        client = EaselClient(
+            servers,
+            server_ids=settings.discord_guild_ids,
+            shard_count=settings.shard_count,
+            shard_ids=settings.shard_ids,
+        )
+        messenger = DiscordMessenger(client, catalog, clock)
+        making = Making(jobs, providers, catalog, fetcher, clock, folder)
+        runner = Runner(jobs, accounts, making, messenger, clock, folder, settings.max_running_jobs)
+        acceptance = Acceptance(jobs, servers, catalog, providers, clock)
+        ImageCommands(
+            acceptance,
+            jobs,
+            accounts,
+            messenger,
+            clock,
+            runner.wake,
+            default_model=settings.default_model or next(iter(catalog.models)),
+            allowance=settings.allowance_ucr,
+            period=settings.allowance_period,
+        ).add_to(client.tree, catalog)
+        client.tree.add_command(SettingsCommands(servers, clock))
+        if not providers:
+            log.warning("no provider is configured: set APIMODELS_API_KEY")
+        yield App(settings, client, runner, database)
+
+
+@asynccontextmanager
+async def open_providers(settings: Settings) -> AsyncIterator[dict[str, Provider]]:
+    """Those whose key is set, by name."""
+    async with open_connections() as connections:
+        yield build_providers(
+            {
+                "apimodels": ProviderSettings(
+                    settings.apimodels_api_key, settings.apimodels_base_url
+                )
+            },
+            connections,
+        )
+
+
+def load_catalog(settings: Settings) -> Catalog:
+    path = settings.catalog_file or SHIPPED_CATALOG
+    try:
+        with path.open("rb") as file:
+            catalog = parse_catalog(tomllib.load(file))
+    except OSError as error:
+        raise StartupError(f"CATALOG_FILE {path}: {error.strerror}.", usage=True) from error
+    except tomllib.TOMLDecodeError as error:
+        raise StartupError(f"CATALOG_FILE {path} is not TOML: {error}.", usage=True) from error
+    if settings.default_model and settings.default_model not in catalog.models:
+        raise StartupError(
+            f"DEFAULT_MODEL {settings.default_model} is not in the catalog, which has"
+            f" {', '.join(catalog.models)}.",
+            usage=True,
+        )
+    return catalog
+
+
+def make_folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with (path / ".writable").open("w"):
+            pass
+    except OSError as error:
+        raise StartupError(
+            f"DATA_DIR: {path} cannot be written to ({error.strerror}).", usage=True
+        ) from error
+    return path
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await task

@@ -1,0 +1,160 @@
+"""The `easel` command: its arguments, its exit codes, and the sentence a failure ends with."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bot.errors import BotError, StartupError
+from bot.settings import Settings, load_settings
+
+FAILED = 1
+WRONG_USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Returns:
+        0 good, 1 a failure said in one sentence, 2 wrong usage or settings.
+    """
+    chosen = _parser().parse_args(arguments)
+    try:
+        status: int = chosen.command(chosen)
+    except BotError as error:
+        print(f"easel: {error}", file=sys.stderr)
+        return WRONG_USAGE if isinstance(error, StartupError) and error.usage else FAILED
+    except KeyboardInterrupt:
+        return FAILED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="easel", description="A Discord bot that makes and edits images."
+    )
+    parser.add_argument("--version", action="version", version=f"easel {version('easel-bot')}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    demo = commands.add_parser("demo", help="try the bot in a browser: no token, no key")
+    demo.add_argument("--once", action="store_true", help="make one image, edit it, and exit")
+    demo.add_argument("--port", type=_port, default=0, help="of the page; any free one if left out")
+    demo.add_argument(
+        "--output", type=Path, default=Path("demo-output"), help="folder for the images of --once"
+    )
+    demo.add_argument("--no-browser", action="store_true", help="only print the page's address")
+    demo.set_defaults(command=_demo)
+
+    run = commands.add_parser("run", help="run the bot on Discord")
+    run.add_argument(
+        "--role",
+        choices=("all",),
+        default="all",
+        help="all: gateway and worker in one process, as SQLite needs it",
+    )
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("check", help="would it run? asks Discord and the providers, free")
+    check.set_defaults(command=_check)
+
+    migrate = commands.add_parser("migrate", help="bring the database's schema up to date")
+    migrate.set_defaults(command=_migrate)
+
+    ledger = commands.add_parser("ledger", help="look into the ledger")
+    audit = ledger.add_subparsers(required=True, metavar="command").add_parser(
+        "audit", help="recompute every balance from its entries"
+    )
+    audit.set_defaults(command=_audit)
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError("must be a port, 0 to 65535")
+    return int(text)
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from bot import demo
+
+    if chosen.once:
+        return asyncio.run(demo.run_once(chosen.output))
+    return _until_signal(lambda: demo.serve(chosen.port, open_browser=not chosen.no_browser))
+
+
+def _run(_chosen: argparse.Namespace) -> int:
+    settings = load_settings()
+    settings.needed("DISCORD_TOKEN")
+
+    # Imported here, as everywhere below: a wrong setting is said at once.
+    from bot.app import open_app
+    from bot.ops import log
+
+    log.configure(settings.log_level, settings.log_format)
+
+    async def run() -> None:
+        async with open_app(settings) as app:
+            await app.run()
+
+    return _until_signal(run)
+
+
+def _check(_chosen: argparse.Namespace) -> int:
+    from bot.check import check
+
+    return asyncio.run(check(load_settings()))
+
+
+def _migrate(_chosen: argparse.Namespace) -> int:
+    from bot.store.database import HEAD_REVISION, open_database
+
+    async def migrate(settings: Settings) -> int:
+        async with open_database(settings.database_url):
+            print(f"The database is at schema {HEAD_REVISION}.")
+        return 0
+
+    return asyncio.run(migrate(load_settings()))
+
+
+def _audit(_chosen: argparse.Namespace) -> int:
+    from bot.store.accounts import audit
+    from bot.store.database import open_database
+
+    async def run(settings: Settings) -> int:
+        async with open_database(settings.database_url) as database:
+            differences = await audit(database)
+        print("\n".join(differences) or "Entries and balances agree.")
+        return FAILED if differences else 0
+
+    return asyncio.run(run(load_settings()))
+
+
+def _until_signal(serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Serve until SIGINT or SIGTERM, then stop cleanly; a second signal exits at once."""
+
+    async def run() -> None:
+        serving = asyncio.ensure_future(serve())
+        asked = False
+
+        def stop() -> None:
+            nonlocal asked
+            if asked:
+                os._exit(FAILED)
+            asked = True
+            serving.cancel()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        try:
+            await serving
+        except asyncio.CancelledError:
+            if not asked:
+                raise
+
+    asyncio.run(run())
+    return 0

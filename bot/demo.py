@@ -1,0 +1,139 @@
+"""`easel demo`: the real bot joined to the playground; it needs no token, no key and no network."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import webbrowser
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bot.app import App, open_app
+from bot.domain.credits import format_credits
+from bot.ops import log
+from bot.playground import scenario
+from bot.playground.discord import PlaygroundDiscord
+from bot.playground.providers import PlaygroundProviders
+from bot.playground.site import Site
+from bot.settings import GivenSettings
+from bot.store.accounts import audit, list_entries
+
+#: seconds a sample image takes, at the median: long enough to watch, short enough to stay
+LATENCY_S = 5.0
+ASPECT_RATIO = "16:9"
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    app: App
+    discord: PlaygroundDiscord
+
+
+async def serve(port: int, *, open_browser: bool) -> None:
+    """Serve the page until cancelled, with a first image on it."""
+    log.configure("WARNING", "console")
+    async with _open_demo(LATENCY_S) as demo, Site(demo.discord, port) as site:
+        print(f"Easel's playground is at {site.url} (Ctrl+C ends it)", flush=True)
+        if open_browser:
+            await asyncio.to_thread(webbrowser.open, site.url)
+        await scenario.imagine(demo.discord, ASPECT_RATIO)
+        await asyncio.get_running_loop().create_future()
+
+
+async def run_once(folder: Path) -> int:
+    """
+    Make one image, edit it, write both to `folder` and print the ledger.
+
+    Returns:
+        0 only if all of it worked.
+    """
+    log.configure("WARNING", "console")
+    async with _open_demo(latency_s=0) as demo:
+        try:
+            made = await scenario.imagine(demo.discord, ASPECT_RATIO)
+            changed = await scenario.edit(demo.discord, made, ASPECT_RATIO)
+        except (scenario.ScenarioFailed, TimeoutError) as error:
+            print(f"The demo failed: {error}")
+            return 1
+        _write(folder, {"imagine.png": made, "edit.png": changed})
+        return await _print_ledger(demo.app)
+
+
+def _write(folder: Path, pictures: Mapping[str, scenario.Picture]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        (folder / name).write_bytes(picture.content)
+        print(f"{folder / name}: {picture.width_px} x {picture.height_px}")
+
+
+async def _print_ledger(app: App) -> int:
+    print("\nkind            amount   balance  job")
+    balance = 0
+    for _, entry in await list_entries(app.database):
+        amount = entry.allowance_ucr + entry.grant_ucr
+        balance += amount
+        print(
+            f"{entry.kind.value:<10} {format_credits(amount):>12} {format_credits(balance):>9}"
+            f"  {entry.job_id or ''}"
+        )
+    differences = await audit(app.database)
+    print("\n".join(differences) or "Entries and balances agree.")
+    return 1 if differences else 0
+
+
+@asynccontextmanager
+async def _open_demo(latency_s: float) -> AsyncIterator[Demo]:
+    """Playground and bot, logged in; everything they write is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="easel-demo-"))
+    try:
+        async with (
+            PlaygroundDiscord() as discord,
+            PlaygroundProviders(latency_s=latency_s) as providers,
+            open_app(_settings(folder, discord, providers)) as app,
+            running(app, discord),
+        ):
+            yield Demo(app, discord)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def running(app: App, discord: PlaygroundDiscord) -> AsyncIterator[None]:
+    """
+    The bot at work on the playground's Discord, from its readiness on.
+
+    Raises:
+        StartupError: the bot could not start.
+    """
+    serving = asyncio.create_task(app.run())
+    ready = asyncio.create_task(discord.wait_until_ready())
+    try:
+        await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+        await ready
+        yield
+    finally:
+        ready.cancel()
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+def _settings(
+    folder: Path, discord: PlaygroundDiscord, providers: PlaygroundProviders
+) -> GivenSettings:
+    return GivenSettings(
+        discord_token=SecretStr(discord.token),
+        discord_api_base=discord.api_base,
+        database_url=f"sqlite:///{folder / 'easel.db'}",
+        data_dir=folder,
+        apimodels_api_key=SecretStr(providers.api_key),
+        apimodels_base_url=providers.apimodels_base_url,
+        allow_private_addresses=True,
+        ops_port=0,
+    )

@@ -1,0 +1,191 @@
+"""/imagine and /edit from the member's click to the picture in the channel."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from bot.domain.ledger import EntryKind
+from bot.playground.discord import DM, Permission, Upload
+from tests.support.easel import Easel, said
+from tests.support.pictures import picture
+
+
+async def test_imagine_delivers_an_image_and_charges_what_it_cost(easel: Easel) -> None:
+    call = await easel.imagine(prompt="a paper lantern", aspect_ratio="16:9")
+    message = await easel.finished(call)
+
+    [attachment] = message.attachments
+    with Image.open(io.BytesIO(await easel.discord.read_attachment(attachment))) as image:
+        assert (image.format, image.size) == ("PNG", (1280, 720))
+    assert attachment.description == "a paper lantern"
+    assert "a paper lantern" in said(message)
+    assert "Model: gpt-image-2-beta" in said(message)
+    assert "Cost: 0.06 cr" in said(message)
+    assert "Balance left: 0.94 cr" in said(message)
+    assert await easel.balance_ucr() == 940_000
+    assert [entry.kind for entry in await easel.entries()] == ["allowance", "hold", "settle"]
+    assert not list((easel.folder / "images").glob("*.png"))
+
+
+async def test_the_status_message_becomes_the_result(easel: Easel) -> None:
+    call = await easel.imagine()
+    status = await call.response()
+    message = await easel.finished(call)
+
+    assert message.id == status.id
+    assert len(call.messages) == 1
+    assert [message.id] == [shown.id for shown in easel.discord.messages_for("Ben", "studio")]
+
+
+async def test_what_is_asked_for_reaches_the_provider(easel: Easel) -> None:
+    await easel.finished(await easel.imagine(prompt="a canal", aspect_ratio="9:16"))
+
+    [submission] = easel.providers.submissions
+    assert submission.body == {
+        "model": "gpt-image-2-beta",
+        "prompt": "a canal",
+        "aspect_ratio": "9:16",
+        "nsfw_checker": True,
+    }
+
+
+async def test_several_images_come_in_one_message_for_one_hold(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine(count=3))
+
+    assert len(message.attachments) == 3
+    assert "Cost: 0.18 cr" in said(message)
+    assert len(await easel.entries(EntryKind.HOLD)) == 1
+    assert await easel.balance_ucr() == 820_000
+
+
+async def test_sixteen_references_reach_the_provider_in_order(easel: Easel) -> None:
+    references = {
+        f"reference{number}": Upload(f"{number}.png", picture(64 + number, 64))
+        for number in range(1, 17)
+    }
+    message = await easel.finished(await easel.imagine(**references))
+
+    assert message.attachments, said(message)
+    [submission] = easel.providers.submissions
+    links = submission.body["image_urls"]
+    assert len(links) == 16
+    widths = []
+    for link in links:
+        with Image.open(easel.providers.uploads[link].path) as image:
+            widths.append(image.width)
+    assert widths == [64 + number for number in range(1, 17)]
+    assert not list((easel.folder / "images").glob("*reference*"))
+
+
+async def test_edit_sends_its_image_first(easel: Easel) -> None:
+    call = await easel.discord.run_command(
+        "Ada",
+        "studio",
+        "edit",
+        {
+            "prompt": "make it winter",
+            "image": Upload("source.png", picture(100, 50)),
+            "reference2": Upload("style.webp", picture(60, 60, "WEBP")),
+        },
+    )
+    message = await easel.finished(call)
+
+    assert message.embeds[0]["title"] == "Edited"
+    [submission] = easel.providers.submissions
+    first = easel.providers.uploads[submission.body["image_urls"][0]]
+    with Image.open(first.path) as image:
+        assert image.size == (100, 50)
+    assert len(submission.body["image_urls"]) == 2
+
+
+async def test_a_private_image_is_for_its_member_alone(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine(private=True))
+
+    assert message.attachments
+    assert message.visible_to_id == easel.discord.world.user("Ada").id
+    assert not easel.discord.messages_for("Ben", "studio")
+
+
+async def test_imagine_works_in_direct_messages(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine(channel=DM))
+
+    assert message.attachments
+    assert easel.providers.submissions[0].body["nsfw_checker"] is True
+
+
+async def test_a_member_has_an_account_in_each_server(easel: Easel) -> None:
+    await easel.finished(await easel.imagine("Ada", "studio"))
+    await easel.finished(await easel.imagine("Ada", "mockups"))
+
+    accounts = await easel.rows("SELECT allowance_ucr FROM accounts")
+    assert [account.allowance_ucr for account in accounts] == [940_000, 940_000]
+
+
+async def test_a_prompt_mentions_nobody_and_formats_nothing(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine(prompt="@everyone **loud** <@1> `code`"))
+
+    assert not message.mentions
+    assert not message.mentions_everyone
+    assert r"\*\*loud\*\*" in said(message)
+
+
+@pytest.mark.parametrize(
+    ("permission", "words"),
+    [
+        (Permission.ATTACH_FILES, "Attach Files"),
+        (Permission.SEND_MESSAGES, "Send Messages"),
+        (Permission.EMBED_LINKS, "Embed Links"),
+    ],
+)
+async def test_a_channel_the_bot_may_not_post_in_is_refused_before_a_hold(
+    easel: Easel, permission: Permission, words: str
+) -> None:
+    easel.discord.set_bot_permissions("studio", deny=permission)
+    message = await easel.finished(await easel.imagine())
+
+    assert words in said(message)
+    assert message.is_ephemeral
+    assert await easel.entries() == []
+
+
+async def test_credits_shows_what_is_left_to_the_member_alone(easel: Easel) -> None:
+    await easel.finished(await easel.imagine())
+    call = await easel.discord.run_command("Ada", "studio", "credits")
+    message = await call.response()
+
+    assert message.is_ephemeral
+    assert "0.94 cr left" in said(message)
+    assert "0.94 cr of 1.00 cr" in said(message)
+
+
+async def test_fifty_commands_at_once_against_a_quota_for_five_make_five_images(opened) -> None:
+    async with opened(allowance="0.30", max_jobs_per_user=50) as easel:
+        calls = [await easel.imagine() for _ in range(50)]
+        messages = [await easel.finished(call) for call in calls]
+
+        assert sum(bool(message.attachments) for message in messages) == 5
+        assert len(easel.providers.submissions) == 5
+        refusals = [message for message in messages if not message.attachments]
+        assert all("you have 0.00 cr left" in said(message) for message in refusals)
+        assert all(message.is_ephemeral for message in refusals)
+        assert await easel.balance_ucr() == 0
+
+
+async def test_a_member_over_the_running_cap_waits_in_the_queue(opened) -> None:
+    async with opened(max_jobs_per_user=1) as easel:
+        calls = [await easel.imagine() for _ in range(4)]
+        messages = [await easel.finished(call) for call in calls]
+
+        assert all(message.attachments for message in messages)
+
+
+async def test_nobody_works_on_a_job_whose_member_was_never_answered(easel: Easel) -> None:
+    unknown = {"code": 10062, "message": "Unknown interaction"}
+    easel.discord.faults.add(method="POST", path="/callback", status=404, body=unknown)
+    await easel.imagine()
+    await easel.until(lambda: easel.entries(EntryKind.RELEASE))
+
+    assert not easel.providers.submissions
+    [job] = await easel.rows("SELECT state FROM jobs")
+    assert job.state == "cancelled"

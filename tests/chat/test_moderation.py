@@ -1,0 +1,98 @@
+"""/settings nsfw_checker: who may, what it does, and the trail it leaves."""
+
+import pytest
+
+from bot.playground.discord import NotOfferedError, Upload
+from tests.support.easel import Easel, said
+from tests.support.pictures import picture
+
+
+async def set_nsfw(easel: Easel, mode: str | None) -> str:
+    options = {"mode": mode} if mode else {}
+    call = await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", options)
+    message = await call.response()
+    assert message.is_ephemeral
+    return said(message)
+
+
+@pytest.mark.parametrize(
+    ("mode", "channel", "checked", "covered"),
+    [
+        ("on", "studio", True, False),
+        ("on", "after-dark", True, False),
+        ("age_restricted", "studio", True, False),
+        ("age_restricted", "after-dark", False, False),
+        ("off", "studio", False, True),
+        ("off", "after-dark", False, False),
+    ],
+)
+async def test_the_filter_follows_the_setting_and_the_channel(
+    easel: Easel, mode: str, channel: str, checked: bool, covered: bool
+) -> None:
+    await set_nsfw(easel, mode)
+    message = await easel.finished(await easel.imagine(channel=channel))
+
+    assert easel.providers.submissions[0].body["nsfw_checker"] is checked
+    assert message.attachments[0].filename.startswith("SPOILER_") is covered
+    assert ("Covered, because" in said(message)) is covered
+
+
+async def test_a_model_without_a_filter_is_there_once_the_filter_is_off(easel: Easel) -> None:
+    await set_nsfw(easel, "off")
+    message = await easel.finished(
+        await easel.imagine(model="gpt-image-2", resolution="2K", aspect_ratio="1:1")
+    )
+
+    assert "Cost: 0.03 cr" in said(message)
+    body = easel.providers.submissions[0].body
+    assert (body["model"], body["resolution"]) == ("gpt-image-2", "2K")
+    assert "nsfw_checker" not in body
+
+
+async def test_another_server_keeps_its_own_setting(easel: Easel) -> None:
+    await set_nsfw(easel, "off")
+    await easel.finished(await easel.imagine("Ada", "mockups"))
+
+    assert easel.providers.submissions[0].body["nsfw_checker"] is True
+
+
+async def test_every_change_is_recorded_and_shown(easel: Easel) -> None:
+    assert "Nobody has changed it yet" in await set_nsfw(easel, None)
+    assert "behind a spoiler cover" in await set_nsfw(easel, "off")
+    await set_nsfw(easel, "off")
+    shown = await set_nsfw(easel, "age_restricted")
+
+    assert "It was `off`." in shown
+    cleo = easel.discord.world.user("Cleo").id
+    assert f"<@{cleo}>: `on` → `off`" in shown
+    assert f"<@{cleo}>: `off` → `age_restricted`" in shown
+    changes = await easel.rows("SELECT user_id, old, new FROM setting_changes ORDER BY id")
+    assert [tuple(change) for change in changes] == [
+        (cleo, "on", "off"),
+        (cleo, "off", "age_restricted"),
+    ]
+
+
+async def test_discord_hides_the_settings_from_members(easel: Easel) -> None:
+    with pytest.raises(NotOfferedError):
+        await easel.discord.run_command("Ada", "studio", "settings nsfw_checker", {"mode": "off"})
+
+
+async def test_a_member_who_gets_at_the_settings_is_refused_by_us(easel: Easel) -> None:
+    call = await easel.discord.run_command(
+        "Ada", "studio", "settings nsfw_checker", {"mode": "off"}, check=False
+    )
+    message = await call.response()
+
+    assert "Only members who may manage this server" in said(message)
+    assert await easel.rows("SELECT 1 FROM setting_changes") == []
+
+
+async def test_a_prompt_the_filter_refuses_is_made_once_it_is_off(easel: Easel) -> None:
+    reference = Upload("a.png", picture())
+    refused = await easel.finished(await easel.imagine(prompt="nsfw art", reference1=reference))
+    assert "content filter" in said(refused)
+
+    await set_nsfw(easel, "off")
+    made = await easel.finished(await easel.imagine(prompt="nsfw art", reference1=reference))
+    assert made.attachments

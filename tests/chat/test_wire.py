@@ -1,0 +1,158 @@
+"""What discord.py leaves to us: lost answers, resets, 503, dead tokens, gateways that fall."""
+
+import asyncio
+
+import pytest
+from pydantic import SecretStr
+
+from bot.chat import wire
+from bot.domain.ledger import EntryKind
+from bot.errors import StartupError
+from bot.playground.discord import Message, PlaygroundDiscord
+from tests.support.easel import Easel, said
+
+DEAD_TOKEN = {"code": 10015, "message": "Unknown Webhook"}
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
+    monkeypatch.setattr(wire, "LOGIN_WAIT_S", 0.0)
+
+
+async def assert_delivered_once(easel: Easel, message: Message) -> None:
+    assert message.attachments
+    pictures = [shown for shown in easel.discord.messages_for("Ada", "studio") if shown.attachments]
+    assert [shown.id for shown in pictures] == [message.id]
+    assert len(await easel.entries(EntryKind.SETTLE)) == 1
+    assert len(easel.providers.submissions) == 1
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/callback"), ("PATCH", "/messages/@original")]
+)
+async def test_a_cut_connection_shows_nowhere(
+    easel: Easel, method: str, path: str, after_effect: bool
+) -> None:
+    easel.discord.faults.add(method=method, path=path, reset=True, after_effect=after_effect)
+    message = await easel.finished(await easel.imagine())
+
+    await assert_delivered_once(easel, message)
+
+
+async def test_a_503_is_tried_again_in_the_channel(easel: Easel) -> None:
+    easel.discord.faults.add(path="/messages/@original", status=404, times=9, body=DEAD_TOKEN)
+    easel.discord.faults.add(method="POST", path="/channels/", status=503)
+    call = await easel.imagine()
+    message = await easel.discord.wait_for_message("studio", lambda m: bool(m.attachments))
+    await easel.idle()
+
+    await assert_delivered_once(easel, message)
+    assert "Asked for a while ago" in str(message.embeds[0])
+    assert call.messages[0].id != message.id
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+async def test_a_dead_token_sends_the_result_to_the_channel_once(
+    easel: Easel, after_effect: bool
+) -> None:
+    easel.providers.studio.latency_s = 1e9
+    call = await easel.imagine()
+    await call.until(lambda message: "Drawing" in said(message))
+    easel.discord.clock.advance(15 * 60 + 1)
+    easel.clock.advance(15 * 60 + 1)
+    easel.discord.faults.add(
+        method="POST", path="/channels/", reset=True, after_effect=after_effect
+    )
+    message = await easel.discord.wait_for_message("studio", lambda m: "No image" in said(m))
+    await easel.idle()
+
+    shown = [said(m) for m in easel.discord.messages_for("Ada", "studio")]
+    assert sum("No image this time" in words for words in shown) == 1
+    assert "did not finish in time" in said(message)
+    assert not message.mentions
+
+
+async def test_a_result_that_discord_takes_nowhere_is_refunded_and_kept(easel: Easel) -> None:
+    easel.discord.faults.add(path="/messages/@original", status=404, body=DEAD_TOKEN, times=9)
+    missing = {"code": 50013, "message": "Missing Permissions"}
+    easel.discord.faults.add(method="POST", path="/channels/", status=403, body=missing, times=9)
+    await easel.imagine()
+    await easel.until(lambda: easel.entries(EntryKind.REFUND))
+    await easel.idle()
+
+    assert await easel.balance_ucr() == 1_000_000
+    [job] = await easel.rows("SELECT state, failure FROM jobs")
+    assert tuple(job) == ("failed", "undeliverable")
+    assert len(list((easel.folder / "images").glob("*.png"))) == 1
+
+
+async def test_a_file_discord_finds_too_large_after_all_is_made_smaller(easel: Easel) -> None:
+    too_large = {"code": 40005, "message": "Request entity too large"}
+    fault = easel.discord.faults.add(
+        method="PATCH", path="/messages/@original", status=413, body=too_large, times=2
+    )
+    message = await easel.finished(await easel.imagine())
+
+    assert fault.hits == 2
+    assert message.attachments[0].filename.endswith(".webp")
+    assert "smaller copy" in said(message)
+
+
+async def test_discord_may_be_down_when_the_bot_starts(
+    opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+    sleep = asyncio.sleep
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        await sleep(0)
+
+    # discord.py waits 5 s after a failed handshake.
+    monkeypatch.setattr("discord.shard.asyncio.sleep", nap)
+
+    def break_down(discord: PlaygroundDiscord) -> None:
+        discord.faults.add(path="/users/@me", status=503)
+        discord.faults.add(path="/gateway/bot", reset=True)
+        discord.gateway.fail_handshakes()
+
+    async with opened(prepare=break_down) as easel:
+        message = await easel.finished(await easel.imagine())
+
+        await assert_delivered_once(easel, message)
+        assert 5.0 in naps
+
+
+async def test_a_dropped_gateway_loses_no_command(easel: Easel) -> None:
+    easel.discord.gateway.drop()
+    message = await easel.finished(await easel.imagine())
+
+    await assert_delivered_once(easel, message)
+
+
+async def test_a_wrong_token_is_one_sentence(opened) -> None:
+    with pytest.raises(StartupError, match="Discord does not accept DISCORD_TOKEN"):
+        async with opened(discord_token=SecretStr("wrong")):
+            pass
+
+
+async def test_commands_are_written_to_discord_only_when_they_changed(easel: Easel) -> None:
+    def writes() -> int:
+        return sum(request.method == "PUT" for request in easel.discord.requests)
+
+    assert writes() == 1
+    await easel.app.client.setup_hook()
+    assert writes() == 1
+    easel.app.client.tree.remove_command("credits")
+    await easel.app.client.setup_hook()
+    assert writes() == 2
+
+
+async def test_commands_go_to_named_servers_at_once(opened) -> None:
+    async with opened(discord_guild_ids=(1323802898227789824,)) as easel:
+        [write] = [request for request in easel.discord.requests if request.method == "PUT"]
+
+        assert write.template.endswith("/guilds/{guild_id}/commands")
+        assert (await easel.finished(await easel.imagine())).attachments

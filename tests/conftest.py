@@ -1,0 +1,47 @@
+"""Fixtures that more than one folder of tests uses."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from bot.store.database import open_database
+from tests.support.easel import Easel, open_easel
+
+settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+#: pytest --hypothesis-profile=long
+settings.register_profile("long", settings.get_profile("default"), max_examples=5_000)
+settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database file, to be copied: migrating anew takes a quarter of a second."""
+    path = tmp_path_factory.mktemp("schema") / "easel.db"
+
+    async def migrate() -> None:
+        async with open_database(f"sqlite:///{path}"):
+            pass
+
+    asyncio.run(migrate())
+    return path
+
+
+OpenEasel = Callable[..., AbstractAsyncContextManager[Easel]]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, schema: Path) -> OpenEasel:
+    """Opens the bot with settings of the test's own."""
+    return lambda **given: open_easel(tmp_path, schema, **given)
+
+
+@pytest.fixture
+async def easel(opened: OpenEasel) -> AsyncIterator[Easel]:
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(opened())

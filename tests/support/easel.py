@@ -1,0 +1,114 @@
+"""The whole bot on loopback: the real client in the playground's Discord, the real adapters."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from bot.app import App, open_app
+from bot.demo import running
+from bot.domain.ledger import Entry, EntryKind
+from bot.playground.discord import Call, Message, PlaygroundDiscord
+from bot.playground.providers import PlaygroundProviders
+from bot.settings import GivenSettings
+from bot.store.accounts import audit, list_entries
+from tests.support.clock import InstantClock
+from tests.support.openapi import violations
+
+
+@dataclass
+class Easel:
+    app: App
+    discord: PlaygroundDiscord
+    providers: PlaygroundProviders
+    clock: InstantClock
+    folder: Path
+
+    async def imagine(self, member: str = "Ada", channel: str = "studio", **options: Any) -> Call:
+        return await self.discord.run_command(
+            member, channel, "imagine", {"prompt": "a paper lantern"} | options
+        )
+
+    async def finished(self, call: Call) -> Message:
+        """The message once it shows a result or a failure, and the job is through."""
+        message = await call.until(lambda message: not is_status(message))
+        await self.idle()
+        return message
+
+    async def idle(self) -> None:
+        """Wait until no job is under way: what follows a delivery is committed."""
+        async with asyncio.timeout(10):
+            while self.app.runner.job_ids:  # noqa: ASYNC110 - no event for this
+                await asyncio.sleep(0)
+
+    async def until(self, condition: Callable[[], Awaitable[object]]) -> None:
+        """Wait for something that only the database shows."""
+        async with asyncio.timeout(10):
+            while not await condition():  # noqa: ASYNC110 - no event for this
+                await asyncio.sleep(0)
+
+    async def entries(self, *kinds: EntryKind) -> list[Entry]:
+        entries = [entry for _, entry in await list_entries(self.app.database)]
+        return [entry for entry in entries if not kinds or entry.kind in kinds]
+
+    async def balance_ucr(self) -> int:
+        entries = await self.entries()
+        return sum(entry.allowance_ucr + entry.grant_ucr for entry in entries)
+
+    async def rows(self, query: str) -> list[Any]:
+        async with self.app.database.reading() as connection:
+            return list(await connection.execute(sa.text(query)))
+
+
+def is_status(message: Message) -> bool:
+    return any("held" in embed.get("footer", {}).get("text", "") for embed in message.embeds)
+
+
+def said(message: Message) -> str:
+    """Every word of a message."""
+    words = [message.content]
+    for embed in message.embeds:
+        words += [embed.get("title", ""), embed.get("description", "")]
+        words += [f"{field['name']}: {field['value']}" for field in embed.get("fields", ())]
+        words.append(embed.get("footer", {}).get("text", ""))
+    return "\n".join(word for word in words if word)
+
+
+@asynccontextmanager
+async def open_easel(
+    folder: Path,
+    schema: Path,
+    prepare: Callable[[PlaygroundDiscord], None] = lambda _: None,
+    **settings: Any,
+) -> AsyncIterator[Easel]:
+    """
+    Args:
+        schema: a migrated database file to begin with, unless the folder has one.
+        prepare: done to the playground before the bot starts.
+    """
+    if not (folder / "easel.db").exists():
+        shutil.copy(schema, folder / "easel.db")
+    clock = InstantClock()
+    async with PlaygroundDiscord() as discord, PlaygroundProviders() as providers:
+        prepare(discord)
+        given = {
+            "discord_token": SecretStr(discord.token),
+            "discord_api_base": discord.api_base,
+            "database_url": f"sqlite:///{folder / 'easel.db'}",
+            "data_dir": folder,
+            "apimodels_api_key": SecretStr(providers.api_key),
+            "apimodels_base_url": providers.apimodels_base_url,
+            "allow_private_addresses": True,
+            "ops_port": 0,
+        }
+        async with open_app(GivenSettings(**(given | settings)), clock) as app:
+            async with running(app, discord):
+                yield Easel(app, discord, providers, clock, folder)
+            assert await audit(app.database) == []
+        assert violations(discord.requests) == []

@@ -1,0 +1,172 @@
+"""The house style, held by tests: sizes, docstrings, the direction of imports, the settings."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+BOT = ROOT / "bot"
+
+FUNCTION_LINES_MAX = 70
+FILE_LINES_MAX = 400
+LINE_CHARS_MAX = 100
+
+#: folder of bot -> what it may import: other parts of bot, and packages from outside
+MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
+    "domain": ({"errors"}, set()),
+    "engine": ({"domain", "errors"}, set()),
+    "providers": ({"domain", "errors"}, {"aiohttp", "yarl", "PIL", "pydantic"}),
+    "store": ({"domain", "errors"}, {"sqlalchemy", "alembic"}),
+    "chat": ({"domain", "engine", "errors"}, {"discord", "aiohttp", "yarl", "PIL"}),
+    "ops": ({"errors"}, {"aiohttp"}),
+    "playground": (set(), {"aiohttp", "PIL", "yarl"}),
+}
+#: now, ids and chance come into the domain as arguments
+NOT_IN_DOMAIN = {"asyncio", "random", "secrets", "time"}
+
+MODULES = sorted(BOT.rglob("*.py"))
+# Alembic writes these, and a released step is never edited.
+WRITTEN = [path for path in MODULES if path.parent != BOT / "store" / "migrations" / "versions"]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=name(path))
+
+
+def test_functions_are_short() -> None:
+    assert [
+        f"{name(path)}:{node.lineno} {node.name} has {lines} lines"
+        for path in WRITTEN
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
+    ] == []
+
+
+def test_files_are_short() -> None:
+    assert [
+        f"{name(path)} has {count} lines"
+        for path in WRITTEN
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > FILE_LINES_MAX
+    ] == []
+
+
+def test_lines_are_short() -> None:
+    assert [
+        f"{name(path)}:{number} has {len(line)} characters"
+        for path in WRITTEN
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if len(line) > LINE_CHARS_MAX
+    ] == []
+
+
+def test_each_module_says_what_it_is_for() -> None:
+    assert [name(path) for path in MODULES if not ast.get_docstring(parsed(path))] == []
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in the file."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            yield "a relative import"
+        elif isinstance(node, ast.ImportFrom):
+            # `from bot import errors` is an import of bot.errors.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("layer", MAY_SEE)
+def test_imports_point_inwards(layer: str) -> None:
+    parts, packages = MAY_SEE[layer]
+    files = list((BOT / layer).rglob("*.py"))
+    assert files
+    wrong = []
+    for path in files:
+        for module in imported(path):
+            package, _, rest = module.partition(".")
+            if package == "bot":
+                allowed = rest.partition(".")[0] in parts | {layer}
+            else:
+                allowed = package in sys.stdlib_module_names or package in packages
+            if layer == "domain":
+                allowed = allowed and package not in NOT_IN_DOMAIN
+            if not allowed:
+                wrong.append(f"{name(path)} imports {module}")
+    assert wrong == []
+
+
+def test_the_domain_reads_no_clock() -> None:
+    assert [
+        f"{name(path)}:{node.lineno} {node.attr}"
+        for path in (BOT / "domain").rglob("*.py")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("now", "utcnow", "today")
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("date", "datetime")
+    ] == []
+
+
+def test_each_folder_has_its_rule() -> None:
+    folders = {path.parent.name for path in BOT.glob("*/__init__.py")}
+    assert folders == set(MAY_SEE)
+
+
+def test_nothing_names_a_place_on_somebodys_machine_or_puts_work_off() -> None:
+    """In the bot and the tests, except for this file, which spells the words."""
+    wanted = {".py", ".toml", ".json", ".html", ".css", ".js", ".mako", ".svg", ".md"}
+    unwanted = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/|\b(?:TODO|FIXME|XXX)\b")
+    files = [
+        path
+        for folder in (BOT, ROOT / "tests")
+        for path in folder.rglob("*")
+        if path.suffix in wanted and path != Path(__file__)
+    ]
+    assert [
+        f"{name(path)}:{number} {line.strip()}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if unwanted.search(line)
+    ] == []
+
+
+def defaults() -> dict[str, str]:
+    """Each environment variable and its default, as it is written in a .env file."""
+    return {field.upper(): written(info.default) for field, info in Settings.model_fields.items()}
+
+
+def written(default: object) -> str:
+    match default:
+        case None | ():
+            return ""
+        case bool():
+            return str(default).lower()
+        case StrEnum():
+            return default.value
+        case _:
+            return str(default)
+
+
+def test_the_example_of_the_environment_has_each_setting_with_its_default() -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    pairs = [line.partition("=")[::2] for line in lines if line and not line.startswith("#")]
+    assert dict(pairs) == defaults()
+    assert len(pairs) == len(dict(pairs))
+
+
+def test_readme_has_a_row_for_each_setting_and_for_nothing_else() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)`", text, flags=re.MULTILINE)
+    assert sorted(rows) == sorted(defaults())
