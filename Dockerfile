@@ -1,10 +1,10 @@
-FROM python:3.13-slim AS build
+FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY bot ./bot
 RUN python -m venv /opt/easel && /opt/easel/bin/pip install --no-cache-dir .
 
-FROM python:3.13-slim
+FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /home/easel easel \
     && install -d -o easel -g easel /data
 COPY --from=build /opt/easel /opt/easel

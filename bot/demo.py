@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import webbrowser
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from bot.app import App, open_app
 from bot.domain.credits import format_credits
+from bot.errors import StartupError
 from bot.ops import log
 from bot.playground import scenario
 from bot.playground.discord import PlaygroundDiscord
@@ -34,9 +35,21 @@ class Demo:
 
 
 async def serve(port: int, *, open_browser: bool) -> None:
-    """Serve the page until cancelled, with a first image on it."""
+    """
+    Serve the page until cancelled, with a first image on it.
+
+    Raises:
+        StartupError: the port cannot be had.
+    """
     log.configure("WARNING", "console")
-    async with _open_demo(LATENCY_S) as demo, Site(demo.discord, port) as site:
+    async with AsyncExitStack() as stack:
+        demo = await stack.enter_async_context(_open_demo(LATENCY_S))
+        try:
+            site = await stack.enter_async_context(Site(demo.discord, port))
+        except OSError as error:
+            raise StartupError(
+                f"port {port} cannot be had ({error.strerror}): choose another."
+            ) from error
         print(f"Easel's playground is at {site.url} (Ctrl+C ends it)", flush=True)
         if open_browser:
             await asyncio.to_thread(webbrowser.open, site.url)

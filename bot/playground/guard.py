@@ -1,0 +1,138 @@
+"""What the page's server takes from a request, what it refuses, and how; knows no route."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from bot.playground.discord import Json, NotOfferedError, Upload
+from bot.playground.discord.errors import ApiError
+
+HOST = "127.0.0.1"
+#: Any other name that leads here is somebody's attempt at DNS rebinding.
+HOSTNAMES = (HOST, "localhost")
+#: bytes; sixteen references of the size of a large photo
+BODY_BYTES_MAX = 256 * 1024 * 1024
+READING = ("GET", "HEAD")
+EVENTS_PATH = "/api/events"
+FILES_PATH = "/files"
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' blob:; connect-src 'self' ws://{host}; object-src 'none';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Middleware(Protocol):
+    """What aiohttp calls around every handler."""
+
+    def __call__(
+        self, request: web.Request, handler: Handler
+    ) -> Awaitable[web.StreamResponse]: ...  # fmt: skip
+
+
+def guarded(port: Callable[[], int]) -> Middleware:
+    """Refuse what other sites make a browser send, and say every failure in a sentence."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.host not in [f"{name}:{port()}" for name in HOSTNAMES]:
+            return problem(403, "This page answers to localhost only.")
+        # A browser's script may open a WebSocket to anywhere, and always says where it is from.
+        guarded_path = request.method not in READING or request.path == EVENTS_PATH
+        if guarded_path and request.headers.get("Origin") != f"http://{request.host}":
+            return problem(403, "Only the page itself may ask for this.")
+        if (request.content_length or 0) > BODY_BYTES_MAX:
+            return _too_large()
+        return await _answer(request, handler)
+
+    return guard
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Tell the browser what this answer may load and do; a file may do nothing."""
+    is_file = request.path.startswith(FILES_PATH)
+    policy = FILE_POLICY if is_file else PAGE_POLICY.format(host=request.host)
+    for name, value in {**HEADERS, "Content-Security-Policy": policy}.items():
+        response.headers.setdefault(name, value)
+
+
+def problem(status: int, sentence: str) -> web.Response:
+    """Answer with an error that the page shows as it is."""
+    return web.json_response({"error": sentence}, status=status)
+
+
+async def read_object(request: web.Request) -> Json:
+    """Read a JSON object."""
+    body = await request.json()
+    if not isinstance(body, dict):
+        raise ValueError("the body is no JSON object")
+    return body
+
+
+async def read_form(request: web.Request) -> tuple[dict[str, str], dict[str, Any]]:
+    """Read a form's texts and files; several files of one name are a list."""
+    texts: dict[str, str] = {}
+    files: dict[str, list[Upload]] = {}
+    for name, value in (await request.post()).items():
+        if isinstance(value, web.FileField):
+            data = await asyncio.to_thread(value.file.read)
+            files.setdefault(name, []).append(Upload(value.filename, data))
+        elif isinstance(value, str):
+            texts[name] = value
+    return texts, {name: found if len(found) > 1 else found[0] for name, found in files.items()}
+
+
+def decoded(form: Mapping[str, str], name: str) -> Json:
+    """Read a form's field that is a JSON object; without it, an empty one."""
+    values = json.loads(form.get(name, "{}"))
+    if not isinstance(values, dict):
+        raise ValueError(f"{name} is no JSON object")
+    return values
+
+
+def text_of(given: Mapping[str, Any], name: str) -> str:
+    """Return a text that has to be there."""
+    value = given.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is missing")
+    return value
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except NotOfferedError as error:
+        return problem(403, _sentence(str(error)))
+    except web.HTTPRequestEntityTooLarge:
+        return _too_large()
+    except web.HTTPException as error:
+        return problem(error.status, _sentence(error.reason))
+    except ApiError as error:
+        return problem(error.status, _sentence(error.body["message"]))
+    except LookupError as error:
+        return problem(404, _sentence(str(error.args[0])))
+    except ValueError as error:
+        return problem(400, _sentence(f"this request is not understood: {error}"))
+    except TimeoutError:
+        return problem(504, "The bot did not answer in time.")
+
+
+def _too_large() -> web.Response:
+    return problem(413, f"The files are larger than {BODY_BYTES_MAX // 1024**2} MiB together.")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

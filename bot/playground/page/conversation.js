@@ -1,0 +1,118 @@
+// Keeps the list of messages on the page in step with what the server tells.
+
+import { byId, el } from "./dom.js";
+import { EPHEMERAL, messageNode, summary, usedNode } from "./message.js";
+
+//: pixels from the end within which the list follows new messages
+const FOLLOW_PX = 120;
+const DISMISSED_MAX = 500;
+
+export class Conversation {
+  #list = byId("messages");
+  #scroller = byId("scroller");
+  #messages = new Map();
+  #dismissed = new Set();
+  #at;
+
+  /** `at` is handed to every message; see messageNode. */
+  constructor(at) {
+    this.#at = { ...at, find: (id) => this.#messages.get(id), jump: (id) => this.#jump(id),
+      dismiss: (message) => this.#dismiss(message) };
+    // Pictures grow as they arrive; stay at the end if that is where the reader was.
+    let isAtEnd = true;
+    this.#scroller.addEventListener("scroll", () => { isAtEnd = this.#isAtEnd(); });
+    new ResizeObserver(() => { if (isAtEnd) this.toEnd(); }).observe(this.#list);
+    new ResizeObserver(() => { if (isAtEnd) this.toEnd(); }).observe(this.#scroller);
+  }
+
+  /** Replace everything, as after a change of place or a lost connection. */
+  show(messages, facts) {
+    Object.assign(this.#at, facts);
+    const shown = messages.filter((message) => !this.#dismissed.has(message.id));
+    this.#messages = new Map(shown.map((message) => [message.id, message]));
+    this.#list.replaceChildren(...shown.map((message) => messageNode(message, this.#at)));
+    this.#onCount();
+    this.toEnd();
+  }
+
+  put(message) {
+    if (this.#dismissed.has(message.id)) return;
+    const known = this.#messages.get(message.id);
+    this.#messages.set(message.id, message);
+    const node = messageNode(message, this.#at);
+    const old = this.#node(message.id);
+    if (old) this.#replace(old, node);
+    else this.#list.append(node);
+    // Progress is not read out, results are.
+    const isNews = !known || known.attachments.length < message.attachments.length;
+    if (isNews) byId("announcer").replaceChildren(el("p", {}, summary(message)));
+    this.#onCount();
+  }
+
+  remove(id) {
+    this.#messages.delete(id);
+    this.#node(id)?.remove();
+    this.#onCount();
+  }
+
+  /** Say beside a message what went wrong with a click on it. */
+  note(id, text) {
+    const note = this.#node(id)?.querySelector(".note");
+    if (!note) return;
+    note.textContent = text;
+    note.hidden = !text;
+  }
+
+  /** Show a command that nobody answered. */
+  fail(userId, name, command, text) {
+    const node = el("li", { class: "message failed" }, usedNode(userId, name, command),
+      el("p", { class: "note", role: "alert" }, text, " ",
+        el("button", { type: "button", class: "link", onclick: () => node.remove() }, "Dismiss")));
+    this.#list.append(node);
+    this.#onCount();
+  }
+
+  toEnd() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  #replace(old, node) {
+    const focused = old.contains(document.activeElement) && document.activeElement.dataset.key;
+    const wasOpen = old.querySelector("details.tools")?.open;
+    const note = old.querySelector(".note");
+    old.replaceWith(node);
+    if (focused) node.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    if (wasOpen) node.querySelector("details.tools").open = true;
+    if (note && !note.hidden) node.querySelector(".note").replaceWith(note);
+  }
+
+  #dismiss(message) {
+    if (!(message.flags & EPHEMERAL)) return;
+    this.#dismissed.add(message.id);
+    if (this.#dismissed.size > DISMISSED_MAX) {
+      this.#dismissed.delete(this.#dismissed.values().next().value);
+    }
+    this.remove(message.id);
+    this.#scroller.focus();
+  }
+
+  #jump(id) {
+    const node = this.#node(id);
+    node?.scrollIntoView({ block: "center" });
+    node?.classList.add("pointed-at");
+    setTimeout(() => node?.classList.remove("pointed-at"), 1500);
+  }
+
+  #node(id) {
+    return this.#list.querySelector(`[data-id="${CSS.escape(id)}"]`);
+  }
+
+  #isAtEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    return scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+  }
+
+  #onCount() {
+    byId("welcome").hidden = this.#list.childElementCount > 0;
+  }
+}

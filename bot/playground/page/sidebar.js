@@ -1,0 +1,65 @@
+// The left side: who is played and where; tells the page when either is changed.
+
+import { avatar, byId, el } from "./dom.js";
+
+/** List where a member can be: channels they see, and their direct messages with the bot. */
+export function placesOf(world, member) {
+  const seen = world.offered[member.id] ?? {};
+  const channels = world.servers.flatMap((server) =>
+    server.channels.filter((channel) => channel.id in seen).map((channel) =>
+      ({ ...channel, server })));
+  return [...channels, { id: member.dm, name: world.bot.name, nsfw: false, server: null }];
+}
+
+/** Show the people; `onChoose` is given the one that was chosen. */
+export function drawPeople(world, chosen, onChoose) {
+  const [legend] = byId("people").children;
+  const focused = document.activeElement?.name === "person";
+  byId("people").replaceChildren(legend, ...world.people.map((person) => {
+    const role = person.roles.join(", ") || "Member";
+    return el("label", { class: "person" },
+      el("input", { type: "radio", name: "person", value: person.id,
+        checked: person.id === chosen.id, class: "hidden-text",
+        onchange: () => onChoose(person) }),
+      avatar(person.id, person.name), el("span", {}, person.name, el("small", {}, role)));
+  }));
+  if (focused) byId("people").querySelector("input:checked")?.focus();
+}
+
+/** Show the places; `unread` has the ids of those with news. */
+export function drawPlaces(world, member, chosen, unread, onChoose) {
+  const places = placesOf(world, member);
+  const groups = [...world.servers, null].map((server) => {
+    const inside = places.filter((place) => place.server === server);
+    return inside.length > 0 && el("section", {}, el("h2", {}, server?.name ?? "Direct messages"),
+      el("ul", {}, inside.map((place) => el("li", {}, placeNode(place)))));
+  });
+  const focused = byId("places").contains(document.activeElement);
+  byId("places").replaceChildren(...groups.filter(Boolean));
+  if (focused) byId("places").querySelector("[aria-current]")?.focus();
+
+  function placeNode(place) {
+    const isNew = unread.has(place.id);
+    return el("button", { type: "button", class: isNew ? "place unread" : "place",
+      "aria-current": place.id === chosen.id ? "page" : null, onclick: () => onChoose(place) },
+    el("span", { class: "sign", "aria-hidden": "true" }, place.server ? "#" : "@"), place.name,
+    place.nsfw && el("span", { class: "badge warning", title: "Age-restricted" }, "18+"),
+    isNew && el("span", { class: "hidden-text" }, "new messages"));
+  }
+}
+
+/** Show above the conversation where one is. */
+export function drawHeader(member, channel) {
+  const name = channel.server ? `#${channel.name}` : `@${channel.name}`;
+  byId("place").textContent = name;
+  byId("restricted").hidden = !channel.nsfw;
+  byId("viewer-name").replaceChildren("as ", avatar(member.id, member.name), member.name);
+  document.title = `${name} · Easel playground`;
+}
+
+/** On narrow screens the side is a drawer. */
+export function openDrawer(isOpen) {
+  document.body.classList.toggle("drawer", isOpen);
+  byId("menu").setAttribute("aria-expanded", String(isOpen));
+  byId(isOpen ? "close-menu" : "menu").focus();
+}

@@ -1,0 +1,134 @@
+"""The playground's Discord as its page shows it, in JSON; must not know HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from bot.playground.discord import (
+    DM,
+    Call,
+    Channel,
+    Json,
+    Message,
+    Permission,
+    PlaygroundDiscord,
+    User,
+    World,
+)
+from bot.playground.discord.payloads import has
+from bot.playground.guard import FILES_PATH
+
+MESSAGE_MENU = 3  #: Discord docs, "Application Commands", Application Command Types
+SUBCOMMANDS = (1, 2)  #: option types: a subcommand, a group of them
+FILE_LINK = re.compile(r"/(?:ephemeral-)?attachments/\d+/(\d+)/([^/?]+)")
+
+
+def people(discord: PlaygroundDiscord) -> list[User]:
+    """Return who can be played: all but the bot and the servers' owner, who may do everything."""
+    owners = {guild.owner_id for guild in discord.world.guilds.values()}
+    return [u for u in discord.world.users.values() if not u.bot and u.id not in owners]
+
+
+def sees(world: World, member: User, channel: Channel) -> bool:
+    """Say whether a member can read a channel."""
+    if channel.guild_id is None:
+        return channel.recipient == member
+    return has(world.permissions(member, channel), Permission.VIEW_CHANNEL)
+
+
+def show_world(discord: PlaygroundDiscord) -> Json:
+    """Write people, servers and commands, and who is offered which command where."""
+    world, played = discord.world, people(discord)
+    commands = [command for scope in world.commands.values() for command in scope.values()]
+    return {
+        "bot": {"id": str(world.bot.id), "name": world.bot.name},
+        "names": {str(user.id): user.name for user in world.users.values()},
+        "people": [_person(discord, user) for user in played],
+        "servers": [
+            {
+                "id": str(guild.id),
+                "name": guild.name,
+                "roles": [role.name for role in guild.roles.values()],
+                "channels": [_channel(world.channels[found]) for found in guild.channel_ids],
+            }
+            for guild in world.guilds.values()
+        ],
+        "commands": commands,
+        "offered": {
+            str(user.id): {
+                str(channel.id): [c["id"] for c in _offered(discord, user, channel, commands)]
+                for channel in list(world.channels.values())
+                if sees(world, user, channel)
+            }
+            for user in played
+        },
+    }
+
+
+def show_message(discord: PlaygroundDiscord, message: Message, calls: dict[int, Call]) -> Json:
+    """
+    Write a message as Discord does, with links to files that the page serves itself.
+
+    Args:
+        calls: interaction id -> what was run, to name subcommands, which Discord leaves out.
+    """
+    written: Json = _own_links(discord.message_json(message), discord.base_url)
+    written["author"]["name"] = message.author.name
+    used = written.get("interaction_metadata")
+    call = calls.get(int(used["id"])) if used else None
+    if used and call and "name" in used:
+        used["name"] = _command_line(call.interaction.data)
+    return written
+
+
+def _person(discord: PlaygroundDiscord, user: User) -> Json:
+    guilds = discord.world.guilds.values()
+    roles = [guild.roles[found].name for guild in guilds for found in guild.members[user.id]]
+    return {
+        "id": str(user.id),
+        "name": user.name,
+        "roles": sorted(set(roles)),
+        "dm": str(discord.channel(DM, user).id),
+    }
+
+
+def _channel(channel: Channel) -> Json:
+    return {"id": str(channel.id), "name": channel.name, "nsfw": channel.nsfw}
+
+
+def _offered(
+    discord: PlaygroundDiscord, user: User, channel: Channel, commands: Iterable[Json]
+) -> list[Json]:
+    """List the slash commands a member is offered in a channel, and those of messages' menus."""
+    permissions = discord.world.permissions(user, channel)
+    menus = [
+        command
+        for command in commands
+        if command["type"] == MESSAGE_MENU
+        and command.get("guild_id") in (None, str(channel.guild_id))
+        and has(permissions, Permission(int(command["default_member_permissions"] or 0)))
+    ]
+    return discord.commands_for(user, channel) + menus
+
+
+def _own_links(node: Any, base_url: str) -> Any:
+    """Replace the CDN's links, which are of another origin, by the page's."""
+    if isinstance(node, list):
+        return [_own_links(child, base_url) for child in node]
+    if isinstance(node, dict):
+        return {key: _own_links(child, base_url) for key, child in node.items()}
+    if isinstance(node, str) and node.startswith(base_url):
+        match = FILE_LINK.match(node, len(base_url))
+        return f"{FILES_PATH}/{match[1]}/{match[2]}" if match else node
+    return node
+
+
+def _command_line(data: Json) -> str:
+    """Return a command's name followed by those of group and subcommand."""
+    name, options = str(data["name"]), data.get("options") or []
+    while options and options[0]["type"] in SUBCOMMANDS:
+        name += f" {options[0]['name']}"
+        options = options[0]["options"]
+    return name
