@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from bot.chat import wire
 from bot.chat.client import EaselClient
 from bot.chat.commands import ImageCommands
+from bot.chat.jobs import JobCommands
 from bot.chat.messenger import DiscordMessenger
 from bot.chat.moderation import SettingsCommands
 from bot.domain.catalog import Catalog, parse_catalog
@@ -31,7 +32,8 @@ from bot.providers.registry import ProviderSettings, build_providers
 from bot.settings import Settings
 from bot.store.accounts import AccountStore
 from bot.store.database import Database, open_database
-from bot.store.jobs import Caps, JobStore
+from bot.store.jobs import JobStore
+from bot.store.queue import Caps
 from bot.store.servers import ServerStore
 
 log = logging.getLogger(__name__)
@@ -113,7 +115,10 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
         caps = Caps(
             running_per_user_max=settings.max_jobs_per_user,
             running_per_server_max=settings.max_jobs_per_server,
+            running_max=settings.max_running_jobs,
             queued_max=settings.max_queued_jobs,
+            running_per_route_max={route.id: route.running_max for route in catalog.routes()},
+            typical_s={route.id: route.typical_s for route in catalog.routes()},
         )
         jobs = JobStore(database, accounts, caps, owner=secrets.token_hex(8))
         # SQLite serves one process: whoever held a lease before this start is dead.
@@ -143,6 +148,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             allowance=settings.allowance_ucr,
             period=settings.allowance_period,
         ).add_to(client.tree, catalog)
+        JobCommands(jobs, clock, folder).add_to(client.tree, client.presses)
         client.tree.add_command(SettingsCommands(servers, clock))
         if not providers:
             log.warning("no provider is configured: set APIMODELS_API_KEY")

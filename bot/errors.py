@@ -151,7 +151,14 @@ class FetchFailed(BotError):
 
 
 class DeliveryError(BotError):
-    pass
+    """
+    Args:
+        retryable: Discord or the network is down; the same post may go through later.
+    """
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class StepLost(BotError):

@@ -4,12 +4,12 @@ import asyncio
 import hashlib
 import json
 import logging
-from typing import Protocol
+from typing import Any, Protocol
 
 import discord
 from discord import app_commands
 
-from bot.chat import replies, wire
+from bot.chat import buttons, replies, wire
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,8 @@ class EaselClient(discord.AutoShardedClient):
         self.logged_in = asyncio.Event()
         self._memory = memory
         self._server_ids = server_ids
+        #: what the press of a button does, by the first word of its custom id
+        self.presses: dict[str, buttons.Press] = {}
 
     async def setup_hook(self) -> None:
         await wire.learn_gateway(self)
@@ -68,6 +70,22 @@ class EaselClient(discord.AutoShardedClient):
             self.tree.copy_global_to(guild=server)
             await self._sync(server)
         self.logged_in.set()
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Buttons; commands go through the tree."""
+        if interaction.type is not discord.InteractionType.component:
+            return
+        data: Any = interaction.data
+        action, job_id = buttons.read(data["custom_id"])
+        press = self.presses.get(action)
+        if press is None:
+            await wire.tell(interaction, replies.UNKNOWN_BUTTON)
+            return
+        try:
+            await press(interaction, job_id)
+        except Exception:
+            log.exception("press failed", extra={"action": "press_failed", "button": action})
+            await wire.tell(interaction, replies.INTERNAL)
 
     async def _sync(self, server: discord.Object | None) -> None:
         """Global commands may be written 200 times a day (Discord docs): only when they changed."""

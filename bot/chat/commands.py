@@ -127,14 +127,18 @@ class ImageCommands:
         through, the result still finds its way.
         """
         job = accepted.job
-        embed = self._messenger.status(job, accepted.tasks, self._clock.now(), ahead=accepted.ahead)
+        embed, view = self._messenger.status(
+            job, accepted.tasks, self._clock.now(), accepted.in_queue
+        )
         message_id = None
         try:
-            message_id = await wire.answer(interaction, embed=embed, ephemeral=job.request.private)
+            message_id = await wire.answer(
+                interaction, embed=embed, ephemeral=job.request.private, view=view
+            )
         except wire.CallFailed as error:
             log.warning("answer lost: %s", error, extra={"job_id": job.id, "action": "answer_lost"})
             if error.trouble is not wire.Trouble.DOWN:
-                await self._jobs.withdraw(job.id, self._clock.now())
+                await self._jobs.cancel(job.id, self._clock.now())
                 return
         await self._jobs.hand_over(job.id, message_id)
         self._wake()

@@ -7,11 +7,12 @@ from typing import cast
 
 import discord
 
-from bot.chat import render, wire
+from bot.chat import buttons, render, wire
 from bot.chat.fitting import Fitted, fit
 from bot.domain.catalog import Catalog
-from bot.domain.jobs import Job, Task
+from bot.domain.jobs import Job, Task, TaskState
 from bot.domain.ports import Clock, Delivered, ImageFile
+from bot.domain.queue import QueuePlace
 from bot.errors import DeliveryError
 
 log = logging.getLogger(__name__)
@@ -37,22 +38,27 @@ class DiscordMessenger:
         self._catalog = catalog
         self._clock = clock
 
-    async def show_progress(self, job: Job, tasks: Sequence[Task], now: datetime) -> None:
+    async def show_progress(
+        self, job: Job, tasks: Sequence[Task], now: datetime, place: QueuePlace | None = None
+    ) -> None:
         if not self._token_lives(job):
             return
-        embed = self.status(job, tasks, now)
+        embed, view = self.status(job, tasks, now, place)
         try:
-            await wire.call(lambda: self._edit(job, embed))
+            await wire.call(lambda: self._edit(job, embed, view=view))
         except wire.CallFailed as error:
             log.info("progress not shown: %s", error, extra={"job_id": job.id})
 
     def status(
-        self, job: Job, tasks: Sequence[Task], now: datetime, ahead: int = 0
-    ) -> discord.Embed:
-        """The status message as it stands now."""
+        self, job: Job, tasks: Sequence[Task], now: datetime, place: QueuePlace | None = None
+    ) -> tuple[discord.Embed, discord.ui.View | None]:
+        """The status message as it stands now; with a button for as long as it can be cancelled."""
         route = self._catalog.route(tasks[0].route_id)
         typical_s = route.typical_s if route else 1
-        return render.status(job, tasks, now, typical_s=typical_s, ahead=ahead)
+        embed = render.status(job, tasks, now, typical_s=typical_s, place=place)
+        if all(task.state is TaskState.PENDING for task in tasks):
+            return embed, buttons.view(buttons.cancel(job.id))
+        return embed, None
 
     async def deliver(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
@@ -71,7 +77,7 @@ class DiscordMessenger:
                 file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
             finally:
                 fitted.remove()
-        raise DeliveryError("Discord finds even the smallest copy too large")
+        raise DeliveryError("Discord finds even the smallest copy too large", retryable=False)
 
     async def _post(self, job: Job, embed: discord.Embed, fitted: Fitted) -> Delivered:
         """
@@ -83,14 +89,41 @@ class DiscordMessenger:
         """
         if self._token_lives(job):
             try:
-                message = await wire.call(lambda: self._edit(job, embed, _files(job, fitted)))
+                message = await wire.call(lambda: self._edit(job, embed, open_files(job, fitted)))
                 return Delivered(message.id, fitted.reduced)
             except wire.CallFailed as error:
                 if error.trouble is wire.Trouble.TOO_LARGE:
                     raise
+                if error.trouble is wire.Trouble.DOWN:
+                    # It may have had its effect, so the channel would show the result twice.
+                    raise DeliveryError(f"original: {error}", retryable=True) from error
                 log.warning("original not edited: %s", error, extra={"job_id": job.id})
         if job.request.private:
-            raise DeliveryError("its answer was for one member alone and can no longer be edited")
+            raise DeliveryError(
+                "its answer was for one member alone and can no longer be edited", retryable=False
+            )
+        if await self._stands_already(job, embed):
+            return Delivered(job.message_id, fitted.reduced)
+        return await self._post_in_channel(job, embed, fitted)
+
+    async def _stands_already(self, job: Job, embed: discord.Embed) -> bool:
+        """Whether an edit whose answer was lost had its effect, before the token died."""
+        if job.message_id is None:
+            return False
+        message_id = job.message_id
+        channel = self._client.get_partial_messageable(job.channel_id)
+        try:
+            message = await wire.call(lambda: channel.fetch_message(message_id))
+        except wire.CallFailed:
+            return False
+        return any(shown.title == embed.title for shown in message.embeds)
+
+    async def _post_in_channel(self, job: Job, embed: discord.Embed, fitted: Fitted) -> Delivered:
+        """
+        Raises:
+            CallFailed: the files are too large.
+            DeliveryError: the channel does not take it.
+        """
         channel = self._client.get_partial_messageable(job.channel_id)
         embed.set_author(name="Asked for a while ago")
         try:
@@ -99,7 +132,7 @@ class DiscordMessenger:
                 lambda: channel.send(
                     content=f"<@{job.user_id}>",
                     embed=embed,
-                    files=_files(job, fitted),
+                    files=open_files(job, fitted),
                     nonce=job.id,
                     allowed_mentions=discord.AllowedMentions.none(),
                 )
@@ -107,28 +140,47 @@ class DiscordMessenger:
         except wire.CallFailed as error:
             if error.trouble is wire.Trouble.TOO_LARGE:
                 raise
-            raise DeliveryError(f"channel {job.channel_id}: {error}") from error
+            down = error.trouble is wire.Trouble.DOWN
+            raise DeliveryError(f"channel {job.channel_id}: {error}", retryable=down) from error
+        await self._point_to(job, posted)
         return Delivered(posted.id, fitted.reduced)
+
+    async def _point_to(self, job: Job, posted: discord.Message) -> None:
+        """Let the status message lead to the result; it can be edited in the channel only, now."""
+        if job.message_id is None:
+            return
+        channel = self._client.get_partial_messageable(job.channel_id)
+        status = channel.get_partial_message(job.message_id)
+        embed = discord.Embed(description=f"The answer stands here: {posted.jump_url}")
+        try:
+            await wire.call(lambda: status.edit(embed=embed, view=None))
+        except wire.CallFailed as error:
+            log.info("status message not closed: %s", error, extra={"job_id": job.id})
 
     def _token_lives(self, job: Job) -> bool:
         return self._clock.now() < job.reply.token_expires_at - TOKEN_MARGIN
 
     async def _edit(
-        self, job: Job, embed: discord.Embed, files: Sequence[discord.File] | None = None
+        self,
+        job: Job,
+        embed: discord.Embed,
+        files: Sequence[discord.File] | None = None,
+        view: discord.ui.View | None = None,
     ) -> discord.WebhookMessage:
-        """`files` None leaves what is attached."""
+        """`files` None leaves what is attached; `view` None removes the buttons."""
         webhook = discord.Webhook.partial(
             job.reply.application_id, job.reply.token, client=self._client
         )
         return await webhook.edit_message(
             ORIGINAL,
             embed=embed,
+            view=view,
             attachments=discord.utils.MISSING if files is None else files,
             allowed_mentions=discord.AllowedMentions.none(),
         )
 
 
-def _files(job: Job, fitted: Fitted) -> list[discord.File]:
+def open_files(job: Job, fitted: Fitted) -> list[discord.File]:
     """Opened anew for each try; discord.py closes them."""
     return [
         discord.File(

@@ -10,12 +10,15 @@ from bot.domain.credits import format_credits
 from bot.domain.jobs import Job, JobState, Task, TaskState
 from bot.domain.ledger import Account
 from bot.domain.ports import ImageFile
+from bot.domain.queue import QueuePlace
 from bot.domain.requests import ImageRequest, Mode
 
 #: characters of the prompt in an embed; the whole of it is what the member typed above
 PROMPT_SHOWN_CHARS = 1_000
 #: characters; Discord docs, Attachment Object
 ALT_TEXT_CHARS_MAX = 1_024
+#: characters of a prompt in a line of /history
+HISTORY_PROMPT_CHARS = 60
 BAR_CELLS = 12
 #: of the bar, at most, while the provider still works: only the result fills it
 BAR_FILL_MAX = 0.95
@@ -26,22 +29,28 @@ FAILED = discord.Colour(0xED4245)
 
 
 def status(
-    job: Job, tasks: Sequence[Task], now: datetime, *, typical_s: int, ahead: int = 0
+    job: Job,
+    tasks: Sequence[Task],
+    now: datetime,
+    *,
+    typical_s: int,
+    place: QueuePlace | None = None,
 ) -> discord.Embed:
     """
     The status message before there is a result.
 
     Args:
         typical_s: seconds the route usually takes.
-        ahead: jobs queued before this one.
+        place: of a queued job.
     """
+    if job.state is JobState.CANCELLED:
+        return cancelled(job)
     embed = discord.Embed(colour=WORKING, description=quote_prompt(job.request))
-    if job.state is JobState.QUEUED or job.started_at is None:
-        waiting = f"{ahead} ahead of you" if ahead else "next in line"
+    if job.state is JobState.QUEUED:
         embed.title = "Queued"
-        embed.add_field(name="Place in the queue", value=waiting)
+        embed.add_field(name="Place in the queue", value=queue_place(place))
     else:
-        elapsed_s = max(0.0, (now - job.started_at).total_seconds())
+        elapsed_s = max(0.0, (now - (job.started_at or now)).total_seconds())
         embed.title = "Editing" if job.request.mode is Mode.EDIT else "Drawing"
         stored = sum(task.state is TaskState.STORED for task in tasks)
         count = f" · {stored} of {len(tasks)} done" if len(tasks) > 1 else ""
@@ -51,6 +60,19 @@ def status(
         )
     embed.set_footer(text=f"{knobs(job.request)} · up to {format_credits(job.quote_ucr)} held")
     return embed
+
+
+def cancelled(job: Job) -> discord.Embed:
+    embed = discord.Embed(colour=FAILED, title="Cancelled", description=quote_prompt(job.request))
+    embed.set_footer(text=replies.NOTHING_CHARGED)
+    return embed
+
+
+def queue_place(place: QueuePlace | None) -> str:
+    if place is None or place.ahead == 0:
+        return "next in line"
+    minutes = max(1, round(place.wait_s / 60))
+    return f"{place.ahead} ahead of you, about {minutes} min"
 
 
 def result(
@@ -112,6 +134,34 @@ def account(account: Account, *, allowance_ucr: int, refills_at: datetime) -> di
     )
     embed.add_field(name="Granted", value=f"{format_credits(account.grant_ucr)}, does not expire")
     return embed
+
+
+def history(jobs: Sequence[Job]) -> discord.Embed:
+    """A member's jobs, newest first."""
+    embed = discord.Embed(colour=WORKING, title="Your latest images here")
+    embed.description = "\n".join(map(_history_line, jobs)) or "None yet: try `/imagine`."
+    return embed
+
+
+def _history_line(job: Job) -> str:
+    prompt = " ".join(job.request.prompt.split())
+    if len(prompt) > HISTORY_PROMPT_CHARS:
+        prompt = prompt[:HISTORY_PROMPT_CHARS] + "…"
+    prompt = discord.utils.escape_markdown(prompt)
+    if job.message_id and job.state is JobState.DONE and not job.request.private:
+        server = job.server_id or "@me"
+        link = f"https://discord.com/channels/{server}/{job.channel_id}/{job.message_id}"
+        prompt = f"[{prompt}]({link})"
+    match job.state:
+        case JobState.DONE:
+            ending = format_credits(job.cost_ucr or 0)
+        case JobState.FAILED if job.problem:
+            ending = replies.explain(job.problem)
+        case JobState.CANCELLED:
+            ending = "cancelled"
+        case _:
+            ending = "under way"
+    return f"<t:{int(job.created_at.timestamp())}:R> {prompt} · {ending}"
 
 
 def quote_prompt(request: ImageRequest) -> str:

@@ -37,6 +37,10 @@ FAILURES = {
     Failure.TIMED_OUT: "The image service did not finish in time. Please try again.",
     Failure.REFERENCE: "One of the references cannot be used.",
     Failure.UNDELIVERABLE: "Discord would not take the result.",
+    Failure.WAITED_TOO_LONG: (
+        "It waited in the queue for so long that it was taken out. Please try again."
+    ),
+    Failure.CANCELLED: "Cancelled.",
     Failure.INTERNAL: (
         "Something went wrong inside this bot. Whoever hosts it can see it in its log."
     ),
@@ -48,6 +52,10 @@ OUTDATED_COMMAND = (
     "Discord sent this command without a part it needs, such as the image to edit."
     f" Restart Discord to reload its commands and try again. {NOTHING_CHARGED}"
 )
+TOO_LATE = "It is too late to cancel: the image service is working on it already."
+NOT_YOURS = "Only whoever asked for this image, or a moderator, can do that."
+UNKNOWN_BUTTON = "This button does not work any more."
+IMAGES_GONE = "These images are no longer kept: they are removed after seven days."
 MODERATORS_ONLY = "Only members who may manage this server can change its settings."
 
 

@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 #: tries of one call, besides discord.py's own five for most 5xx
 TRIES_MAX = 3
+#: seconds for one try, with discord.py's own repetitions and the waits that Discord asks for
+CALL_S_MAX = 120.0
 #: seconds before the second try; doubles
 RETRY_WAIT_S = 0.5
 #: seconds before the next try to log in; doubles up to the maximum
@@ -83,7 +85,8 @@ async def call(operation: Callable[[], Awaitable[T]]) -> T:
     wait_s = RETRY_WAIT_S
     for attempt in range(1, TRIES_MAX + 1):
         try:
-            return await operation()
+            async with asyncio.timeout(CALL_S_MAX):
+                return await operation()
         except discord.HTTPException as error:
             trouble = _trouble(error)
             # discord.py has slept and repeated these five times already, but for 503.
@@ -98,7 +101,11 @@ async def call(operation: Callable[[], Awaitable[T]]) -> T:
 
 
 async def answer(
-    interaction: discord.Interaction[Any], *, embed: discord.Embed, ephemeral: bool
+    interaction: discord.Interaction[Any],
+    *,
+    embed: discord.Embed,
+    ephemeral: bool,
+    view: discord.ui.View | None = None,
 ) -> int | None:
     """
     Give the interaction its first answer, or edit it in where it was deferred.
@@ -109,11 +116,15 @@ async def answer(
         CallFailed: the answer was refused, or did not get through.
     """
     if interaction.response.is_done():
-        edited = await call(lambda: interaction.edit_original_response(embed=embed))
+        edited = await call(lambda: interaction.edit_original_response(embed=embed, view=view))
         return edited.id
     try:
         sent = await call(
-            lambda: interaction.response.send_message(embed=embed, ephemeral=ephemeral)
+            lambda: interaction.response.send_message(
+                embed=embed,
+                ephemeral=ephemeral,
+                view=discord.utils.MISSING if view is None else view,
+            )
         )
     except CallFailed as error:
         cause = error.__cause__
@@ -122,6 +133,16 @@ async def answer(
             return None
         raise
     return sent.message_id
+
+
+async def update(interaction: discord.Interaction[Any], *, embed: discord.Embed) -> None:
+    """
+    Answer a press by changing the message it was on, without its buttons.
+
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    await call(lambda: interaction.response.edit_message(embed=embed, view=None))
 
 
 async def defer(interaction: discord.Interaction[Any], *, ephemeral: bool) -> None:

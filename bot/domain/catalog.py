@@ -39,6 +39,8 @@ class Route:
     typical_s: int
     #: seconds after the submit; an unfinished task is given up then
     deadline_s: int
+    #: jobs under way at once; further ones wait
+    running_max: int
 
     @property
     def resolutions(self) -> tuple[str, ...]:
@@ -157,23 +159,26 @@ def _parse_route(table: "_Table") -> Route:
         id=f"{provider}/{upstream}",
         provider=provider,
         upstream=upstream,
-        modes=frozenset(Mode(word) for word in table.words("modes", tuple(Mode))),
+        modes=frozenset(Mode(word) for word in table.words("modes", tuple(Mode), least=1)),
         references_max=table.number("references_max", 0, 16),
-        aspect_ratios=table.words("aspect_ratios", ASPECT_RATIOS),
-        price_ucr=_parse_prices(table.table("price")),
+        aspect_ratios=table.words("aspect_ratios", ASPECT_RATIOS, least=1),
+        price_ucr=_parse_prices(table),
         qualities=table.words("qualities", QUALITIES),
         sends_resolution=table.flag("sends_resolution"),
         nsfw_switch=NsfwSwitch(table.word("nsfw_switch", switches)),
         typical_s=table.number("typical_s", 1, 3_600),
         deadline_s=table.number("deadline_s", 1, 86_400),
+        running_max=table.number("running_max", 1, 10_000),
     )
 
 
-def _parse_prices(table: "_Table") -> Mapping[str, Microcredits]:
+def _parse_prices(route: "_Table") -> Mapping[str, Microcredits]:
+    table = route.table("price")
+    possible = RESOLUTIONS if route.flag("sends_resolution") else RESOLUTIONS[:1]
     prices = {}
     for resolution in table.content:
-        if resolution not in RESOLUTIONS:
-            raise table.wrong(resolution, f"is none of {', '.join(RESOLUTIONS)}")
+        if resolution not in possible:
+            raise table.wrong(resolution, f"is none of {', '.join(possible)}")
         try:
             prices[resolution] = parse_credits(table.text(resolution))
         except ValueError as error:
@@ -237,8 +242,10 @@ class _Table:
             raise self.wrong(key, f"must be one of {', '.join(allowed)}")
         return value
 
-    def words(self, key: str, allowed: Collection[str]) -> tuple[str, ...]:
+    def words(self, key: str, allowed: Collection[str], least: int = 0) -> tuple[str, ...]:
         value = self.content.get(key)
         if not isinstance(value, list) or any(word not in allowed for word in value):
             raise self.wrong(key, f"must be a list of {', '.join(allowed)}")
+        if len(value) < least:
+            raise self.wrong(key, "must not be empty")
         return tuple(value)

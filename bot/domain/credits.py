@@ -1,12 +1,14 @@
 """Credits: integers of a millionth, their reading from text and their showing."""
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+import re
+from decimal import ROUND_CEILING, Decimal
 from typing import NewType
 
 #: a millionth of a credit; 1 credit is 1 USD of list price
 Microcredits = NewType("Microcredits", int)
 
 UCR_PER_CREDIT = 1_000_000
+AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
 
 def parse_credits(text: str) -> Microcredits:
@@ -14,15 +16,11 @@ def parse_credits(text: str) -> Microcredits:
     Read an amount such as "0.06".
 
     Raises:
-        ValueError: not a decimal number, negative, or finer than a millionth.
+        ValueError: not plain digits, a billion or more, or finer than a millionth.
     """
-    try:
-        amount = Decimal(text) * UCR_PER_CREDIT
-    except InvalidOperation as error:
-        raise ValueError(f"{text!r} is not a number of credits") from error
-    if not amount.is_finite() or amount < 0 or amount != amount.to_integral_value():
-        raise ValueError(f"{text!r} is not a number of credits of at most six decimals")
-    return Microcredits(int(amount))
+    if not AMOUNT.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number of credits, such as 0.06")
+    return Microcredits(int(Decimal(text) * UCR_PER_CREDIT))
 
 
 def format_credits(amount: int) -> str:

@@ -37,7 +37,8 @@ class TaskState(StrEnum):
 
 JOB_STEPS: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
-    JobState.RUNNING: frozenset({JobState.DELIVERING}),
+    # Cancelled only while nothing of it was submitted.
+    JobState.RUNNING: frozenset({JobState.DELIVERING, JobState.CANCELLED}),
     JobState.DELIVERING: frozenset({JobState.DONE, JobState.FAILED}),
     JobState.DONE: frozenset(),
     JobState.FAILED: frozenset(),
@@ -76,6 +77,10 @@ class Failure(StrEnum):
     REFERENCE = "reference"
     #: Discord took the result nowhere
     UNDELIVERABLE = "undeliverable"
+    #: it waited in the queue for longer than anyone would
+    WAITED_TOO_LONG = "waited_too_long"
+    #: by its member, or a moderator
+    CANCELLED = "cancelled"
     #: a defect of ours
     INTERNAL = "internal"
 
@@ -119,6 +124,9 @@ class Job:
     #: the status message, once Discord told its id
     message_id: int | None = None
     problem: Problem | None = None
+    #: how often it was taken on, by this process or another
+    claims: int = 0
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

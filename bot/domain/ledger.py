@@ -100,6 +100,23 @@ def refill(account: Account, allowance: Microcredits, start: date) -> Change:
     return refilled, tuple(entries)
 
 
+def grant(account: Account, amount: Microcredits) -> Change:
+    """Give credits that do not expire."""
+    return _change(account, EntryKind.GRANT, 0, amount, None)
+
+
+def correct(account: Account, allowance_ucr: int, grant_ucr: int) -> Change:
+    """
+    Set right what an operator found wrong, by signed amounts.
+
+    Raises:
+        ValueError: a part would become negative.
+    """
+    if account.allowance_ucr + allowance_ucr < 0 or account.grant_ucr + grant_ucr < 0:
+        raise ValueError("a correction cannot make a balance negative")
+    return _change(account, EntryKind.CORRECT, allowance_ucr, grant_ucr, None)
+
+
 def hold(account: Account, job_id: str, amount: Microcredits) -> Change:
     """
     Reserve for a job, allowance first.

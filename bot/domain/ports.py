@@ -12,6 +12,7 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, Problem, Task
 from bot.domain.ledger import Account
 from bot.domain.policy import NsfwMode, SettingChange
+from bot.domain.queue import QueuePlace
 from bot.domain.requests import Mode
 
 
@@ -142,14 +143,12 @@ class Jobs(Protocol):
     left the state it starts from.
     """
 
-    async def accept(self, job: Job, its_tasks: Sequence[Task]) -> int:
+    async def accept(self, job: Job, its_tasks: Sequence[Task]) -> QueuePlace:
         """
         Refill the account if that is due, hold the quote and insert the job, or do none of it.
 
         The job is ours until `hand_over`: nobody works on it before its member has an answer.
 
-        Returns:
-            How many jobs are queued before it.
         Raises:
             Busy: the queue is full.
             InsufficientCredits: the account does not cover the quote.
@@ -160,14 +159,20 @@ class Jobs(Protocol):
         """The member has the status message: anyone may work on the job now."""
         ...
 
-    async def withdraw(self, job_id: str, now: datetime) -> None:
-        """Cancel a job that is still queued and release its hold."""
+    async def cancel(self, job_id: str, now: datetime) -> Job:
+        """
+        End a job of which nothing was submitted, and release its hold.
+
+        Raises:
+            StepLost: it is too late; or it was cancelled before.
+        """
         ...
 
     async def claim(self, now: datetime) -> Job | None:
         """
-        Take a job whose owner died, or the oldest queued one whose member and server are under
-        their caps. A queued job becomes running; a resumed one keeps its state.
+        Take a job whose owner died, or else the queued one whose turn it is among those whose
+        member, server and route are under their caps. A queued job becomes running; a resumed one
+        keeps its state.
         """
         ...
 
@@ -175,12 +180,24 @@ class Jobs(Protocol):
 
     async def job(self, job_id: str) -> Job: ...
 
+    async def find(self, job_id: str) -> Job | None:
+        """The job, for an id that came from outside."""
+        ...
+
     async def tasks(self, job_id: str) -> list[Task]:
         """In the order of their images."""
         ...
 
+    async def queue(self) -> list[tuple[Job, QueuePlace]]:
+        """The queued jobs in the order of their turns."""
+        ...
+
+    async def history(self, server_id: int, user_id: int) -> list[Job]:
+        """A member's latest jobs, newest first."""
+        ...
+
     async def begin_submit(self, task: Task) -> Task:
-        """Commit that the task is about to be sent."""
+        """Commit that the task is about to be sent, unless its job was cancelled."""
         ...
 
     async def not_accepted(self, task: Task) -> Task:
@@ -201,8 +218,8 @@ class Jobs(Protocol):
         """The member has been told: the job is done or failed."""
         ...
 
-    async def undeliverable(self, job: Job, now: datetime) -> Job:
-        """The member could not be told anywhere: refund what was charged."""
+    async def refund(self, job: Job, problem: Problem, now: datetime) -> Job:
+        """Give back what a job in delivery was charged; what is delivered then is the problem."""
         ...
 
 
@@ -241,8 +258,15 @@ class Messenger(Protocol):
     a second message.
     """
 
-    async def show_progress(self, job: Job, tasks: Sequence[Task], now: datetime) -> None:
-        """Bring the status message up to date; a failure to do so is logged, never raised."""
+    async def show_progress(
+        self, job: Job, tasks: Sequence[Task], now: datetime, place: QueuePlace | None = None
+    ) -> None:
+        """
+        Bring the status message up to date; a failure to do so is logged, never raised.
+
+        Args:
+            place: of a queued job.
+        """
         ...
 
     async def deliver(
@@ -252,6 +276,6 @@ class Messenger(Protocol):
         Put the images, or the failure, in front of the member.
 
         Raises:
-            DeliveryError: it could be posted nowhere.
+            DeliveryError: it could be posted nowhere; says whether it may be later.
         """
         ...

@@ -66,6 +66,8 @@ def check_request(request: ImageRequest) -> None:
     """
     if not request.prompt.strip():
         raise InvalidRequest("The prompt is empty. Say in a few words what you want to see.")
+    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in request.prompt):
+        raise InvalidRequest("The prompt has characters that are not text.")
     if len(request.prompt) > PROMPT_CHARS_MAX:
         raise InvalidRequest(
             f"The prompt has {len(request.prompt):,} characters; at most {PROMPT_CHARS_MAX:,} fit."

@@ -9,6 +9,7 @@ from bot.domain.catalog import Catalog, Quote
 from bot.domain.jobs import Job, JobState, Reply, Task, TaskState
 from bot.domain.policy import Place, nsfw_rule
 from bot.domain.ports import Clock, Jobs, Servers
+from bot.domain.queue import QueuePlace
 from bot.domain.requests import ImageRequest, check_request
 
 
@@ -17,8 +18,7 @@ class Accepted:
     job: Job
     tasks: tuple[Task, ...]
     quote: Quote
-    #: jobs queued before it
-    ahead: int
+    in_queue: QueuePlace
 
 
 class Acceptance:
@@ -81,8 +81,8 @@ class Acceptance:
             )
             for index in range(request.count)
         )
-        ahead = await self._jobs.accept(job, tasks)
-        return Accepted(job, tasks, quote, ahead)
+        in_queue = await self._jobs.accept(job, tasks)
+        return Accepted(job, tasks, quote, in_queue)
 
 
 def _job_id(now: datetime) -> str:

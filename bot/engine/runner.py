@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import timedelta
 from pathlib import Path
 
-from bot.domain.jobs import OPEN_TASK_STATES, Failure, Job, JobState, Problem, Task
-from bot.domain.ports import Accounts, ImageFile, ImageFormat, Jobs, Messenger
+from bot.domain.jobs import OPEN_TASK_STATES, Failure, Job, JobState, Problem, Task, TaskState
+from bot.domain.ports import Accounts, Delivered, ImageFile, Jobs, Messenger
+from bot.domain.queue import QueuePlace
+from bot.engine.images import stored_image
 from bot.engine.making import Making, all_of
 from bot.engine.stopping import StoppableClock, Stopped
 from bot.errors import DeliveryError, StepLost
@@ -20,6 +23,21 @@ CLAIM_EVERY_S = 5.0
 RENEW_EVERY_S = 20.0
 #: seconds between two updates of a status message
 PROGRESS_EVERY_S = 5.0
+#: seconds between two looks at the queue, and how many status messages one look may update
+QUEUE_EVERY_S = 10.0
+QUEUE_SHOWN_MAX = 25
+#: a job that was taken on so often and never came to its end is given up
+CLAIMS_MAX = 20
+#: what has waited for longer without being submitted is not wanted any more
+WAIT_MAX = timedelta(hours=1)
+#: while Discord is down, a delivery is tried so often: for about an hour and a half
+DELIVERIES_MAX = 24
+#: seconds before the second try; doubles up to the maximum
+DELIVERY_WAIT_S = 5.0
+DELIVERY_WAIT_S_MAX = 300.0
+#: images that could not be posted, or not at their full size, are kept for their member
+KEEP = timedelta(days=7)
+TIDY_EVERY_S = 3_600.0
 #: seconds that short steps get to finish when the process is asked to stop
 STOP_GRACE_S = 8.0
 
@@ -29,7 +47,8 @@ class Runner:
     Args:
         running_max: jobs under way at once in this process.
         folder: where stored images lie.
-        progress_every_s: seconds between two updates of a status message.
+        progress_every_s: seconds between two updates of a running job's status message.
+        queue_every_s: seconds between two looks at the queue.
     """
 
     def __init__(
@@ -42,6 +61,7 @@ class Runner:
         folder: Path,
         running_max: int,
         progress_every_s: float = PROGRESS_EVERY_S,
+        queue_every_s: float = QUEUE_EVERY_S,
     ) -> None:
         self._jobs = jobs
         self._accounts = accounts
@@ -51,6 +71,9 @@ class Runner:
         self._folder = folder
         self._running_max = running_max
         self._progress_every_s = progress_every_s
+        self._queue_every_s = queue_every_s
+        #: what those who wait were last told; only for the eyes
+        self._places: dict[str, QueuePlace | None] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._due = asyncio.Event()
 
@@ -65,7 +88,11 @@ class Runner:
 
     async def run(self) -> None:
         """Work until cancelled; what is unfinished then goes on at the next start."""
-        renewing = asyncio.create_task(self._renew())
+        duties = [
+            asyncio.create_task(_every(RENEW_EVERY_S, self._renew)),
+            asyncio.create_task(_every(self._queue_every_s, self._show_queue)),
+            asyncio.create_task(_every(TIDY_EVERY_S, self._tidy)),
+        ]
         try:
             while True:
                 self._due.clear()
@@ -73,7 +100,9 @@ class Runner:
                 await _within(CLAIM_EVERY_S, self._due)
         finally:
             await self._stop()
-            renewing.cancel()
+            for duty in duties:
+                duty.cancel()
+            await asyncio.gather(*duties, return_exceptions=True)
 
     async def _claim(self) -> None:
         """Start every job that may run; a database in trouble is tried again later."""
@@ -95,12 +124,24 @@ class Runner:
         self.wake()
 
     async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_EVERY_S)
-            try:
-                await self._jobs.renew_leases(self.job_ids, self._clock.now())
-            except Exception:
-                log.exception("leases not renewed", extra={"action": "renew_failed"})
+        await self._jobs.renew_leases(self.job_ids, self._clock.now())
+
+    async def _show_queue(self) -> None:
+        """Tell those who wait where they stand, where that has changed."""
+        queue = await self._jobs.queue()
+        shown = {job.id: self._places.get(job.id) for job, _ in queue}
+        moved = [(job, place) for job, place in queue if shown[job.id] != place]
+        for job, place in moved[:QUEUE_SHOWN_MAX]:
+            # The look at the queue may be old by now, and a result is not to be painted over.
+            if (await self._jobs.job(job.id)).state is JobState.QUEUED:
+                tasks = await self._jobs.tasks(job.id)
+                await self._messenger.show_progress(job, tasks, self._clock.now(), place)
+            shown[job.id] = place
+        self._places = shown
+
+    async def _tidy(self) -> None:
+        oldest = (self._clock.now() - KEEP).timestamp()
+        await asyncio.to_thread(_remove_older, self._folder, oldest)
 
     async def _stop(self) -> None:
         """End every wait at once, let what is between two commits finish, cancel the rest."""
@@ -115,6 +156,7 @@ class Runner:
     async def _carry(self, job: Job) -> None:
         """Carry a job on from its committed state to its end: the outermost layer of a job."""
         try:
+            job = await self._give_up_if_hopeless(job)
             if job.state is JobState.RUNNING:
                 job = await self._make(job)
             if job.state is JobState.DELIVERING:
@@ -122,11 +164,35 @@ class Runner:
         except Stopped:
             log.info("job left for the next start", extra=_fields(job, "job_left"))
         except StepLost as error:
-            log.warning("job let go: %s", error, extra=_fields(job, "job_let_go"))
+            log.info("job let go: %s", error, extra=_fields(job, "job_let_go"))
+            await self._show_cancelled(job)
         except Exception:
-            # A defect of ours: no member pays for it.
-            log.exception("job failed", extra=_fields(job, "job_failed"))
-            await self._give_up(job)
+            # A defect of ours, or a database in trouble. The job is taken on again from its last
+            # committed step once its lease has run out, so nothing that was billed is dropped.
+            log.exception("job interrupted", extra=_fields(job, "job_interrupted"))
+
+    async def _give_up_if_hopeless(self, job: Job) -> Job:
+        if job.claims > CLAIMS_MAX:
+            log.error("job given up", extra=_fields(job, "job_given_up"))
+            if job.state is JobState.DELIVERING:
+                return await self._fail_undelivered(job)
+            return await self._fail_tasks(job, Failure.INTERNAL, OPEN_TASK_STATES)
+        if job.state is JobState.RUNNING and self._clock.now() - job.created_at > WAIT_MAX:
+            return await self._fail_tasks(job, Failure.WAITED_TOO_LONG, (TaskState.PENDING,))
+        return job
+
+    async def _fail_tasks(self, job: Job, failure: Failure, states: Collection[TaskState]) -> Job:
+        for task in await self._jobs.tasks(job.id):
+            if task.state in states:
+                job = await self._jobs.failed(task, Problem(failure), self._clock.now())
+        return job
+
+    async def _show_cancelled(self, job: Job) -> None:
+        """An update that was under way may have painted over what the member saw on cancelling."""
+        job = await self._jobs.job(job.id)
+        if job.state is JobState.CANCELLED:
+            tasks = await self._jobs.tasks(job.id)
+            await self._messenger.show_progress(job, tasks, self._clock.now())
 
     async def _make(self, job: Job) -> Job:
         ended = asyncio.Event()
@@ -146,47 +212,63 @@ class Runner:
     async def _show_progress(self, job: Job, ended: asyncio.Event) -> None:
         # The loop is for eyes, so it follows real time, not the jobs' clock.
         while not ended.is_set():
+            job = await self._jobs.job(job.id)
             tasks = await self._jobs.tasks(job.id)
             await self._messenger.show_progress(job, tasks, self._clock.now())
             await _within(self._progress_every_s, ended)
 
     async def _deliver(self, job: Job) -> None:
         tasks = await self._jobs.tasks(job.id)
-        images = [self._image(task) for task in tasks if task.image_name]
-        account = await self._accounts.show(job.server_id, job.user_id, self._clock.now())
-        try:
-            delivered = await self._messenger.deliver(job, tasks, images, account.available_ucr)
-        except DeliveryError as error:
-            log.error("job undeliverable: %s", error, extra=_fields(job, "job_undeliverable"))
-            await self._jobs.undeliverable(job, self._clock.now())
+        found = [stored_image(self._folder, task) for task in tasks]
+        images = [image for image in found if image]
+        if job.problem is None and not all(image.path.exists() for image in images):
+            log.error("images are gone from disk", extra=_fields(job, "images_gone"))
+            lost = Problem(Failure.RESULT_LOST)
+            job = await self._jobs.refund(job, lost, self._clock.now())
+        if job.problem:
+            images = []
+        delivered = await self._post(job, tasks, images)
+        if delivered is None:
+            await self._fail_undelivered(job)
             return
         await self._jobs.finish(job, delivered.message_id, self._clock.now())
         log.info("job delivered", extra=_fields(job, "job_delivered"))
         if not delivered.reduced:
             _remove(images)
 
-    def _image(self, task: Task) -> ImageFile:
-        assert task.image_name is not None
-        path = self._folder / task.image_name
-        return ImageFile(
-            path=path,
-            format=ImageFormat(path.suffix.removeprefix(".")),
-            width_px=task.width_px or 0,
-            height_px=task.height_px or 0,
-            size_bytes=task.size_bytes or 0,
-        )
+    async def _post(
+        self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]
+    ) -> Delivered | None:
+        """None: Discord takes it nowhere."""
+        wait_s = DELIVERY_WAIT_S
+        for _ in range(DELIVERIES_MAX):
+            account = await self._accounts.show(job.server_id, job.user_id, self._clock.now())
+            try:
+                return await self._messenger.deliver(job, tasks, images, account.available_ucr)
+            except DeliveryError as error:
+                log.warning("not delivered: %s", error, extra=_fields(job, "not_delivered"))
+                if not error.retryable:
+                    return None
+            await self._clock.sleep(wait_s)
+            wait_s = min(wait_s * 2, DELIVERY_WAIT_S_MAX)
+        return None
 
-    async def _give_up(self, job: Job) -> None:
+    async def _fail_undelivered(self, job: Job) -> Job:
+        """Nobody could be told: refund, and leave the images to /history."""
+        log.error("job undeliverable", extra=_fields(job, "job_undeliverable"))
+        problem = job.problem or Problem(Failure.UNDELIVERABLE)
+        job = await self._jobs.refund(job, problem, self._clock.now())
+        return await self._jobs.finish(job, None, self._clock.now())
+
+
+async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+    """Do it again and again; one failure does not end it."""
+    while True:
+        await asyncio.sleep(seconds)
         try:
-            for task in await self._jobs.tasks(job.id):
-                if task.state in OPEN_TASK_STATES:
-                    job = await self._jobs.failed(
-                        task, Problem(Failure.INTERNAL), self._clock.now()
-                    )
-            if job.state is JobState.DELIVERING:
-                await self._deliver(job)
+            await duty()
         except Exception:
-            log.exception("job not given up", extra=_fields(job, "give_up_failed"))
+            log.exception("duty failed", extra={"action": "duty_failed"})
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:
@@ -200,6 +282,12 @@ async def _within(seconds: float, event: asyncio.Event) -> None:
 def _remove(images: Sequence[ImageFile]) -> None:
     for image in images:
         image.path.unlink(missing_ok=True)
+
+
+def _remove_older(folder: Path, oldest_s: float) -> None:
+    for path in folder.iterdir():
+        if path.stat().st_mtime < oldest_s:
+            path.unlink(missing_ok=True)
 
 
 def _fields(job: Job, action: str) -> dict[str, object]:

@@ -87,8 +87,10 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         StartupError: it cannot be opened, or is newer than this program.
     """
     parsed = make_url(url)
-    if parsed.database not in (None, "", ":memory:"):
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _make_file(Path(parsed.database or ""))
+    except OSError as error:
+        raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
     engine = create_async_engine(URL.create("sqlite+aiosqlite", database=parsed.database))
     sa.event.listen(engine.sync_engine, "connect", _prepare)
     sa.event.listen(engine.sync_engine, "begin", _begin)
@@ -104,16 +106,22 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         await engine.dispose()
 
 
+def _make_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
 def _prepare(connection: DBAPIConnection, _record: object) -> None:
     # The driver must not begin transactions by itself: `_begin` does, as IMMEDIATE.
     connection.isolation_level = None
     cursor = connection.cursor()
+    # First, so that it holds for the others.
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode = WAL")
     # In WAL mode this survives any death of the process; a power cut may take the last moments
     # with it but leaves entries and balances in agreement.
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.close()
 
 

@@ -1,7 +1,6 @@
 """Jobs and tasks: accept, claim, advance; every step is one transaction guarded by its state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,23 +22,18 @@ from bot.domain.jobs import (
 )
 from bot.domain.ledger import EntryKind
 from bot.domain.ports import ImageFile
+from bot.domain.queue import QueuePlace
 from bot.errors import Busy, StepLost
+from bot.store import queue
 from bot.store.accounts import AccountStore
 from bot.store.database import Database
 from bot.store.rows import job_row, read_job, read_task, task_row
 from bot.store.schema import ACTIVE, jobs, tasks
 
+#: how many jobs a member is shown
+HISTORY_SHOWN_MAX = 10
 #: seconds; a job whose owner has not renewed its lease for so long is free for anyone
 LEASE_S = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """How many jobs run at once; further ones wait in the queue."""
-
-    running_per_user_max: int
-    running_per_server_max: int
-    queued_max: int
 
 
 class JobStore:
@@ -51,14 +45,14 @@ class JobStore:
     """
 
     def __init__(
-        self, database: Database, account_store: AccountStore, caps: Caps, owner: str
+        self, database: Database, account_store: AccountStore, caps: queue.Caps, owner: str
     ) -> None:
         self._database = database
         self._accounts = account_store
         self._caps = caps
         self._owner = owner
 
-    async def accept(self, job: Job, its_tasks: Sequence[Task]) -> int:
+    async def accept(self, job: Job, its_tasks: Sequence[Task]) -> QueuePlace:
         now = job.created_at
         async with self._database.transaction() as connection:
             queued = await connection.scalar(
@@ -71,47 +65,77 @@ class JobStore:
             await connection.execute(sa.insert(jobs).values(self._leased(job_row(job), now)))
             await connection.execute(sa.insert(tasks), [task_row(task) for task in its_tasks])
             await self._accounts.apply(connection, held, now)
-            return queued or 0
+            if not queued:
+                return queue.place(self._caps, 0, its_tasks[0].route_id)
+            places = {
+                job.id: place for job, place in await queue.list_queue(connection, self._caps)
+            }
+            return places[job.id]
 
     async def hand_over(self, job_id: str, message_id: int | None) -> None:
         async with self._database.transaction() as connection:
+            of_job = sa.update(jobs).where(jobs.c.id == job_id)
+            await connection.execute(of_job.values(message_id=message_id))
+            # If our lease ran out meanwhile, the one it has now is somebody else's.
             await connection.execute(
-                sa.update(jobs)
-                .where(jobs.c.id == job_id)
-                .values(message_id=message_id, lease_owner=None, lease_until=None)
+                of_job.where(
+                    jobs.c.state == JobState.QUEUED, jobs.c.lease_owner == self._owner
+                ).values(lease_owner=None, lease_until=None)
             )
 
-    async def withdraw(self, job_id: str, now: datetime) -> None:
+    async def cancel(self, job_id: str, now: datetime) -> Job:
+        touched = sa.exists().where(tasks.c.job_id == job_id, tasks.c.state != TaskState.PENDING)
         async with self._database.transaction() as connection:
-            job = await self._advance(
-                connection, job_id, JobState.QUEUED, JobState.CANCELLED, finished_at=now
+            updated = await connection.execute(
+                sa.update(jobs)
+                .where(
+                    jobs.c.id == job_id,
+                    jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING)),
+                    ~touched,
+                )
+                .values(state=JobState.CANCELLED, failure=Failure.CANCELLED, finished_at=now)
+                .returning(jobs)
             )
+            row = updated.one_or_none()
+            if row is None:
+                raise StepLost(f"job {job_id} was submitted, or has ended")
+            await connection.execute(
+                sa.update(tasks)
+                .where(tasks.c.job_id == job_id)
+                .values(state=TaskState.FAILED, failure=Failure.CANCELLED)
+            )
+            job = read_job(row)
             await self._end_hold(connection, job, None, now)
+            return job
 
     async def claim(self, now: datetime) -> Job | None:
-        free = jobs.c.lease_until.is_(None) | (jobs.c.lease_until < now)
         async with self._database.transaction() as connection:
-            row = (
-                await connection.execute(
-                    sa.select(jobs)
-                    .where(
-                        free,
-                        jobs.c.state.in_((JobState.RUNNING, JobState.DELIVERING))
-                        | ((jobs.c.state == JobState.QUEUED) & self._under_caps()),
-                    )
-                    .order_by(jobs.c.state == JobState.QUEUED, jobs.c.created_at, jobs.c.id)
-                    .limit(1)
-                )
-            ).one_or_none()
+            row = await queue.resumable(connection, now)
+            row = row or await queue.next_in_turn(connection, self._caps, now)
             if row is None:
                 return None
-            values: dict[str, Any] = self._leased({}, now)
+            values: dict[str, Any] = self._leased({"claims": jobs.c.claims + 1}, now)
             if row.state == JobState.QUEUED:
                 values |= {"state": JobState.RUNNING, "started_at": now}
+                await queue.take_turn(connection, read_job(row))
             updated = await connection.execute(
                 sa.update(jobs).where(jobs.c.id == row.id).values(values).returning(jobs)
             )
             return read_job(updated.one())
+
+    async def queue(self) -> list[tuple[Job, QueuePlace]]:
+        async with self._database.reading() as connection:
+            return await queue.list_queue(connection, self._caps)
+
+    async def history(self, server_id: int, user_id: int) -> list[Job]:
+        async with self._database.reading() as connection:
+            rows = await connection.execute(
+                sa.select(jobs)
+                .where(jobs.c.server_id == server_id, jobs.c.user_id == user_id)
+                .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+                .limit(HISTORY_SHOWN_MAX)
+            )
+            return [read_job(row) for row in rows]
 
     async def renew_leases(self, job_ids: Sequence[str], now: datetime) -> None:
         async with self._database.transaction() as connection:
@@ -131,6 +155,12 @@ class JobStore:
             )
             return freed.rowcount
 
+    async def find(self, job_id: str) -> Job | None:
+        async with self._database.reading() as connection:
+            rows = await connection.execute(sa.select(jobs).where(jobs.c.id == job_id))
+            row = rows.one_or_none()
+            return read_job(row) if row else None
+
     async def job(self, job_id: str) -> Job:
         async with self._database.reading() as connection:
             return read_job(
@@ -143,6 +173,13 @@ class JobStore:
 
     async def begin_submit(self, task: Task) -> Task:
         async with self._database.transaction() as connection:
+            running = await connection.scalar(
+                sa.select(sa.func.count()).where(
+                    jobs.c.id == task.job_id, jobs.c.state == JobState.RUNNING
+                )
+            )
+            if not running:
+                raise StepLost(f"job {task.job_id} is not running")
             return await self._step(
                 connection, task, TaskState.SUBMITTING, submits=task.submits + 1
             )
@@ -198,39 +235,23 @@ class JobStore:
                 message_id=message_id or job.message_id,
             )
 
-    async def undeliverable(self, job: Job, now: datetime) -> Job:
-        problem = job.problem or Problem(Failure.UNDELIVERABLE)
+    async def refund(self, job: Job, problem: Problem, now: datetime) -> Job:
         async with self._database.transaction() as connection:
-            ended = await self._advance(
-                connection,
-                job.id,
-                JobState.DELIVERING,
-                JobState.FAILED,
-                finished_at=now,
-                failure=problem.failure,
-                detail=problem.detail,
+            refunded = await connection.execute(
+                sa.update(jobs)
+                .where(jobs.c.id == job.id, jobs.c.state == JobState.DELIVERING)
+                .values(failure=problem.failure, detail=problem.detail, cost_ucr=0)
+                .returning(jobs)
             )
+            row = refunded.one_or_none()
+            if row is None:
+                raise StepLost(f"job {job.id} is no longer delivering")
             of_job = await self._accounts.job_entries(connection, job.id)
-            if job.cost_ucr and EntryKind.SETTLE in of_job:
+            if job.cost_ucr and EntryKind.SETTLE in of_job and EntryKind.REFUND not in of_job:
                 account = await self._accounts.open(connection, job.server_id, job.user_id, now)
                 change = ledger.refund(account, of_job[EntryKind.HOLD], of_job[EntryKind.SETTLE])
                 await self._accounts.apply(connection, change, now)
-            return ended
-
-    def _under_caps(self) -> sa.ColumnElement[bool]:
-        other = jobs.alias("other")
-        running = (
-            sa.select(sa.func.count())
-            .where(
-                other.c.state.in_((JobState.RUNNING, JobState.DELIVERING)),
-                other.c.server_id == jobs.c.server_id,
-            )
-            .correlate(jobs)
-        )
-        of_user = running.where(other.c.user_id == jobs.c.user_id).scalar_subquery()
-        return (of_user < self._caps.running_per_user_max) & (
-            running.scalar_subquery() < self._caps.running_per_server_max
-        )
+            return read_job(row)
 
     def _leased(self, values: dict[str, Any], now: datetime) -> dict[str, Any]:
         return values | {

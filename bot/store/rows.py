@@ -49,6 +49,8 @@ def read_job(row: Row) -> Job:
         started_at=row.started_at,
         message_id=row.message_id,
         problem=_problem(row),
+        claims=row.claims,
+        finished_at=row.finished_at,
     )
 
 

@@ -97,6 +97,7 @@ jobs = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime),
+    sa.Column("claims", sa.Integer, nullable=False, server_default="0"),
     # who works on it, and until when; free for anyone once the time is over
     sa.Column("lease_owner", sa.String(40)),
     sa.Column("lease_until", UtcTime),
@@ -116,6 +117,19 @@ sa.Index(
     jobs.c.created_at,
     sqlite_where=sa.text(ACTIVE),
     postgresql_where=sa.text(ACTIVE),
+)
+
+#: a member's own jobs, newest first
+sa.Index("ix_jobs_member", jobs.c.server_id, jobs.c.user_id, jobs.c.created_at)
+
+#: the last turn of a server (user_id 0) or a member, numbered in the order of claims; members in
+#: direct messages each have a "server" of their own, minus their id
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("server_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("turn", sa.BigInteger, nullable=False, index=True),
 )
 
 tasks = sa.Table(

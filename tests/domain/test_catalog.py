@@ -31,6 +31,7 @@ sends_resolution = false
 nsfw_switch = "nsfw_checker"
 typical_s = 10
 deadline_s = 60
+running_max = 5
 price = { 1K = "0.06" }
 
 [[models.painter.routes]]
@@ -44,6 +45,7 @@ sends_resolution = true
 nsfw_switch = "none"
 typical_s = 20
 deadline_s = 120
+running_max = 5
 price = { 1K = "0.07", 4K = "0.125" }
 
 [models.retoucher]
@@ -60,6 +62,7 @@ sends_resolution = false
 nsfw_switch = "none"
 typical_s = 10
 deadline_s = 60
+running_max = 5
 price = { 1K = "0.01" }
 """
 PHOTO = Reference("https://cdn.example/photo.png", "photo.png", 1_000)
@@ -139,12 +142,13 @@ FIRST = "models.painter.routes[0]"
                 "nsfw_switch": (None, "safe", ["none"]),
                 "typical_s": (None, 0, 3_601),
                 "deadline_s": (None, 0, 86_401),
+                "running_max": (None, 0, 10_001),
                 "price": (None, "0.06"),
             }.items()
             for wrong in wrongs
         ),
         (route_key("price", {}), f"{FIRST}.price needs a price"),
-        (route_key("price", {"8K": "1"}), f"{FIRST}.price.8K is none of 1K, 2K, 4K"),
+        (route_key("price", {"8K": "1"}), f"{FIRST}.price.8K is none of 1K"),
         (route_key("price", {"1K": 0.06}), f"{FIRST}.price.1K must be a text"),
         (route_key("price", {"1K": "-1"}), f"{FIRST}.price.1K '-1' is not a number of credits"),
     ],

@@ -45,9 +45,9 @@ def test_a_task_is_sent_again_only_from_submitting() -> None:
     }
 
 
-def test_a_job_is_cancelled_only_while_nothing_was_submitted() -> None:
+def test_a_job_whose_hold_has_ended_is_not_cancelled() -> None:
     before = {state for state, steps in JOB_STEPS.items() if JobState.CANCELLED in steps}
-    assert before == {JobState.QUEUED}
+    assert before == {JobState.QUEUED, JobState.RUNNING}
 
 
 def reachable(steps: Steps, first: StrEnum) -> set[StrEnum]:

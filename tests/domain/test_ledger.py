@@ -99,6 +99,22 @@ def test_a_refill_expires_what_is_left_of_the_allowance_and_leaves_the_grant() -
     assert [entry.period_start for entry in change[1]] == [MONDAY, TUESDAY]
 
 
+def test_a_grant_lasts_beyond_the_period() -> None:
+    granted, entries = ledger.grant(ADA, Microcredits(25))
+    assert parts((granted, entries)) == ((100, 75), [("grant", 0, 25)])
+    assert ledger.refill(granted, Microcredits(100), TUESDAY)[0].grant_ucr == 75
+
+
+def test_a_correction_takes_or_gives_either_part() -> None:
+    assert parts(ledger.correct(ADA, -100, 5)) == ((0, 55), [("correct", -100, 5)])
+
+
+@pytest.mark.parametrize("amounts", [(-101, 0), (0, -51), (200, -51)])
+def test_a_correction_makes_no_part_negative(amounts: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        ledger.correct(ADA, *amounts)
+
+
 @pytest.mark.parametrize("start", [MONDAY, MONDAY - timedelta(days=1)])
 def test_a_period_is_refilled_once_even_when_the_clock_goes_back(start: date) -> None:
     assert ledger.refill(ADA, Microcredits(100), start) == (ADA, ())

@@ -5,7 +5,7 @@ The model keeps each job's parts and computes a balance anew from all of them: w
 less what jobs hold or were charged. The ledger must agree after every step.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import pytest
@@ -18,7 +18,7 @@ from bot.domain.ledger import Account, Change, Entry, EntryKind
 from bot.errors import InsufficientCredits
 
 SERVER = 7
-#: Ada has credits, Ben has none, Cleo is a moderator
+#: Ada has credits, Ben has what corrections leave him, Cleo is a moderator
 ADA, BEN, CLEO = 1, 2, 3
 FIRST_DAY = date(2025, 12, 25)
 
@@ -29,7 +29,7 @@ amounts = st.integers(min_value=0, max_value=300)
 @dataclass
 class ModelJob:
     user: int
-    day: int
+    day: int | None
     held_allowance: int
     held_grant: int
     #: what is not the member's: the whole hold, then the cost, then nothing
@@ -81,10 +81,19 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(user=st.sampled_from([ADA, CLEO]), amount=amounts)
     def grant(self, user: int, amount: int) -> None:
-        account = self.accounts[user]
-        entry = Entry(SERVER, user, EntryKind.GRANT, 0, amount, account.period_start)
-        self.apply((replace(account, grant_ucr=account.grant_ucr + amount), (entry,)))
+        self.apply(ledger.grant(self.accounts[user], Microcredits(amount)))
         self.model[user].grants_given += amount
+
+    @rule(user=users, allowance=st.integers(-50, 50), grant=st.integers(-50, 50))
+    def correct(self, user: int, allowance: int, grant: int) -> None:
+        member = self.model[user]
+        if member.allowance + allowance < 0 or member.grant + grant < 0:
+            with pytest.raises(ValueError, match="cannot make a balance negative"):
+                ledger.correct(self.accounts[user], allowance, grant)
+            return
+        self.apply(ledger.correct(self.accounts[user], allowance, grant))
+        member.allowance_given += allowance
+        member.grants_given += grant
 
     @rule(target=open_jobs, user=users, amount=amounts)
     def hold(self, user: int, amount: int) -> str:
@@ -97,8 +106,7 @@ class LedgerMachine(RuleBasedStateMachine):
             # A job without a hold, so that the rules below always have a job.
             amount = from_allowance = from_grant = 0
         self.apply(ledger.hold(self.accounts[user], job_id, Microcredits(amount)))
-        day = -1 if member.day is None else member.day
-        job = ModelJob(user, day, from_allowance, from_grant, from_allowance, from_grant)
+        job = ModelJob(user, member.day, from_allowance, from_grant, from_allowance, from_grant)
         self.jobs[job_id] = job
         member.jobs.append(job)
         return job_id

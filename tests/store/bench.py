@@ -15,7 +15,8 @@ from bot.domain.ports import ImageFile, ImageFormat
 from bot.domain.requests import ImageRequest, Mode
 from bot.store.accounts import AccountStore, audit, list_entries
 from bot.store.database import Database
-from bot.store.jobs import Caps, JobStore
+from bot.store.jobs import JobStore
+from bot.store.queue import Caps
 
 #: Ada has credits, Ben has none, Cleo is a moderator
 ADA, BEN, CLEO = 1, 2, 3
@@ -25,6 +26,7 @@ TOMORROW = NOW + timedelta(days=1)
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
 LANTERN = ImageRequest(Mode.GENERATE, "a paper lantern 🏮", "gpt-image-2-beta")
+ROUTE = "apimodels/gpt-image-2-beta"
 MODERATION = Problem(Failure.MODERATION, "the second word")
 
 
@@ -101,12 +103,19 @@ def lay(
     per_user: int = 100,
     per_server: int = 100,
     queued: int = 10_000,
+    per_route: int = 100,
 ) -> Bench:
     """Lay the stores on a database; the caps are out of the way unless a test sets them."""
     accounts = AccountStore(database, Microcredits(allowance), period)
-    return Bench(
-        database, JobStore(database, accounts, Caps(per_user, per_server, queued), owner), accounts
+    caps = Caps(
+        running_per_user_max=per_user,
+        running_per_server_max=per_server,
+        running_max=10,
+        queued_max=queued,
+        running_per_route_max={ROUTE: per_route, "other/route": 100},
+        typical_s={ROUTE: 48, "other/route": 20},
     )
+    return Bench(database, JobStore(database, accounts, caps, owner), accounts)
 
 
 def make_job(
@@ -117,6 +126,7 @@ def make_job(
     count: int = 1,
     at: datetime = NOW,
     request: ImageRequest = LANTERN,
+    route: str = ROUTE,
 ) -> tuple[Job, Sequence[Task]]:
     job = Job(
         id=job_id,
@@ -137,7 +147,7 @@ def make_job(
             id=f"{job_id}-{index}",
             job_id=job_id,
             image_index=index,
-            route_id="apimodels/gpt-image-2-beta",
+            route_id=route,
             price_ucr=Microcredits(price),
             state=TaskState.PENDING,
         )

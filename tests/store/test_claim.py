@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bot.domain.jobs import Job, JobState, TaskState
 from bot.store.database import Database, open_database
 from bot.store.jobs import LEASE_S
-from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, Bench, lay
+from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, SERVER, Bench, lay, make_job
 
 LEASE_OVER = NOW + timedelta(seconds=LEASE_S, milliseconds=1)
 
@@ -37,11 +38,38 @@ async def test_the_oldest_comes_first(bench: Bench) -> None:
     assert await claim_all(bench) == ["d", "b", "a", "c"]
 
 
+async def test_turns_go_round_the_servers_then_round_their_members(bench: Bench) -> None:
+    """Who asks for much waits for themselves; the place each member is told is the true one."""
+    members = {"ada": (SERVER, ADA), "ben": (SERVER, BEN), "cleo": (OTHER_SERVER, CLEO)}
+    asked = ["ada1", "ada2", "ada3", "ada4", "ben1", "ben2", "cleo1"]
+    for number, job_id in enumerate(asked):
+        server, user = members[job_id[:-1]]
+        await bench.accept(job_id, server=server, user=user, at=seconds(number))
+    fair = ["ada1", "cleo1", "ben1", "ada2", "ben2", "ada3", "ada4"]
+    queue = await bench.jobs.queue()
+    assert [(job.id, place.ahead) for job, place in queue] == [(x, n) for n, x in enumerate(fair)]
+    assert await claim_all(bench) == fair
+    # Past turns count: Ada has just had two in a row.
+    await bench.accept("ada5", at=seconds(20))
+    await bench.accept("ben3", user=BEN, at=seconds(21))
+    assert [job.id for job, _ in await bench.jobs.queue()] == ["ben3", "ada5"]
+    assert await claim_all(bench) == ["ben3", "ada5"]
+
+
+async def test_a_full_route_holds_up_only_its_own_jobs(database: Database) -> None:
+    bench = lay(database, per_route=1)
+    await bench.accept("first")
+    await bench.accept("second", at=seconds(1))
+    await bench.accept("elsewhere", at=seconds(2), route="other/route")
+    assert await claim_all(bench, NOW) == ["first", "elsewhere"]
+
+
 async def test_a_claimed_job_is_running_from_then_on_and_nobody_elses(bench: Bench) -> None:
     await bench.accept()
     claimed = await bench.jobs.claim(seconds(9))
     assert claimed == await bench.jobs.job("lantern")
     assert (claimed.state, claimed.started_at) == (JobState.RUNNING, seconds(9))
+    assert claimed.claims == 1
     assert await bench.jobs.claim(seconds(9)) is None
 
 
@@ -51,7 +79,7 @@ async def test_a_claimed_job_is_running_from_then_on_and_nobody_elses(bench: Ben
         ({"per_user": 1}, ["ada1", "ben1", "cleo1"]),
         ({"per_user": 2}, ["ada1", "ada2", "ben1", "cleo1"]),
         ({"per_server": 1}, ["ada1", "cleo1"]),
-        ({"per_server": 3}, ["ada1", "ada2", "ada3", "cleo1"]),
+        ({"per_server": 3}, ["ada1", "ada2", "ben1", "cleo1"]),
         ({"per_user": 2, "per_server": 3}, ["ada1", "ada2", "ben1", "cleo1"]),
     ],
 )
@@ -62,7 +90,7 @@ async def test_who_is_at_a_cap_waits_and_holds_up_nobody_behind(
     for number, job_id in enumerate(("ada1", "ada2", "ada3", "ben1")):
         await bench.accept(job_id, user=ADA if "ada" in job_id else BEN, at=seconds(number))
     await bench.accept("cleo1", user=CLEO, server=OTHER_SERVER, at=seconds(9))
-    assert await claim_all(bench, NOW) == claimed
+    assert sorted(await claim_all(bench, NOW)) == claimed
 
 
 async def test_a_place_is_free_when_a_job_was_delivered_and_not_before(database: Database) -> None:
@@ -87,7 +115,7 @@ async def test_a_dead_process_s_job_is_claimed_again_as_it_was_left(
     other = lay(bench.database, owner="second")
     assert await other.jobs.claim(seconds(LEASE_S)) is None
     again = await other.jobs.claim(LEASE_OVER)
-    assert again == left
+    assert again == replace(left, claims=2)
     assert again.state is state
     assert await other.jobs.tasks(left.id) == [task]
     assert task.state is (TaskState.SUBMITTED if state is JobState.RUNNING else TaskState.STORED)
@@ -139,3 +167,33 @@ async def test_two_processes_never_claim_the_same_job(url: str) -> None:
         claims = [bench.jobs.claim(NOW) for bench in (first, second) for _ in range(10)]
         claimed = [job.id for job in await asyncio.gather(*claims) if isinstance(job, Job)]
         assert sorted(claimed) == [f"job{number}" for number in range(10)]
+
+
+async def test_a_late_answer_frees_no_lease_that_is_not_its_own(bench: Bench) -> None:
+    job, tasks = make_job()
+    await bench.jobs.accept(job, tasks)
+    late = NOW + timedelta(seconds=LEASE_S + 1)
+    assert await bench.jobs.claim(late)
+    await bench.jobs.hand_over(job.id, 4711)
+
+    assert await bench.jobs.claim(late) is None
+    assert (await bench.jobs.job(job.id)).message_id == 4711
+
+
+async def test_members_in_direct_messages_share_neither_cap_nor_turn(database: Database) -> None:
+    bench = lay(database, per_server=1)
+    for user_id in (ADA, BEN):
+        for number in range(2):
+            await bench.accept(f"{user_id}-{number}", server=0, user=user_id)
+
+    claimed = [await bench.jobs.claim(NOW) for _ in range(4)]
+    assert [job and job.user_id for job in claimed] == [ADA, BEN, ADA, BEN]
+
+
+async def test_a_member_has_one_cap_in_all_servers(database: Database) -> None:
+    bench = lay(database, per_user=1)
+    await bench.accept("here", server=SERVER)
+    await bench.accept("there", server=OTHER_SERVER)
+
+    assert await bench.jobs.claim(NOW)
+    assert await bench.jobs.claim(NOW) is None

@@ -62,14 +62,6 @@ async def test_a_new_file_is_migrated_once_with_the_folder_above_it(tmp_path: Pa
         assert await database.migrate() is False
 
 
-async def test_two_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
-    async def start() -> str | None:
-        async with open_database(f"sqlite:///{tmp_path / 'easel.db'}") as database:
-            return await database.revision()
-
-    assert await asyncio.gather(start(), start()) == [HEAD_REVISION] * 2
-
-
 async def test_a_newer_schema_is_left_alone(url: str, bench: Bench) -> None:
     await bench.write("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StartupError, match=r"schema 9999, which this version .* a newer one\.$"):
@@ -78,15 +70,25 @@ async def test_a_newer_schema_is_left_alone(url: str, bench: Bench) -> None:
     assert await bench.rows("SELECT version_num FROM alembic_version") == [("9999",)]
 
 
+def below_a_file(path: Path) -> None:
+    path.parent.write_text("")
+
+
 @pytest.mark.parametrize(
     "make",
-    [lambda path: path.mkdir(), lambda path: path.write_text("dear diary " * 100)],
-    ids=["a folder", "a text"],
+    [
+        lambda path: path.mkdir(),
+        lambda path: path.write_text("dear diary " * 100),
+        below_a_file,
+    ],
+    ids=["a folder", "a text", "below a file"],
 )
 async def test_a_path_that_is_no_database_is_said_in_a_sentence(
     tmp_path: Path, make: Callable[[Path], object]
 ) -> None:
-    path = tmp_path / "easel.db"
+    path = tmp_path / "there" / "easel.db"
+    if make is not below_a_file:
+        path.parent.mkdir()
     make(path)
     with pytest.raises(StartupError) as refused:
         async with open_database(f"sqlite:///{path}"):

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from tests.store.bench import ADA, SERVER, Bench
+from tests.store.bench import ADA, MODERATION, SERVER, Bench
 
 NEW_ENTRY = "INSERT INTO entries VALUES (NULL, 7, 1, '{}', 0, 0, NULL, {}, 0)"
 
@@ -74,7 +74,7 @@ async def test_ids_as_large_as_discords_are_kept(bench: Bench) -> None:
 
 async def test_amounts_are_integers_everywhere(bench: Bench) -> None:
     job = await bench.delivering(1_000, None)
-    await bench.jobs.undeliverable(job, job.created_at)
+    await bench.jobs.refund(job, MODERATION, job.created_at)
     columns = {
         "accounts": ("allowance_ucr", "grant_ucr"),
         "entries": ("allowance_ucr", "grant_ucr"),

@@ -18,8 +18,8 @@ from referencing.jsonschema import DRAFT202012
 
 from bot.playground.discord import ApiRequest
 
-#: From the root of the project; DISCORD_OPENAPI takes its place.
-DEFAULT_PATH = Path("../shared/discord/openapi.json")
+#: Looked for in the folders beside the project; DISCORD_OPENAPI takes its place.
+DOCUMENT = "*/discord/openapi.json"
 ROOT = Path(__file__).parents[2]
 #: Requests that were refused as wrong, or as leading nowhere, need not be right.
 REFUSED_STATUS = (400, 404)
@@ -65,8 +65,9 @@ class DiscordSpec:
 @cache
 def discord_spec() -> DiscordSpec | None:
     """Return the document, or None where there is no copy."""
-    path = Path(os.environ.get("DISCORD_OPENAPI") or ROOT / DEFAULT_PATH)
-    return DiscordSpec(path) if path.is_file() else None
+    named = os.environ.get("DISCORD_OPENAPI")
+    path = Path(named) if named else next(ROOT.parent.glob(DOCUMENT), None)
+    return DiscordSpec(path) if path and path.is_file() else None
 
 
 def require_spec() -> DiscordSpec:

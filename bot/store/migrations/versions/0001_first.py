@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("claims", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_owner", sa.String(length=40), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
@@ -70,6 +71,9 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state IN ('queued', 'running', 'delivering')"),
             postgresql_where=sa.text("state IN ('queued', 'running', 'delivering')"),
+        )
+        batch_op.create_index(
+            "ix_jobs_member", ["server_id", "user_id", "created_at"], unique=False
         )
 
     op.create_table(
@@ -103,6 +107,16 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_synced_commands")),
     )
+    op.create_table(
+        "turns",
+        sa.Column("server_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("server_id", "user_id", name=op.f("pk_turns")),
+    )
+    with op.batch_alter_table("turns", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_turns_turn"), ["turn"], unique=False)
+
     op.create_table(
         "entries",
         sa.Column("id", sa.Integer(), nullable=False),

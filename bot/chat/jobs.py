@@ -1,0 +1,116 @@
+"""What members do with their jobs: cancel one, look back, fetch images that could not be posted."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import buttons, render, replies, wire
+from bot.chat.fitting import fit
+from bot.chat.messenger import MESSAGE_BYTES_MAX, open_files
+from bot.domain.jobs import Job
+from bot.domain.ports import Clock, ImageFile, Jobs
+from bot.engine.images import stored_image
+from bot.errors import StepLost
+
+log = logging.getLogger(__name__)
+
+#: buttons that fit in a message's first row
+BUTTONS_MAX = 5
+
+
+class JobCommands:
+    """
+    Args:
+        folder: where stored images lie.
+    """
+
+    def __init__(self, jobs: Jobs, clock: Clock, folder: Path) -> None:
+        self._jobs = jobs
+        self._clock = clock
+        self._folder = folder
+
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
+        tree.add_command(
+            app_commands.Command(
+                name="history",
+                description="Your latest images here, and those that could not be posted",
+                callback=self._history,
+            )
+        )
+        presses[buttons.CANCEL] = self._cancel
+        presses[buttons.IMAGES] = self._images
+
+    async def _history(self, interaction: discord.Interaction[Any]) -> None:
+        jobs = await self._jobs.history(interaction.guild_id or 0, interaction.user.id)
+        kept = [
+            buttons.images(job.id, f"Images of {job.created_at:%d %b %H:%M} UTC")
+            for job in jobs
+            if await self._kept(job)
+        ]
+        await wire.answer(
+            interaction,
+            embed=render.history(jobs),
+            ephemeral=True,
+            view=buttons.view(*kept[:BUTTONS_MAX]) if kept else None,
+        )
+
+    async def _cancel(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        job = await self._own_job(interaction, job_id, moderators=True)
+        if job is None:
+            return
+        try:
+            job = await self._jobs.cancel(job_id, self._clock.now())
+        except StepLost:
+            await wire.tell(interaction, replies.TOO_LATE)
+            return
+        log.info("job cancelled", extra={"job_id": job_id, "action": "job_cancelled"})
+        try:
+            await wire.update(interaction, embed=render.cancelled(job))
+        except wire.CallFailed as error:
+            log.info("cancelling not shown: %s", error, extra={"job_id": job_id})
+
+    async def _images(self, interaction: discord.Interaction[Any], job_id: str) -> None:
+        job = await self._own_job(interaction, job_id, moderators=False)
+        if job is None:
+            return
+        images = await self._kept(job)
+        if not images:
+            await wire.tell(interaction, replies.IMAGES_GONE)
+            return
+        await wire.defer(interaction, ephemeral=True)
+        fitted = await fit(images, interaction.filesize_limit, MESSAGE_BYTES_MAX)
+        try:
+            await wire.call(
+                lambda: interaction.edit_original_response(attachments=open_files(job, fitted))
+            )
+        finally:
+            fitted.remove()
+
+    async def _own_job(
+        self, interaction: discord.Interaction[Any], job_id: str, *, moderators: bool
+    ) -> Job | None:
+        """The job, if this member may touch it; whoever may not is told so."""
+        job = await self._jobs.find(job_id)
+        if job is None:
+            await wire.tell(interaction, replies.UNKNOWN_BUTTON)
+            return None
+        moderates = moderators and interaction.permissions.manage_messages
+        if interaction.user.id != job.user_id and not moderates:
+            await wire.tell(interaction, replies.NOT_YOURS)
+            return None
+        return job
+
+    async def _kept(self, job: Job) -> list[ImageFile]:
+        """Images of an ended job that are still on disk."""
+        if job.finished_at is None:
+            return []
+        found = [stored_image(self._folder, task) for task in await self._jobs.tasks(job.id)]
+        return await asyncio.to_thread(
+            lambda: [image for image in found if image and image.path.exists()]
+        )
