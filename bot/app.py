@@ -78,7 +78,7 @@ class App:
             finally:
                 # First the work, which still has things to say on Discord.
                 await _end(working)
-                await self.client.close()
+                await wire.close(self.client)
                 await _end(gateway)
             for ended in (gateway, working):
                 if not ended.cancelled():

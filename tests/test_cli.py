@@ -205,6 +205,48 @@ async def test_a_job_under_way_goes_on_after_the_process_is_killed(
     assert (await easel(tmp_path, "ledger", "audit", **environment)).status == 0
 
 
+async def test_a_stop_leaves_a_job_that_waits_as_it_is(
+    tmp_path: Path,
+    environment: dict[str, str],
+    discord: PlaygroundDiscord,
+    providers: PlaygroundProviders,
+) -> None:
+    providers.studio.latency_s = 1e9
+    polled = Hold(until=asyncio.Event())
+    providers.faults.add(Call.POLL, polled)
+    process = await start(tmp_path, "run", **environment)
+    await discord.wait_until_ready()
+    call = await discord.run_command("Ada", "studio", "imagine", {"prompt": "a lantern"})
+    await polled.reached.wait()
+    polled.until.set()
+    process.send_signal(signal.SIGTERM)
+    ended = await end(process)
+
+    assert ended.status == 0, ended
+    assert "job left for the next start" in ended.err
+    assert "Drawing" in str((await call.response()).embeds)
+
+
+async def test_a_second_signal_ends_the_process_at_once(
+    tmp_path: Path,
+    environment: dict[str, str],
+    discord: PlaygroundDiscord,
+    providers: PlaygroundProviders,
+) -> None:
+    submitted = Hold(until=asyncio.Event())
+    providers.faults.add(Call.CREATE, submitted)
+    process = await start(tmp_path, "run", **environment)
+    await discord.wait_until_ready()
+    await discord.run_command("Ada", "studio", "imagine", {"prompt": "a lantern"})
+    await submitted.reached.wait()
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    ended = await end(process)
+    submitted.until.set()
+
+    assert ended.status == 1
+
+
 async def test_the_audit_names_what_does_not_agree(tmp_path: Path) -> None:
     assert (await easel(tmp_path, "migrate")).status == 0
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'data' / 'easel.db'}")

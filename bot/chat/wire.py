@@ -30,6 +30,8 @@ T = TypeVar("T")
 TRIES_MAX = 3
 #: seconds for one try, with discord.py's own repetitions and the waits that Discord asks for
 CALL_S_MAX = 120.0
+#: seconds for the end of the gateway's connections
+CLOSE_S_MAX = 2.0
 #: seconds before the second try; doubles
 RETRY_WAIT_S = 0.5
 #: seconds before the next try to log in; doubles up to the maximum
@@ -193,6 +195,15 @@ async def run(client: discord.AutoShardedClient, token: str) -> None:
     except Exception as error:
         # A client that closed itself cannot be used again; a fresh process can, and its jobs go on.
         raise GatewayLost(f"the connection to Discord ended for good: {error!r}") from error
+
+
+async def close(client: discord.AutoShardedClient) -> None:
+    """Say goodbye to the gateway, but do not wait for long for its answer."""
+    try:
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await client.close()
+    except TimeoutError:
+        log.warning("Discord's gateway did not say goodbye", extra={"action": "close_timeout"})
 
 
 async def _log_in(client: discord.AutoShardedClient, token: str) -> None:

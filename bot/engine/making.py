@@ -334,4 +334,10 @@ def _log_provider(job: Job, task: Task, error: ProviderError) -> None:
 
 
 def _fields(job: Job, task: Task, action: str) -> dict[str, object]:
-    return {"job_id": job.id, "task_id": task.id, "route": task.route_id, "action": action}
+    return {
+        "job_id": job.id,
+        "task_id": task.id,
+        "route": task.route_id,
+        "provider_task_id": task.provider_task_id,
+        "action": action,
+    }

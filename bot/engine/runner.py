@@ -39,7 +39,7 @@ DELIVERY_WAIT_S_MAX = 300.0
 KEEP = timedelta(days=7)
 TIDY_EVERY_S = 3_600.0
 #: seconds that short steps get to finish when the process is asked to stop
-STOP_GRACE_S = 8.0
+STOP_GRACE_S = 6.0
 
 
 class Runner:

@@ -11,6 +11,8 @@ from bot.errors import StartupError
 
 #: seconds a check may take before it counts as failed
 CHECK_TIMEOUT_S = 2.0
+#: seconds that open connections get when the process stops
+STOP_S = 0.5
 
 Check = Callable[[], Awaitable[bool]]
 
@@ -30,7 +32,7 @@ async def serve_health(host: str, port: int, checks: Mapping[str, Check]) -> Asy
     app = web.Application()
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", partial(_readyz, checks))
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
     await runner.setup()
     try:
         try:

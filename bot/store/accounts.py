@@ -1,15 +1,15 @@
 """Accounts and their entries: read, change within a transaction, audit."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Microcredits
+from bot.domain.jobs import JobState
 from bot.domain.ledger import Account, Change, Entry, EntryKind, Period, period_start, refill
 from bot.store.database import Database
-from bot.store.schema import accounts, entries
+from bot.store.schema import accounts, entries, jobs
 
 
 class AccountStore:
@@ -75,7 +75,12 @@ class AccountStore:
 
 
 async def audit(database: Database) -> list[str]:
-    """Recompute every balance from the entries; each difference is a sentence."""
+    """Recompute balances, and what each job took, from the entries; each difference a sentence."""
+    async with database.reading() as connection:
+        return await _wrong_balances(connection) + await _wrong_charges(connection)
+
+
+async def _wrong_balances(connection: AsyncConnection) -> list[str]:
     sums = (
         sa.select(
             entries.c.server_id,
@@ -94,18 +99,41 @@ async def audit(database: Database) -> list[str]:
         sa.func.coalesce(sums.c.allowance_ucr, 0).label("allowance_explained"),
         sa.func.coalesce(sums.c.grant_ucr, 0).label("grant_explained"),
     ]
-    async with database.reading() as connection:
-        rows = await connection.execute(sa.select(accounts, *explained).select_from(joined))
-        return [
-            f"Member {row.user_id} in server {row.server_id}: {part} is {balance}, its entries"
-            f" add up to {explanation}."
-            for row in rows
-            for part, balance, explanation in (
-                ("allowance", row.allowance_ucr, row.allowance_explained),
-                ("grant", row.grant_ucr, row.grant_explained),
-            )
-            if balance != explanation
-        ]
+    rows = await connection.execute(sa.select(accounts, *explained).select_from(joined))
+    return [
+        f"Member {row.user_id} in server {row.server_id}: {part} is {balance}, its entries"
+        f" add up to {explanation}."
+        for row in rows
+        for part, balance, explanation in (
+            ("allowance", row.allowance_ucr, row.allowance_explained),
+            ("grant", row.grant_ucr, row.grant_explained),
+        )
+        if balance != explanation
+    ]
+
+
+async def _wrong_charges(connection: AsyncConnection) -> list[str]:
+    """A job under way holds its quote, an ended one took its cost, a cancelled one nothing."""
+    due = sa.case(
+        (jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING)), jobs.c.quote_ucr),
+        else_=sa.func.coalesce(jobs.c.cost_ucr, 0),
+    )
+    taken = sa.func.coalesce(-sa.func.sum(entries.c.allowance_ucr + entries.c.grant_ucr), 0)
+    rows = await connection.execute(
+        sa.select(jobs.c.id, jobs.c.state, due.label("due"), taken.label("taken"))
+        .outerjoin(
+            entries,
+            # What expires on coming back was given back all the same.
+            (entries.c.job_id == jobs.c.id) & (entries.c.kind != EntryKind.EXPIRE),
+        )
+        .group_by(jobs.c.id)
+        .having(due != taken)
+    )
+    return [
+        f"Job {row.id} is {row.state}: it should have taken {row.due},"
+        f" its entries take {row.taken}."
+        for row in rows
+    ]
 
 
 async def list_entries(database: Database) -> list[tuple[datetime, Entry]]:
@@ -134,7 +162,3 @@ def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
         kind=EntryKind(values.pop("kind")),
         **{key: values[key] for key in values if key not in ("id", "created_at")},
     )
-
-
-def total(changes: Iterable[Entry]) -> int:
-    return sum(entry.allowance_ucr + entry.grant_ucr for entry in changes)

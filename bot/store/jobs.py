@@ -224,34 +224,35 @@ class JobStore:
             return await self._end_making(connection, task.job_id, now)
 
     async def finish(self, job: Job, message_id: int | None, now: datetime) -> Job:
-        state = JobState.FAILED if job.problem else JobState.DONE
         async with self._database.transaction() as connection:
+            failure = await connection.scalar(sa.select(jobs.c.failure).where(jobs.c.id == job.id))
             return await self._advance(
                 connection,
                 job.id,
                 JobState.DELIVERING,
-                state,
+                JobState.FAILED if failure else JobState.DONE,
                 finished_at=now,
                 message_id=message_id or job.message_id,
             )
 
     async def refund(self, job: Job, problem: Problem, now: datetime) -> Job:
         async with self._database.transaction() as connection:
-            refunded = await connection.execute(
-                sa.update(jobs)
-                .where(jobs.c.id == job.id, jobs.c.state == JobState.DELIVERING)
-                .values(failure=problem.failure, detail=problem.detail, cost_ucr=0)
-                .returning(jobs)
-            )
-            row = refunded.one_or_none()
-            if row is None:
+            delivering = (jobs.c.id == job.id) & (jobs.c.state == JobState.DELIVERING)
+            cost = await connection.scalar(sa.select(jobs.c.cost_ucr).where(delivering))
+            if cost is None:
                 raise StepLost(f"job {job.id} is no longer delivering")
-            of_job = await self._accounts.job_entries(connection, job.id)
-            if job.cost_ucr and EntryKind.SETTLE in of_job and EntryKind.REFUND not in of_job:
+            if cost:
+                of_job = await self._accounts.job_entries(connection, job.id)
                 account = await self._accounts.open(connection, job.server_id, job.user_id, now)
                 change = ledger.refund(account, of_job[EntryKind.HOLD], of_job[EntryKind.SETTLE])
                 await self._accounts.apply(connection, change, now)
-            return read_job(row)
+            refunded = await connection.execute(
+                sa.update(jobs)
+                .where(delivering)
+                .values(failure=problem.failure, detail=problem.detail, cost_ucr=0)
+                .returning(jobs)
+            )
+            return read_job(refunded.one())
 
     def _leased(self, values: dict[str, Any], now: datetime) -> dict[str, Any]:
         return values | {
@@ -273,7 +274,12 @@ class JobStore:
         assert state in TASK_STEPS[task.state], f"{task.state} -> {state} is no step of a task"
         updated = await connection.execute(
             sa.update(tasks)
-            .where(tasks.c.id == task.id, tasks.c.state == task.state)
+            # The submits too: a task may come back to a state, but never with the same count.
+            .where(
+                tasks.c.id == task.id,
+                tasks.c.state == task.state,
+                tasks.c.submits == task.submits,
+            )
             .values(state=state, **values)
             .returning(tasks)
         )

@@ -63,8 +63,16 @@ async def test_entries_are_listed_oldest_first_with_their_time(bench: Bench) -> 
             "Member 2 in server 7: grant is 5, its entries add up to 0.",
         ),
         (
-            "DELETE FROM entries WHERE user_id = 1",
-            "Member 1 in server 7: allowance is 940000, its entries add up to 0.",
+            "DELETE FROM entries WHERE user_id = 1 AND job_id IS NULL",
+            "Member 1 in server 7: allowance is 940000, its entries add up to -60000.",
+        ),
+        (
+            "UPDATE jobs SET quote_ucr = 70000 WHERE id = 'first'",
+            "Job first is queued: it should have taken 70000, its entries take 60000.",
+        ),
+        (
+            "UPDATE jobs SET state = 'cancelled', finished_at = 1 WHERE id = 'second'",
+            "Job second is cancelled: it should have taken 0, its entries take 60000.",
         ),
     ],
 )
