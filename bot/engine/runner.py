@@ -114,6 +114,9 @@ class Runner:
                 return
             if job is None:
                 return
+            if job.id in self._running:
+                # This process stood still for longer than a lease, and goes on with it now.
+                continue
             log.info("job claimed", extra=_fields(job, "job_claimed"))
             carrying = asyncio.create_task(self._carry(job), name=job.id)
             self._running[job.id] = carrying
