@@ -21,6 +21,7 @@ from bot.chat.moderation import SettingsCommands
 from bot.domain.catalog import Catalog, parse_catalog
 from bot.domain.ports import Clock, Provider
 from bot.engine.accept import Acceptance
+from bot.engine.images import remove_fetched
 from bot.engine.making import Making
 from bot.engine.runner import Runner
 from bot.engine.stopping import StoppableClock
@@ -123,6 +124,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
         jobs = JobStore(database, accounts, caps, owner=secrets.token_hex(8))
         # SQLite serves one process: whoever held a lease before this start is dead.
         await jobs.free_leases()
+        remove_fetched(folder)
         providers = await stack.enter_async_context(open_providers(settings))
         fetcher = await stack.enter_async_context(
             Fetcher(allow_private_addresses=settings.allow_private_addresses)

@@ -11,7 +11,7 @@ from discord import app_commands
 from bot.chat import buttons, render, replies, wire
 from bot.chat.fitting import fit
 from bot.chat.messenger import MESSAGE_BYTES_MAX, open_files
-from bot.domain.jobs import Job
+from bot.domain.jobs import Job, JobState
 from bot.domain.ports import Clock, ImageFile, Jobs
 from bot.engine.images import stored_image
 from bot.errors import StepLost
@@ -67,8 +67,10 @@ class JobCommands:
         try:
             job = await self._jobs.cancel(job_id, self._clock.now())
         except StepLost:
-            await wire.tell(interaction, replies.TOO_LATE)
-            return
+            job = await self._jobs.job(job_id)
+            if job.state is not JobState.CANCELLED:
+                await wire.tell(interaction, replies.TOO_LATE)
+                return
         log.info("job cancelled", extra={"job_id": job_id, "action": "job_cancelled"})
         try:
             await wire.update(interaction, embed=render.cancelled(job))
@@ -107,8 +109,8 @@ class JobCommands:
         return job
 
     async def _kept(self, job: Job) -> list[ImageFile]:
-        """Images of an ended job that are still on disk."""
-        if job.finished_at is None:
+        """Images of an ended job that were kept for its member and are still on disk."""
+        if not job.keeps_images:
             return []
         found = [stored_image(self._folder, task) for task in await self._jobs.tasks(job.id)]
         return await asyncio.to_thread(

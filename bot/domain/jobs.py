@@ -127,6 +127,8 @@ class Job:
     #: how often it was taken on, by this process or another
     claims: int = 0
     finished_at: datetime | None = None
+    #: its images stay on disk for the member: they were posted smaller, or not at all
+    keeps_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What the engine needs from the outside, as Protocols; nothing here knows a vendor or Discord."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -214,8 +214,16 @@ class Jobs(Protocol):
         """The task gives no image. With the job's last task, its hold ends."""
         ...
 
-    async def finish(self, job: Job, message_id: int | None, now: datetime) -> Job:
+    async def finish(
+        self, job: Job, message_id: int | None, now: datetime, *, keeps_images: bool = False
+    ) -> Job:
         """The member has been told: the job is done or failed."""
+        ...
+
+    async def cancelled_since(self, since: datetime) -> list[Job]: ...
+
+    async def without_use(self, job_ids: Collection[str]) -> set[str]:
+        """Of these jobs, those that have ended and keep no images."""
         ...
 
     async def refund(self, job: Job, problem: Problem, now: datetime) -> Job:

@@ -1,9 +1,23 @@
-"""Where stored images lie."""
+"""The folder of images in flight: what lies there, and under which names."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.domain.jobs import Task
 from bot.domain.ports import ImageFile, ImageFormat
+
+#: ending of a file that is still being fetched, or has not been checked
+FETCHED = ".fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of a job in the folder."""
+
+    path: Path
+    job_id: str
+    stored_at: datetime
 
 
 def stored_image(folder: Path, task: Task) -> ImageFile | None:
@@ -18,3 +32,22 @@ def stored_image(folder: Path, task: Task) -> ImageFile | None:
         height_px=task.height_px or 0,
         size_bytes=task.size_bytes or 0,
     )
+
+
+def stored_images(folder: Path) -> list[Stored]:
+    """Every image in the folder; blocks."""
+    return [
+        Stored(
+            path=path,
+            job_id=path.stem.partition("-")[0],
+            stored_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+        )
+        for path in folder.glob("*-*.*")
+        if path.suffix != FETCHED
+    ]
+
+
+def remove_fetched(folder: Path) -> None:
+    """What a dead process was fetching; whoever goes on with it fetches it anew. Blocks."""
+    for path in folder.glob(f"*{FETCHED}"):
+        path.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from bot.domain.ports import (
     Provider,
 )
 from bot.domain.requests import REFERENCE_BYTES_MAX, REFERENCE_PIXELS_MAX
+from bot.engine.images import FETCHED
 from bot.errors import (
     FetchFailed,
     ProviderBusy,
@@ -201,7 +202,7 @@ class Making:
         raise Ended(Failure.TIMED_OUT)
 
     async def _store(self, task: Task, finished: Finished) -> ImageFile:
-        path = self._folder / f"{task.id}.fetched"
+        path = self._folder / f"{task.id}{FETCHED}"
         try:
             image = await _fetch(self._fetcher, self._clock, finished.links[0], path, RESULT_LIMITS)
         except UnusableImage as error:
@@ -246,7 +247,7 @@ class References:
 
     async def _transfer(self, provider: Provider, index: int) -> str:
         reference = self._job.request.references[index]
-        path = self._folder / f"{self._job.id}-reference{index + 1}.fetched"
+        path = self._folder / f"{self._job.id}-reference{index + 1}{FETCHED}"
         async with self._at_once:
             try:
                 image = await _fetch(

@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.domain.jobs import OPEN_TASK_STATES, Failure, Job, JobState, Problem, Task, TaskState
 from bot.domain.ports import Accounts, Delivered, ImageFile, Jobs, Messenger
 from bot.domain.queue import QueuePlace
-from bot.engine.images import stored_image
+from bot.engine.images import stored_image, stored_images
 from bot.engine.making import Making, all_of
 from bot.engine.stopping import StoppableClock, Stopped
 from bot.errors import DeliveryError, StepLost
@@ -38,6 +38,8 @@ DELIVERY_WAIT_S_MAX = 300.0
 #: images that could not be posted, or not at their full size, are kept for their member
 KEEP = timedelta(days=7)
 TIDY_EVERY_S = 3_600.0
+#: how far back the members of cancelled jobs are told so at a start; their tokens live no longer
+TELL_CANCELLED = timedelta(minutes=15)
 #: seconds that short steps get to finish when the process is asked to stop
 STOP_GRACE_S = 6.0
 
@@ -94,6 +96,8 @@ class Runner:
             asyncio.create_task(_every(TIDY_EVERY_S, self._tidy)),
         ]
         try:
+            await self._tidy()
+            await self._tell_cancelled()
             while True:
                 self._due.clear()
                 await self._claim()
@@ -143,8 +147,18 @@ class Runner:
         self._places = shown
 
     async def _tidy(self) -> None:
-        oldest = (self._clock.now() - KEEP).timestamp()
-        await asyncio.to_thread(_remove_older, self._folder, oldest)
+        """Remove what a crash after a delivery left, and what was kept for long enough."""
+        oldest = self._clock.now() - KEEP
+        stored = await asyncio.to_thread(stored_images, self._folder)
+        without_use = await self._jobs.without_use({image.job_id for image in stored})
+        for image in stored:
+            if image.job_id in without_use or image.stored_at < oldest:
+                image.path.unlink(missing_ok=True)
+
+    async def _tell_cancelled(self) -> None:
+        """Of jobs that were cancelled just before the last end: their members may not know yet."""
+        for job in await self._jobs.cancelled_since(self._clock.now() - TELL_CANCELLED):
+            await self._show_cancelled(job)
 
     async def _stop(self) -> None:
         """End every wait at once, let what is between two commits finish, cancel the rest."""
@@ -234,7 +248,9 @@ class Runner:
         if delivered is None:
             await self._fail_undelivered(job)
             return
-        await self._jobs.finish(job, delivered.message_id, self._clock.now())
+        await self._jobs.finish(
+            job, delivered.message_id, self._clock.now(), keeps_images=delivered.reduced
+        )
         log.info("job delivered", extra=_fields(job, "job_delivered"))
         if not delivered.reduced:
             _remove(images)
@@ -261,7 +277,7 @@ class Runner:
         log.error("job undeliverable", extra=_fields(job, "job_undeliverable"))
         problem = job.problem or Problem(Failure.UNDELIVERABLE)
         job = await self._jobs.refund(job, problem, self._clock.now())
-        return await self._jobs.finish(job, None, self._clock.now())
+        return await self._jobs.finish(job, None, self._clock.now(), keeps_images=True)
 
 
 async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
@@ -285,12 +301,6 @@ async def _within(seconds: float, event: asyncio.Event) -> None:
 def _remove(images: Sequence[ImageFile]) -> None:
     for image in images:
         image.path.unlink(missing_ok=True)
-
-
-def _remove_older(folder: Path, oldest_s: float) -> None:
-    for path in folder.iterdir():
-        if path.stat().st_mtime < oldest_s:
-            path.unlink(missing_ok=True)
 
 
 def _fields(job: Job, action: str) -> dict[str, object]:

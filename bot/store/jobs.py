@@ -1,6 +1,6 @@
 """Jobs and tasks: accept, claim, advance; every step is one transaction guarded by its state."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -223,7 +223,9 @@ class JobStore:
             )
             return await self._end_making(connection, task.job_id, now)
 
-    async def finish(self, job: Job, message_id: int | None, now: datetime) -> Job:
+    async def finish(
+        self, job: Job, message_id: int | None, now: datetime, *, keeps_images: bool = False
+    ) -> Job:
         async with self._database.transaction() as connection:
             failure = await connection.scalar(sa.select(jobs.c.failure).where(jobs.c.id == job.id))
             return await self._advance(
@@ -233,7 +235,26 @@ class JobStore:
                 JobState.FAILED if failure else JobState.DONE,
                 finished_at=now,
                 message_id=message_id or job.message_id,
+                keeps_images=keeps_images,
             )
+
+    async def cancelled_since(self, since: datetime) -> list[Job]:
+        async with self._database.reading() as connection:
+            rows = await connection.execute(
+                sa.select(jobs).where(
+                    jobs.c.state == JobState.CANCELLED, jobs.c.finished_at >= since
+                )
+            )
+            return [read_job(row) for row in rows]
+
+    async def without_use(self, job_ids: Collection[str]) -> set[str]:
+        async with self._database.reading() as connection:
+            rows = await connection.execute(
+                sa.select(jobs.c.id).where(
+                    jobs.c.id.in_(job_ids), jobs.c.finished_at.is_not(None), ~jobs.c.keeps_images
+                )
+            )
+            return {row.id for row in rows}
 
     async def refund(self, job: Job, problem: Problem, now: datetime) -> Job:
         async with self._database.transaction() as connection:

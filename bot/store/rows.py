@@ -51,6 +51,7 @@ def read_job(row: Row) -> Job:
         problem=_problem(row),
         claims=row.claims,
         finished_at=row.finished_at,
+        keeps_images=row.keeps_images,
     )
 
 

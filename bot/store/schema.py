@@ -97,6 +97,7 @@ jobs = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime),
+    sa.Column("keeps_images", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("claims", sa.Integer, nullable=False, server_default="0"),
     # who works on it, and until when; free for anyone once the time is over
     sa.Column("lease_owner", sa.String(40)),
