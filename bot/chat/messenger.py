@@ -23,6 +23,8 @@ MESSAGE_BYTES_MAX = 25 * 1024**2 - 64 * 1024
 TOKEN_MARGIN = timedelta(seconds=20)
 #: Discord's own name for the message that answered the interaction
 ORIGINAL = cast(int, "@original")
+#: messages since the command that are looked through for one of the job's own
+HISTORY_MESSAGES_MAX = 100
 #: how often files that Discord finds too large are made smaller still
 SHRINKS_MAX = 2
 
@@ -126,6 +128,10 @@ class DiscordMessenger:
         """
         channel = self._client.get_partial_messageable(job.channel_id)
         embed.set_author(name="Asked for a while ago")
+        embed.set_footer(text=_marked(embed.footer.text or "", job))
+        before = await self._posted_before(job)
+        if before is not None:
+            return Delivered(before, fitted.reduced)
         try:
             # discord.py enforces a nonce that is given: a repeat within minutes posts nothing.
             posted = await wire.call(
@@ -144,6 +150,25 @@ class DiscordMessenger:
             raise DeliveryError(f"channel {job.channel_id}: {error}", retryable=down) from error
         await self._point_to(job, posted)
         return Delivered(posted.id, fitted.reduced)
+
+    async def _posted_before(self, job: Job) -> int | None:
+        """
+        The job's message in the channel, where a process posted it and died, or was not answered,
+        longer ago than Discord remembers a nonce. None also if the history cannot be read.
+        """
+        channel = self._client.get_partial_messageable(job.channel_id)
+
+        async def look() -> int | None:
+            async for message in channel.history(after=job.created_at, limit=HISTORY_MESSAGES_MAX):
+                for embed in message.embeds:
+                    if (embed.footer.text or "").endswith(_mark(job)):
+                        return message.id
+            return None
+
+        try:
+            return await wire.call(look)
+        except wire.CallFailed:
+            return None
 
     async def _point_to(self, job: Job, posted: discord.Message) -> None:
         """Let the status message lead to the result; it can be edited in the channel only, now."""
@@ -178,6 +203,14 @@ class DiscordMessenger:
             attachments=discord.utils.MISSING if files is None else files,
             allowed_mentions=discord.AllowedMentions.none(),
         )
+
+
+def _mark(job: Job) -> str:
+    return f"job {job.id}"
+
+
+def _marked(footer: str, job: Job) -> str:
+    return f"{footer} · {_mark(job)}" if footer else _mark(job)
 
 
 def open_files(job: Job, fitted: Fitted) -> list[discord.File]:
