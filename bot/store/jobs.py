@@ -234,7 +234,7 @@ class JobStore:
                 JobState.DELIVERING,
                 JobState.FAILED if failure else JobState.DONE,
                 finished_at=now,
-                message_id=message_id or job.message_id,
+                message_id=sa.func.coalesce(message_id, jobs.c.message_id),
                 keeps_images=keeps_images,
             )
 

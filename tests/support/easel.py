@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from bot.app import App, open_app
 from bot.demo import running
 from bot.domain.ledger import Entry, EntryKind
 from bot.playground.discord import Call, Message, PlaygroundDiscord
+from bot.playground.drawing import Picture, draw
 from bot.playground.providers import PlaygroundProviders
 from bot.settings import GivenSettings
 from bot.store.accounts import audit, list_entries
@@ -29,6 +30,16 @@ class Easel:
     providers: PlaygroundProviders
     clock: InstantClock
     folder: Path
+    settings: GivenSettings
+    #: closes the bot
+    bot: AsyncExitStack
+
+    async def restart(self) -> None:
+        """Stop the bot and start it anew on its folder; Discord and the providers go on."""
+        await self.bot.aclose()
+        self.app = await self.bot.enter_async_context(
+            open_bot(self.settings, self.clock, self.discord)
+        )
 
     async def imagine(self, member: str = "Ada", channel: str = "studio", **options: Any) -> Call:
         return await self.discord.run_command(
@@ -81,21 +92,34 @@ def said(message: Message) -> str:
 
 
 @asynccontextmanager
+async def open_bot(
+    settings: GivenSettings, clock: InstantClock, discord: PlaygroundDiscord
+) -> AsyncIterator[App]:
+    """The bot alone, at work; its books must balance in the end."""
+    async with open_app(settings, clock) as app:
+        async with running(app, discord):
+            yield app
+        assert await audit(app.database) == []
+
+
+@asynccontextmanager
 async def open_easel(
     folder: Path,
     schema: Path,
     prepare: Callable[[PlaygroundDiscord], None] = lambda _: None,
+    paint: Callable[[Picture], bytes] = draw,
     **settings: Any,
 ) -> AsyncIterator[Easel]:
     """
     Args:
         schema: a migrated database file to begin with, unless the folder has one.
         prepare: done to the playground before the bot starts.
+        paint: draws the results.
     """
     if not (folder / "easel.db").exists():
         shutil.copy(schema, folder / "easel.db")
     clock = InstantClock()
-    async with PlaygroundDiscord() as discord, PlaygroundProviders() as providers:
+    async with PlaygroundDiscord() as discord, PlaygroundProviders(paint=paint) as providers:
         prepare(discord)
         given = {
             "discord_token": SecretStr(discord.token),
@@ -107,8 +131,8 @@ async def open_easel(
             "allow_private_addresses": True,
             "ops_port": 0,
         }
-        async with open_app(GivenSettings(**(given | settings)), clock) as app:
-            async with running(app, discord):
-                yield Easel(app, discord, providers, clock, folder)
-            assert await audit(app.database) == []
+        chosen = GivenSettings(**(given | settings))
+        async with AsyncExitStack() as bot:
+            app = await bot.enter_async_context(open_bot(chosen, clock, discord))
+            yield Easel(app, discord, providers, clock, folder, chosen, bot)
         assert violations(discord.requests) == []

@@ -1,6 +1,7 @@
 """Pictures to attach."""
 
 import io
+import random
 
 from PIL import Image
 
@@ -8,6 +9,14 @@ from PIL import Image
 def picture(width_px: int = 64, height_px: int = 64, image_format: str = "PNG") -> bytes:
     file = io.BytesIO()
     Image.linear_gradient("L").resize((width_px, height_px)).convert("RGB").save(file, image_format)
+    return file.getvalue()
+
+
+def noise(side_px: int = 48) -> bytes:
+    """A PNG as large as one of its size can be, and quickly made."""
+    file = io.BytesIO()
+    pixels = random.Random(7).randbytes(side_px * side_px * 3)
+    Image.frombytes("RGB", (side_px, side_px), pixels).save(file, "PNG")
     return file.getvalue()
 
 
