@@ -100,8 +100,9 @@ class ImageCommands:
                 await wire.defer(interaction, ephemeral=request.private)
             accepted = await accepting
         except Refusal as refusal:
-            refills_at = self._refills_at(self._clock.now())
-            await wire.tell(interaction, replies.refuse(refusal, refills_at))
+            text = replies.refuse(refusal, self._refills_at(self._clock.now()))
+            public = interaction.response.is_done() and not request.private
+            await (wire.tell_instead if public else wire.tell)(interaction, text)
             return
         await self._show(interaction, accepted)
 

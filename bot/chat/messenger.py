@@ -10,7 +10,7 @@ import discord
 from bot.chat import buttons, render, wire
 from bot.chat.fitting import Fitted, fit
 from bot.domain.catalog import Catalog
-from bot.domain.jobs import Job, Task, TaskState
+from bot.domain.jobs import Job, JobState, Task, TaskState
 from bot.domain.ports import Clock, Delivered, ImageFile
 from bot.domain.queue import QueuePlace
 from bot.errors import DeliveryError
@@ -43,11 +43,12 @@ class DiscordMessenger:
     async def show_progress(
         self, job: Job, tasks: Sequence[Task], now: datetime, place: QueuePlace | None = None
     ) -> None:
-        if not self._token_lives(job):
-            return
         embed, view = self.status(job, tasks, now, place)
         try:
-            await wire.call(lambda: self._edit(job, embed, view=view))
+            if self._token_lives(job):
+                await wire.call(lambda: self._edit(job, embed, view=view))
+            elif job.state is JobState.CANCELLED:
+                await self._close_status(job, embed)
         except wire.CallFailed as error:
             log.info("progress not shown: %s", error, extra={"job_id": job.id})
 
@@ -172,15 +173,19 @@ class DiscordMessenger:
 
     async def _point_to(self, job: Job, posted: discord.Message) -> None:
         """Let the status message lead to the result; it can be edited in the channel only, now."""
-        if job.message_id is None:
+        embed = discord.Embed(description=f"The answer stands here: {posted.jump_url}")
+        try:
+            await self._close_status(job, embed)
+        except wire.CallFailed as error:
+            log.info("status message not closed: %s", error, extra={"job_id": job.id})
+
+    async def _close_status(self, job: Job, embed: discord.Embed) -> None:
+        """Edit the status message as one of the channel's, which outlives the token."""
+        if job.message_id is None or job.request.private:
             return
         channel = self._client.get_partial_messageable(job.channel_id)
         status = channel.get_partial_message(job.message_id)
-        embed = discord.Embed(description=f"The answer stands here: {posted.jump_url}")
-        try:
-            await wire.call(lambda: status.edit(embed=embed, view=None))
-        except wire.CallFailed as error:
-            log.info("status message not closed: %s", error, extra={"job_id": job.id})
+        await wire.call(lambda: status.edit(embed=embed, view=None))
 
     def _token_lives(self, job: Job) -> bool:
         return self._clock.now() < job.reply.token_expires_at - TOKEN_MARGIN

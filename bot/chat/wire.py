@@ -3,7 +3,7 @@ Where discord.py leaves a gap between us and Discord; every call that matters go
 
 What discord.py 2.7 does not handle, read in its source: a reset or closed connection surfaces as
 a raw aiohttp error; a 503 is not retried on channel routes; a lost answer makes its webhook
-adapter send a follow-up twice (so Easel sends none: it edits the original response); a session
+adapter send a follow-up twice (so no result is one: Easel edits the original response); a session
 that was invalidated, or a fixed shard count, connects to Discord's own gateway whatever REST root
 is set; a failed login is not repeated, and cannot be before the client is given a new connector.
 """
@@ -160,6 +160,20 @@ async def tell(interaction: discord.Interaction[Any], text: str) -> None:
     embed = discord.Embed(description=text)
     try:
         await answer(interaction, embed=embed, ephemeral=True)
+    except CallFailed as error:
+        log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
+
+
+async def tell_instead(interaction: discord.Interaction[Any], text: str) -> None:
+    """
+    After a public deferral: take the "thinking" away and tell this member alone.
+
+    discord.py may send a follow-up twice where an answer is lost; this one does no harm then.
+    """
+    embed = discord.Embed(description=text)
+    try:
+        await call(interaction.delete_original_response)
+        await call(lambda: interaction.followup.send(embed=embed, ephemeral=True, wait=True))
     except CallFailed as error:
         log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
 

@@ -38,8 +38,8 @@ DELIVERY_WAIT_S_MAX = 300.0
 #: images that could not be posted, or not at their full size, are kept for their member
 KEEP = timedelta(days=7)
 TIDY_EVERY_S = 3_600.0
-#: how far back the members of cancelled jobs are told so at a start; their tokens live no longer
-TELL_CANCELLED = timedelta(minutes=15)
+#: how far back the members of cancelled jobs are told so at a start
+TELL_CANCELLED = timedelta(hours=24)
 #: seconds that short steps get to finish when the process is asked to stop
 STOP_GRACE_S = 6.0
 

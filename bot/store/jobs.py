@@ -32,6 +32,8 @@ from bot.store.schema import ACTIVE, jobs, tasks
 
 #: how many jobs a member is shown
 HISTORY_SHOWN_MAX = 10
+#: the latest cancelled jobs whose members are told again at a start
+CANCELLED_MAX = 50
 #: seconds; a job whose owner has not renewed its lease for so long is free for anyone
 LEASE_S = 60
 
@@ -241,9 +243,10 @@ class JobStore:
     async def cancelled_since(self, since: datetime) -> list[Job]:
         async with self._database.reading() as connection:
             rows = await connection.execute(
-                sa.select(jobs).where(
-                    jobs.c.state == JobState.CANCELLED, jobs.c.finished_at >= since
-                )
+                sa.select(jobs)
+                .where(jobs.c.state == JobState.CANCELLED, jobs.c.finished_at >= since)
+                .order_by(jobs.c.finished_at.desc())
+                .limit(CANCELLED_MAX)
             )
             return [read_job(row) for row in rows]
 

@@ -5,6 +5,7 @@ import io
 import pytest
 from PIL import Image
 
+from bot.chat import commands
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import DM, Permission, Upload
 from tests.support.easel import Easel, said
@@ -189,3 +190,27 @@ async def test_nobody_works_on_a_job_whose_member_was_never_answered(easel: Ease
     assert not easel.providers.submissions
     [job] = await easel.rows("SELECT state FROM jobs")
     assert job.state == "cancelled"
+
+
+async def test_a_slow_acceptance_is_deferred_and_still_delivers(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "DEFER_AFTER_S", 0.0)
+    call = await easel.imagine()
+    assert await call.acknowledged() == 5
+    message = await easel.finished(call)
+
+    assert message.attachments
+    assert len(easel.discord.messages_for("Ben", "studio")) == 1
+
+
+async def test_a_refusal_after_a_public_deferral_is_for_the_member_alone(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "DEFER_AFTER_S", 0.0)
+    call = await easel.imagine(model="gpt-image-2")
+    assert await call.acknowledged() == 5
+    message = await call.until(lambda message: "has no NSFW filter" in said(message))
+
+    assert message.is_ephemeral
+    assert easel.discord.messages_for("Ben", "studio") == []
