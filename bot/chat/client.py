@@ -85,7 +85,7 @@ class EaselClient(discord.AutoShardedClient):
             await press(interaction, job_id)
         except Exception:
             log.exception("press failed", extra={"action": "press_failed", "button": action})
-            await wire.tell(interaction, replies.INTERNAL)
+            await wire.tell(interaction, replies.PRESS_FAILED)
 
     async def _sync(self, server: discord.Object | None) -> None:
         """Global commands may be written 200 times a day (Discord docs): only when they changed."""

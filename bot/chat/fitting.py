@@ -1,6 +1,7 @@
 """Makes images small enough for Discord: re-encoded first, then scaled, off the event loop."""
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,8 @@ def _copy(image: ImageFile, size_bytes_max: int) -> Path:
     # Imported here: most processes never need it.
     from PIL import Image
 
-    path = image.path.with_name(f"{image.path.stem}.fitted.webp")
+    # Two may fit the same image at once, each for a message of its own.
+    path = image.path.with_name(f"{image.path.stem}.{secrets.token_hex(4)}.webp")
     with Image.open(image.path) as original:
         picture = original.convert("RGBA" if original.has_transparency_data else "RGB")
     for _ in range(COPIES_MAX):

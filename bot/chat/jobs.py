@@ -55,7 +55,7 @@ class JobCommands:
         ]
         await wire.answer(
             interaction,
-            embed=render.history(jobs),
+            embed=render.history(jobs, images=bool(kept)),
             ephemeral=True,
             view=buttons.view(*kept[:BUTTONS_MAX]) if kept else None,
         )

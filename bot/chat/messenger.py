@@ -95,7 +95,7 @@ class DiscordMessenger:
                 message = await wire.call(lambda: self._edit(job, embed, open_files(job, fitted)))
                 return Delivered(message.id, fitted.reduced)
             except wire.CallFailed as error:
-                if error.trouble is wire.Trouble.TOO_LARGE:
+                if error.trouble is wire.Trouble.TOO_LARGE and fitted.paths:
                     raise
                 if error.trouble is wire.Trouble.DOWN:
                     # It may have had its effect, so the channel would show the result twice.
@@ -145,7 +145,7 @@ class DiscordMessenger:
                 )
             )
         except wire.CallFailed as error:
-            if error.trouble is wire.Trouble.TOO_LARGE:
+            if error.trouble is wire.Trouble.TOO_LARGE and fitted.paths:
                 raise
             down = error.trouble is wire.Trouble.DOWN
             raise DeliveryError(f"channel {job.channel_id}: {error}", retryable=down) from error

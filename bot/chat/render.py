@@ -136,10 +136,17 @@ def account(account: Account, *, allowance_ucr: int, refills_at: datetime) -> di
     return embed
 
 
-def history(jobs: Sequence[Job]) -> discord.Embed:
-    """A member's jobs, newest first."""
+def history(jobs: Sequence[Job], *, images: bool) -> discord.Embed:
+    """
+    A member's jobs, newest first.
+
+    Args:
+        images: some of them have images to give out.
+    """
     embed = discord.Embed(colour=WORKING, title="Your latest images here")
     embed.description = "\n".join(map(_history_line, jobs)) or "None yet: try `/imagine`."
+    if images:
+        embed.set_footer(text="The buttons give images as large as Discord takes where you press.")
     return embed
 
 

@@ -48,6 +48,8 @@ FAILURES = {
 
 #: for a defect of ours while a command is answered
 INTERNAL = f"{FAILURES[Failure.INTERNAL]} {NOTHING_CHARGED}"
+#: the same for a button, whose job may have been charged long ago
+PRESS_FAILED = FAILURES[Failure.INTERNAL]
 OUTDATED_COMMAND = (
     "Discord sent this command without a part it needs, such as the image to edit."
     f" Restart Discord to reload its commands and try again. {NOTHING_CHARGED}"

@@ -74,6 +74,9 @@ class Runner:
         self._running_max = running_max
         self._progress_every_s = progress_every_s
         self._queue_every_s = queue_every_s
+        #: updates of places in the queue that are under way; whoever claims such a job lets its
+        #: update land before painting over it
+        self._updates: dict[str, asyncio.Task[None]] = {}
         #: what those who wait were last told; only for the eyes
         self._places: dict[str, QueuePlace | None] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -139,12 +142,21 @@ class Runner:
         shown = {job.id: self._places.get(job.id) for job, _ in queue}
         moved = [(job, place) for job, place in queue if shown[job.id] != place]
         for job, place in moved[:QUEUE_SHOWN_MAX]:
-            # The look at the queue may be old by now, and a result is not to be painted over.
-            if (await self._jobs.job(job.id)).state is JobState.QUEUED:
-                tasks = await self._jobs.tasks(job.id)
-                await self._messenger.show_progress(job, tasks, self._clock.now(), place)
+            update = asyncio.create_task(self._show_place(job, place))
+            self._updates[job.id] = update
+            try:
+                await update
+            finally:
+                del self._updates[job.id]
             shown[job.id] = place
         self._places = shown
+
+    async def _show_place(self, job: Job, place: QueuePlace) -> None:
+        # The look at the queue may be old by now, and a result is not to be painted over.
+        if (await self._jobs.job(job.id)).state is JobState.QUEUED:
+            tasks = await self._jobs.tasks(job.id)
+            await self._messenger.show_progress(job, tasks, self._clock.now(), place)
+            await self._show_cancelled(job)
 
     async def _tidy(self) -> None:
         """Remove what a crash after a delivery left, and what was kept for long enough."""
@@ -227,6 +239,8 @@ class Runner:
         return await self._jobs.job(job.id)
 
     async def _show_progress(self, job: Job, ended: asyncio.Event) -> None:
+        if update := self._updates.get(job.id):
+            await asyncio.wait({update})
         # The loop is for eyes, so it follows real time, not the jobs' clock.
         while not ended.is_set():
             job = await self._jobs.job(job.id)
