@@ -16,6 +16,8 @@ from bot.demo import running
 from bot.domain.ledger import Entry, EntryKind
 from bot.playground.discord import Call, Message, PlaygroundDiscord
 from bot.playground.drawing import Picture, draw
+from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import Hold
 from bot.playground.providers import PlaygroundProviders
 from bot.settings import GivenSettings
 from bot.store.accounts import audit, list_entries
@@ -45,6 +47,19 @@ class Easel:
         return await self.discord.run_command(
             member, channel, "imagine", {"prompt": "a paper lantern"} | options
         )
+
+    @asynccontextmanager
+    async def held(self, at: ProviderCall, **options: Any) -> AsyncIterator[Call]:
+        """A job that stands at the provider's door, until this is left."""
+        gate = Hold(asyncio.Event())
+        self.providers.faults.add(at, gate)
+        call = await self.imagine(**options)
+        await call.until(lambda message: "Drawing" in said(message))
+        await gate.reached.wait()
+        try:
+            yield call
+        finally:
+            gate.until.set()
 
     async def finished(self, call: Call) -> Message:
         """The message once it shows a result or a failure, and the job is through."""

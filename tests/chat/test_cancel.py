@@ -1,0 +1,157 @@
+"""The Cancel button: free until something was submitted, for the member and for moderators."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.domain.ledger import EntryKind
+from bot.playground.discord import Call, Message, NotOfferedError, Upload
+from bot.playground.faults import Call as ProviderCall
+from tests.support.easel import Easel, said
+from tests.support.pictures import noise, picture
+
+PICTURE = noise()
+ALLOWANCE_UCR = 1_000_000
+
+
+#: what holds a job before its order: the reference that goes ahead of it
+REFERENCE = {"reference1": Upload("a.png", picture())}
+
+
+@pytest.fixture
+async def easel(opened) -> AsyncIterator[Easel]:
+    async with opened(max_running_jobs=1, paint=lambda _: PICTURE) as easel:
+        yield easel
+
+
+async def press(easel: Easel, member: str, call: Call) -> Message:
+    """What the member reads after pressing Cancel."""
+    pressed = await easel.discord.press(member, call.messages[0], label="Cancel")
+    return await pressed.response()
+
+
+async def assert_cancelled(easel: Easel, call: Call, *, orders: int) -> None:
+    """Released, said so, without a button left, and never ordered."""
+    message = await call.until(lambda message: "Cancelled" in said(message))
+    assert "Nothing was charged." in said(message)
+    await easel.idle()
+    message = call.messages[0]
+    assert "Cancelled" in said(message)
+    assert not message.components
+    jobs = await easel.rows("SELECT id FROM jobs WHERE state = 'cancelled'")
+    entries = await easel.entries(EntryKind.RELEASE)
+    assert [entry.job_id for entry in entries] == [job.id for job in jobs]
+    assert len(jobs) == 1
+    assert len(easel.providers.submissions) == orders
+
+
+async def test_a_queued_job_is_cancelled_and_the_one_that_runs_goes_on(easel: Easel) -> None:
+    async with easel.held(ProviderCall.CREATE) as running:
+        queued = await easel.imagine("Ben")
+        await queued.response()
+        message = await press(easel, "Ben", queued)
+        assert "Cancelled" in said(message)
+
+    assert (await easel.finished(running)).attachments
+    await assert_cancelled(easel, queued, orders=1)
+
+
+async def test_a_running_job_is_cancelled_while_nothing_was_ordered(easel: Easel) -> None:
+    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+        assert "Cancelled" in said(await press(easel, "Ada", call))
+
+    await assert_cancelled(easel, call, orders=0)
+    assert await easel.balance_ucr() == ALLOWANCE_UCR
+    assert (await easel.finished(await easel.imagine())).attachments
+
+
+async def test_it_is_too_late_once_the_order_is_on_its_way(easel: Easel) -> None:
+    async with easel.held(ProviderCall.CREATE) as call:
+        message = await press(easel, "Ada", call)
+        assert "too late to cancel" in said(message)
+        assert message.is_ephemeral
+
+    assert (await easel.finished(call)).attachments
+    assert await easel.balance_ucr() == ALLOWANCE_UCR - 60_000
+
+
+async def test_a_result_has_no_button_to_cancel_it(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    with pytest.raises(NotOfferedError):
+        await easel.discord.press("Ada", message, label="Cancel")
+
+
+async def test_a_stranger_cannot_cancel(easel: Easel) -> None:
+    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+        message = await press(easel, "Ben", call)
+        assert "Only whoever asked for this image" in said(message)
+        assert message.is_ephemeral
+
+    assert (await easel.finished(call)).attachments
+    assert await easel.entries(EntryKind.RELEASE) == []
+
+
+async def test_a_moderator_can(easel: Easel) -> None:
+    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+        assert "Cancelled" in said(await press(easel, "Cleo", call))
+
+    await assert_cancelled(easel, call, orders=0)
+
+
+async def test_pressing_twice_cancels_once(easel: Easel) -> None:
+    """Both presses are on their way before the first is answered."""
+    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+        message = call.messages[0]
+        presses = [await easel.discord.press("Ada", message, label="Cancel") for _ in range(2)]
+        answers = [said(await pressed.response()) for pressed in presses]
+        assert ["Cancelled" in answer for answer in answers] == [True, True]
+
+    await assert_cancelled(easel, call, orders=0)
+
+
+async def test_a_cancel_that_discord_does_not_show_counts_all_the_same(easel: Easel) -> None:
+    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+        easel.discord.faults.add(method="POST", path="/callback", reset=True, times=9)
+        await easel.discord.press("Ada", call.messages[0], label="Cancel")
+        await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'cancelled'"))
+
+    await easel.idle()
+    easel.discord.faults.clear()
+    assert await easel.balance_ucr() == ALLOWANCE_UCR
+    assert not easel.providers.submissions
+    # The worker that finds its job gone brings the message up to date.
+    assert "Cancelled" in said(call.messages[0])
+
+
+async def test_a_late_look_at_the_queue_does_not_paint_over_a_cancelled_job(
+    easel: Easel,
+) -> None:
+    """Discord is slow with the update of a place in the queue; meanwhile its job is cancelled."""
+    go_on = asyncio.Event()
+    async with easel.held(ProviderCall.CREATE):
+        queued = await easel.imagine("Ben")
+        await queued.response()
+        fault = easel.discord.faults.add(method="PATCH", path="/messages/@original", hold=go_on)
+        looking = asyncio.create_task(easel.app.runner._show_queue())
+        await easel.discord.wait_for(lambda: fault.hits == 1, "an update under way")
+        assert "Cancelled" in said(await press(easel, "Ben", queued))
+        go_on.set()
+        await looking
+        await queued.until(lambda message: "Cancelled" in said(message))
+        assert "Cancelled" in said(queued.messages[0])
+        assert not queued.messages[0].components
+
+
+async def test_the_button_works_after_a_restart_of_the_bot(easel: Easel) -> None:
+    easel.providers.studio.latency_s = 1e9
+    running = await easel.imagine()
+    await running.until(lambda message: "Drawing" in said(message))
+    queued = await easel.imagine("Ben")
+    await queued.response()
+    await easel.restart()
+
+    assert "Cancelled" in said(await press(easel, "Ben", queued))
+    await easel.until(lambda: easel.entries(EntryKind.RELEASE))
+    [job] = await easel.rows("SELECT state FROM jobs WHERE state = 'cancelled'")
+    assert job.state == "cancelled"

@@ -1,0 +1,87 @@
+"""
+The boundaries a process is killed at, derived from the ports so that none can be forgotten.
+
+`before:` and `after:` a method or function; `commit:` inside its transaction, all statements
+done; `.../call` one request to Discord within a method of the messenger; `during:` while the
+other side holds a request whose effect it has had already, or is about to have.
+"""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from bot.chat import wire
+from bot.chat.messenger import DiscordMessenger
+from bot.domain import ports
+from bot.providers.apimodels import ApiModels
+from bot.providers.fetch import Fetcher
+from bot.store.accounts import AccountStore
+from bot.store.jobs import JobStore
+
+#: name -> the port and the class behind it
+PORTS: dict[str, tuple[type, type]] = {
+    "jobs": (ports.Jobs, JobStore),
+    "accounts": (ports.Accounts, AccountStore),
+    "provider": (ports.Provider, ApiModels),
+    "fetcher": (ports.ImageFetcher, Fetcher),
+    "messenger": (ports.Messenger, DiscordMessenger),
+}
+#: ports whose methods are no boundary of a job, each with the reason
+UNWATCHED = {
+    "Clock": "a wait changes nothing",
+    "Servers": "settings: one row, no job",
+}
+#: of the ports, but never called while the bot runs
+UNREACHED = {
+    "provider.balance": "only `easel check` asks for it",
+}
+#: of bot/chat/wire.py, but no step of a job: the whole of a connection's life, and its end
+NO_STEP = {"run", "close"}
+#: what the process does with files: methods of Path
+FILES = ("rename", "unlink")
+#: points the other side can stop at, by the request it holds
+HELD = (
+    "provider.upload",
+    "provider.submit",
+    "provider.poll",
+    "fetcher.fetch",
+    "wire.answer",
+)
+
+
+def coroutines(owner: type | ModuleType) -> Iterator[str]:
+    """The public coroutine functions that are defined there."""
+    for name, value in vars(owner).items():
+        here = isinstance(owner, type) or getattr(value, "__module__", "") == owner.__name__
+        if here and not name.startswith("_") and inspect.iscoroutinefunction(value):
+            yield name
+
+
+def methods(port: str) -> list[str]:
+    """The port's, and what the class behind it offers besides."""
+    protocol, behind = PORTS[port]
+    return sorted({*coroutines(protocol), *coroutines(behind)})
+
+
+def writes(port: str, method: str) -> bool:
+    return ".transaction()" in inspect.getsource(getattr(PORTS[port][1], method))
+
+
+def wire_functions() -> list[str]:
+    return [name for name in coroutines(wire) if name not in NO_STEP]
+
+
+def all_boundaries() -> list[str]:
+    around = [f"{port}.{method}" for port in PORTS for method in methods(port)]
+    found = [f"commit:{name}" for name in around if writes(*name.split("."))]
+    around += [f"wire.{name}" for name in wire_functions() if name != "call"]
+    around += [f"messenger.{method}/call" for method in methods("messenger")]
+    around += [f"file.{name}" for name in FILES]
+    assert all(hasattr(Path, name) for name in FILES)
+    around = [name for name in around if name not in UNREACHED]
+    return [
+        *(f"{side}:{name}" for name in around for side in ("before", "after")),
+        *found,
+        *(f"during:{name}" for name in HELD),
+    ]

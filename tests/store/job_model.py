@@ -1,0 +1,213 @@
+"""What members, jobs and turns should look like, told without entries, turn numbers or SQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from bot.domain.jobs import Failure
+from tests.store.bench import NOW
+
+LEASE_S = 60
+#: server id, 0 for direct messages, and user id
+Member = tuple[int, int]
+
+
+@dataclass
+class ModelTask:
+    id: str
+    state: str = "pending"
+    submits: int = 0
+    provider_task_id: str | None = None
+    cost: int | None = None
+    failure: str | None = None
+
+
+@dataclass
+class ModelJob:
+    id: str
+    member: Member
+    route: str
+    quote: int
+    tasks: list[ModelTask]
+    #: whoever works on it, or has yet to hand it over, and until when in seconds; None: nobody
+    owner: str | None
+    lease_until: int | None
+    day: date
+    held_allowance: int
+    held_grant: int
+    state: str = "queued"
+    claims: int = 0
+    message_id: int | None = None
+    cost: int | None = None
+    failure: str | None = None
+    refunded: bool = False
+    #: what is not the member's: the whole hold, then the cost, then nothing
+    away: tuple[int, int] = (0, 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its hold has not ended yet."""
+        return self.state in ("queued", "running")
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        return self.is_open and all(task.state == "pending" for task in self.tasks)
+
+    def charge(self, cost: int) -> None:
+        """Allowance first, as it was held."""
+        from_allowance = min(cost, self.held_allowance)
+        self.away = (from_allowance, cost - from_allowance)
+
+
+@dataclass
+class ModelMember:
+    #: of the current allowance; None: never had one
+    day: date | None = None
+    allowance_given: int = 0
+    grants_given: int = 0
+
+
+@dataclass
+class Model:
+    allowance: int
+    per_user: int
+    per_server: int
+    per_route: dict[str, int]
+    members: dict[Member, ModelMember]
+    #: oldest first
+    jobs: dict[str, ModelJob] = field(default_factory=dict)
+    #: who had their turn, in order
+    served: list[Member] = field(default_factory=list)
+    #: seconds since NOW
+    now_s: int = 0
+
+    @property
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.now_s)
+
+    def refill(self, member: Member) -> None:
+        it = self.members[member]
+        if it.day != self.now.date():
+            it.day, it.allowance_given = self.now.date(), self.allowance
+
+    def balance(self, member: Member) -> tuple[int, int]:
+        """Allowance and grant: what was given, less what is away; older days' allowance is gone."""
+        it = self.members[member]
+        jobs = [job for job in self.jobs.values() if job.member == member]
+        return (
+            it.allowance_given - sum(job.away[0] for job in jobs if job.day == it.day),
+            it.grants_given - sum(job.away[1] for job in jobs),
+        )
+
+    def available(self, member: Member) -> int:
+        """What a command given now can spend."""
+        allowance, grant = self.balance(member)
+        turned = self.members[member].day != self.now.date()
+        return (self.allowance if turned else allowance) + grant
+
+    def accept(
+        self, job_id: str, member: Member, route: str, price: int, count: int, owner: str
+    ) -> None:
+        self.refill(member)
+        quote = price * count
+        from_allowance = min(quote, self.balance(member)[0])
+        job = ModelJob(
+            id=job_id,
+            member=member,
+            route=route,
+            quote=quote,
+            tasks=[ModelTask(f"{job_id}-{index}") for index in range(count)],
+            owner=owner,
+            lease_until=self.now_s + LEASE_S,
+            day=self.now.date(),
+            held_allowance=from_allowance,
+            held_grant=quote - from_allowance,
+        )
+        job.charge(quote)
+        self.jobs[job_id] = job
+
+    def in_state(self, *states: str) -> list[ModelJob]:
+        return [job for job in self.jobs.values() if job.state in states]
+
+    def queue(self) -> list[str]:
+        """The order of turns among all who wait."""
+        waiting, served, order = self.in_state("queued"), list(self.served), []
+        while waiting:
+            job = next_in_turn(waiting, served)
+            waiting.remove(job)
+            served.append(job.member)
+            order.append(job.id)
+        return order
+
+    def next_claim(self) -> ModelJob | None:
+        free = [
+            job
+            for job in self.jobs.values()
+            if job.lease_until is None or job.lease_until < self.now_s
+        ]
+        resumable = [job for job in free if job.state in ("running", "delivering")]
+        if resumable:
+            return resumable[0]
+        waiting = [job for job in free if job.state == "queued" and self.is_under_caps(job)]
+        return next_in_turn(waiting, self.served) if waiting else None
+
+    def is_under_caps(self, job: ModelJob) -> bool:
+        taken = [other.member for other in self.in_state("running", "delivering")]
+        routes = [other.route for other in self.in_state("running")]
+        server, user = job.member
+        return (
+            [other for _, other in taken].count(user) < self.per_user
+            and (server == 0 or [other for other, _ in taken].count(server) < self.per_server)
+            and routes.count(job.route) < self.per_route[job.route]
+        )
+
+    def claim(self, job: ModelJob, owner: str) -> None:
+        if job.state == "queued":
+            job.state = "running"
+            self.served.append(job.member)
+        job.claims += 1
+        job.owner, job.lease_until = owner, self.now_s + LEASE_S
+
+    def cancel(self, job: ModelJob) -> None:
+        self.refill(job.member)
+        job.state, job.failure, job.away = "cancelled", Failure.CANCELLED, (0, 0)
+        for task in job.tasks:
+            task.state, task.failure = "failed", Failure.CANCELLED
+
+    def end_making(self, job: ModelJob) -> None:
+        """With its last task, the job goes on to delivery and is charged for its images."""
+        if any(task.state not in ("stored", "failed") for task in job.tasks):
+            return
+        self.refill(job.member)
+        job.state = "delivering"
+        job.cost = sum(task.cost or 0 for task in job.tasks)
+        if all(task.state == "failed" for task in job.tasks):
+            job.failure = job.tasks[0].failure
+        job.charge(job.cost)
+
+    def refund(self, job: ModelJob, failure: str) -> None:
+        if job.cost:
+            self.refill(job.member)
+        job.cost, job.failure, job.away, job.refunded = 0, failure, (0, 0), True
+
+
+def next_in_turn(waiting: Sequence[ModelJob], served: Sequence[Member]) -> ModelJob:
+    """Of the server that waits longest for its turn the member who does; of theirs the oldest."""
+    parties = [party(member) for member in served]
+
+    def rank(job: ModelJob) -> tuple[int, int]:
+        return last(parties, party(job.member)), last(served, job.member)
+
+    # min() takes the first of equals, and they stand oldest first.
+    return min(waiting, key=rank)
+
+
+def party(member: Member) -> Member:
+    """Those who take turns as one: a server, or one member's direct messages."""
+    server, user = member
+    return (server, 0) if server else (0, user)
+
+
+def last(sequence: Sequence[object], wanted: object) -> int:
+    """The last place of something; -1 where it is nowhere."""
+    return max((place for place, each in enumerate(sequence) if each == wanted), default=-1)

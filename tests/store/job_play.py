@@ -1,0 +1,292 @@
+"""Each act on jobs, done to a real database and to the model at once, and their comparison."""
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain import ledger
+from bot.domain.credits import Microcredits
+from bot.domain.jobs import Failure, Job, Problem, Task
+from bot.errors import Busy, InsufficientCredits, StepLost
+from bot.store.database import open_database
+from tests.store.bench import (
+    ADA,
+    BEN,
+    CLEO,
+    MODERATION,
+    OTHER_SERVER,
+    ROUTE,
+    SERVER,
+    Bench,
+    image,
+    lay,
+    make_job,
+)
+from tests.store.job_model import LEASE_S, Member, Model, ModelJob, ModelMember, ModelTask
+
+#: server 0 stands for direct messages
+MEMBERS = [(SERVER, ADA), (SERVER, BEN), (OTHER_SERVER, ADA), (OTHER_SERVER, CLEO), (0, CLEO)]
+OWNERS = ("first", "second")
+ROUTES = (ROUTE, "other/route")
+ALLOWANCE = 1_000
+QUEUED_MAX = 5
+PER_USER, PER_SERVER, PER_ROUTE = 2, 3, 3
+UNDELIVERABLE = Problem(Failure.UNDELIVERABLE)
+
+
+class JobPlay:
+    """
+    Args:
+        schema: a migrated database file, to be copied.
+    """
+
+    def __init__(self, schema: Path) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="easel-machine-"))
+        path = self._folder / "easel.db"
+        shutil.copy(schema, path)
+        self._loop = asyncio.new_event_loop()
+        self._stack = AsyncExitStack()
+        opening = self._stack.enter_async_context(open_database(f"sqlite:///{path}"))
+        self.database = self.run(opening)
+        caps = {"per_user": PER_USER, "per_server": PER_SERVER, "per_route": PER_ROUTE}
+        self.benches: dict[str, Bench] = {
+            owner: lay(self.database, owner=owner, allowance=ALLOWANCE, queued=QUEUED_MAX, **caps)
+            for owner in OWNERS
+        }
+        self.jobs = self.benches["first"].jobs
+        # Read around the store, by the driver alone.
+        self._reader = sqlite3.connect(path)
+        self._reader.row_factory = sqlite3.Row
+        self.model = Model(
+            ALLOWANCE,
+            PER_USER,
+            PER_SERVER,
+            dict(zip(ROUTES, (PER_ROUTE, 100), strict=True)),
+            {member: ModelMember() for member in MEMBERS},
+        )
+        #: every value that the store ever gave away
+        self.task_values: list[Task] = []
+        self.job_values: list[Job] = []
+        #: each task's newest
+        self.latest: dict[str, Task] = {}
+        self._queue_seen: tuple[object, ...] = ()
+
+    def close(self) -> None:
+        self._reader.close()
+        self.run(self._stack.aclose())
+        self._loop.close()
+        shutil.rmtree(self._folder)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self._loop.run_until_complete(work)
+
+    # The job as a whole
+
+    def grant(self, member: Member, amount: int) -> None:
+        async def give() -> None:
+            accounts, now = self.benches["first"].accounts, self.model.now
+            async with self.database.transaction() as connection:
+                account = await accounts.open(connection, *member, now)
+                await accounts.apply(connection, ledger.grant(account, Microcredits(amount)), now)
+
+        self.run(give())
+        self.model.refill(member)
+        self.model.members[member].grants_given += amount
+
+    def accept(
+        self, member: Member, price: int, count: int, route: str, owner: str
+    ) -> ModelJob | None:
+        """None: it was refused, and had to be."""
+        model = self.model
+        server, user = member
+        job_id = f"job{len(model.jobs):03}"
+        job, tasks = make_job(job_id, user, server, price, count, at=model.now, route=route)
+        accepting = self.benches[owner].jobs.accept(job, tasks)
+        refusal = None
+        if len(model.in_state("queued")) >= QUEUED_MAX:
+            refusal = Busy
+        elif price * count > model.available(member):
+            refusal = InsufficientCredits
+        if refusal:
+            with pytest.raises(refusal):
+                self.run(accepting)
+            return None
+        place = self.run(accepting)
+        model.accept(job_id, member, route, price, count, owner)
+        assert place.ahead == model.queue().index(job_id)
+        self._reload_tasks(model.jobs[job_id])
+        return model.jobs[job_id]
+
+    def hand_over(self, job: ModelJob, owner: str) -> None:
+        job.message_id = 1_000 + int(job.id.removeprefix("job"))
+        self.run(self.benches[owner].jobs.hand_over(job.id, job.message_id))
+        if job.state == "queued" and job.owner == owner:
+            job.owner = job.lease_until = None
+
+    def claim(self, owner: str) -> None:
+        expected = self.model.next_claim()
+        claimed = self.run(self.benches[owner].jobs.claim(self.model.now))
+        assert (claimed and claimed.id) == (expected and expected.id)
+        if expected is not None:
+            self.model.claim(expected, owner)
+            assert claimed.state == expected.state
+            self.job_values.append(claimed)
+
+    def renew_leases(self, owner: str) -> None:
+        held = [job for job in self.model.jobs.values() if job.owner == owner]
+        ids = [job.id for job in held]
+        self.run(self.benches[owner].jobs.renew_leases(ids, self.model.now))
+        for job in held:
+            job.lease_until = self.model.now_s + LEASE_S
+
+    def cancel(self, job: ModelJob) -> None:
+        cancelling = self.jobs.cancel(job.id, self.model.now)
+        if not job.can_be_cancelled:
+            with pytest.raises(StepLost):
+                self.run(cancelling)
+            return
+        self.job_values.append(self.run(cancelling))
+        self.model.cancel(job)
+        self._reload_tasks(job)
+
+    def finish(self, job: ModelJob, value: Job | None = None) -> None:
+        value = value or self._read(job)
+        finishing = self.jobs.finish(value, None, self.model.now)
+        if job.state != "delivering":
+            with pytest.raises(StepLost):
+                self.run(finishing)
+            return
+        self.job_values.append(self.run(finishing))
+        job.state = "failed" if job.failure else "done"
+
+    def refund(self, job: ModelJob, value: Job | None = None) -> None:
+        value = value or self._read(job)
+        refunding = self.jobs.refund(value, UNDELIVERABLE, self.model.now)
+        if job.state != "delivering":
+            with pytest.raises(StepLost):
+                self.run(refunding)
+            return
+        self.job_values.append(self.run(refunding))
+        self.model.refund(job, UNDELIVERABLE.failure)
+
+    # A task's steps
+
+    def begin_submit(self, task: ModelTask) -> None:
+        self._keep(self.run(self.jobs.begin_submit(self.latest[task.id])))
+        task.state, task.submits = "submitting", task.submits + 1
+
+    def not_accepted(self, task: ModelTask) -> None:
+        self._keep(self.run(self.jobs.not_accepted(self.latest[task.id])))
+        task.state = "pending"
+
+    def submitted(self, task: ModelTask) -> None:
+        task.state, task.provider_task_id = "submitted", f"vendor-{task.id}"
+        value, now = self.latest[task.id], self.model.now
+        self._keep(self.run(self.jobs.submitted(value, task.provider_task_id, now)))
+
+    def stored(self, job: ModelJob, task: ModelTask, share: int) -> None:
+        """
+        Args:
+            share: what it cost, in hundredths of its price.
+        """
+        value = self.latest[task.id]
+        cost = Microcredits(value.price_ucr * share // 100)
+        task.state, task.cost = "stored", cost
+        self._ended(job, self.run(self.jobs.stored(value, image(value), cost, self.model.now)))
+
+    def failed(self, job: ModelJob, task: ModelTask) -> None:
+        task.state, task.failure = "failed", MODERATION.failure
+        value = self.latest[task.id]
+        self._ended(job, self.run(self.jobs.failed(value, MODERATION, self.model.now)))
+
+    def _ended(self, job: ModelJob, value: Job) -> None:
+        self.model.end_making(job)
+        self.job_values.append(value)
+        self._reload_tasks(job)
+
+    def _read(self, job: ModelJob) -> Job:
+        value: Job = self.run(self.jobs.job(job.id))
+        self.job_values.append(value)
+        return value
+
+    def _reload_tasks(self, job: ModelJob) -> None:
+        for task in self.run(self.jobs.tasks(job.id)):
+            self._keep(task)
+
+    def _keep(self, task: Task) -> None:
+        if task != self.latest.get(task.id):
+            self.latest[task.id] = task
+            self.task_values.append(task)
+
+    # The comparison
+
+    def compare_jobs(self) -> None:
+        start_ms = round((self.model.now.timestamp() - self.model.now_s) * 1_000)
+        columns = "id, state, claims, cost_ucr, failure, message_id, lease_owner, lease_until"
+        assert [tuple(row) for row in self._rows(f"SELECT {columns} FROM jobs ORDER BY id")] == [
+            (
+                job.id,
+                job.state,
+                job.claims,
+                job.cost,
+                job.failure,
+                job.message_id,
+                job.owner,
+                job.lease_until if job.lease_until is None else start_ms + job.lease_until * 1_000,
+            )
+            for job in self.model.jobs.values()
+        ]
+        columns = "id, state, submits, provider_task_id, cost_ucr, failure"
+        assert [tuple(row) for row in self._rows(f"SELECT {columns} FROM tasks ORDER BY id")] == [
+            (task.id, task.state, task.submits, task.provider_task_id, task.cost, task.failure)
+            for job in self.model.jobs.values()
+            for task in job.tasks
+        ]
+
+    def compare_balances(self) -> None:
+        shown = {
+            (row["server_id"], row["user_id"]): (row["allowance_ucr"], row["grant_ucr"])
+            for row in self._rows("SELECT * FROM accounts")
+        }
+        assert shown == {
+            member: self.model.balance(member)
+            for member, it in self.model.members.items()
+            if it.day is not None
+        }
+        assert all(part >= 0 for parts in shown.values() for part in parts)
+        sums = self._rows(
+            "SELECT server_id, user_id, sum(allowance_ucr), sum(grant_ucr) FROM entries"
+            " GROUP BY server_id, user_id"
+        )
+        assert {(row[0], row[1]): (row[2], row[3]) for row in sums} == shown
+
+    def compare_holds(self) -> None:
+        kinds: dict[str, Counter[str]] = {job_id: Counter() for job_id in self.model.jobs}
+        for row in self._rows("SELECT job_id, kind FROM entries WHERE job_id IS NOT NULL"):
+            kinds[row["job_id"]][row["kind"]] += 1
+        for job in self.model.jobs.values():
+            found = kinds[job.id]
+            assert found["hold"] == 1
+            assert found["settle"] + found["release"] == (0 if job.is_open else 1)
+            assert found["refund"] <= (1 if job.refunded else 0)
+
+    def compare_queue(self) -> None:
+        order = self.model.queue()
+        seen = (*order, len(self.model.served))
+        if seen == self._queue_seen:
+            return
+        self._queue_seen = seen
+        assert [(job.id, place.ahead) for job, place in self.run(self.jobs.queue())] == [
+            (job_id, ahead) for ahead, job_id in enumerate(order)
+        ]
+
+    def _rows(self, query: str) -> list[sqlite3.Row]:
+        return self._reader.execute(query).fetchall()
