@@ -184,4 +184,5 @@ class LedgerMachine(RuleBasedStateMachine):
             assert sum(entry.grant_ucr for entry in moved) == -job.away_grant
 
 
-TestLedger = LedgerMachine.TestCase
+# Seconds; of the long profile, which is far from the ordinary minute.
+TestLedger = pytest.mark.timeout(3_600)(LedgerMachine.TestCase)
