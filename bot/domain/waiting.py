@@ -1,0 +1,92 @@
+"""
+When to poll: from how long a route has taken before, so that polls are few and the wait is short.
+
+A route's latency is taken as log-normal, its two parameters learned with forgetting. Between
+polls lies a time of about `POLL_WORTH / sqrt(hazard rate)`: for a given number of polls no other
+spacing notices a finished image sooner. (Minimise the mean of half a spacing plus a price for each
+poll: with survival S and density f the best spacing is the root of S/f, up to that price.)
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+#: seconds; pacing of apimodels-skill, for a route that is not known yet; the last one for ever
+PRIOR_WAITS_S: Sequence[float] = (3, 3, 5, 5, 5, 8, 8, 10, 15)
+#: images that a route must have made before its own history counts
+LEARNED_MIN = 5
+#: what the newest image counts; the ones before it count together for the rest
+FORGETTING = 0.03
+#: of the logarithm of a latency: no route is steadier, nor taken for wilder, than this
+SPREAD_MIN = 0.1
+SPREAD_MAX = 1.0
+#: root of seconds: the larger, the fewer polls
+POLL_WORTH = 0.68
+#: seconds between two polls
+WAIT_S_MIN = 1.0
+WAIT_S_MAX = 15.0
+#: of all images at the most so many are done before the first poll
+FIRST_POLL_QUANTILE = 0.03
+#: seconds; resolution of the sum over the hazard rate
+STEP_S = 0.1
+
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What is known of a route's latency: of the logarithm of its seconds, mean and variance."""
+
+    images: int = 0
+    mean: float = 0.0
+    variance: float = 0.0
+
+    def observe(self, after_s: float, by_s: float) -> "Latency":
+        """
+        Learn from an image that was not done at the poll before (`after_s`) and done at this one.
+        """
+        value = math.log(max((after_s + by_s) / 2, STEP_S))
+        # The first ones count alike; later the weight of the newest stays the same.
+        weight = max(1 / (self.images + 1), FORGETTING)
+        off = value - self.mean
+        return Latency(
+            self.images + 1,
+            self.mean + weight * off,
+            (1 - weight) * (self.variance + weight * off * off),
+        )
+
+    @property
+    def spread(self) -> float:
+        return min(max(math.sqrt(self.variance), SPREAD_MIN), SPREAD_MAX)
+
+    def hazard(self, elapsed_s: float) -> float:
+        """Of the images not done by then, the share that is done within the next second."""
+        z = (math.log(elapsed_s) - self.mean) / self.spread
+        density = _NORMAL.pdf(z) / (elapsed_s * self.spread)
+        # Far out both go to zero, and their quotient to that of the tail's own approximation.
+        survival = _NORMAL.cdf(-z)
+        return density / survival if z < 6 else z / (elapsed_s * self.spread)
+
+    def quantile_s(self, share: float) -> float:
+        return math.exp(self.mean + self.spread * _NORMAL.inv_cdf(share))
+
+
+def next_wait_s(latency: Latency, elapsed_s: float, polls: int) -> float:
+    """
+    Seconds from now to the next poll.
+
+    Args:
+        elapsed_s: since the submit.
+        polls: made so far.
+    """
+    if latency.images < LEARNED_MIN:
+        return PRIOR_WAITS_S[min(polls, len(PRIOR_WAITS_S) - 1)]
+    if polls == 0:
+        first_s = latency.quantile_s(FIRST_POLL_QUANTILE) - elapsed_s
+        return max(first_s, WAIT_S_MIN)
+    due, wait_s = 0.0, 0.0
+    while due < POLL_WORTH and wait_s < WAIT_S_MAX:
+        wait_s += STEP_S
+        due += math.sqrt(latency.hazard(elapsed_s + wait_s)) * STEP_S
+    return max(wait_s, WAIT_S_MIN)
