@@ -1,12 +1,14 @@
-"""Models, their routes and prices: reading the catalog, choosing a route, quoting its price."""
+"""Models, their routes and prices: which routes can do a request, and what it may cost."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.credits import Microcredits, parse_credits
-from bot.domain.requests import ASPECT_RATIOS, QUALITIES, RESOLUTIONS, ImageRequest, Mode
-from bot.errors import InvalidRequest, NotAllowed, StartupError
+from bot.domain import pricing
+from bot.domain.credits import Microcredits
+from bot.domain.pricing import Price
+from bot.domain.requests import ImageRequest, Mode
+from bot.errors import InvalidRequest, NotAllowed
 
 
 class NsfwSwitch(StrEnum):
@@ -14,24 +16,46 @@ class NsfwSwitch(StrEnum):
 
     NONE = "none"
     NSFW_CHECKER = "nsfw_checker"
+    #: OpenAI's: `auto`, or `low` where the filter is off
+    MODERATION = "moderation"
+
+
+class RouteOrder(StrEnum):
+    """`ROUTE_ORDER`: which of the routes that can do a request comes first."""
+
+    LISTED = "listed"
+    CHEAPEST = "cheapest"
+    FASTEST = "fastest"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most so many submits in any such time."""
+
+    submits: int
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One way to get a model."""
 
-    #: "provider/upstream", unique in the catalog
+    #: "provider/upstream", with "@route mode" where there is one; unique in the catalog
     id: str
     provider: str
     #: the vendor's own name of the model
     upstream: str
+    #: the vendor's name for its own way to the model, such as MaxAPI's "mix"; empty: none is sent
+    route_mode: str
     modes: frozenset[Mode]
     references_max: int
-    aspect_ratios: tuple[str, ...]
-    #: resolution -> price of one image
-    price_ucr: Mapping[str, Microcredits]
+    #: whether an edit can be confined to a part
+    mask: bool
+    #: ratio -> resolutions it can be had in
+    sizes: Mapping[str, tuple[str, ...]]
     #: empty: the route has no such setting
     qualities: tuple[str, ...]
+    price: Price
     #: whether the vendor takes a resolution at all; where not, 1K is what it makes
     sends_resolution: bool
     nsfw_switch: NsfwSwitch
@@ -41,10 +65,14 @@ class Route:
     deadline_s: int
     #: jobs under way at once; further ones wait
     running_max: int
+    #: None: the vendor names no limit
+    rate: Rate | None
 
-    @property
-    def resolutions(self) -> tuple[str, ...]:
-        return tuple(self.price_ucr)
+    def quote(self, request: ImageRequest) -> Microcredits:
+        """What is held for one image of the request."""
+        return pricing.quote(
+            self.price, request.resolution, request.quality, len(request.references)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +81,6 @@ class Model:
     #: one line for the member who chooses
     summary: str
     routes: tuple[Route, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    route: Route
-    #: for one image
-    price_ucr: Microcredits
-    #: for all images of the request: what is held
-    total_ucr: Microcredits
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +94,11 @@ class Catalog:
     def route(self, route_id: str) -> Route | None:
         return next((route for route in self.routes() if route.id == route_id), None)
 
-    def quote(
+    def candidates(
         self, request: ImageRequest, *, providers: Collection[str], nsfw_checker: bool
-    ) -> Quote:
+    ) -> tuple[Route, ...]:
         """
-        Choose the first listed route that can do the request and price it.
+        The routes that can do the request, as the catalog lists them; at least one.
 
         Args:
             providers: those that are switched on.
@@ -105,11 +124,12 @@ class Catalog:
                     " Choose another model."
                 )
         problems = [problem_with(route, request) for route in routes]
-        for route, problem in zip(routes, problems, strict=True):
-            if problem is None:
-                price = route.price_ucr[request.resolution]
-                return Quote(route, price, Microcredits(price * request.count))
-        raise InvalidRequest(f"{model.id} {problems[0]}")
+        able = tuple(
+            route for route, problem in zip(routes, problems, strict=True) if problem is None
+        )
+        if not able:
+            raise InvalidRequest(f"{model.id} {problems[0]}")
+        return able
 
 
 def problem_with(route: Route, request: ImageRequest) -> str | None:
@@ -118,134 +138,32 @@ def problem_with(route: Route, request: ImageRequest) -> str | None:
         return "cannot edit images." if request.mode is Mode.EDIT else "only edits images."
     if len(request.references) > route.references_max:
         return f"takes at most {route.references_max} references."
-    if request.aspect_ratio not in route.aspect_ratios:
-        return f"cannot do {request.aspect_ratio}; it does {', '.join(route.aspect_ratios)}."
-    if request.resolution not in route.price_ucr:
-        return f"cannot do {request.resolution}; it does {', '.join(route.resolutions)}."
-    if request.quality != "auto" and request.quality not in route.qualities:
-        if not route.qualities:
-            return "has no quality setting; leave it out."
-        return f"has no quality {request.quality}; it has {', '.join(route.qualities)}."
-    return None
+    if request.mask is not None and not route.mask:
+        return "cannot confine an edit to a mask."
+    return _problem_with_size(route, request) or _problem_with_quality(route, request)
 
 
-def parse_catalog(document: Mapping[str, object]) -> Catalog:
-    """
-    Read a decoded catalog file: `[models.<id>]` with `summary` and `[[models.<id>.routes]]`.
-
-    Raises:
-        StartupError: names the key that is missing or wrong.
-    """
-    models = {}
-    for model_id, table in _Table("", document).table("models").tables():
-        routes = tuple(_parse_route(entry) for entry in table.list_of_tables("routes"))
-        if not routes:
-            raise table.wrong("routes", "needs at least one route")
-        models[model_id] = Model(model_id, table.text("summary"), routes)
-    if not models:
-        raise StartupError("Catalog: models is empty.", usage=True)
-    catalog = Catalog(models)
-    ids = [route.id for route in catalog.routes()]
-    for route_id in ids:
-        if ids.count(route_id) > 1:
-            raise StartupError(f"Catalog: the route {route_id} stands there twice.", usage=True)
-    return catalog
-
-
-def _parse_route(table: "_Table") -> Route:
-    provider, upstream = table.text("provider"), table.text("upstream")
-    switches = tuple(switch.value for switch in NsfwSwitch)
-    return Route(
-        id=f"{provider}/{upstream}",
-        provider=provider,
-        upstream=upstream,
-        modes=frozenset(Mode(word) for word in table.words("modes", tuple(Mode), least=1)),
-        references_max=table.number("references_max", 0, 16),
-        aspect_ratios=table.words("aspect_ratios", ASPECT_RATIOS, least=1),
-        price_ucr=_parse_prices(table),
-        qualities=table.words("qualities", QUALITIES),
-        sends_resolution=table.flag("sends_resolution"),
-        nsfw_switch=NsfwSwitch(table.word("nsfw_switch", switches)),
-        typical_s=table.number("typical_s", 1, 3_600),
-        deadline_s=table.number("deadline_s", 1, 86_400),
-        running_max=table.number("running_max", 1, 10_000),
+def _problem_with_size(route: Route, request: ImageRequest) -> str | None:
+    ratio, resolution = request.aspect_ratio, request.resolution
+    if ratio not in route.sizes:
+        return f"cannot do {ratio}; it does {', '.join(route.sizes)}."
+    if resolution in route.sizes[ratio]:
+        return None
+    ratios = [each for each, resolutions in route.sizes.items() if resolution in resolutions]
+    at_ratio = f"it does {ratio} at {', '.join(route.sizes[ratio])}"
+    if not ratios:
+        offered = dict.fromkeys(
+            each for resolutions in route.sizes.values() for each in resolutions
+        )
+        return f"cannot do {resolution}; it does {', '.join(offered)}."
+    return (
+        f"cannot do {ratio} at {resolution}; {at_ratio}, and {resolution} at {', '.join(ratios)}."
     )
 
 
-def _parse_prices(route: "_Table") -> Mapping[str, Microcredits]:
-    table = route.table("price")
-    possible = RESOLUTIONS if route.flag("sends_resolution") else RESOLUTIONS[:1]
-    prices = {}
-    for resolution in table.content:
-        if resolution not in possible:
-            raise table.wrong(resolution, f"is none of {', '.join(possible)}")
-        try:
-            prices[resolution] = parse_credits(table.text(resolution))
-        except ValueError as error:
-            raise table.wrong(resolution, str(error)) from error
-    if not prices:
-        raise table.wrong(None, "needs a price for at least one resolution")
-    return prices
-
-
-class _Table:
-    """A table of the document that knows its own path, so that each complaint names its key."""
-
-    def __init__(self, path: str, content: Mapping[str, object]) -> None:
-        self.path = path
-        self.content = content
-
-    def wrong(self, key: str | None, complaint: str) -> StartupError:
-        name = ".".join(part for part in (self.path, key) if part)
-        return StartupError(f"Catalog: {name} {complaint}.", usage=True)
-
-    def table(self, key: str) -> "_Table":
-        value = self.content.get(key)
-        if not isinstance(value, dict):
-            raise self.wrong(key, "must be a table")
-        return _Table(".".join(part for part in (self.path, key) if part), value)
-
-    def tables(self) -> Iterator[tuple[str, "_Table"]]:
-        for key in self.content:
-            yield key, self.table(key)
-
-    def list_of_tables(self, key: str) -> Iterator["_Table"]:
-        value = self.content.get(key)
-        if not isinstance(value, list):
-            raise self.wrong(key, "must be a list of tables")
-        for number, entry in enumerate(value):
-            if not isinstance(entry, dict):
-                raise self.wrong(f"{key}[{number}]", "must be a table")
-            yield _Table(f"{self.path}.{key}[{number}]", entry)
-
-    def text(self, key: str) -> str:
-        value = self.content.get(key)
-        if not isinstance(value, str) or not value:
-            raise self.wrong(key, "must be a text")
-        return value
-
-    def flag(self, key: str) -> bool:
-        value = self.content.get(key)
-        if not isinstance(value, bool):
-            raise self.wrong(key, "must be true or false")
-        return value
-
-    def number(self, key: str, least: int, most: int) -> int:
-        value = self.content.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise self.wrong(key, f"must be a whole number from {least} to {most}")
-        return value
-
-    def word(self, key: str, allowed: Collection[str]) -> str:
-        value = self.content.get(key)
-        if not isinstance(value, str) or value not in allowed:
-            raise self.wrong(key, f"must be one of {', '.join(allowed)}")
-        return value
-
-    def words(self, key: str, allowed: Collection[str], least: int = 0) -> tuple[str, ...]:
-        value = self.content.get(key)
-        if not isinstance(value, list) or any(word not in allowed for word in value):
-            raise self.wrong(key, f"must be a list of {', '.join(allowed)}")
-        if len(value) < least:
-            raise self.wrong(key, "must not be empty")
-        return tuple(value)
+def _problem_with_quality(route: Route, request: ImageRequest) -> str | None:
+    if request.quality == "auto" or request.quality in route.qualities:
+        return None
+    if not route.qualities:
+        return "has no quality setting; leave it out."
+    return f"has no quality {request.quality}; it has {', '.join(route.qualities)}."

@@ -1,6 +1,6 @@
 """Jobs and tasks: their states, the steps between them, and why one fails."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -48,7 +48,10 @@ JOB_STEPS: Mapping[JobState, frozenset[JobState]] = {
 TASK_STEPS: Mapping[TaskState, frozenset[TaskState]] = {
     TaskState.PENDING: frozenset({TaskState.SUBMITTING, TaskState.FAILED}),
     # Back to pending only when the submit was surely not accepted.
-    TaskState.SUBMITTING: frozenset({TaskState.SUBMITTED, TaskState.PENDING, TaskState.FAILED}),
+    # Stored at once where the vendor answers only when it is done.
+    TaskState.SUBMITTING: frozenset(
+        {TaskState.SUBMITTED, TaskState.PENDING, TaskState.STORED, TaskState.FAILED}
+    ),
     TaskState.SUBMITTED: frozenset({TaskState.STORED, TaskState.FAILED}),
     TaskState.STORED: frozenset(),
     TaskState.FAILED: frozenset(),
@@ -150,4 +153,16 @@ class Task:
     height_px: int | None = None
     size_bytes: int | None = None
     cost_ucr: Microcredits | None = None
+    #: False: the vendor did not say its cost, so the quote was charged
+    cost_known: bool = True
     problem: Problem | None = None
+
+
+def latest(tasks: Iterable[Task]) -> list[Task]:
+    """
+    Of each image its last task: the others went to another route.
+
+    Args:
+        tasks: of one job, in the order of images and attempts.
+    """
+    return list({task.image_index: task for task in tasks}.values())

@@ -1,6 +1,6 @@
 """What the engine needs from the outside, as Protocols; nothing here knows a vendor or Discord."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.domain.catalog import Route
-from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, Problem, Task
 from bot.domain.ledger import Account
 from bot.domain.policy import NsfwMode, SettingChange
+from bot.domain.pricing import Bill, Cost
 from bot.domain.queue import QueuePlace
 from bot.domain.requests import Mode
+from bot.domain.waiting import Latency
 
 
 class ImageFormat(StrEnum):
@@ -54,8 +55,14 @@ class Order:
     resolution: str
     quality: str
     nsfw_checker: bool
-    #: links the vendor can read, in the member's order
-    reference_links: tuple[str, ...]
+    #: where an image that comes inside the vendor's answer is to be written
+    result_path: Path
+    #: links the vendor can read, in the member's order; of a route that uploads
+    reference_links: tuple[str, ...] = ()
+    #: the references themselves, in the member's order; of a route that does not
+    references: tuple[ImageFile, ...] = ()
+    #: PNG with an alpha channel, of the first reference's size; what is transparent is painted
+    mask: ImageFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +75,14 @@ class Running:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """
-    Finished. `links` may be empty: some vendors say so a little before the links are there.
+    Finished: links to fetch, or a file at the order's `result_path`.
 
-    `cost_ucr` is None where the vendor does not say a cost that can be relied on: the list price
-    holds then.
+    Both may be missing: some vendors say so a little before the links are there.
     """
 
-    links: tuple[str, ...]
-    cost_ucr: Microcredits | None = None
+    links: tuple[str, ...] = ()
+    in_answer: bool = False
+    bill: Bill = Bill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +104,33 @@ class Provider(Protocol):
 
     submit: ProviderRefused, ProviderBusy, ProviderUnreachable and ProviderMisconfigured say that
     nothing was accepted; ProviderOutcomeUnknown and ProviderContractBroken that it may have been.
-    poll, upload, balance: ProviderBusy and ProviderUnreachable say that it may be tried again.
+    poll, upload, check: ProviderBusy and ProviderUnreachable say that it may be tried again.
     """
 
     name: str
+
+    def uploads(self, route: Route) -> bool:
+        """Whether this route's references are uploaded first; else they go inside the order."""
+        ...
 
     async def upload(self, image: ImageFile) -> str:
         """Give the vendor a reference; returns the link it will read."""
         ...
 
-    async def submit(self, order: Order) -> str:
-        """Ask for one image; returns the vendor's task id."""
+    async def submit(self, order: Order) -> str | Finished | Failed:
+        """
+        Ask for one image.
+
+        Returns:
+            What `poll` takes: the vendor's task id, or the address it wants to be asked at. A
+            vendor that answers only when it is done gives the ending itself.
+        """
         ...
 
     async def poll(self, provider_task_id: str) -> Progress: ...
 
-    async def balance(self) -> Microcredits:
-        """What is left on our account at the vendor."""
+    async def check(self) -> str:
+        """One line for `easel check`: what is left on our account, or that the key works."""
         ...
 
 
@@ -126,6 +143,21 @@ class ImageFetcher(Protocol):
             UnusableImage: it is not an image we take.
             FetchFailed: it could not be read.
         """
+        ...
+
+    async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
+        """
+        Check a file that is on disk already; it is removed if it is no image we take.
+
+        Raises:
+            UnusableImage: it is not an image we take.
+        """
+        ...
+
+
+class LinkRefresher(Protocol):
+    async def fresh_links(self, links: Sequence[str]) -> list[str]:
+        """The same files under links that have not expired; in the same order."""
         ...
 
 
@@ -206,7 +238,11 @@ class Jobs(Protocol):
 
     async def submitted(self, task: Task, provider_task_id: str, now: datetime) -> Task: ...
 
-    async def stored(self, task: Task, image: ImageFile, cost: Microcredits, now: datetime) -> Job:
+    async def fall_back(self, task: Task, problem: Problem, onto: Task) -> Task:
+        """The task gives no image, and another one on another route tries in its place."""
+        ...
+
+    async def stored(self, task: Task, image: ImageFile, cost: Cost, now: datetime) -> Job:
         """The image is on disk. With the job's last task, its hold is settled."""
         ...
 
@@ -229,6 +265,14 @@ class Jobs(Protocol):
     async def refund(self, job: Job, problem: Problem, now: datetime) -> Job:
         """Give back what a job in delivery was charged; what is delivered then is the problem."""
         ...
+
+
+class Latencies(Protocol):
+    """What was learned of each route, over restarts."""
+
+    async def load(self) -> dict[str, Latency]: ...
+
+    async def save(self, known: Mapping[str, Latency]) -> None: ...
 
 
 class Accounts(Protocol):

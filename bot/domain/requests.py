@@ -54,6 +54,8 @@ class ImageRequest:
     quality: str = "auto"
     count: int = 1
     references: tuple[Reference, ...] = ()
+    #: confines an edit; transparent where the image may change
+    mask: Reference | None = None
     private: bool = False
 
 
@@ -82,7 +84,11 @@ def check_request(request: ImageRequest) -> None:
     if len(request.references) > REFERENCES_MAX:
         raise InvalidRequest(f"At most {REFERENCES_MAX} references fit in one command.")
     for number, reference in enumerate(request.references, start=1):
-        _check_reference(number, reference)
+        _check_reference(f"Reference {number}", reference)
+    if request.mask is not None:
+        if request.mode is not Mode.EDIT:
+            raise InvalidRequest("A mask needs an image to edit.")
+        _check_reference("The mask", request.mask)
 
 
 def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:
@@ -90,16 +96,14 @@ def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:
         raise InvalidRequest(f"There is no such {name}. Choose one of {', '.join(allowed)}.")
 
 
-def _check_reference(number: int, reference: Reference) -> None:
+def _check_reference(name: str, reference: Reference) -> None:
     """Refuse on what Discord says already; the bytes themselves are checked when fetched."""
     content_type = (reference.content_type or "").partition(";")[0].strip().lower()
     if content_type and content_type not in REFERENCE_TYPES:
-        raise InvalidRequest(f"Reference {number} is not a PNG, JPEG or WebP image.")
+        raise InvalidRequest(f"{name} is not a PNG, JPEG or WebP image.")
     if reference.size_bytes > REFERENCE_BYTES_MAX:
-        raise InvalidRequest(
-            f"Reference {number} is larger than {REFERENCE_BYTES_MAX // 1_000_000} MB."
-        )
+        raise InvalidRequest(f"{name} is larger than {REFERENCE_BYTES_MAX // 1_000_000} MB.")
     if (reference.width_px or 0) * (reference.height_px or 0) > REFERENCE_PIXELS_MAX:
         raise InvalidRequest(
-            f"Reference {number} has more than {REFERENCE_PIXELS_MAX // 1_000_000} megapixels."
+            f"{name} has more than {REFERENCE_PIXELS_MAX // 1_000_000} megapixels."
         )

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import bot
-from bot.domain.catalog import Catalog, NsfwSwitch, parse_catalog
+from bot.domain.catalog import Catalog, NsfwSwitch
+from bot.domain.catalog_file import parse_catalog
 from bot.domain.requests import ASPECT_RATIOS, ImageRequest, Mode, Reference
 from bot.errors import InvalidRequest, NotAllowed, StartupError
 
@@ -77,12 +78,14 @@ def catalog() -> Catalog:
 
 def test_the_shipped_catalog_reads() -> None:
     catalog = parse_catalog(tomllib.loads(SHIPPED.read_text(encoding="utf-8")))
-    assert list(catalog.models) == ["gpt-image-2-beta", "gpt-image-2"]
-    beta, plain = catalog.routes()
+    assert list(catalog.models) == ["gpt-image-2-beta", "gpt-image-2", "gpt-image-2-quality"]
+    beta = catalog.route("apimodels/gpt-image-2-beta")
+    plain = catalog.route("apimodels/gpt-image-2")
+    assert beta
+    assert plain
     assert (beta.nsfw_switch, plain.nsfw_switch) == (NsfwSwitch.NSFW_CHECKER, NsfwSwitch.NONE)
-    assert beta.price_ucr == {"1K": 60_000}
-    assert plain.price_ucr == {"1K": 25_000, "2K": 30_000, "4K": 50_000}
-    assert catalog.route("apimodels/gpt-image-2") is plain
+    assert beta.price.images == {("1K", "auto"): 60_000}
+    assert plain.price.images["4K", "auto"] == 50_000
     assert catalog.route("apimodels/gpt-image-1") is None
 
 
@@ -91,7 +94,25 @@ def test_every_model_of_the_shipped_catalog_takes_a_plain_request() -> None:
     providers = {route.provider for route in catalog.routes()}
     for model in catalog.models:
         request = replace(LANTERN, model=model)
-        assert catalog.quote(request, providers=providers, nsfw_checker=False).total_ucr > 0
+        routes = catalog.candidates(request, providers=providers, nsfw_checker=False)
+        assert all(route.quote(request) > 0 for route in routes)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "resolution", "sentence"),
+    [
+        ("1:1", "4K", "cannot do 1:1 at 4K; it does 1:1 at 1K, 2K, and 4K at 3:2, 2:3, 4:3, 3:4,"),
+        ("auto", "2K", "cannot do auto at 2K; it does auto at 1K, and 2K at 1:1, 3:2,"),
+    ],
+)
+def test_an_impossible_pair_is_refused_with_those_that_work(
+    ratio: str, resolution: str, sentence: str
+) -> None:
+    catalog = parse_catalog(tomllib.loads(SHIPPED.read_text(encoding="utf-8")))
+    request = replace(LANTERN, model="gpt-image-2-beta", aspect_ratio=ratio, resolution=resolution)
+    with pytest.raises(InvalidRequest) as refused:
+        catalog.candidates(request, providers=["kie"], nsfw_checker=True)
+    assert sentence in str(refused.value)
 
 
 def route_key(key: str, value: object) -> Callable[[dict[str, Any]], object]:
@@ -160,36 +181,37 @@ def test_a_wrong_key_is_named_in_one_sentence(
     change(document)
     with pytest.raises(StartupError) as refused:
         parse_catalog(document)
-    assert complaint in str(refused.value)
+    assert complaint in str(refused.value), str(refused.value)
     assert str(refused.value).startswith("Catalog: ")
     assert refused.value.usage
 
 
 @pytest.mark.parametrize(
-    ("changes", "route", "price_ucr", "total_ucr"),
+    ("changes", "routes", "price_ucr"),
     [
-        ({}, "north/painter-1", 60_000, 60_000),
-        ({"count": 4}, "north/painter-1", 60_000, 240_000),
+        ({}, ["north/painter-1", "south/painter-1"], 60_000),
         # What the first route cannot do, the next one does, at its own price.
-        ({"aspect_ratio": "16:9"}, "south/painter-1", 70_000, 70_000),
-        ({"quality": "high", "count": 2}, "south/painter-1", 70_000, 140_000),
-        ({"resolution": "4K", "count": 3}, "south/painter-1", 125_000, 375_000),
-        ({"references": (PHOTO,) * 2}, "north/painter-1", 60_000, 60_000),
-        ({"references": (PHOTO,) * 3}, "south/painter-1", 70_000, 70_000),
-        ({"mode": Mode.EDIT, "references": (PHOTO,)}, "south/painter-1", 70_000, 70_000),
+        ({"aspect_ratio": "16:9"}, ["south/painter-1"], 70_000),
+        ({"quality": "high"}, ["south/painter-1"], 70_000),
+        ({"resolution": "4K"}, ["south/painter-1"], 125_000),
+        ({"references": (PHOTO,) * 2}, ["north/painter-1", "south/painter-1"], 60_000),
+        ({"references": (PHOTO,) * 3}, ["south/painter-1"], 70_000),
+        ({"mode": Mode.EDIT, "references": (PHOTO,)}, ["south/painter-1"], 70_000),
     ],
 )
-def test_the_first_route_that_can_do_it_is_quoted(
-    catalog: Catalog, changes: dict[str, Any], route: str, price_ucr: int, total_ucr: int
+def test_the_routes_that_can_do_it_come_as_listed(
+    catalog: Catalog, changes: dict[str, Any], routes: list[str], price_ucr: int
 ) -> None:
-    quote = catalog.quote(replace(LANTERN, **changes), providers=BOTH, nsfw_checker=False)
-    assert (quote.route.id, quote.price_ucr, quote.total_ucr) == (route, price_ucr, total_ucr)
-    assert (type(quote.price_ucr), type(quote.total_ucr)) == (int, int)
+    request = replace(LANTERN, **changes)
+    able = catalog.candidates(request, providers=BOTH, nsfw_checker=False)
+    assert [route.id for route in able] == routes
+    assert able[0].quote(request) == price_ucr
+    assert type(able[0].quote(request)) is int
 
 
 def test_a_provider_that_is_off_is_passed_over(catalog: Catalog) -> None:
-    quote = catalog.quote(LANTERN, providers=["south"], nsfw_checker=False)
-    assert quote.route.provider == "south"
+    [route] = catalog.candidates(LANTERN, providers=["south"], nsfw_checker=False)
+    assert route.provider == "south"
 
 
 @pytest.mark.parametrize("ratio", ASPECT_RATIOS)
@@ -198,11 +220,11 @@ def test_with_the_filter_on_no_route_without_a_switch_is_ever_chosen(
 ) -> None:
     request = replace(LANTERN, aspect_ratio=ratio)
     try:
-        quote = catalog.quote(request, providers=BOTH, nsfw_checker=True)
+        routes = catalog.candidates(request, providers=BOTH, nsfw_checker=True)
     except InvalidRequest:
         assert ratio not in ("auto", "1:1")
     else:
-        assert quote.route.nsfw_switch is NsfwSwitch.NSFW_CHECKER
+        assert {route.nsfw_switch for route in routes} == {NsfwSwitch.NSFW_CHECKER}
 
 
 @pytest.mark.parametrize(
@@ -222,14 +244,14 @@ def test_what_no_route_can_do_is_refused_with_what_is_possible(
 ) -> None:
     request = replace(LANTERN, **changes)
     with pytest.raises(InvalidRequest) as refused:
-        catalog.quote(request, providers=["north"], nsfw_checker=False)
+        catalog.candidates(request, providers=["north"], nsfw_checker=False)
     assert str(refused.value) == sentence
 
 
 def test_a_quality_that_the_route_lacks_is_refused_with_those_it_has(catalog: Catalog) -> None:
     request = replace(LANTERN, quality="medium")
     with pytest.raises(InvalidRequest, match=r"has no quality medium; it has low, high\.$"):
-        catalog.quote(request, providers=["south"], nsfw_checker=False)
+        catalog.candidates(request, providers=["south"], nsfw_checker=False)
 
 
 @pytest.mark.parametrize(
@@ -244,5 +266,7 @@ def test_a_model_that_may_not_be_used_here_is_refused(
     catalog: Catalog, model: str, providers: tuple[str, ...], nsfw_checker: bool, sentence: str
 ) -> None:
     with pytest.raises(NotAllowed) as refused:
-        catalog.quote(replace(LANTERN, model=model), providers=providers, nsfw_checker=nsfw_checker)
+        catalog.candidates(
+            replace(LANTERN, model=model), providers=providers, nsfw_checker=nsfw_checker
+        )
     assert sentence in str(refused.value)

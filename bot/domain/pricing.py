@@ -1,0 +1,87 @@
+"""What an image costs: quoted before it is made, final once the vendor has said its bill."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+
+from bot.domain.credits import Microcredits
+
+TOKENS_PER_PRICE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one image, as OpenAI's `usage` counts them."""
+
+    text_in: int
+    image_in: int
+    image_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What the vendor said of an image's cost; both None where it said nothing."""
+
+    usage: Usage | None = None
+    #: in the vendor's own credits
+    credits: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRates:
+    """Micro-credits for a million tokens."""
+
+    text_in: Microcredits
+    image_in: Microcredits
+    image_out: Microcredits
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """
+    Of one image. `images` is the list price; where the vendor bills by tokens or by credits of its
+    own, it is what is held, and `rates` or `credit` turn the bill into the cost.
+    """
+
+    #: (resolution, quality) -> price
+    images: Mapping[tuple[str, str], Microcredits]
+    rates: TokenRates | None = None
+    #: what one credit of the vendor is worth
+    credit: Microcredits | None = None
+    #: held besides for each reference, where references are billed
+    reference: Microcredits = Microcredits(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    amount_ucr: Microcredits
+    #: False: the vendor bills by use and did not say it, so the quote stands
+    known: bool
+
+
+def quote(price: Price, resolution: str, quality: str, references: int) -> Microcredits:
+    """What is held for one image: the most that it may cost."""
+    return Microcredits(price.images[resolution, quality] + price.reference * references)
+
+
+def final_cost(price: Price, quoted: Microcredits, bill: Bill) -> Cost:
+    """What one image cost; never more than was quoted."""
+    if price.rates is None and price.credit is None:
+        return Cost(quoted, known=True)
+    if price.rates and bill.usage:
+        amount = _of_tokens(price.rates, bill.usage)
+    elif price.credit is not None and bill.credits is not None:
+        amount = Decimal(price.credit) * bill.credits
+    else:
+        return Cost(quoted, known=False)
+    rounded = int(amount.to_integral_value(ROUND_CEILING))
+    return Cost(Microcredits(min(max(rounded, 0), quoted)), known=True)
+
+
+def _of_tokens(rates: TokenRates, usage: Usage) -> Decimal:
+    total = (
+        rates.text_in * usage.text_in
+        + rates.image_in * usage.image_in
+        + rates.image_out * usage.image_out
+    )
+    return Decimal(total) / TOKENS_PER_PRICE
