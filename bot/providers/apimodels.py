@@ -5,15 +5,12 @@ Source: apimodels.app docs, image page; the vendor's clients apimodels-mcp 0.7.0
 apimodels-skill; read 2026-11.
 """
 
-import json
 import logging
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TypeGuard
-from urllib.parse import urlsplit
 
-from bot.domain.catalog import NsfwSwitch
-from bot.domain.credits import Microcredits, from_usd
+from bot.domain.catalog import NsfwSwitch, Route
+from bot.domain.credits import Microcredits, format_credits, from_usd
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
 from bot.errors import (
     ProviderContractBroken,
@@ -21,27 +18,31 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
+from bot.providers import openai_images
+from bot.providers.fields import (
+    FAILED_WORDS,
+    FINISHED_WORDS,
+    WORD_CHARS_MAX,
+    inner_json,
+    is_link,
+    links,
+    mapping,
+    task_id,
+    text,
+)
 from bot.providers.http import Reply, Stake, VendorHttp
 
 log = logging.getLogger(__name__)
 
 NAME = "apimodels"
 IMAGES_PATH = "/images/generations"
+#: These are asked as OpenAI's are, with the references as files, and answer when the image is done
+#: (apimodels.app docs, gpt-image-2-all).
+SYNC_UPSTREAMS = frozenset({"gpt-image-2-all"})
 
-#: Words of `state`, in lower case. Only completed and failed are the vendor's (apimodels-mcp);
-#: the others are read by third parties. Every other word means: still running.
-FINISHED_WORDS = frozenset({"completed", "complete", "success", "succeeded"})
-FAILED_WORDS = frozenset(
-    {"failed", "fail", "failure", "error", "cancel", "canceled", "cancelled", "expired", "timeout"}
-)
 #: Parts of `failCode` or `failMsg` (apimodels-skill).
 MODERATION_WORD = "CONTENT_MODERATION"
 RETRYABLE_WORDS = ("UPSTREAM_BUSY", "TIMEOUT")
-#: Links in one answer; a task makes one image, more than this is not an answer to ours.
-LINKS_MAX = 16
-LINK_CHARS_MAX = 4_096
-TASK_ID_CHARS_MAX = 200
-VENDOR_WORD_CHARS_MAX = 64
 #: A task just made is not always found at once; one that stays lost meets its deadline.
 UNKNOWN_TASK_CODES = frozenset({404, 422})
 
@@ -52,15 +53,21 @@ class ApiModels:
     def __init__(self, http: VendorHttp) -> None:
         self._http = http
 
+    def uploads(self, route: Route) -> bool:
+        return route.upstream not in SYNC_UPSTREAMS
+
     async def upload(self, image: ImageFile) -> str:
         reply = await self._http.upload("/files", "file", image)
         self._check(reply, Stake.REPEATABLE)
         return parse_upload(reply.body)
 
-    async def submit(self, order: Order) -> str:
-        reply = await self._http.submit(IMAGES_PATH, build_create(order))
+    async def submit(self, order: Order) -> str | Finished:
+        if order.route.upstream in SYNC_UPSTREAMS:
+            reply = await self._order(order)
+        else:
+            reply = await self._http.submit(IMAGES_PATH, build_create(order))
         self._check(reply, Stake.SUBMIT, hidden=order.prompt)
-        return parse_create(reply.body)
+        return parse_submit(reply.body)
 
     async def poll(self, provider_task_id: str) -> Progress:
         reply = await self._http.get(IMAGES_PATH, {"task_id": provider_task_id})
@@ -69,14 +76,23 @@ class ApiModels:
         self._check(reply, Stake.REPEATABLE)
         progress = parse_poll(reply.body)
         if isinstance(progress, Finished):
-            named = _data(reply.body).get("credits")
+            named = mapping(reply.body, "data").get("credits")
             log.info("API Models finished %s and names %s credits", provider_task_id, named)
         return progress
 
-    async def balance(self) -> Microcredits:
+    async def check(self) -> str:
         reply = await self._http.get("/balance")
         self._check(reply, Stake.REPEATABLE)
-        return parse_balance(reply.body)
+        return f"{format_credits(parse_balance(reply.body))} on the account"
+
+    async def _order(self, order: Order) -> Reply:
+        fields = build_order(order)
+        if not order.references:
+            return await self._http.order(IMAGES_PATH, json=fields, result_path=order.result_path)
+        async with openai_images.open_edit_form(order, fields) as form:
+            return await self._http.order(
+                openai_images.EDITS_PATH, form=form, result_path=order.result_path
+            )
 
     def _check(self, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
         """
@@ -89,7 +105,8 @@ class ApiModels:
         if 200 <= code < 300:
             return
         message = self._http.clean(error_message(reply.body), hidden)
-        if MODERATION_WORD in message.upper():
+        error = openai_images.parse_error(reply.body)
+        if MODERATION_WORD in message.upper() or (error and openai_images.is_moderation(error)):
             raise ProviderRefused(
                 NAME, message, moderation=True, status=code, request_id=reply.request_id
             )
@@ -122,6 +139,31 @@ def build_create(order: Order) -> dict[str, object]:
     return body
 
 
+def build_order(order: Order) -> dict[str, object]:
+    """
+    The body of a synchronous create call, or the fields of an edit beside its files.
+
+    Where the ratio is `auto` there is no size to send; the vendor then takes ratio and resolution.
+    """
+    fields = openai_images.build_fields(order)
+    if "size" not in fields:
+        fields |= {"aspect_ratio": order.aspect_ratio, "resolution": order.resolution}
+    return fields
+
+
+def parse_submit(body: Mapping[str, object]) -> str | Finished:
+    """
+    A task id, or the image at once. The vendor says of `size` that it is what makes the answer
+    synchronous, so a call without it may get a task.
+
+    Raises:
+        ProviderContractBroken: it is neither, although the image may have been made.
+    """
+    if isinstance(body.get("data"), list):
+        return openai_images.parse_images(NAME, body)
+    return parse_create(body)
+
+
 def parse_create(body: Mapping[str, object]) -> str:
     """
     The task id of a successful create answer: `data.taskId`, or one of its older names.
@@ -129,13 +171,10 @@ def parse_create(body: Mapping[str, object]) -> str:
     Raises:
         ProviderContractBroken: there is none, although the task may exist.
     """
-    for place in (_data(body), body):
-        for name in ("taskId", "task_id", "id"):
-            task_id = place.get(name)
-            if isinstance(task_id, int) and not isinstance(task_id, bool):
-                task_id = str(task_id)
-            if isinstance(task_id, str) and 0 < len(task_id) <= TASK_ID_CHARS_MAX:
-                return task_id
+    for place in (mapping(body, "data"), body):
+        found = task_id(place, "taskId", "task_id", "id")
+        if found is not None:
+            return found
     raise ProviderContractBroken(NAME, "took a task but named no id")
 
 
@@ -148,27 +187,27 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
     Raises:
         ProviderContractBroken: the task is finished, but its links are none.
     """
-    data = _data(body)
-    state = _text(data, "state") or _text(data, "status")
+    data = mapping(body, "data")
+    state = text(data, "state") or text(data, "status")
     if state.lower() in FINISHED_WORDS:
         return Finished(_result_links(data))
     if state.lower() in FAILED_WORDS:
-        code = _text(data, "failCode") or state
-        words = f"{code} {_text(data, 'failMsg')}".upper()
+        code = text(data, "failCode") or state
+        words = f"{code} {text(data, 'failMsg')}".upper()
         moderation = MODERATION_WORD in words
         retryable = data.get("retryable") is True or any(w in words for w in RETRYABLE_WORDS)
         return Failed(
             moderation=moderation,
             retryable=retryable and not moderation,
-            vendor_code=code[:VENDOR_WORD_CHARS_MAX],
+            vendor_code=code[:WORD_CHARS_MAX],
         )
-    return Running(state[:VENDOR_WORD_CHARS_MAX])
+    return Running(state[:WORD_CHARS_MAX])
 
 
 def parse_upload(body: Mapping[str, object]) -> str:
     """`data.publicUrl` of a successful upload answer. Raises ProviderContractBroken."""
-    link = _data(body).get("publicUrl")
-    if not _is_link(link):
+    link = mapping(body, "data").get("publicUrl")
+    if not is_link(link):
         raise ProviderContractBroken(NAME, "took a file but named no link")
     return link
 
@@ -180,7 +219,7 @@ def parse_balance(body: Mapping[str, object]) -> Microcredits:
     Raises:
         ProviderContractBroken: it is missing, no number, or in another currency.
     """
-    data = _data(body)
+    data = mapping(body, "data")
     balance = data.get("balance")
     if isinstance(balance, bool) or not isinstance(balance, int | Decimal):
         raise ProviderContractBroken(NAME, "named no balance")
@@ -210,38 +249,7 @@ def error_message(body: Mapping[str, object]) -> str:
 
 def _result_links(data: Mapping[str, object]) -> tuple[str, ...]:
     """Of `resultUrls`, or else of the JSON text in `resultJson`; empty where there are none yet."""
-    links = data.get("resultUrls") or _result_json(data).get("resultUrls") or []
-    if not isinstance(links, list) or len(links) > LINKS_MAX:
+    found = links(data.get("resultUrls") or inner_json(data, "resultJson").get("resultUrls") or [])
+    if found is None:
         raise ProviderContractBroken(NAME, "finished a task with something else than links")
-    checked = tuple(link for link in links if _is_link(link))
-    if len(checked) < len(links):
-        raise ProviderContractBroken(NAME, "finished a task with something else than links")
-    return checked
-
-
-def _result_json(data: Mapping[str, object]) -> Mapping[str, object]:
-    try:
-        result = json.loads(_text(data, "resultJson"))
-    except (ValueError, RecursionError):
-        return {}
-    return result if isinstance(result, dict) else {}
-
-
-def _is_link(value: object) -> TypeGuard[str]:
-    if not isinstance(value, str) or len(value) > LINK_CHARS_MAX:
-        return False
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in {"https", "http"} and bool(parts.hostname)
-    except ValueError:
-        return False
-
-
-def _data(body: Mapping[str, object]) -> Mapping[str, object]:
-    data = body.get("data")
-    return data if isinstance(data, dict) else {}
-
-
-def _text(data: Mapping[str, object], name: str) -> str:
-    value = data.get(name)
-    return value if isinstance(value, str) else ""
+    return found

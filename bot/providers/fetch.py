@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, TypeVarTuple
+from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -23,6 +23,7 @@ from bot.domain.ports import ImageFile, ImageLimits
 from bot.errors import FetchFailed, UnusableImage
 from bot.providers.http import USER_AGENT
 from bot.providers.images import check_image, too_many_bytes
+from bot.providers.threads import in_thread
 
 #: Seconds for a whole fetch, redirects included; for connecting; between two pieces.
 FETCH_TIMEOUT_S = 120.0
@@ -40,9 +41,6 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING_CODES = frozenset({408, 425, 429})
 #: IPv6 addresses that carry an IPv4 one which a gateway would connect to (RFC 6052).
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +122,20 @@ class Fetcher:
                 raise _failure(error) from error
             raise
 
+    async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
+        """See ImageFetcher.check."""
+        try:
+            async with self._decoding:
+                return await in_thread(check_image, path, limits)
+        except BaseException:
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+            raise
+
     async def _fetched(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
         async with asyncio.timeout(self._timeout_s):
             rest, mode = await self._stream(url, path, limits)
         async with self._decoding:
-            return await _in_thread(_write_and_check, path, mode, rest, limits)
+            return await in_thread(_write_and_check, path, mode, rest, limits)
 
     async def _stream(self, url: str, path: Path, limits: ImageLimits) -> tuple[bytearray, str]:
         """Write all but the last piece; returns that one and the mode to write it in."""
@@ -202,7 +209,7 @@ async def _receive(
             raise UnusableImage(too_many_bytes(limits))
         piece += chunk
         if len(piece) >= WRITE_BYTES:
-            await _in_thread(_write, path, mode, piece)
+            await in_thread(_write, path, mode, piece)
             piece, mode = bytearray(), "ab"
     return piece, mode
 
@@ -215,22 +222,6 @@ def _write_and_check(path: Path, mode: str, rest: bytearray, limits: ImageLimits
 def _write(path: Path, mode: str, piece: bytearray) -> None:
     with path.open(mode) as file:
         file.write(piece)
-
-
-async def _in_thread(work: Callable[[*Ts], T], *args: *Ts) -> T:
-    """
-    Run in a thread and, even when cancelled, wait for its end.
-
-    A thread cannot be stopped; one that still writes would bring back the file just removed.
-    """
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()
-        raise
 
 
 def _failure(error: Exception) -> FetchFailed:

@@ -7,44 +7,53 @@ a read, or an upload that nothing refers to yet, may simply be repeated (Provide
 """
 
 import asyncio
-import json
+import io
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from enum import Enum, auto
+from pathlib import Path
 from typing import Never
 
 import aiohttp
 from pydantic import SecretStr
+from yarl import URL
 
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.errors import (
     ProviderBusy,
+    ProviderContractBroken,
     ProviderError,
     ProviderMisconfigured,
     ProviderOutcomeUnknown,
     ProviderRefused,
     ProviderUnreachable,
 )
+from bot.providers.answers import (
+    JSON_BYTES_MAX,
+    decoded,
+    encoded,
+    parse_retry_after,
+    read_answer,
+)
+from bot.providers.inline import InlineImage
 
 log = logging.getLogger(__name__)
 
 #: Vendors behind Cloudflare refuse clients without a browser-like one, and so does API Models'
 #: result host (seen by third parties with kie.ai and r2.apimodels.app).
 USER_AGENT = "Mozilla/5.0 (compatible; Easel; Discord bot)"
-#: Largest answer that is read as JSON; a real one has a few kilobytes.
-JSON_BYTES_MAX = 1024 * 1024
-READ_CHUNK_BYTES = 64 * 1024
-#: Longest pause that a vendor's Retry-After can ask for.
-RETRY_AFTER_S_MAX = 600.0
+#: Seconds until a vendor that answers only when the image is done is given up; API Models says
+#: about two minutes for high quality (apimodels.app docs, gpt-image-2-all).
+SYNC_ANSWER_S = 300.0
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
-#: Connections of each kind at once, over all vendors; more wait for one.
-CONNECTIONS_MAX = 100
+#: Connections of each kind at once, over all vendors; more wait for one, but only for `connect_s`.
+#: A vendor that answers when the image is done keeps one for minutes, so there are more than the
+#: 64 jobs of four images that run at once by default.
+CONNECTIONS_MAX = 300
 CONTENT_TYPES = {
     ImageFormat.PNG: "image/png",
     ImageFormat.JPEG: "image/jpeg",
@@ -63,11 +72,14 @@ class Stake(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """Seconds. A submit is answered once the vendor has queued the task, not when it is done."""
+    """Seconds."""
 
     connect_s: float = 10.0
+    #: of a read, and of a submit that is answered once the vendor has queued the task
     answer_s: float = 60.0
     upload_s: float = 120.0
+    #: of a submit that is answered when the image is done, and that carries its references
+    sync_s: float = SYNC_ANSWER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,32 +143,125 @@ class VendorHttp:
         self._base_url = base_url
         self._key = key
         self._connections = connections
-        self._limits = limits or TimeLimits()
+        self.limits = limits or TimeLimits()
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
+        address = self._base_url + path
         return await self._send(
-            "GET", path, Stake.REPEATABLE, answer_s=self._limits.answer_s, params=params
+            "GET", address, Stake.REPEATABLE, answer_s=self.limits.answer_s, params=params
         )
 
-    async def submit(self, path: str, body: Mapping[str, object]) -> Reply:
+    def own_address(self, address: str) -> str | None:
+        """
+        An address that the vendor named, made whole; None if it is not on the vendor's own host.
+
+        Args:
+            address: whole, or a path from the host's root.
+        """
+        base = URL(self._base_url)
+        try:
+            whole = base.join(URL(address))
+            return str(whole) if whole.origin() == base.origin() else None
+        except ValueError:
+            return None
+
+    async def get_at(self, address: str) -> Reply:
+        """
+        GET an address that the vendor named; see `own_address`.
+
+        Raises:
+            ProviderContractBroken: it is another host's, which must not see our key.
+        """
+        whole = self.own_address(address)
+        if whole is None:
+            raise ProviderContractBroken(self.provider, "named an address on another host")
+        return await self._send("GET", whole, Stake.REPEATABLE, answer_s=self.limits.answer_s)
+
+    async def submit(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
         """POST what must not be sent twice."""
-        data = json.dumps(body).encode()
         return await self._send(
-            "POST", path, Stake.SUBMIT, answer_s=self._limits.answer_s, data=data
+            "POST",
+            self._base_url + path,
+            Stake.SUBMIT,
+            answer_s=self.limits.answer_s,
+            data=encoded(body),
+            headers=headers,
         )
 
-    async def upload(self, path: str, field: str, image: ImageFile) -> Reply:
-        """POST a file as multipart, streamed from disk."""
+    async def order(
+        self,
+        path: str,
+        *,
+        json: Mapping[str, object] | None = None,
+        form: aiohttp.FormData | None = None,
+        result_path: Path,
+        answer_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """
+        A submit whose answer may carry the image.
+
+        The image goes to `result_path` and INLINE stands for it in the reply; see InlineImage. If
+        this raises, or the HTTP status is no success, there is no file; else it is the caller's.
+
+        Args:
+            form: sent as multipart instead of `json`; its files are streamed and stay the caller's.
+            answer_s: None for the limit of vendors that answer when the image is done.
+        """
+        image = InlineImage(result_path, JSON_BYTES_MAX)
+        kept = False
+        # References inside the JSON make it large: it is encoded in a thread, and sent in pieces.
+        data: io.BytesIO | aiohttp.FormData = (
+            io.BytesIO(await asyncio.to_thread(encoded, json or {})) if form is None else form
+        )
+        try:
+            reply = await self._send(
+                "POST",
+                self._base_url + path,
+                Stake.SUBMIT,
+                answer_s=self.limits.sync_s if answer_s is None else answer_s,
+                data=data,
+                headers=headers,
+                image=image,
+            )
+            kept = 200 <= reply.status < 300
+            return reply
+        finally:
+            image.close()
+            if not kept:
+                result_path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+
+    async def upload(
+        self,
+        path: str,
+        field: str,
+        image: ImageFile,
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """
+        POST a file as multipart, streamed from disk.
+
+        Args:
+            fields: go before the file.
+        """
         with await asyncio.to_thread(image.path.open, "rb") as file:
-            form = aiohttp.FormData()
+            form = aiohttp.FormData(fields or {})
             form.add_field(
                 field,
                 file,
                 filename=f"reference.{image.format}",
                 content_type=CONTENT_TYPES[image.format],
             )
+            address = self._base_url + path
             return await self._send(
-                "POST", path, Stake.REPEATABLE, answer_s=self._limits.upload_s, data=form
+                "POST", address, Stake.REPEATABLE, answer_s=self.limits.upload_s, data=form
             )
 
     def reject(self, reply: Reply, code: int, message: str, stake: Stake) -> Never:
@@ -180,35 +285,38 @@ class VendorHttp:
     async def _send(
         self,
         method: str,
-        path: str,
+        address: str,
         stake: Stake,
         *,
         answer_s: float,
         params: Mapping[str, str] | None = None,
-        data: bytes | aiohttp.FormData | None = None,
+        data: bytes | io.BytesIO | aiohttp.FormData | None = None,
+        headers: Mapping[str, str] | None = None,
+        image: InlineImage | None = None,
     ) -> Reply:
         session = self._connections.lasting if method == "GET" else self._connections.single
-        headers = {
+        all_headers = {
+            **(headers or {}),
             "Authorization": f"Bearer {self._key.get_secret_value()}",
             "Accept": "application/json",
         }
-        if isinstance(data, bytes):
-            headers["Content-Type"] = "application/json"
+        if isinstance(data, bytes | io.BytesIO):
+            all_headers["Content-Type"] = "application/json"
         timeout = aiohttp.ClientTimeout(
-            total=self._limits.connect_s + answer_s, connect=self._limits.connect_s
+            total=self.limits.connect_s + answer_s, connect=self.limits.connect_s
         )
         try:
             async with session.request(
                 method,
-                self._base_url + path,
+                address,
                 params=params,
                 data=data,
-                headers=headers,
+                headers=all_headers,
                 timeout=timeout,
                 # The key goes to this address only.
                 allow_redirects=False,
             ) as response:
-                raw = await _read_capped(response)
+                raw = await read_answer(response, image)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             trouble = error
         else:
@@ -233,9 +341,11 @@ class VendorHttp:
         """Decode an answer; one that cannot be decoded is judged by its status alone."""
         reply = Reply(
             status=response.status,
-            body=_decoded(raw),
+            body=decoded(raw),
             retry_after_s=parse_retry_after(
-                response.headers.get("Retry-After"), now=datetime.now(UTC)
+                response.headers.get("Retry-After"),
+                response.headers.get("Retry-After-Ms"),
+                now=datetime.now(UTC),
             ),
             request_id=response.headers.get("X-Request-Id") or response.headers.get("CF-Ray"),
         )
@@ -280,42 +390,6 @@ def error_for(provider: str, code: int, message: str, reply: Reply, stake: Stake
             return ProviderOutcomeUnknown(provider, message, status=code, request_id=request_id)
         case _:
             return ProviderUnreachable(provider, message, status=code, request_id=request_id)
-
-
-def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
-    """Seconds from a Retry-After header (seconds or an HTTP date), within RETRY_AFTER_S_MAX."""
-    if not value:
-        return None
-    if value.strip().isdecimal():
-        return min(float(value), RETRY_AFTER_S_MAX)
-    try:
-        wait = parsedate_to_datetime(value) - now
-    except (ValueError, TypeError):
-        return None
-    return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_S_MAX)
-
-
-async def _read_capped(response: aiohttp.ClientResponse) -> bytes | None:
-    """The body, or None if it is longer than JSON_BYTES_MAX."""
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(READ_CHUNK_BYTES):
-        body += chunk
-        if len(body) > JSON_BYTES_MAX:
-            return None
-    return bytes(body)
-
-
-def _decoded(raw: bytes | None) -> Mapping[str, object]:
-    """A JSON object, or an empty one where there is none."""
-    try:
-        body = json.loads(raw or b"", parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _no_constant(name: str) -> Never:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _without_headers(error: Exception) -> Exception | None:

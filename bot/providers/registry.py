@@ -6,11 +6,30 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from bot.domain.ports import Provider
-from bot.providers import apimodels
+from bot.providers import apimodels, gemini, kie, maxapi, openai, runninghub
 from bot.providers.http import Connections, TimeLimits, VendorHttp
 
-FACTORIES: Mapping[str, Callable[[VendorHttp], Provider]] = {
-    apimodels.NAME: apimodels.ApiModels,
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What an adapter may be built from."""
+
+    http: VendorHttp
+    #: the same, but for a vendor that takes references on another host
+    upload_http: VendorHttp
+    #: where the vendor is to say that a task has ended; None: nowhere
+    callback_url: str | None
+
+
+FACTORIES: Mapping[str, Callable[[Access], Provider]] = {
+    apimodels.NAME: lambda access: apimodels.ApiModels(access.http),
+    kie.NAME: lambda access: kie.Kie(
+        access.http, access.upload_http, callback_url=access.callback_url
+    ),
+    openai.NAME: lambda access: openai.OpenAI(access.http),
+    runninghub.NAME: lambda access: runninghub.RunningHub(access.http),
+    maxapi.NAME: lambda access: maxapi.MaxApi(access.http),
+    gemini.NAME: lambda access: gemini.MaxApiGemini(access.http),
 }
 
 
@@ -20,10 +39,14 @@ class ProviderSettings:
     Args:
         key: None or empty: the provider is off.
         base_url: without a slash at its end.
+        upload_url: as base_url; None where references go to the same host.
+        callback_url: None where the vendor is not to call, or never does.
     """
 
     key: SecretStr | None
     base_url: str
+    upload_url: str | None = None
+    callback_url: str | None = None
 
 
 def build_providers(
@@ -34,8 +57,11 @@ def build_providers(
     """The providers whose key is set, by name; the connections stay the caller's to close."""
     providers: dict[str, Provider] = {}
     for name, each in settings.items():
-        key = each.key.get_secret_value().strip() if each.key else ""
-        if key:
-            http = VendorHttp(name, each.base_url, SecretStr(key), connections, limits)
-            providers[name] = FACTORIES[name](http)
+        key = SecretStr(each.key.get_secret_value().strip() if each.key else "")
+        if key.get_secret_value():
+            http = VendorHttp(name, each.base_url, key, connections, limits)
+            upload_http = VendorHttp(
+                name, each.upload_url or each.base_url, key, connections, limits
+            )
+            providers[name] = FACTORIES[name](Access(http, upload_http, each.callback_url))
     return providers

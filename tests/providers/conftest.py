@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.domain.catalog import Route, parse_catalog
+from bot.domain.catalog import Route
+from bot.domain.catalog_file import parse_catalog
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits, Order
 from bot.domain.requests import Mode
 from bot.playground.drawing import Picture
@@ -37,16 +38,20 @@ async def connections() -> AsyncIterator[Connections]:
         yield connections
 
 
-@pytest.fixture
-def route() -> Route:
-    """The shipped catalog's route to the beta."""
-    found = parse_catalog(tomllib.loads(CATALOG.read_text())).route("apimodels/gpt-image-2-beta")
+def route_of(route_id: str) -> Route:
+    """A route of the shipped catalog."""
+    found = parse_catalog(tomllib.loads(CATALOG.read_text())).route(route_id)
     assert found is not None
     return found
 
 
 @pytest.fixture
-def order(route: Route) -> Callable[..., Order]:
+def route() -> Route:
+    return route_of("apimodels/gpt-image-2-beta")
+
+
+@pytest.fixture
+def order(route: Route, tmp_path: Path) -> Callable[..., Order]:
     plain = Order(
         task_id="ours-1",
         route=route,
@@ -56,7 +61,7 @@ def order(route: Route) -> Callable[..., Order]:
         resolution="1K",
         quality="auto",
         nsfw_checker=True,
-        reference_links=(),
+        result_path=tmp_path / "result",
     )
 
     def changed(**fields: object) -> Order:

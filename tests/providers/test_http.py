@@ -1,13 +1,15 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from bot.errors import (
@@ -20,22 +22,20 @@ from bot.errors import (
 )
 from bot.playground.faults import Call, Fault, Hold, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
+from bot.providers.answers import JSON_BYTES_MAX, RETRY_AFTER_S_MAX, parse_retry_after
 from bot.providers.http import (
-    JSON_BYTES_MAX,
-    RETRY_AFTER_S_MAX,
     USER_AGENT,
     Connections,
     Reply,
     TimeLimits,
     VendorHttp,
     open_connections,
-    parse_retry_after,
 )
 
 BODY = {"model": "gpt-image-2-beta", "prompt": "a lantern"}
 PATH = "/images/generations"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-IMPATIENT = TimeLimits(connect_s=0.1, answer_s=0.05, upload_s=0.05)
+IMPATIENT = TimeLimits(connect_s=0.1, answer_s=0.05, upload_s=0.05, sync_s=0.05)
 
 
 @pytest.fixture
@@ -239,6 +239,41 @@ async def test_a_busy_vendor_says_when_to_come_back(
 )
 def test_retry_after_is_read_in_both_its_forms(value: str | None, wait_s: float | None) -> None:
     assert parse_retry_after(value, now=NOON) == wait_s
+
+
+@pytest.mark.parametrize(
+    ("ms", "wait_s"),
+    [
+        ("1500", 1.5),
+        ("0", 0.0),
+        ("9" * 400, RETRY_AFTER_S_MAX),
+        ("soon", 12.0),
+        ("", 12.0),
+        (None, 12.0),
+    ],
+)
+def test_milliseconds_win_where_a_vendor_says_both(ms: str | None, wait_s: float) -> None:
+    assert parse_retry_after("12", ms, now=NOON) == wait_s
+
+
+async def test_a_vendors_own_headers_are_sent_but_never_in_place_of_ours(
+    connections: Connections,
+) -> None:
+    seen: list[Mapping[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        await request.read()
+        seen.append(dict(request.headers))
+        return web.json_response({"ok": True})
+
+    app = web.Application()
+    app.router.add_post("/tasks", answer)
+    async with TestServer(app) as own:
+        root = str(own.make_url("")).rstrip("/")
+        vendor = VendorHttp("apimodels", root, SecretStr("sk_ours"), connections)
+        asked = {"X-Mode": "mix", "Authorization": "other"}
+        await vendor.submit("/tasks", {}, headers=asked)
+    assert [seen[0][name] for name in ("X-Mode", "Authorization")] == ["mix", "Bearer sk_ours"]
 
 
 async def test_every_call_names_its_sender(server: PlaygroundProviders) -> None:

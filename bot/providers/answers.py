@@ -1,0 +1,95 @@
+"""Reads what a vendor answers, within limits; knows no vendor and no error of ours."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Never
+
+import aiohttp
+
+from bot.providers.inline import InlineImage
+from bot.providers.threads import in_thread
+
+#: Largest answer that is read as JSON; a real one has a few kilobytes.
+JSON_BYTES_MAX = 1024 * 1024
+#: Largest answer that may carry an image, which base64 makes a third longer.
+IMAGE_ANSWER_BYTES_MAX = 90 * 1024 * 1024
+READ_CHUNK_BYTES = 64 * 1024
+#: Bytes of such an answer gathered before a thread decodes and writes them.
+DECODE_BYTES = 1024 * 1024
+#: Longest pause that a vendor's Retry-After can ask for.
+RETRY_AFTER_S_MAX = 600.0
+
+
+def encoded(body: Mapping[str, object]) -> bytes:
+    return json.dumps(body).encode()
+
+
+def parse_retry_after(value: str | None, ms: str | None = None, *, now: datetime) -> float | None:
+    """
+    Seconds from a Retry-After header (seconds or an HTTP date), within RETRY_AFTER_S_MAX.
+
+    Args:
+        ms: OpenAI's retry-after-ms, which wins (openai-python, snapshot 2026-08-21).
+    """
+    if ms and ms.strip().isdecimal():
+        return min(float(ms) / 1000, RETRY_AFTER_S_MAX)
+    if not value:
+        return None
+    if value.strip().isdecimal():
+        return min(float(value), RETRY_AFTER_S_MAX)
+    try:
+        wait = parsedate_to_datetime(value) - now
+    except (ValueError, TypeError):
+        return None
+    return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_S_MAX)
+
+
+async def read_answer(
+    response: aiohttp.ClientResponse, image: InlineImage | None = None
+) -> bytes | None:
+    """
+    The body, or None if it is too long.
+
+    Args:
+        image: takes the image out of the body, where there may be one.
+    """
+    if image is not None:
+        return await _read_with(image, response)
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(READ_CHUNK_BYTES):
+        body += chunk
+        if len(body) > JSON_BYTES_MAX:
+            return None
+    return bytes(body)
+
+
+async def _read_with(image: InlineImage, response: aiohttp.ClientResponse) -> bytes | None:
+    """The body without its image, which is decoded off the event loop; None if it is too long."""
+    size_bytes = 0
+    piece = bytearray()
+    async for chunk in response.content.iter_any():
+        size_bytes += len(chunk)
+        if size_bytes > IMAGE_ANSWER_BYTES_MAX:
+            return None
+        piece += chunk
+        if len(piece) >= DECODE_BYTES:
+            await in_thread(image.feed, piece)
+            piece = bytearray()
+    await in_thread(image.feed, piece)
+    return await in_thread(image.end)
+
+
+def decoded(raw: bytes | None) -> Mapping[str, object]:
+    """A JSON object, or an empty one where there is none."""
+    try:
+        body = json.loads(raw or b"", parse_float=Decimal, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,73 @@
+"""Guarded reading of the fields in a vendor's JSON; knows no vendor."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeGuard
+from urllib.parse import urlsplit
+
+#: Words for a task's state, in lower case: the vendors', and those that clients have met. Every
+#: other word means: still running.
+FINISHED_WORDS = frozenset({"completed", "complete", "success", "succeeded"})
+FAILED_WORDS = frozenset(
+    {"failed", "fail", "failure", "error", "cancel", "canceled", "cancelled", "expired", "timeout"}
+)
+#: Links in one answer; a task makes one image, more than this is not an answer to ours.
+LINKS_MAX = 16
+LINK_CHARS_MAX = 4_096
+TASK_ID_CHARS_MAX = 200
+#: A vendor's own word, as far as it is kept for the log.
+WORD_CHARS_MAX = 64
+
+
+def mapping(body: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = body.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def text(body: Mapping[str, object], name: str) -> str:
+    value = body.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def code(body: Mapping[str, object], name: str) -> str:
+    """A code that one answer writes as a number, another as a text; empty where there is none."""
+    value = body.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def inner_json(body: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """The object that a text field holds as JSON; empty where it holds none."""
+    try:
+        value = json.loads(text(body, name))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def task_id(body: Mapping[str, object], *names: str) -> str | None:
+    """The first of these fields that can be a task's id; a number becomes its digits."""
+    for name in names:
+        found = code(body, name)
+        if 0 < len(found) <= TASK_ID_CHARS_MAX and found.isascii() and found.isprintable():
+            return found
+    return None
+
+
+def is_link(value: object) -> TypeGuard[str]:
+    if not isinstance(value, str) or len(value) > LINK_CHARS_MAX:
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"https", "http"} and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def links(values: object) -> tuple[str, ...] | None:
+    """A list of links; None if it is something else."""
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) > LINKS_MAX:
+        return None
+    found = tuple(value for value in values if is_link(value))
+    return found if len(found) == len(values) else None

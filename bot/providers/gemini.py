@@ -1,0 +1,239 @@
+"""
+Gemini's generateContent, as MaxAPI passes it on, behind the Provider port; knows its wire format.
+
+Source: ai.google.dev, API reference "Generating content" and guide "Image generation"; maxapi.dev,
+docs (endpoint, headers, operations); read 2026-11. What an operation answers is not documented.
+"""
+
+import asyncio
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from bot.domain.catalog import Route
+from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
+from bot.domain.pricing import Bill, Usage
+from bot.errors import ProviderContractBroken, ProviderRefused
+from bot.providers import maxapi_replies as replies
+from bot.providers.fields import FINISHED_WORDS, WORD_CHARS_MAX, is_link, mapping, text
+from bot.providers.http import CONTENT_TYPES, VendorHttp
+from bot.providers.inline import INLINE
+
+NAME = "maxapi-gemini"
+OPERATIONS_PATH = "/v1beta/operations"
+
+#: Bytes of base64 in one request (Google, guide "Image understanding": 20 MB in all, inline).
+INLINE_BYTES_MAX = 20_000_000
+#: `finishReason` and `blockReason` of what was refused for its content; a candidate that ends so
+#: comes in a 200, without an image.
+MODERATION_REASONS = frozenset(
+    {
+        "SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "RECITATION",
+        "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
+    }
+)  # fmt: skip
+#: Candidates and parts that are looked through; one image is asked for.
+PARTS_MAX = 64
+
+
+class MaxApiGemini:
+    """
+    Args:
+        asynchronous: whether an operation is asked for; else the image comes in the answer.
+    """
+
+    name = NAME
+
+    def __init__(self, http: VendorHttp, *, asynchronous: bool = True) -> None:
+        self._http = http
+        self._asynchronous = asynchronous
+
+    def uploads(self, route: Route) -> bool:
+        return False
+
+    async def upload(self, image: ImageFile) -> str:
+        raise AssertionError("Gemini takes references inside the order")
+
+    async def submit(self, order: Order) -> str | Finished | Failed:
+        encoded = await asyncio.to_thread(encode_references, order.references)
+        reply = await self._http.order(
+            generate_path(order.route),
+            json=build_generate(order, encoded),
+            result_path=order.result_path,
+            headers=build_headers(order.route, asynchronous=self._asynchronous),
+        )
+        replies.check_submit(self._http, reply, hidden=order.prompt)
+        return parse_submit(reply.body, own_address=self._http.own_address)
+
+    async def poll(self, provider_task_id: str) -> Progress:
+        reply = await replies.ask(self._http, provider_task_id)
+        return replies.check_poll(self._http, reply) or parse_operation(reply.body)
+
+    async def check(self) -> str:
+        return await replies.check_key(self._http)
+
+
+def generate_path(route: Route) -> str:
+    return f"/v1beta/models/{route.upstream}:generateContent"
+
+
+def build_headers(route: Route, *, asynchronous: bool) -> dict[str, str]:
+    """MaxAPI's own; what they ask for stands in the body on its OpenAI-shaped paths."""
+    headers = {"X-MaxAPI-Async": "true"} if asynchronous else {}
+    if route.route_mode:
+        headers["X-MaxAPI-Route-Mode"] = route.route_mode
+    return headers
+
+
+def encode_references(references: Sequence[ImageFile]) -> list[str]:
+    """
+    Each reference's bytes in base64. Blocks: call it off the event loop.
+
+    Raises:
+        ProviderRefused: together they are more than one request takes; nothing was sent.
+    """
+    # Base64 makes four characters of three bytes.
+    if sum((each.size_bytes + 2) // 3 * 4 for each in references) > INLINE_BYTES_MAX:
+        raise ProviderRefused(
+            NAME, f"the references are more than {INLINE_BYTES_MAX // 1_000_000} MB in base64"
+        )
+    return [base64.b64encode(each.path.read_bytes()).decode("ascii") for each in references]
+
+
+def build_generate(order: Order, encoded: Sequence[str]) -> dict[str, object]:
+    """
+    The body of a generateContent call.
+
+    Args:
+        encoded: the order's references, as `encode_references` gives them.
+    """
+    parts: list[dict[str, object]] = [{"text": order.prompt}]
+    for reference, data in zip(order.references, encoded, strict=True):
+        mime_type = CONTENT_TYPES[reference.format]
+        parts.append({"inline_data": {"mime_type": mime_type, "data": data}})
+    config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
+    image_config = {}
+    if order.aspect_ratio != "auto":
+        image_config["aspectRatio"] = order.aspect_ratio
+    if order.route.sends_resolution:
+        image_config["imageSize"] = order.resolution
+    if image_config:
+        config["imageConfig"] = image_config
+    return {"contents": [{"role": "user", "parts": parts}], "generationConfig": config}
+
+
+def parse_submit(
+    body: Mapping[str, object], *, own_address: Callable[[str], str | None]
+) -> str | Finished | Failed:
+    """
+    Read the answer to generateContent: an operation to ask for, or the image at once.
+
+    Raises:
+        ProviderContractBroken: it is neither, although the image may be under way.
+    """
+    answer = _answer_in(body)
+    if answer is not None:
+        return parse_answer(answer)
+    if failed := replies.ended_badly(body):
+        return failed
+    return replies.handle_in(
+        body, provider=NAME, own_address=own_address, task_path=OPERATIONS_PATH
+    )
+
+
+def parse_operation(body: Mapping[str, object]) -> Progress:
+    """
+    Read a successful answer about an operation: Google's `done` and `response`, or a task's word.
+
+    Raises:
+        ProviderContractBroken: it is finished with something else than an image.
+    """
+    if failed := replies.ended_badly(body):
+        return failed
+    word, done = replies.state_in(body), body.get("done")
+    if done is not True and word and word.lower() not in FINISHED_WORDS:
+        return Running(word)
+    answer = None if done is False else _answer_in(body)
+    if answer is not None:
+        return parse_answer(answer)
+    if done is True or (word and done is not False):
+        return Finished(*replies.images_in(body))
+    return Running(word)
+
+
+def parse_answer(answer: Mapping[str, object]) -> Finished | Failed:
+    """
+    Read `candidates` and `promptFeedback`: the image, or why there is none.
+
+    Raises:
+        ProviderContractBroken: there is something in an image's place that is none.
+    """
+    blocked = text(mapping(answer, "promptFeedback"), "blockReason")
+    if blocked:
+        return Failed(moderation=True, retryable=False, vendor_code=_word(blocked))
+    candidates = [each for each in _items(answer, "candidates") if isinstance(each, dict)]
+    links: list[str] = []
+    in_answer = unusable = False
+    for part in _parts(candidates):
+        inline = mapping(part, "inlineData") or mapping(part, "inline_data")
+        file = mapping(part, "fileData") or mapping(part, "file_data")
+        link = file.get("fileUri", file.get("file_uri"))
+        if is_link(link):
+            links.append(link)
+        in_answer = in_answer or inline.get("data") == INLINE
+        unusable = unusable or bool(inline or file)
+    if links or in_answer:
+        return Finished(tuple(links), in_answer, parse_bill(answer))
+    if unusable:
+        raise ProviderContractBroken(NAME, "finished with something else than an image")
+    reasons = [text(each, "finishReason") for each in candidates]
+    reason = next((each for each in reasons if each), "NO_IMAGE")
+    moderation = any(each in MODERATION_REASONS for each in reasons)
+    return Failed(moderation=moderation, retryable=False, vendor_code=_word(reason))
+
+
+def parse_bill(answer: Mapping[str, object]) -> Bill:
+    """
+    `usageMetadata` in OpenAI's terms; nothing where the image's tokens are not named.
+
+    All of a candidate's tokens count as the image's: what it says besides is a sentence.
+    """
+    usage = mapping(answer, "usageMetadata")
+    asked, made = _count(usage.get("promptTokenCount")), _count(usage.get("candidatesTokenCount"))
+    if asked is None or not made:
+        return Bill()
+    of_images = sum(
+        _count(each.get("tokenCount")) or 0
+        for each in _items(usage, "promptTokensDetails")
+        if isinstance(each, dict) and each.get("modality") == "IMAGE"
+    )
+    image_in = min(of_images, asked)
+    return Bill(usage=Usage(text_in=asked - image_in, image_in=image_in, image_out=made))
+
+
+def _answer_in(body: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Gemini's own answer, which an operation wraps."""
+    for each in replies.mappings(body):
+        if "candidates" in each or "promptFeedback" in each:
+            return each
+    return None
+
+
+def _parts(candidates: Sequence[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
+    """The parts of what was made; not those of the model's thoughts, which may be drafts."""
+    for candidate in candidates:
+        for part in _items(mapping(candidate, "content"), "parts")[:PARTS_MAX]:
+            if isinstance(part, dict) and part.get("thought") is not True:
+                yield part
+
+
+def _items(body: Mapping[str, object], name: str) -> list[object]:
+    value = body.get(name)
+    return value[:PARTS_MAX] if isinstance(value, list) else []
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _word(value: str) -> str:
+    return value[:WORD_CHARS_MAX]

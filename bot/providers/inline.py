@@ -1,0 +1,165 @@
+"""
+Takes the image out of a JSON answer while it arrives; knows no vendor and no network.
+
+An image inside an answer is base64, and may be as long as 90 MB. Neither it nor the answer is ever
+whole in memory: the text is decoded piece by piece into a file, and INLINE stands where it was.
+"""
+
+import binascii
+import json
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+#: Stands in a decoded answer for the image that was written to the file.
+INLINE = "(in the file)"
+#: Stands for an image that was not kept: it was not the first, or was no base64.
+DROPPED = ""
+
+#: What an image's text begins after: OpenAI's `b64_json`, or Gemini's `inlineData.data` where it
+#: begins as PNG, JPEG and WebP do, for other vendors have other things in `data`. No string of
+#: valid JSON can hold this pattern, for its quotes would be escaped.
+START = re.compile(
+    rb'(?<!\\)"(?:'
+    rb'b64_json"\s{0,8}:\s{0,8}"(?=[^"])|'
+    rb'data"\s{0,8}:\s{0,8}"(?=data:image|iVBORw|\\?/9j|UklGR))'
+)
+#: No match of START is longer, with what it looks at around itself.
+START_BYTES_MAX = 48
+#: No escape in a JSON string is longer: a backslash, u and four digits.
+ESCAPE_BYTES_MAX = 6
+#: Base64 is often broken into lines; a space tells that a text is none.
+LINE_BREAKS = b"\r\n"
+#: Some gateways put `data:image/png;base64,` before the image.
+DATA_URI_BYTES_MAX = 64
+URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+class InlineImage:
+    """
+    Feed it an answer in pieces, then take what is left of it. It blocks: use it in a thread.
+
+    Args:
+        path: gets the first image; there is no file if there is none.
+        rest_bytes_max: what is kept of the answer beside its images.
+    """
+
+    def __init__(self, path: Path, rest_bytes_max: int) -> None:
+        self._path = path
+        self._rest_bytes_max = rest_bytes_max
+        self._rest = bytearray()
+        self._searched = 0
+        self._file: BinaryIO | None = None
+        self._text: Base64Text | None = None
+        self._done = False
+
+    def feed(self, piece: bytes | bytearray) -> None:
+        """
+        Args:
+            piece: is only read.
+        """
+        data = bytes(piece)
+        while data:
+            data = self._feed_image(data) if self._text else self._feed_rest(data)
+
+    def end(self) -> bytes | None:
+        """The answer without its images, to be read as JSON; None if it is too long."""
+        if self._text is not None:
+            # Cut off within the image; the rest of the answer will not be JSON either.
+            self._drop()
+        return None if len(self._rest) > self._rest_bytes_max else bytes(self._rest)
+
+    def close(self) -> None:
+        """Let go of the file; safe to call again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _feed_rest(self, data: bytes) -> bytes:
+        """Keep what is no image; returns the image's text once that begins."""
+        if len(self._rest) > self._rest_bytes_max:
+            return b""
+        self._rest += data
+        start = START.search(self._rest, self._searched)
+        if start is None:
+            self._searched = max(self._searched, len(self._rest) - START_BYTES_MAX)
+            return b""
+        image = bytes(self._rest[start.end() :])
+        del self._rest[start.end() :]
+        self._text = Base64Text()
+        if not self._done:
+            self._file = self._path.open("wb")
+        return image
+
+    def _feed_image(self, data: bytes) -> bytes:
+        """Decode up to the closing quote; returns what follows from there."""
+        assert self._text is not None
+        text, quote, _ = data.partition(b'"')
+        if self._file is not None:
+            try:
+                self._file.write(self._text.decode(text, final=bool(quote)))
+            except ValueError:
+                self._drop()
+        if not quote:
+            return b""
+        self._rest += (INLINE if self._file else DROPPED).encode()
+        self._done = self._done or self._file is not None
+        self.close()
+        self._text = None
+        self._searched = len(self._rest)
+        return data[len(text) :]
+
+    def _drop(self) -> None:
+        if self._file is not None:
+            self.close()
+            self._path.unlink()
+
+
+class Base64Text:
+    """
+    Base64 as it stands in a JSON string, decoded in pieces.
+
+    Escapes, line breaks, a data URI's head, the URL-safe letters and missing padding are taken;
+    everything else raises ValueError.
+    """
+
+    def __init__(self) -> None:
+        self._escaped = b""
+        self._letters = b""
+        self._head_passed = False
+        self._padded = False
+
+    def decode(self, piece: bytes, *, final: bool) -> bytes:
+        letters = self._letters + self._unescaped(piece, final=final)
+        if not self._head_passed:
+            if len(letters) < DATA_URI_BYTES_MAX and not final:
+                self._letters = letters
+                return b""
+            self._head_passed = True
+            if letters.startswith(b"data:"):
+                _, comma, letters = letters.partition(b",")
+                if not comma:
+                    raise ValueError("a data URI without data")
+        letters = letters.translate(URL_SAFE, LINE_BREAKS)
+        whole = len(letters) if final else len(letters) // 4 * 4
+        letters, self._letters = letters[:whole], letters[whole:]
+        if final:
+            letters += b"=" * (-len(letters) % 4)
+        if letters and self._padded:
+            raise ValueError("text after the padding")
+        self._padded = letters.endswith(b"=")
+        return binascii.a2b_base64(letters, strict_mode=True)
+
+    def _unescaped(self, piece: bytes, *, final: bool) -> bytes:
+        r"""Some vendors write `\/` for `/`, others `\u002b` for `+`."""
+        piece = self._escaped + piece
+        self._escaped = b""
+        if not final:
+            cut = piece.rfind(b"\\", max(len(piece) - ESCAPE_BYTES_MAX + 1, 0))
+            if cut >= 0:
+                piece, self._escaped = piece[:cut], piece[cut:]
+        if b"\\" not in piece:
+            return piece
+        # `strict=False` takes line breaks that should have been escaped, as we do without escapes.
+        unescaped: str = json.loads(b'"' + piece + b'"', strict=False)
+        return unescaped.encode("ascii")

@@ -1,0 +1,278 @@
+"""
+kie.ai behind the Provider port; knows its wire format and nothing else.
+
+Source: docs.kie.ai, pages of gpt-image-2-text-to-image and gpt-image-2-image-to-image, get task
+detail, get account credits, file upload API, webhook verification; read 2026-11.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pydantic import SecretStr
+
+from bot.domain.catalog import NsfwSwitch, Route
+from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
+from bot.domain.pricing import Bill
+from bot.errors import (
+    ProviderBusy,
+    ProviderContractBroken,
+    ProviderMisconfigured,
+    ProviderRefused,
+    ProviderUnreachable,
+)
+from bot.providers import fields
+from bot.providers.answers import decoded
+from bot.providers.http import Reply, Stake, VendorHttp
+
+NAME = "kie"
+CREATE_PATH = "/api/v1/jobs/createTask"
+RECORD_PATH = "/api/v1/jobs/recordInfo"
+CREDIT_PATH = "/api/v1/chat/credit"
+UPLOAD_PATH = "/api/file-stream-upload"
+#: Folder of our references on the vendor's side; they are gone after some days.
+UPLOAD_FOLDER = "images/easel"
+#: Appended to a route's upstream name.
+FROM_WORDS, FROM_IMAGES = "-text-to-image", "-image-to-image"
+
+#: Seconds; the window of the submit limit, 20 new tasks an account (docs.kie.ai, getting started).
+SUBMIT_WINDOW_S = 10.0
+#: Values of `code`, which are the vendor's own and not all HTTP's.
+TOO_MANY_REQUESTS = 429
+GENERATION_FAILED = 501
+#: A sub-key's cap is reached; the feature is switched off.
+OPERATOR_CODES = frozenset({433, 505})
+#: A task just made is not always found at once; one that stays lost meets its deadline.
+UNKNOWN_TASK_CODES = frozenset({404, 422})
+#: `failCode`s that say nothing against the request: money, limits, maintenance, breakdown.
+RETRYABLE_FAIL_CODES = frozenset({"402", "429", "433", "455", "500", "501", "505"})
+#: Parts of a message, in lower case. No page lists them: API Models' own word, and what other
+#: layers of this model say.
+MODERATION_WORDS = (
+    "moderation", "safety", "sensitive", "flagged", "nsfw", "policy", "policies", "prohibited",
+)  # fmt: skip
+#: Codes whose message may speak of a request's content.
+CONTENT_CODES = frozenset({400, 403, 422, 500})
+#: More than any image costs by far.
+CREDITS_MAX = 1_000_000
+
+CALLBACK_AGE_MAX = timedelta(minutes=5)
+TIMESTAMP_DIGITS_MAX = 12
+
+
+class Kie:
+    """
+    Args:
+        upload_http: references go to another host than tasks.
+        callback_url: where the vendor is to say that a task has ended; None asks for no call.
+    """
+
+    name = NAME
+
+    def __init__(
+        self, http: VendorHttp, upload_http: VendorHttp, *, callback_url: str | None = None
+    ) -> None:
+        self._http = http
+        self._upload_http = upload_http
+        self._callback_url = callback_url
+
+    def uploads(self, route: Route) -> bool:
+        return True
+
+    async def upload(self, image: ImageFile) -> str:
+        # A file of the same name is overwritten there, so none has a name that another could have.
+        name = f"{secrets.token_hex(16)}.{image.format}"
+        reply = await self._upload_http.upload(
+            UPLOAD_PATH, "file", image, fields={"uploadPath": UPLOAD_FOLDER, "fileName": name}
+        )
+        self._check(reply, Stake.REPEATABLE)
+        return parse_upload(reply.body)
+
+    async def submit(self, order: Order) -> str | Failed:
+        reply = await self._http.submit(CREATE_PATH, build_create(order, self._callback_url))
+        if code_of(reply) == GENERATION_FAILED:
+            return _failed(str(GENERATION_FAILED), error_message(reply.body))
+        self._check(reply, Stake.SUBMIT, hidden=order.prompt)
+        return parse_create(reply.body)
+
+    async def poll(self, provider_task_id: str) -> Progress:
+        reply = await self._http.get(RECORD_PATH, {"taskId": provider_task_id})
+        code = code_of(reply)
+        if code in UNKNOWN_TASK_CODES:
+            raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code)
+        if code == GENERATION_FAILED:
+            return _failed(str(code), error_message(reply.body))
+        self._check(reply, Stake.REPEATABLE)
+        return parse_record(reply.body)
+
+    async def check(self) -> str:
+        reply = await self._http.get(CREDIT_PATH)
+        self._check(reply, Stake.REPEATABLE)
+        return f"{parse_credit(reply.body).normalize():,f} kie.ai credits on the account"
+
+    def _check(self, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
+        """
+        Raise unless the answer is a success.
+
+        Args:
+            hidden: what the vendor may quote but must not reach a log.
+        """
+        code, request_id = code_of(reply), reply.request_id
+        if 200 <= code < 300 and reply.body.get("success") is not False:
+            return
+        message = self._http.clean(error_message(reply.body), hidden)
+        if code in OPERATOR_CODES:
+            raise ProviderMisconfigured(NAME, message, status=code, request_id=request_id)
+        if code == TOO_MANY_REQUESTS:
+            # What is refused is not queued, and the window is not ours to look into.
+            wait_s = max(reply.retry_after_s or 0.0, SUBMIT_WINDOW_S)
+            raise ProviderBusy(
+                NAME, message, retry_after_s=wait_s, status=code, request_id=request_id
+            )
+        if stake is Stake.SUBMIT and code in CONTENT_CODES and _is_moderation(message):
+            raise ProviderRefused(
+                NAME, message, moderation=True, status=code, request_id=request_id
+            )
+        self._http.reject(reply, code, message, stake)
+
+
+def build_create(order: Order, callback_url: str | None = None) -> dict[str, object]:
+    """
+    The body of a create call; references make it an edit, which is another model there.
+
+    `nsfw_checker` is explicit wherever the route has it: the vendor's pages differ on its default.
+    """
+    asked: dict[str, object] = {"prompt": order.prompt}
+    if order.reference_links:
+        asked["input_urls"] = list(order.reference_links)
+    asked["aspect_ratio"] = order.aspect_ratio
+    if order.route.sends_resolution:
+        asked["resolution"] = order.resolution
+    if order.route.nsfw_switch is NsfwSwitch.NSFW_CHECKER:
+        asked["nsfw_checker"] = order.nsfw_checker
+    kind = FROM_IMAGES if order.reference_links else FROM_WORDS
+    body: dict[str, object] = {"model": order.route.upstream + kind, "input": asked}
+    if callback_url:
+        body["callBackUrl"] = callback_url
+    return body
+
+
+def parse_create(body: Mapping[str, object]) -> str:
+    """
+    `data.taskId` of a successful create answer.
+
+    Raises:
+        ProviderContractBroken: there is none, although the task may exist.
+    """
+    task_id = fields.task_id(fields.mapping(body, "data"), "taskId", "task_id")
+    if task_id is None:
+        raise ProviderContractBroken(NAME, "took a task but named no id")
+    return task_id
+
+
+def parse_record(body: Mapping[str, object]) -> Progress:
+    """
+    What a successful query answer says of its task: `data.state`, `resultJson`, `failCode`,
+    `failMsg`, `creditsConsumed`.
+
+    Raises:
+        ProviderContractBroken: the task is finished, but its links are none.
+    """
+    data = fields.mapping(body, "data")
+    state = fields.text(data, "state")
+    if state.lower() in fields.FINISHED_WORDS:
+        links = fields.links(fields.inner_json(data, "resultJson").get("resultUrls") or [])
+        if links is None:
+            raise ProviderContractBroken(NAME, "finished a task with something else than links")
+        return Finished(links, bill=Bill(credits=_credits(data)))
+    if state.lower() in fields.FAILED_WORDS:
+        return _failed(fields.code(data, "failCode") or state, fields.text(data, "failMsg"))
+    return Running(state[: fields.WORD_CHARS_MAX])
+
+
+def parse_upload(body: Mapping[str, object]) -> str:
+    """`data.downloadUrl`, or the quickstart's `fileUrl`. Raises ProviderContractBroken."""
+    data = fields.mapping(body, "data")
+    for name in ("downloadUrl", "fileUrl"):
+        link = data.get(name)
+        if fields.is_link(link):
+            return link
+    raise ProviderContractBroken(NAME, "took a file but named no link")
+
+
+def parse_credit(body: Mapping[str, object]) -> Decimal:
+    """`data`: the credits that are left. Raises ProviderContractBroken."""
+    credit = body.get("data")
+    if isinstance(credit, bool) or not isinstance(credit, int | Decimal):
+        raise ProviderContractBroken(NAME, "named no credits")
+    return Decimal(credit)
+
+
+def verify_callback(
+    key: SecretStr, headers: Mapping[str, str], body: bytes, now: datetime
+) -> str | None:
+    """
+    The task that a callback speaks of; None if it is not the vendor's, or not of these minutes.
+
+    The signature covers the task's id and the time, not the rest of the body: a callback says no
+    more than that the task is worth a poll. A replayed one says that again.
+
+    Args:
+        key: the account's webhook key; an empty one verifies nothing.
+        headers: in any case; X-Webhook-Timestamp (Unix seconds), X-Webhook-Signature.
+        now: aware.
+    Source: docs.kie.ai, webhook verification.
+    """
+    task_id = fields.task_id(fields.mapping(decoded(body), "data"), "taskId", "task_id")
+    given = {name.lower(): value for name, value in headers.items()}
+    timestamp = given.get("x-webhook-timestamp", "")
+    signature = given.get("x-webhook-signature", "")
+    if not (task_id and signature.isascii() and key.get_secret_value()):
+        return None
+    if not (timestamp.isascii() and timestamp.isdecimal()):
+        return None
+    if len(timestamp) > TIMESTAMP_DIGITS_MAX:
+        return None
+    if abs(now.timestamp() - int(timestamp)) > CALLBACK_AGE_MAX.total_seconds():
+        return None
+    signed = f"{task_id}.{timestamp}".encode()
+    digest = hmac.new(key.get_secret_value().encode(), signed, hashlib.sha256).digest()
+    return task_id if hmac.compare_digest(base64.b64encode(digest), signature.encode()) else None
+
+
+def code_of(reply: Reply) -> int:
+    """The body's `code` where there is one; whether HTTP's status follows it is not documented."""
+    code = reply.body.get("code")
+    if isinstance(code, int) and not isinstance(code, bool):
+        return code
+    return reply.status
+
+
+def error_message(body: Mapping[str, object]) -> str:
+    """`msg`, which some answers call `message`."""
+    return fields.text(body, "msg") or fields.text(body, "message") or "no message"
+
+
+def _failed(code: str, message: str) -> Failed:
+    moderation = _is_moderation(f"{code} {message}")
+    retryable = code in RETRYABLE_FAIL_CODES and not moderation
+    return Failed(
+        moderation=moderation, retryable=retryable, vendor_code=code[: fields.WORD_CHARS_MAX]
+    )
+
+
+def _is_moderation(message: str) -> bool:
+    return any(word in message.lower() for word in MODERATION_WORDS)
+
+
+def _credits(data: Mapping[str, object]) -> Decimal | None:
+    """`creditsConsumed`; an older example says `consumeCredits`. None: not said."""
+    for name in ("creditsConsumed", "consumeCredits"):
+        value = data.get(name)
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            return Decimal(value) if 0 <= value <= CREDITS_MAX else None
+    return None

@@ -1,0 +1,130 @@
+"""
+MaxAPI (maxapi.dev) behind the Provider port; knows its OpenAI-shaped paths and nothing else.
+
+Source: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11. What an accepted task
+answers is not documented; see maxapi_replies for what is taken.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from bot.domain.catalog import Route
+from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
+from bot.domain.pricing import Bill
+from bot.errors import ProviderContractBroken
+from bot.providers import maxapi_replies as replies
+from bot.providers import openai_images
+from bot.providers.fields import FINISHED_WORDS
+from bot.providers.http import VendorHttp
+
+NAME = "maxapi"
+GENERATIONS_PATH = "/v1" + openai_images.GENERATIONS_PATH
+EDITS_PATH = "/v1" + openai_images.EDITS_PATH
+
+
+class AssetDelivery(StrEnum):
+    """The host that result links name: the vendor's own, or another name of it."""
+
+    DEFAULT = "default"
+    MIRROR = "mirror"
+
+
+class MaxApi:
+    name = NAME
+
+    def __init__(
+        self, http: VendorHttp, asset_delivery: AssetDelivery = AssetDelivery.DEFAULT
+    ) -> None:
+        self._http = http
+        self._asset_delivery = asset_delivery
+
+    def uploads(self, route: Route) -> bool:
+        return False
+
+    async def upload(self, image: ImageFile) -> str:
+        raise AssertionError("MaxAPI takes references inside the order")
+
+    async def submit(self, order: Order) -> str | Finished | Failed:
+        """
+        A task is asked for; an image that comes at once is taken as well.
+
+        That may take as long as the image does, so the time limit is that of a vendor that answers
+        when it is done.
+        """
+        path = EDITS_PATH if order.references else GENERATIONS_PATH
+        body = build_create(order, self._asset_delivery)
+        if order.references:
+            async with openai_images.open_edit_form(order, in_form(body)) as form:
+                reply = await self._http.order(path, form=form, result_path=order.result_path)
+        else:
+            reply = await self._http.order(path, json=body, result_path=order.result_path)
+        replies.check_submit(self._http, reply, hidden=order.prompt)
+        return parse_create(reply.body, task_path=path, own_address=self._http.own_address)
+
+    async def poll(self, provider_task_id: str) -> Progress:
+        reply = await replies.ask(self._http, provider_task_id)
+        return replies.check_poll(self._http, reply) or parse_poll(reply.body)
+
+    async def check(self) -> str:
+        return await replies.check_key(self._http)
+
+
+def build_create(order: Order, asset_delivery: AssetDelivery) -> dict[str, object]:
+    """
+    The fields of a generation or an edit: OpenAI's, and MaxAPI's own.
+
+    Without `route_mode`, MaxAPI goes by the order that its key is set up with.
+    """
+    fields = {"size": "auto"} | openai_images.build_fields(order)
+    fields |= openai_images.moderation_field(order)
+    if order.route.route_mode:
+        fields["route_mode"] = order.route.route_mode
+    return fields | {"async": True, "asset_delivery": asset_delivery.value}
+
+
+def in_form(fields: Mapping[str, object]) -> dict[str, object]:
+    """The same fields as they are written in multipart."""
+    return {name: "true" if value is True else value for name, value in fields.items()}
+
+
+def parse_create(
+    body: Mapping[str, object], *, task_path: str, own_address: Callable[[str], str | None]
+) -> str | Finished | Failed:
+    """
+    Read the answer to a generation or an edit: a task to ask for, or the image at once.
+
+    Raises:
+        ProviderContractBroken: it is neither, although the image may be under way.
+    """
+    if failed := replies.ended_badly(body):
+        return failed
+    links, in_answer = replies.images_in(body)
+    if links or in_answer:
+        return Finished(links, in_answer, _bill_in(body))
+    if replies.is_images_body(body):
+        raise ProviderContractBroken(NAME, "answered without an image")
+    return replies.handle_in(body, provider=NAME, own_address=own_address, task_path=task_path)
+
+
+def parse_poll(body: Mapping[str, object]) -> Progress:
+    """
+    Read a successful poll: OpenAI's body once the image is there, else the task's word.
+
+    A finished task without a usable image is Finished without links, and asked for again.
+    """
+    if failed := replies.ended_badly(body):
+        return failed
+    word = replies.state_in(body)
+    if word and word.lower() not in FINISHED_WORDS:
+        return Running(word)
+    links, in_answer = replies.images_in(body)
+    if word or links or in_answer or replies.is_images_body(body):
+        return Finished(links, in_answer, _bill_in(body))
+    return Running(word)
+
+
+def _bill_in(body: Mapping[str, object]) -> Bill:
+    for place in replies.mappings(body):
+        if "usage" in place:
+            return openai_images.parse_bill(place)
+    return Bill()

@@ -1,0 +1,338 @@
+"""
+What all of MaxAPI's answers have in common: tasks, addresses to poll, complaints.
+
+The vendor documents "a task id and a poll_url", OpenAI's body and Gemini's, and no more than that.
+The rest is tolerance: what gateways of that kind are known to answer (QuantumNous/new-api and its
+forks). Sources: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from bot.domain.ports import Failed
+from bot.errors import (
+    ProviderBusy,
+    ProviderContractBroken,
+    ProviderMisconfigured,
+    ProviderRefused,
+    ProviderUnreachable,
+)
+from bot.providers import fields
+from bot.providers.fields import (
+    FAILED_WORDS,
+    LINKS_MAX,
+    TASK_ID_CHARS_MAX,
+    WORD_CHARS_MAX,
+    is_link,
+    mapping,
+    text,
+)
+from bot.providers.http import Reply, Stake, VendorHttp, error_for
+from bot.providers.inline import INLINE
+
+log = logging.getLogger(__name__)
+
+#: Codes and types of errors, in lower case (OpenAI; new-api; Google's `status`).
+MODERATION_CODES = frozenset(
+    {
+        "sensitive_words_detected",
+        "prompt_blocked",
+        "moderation_blocked",
+        "content_policy_violation",
+        "content_moderation",
+        "image_generation_user_error",
+    }
+)
+OPERATOR_CODES = frozenset(
+    {
+        "insufficient_user_quota",
+        "insufficient_quota",
+        "pre_consume_token_quota_failed",
+        "invalid_api_key",
+        "access_denied",
+        "model_not_found",
+        "not_found",
+        "permission_denied",
+        "unauthenticated",
+    }
+)
+#: The gateway found nobody to pass the request to.
+BUSY_CODES = frozenset(
+    {"get_channel_failed", "rate_limit_exceeded", "resource_exhausted", "unavailable"}
+)
+BUSY_CODE_PART = "no_available"
+#: Texts in `code` that are no error.
+GOOD_CODES = frozenset({"", "0", "200", "ok", "success"})
+#: Parts of a message that names no code.
+MODERATION_WORDS = (
+    "moderation", "safety", "sensitive word", "sensitive content", "content policy",
+    "content_policy", "by policy", "prohibited content", "prohibited_content",
+)  # fmt: skip
+RETRYABLE_WORDS = ("timeout", "timed out", "busy", "overloaded", "no available", "rate limit")
+#: new-api quotes the status of whom it asked.
+QUOTED_STATUS = re.compile(r"status_code=(\d{3})")
+RETRYABLE_STATUSES = frozenset({"408", "429", "500", "502", "503", "504"})
+#: A task just made is not always found at once; one that stays lost meets its deadline.
+UNKNOWN_TASK_STATUSES = frozenset({404, 422})
+#: HTTP statuses of a poll that tell how the task ended, not how the poll went.
+ENDED_STATUSES = frozenset({400, 410})
+#: Statuses of an answer about the request itself, so that its words may tell of moderation.
+JUDGED_STATUSES = frozenset({200, 201, 202, 400, 403, 422})
+#: Statuses of a call that is not there; 200 stands for a web page in its place.
+NO_SUCH_CALL_STATUSES = frozenset({200, 404, 405})
+KEY_NOT_CHECKED = "key not checked: the vendor offers no free call"
+IMAGE_LISTS = ("data", "images", "urls", "result_urls", "resultUrls")
+#: Under these names, and no deeper, a task may wrap its result.
+WRAPPINGS = ("data", "result", "response", "output")
+WRAPPINGS_MAX = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An error inside an answer, whatever the answer's status."""
+
+    code: str
+    message: str
+
+    @property
+    def names_moderation(self) -> bool:
+        return self.code.lower() in MODERATION_CODES
+
+    @property
+    def is_moderation(self) -> bool:
+        """By its code; or by its words, where the code does not say something else."""
+        if self.is_operators or self.is_busy:
+            return False
+        words = self.message.lower()
+        return self.names_moderation or any(each in words for each in MODERATION_WORDS)
+
+    @property
+    def is_operators(self) -> bool:
+        return self.code.lower() in OPERATOR_CODES
+
+    @property
+    def is_busy(self) -> bool:
+        return self.code.lower() in BUSY_CODES or BUSY_CODE_PART in self.code.lower()
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether a task that ended so may do better elsewhere or later."""
+        words = f"{self.code} {self.message}".lower()
+        quoted = QUOTED_STATUS.search(words)
+        return not self.is_moderation and (
+            self.is_busy
+            or self.is_operators
+            or any(each in words for each in RETRYABLE_WORDS)
+            or (quoted is not None and quoted[1] in RETRYABLE_STATUSES)
+        )
+
+    def as_failed(self) -> Failed:
+        """The ending of a task: MaxAPI charges nothing for it (docs)."""
+        return Failed(
+            moderation=self.is_moderation,
+            retryable=self.is_retryable,
+            # The message may quote the prompt, and this goes into the log.
+            vendor_code=(self.code or "failed")[:WORD_CHARS_MAX],
+        )
+
+
+def complaint_in(body: Mapping[str, object]) -> Complaint | None:
+    """
+    The error that an answer carries, if any: `error` as OpenAI or Gemini shapes it or as a text,
+    `success: false`, new-api's `code` and `message`, or a reason in the place of a link.
+    """
+    data = mapping(body, "data")
+    for place in (body, data):
+        error = place.get("error")
+        if isinstance(error, Mapping) and error:
+            code = text(error, "code") or text(error, "status") or text(error, "type")
+            return Complaint(code, text(error, "message") or "no message")
+        if isinstance(error, str) and error:
+            return Complaint(text(place, "code"), error)
+    reason = text(body, "message") or text(body, "msg")
+    if body.get("success") is False or text(body, "code").lower() not in GOOD_CODES:
+        return Complaint(text(body, "code"), reason or "no message")
+    url = text(data, "url")
+    if url and not is_link(url):
+        # A fork of new-api answers a failed task with 200, and its reason where the link belongs.
+        return Complaint("", url)
+    return None
+
+
+def ended_badly(body: Mapping[str, object]) -> Failed | None:
+    """The failure that a successful poll speaks of: by complaint, or by the task's word."""
+    complaint = complaint_in(body)
+    word = state_in(body)
+    if complaint is None and word.lower() in FAILED_WORDS:
+        data = mapping(body, "data") or body
+        reason = text(data, "fail_reason") or text(data, "message") or text(data, "reason")
+        complaint = Complaint(text(data, "code") or word, reason)
+    return complaint.as_failed() if complaint else None
+
+
+def state_in(body: Mapping[str, object]) -> str:
+    """The task's word; empty where there is none."""
+    for place in (mapping(body, "data"), body, mapping(body, "metadata")):
+        word = text(place, "status") or text(place, "state")
+        if word:
+            return word[:WORD_CHARS_MAX]
+    return ""
+
+
+def status_of(reply: Reply) -> int:
+    """The numeric `code` where the body has one that is a status, else HTTP's."""
+    code = reply.body.get("code")
+    if isinstance(code, int) and not isinstance(code, bool) and 100 <= code < 600:
+        return code
+    return reply.status
+
+
+def check_submit(http: VendorHttp, reply: Reply, *, hidden: str) -> None:
+    """
+    Raise unless the answer to a submit is a success, or tells of an ending.
+
+    Args:
+        hidden: what the vendor may quote but must not reach a log.
+    """
+    status = status_of(reply)
+    complaint = complaint_in(reply.body)
+    if complaint is None and 200 <= status < 300:
+        return
+    complaint = complaint or Complaint("", "no message")
+    message = http.clean(f"{complaint.code} {complaint.message}", hidden)
+    if complaint.is_operators:
+        raise ProviderMisconfigured(
+            http.provider, message, status=status, request_id=reply.request_id
+        )
+    if complaint.is_busy:
+        raise ProviderBusy(
+            http.provider,
+            message,
+            retry_after_s=reply.retry_after_s,
+            status=status,
+            request_id=reply.request_id,
+        )
+    if complaint.names_moderation or (complaint.is_moderation and status in JUDGED_STATUSES):
+        raise ProviderRefused(
+            http.provider, message, moderation=True, status=status, request_id=reply.request_id
+        )
+    if status >= 300:
+        http.reject(reply, status, message, Stake.SUBMIT)
+
+
+def check_poll(http: VendorHttp, reply: Reply) -> Failed | None:
+    """
+    Raise unless the poll itself went well; returns the task's failure where that is the answer.
+    """
+    status = status_of(reply)
+    if 200 <= status < 300:
+        return ended_badly(reply.body)
+    complaint = complaint_in(reply.body) or Complaint("", f"answered {status}")
+    if status in ENDED_STATUSES:
+        return complaint.as_failed()
+    message = http.clean(f"{complaint.code} {complaint.message}")
+    if status in UNKNOWN_TASK_STATUSES:
+        raise ProviderUnreachable(http.provider, "does not know the task (yet)", status=status)
+    raise error_for(http.provider, status, message, reply, Stake.REPEATABLE)
+
+
+def handle_in(
+    body: Mapping[str, object],
+    *,
+    provider: str,
+    own_address: Callable[[str], str | None],
+    task_path: str,
+) -> str:
+    """
+    Where to ask for a task that was just accepted: its `poll_url`, or else the documented path.
+
+    Args:
+        own_address: makes an address whole; None for one on another host, where our key must not
+            go.
+        task_path: the documented path, without the id at its end.
+    Raises:
+        ProviderContractBroken: there is neither, although the task may exist.
+    """
+    for place in (mapping(body, "data"), body):
+        poll_url = text(place, "poll_url")
+        address = own_address(poll_url) if poll_url else None
+        # A name and password in it would go before our key.
+        if address and len(address) <= TASK_ID_CHARS_MAX and "@" not in address:
+            return address
+        if poll_url:
+            log.warning("%s named a poll_url that is not followed", provider)
+    for place in (mapping(body, "data"), body):
+        task_id = fields.task_id(place, "task_id", "taskId", "id", "name")
+        if task_id:
+            # Google names an operation "operations/<id>".
+            handle = f"{task_path}/{quote(task_id.removeprefix('operations/'), safe='')}"
+            if len(handle) <= TASK_ID_CHARS_MAX:
+                return handle
+    raise ProviderContractBroken(provider, "took a task but did not say where to ask for it")
+
+
+async def ask(http: VendorHttp, handle: str) -> Reply:
+    """Make the poll that `handle_in` named."""
+    return await (http.get(handle) if handle.startswith("/") else http.get_at(handle))
+
+
+async def check_key(http: VendorHttp) -> str:
+    """
+    One line for `easel check`. MaxAPI documents neither a balance nor a list of models; gateways
+    of its kind have the latter, behind the key and free of charge.
+    """
+    try:
+        reply = await http.get("/v1/models")
+    except (ProviderRefused, ProviderUnreachable) as error:
+        if error.status in NO_SUCH_CALL_STATUSES:
+            return KEY_NOT_CHECKED
+        raise
+    status = status_of(reply)
+    if status in NO_SUCH_CALL_STATUSES and status != 200:
+        return KEY_NOT_CHECKED
+    complaint = complaint_in(reply.body)
+    if complaint or not 200 <= status < 300:
+        message = http.clean(complaint.message if complaint else "no message")
+        # An error in a 200 is about the key, for nothing else was sent.
+        http.reject(reply, status if status >= 300 else 401, message, Stake.REPEATABLE)
+    models = reply.body.get("data")
+    return f"key accepted, {len(models)} models" if isinstance(models, list) else "key accepted"
+
+
+def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
+    """
+    The links of a finished answer, and whether an image came inside it.
+
+    OpenAI's list of `url` or `b64_json`, plain or wrapped, or a list of links; whatever else
+    stands in an image's place does not count.
+    """
+    for place in mappings(body):
+        for name in IMAGE_LISTS:
+            items = place.get(name)
+            if not isinstance(items, list):
+                continue
+            found = [each.get("url") if isinstance(each, dict) else each for each in items]
+            links = tuple(each for each in found if is_link(each))[:LINKS_MAX]
+            inline = any(isinstance(e, dict) and e.get("b64_json") == INLINE for e in items)
+            if links or inline:
+                return links, inline
+    return (), False
+
+
+def is_images_body(body: Mapping[str, object]) -> bool:
+    """Whether it is OpenAI's answer with a list of images, be it empty."""
+    return isinstance(body.get("data"), list)
+
+
+def mappings(
+    body: Mapping[str, object], depth: int = WRAPPINGS_MAX
+) -> Iterator[Mapping[str, object]]:
+    """The body and what it wraps, outermost first."""
+    yield body
+    if depth:
+        for name in WRAPPINGS:
+            if inner := mapping(body, name):
+                yield from mappings(inner, depth - 1)

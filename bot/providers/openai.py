@@ -1,0 +1,77 @@
+"""
+The OpenAI Images API, or any that is compatible with it, behind the Provider port.
+
+Source: as in openai_images; it answers when the image is done, so there are no tasks to poll.
+"""
+
+from collections.abc import Mapping
+
+from bot.domain.catalog import Route
+from bot.domain.ports import Finished, ImageFile, Order, Progress
+from bot.errors import ProviderContractBroken
+from bot.providers.http import Stake, VendorHttp
+from bot.providers.openai_images import (
+    EDITS_PATH,
+    GENERATIONS_PATH,
+    build_fields,
+    check_reply,
+    moderation_field,
+    open_edit_form,
+    parse_images,
+)
+
+NAME = "openai"
+
+
+class OpenAI:
+    name = NAME
+
+    def __init__(self, http: VendorHttp) -> None:
+        self._http = http
+
+    def uploads(self, route: Route) -> bool:
+        return False
+
+    async def upload(self, image: ImageFile) -> str:
+        raise AssertionError("OpenAI takes references inside the order")
+
+    async def submit(self, order: Order) -> Finished:
+        if order.references:
+            async with open_edit_form(order, build_edit(order)) as form:
+                reply = await self._http.order(EDITS_PATH, form=form, result_path=order.result_path)
+        else:
+            reply = await self._http.order(
+                GENERATIONS_PATH, json=build_generation(order), result_path=order.result_path
+            )
+        check_reply(self._http, reply, Stake.SUBMIT, hidden=order.prompt)
+        return parse_images(NAME, reply.body)
+
+    async def poll(self, provider_task_id: str) -> Progress:
+        raise AssertionError("OpenAI answers when the image is done")
+
+    async def check(self) -> str:
+        reply = await self._http.get("/models")
+        check_reply(self._http, reply, Stake.REPEATABLE)
+        return f"the key works, {count_models(reply.body)} models"
+
+
+def build_edit(order: Order) -> dict[str, object]:
+    """
+    The fields of an edit, beside its files.
+
+    `size` is always sent, for an edit's default is a square. `moderation` is not documented for
+    multipart, and `input_fidelity` is said to be refused by gpt-image-2.
+    """
+    return {"size": "auto"} | build_fields(order)
+
+
+def build_generation(order: Order) -> dict[str, object]:
+    return {"size": "auto"} | build_fields(order) | moderation_field(order)
+
+
+def count_models(body: Mapping[str, object]) -> int:
+    """Entries of `data`, the models that the key may use. Raises ProviderContractBroken."""
+    models = body.get("data")
+    if not isinstance(models, list):
+        raise ProviderContractBroken(NAME, "named no models")
+    return len(models)

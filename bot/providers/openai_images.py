@@ -1,0 +1,208 @@
+"""
+The wire shape of the OpenAI Images API, which several vendors speak; knows none of them.
+
+Source: OpenAI's API description (openai-openapi, snapshot 2026-08-21), Images; its Python client
+(openai-python, same date) for the names of multipart fields. A vendor adds fields of its own to
+what is built here.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from bot.domain.catalog import NsfwSwitch
+from bot.domain.ports import Finished, ImageFile, Order
+from bot.domain.pricing import Bill, Usage
+from bot.domain.sizes import pixels
+from bot.errors import ProviderContractBroken, ProviderMisconfigured, ProviderRefused
+from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text
+from bot.providers.http import CONTENT_TYPES, Reply, Stake, VendorHttp
+from bot.providers.inline import INLINE
+
+GENERATIONS_PATH = "/images/generations"
+EDITS_PATH = "/images/edits"
+
+#: Entries of `data` that are read; one image is asked for.
+IMAGES_MAX = 16
+TOKENS_MAX = 1_000_000_000
+
+#: `error.code` of what was refused for its content: OpenAI's own (issue threads of its clients,
+#: 2026), the one of its older models, and the one of gateways built on New API.
+MODERATION_CODES = frozenset(
+    {"moderation_blocked", "content_policy_violation", "sensitive_words_detected"}
+)
+#: Parts of `error.message` that say the same where the code is another one.
+MODERATION_WORDS = ("safety_violations", "safety system")
+#: `error.code` of an account that cannot pay, whatever the HTTP status: OpenAI's, then New API's.
+MONEY_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "insufficient_user_quota",
+        "pre_consume_token_quota_failed",
+    }
+)
+MODEL_CODES = frozenset({"model_not_found"})
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorWords:
+    """What an `error` object says; empty where it says nothing."""
+
+    code: str
+    type: str
+    message: str
+
+
+def size_of(order: Order) -> str | None:
+    """`WxH`; None where the ratio is `auto`."""
+    size = pixels(order.aspect_ratio, order.resolution)
+    return None if size is None else f"{size[0]}x{size[1]}"
+
+
+def build_fields(order: Order) -> dict[str, object]:
+    """
+    What a generation and an edit have in common: model, prompt, n, size, quality.
+
+    `size` is missing where the ratio is `auto`, for vendors differ in how they say that.
+    """
+    fields: dict[str, object] = {"model": order.route.upstream, "prompt": order.prompt, "n": 1}
+    size = size_of(order)
+    if size is not None:
+        fields["size"] = size
+    if order.route.qualities:
+        fields["quality"] = order.quality
+    return fields
+
+
+def moderation_field(order: Order) -> dict[str, object]:
+    """`moderation`, where the route has it; multipart edits do not list it."""
+    if order.route.nsfw_switch is not NsfwSwitch.MODERATION:
+        return {}
+    return {"moderation": "auto" if order.nsfw_checker else "low"}
+
+
+@asynccontextmanager
+async def open_edit_form(
+    order: Order, fields: Mapping[str, object]
+) -> AsyncIterator[aiohttp.FormData]:
+    """
+    An edit as multipart: the fields, then references and mask, streamed from disk when sent.
+
+    One reference is `image`, several are `image[]` each, as OpenAI's own client names them. The
+    files are closed on leaving.
+    """
+    name = "image" if len(order.references) == 1 else "image[]"
+    files = [(name, each) for each in order.references]
+    if order.mask is not None:
+        files.append(("mask", order.mask))
+    with ExitStack() as stack:
+        yield await asyncio.to_thread(_form, fields, files, stack)
+
+
+def parse_images(provider: str, body: Mapping[str, object]) -> Finished:
+    """
+    Read a finished answer: `data` (list of `b64_json` or `url`) and `usage`.
+
+    Raises:
+        ProviderContractBroken: there is no image in it, although one may have been made.
+    """
+    data = body.get("data")
+    items = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+    items = items[:IMAGES_MAX]
+    links = tuple(url for each in items if is_link(url := each.get("url")))
+    in_answer = any(each.get("b64_json") == INLINE for each in items)
+    if not links and not in_answer:
+        raise ProviderContractBroken(provider, "answered without an image")
+    return Finished(links, in_answer, parse_bill(body))
+
+
+def parse_bill(body: Mapping[str, object]) -> Bill:
+    """
+    `usage`: input tokens of text and of images, and output tokens.
+
+    Where the input is not told apart, all of it counts as images', the dearer kind.
+    """
+    usage = body.get("usage")
+    if not isinstance(usage, Mapping):
+        return Bill()
+    tokens_in, tokens_out = _tokens(usage, "input_tokens"), _tokens(usage, "output_tokens")
+    if tokens_in is None or not tokens_out:
+        return Bill()
+    details_in = mapping(usage, "input_tokens_details")
+    text_in = _tokens(details_in, "text_tokens") or 0
+    image_in = _tokens(details_in, "image_tokens")
+    if image_in is None:
+        image_in = max(tokens_in - text_in, 0)
+    image_out = _tokens(mapping(usage, "output_tokens_details"), "image_tokens") or tokens_out
+    return Bill(usage=Usage(text_in=text_in, image_in=image_in, image_out=image_out))
+
+
+def parse_error(body: Mapping[str, object]) -> ErrorWords | None:
+    """The `error` of an answer, an object or a text; None where there is none."""
+    error = body.get("error")
+    if isinstance(error, str) and error:
+        return ErrorWords("", "", error)
+    if not isinstance(error, Mapping) or not error:
+        return None
+    return ErrorWords(
+        code=text(error, "code")[:WORD_CHARS_MAX],
+        type=text(error, "type")[:WORD_CHARS_MAX],
+        message=text(error, "message"),
+    )
+
+
+def is_moderation(error: ErrorWords) -> bool:
+    return error.code in MODERATION_CODES or any(word in error.message for word in MODERATION_WORDS)
+
+
+def check_reply(http: VendorHttp, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
+    """
+    Raise unless the answer is a success: its HTTP status says so, and there is no `error` in it.
+
+    Args:
+        hidden: what the vendor may quote but must not reach a log.
+    """
+    error = parse_error(reply.body)
+    if error is None and 200 <= reply.status < 300:
+        return
+    error = error or ErrorWords("", "", "no message")
+    words = http.clean(" ".join(filter(None, (error.code, error.message))), hidden)
+    if is_moderation(error):
+        raise ProviderRefused(
+            http.provider,
+            words,
+            moderation=True,
+            status=reply.status,
+            request_id=reply.request_id,
+        )
+    if error.code in MONEY_CODES | MODEL_CODES:
+        raise ProviderMisconfigured(
+            http.provider, words, status=reply.status, request_id=reply.request_id
+        )
+    # An error that calls itself a success says nothing of when things went wrong.
+    http.reject(reply, reply.status if reply.status >= 300 else 500, words, stake)
+
+
+def _form(
+    fields: Mapping[str, object], files: list[tuple[str, ImageFile]], stack: ExitStack
+) -> aiohttp.FormData:
+    form = aiohttp.FormData({name: str(value) for name, value in fields.items()})
+    for number, (name, image) in enumerate(files, start=1):
+        form.add_field(
+            name,
+            stack.enter_context(image.path.open("rb")),
+            filename=f"{'mask' if name == 'mask' else f'reference{number}'}.{image.format}",
+            content_type=CONTENT_TYPES[image.format],
+        )
+    return form
+
+
+def _tokens(usage: Mapping[str, object], name: str) -> int | None:
+    value = usage.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= TOKENS_MAX:
+        return None
+    return value

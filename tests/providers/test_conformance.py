@@ -1,0 +1,52 @@
+"""Every route, every case: tests/providers/conformance.py says what each of them must do."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.providers.registry import FACTORIES
+from tests.providers.conformance import (
+    CASES,
+    GEMINI_ID,
+    NOT_OFFERED,
+    PASS,
+    ROWS,
+    Row,
+    run_cell,
+    shipped,
+)
+
+#: The only cells that may say so.
+MASKLESS = {
+    "apimodels/gpt-image-2-beta",
+    "apimodels/gpt-image-2",
+    "kie/gpt-image-2",
+    "runninghub/rhart-image-g-2",
+    GEMINI_ID,
+}
+ANSWERING_AT_THE_END = {"apimodels/gpt-image-2-all", "openai/gpt-image-2"}
+#: Routes that take fewer than 16 references.
+FEWER_REFERENCES = {"apimodels/gpt-image-2": 10, "runninghub/rhart-image-g-2": 10, GEMINI_ID: 14}
+
+
+def expected(row: Row, case: str) -> str:
+    if case == "mask" and row.route_id in MASKLESS:
+        return NOT_OFFERED
+    if case == "unknown state" and row.route_id in ANSWERING_AT_THE_END:
+        return NOT_OFFERED
+    if case == "16 references" and row.route_id in FEWER_REFERENCES:
+        return f"{PASS} ({FEWER_REFERENCES[row.route_id]})"
+    return PASS
+
+
+@pytest.mark.parametrize("case", list(CASES))
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.route_id)
+async def test_every_vendor_does_what_the_port_says(row: Row, case: str, tmp_path: Path) -> None:
+    assert await run_cell(row, case, tmp_path) == expected(row, case)
+
+
+def test_every_provider_and_every_shipped_model_is_held_to_it() -> None:
+    """Routes that differ in their price or way alone need no row of their own."""
+    rows = {row.route_id.partition("@")[0] for row in ROWS}
+    assert {row.partition("/")[0] for row in rows} == set(FACTORIES)
+    assert {route.id.partition("@")[0] for route in shipped().routes()} <= rows
