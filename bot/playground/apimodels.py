@@ -9,7 +9,7 @@ import hmac
 import ipaddress
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Never
@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
 
-from bot.playground.drawing import SCALE, SIZES_1K_PX
+from bot.playground import openai_images
+from bot.playground.drawing import SCALE, SIZES_1K_PX, size_px
 from bot.playground.faults import Call, Faults, Handler
 from bot.playground.studio import (
     Commission,
@@ -27,13 +28,14 @@ from bot.playground.studio import (
     Sticks,
     Studio,
     StudioTask,
+    Submission,
     TooLarge,
+    chunks_of,
 )
 
 BASE_PATH = "/apimodels/api/v1"
 PROMPT_CHARS_MAX = 20_000
 SUBMISSIONS_MAX = 10_000
-CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,14 @@ MODELS = {
     "gpt-image-2-beta": ModelOffer(16, _FLAT),
     "gpt-image-2-lite": ModelOffer(16, _LITE),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A create call with a valid key."""
-
-    body: Mapping[str, object]
-    #: None: it was refused
-    task_id: str | None
+#: The one that answers at once, in OpenAI's shape; USD by the longer side and the quality
+#: (apimodels.app docs, gpt-image-2-all).
+SYNC_MODEL = "gpt-image-2-all"
+SYNC_PRICES_USD = {
+    1_536: {"low": Decimal("0.005"), "medium": Decimal("0.025"), "high": Decimal("0.07")},
+    2_048: {"low": Decimal("0.01"), "medium": Decimal("0.04"), "high": Decimal("0.10")},
+    3_840: {"low": Decimal("0.015"), "medium": Decimal("0.06"), "high": Decimal("0.23")},
+}
 
 
 class _Rejected(Exception):
@@ -81,11 +82,21 @@ class ApiModelsFormat:
         self.submissions: deque[Submission] = deque(maxlen=SUBMISSIONS_MAX)
         self._studio = studio
         self._api_key = api_key
+        self._sync = openai_images.OpenAiImages(
+            studio,
+            self.submissions,
+            models=(SYNC_MODEL,),
+            price_usd=_sync_price,
+            usage=False,
+        )
 
     def routes(self, faults: Faults) -> list[web.RouteDef]:
         images = f"{BASE_PATH}/images/generations"
         return [
             web.post(images, faults.around(Call.CREATE, self._guarded(self._create))),
+            web.post(
+                f"{BASE_PATH}/images/edits", faults.around(Call.CREATE, self._guarded(self._edit))
+            ),
             web.get(images, faults.around(Call.POLL, self._guarded(self._poll))),
             web.post(f"{BASE_PATH}/files", faults.around(Call.UPLOAD, self._guarded(self._upload))),
             web.get(
@@ -103,9 +114,12 @@ class ApiModelsFormat:
                 if not hmac.compare_digest(key, f"Bearer {self._api_key}".encode()):
                     raise _Rejected(401, "Invalid API key")
                 return await handler(request)
-            except _Rejected as rejected:
-                body = {"code": rejected.code, "msg": str(rejected), "data": None}
-                return web.json_response(body, status=rejected.http_status)
+            except openai_images.ImagesError as error:
+                rejected = _sync_error(error)
+            except _Rejected as error:
+                rejected = error
+            body = {"code": rejected.code, "msg": str(rejected), "data": None}
+            return web.json_response(body, status=rejected.http_status)
 
         return answer
 
@@ -116,15 +130,22 @@ class ApiModelsFormat:
             _reject("Request body is not valid JSON")
         if not isinstance(body, dict):
             _reject("Request body must be a JSON object")
+        if body.get("model") == SYNC_MODEL:
+            return await self._generate(body)
         task: StudioTask | None = None
         try:
             task = self._studio.start(_read_commission(body, uploads=self._studio.uploads))
         except OutOfMoney:
-            # The real vendor says so in an answer that is a 200 to HTTP (apimodels-skill).
-            raise _Rejected(402, "Insufficient balance", http_status=200) from None
+            raise _no_money() from None
         finally:
             self.submissions.append(Submission(body, task.id if task else None))
         return _success({"taskId": task.id})
+
+    async def _generate(self, body: dict[str, object]) -> web.StreamResponse:
+        return web.json_response(await self._sync.generate(_with_size(body)))
+
+    async def _edit(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(await self._sync.edit(request))
 
     async def _poll(self, request: web.Request) -> web.StreamResponse:
         task_id = request.query.get("task_id")
@@ -171,7 +192,7 @@ class ApiModelsFormat:
             if not isinstance(part, BodyPartReader) or part.name != "file":
                 _reject("file is required")
             content_type = part.headers.get("Content-Type", "application/octet-stream")
-            upload = await self._studio.keep(part.filename or "file", content_type, _chunks(part))
+            upload = await self._studio.keep(part.filename or "file", content_type, chunks_of(part))
         except ValueError:
             _reject("Malformed multipart body")
         except TooLarge:
@@ -188,6 +209,36 @@ class ApiModelsFormat:
     async def _models(self, request: web.Request) -> web.StreamResponse:
         endpoint = "/images/generations"
         return _success([{"id": i, "modality": "image", "endpoint": endpoint} for i in MODELS])
+
+
+def _with_size(body: Mapping[str, object]) -> Mapping[str, object]:
+    """Ratio and resolution are what the vendor takes instead of a size."""
+    if "size" in body:
+        return body
+    ratio = _read_word(body, "aspect_ratio", "auto", ("auto", *SIZES_1K_PX))
+    if ratio == "auto":
+        return body
+    width_px, height_px = size_px(ratio, _read_word(body, "resolution", "1K", tuple(SCALE)).upper())
+    return {**body, "size": f"{width_px}x{height_px}"}
+
+
+def _sync_price(wanted: openai_images.Wanted) -> Decimal:
+    longer_px = max(wanted.size_px or openai_images.SQUARE_PX)
+    prices = next(each for side, each in SYNC_PRICES_USD.items() if longer_px <= side)
+    return prices["medium" if wanted.quality == "auto" else wanted.quality]
+
+
+def _sync_error(error: openai_images.ImagesError) -> _Rejected:
+    """In the vendor's envelope, as its other calls; that it is so for this model is a guess."""
+    if error.code == "insufficient_quota":
+        return _no_money()
+    message = "CONTENT_MODERATION: " if error.code == "moderation_blocked" else ""
+    return _Rejected(error.status, f"{message}{error}")
+
+
+def _no_money() -> _Rejected:
+    """The real vendor says so in an answer that is a 200 to HTTP (apimodels-skill)."""
+    return _Rejected(402, "Insufficient balance", http_status=200)
 
 
 def _success(data: object) -> web.Response:
@@ -263,8 +314,3 @@ def _is_public(link: str) -> bool:
     except ValueError:
         # A name; nothing here ever resolves or fetches it.
         return True
-
-
-async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while chunk := await part.read_chunk(CHUNK_BYTES):
-        yield chunk

@@ -48,6 +48,8 @@ class Picture:
     references: tuple[Path | None, ...] = ()
     #: Tells repeats of the same request apart.
     variation: int = 0
+    #: Where it is opaque, the first reference stays as it is.
+    mask: Path | None = None
 
 
 def size_px(
@@ -87,6 +89,9 @@ def draw(picture: Picture) -> bytes:
         image = landscape(picture.prompt, size, palette, rng)
     else:
         image = _changed(base, picture.prompt, size, palette, rng)
+        if mask := _opened(picture.mask, "RGBA"):
+            kept = ImageOps.fit(base.convert("RGB"), size, Image.Resampling.BILINEAR)
+            image.paste(kept, mask=ImageOps.fit(mask.getchannel("A"), size))
     strip_px = _write_caption(image, picture.prompt, palette, edited=bool(references))
     _paste_cards(image, references, strip_px, rng)
     png = io.BytesIO()
@@ -195,8 +200,8 @@ def _card(reference: Image.Image | None, number: int, width_px: int) -> Image.Im
     return card
 
 
-def _opened(path: Path | None) -> Image.Image | None:
-    """The decoded reference, or None when there is no picture in that file."""
+def _opened(path: Path | None, mode: str = "RGB") -> Image.Image | None:
+    """The decoded reference or mask, or None when there is no picture in that file."""
     if path is None:
         return None
     try:
@@ -205,6 +210,6 @@ def _opened(path: Path | None) -> Image.Image | None:
                 return None
             image.draft("RGB", (1024, 1024))
             image.load()
-            return image.convert("RGB")
+            return image.convert(mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None

@@ -33,6 +33,9 @@ class Respond:
     headers: Mapping[str, str] = field(default_factory=dict)
     #: the body is sent this many times over, so that a huge one needs no memory
     repeat: int = 1
+    #: sent once, before and after what is repeated
+    before: bytes = b""
+    after: bytes = b""
     #: without Content-Length
     chunked: bool = False
     #: the connection breaks one byte before the promised end
@@ -100,10 +103,11 @@ async def _respond(request: web.Request, fault: Respond) -> web.StreamResponse:
     if fault.chunked:
         response.enable_chunked_encoding()
     else:
-        response.content_length = len(body) * fault.repeat + fault.cut
+        ends = len(fault.before) + len(fault.after)
+        response.content_length = ends + len(body) * fault.repeat + fault.cut
     await response.prepare(request)
-    for _ in range(fault.repeat):
-        await response.write(body)
+    for piece in (fault.before, *[body] * fault.repeat, fault.after):
+        await response.write(piece)
     if fault.cut:
         _break_off(request)
         return response

@@ -14,10 +14,10 @@ from typing import Self
 
 from aiohttp import web
 
-from bot.playground import apimodels
+from bot.playground import apimodels, gemini, kie, maxapi, openai, runninghub
 from bot.playground.drawing import Picture, draw
 from bot.playground.faults import Call, Faults
-from bot.playground.studio import UPLOAD_BYTES_MAX, Ending, Studio, Upload
+from bot.playground.studio import UPLOAD_BYTES_MAX, Ending, Studio, Submission, Upload
 
 DEFAULT_KEY = "sk_playground"
 #: Seconds that requests still open get when the server stops; a held one never ends by itself.
@@ -61,8 +61,20 @@ class PlaygroundProviders:
             paint=paint,
         )
         self._apimodels = apimodels.ApiModelsFormat(self.studio, api_key=api_key)
+        self._openai = openai.OpenAiFormat(self.studio, self.submissions, api_key=api_key)
+        self.maxapi_habits = maxapi.Habits()
+        of_maxapi = (self.studio, self.submissions, self.maxapi_habits)
+        self._maxapi = maxapi.MaxApiFormat(*of_maxapi, api_key=api_key)
+        self._gemini = gemini.GeminiFormat(*of_maxapi, api_key=api_key)
+        self.kie = kie.KieFormat(self.studio, self.submissions, api_key=api_key, clock=clock)
+        self._runninghub = runninghub.RunningHubFormat(
+            self.studio, self.submissions, api_key=api_key
+        )
         app = web.Application(client_max_size=UPLOAD_BYTES_MAX)
         app.add_routes(self._apimodels.routes(self.faults))
+        app.add_routes(self._openai.routes(self.faults))
+        app.add_routes(self._maxapi.routes(self.faults) + self._gemini.routes(self.faults))
+        app.add_routes(self.kie.routes(self.faults) + self._runninghub.routes(self.faults))
         app.add_routes(
             [
                 web.get(r"/results/{task_id}.png", self.faults.around(Call.RESULT, self._result)),
@@ -78,7 +90,28 @@ class PlaygroundProviders:
         return self.root_url + apimodels.BASE_PATH
 
     @property
-    def submissions(self) -> deque[apimodels.Submission]:
+    def openai_base_url(self) -> str:
+        return self.root_url + openai.BASE_PATH
+
+    @property
+    def maxapi_base_url(self) -> str:
+        """Of its Gemini-native calls, too."""
+        return self.root_url + maxapi.BASE_PATH
+
+    @property
+    def kie_base_url(self) -> str:
+        return self.root_url + kie.BASE_PATH
+
+    @property
+    def kie_upload_url(self) -> str:
+        return self.root_url + kie.UPLOAD_BASE_PATH
+
+    @property
+    def runninghub_base_url(self) -> str:
+        return self.root_url + runninghub.BASE_PATH
+
+    @property
+    def submissions(self) -> deque[Submission]:
         """Every create call with a valid key, oldest first."""
         return self._apimodels.submissions
 

@@ -5,12 +5,14 @@ import math
 import random
 import re
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
 from pathlib import Path
 from urllib.parse import quote
+
+from aiohttp import BodyPartReader
 
 from bot.playground.drawing import Picture, draw, size_px
 
@@ -23,6 +25,7 @@ LATENCY_SIGMA = 0.43
 TASKS_MAX = 5_000
 UPLOADS_MAX = 2_000
 UPLOAD_BYTES_MAX = 32 * 1024 * 1024
+UPLOAD_CHUNK_BYTES = 256 * 1024
 SEED = 7
 
 
@@ -77,6 +80,10 @@ class Commission:
     references: tuple[str, ...]
     nsfw_checker: bool
     price_usd: Decimal
+    #: of the vendors that are told pixels; ratio and resolution count for nothing then
+    size_px: tuple[int, int] | None = None
+    #: link, of this studio
+    mask: str | None = None
 
 
 @dataclass(slots=True)
@@ -98,6 +105,20 @@ class Upload:
     filename: str
     content_type: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """
+    A create call with a valid key.
+
+    Args:
+        body: as it came; of a multipart one, its files are the links of uploads.
+        task_id: None if it was refused; the first one's if it asked for several images.
+    """
+
+    body: Mapping[str, object]
+    task_id: str | None
 
 
 class Studio:
@@ -172,6 +193,11 @@ class Studio:
         task.polls += 1
         return Stage.EMPTY if task.polls <= task.ending.empty_polls else Stage.COMPLETED
 
+    async def until_ready(self, task: StudioTask) -> None:
+        """Let the rest of the task's life pass, for a vendor that answers at its end."""
+        await asyncio.sleep(max(task.ready_at_s - self._clock(), 0))
+        self._settle(task)
+
     def frozen_usd(self) -> Decimal:
         """What running tasks hold of the balance."""
         now_s = self._clock()
@@ -188,9 +214,9 @@ class Studio:
         task = self._tasks.get(task_id)
         if task is None:
             return None
-        uploads = [self.uploads.get(link) for link in task.commission.references]
-        references = tuple(upload.path if upload else None for upload in uploads)
-        return await asyncio.to_thread(self._painted, task, references)
+        references = tuple(self._path(link) for link in task.commission.references)
+        mask = self._path(task.commission.mask) if task.commission.mask else None
+        return await asyncio.to_thread(self._painted, task, references, mask)
 
     async def keep(self, filename: str, content_type: str, chunks: AsyncIterator[bytes]) -> Upload:
         """Write an upload to the folder. Raises TooLarge."""
@@ -229,10 +255,24 @@ class Studio:
         if self._unpaid.pop(task.id, None) and isinstance(task.ending, Completes):
             self.balance_usd -= task.commission.price_usd
 
-    def _painted(self, task: StudioTask, references: tuple[Path | None, ...]) -> bytes:
+    def _path(self, link: str) -> Path | None:
+        upload = self.uploads.get(link)
+        return upload.path if upload else None
+
+    def _painted(
+        self, task: StudioTask, references: tuple[Path | None, ...], mask: Path | None
+    ) -> bytes:
         commission = task.commission
         first = references[0] if references else None
-        width_px, height_px = size_px(commission.aspect_ratio, commission.resolution, first)
-        return self._paint(
-            Picture(commission.prompt, width_px, height_px, references, task.variation)
+        width_px, height_px = commission.size_px or size_px(
+            commission.aspect_ratio, commission.resolution, first
         )
+        return self._paint(
+            Picture(commission.prompt, width_px, height_px, references, task.variation, mask)
+        )
+
+
+async def chunks_of(part: BodyPartReader) -> AsyncIterator[bytes]:
+    """A file of a multipart body, for `Studio.keep`."""
+    while chunk := await part.read_chunk(UPLOAD_CHUNK_BYTES):
+        yield chunk

@@ -1,0 +1,212 @@
+"""
+Answers as MaxAPI's Gemini-native calls do, at once or as an operation; the work is the studio's.
+
+Source: ai.google.dev, API reference "Generating content" and guide "Image generation"; maxapi.dev,
+docs (paths, headers); read 2026-11. What an operation answers is a guess.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from aiohttp import web
+
+from bot.playground.drawing import SCALE
+from bot.playground.faults import Call, Faults, Handler
+from bot.playground.maxapi import BASE_PATH, ORDERS_MAX, PRICES, Habits, guarded
+from bot.playground.openai_images import ImagesError, read_json
+from bot.playground.studio import (
+    Commission,
+    Fails,
+    OutOfMoney,
+    Stage,
+    Sticks,
+    Studio,
+    StudioTask,
+    Submission,
+)
+
+MODELS = ("gemini-3-pro-image", "gemini-3.1-flash-image", "gemini-2.5-flash-image")
+#: Google's guide; 2:1 and wider are not among them.
+ASPECT_RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+REFERENCES_MAX = 14
+PRICE_USD = Decimal("0.05")
+#: Of an image, made or given (Google's guide).
+TOKENS_MADE, TOKENS_GIVEN = 1_120, 258
+PROMPT_CHARS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a call asks for; the references are links of the studio."""
+
+    prompt: str
+    references: tuple[str, ...]
+
+
+class GeminiFormat:
+    """
+    The routes below BASE_PATH that speak Gemini's language.
+
+    Args:
+        habits: MaxAPI's; only what concerns tasks and where images are is heeded.
+    """
+
+    def __init__(
+        self, studio: Studio, submissions: deque[Submission], habits: Habits, *, api_key: str
+    ) -> None:
+        self._studio = studio
+        self._submissions = submissions
+        self._habits = habits
+        self._api_key = api_key
+        #: by task id, oldest first
+        self._operations: dict[str, StudioTask] = {}
+
+    def routes(self, faults: Faults) -> list[web.RouteDef]:
+        def around(call: Call, handler: Handler) -> Handler:
+            return faults.around(call, guarded(self._api_key, handler))
+
+        root = f"{BASE_PATH}/v1beta"
+        return [
+            web.post(root + "/models/{model}:generateContent", around(Call.CREATE, self._generate)),
+            web.get(root + "/operations/{task_id}", around(Call.POLL, self._poll)),
+        ]
+
+    async def _generate(self, request: web.Request) -> web.StreamResponse:
+        body = await read_json(request)
+        task: StudioTask | None = None
+        try:
+            commission = await self._commission(request, body)
+            task = self._studio.start(commission)
+        except OutOfMoney:
+            raise ImagesError(403, "", code="insufficient_quota") from None
+        finally:
+            self._submissions.append(Submission(body, task.id if task else None))
+        if request.headers.get("X-MaxAPI-Async") == "true" and not self._habits.ignores_async:
+            self._operations[task.id] = task
+            if len(self._operations) > ORDERS_MAX:
+                del self._operations[next(iter(self._operations))]
+            return web.json_response({"name": f"operations/{task.id}", "done": False})
+        if isinstance(task.ending, Sticks):
+            # The vendor never answers; the caller, or the end of the server, ends this.
+            await asyncio.Event().wait()
+        await self._studio.until_ready(task)
+        answer = await self._answer(task)
+        return web.json_response(answer, status=503 if "error" in answer else 200)
+
+    async def _poll(self, request: web.Request) -> web.StreamResponse:
+        task = self._operations.get(request.match_info["task_id"])
+        if task is None:
+            raise ImagesError(404, "Operation not found", code="not_found")
+        name = f"operations/{task.id}"
+        stage = self._studio.look(task)
+        if stage is Stage.RUNNING:
+            word = task.ending.word if isinstance(task.ending, Sticks) else "PROCESSING"
+            return web.json_response({"name": name, "done": False, "metadata": {"state": word}})
+        if stage is Stage.EMPTY:
+            return web.json_response({"name": name, "done": True})
+        answer = await self._answer(task)
+        if "error" in answer:
+            return web.json_response({"name": name, "done": True, **answer})
+        return web.json_response({"name": name, "done": True, "response": answer})
+
+    async def _commission(self, request: web.Request, body: Mapping[str, object]) -> Commission:
+        model = request.match_info["model"]
+        if model not in MODELS:
+            raise ImagesError(404, f"models/{model} is not found", code="not_found")
+        mode = request.headers.get("X-MaxAPI-Route-Mode", "mix")
+        if mode not in PRICES:
+            raise ImagesError(400, f"route mode {mode} is not known", code="invalid_argument")
+        config = _mapping(body, "generationConfig")
+        if "IMAGE" not in str(config.get("responseModalities")):
+            raise ImagesError(400, "responseModalities has no IMAGE", code="invalid_argument")
+        image_config = _mapping(config, "imageConfig")
+        contents = await self._contents(body)
+        return Commission(
+            prompt=contents.prompt,
+            aspect_ratio=_read_word(image_config, "aspectRatio", ("auto", *ASPECT_RATIOS)),
+            resolution=_read_word(image_config, "imageSize", tuple(SCALE)),
+            references=contents.references,
+            nsfw_checker=True,
+            price_usd=PRICE_USD,
+        )
+
+    async def _contents(self, body: Mapping[str, object]) -> Contents:
+        contents = body.get("contents")
+        if not isinstance(contents, list) or len(contents) != 1:
+            raise ImagesError(400, "contents must be one turn", code="invalid_argument")
+        parts = contents[0].get("parts") if isinstance(contents[0], dict) else None
+        prompt, references = "", []
+        for part in parts if isinstance(parts, list) else []:
+            inline = _mapping(part, "inline_data") or _mapping(part, "inlineData")
+            if inline:
+                references.append(await self._keep(inline))
+            elif isinstance(part, dict):
+                prompt += str(part.get("text", ""))
+        if not prompt.strip():
+            raise ImagesError(400, "contents has no text", code="invalid_argument")
+        if len(references) > REFERENCES_MAX:
+            raise ImagesError(400, "too many images", code="invalid_argument")
+        return Contents(prompt, tuple(references))
+
+    async def _keep(self, inline: Mapping[str, object]) -> str:
+        mime_type = str(inline.get("mime_type", inline.get("mimeType", "")))
+        try:
+            data = base64.b64decode(str(inline.get("data")), validate=True)
+        except binascii.Error:
+            raise ImagesError(400, "data is not base64", code="invalid_argument") from None
+
+        async def once() -> AsyncIterator[bytes]:
+            yield data
+
+        upload = await self._studio.keep("inline", mime_type, once())
+        return upload.link
+
+    async def _answer(self, task: StudioTask) -> dict[str, object]:
+        """Gemini's own body of a task that has ended, refusals included; or its error."""
+        given = len(task.commission.references) * TOKENS_GIVEN
+        text = max(len(task.commission.prompt) // PROMPT_CHARS_PER_TOKEN, 1)
+        usage: dict[str, object] = {"promptTokenCount": text + given}
+        if isinstance(task.ending, Fails):
+            if task.ending.code != "CONTENT_MODERATION":
+                error = {"code": 503, "message": task.ending.message, "status": "UNAVAILABLE"}
+                return {"error": error}
+            return {"candidates": [{"finishReason": "IMAGE_SAFETY"}], "usageMetadata": usage}
+        usage |= {
+            "candidatesTokenCount": TOKENS_MADE,
+            "totalTokenCount": text + given + TOKENS_MADE,
+            "promptTokensDetails": [
+                {"modality": "TEXT", "tokenCount": text},
+                {"modality": "IMAGE", "tokenCount": given},
+            ],
+        }
+        image: dict[str, object] = {
+            "fileData": {"mimeType": "image/png", "fileUri": self._studio.result_link(task)}
+        }
+        if self._habits.inline:
+            png = await self._studio.result(task.id)
+            assert png is not None
+            data = await asyncio.to_thread(base64.b64encode, png)
+            image = {"inlineData": {"mimeType": "image/png", "data": data.decode()}}
+        content = {"role": "model", "parts": [{"text": "Here it is."}, image]}
+        return {
+            "candidates": [{"content": content, "finishReason": "STOP"}],
+            "usageMetadata": usage,
+        }
+
+
+def _mapping(body: object, name: str) -> Mapping[str, object]:
+    value = body.get(name) if isinstance(body, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
+    """The first of the allowed ones is the default."""
+    word = body.get(name, allowed[0])
+    if not isinstance(word, str) or word not in allowed:
+        raise ImagesError(400, f"{name} {word} is not supported", code="invalid_argument")
+    return word

@@ -1,0 +1,225 @@
+"""
+Answers as MaxAPI does: OpenAI's image calls with tasks to poll; the work itself is the studio's.
+
+Source: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11. They name a task id and a
+`poll_url`, and no more: the shapes are guesses after what gateways of that kind answer
+(QuantumNous/new-api and its forks), and `Habits` chooses between them.
+"""
+
+import hmac
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from aiohttp import web
+
+from bot.playground.faults import Call, Faults, Handler
+from bot.playground.openai_images import (
+    ImagesError,
+    OpenAiImages,
+    Wanted,
+    price_by_tokens,
+    read_json,
+)
+from bot.playground.studio import Fails, Stage, Sticks, Studio, StudioTask, Submission
+
+BASE_PATH = "/maxapi"
+MODELS = ("openai/gpt-image-2-beta", "openai/gpt-image-2")
+ASSET_DELIVERIES = ("default", "mirror")
+#: The oldest are forgotten beyond it.
+ORDERS_MAX = 5_000
+#: USD (model page): an image of `mix`; a million tokens of `official-cheap`.
+USD_MIX = Decimal("0.012")
+USD_TEXT_IN, USD_IMAGE_IN, USD_IMAGE_OUT = Decimal("0.35"), Decimal("0.35"), Decimal("0.70")
+#: The other name of this server, which `mirror` delivers from.
+OWN_HOST, MIRROR_HOST = "//127.0.0.1:", "//localhost:"
+
+
+def _price_of_official_cheap(wanted: Wanted) -> Decimal:
+    text, images = wanted.tokens_in
+    usd = text * USD_TEXT_IN + images * USD_IMAGE_IN + wanted.tokens_out * USD_IMAGE_OUT
+    return usd / 1_000_000
+
+
+PRICES: Mapping[str, Callable[[Wanted], Decimal]] = {
+    "mix": lambda _: USD_MIX,
+    "official-cheap": _price_of_official_cheap,
+    "official": price_by_tokens,
+}
+
+
+@dataclass(slots=True)
+class Habits:
+    """What the documentation leaves open; whoever plays the vendor sets it as it is needed."""
+
+    #: every answer comes when the image is done
+    ignores_async: bool = False
+    #: a task is in `{success, data}`
+    wraps: bool = False
+    names_poll_url: bool = True
+    #: the image is inside the answer, rather than a link
+    inline: bool = False
+    #: a failed task is a 200 with its reason where the link belongs
+    disguises_failures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An order that is polled for."""
+
+    tasks: list[StudioTask]
+    wanted: Wanted
+    mirror: bool
+
+
+@dataclass(slots=True)
+class MaxApiImages(OpenAiImages):
+    """
+    OpenAI's calls, with MaxAPI's own fields.
+
+    Args:
+        accepted: by task id, oldest first.
+    """
+
+    habits: Habits = field(default_factory=Habits)
+    accepted: dict[str, Accepted] = field(default_factory=dict)
+
+    async def generate(self, body: Mapping[str, object]) -> dict[str, object]:
+        """The id of a task, or the finished answer. Raises ImagesError."""
+        price_usd = PRICES[_read_word(body, "route_mode", tuple(PRICES))]
+        mirror = _read_word(body, "asset_delivery", ASSET_DELIVERIES) == "mirror"
+        # A multipart field is a text.
+        wants_task = body.get("async") in {True, "true"}
+        tasks = replace(self, price_usd=price_usd).start(body)
+        wanted = replace(self.read(body), as_link=not self.habits.inline)
+        order = Accepted(tasks, wanted, mirror)
+        if not wants_task or self.habits.ignores_async:
+            return await self.show(order)
+        self.accepted[tasks[0].id] = order
+        if len(self.accepted) > ORDERS_MAX:
+            del self.accepted[next(iter(self.accepted))]
+        return {"task_id": tasks[0].id}
+
+    async def show(self, order: Accepted) -> dict[str, object]:
+        """OpenAI's body, once the order is done. Raises ImagesError."""
+        answer = await self.answer(order.tasks, order.wanted)
+        images = answer["data"]
+        assert isinstance(images, list)
+        for image in images:
+            if order.mirror and "url" in image:
+                image["url"] = image["url"].replace(OWN_HOST, MIRROR_HOST)
+        return answer
+
+
+class MaxApiFormat:
+    """The routes below BASE_PATH that speak OpenAI's language."""
+
+    def __init__(
+        self, studio: Studio, submissions: deque[Submission], habits: Habits, *, api_key: str
+    ) -> None:
+        self._studio = studio
+        self._habits = habits
+        self._api_key = api_key
+        self._images = MaxApiImages(studio, submissions, models=MODELS, links=True, habits=habits)
+
+    def routes(self, faults: Faults) -> list[web.RouteDef]:
+        def around(call: Call, handler: Handler) -> Handler:
+            return faults.around(call, guarded(self._api_key, handler))
+
+        images = f"{BASE_PATH}/v1/images"
+        return [
+            web.post(f"{images}/generations", around(Call.CREATE, self._generate)),
+            web.post(f"{images}/edits", around(Call.CREATE, self._edit)),
+            web.get(images + "/{kind:generations|edits}/{task_id}", around(Call.POLL, self._poll)),
+            web.get(f"{BASE_PATH}/v1/models", around(Call.MODELS, self._models)),
+        ]
+
+    async def _generate(self, request: web.Request) -> web.StreamResponse:
+        return self._answer(request, await self._images.generate(await read_json(request)))
+
+    async def _edit(self, request: web.Request) -> web.StreamResponse:
+        return self._answer(request, await self._images.edit(request))
+
+    async def _poll(self, request: web.Request) -> web.StreamResponse:
+        task_id = request.match_info["task_id"]
+        order = self._images.accepted.get(task_id)
+        if order is None:
+            raise ImagesError(404, "task not found", code="task_not_found", kind="new_api_error")
+        stages = [self._studio.look(task) for task in order.tasks]
+        if failed := next((t for t in order.tasks if has_failed(t, stages)), None):
+            return self._failure(failed)
+        if all(stage is Stage.COMPLETED for stage in stages):
+            return web.json_response(await self._images.show(order))
+        stuck = next((t.ending.word for t in order.tasks if isinstance(t.ending, Sticks)), None)
+        empty = Stage.EMPTY in stages and Stage.RUNNING not in stages
+        word = stuck or ("completed" if empty else "processing")
+        return web.json_response(self._task(task_id, {"status": word, "progress": "0%"}))
+
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        models = [{"id": model, "object": "model"} for model in MODELS]
+        return web.json_response({"object": "list", "data": models})
+
+    def _answer(self, request: web.Request, answer: dict[str, object]) -> web.Response:
+        task_id = answer.get("task_id")
+        if not isinstance(task_id, str):
+            return web.json_response(answer)
+        fields: dict[str, object] = {"status": "queued"}
+        if self._habits.names_poll_url:
+            fields["poll_url"] = str(request.url / task_id)
+        return web.json_response(self._task(task_id, fields), status=202)
+
+    def _task(self, task_id: str, fields: Mapping[str, object]) -> dict[str, object]:
+        task = {"task_id": task_id, **fields}
+        return {"success": True, "data": task} if self._habits.wraps else task
+
+    def _failure(self, task: StudioTask) -> web.Response:
+        assert isinstance(task.ending, Fails)
+        reason = task.ending.message
+        if self._habits.disguises_failures:
+            data = {"url": f"status_code={task.ending.code}, {reason}"}
+            return web.json_response({"created": int(task.created_at_s), "data": data})
+        fields: dict[str, object] = {"status": "failed"}
+        if self._habits.wraps:
+            fields = {"status": "FAILURE", "fail_reason": f"{task.ending.code}: {reason}"}
+        else:
+            fields["error"] = {"message": reason, "type": "new_api_error", "code": task.ending.code}
+        return web.json_response(self._task(task.id, fields))
+
+
+def has_failed(task: StudioTask, stages: list[Stage]) -> bool:
+    return Stage.FAILED in stages and isinstance(task.ending, Fails)
+
+
+def guarded(api_key: str, handler: Handler) -> Handler:
+    """Check the key, and turn an error into New API's shape."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            key = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            key = request.headers.get("x-goog-api-key", key)
+            if not hmac.compare_digest(key.encode(), api_key.encode()):
+                raise ImagesError(401, "Invalid token", code="", kind="new_api_error")
+            return await handler(request)
+        except ImagesError as error:
+            return _as_gateway(error).answer()
+
+    return answer
+
+
+def _as_gateway(error: ImagesError) -> ImagesError:
+    """What the gateway says where OpenAI would say something else."""
+    kind = "new_api_error"
+    if error.code == "insufficient_quota":
+        return ImagesError(403, "insufficient quota", code="insufficient_user_quota", kind=kind)
+    if error.code == "model_not_found":
+        return ImagesError(503, "No available channel", code="model_not_found", kind=kind)
+    return error
+
+
+def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
+    """The first of the allowed ones is the default."""
+    word = body.get(name, allowed[0])
+    if not isinstance(word, str) or word not in allowed:
+        raise ImagesError(400, f"{name} must be one of {', '.join(allowed)}", code="invalid_value")
+    return word

@@ -1,0 +1,369 @@
+"""
+Makes images as the OpenAI Images API does, answering once they are done; knows no key, no path.
+
+Every vendor that speaks this shape puts its own paths, key check and errors around it.
+
+Source: OpenAI's API description (openai-openapi, snapshot 2026-08-21) and price list. How many
+tokens a size takes is an estimate from the prices.
+"""
+
+import asyncio
+import base64
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Never
+
+from aiohttp import BodyPartReader, web
+from PIL import Image
+
+from bot.playground.drawing import REFERENCE_PIXELS_MAX
+from bot.playground.studio import (
+    Commission,
+    Fails,
+    OutOfMoney,
+    Sticks,
+    Studio,
+    StudioTask,
+    Submission,
+    TooLarge,
+    Upload,
+    chunks_of,
+)
+
+MODELS = ("gpt-image-2", "gpt-image-1.5")
+PROMPT_CHARS_MAX = 32_000
+IMAGES_MAX = 10
+REFERENCES_MAX = 16
+#: Bytes of one field that is no file, and fields of one edit.
+FIELD_BYTES_MAX = 256 * 1024
+PARTS_MAX = 64
+
+SIDE_STEP_PX = 16
+SIDE_PX_MAX = 3_840
+RATIO_MAX = 3
+PIXELS_MIN, PIXELS_MAX = 655_360, 8_294_400
+SQUARE_PX = (1_024, 1_024)
+#: Output tokens of an image (price list divided by the rate); other sizes go by their pixels.
+TOKENS_OF_SQUARE = {"low": 200, "medium": 1_767, "high": 7_033}
+TOKENS_OF_OBLONG = {"low": 167, "medium": 1_367, "high": 5_500}
+OBLONGS_PX = ((1_536, 1_024), (1_024, 1_536))
+QUALITIES = ("auto", *TOKENS_OF_SQUARE)
+#: Of one reference; a guess.
+TOKENS_OF_REFERENCE = 400
+PROMPT_CHARS_PER_TOKEN = 4
+#: USD for a million tokens of gpt-image-2 (price list).
+USD_TEXT_IN, USD_IMAGE_IN, USD_IMAGE_OUT = Decimal(5), Decimal(8), Decimal(30)
+
+
+class ImagesError(Exception):
+    """What the vendor says instead of an image; each vendor has a shape of its own for it."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, kind: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.kind = kind or "invalid_request_error"
+
+    def answer(self) -> web.Response:
+        """In OpenAI's own shape."""
+        error = {"message": str(self), "type": self.kind, "param": None, "code": self.code}
+        return web.json_response({"error": error}, status=self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A generation or an edit, checked."""
+
+    model: str
+    prompt: str
+    #: None: auto
+    size_px: tuple[int, int] | None
+    quality: str
+    images: int
+    as_link: bool
+    nsfw_checker: bool
+    #: links of the studio
+    references: tuple[str, ...] = ()
+    mask: str | None = None
+
+    @property
+    def tokens_in(self) -> tuple[int, int]:
+        """Of text and of images."""
+        text = max(len(self.prompt) // PROMPT_CHARS_PER_TOKEN, 1)
+        return text, TOKENS_OF_REFERENCE * len(self.references)
+
+    @property
+    def tokens_out(self) -> int:
+        """Of one image."""
+        quality = "medium" if self.quality == "auto" else self.quality
+        size = self.size_px or SQUARE_PX
+        if size in OBLONGS_PX:
+            return TOKENS_OF_OBLONG[quality]
+        pixels, of_square = size[0] * size[1], SQUARE_PX[0] * SQUARE_PX[1]
+        return -(-TOKENS_OF_SQUARE[quality] * pixels // of_square)
+
+
+def price_by_tokens(wanted: Wanted) -> Decimal:
+    """USD for one image, as OpenAI bills it."""
+    text, images = wanted.tokens_in
+    usd = text * USD_TEXT_IN + images * USD_IMAGE_IN + wanted.tokens_out * USD_IMAGE_OUT
+    return usd / 1_000_000
+
+
+@dataclass(slots=True)
+class OpenAiImages:
+    """
+    The Images API behind a vendor's own key check and error shape.
+
+    Args:
+        submissions: gets every call with a valid key.
+        models: the names it takes.
+        price_usd: for one image.
+        links: whether an answer has a link rather than the image, unless the call says which.
+        usage: whether an answer names tokens.
+    """
+
+    studio: Studio
+    submissions: deque[Submission]
+    models: tuple[str, ...] = MODELS
+    price_usd: Callable[[Wanted], Decimal] = price_by_tokens
+    links: bool = False
+    usage: bool = True
+
+    async def generate(self, body: Mapping[str, object]) -> dict[str, object]:
+        """
+        The answer to a generation, once it is done. Raises ImagesError.
+
+        Args:
+            body: what the vendor has beside OpenAI's fields is left alone.
+        """
+        tasks = self.start(body)
+        return await self.answer(tasks, self.read(body))
+
+    async def edit(self, request: web.Request) -> dict[str, object]:
+        """The answer to a multipart edit, once it is done. Raises ImagesError."""
+        body = await read_form(request, self.studio)
+        if not body.get("image"):
+            self.submissions.append(Submission(body, None))
+            raise ImagesError(400, "Missing required parameter: 'image'.")
+        await self._check_mask(body)
+        return await self.generate(body)
+
+    def start(self, body: Mapping[str, object]) -> list[StudioTask]:
+        """Take an order and freeze its price. Raises ImagesError."""
+        tasks: list[StudioTask] = []
+        try:
+            wanted = self.read(body)
+            for _ in range(wanted.images):
+                tasks.append(self.studio.start(self._commission(wanted)))  # noqa: PERF401
+        except OutOfMoney:
+            raise ImagesError(
+                429,
+                "You exceeded your current quota.",
+                code="insufficient_quota",
+                kind="insufficient_quota",
+            ) from None
+        finally:
+            self.submissions.append(Submission(body, tasks[0].id if tasks else None))
+        return tasks
+
+    async def answer(self, tasks: list[StudioTask], wanted: Wanted) -> dict[str, object]:
+        """Wait for the tasks and show them. Raises ImagesError."""
+        data: list[dict[str, object]] = []
+        for task in tasks:
+            await self._ended(task)
+            if wanted.as_link:
+                data.append({"url": self.studio.result_link(task)})
+            else:
+                png = await self.studio.result(task.id)
+                assert png is not None
+                text = await asyncio.to_thread(base64.b64encode, png)
+                data.append({"b64_json": text.decode()})
+        answer: dict[str, object] = {"created": int(tasks[0].created_at_s), "data": data}
+        if self.usage:
+            answer |= {"output_format": "png", "usage": usage_of(wanted)}
+        return answer
+
+    def read(self, body: Mapping[str, object]) -> Wanted:
+        """Raises ImagesError."""
+        model, prompt = body.get("model"), body.get("prompt")
+        if model not in self.models:
+            raise ImagesError(404, f"The model '{model}' does not exist.", code="model_not_found")
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise ImagesError(400, "Missing required parameter: 'prompt'.")
+        if len(prompt) > PROMPT_CHARS_MAX:
+            raise ImagesError(400, f"'prompt' has more than {PROMPT_CHARS_MAX} characters.")
+        references = body.get("image", ())
+        assert isinstance(references, tuple | list)
+        if len(references) > REFERENCES_MAX:
+            raise ImagesError(400, f"Too many images: at most {REFERENCES_MAX} are supported.")
+        mask = body.get("mask")
+        default = "url" if self.links else "b64_json"
+        return Wanted(
+            model=str(model),
+            prompt=prompt,
+            size_px=_read_size(body),
+            quality=_read_word(body, "quality", QUALITIES),
+            images=_read_count(body),
+            as_link=_read_word(body, "response_format", (default, "url", "b64_json")) == "url",
+            nsfw_checker=_read_word(body, "moderation", ("auto", "low")) == "auto",
+            references=tuple(references),
+            mask=mask if isinstance(mask, str) else None,
+        )
+
+    def _commission(self, wanted: Wanted) -> Commission:
+        return Commission(
+            prompt=wanted.prompt,
+            aspect_ratio="auto",
+            resolution="1K",
+            references=wanted.references,
+            nsfw_checker=wanted.nsfw_checker,
+            price_usd=self.price_usd(replace(wanted, images=1)),
+            size_px=wanted.size_px,
+            mask=wanted.mask,
+        )
+
+    async def _ended(self, task: StudioTask) -> None:
+        if isinstance(task.ending, Sticks):
+            # The vendor never answers; the caller, or the end of the server, ends this.
+            await asyncio.Event().wait()
+        await self.studio.until_ready(task)
+        if not isinstance(task.ending, Fails):
+            return
+        if task.ending.code == "CONTENT_MODERATION":
+            raise ImagesError(
+                400,
+                "Your request was rejected by the safety system. safety_violations=[sexual].",
+                code="moderation_blocked",
+                kind="image_generation_user_error",
+            )
+        raise ImagesError(500, task.ending.message, code=task.ending.code, kind="server_error")
+
+    async def _check_mask(self, body: Mapping[str, object]) -> None:
+        links = body["image"]
+        assert isinstance(links, list)
+        mask, first = self._upload(body.get("mask")), self._upload(links[0])
+        if mask is None or first is None:
+            return
+        problem = await asyncio.to_thread(_mask_problem, mask.path, first.path)
+        if problem:
+            self.submissions.append(Submission(body, None))
+            raise ImagesError(400, f"Invalid mask image: {problem}.", code="invalid_mask")
+
+    def _upload(self, link: object) -> Upload | None:
+        return self.studio.uploads.get(link) if isinstance(link, str) else None
+
+
+async def read_json(request: web.Request) -> dict[str, object]:
+    """Raises ImagesError."""
+    try:
+        body = json.loads(await request.read())
+    except ValueError:
+        _reject("We could not parse the JSON body of your request.")
+    if not isinstance(body, dict):
+        _reject("The body of your request is not a JSON object.")
+    return body
+
+
+async def read_form(request: web.Request, studio: Studio) -> dict[str, object]:
+    """
+    A multipart body: texts as they are, `image` a list of links, `mask` a link; raises ImagesError.
+    """
+    if not request.content_type.startswith("multipart/"):
+        _reject("The body of your request is not multipart/form-data.")
+    body: dict[str, object] = {}
+    images: list[str] = []
+    try:
+        reader = await request.multipart()
+        for _ in range(PARTS_MAX):
+            part = await reader.next()
+            if not isinstance(part, BodyPartReader):
+                break
+            name = part.name or ""
+            if part.filename is None:
+                body[name] = (await part.read_chunk(FIELD_BYTES_MAX)).decode()
+                continue
+            content_type = part.headers.get("Content-Type", "application/octet-stream")
+            upload = await studio.keep(part.filename, content_type, chunks_of(part))
+            if name == "mask":
+                body["mask"] = upload.link
+            elif name in {"image", "image[]"}:
+                images.append(upload.link)
+    except ValueError:
+        _reject("Malformed multipart body.")
+    except TooLarge:
+        raise ImagesError(413, "The image is too large.") from None
+    return body | {"image": images}
+
+
+def usage_of(wanted: Wanted) -> dict[str, object]:
+    text, images = wanted.tokens_in
+    output = wanted.tokens_out * wanted.images
+    return {
+        "total_tokens": text + images + output,
+        "input_tokens": text + images,
+        "output_tokens": output,
+        "input_tokens_details": {"text_tokens": text, "image_tokens": images},
+        "output_tokens_details": {"text_tokens": 0, "image_tokens": output},
+    }
+
+
+def _read_size(body: Mapping[str, object]) -> tuple[int, int] | None:
+    size = body.get("size", "auto")
+    if size == "auto":
+        return None
+    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", size) if isinstance(size, str) else None
+    if match is None:
+        _reject(f"Invalid size '{size}'.")
+    width, height = int(match[1]), int(match[2])
+    long, short = max(width, height), min(width, height)
+    if width % SIDE_STEP_PX or height % SIDE_STEP_PX:
+        _reject(f"Invalid size '{size}'. Width and height must be divisible by {SIDE_STEP_PX}.")
+    if (
+        long > SIDE_PX_MAX
+        or long > short * RATIO_MAX
+        or not (PIXELS_MIN <= width * height <= PIXELS_MAX)
+    ):
+        _reject(f"Invalid size '{size}'.")
+    return width, height
+
+
+def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
+    """The first of the allowed ones is the default."""
+    word = body.get(name, allowed[0])
+    if not isinstance(word, str) or word not in allowed:
+        _reject(f"Invalid value: '{word}'. Supported values are: {', '.join(allowed)}.")
+    return word
+
+
+def _read_count(body: Mapping[str, object]) -> int:
+    # A multipart field is a text.
+    text = str(body.get("n", 1))
+    if not text.isdecimal() or not 1 <= int(text) <= IMAGES_MAX:
+        _reject(f"Invalid 'n': must be between 1 and {IMAGES_MAX}.")
+    return int(text)
+
+
+def _mask_problem(mask: Path, first: Path) -> str | None:
+    try:
+        with Image.open(mask) as masking, Image.open(first) as masked:
+            if masking.width * masking.height > REFERENCE_PIXELS_MAX:
+                return "too large"
+            if masking.format != "PNG" or "A" not in masking.getbands():
+                return "it needs to be a PNG with an alpha channel"
+            if masking.size != masked.size:
+                return "its size must be that of the image"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return "it cannot be read"
+    return None
+
+
+def _reject(message: str) -> Never:
+    raise ImagesError(400, message, code="invalid_value")
