@@ -5,7 +5,7 @@ import contextlib
 import logging
 import secrets
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,16 +17,20 @@ from bot.chat.client import EaselClient
 from bot.chat.commands import ImageCommands
 from bot.chat.jobs import JobCommands
 from bot.chat.messenger import DiscordMessenger
+from bot.chat.models import ModelCommands
 from bot.chat.moderation import SettingsCommands
-from bot.domain.catalog import Catalog, parse_catalog
+from bot.domain.catalog import Catalog
+from bot.domain.catalog_file import parse_catalog
 from bot.domain.ports import Clock, Provider
 from bot.engine.accept import Acceptance
 from bot.engine.images import remove_fetched
 from bot.engine.making import Making
+from bot.engine.routing import Routing
 from bot.engine.runner import Runner
 from bot.engine.stopping import StoppableClock
 from bot.errors import StartupError
 from bot.ops.health import serve_health
+from bot.providers import kie
 from bot.providers.fetch import Fetcher
 from bot.providers.http import open_connections
 from bot.providers.registry import ProviderSettings, build_providers
@@ -34,6 +38,7 @@ from bot.settings import Settings
 from bot.store.accounts import AccountStore
 from bot.store.database import Database, open_database
 from bot.store.jobs import JobStore
+from bot.store.latencies import LatencyStore
 from bot.store.queue import Caps
 from bot.store.servers import ServerStore
 
@@ -54,12 +59,20 @@ class App:
     """The bot, built but not yet logged in."""
 
     def __init__(
-        self, settings: Settings, client: EaselClient, runner: Runner, database: Database
+        self,
+        settings: Settings,
+        client: EaselClient,
+        runner: Runner,
+        making: Making,
+        clock: Clock,
+        database: Database,
     ) -> None:
         self.settings = settings
         self.client = client
         self.runner = runner
         self.database = database
+        self._making = making
+        self._clock = clock
 
     async def run(self) -> None:
         """
@@ -71,7 +84,9 @@ class App:
         """
         checks = {"discord": self._connected, "database": self._database_answers}
         token = self.settings.needed("DISCORD_TOKEN")
-        async with serve_health(self.settings.ops_host, self.settings.ops_port, checks):
+        callbacks = {"kie": self._hear_kie}
+        ops = serve_health(self.settings.ops_host, self.settings.ops_port, checks, callbacks)
+        async with ops:
             gateway = asyncio.create_task(wire.run(self.client, token))
             working = asyncio.create_task(self._work())
             try:
@@ -88,6 +103,12 @@ class App:
     async def _work(self) -> None:
         await self.client.logged_in.wait()
         await self.runner.run()
+
+    def _hear_kie(self, headers: Mapping[str, str], body: bytes) -> None:
+        key = self.settings.kie_webhook_key
+        task_id = key and kie.verify_callback(key, headers, body, self._clock.now())
+        if task_id:
+            self._making.hint(task_id)
 
     async def _connected(self) -> bool:
         return self.client.is_ready() and not self.client.is_closed()
@@ -136,9 +157,12 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             shard_ids=settings.shard_ids,
         )
         messenger = DiscordMessenger(client, catalog, clock)
-        making = Making(jobs, providers, catalog, fetcher, clock, folder)
-        runner = Runner(jobs, accounts, making, messenger, clock, folder, settings.max_running_jobs)
-        acceptance = Acceptance(jobs, servers, catalog, providers, clock)
+        routing = Routing(catalog, providers, settings.route_order, LatencyStore(database), clock)
+        making = Making(jobs, providers, catalog, routing, fetcher, messenger, clock, folder)
+        runner = Runner(
+            jobs, accounts, making, routing, messenger, clock, folder, settings.max_running_jobs
+        )
+        acceptance = Acceptance(jobs, servers, routing, clock)
         ImageCommands(
             acceptance,
             jobs,
@@ -151,10 +175,11 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             period=settings.allowance_period,
         ).add_to(client.tree, catalog)
         JobCommands(jobs, clock, folder).add_to(client.tree, client.presses)
+        ModelCommands(catalog, providers, routing.median_s).add_to(client.tree)
         client.tree.add_command(SettingsCommands(servers, clock))
         if not providers:
-            log.warning("no provider is configured: set APIMODELS_API_KEY")
-        yield App(settings, client, runner, database)
+            log.warning("no provider is configured: set the key of one, such as APIMODELS_API_KEY")
+        yield App(settings, client, runner, making, clock, database)
 
 
 @asynccontextmanager
@@ -165,10 +190,29 @@ async def open_providers(settings: Settings) -> AsyncIterator[dict[str, Provider
             {
                 "apimodels": ProviderSettings(
                     settings.apimodels_api_key, settings.apimodels_base_url
-                )
+                ),
+                "maxapi": ProviderSettings(settings.maxapi_key, settings.maxapi_base_url),
+                "maxapi-gemini": ProviderSettings(settings.maxapi_key, settings.maxapi_base_url),
+                "kie": ProviderSettings(
+                    settings.kie_api_key,
+                    settings.kie_base_url,
+                    upload_url=settings.kie_upload_url,
+                    callback_url=_kie_callback(settings),
+                ),
+                "openai": ProviderSettings(settings.openai_api_key, settings.openai_base_url),
+                "runninghub": ProviderSettings(
+                    settings.runninghub_api_key, settings.runninghub_base_url
+                ),
             },
             connections,
         )
+
+
+def _kie_callback(settings: Settings) -> str | None:
+    """An unsigned call could come from anyone, so none is asked for without a key."""
+    if settings.public_url is None or settings.kie_webhook_key is None:
+        return None
+    return f"{settings.public_url}/callbacks/kie"
 
 
 def load_catalog(settings: Settings) -> Catalog:

@@ -8,7 +8,6 @@ import discord
 
 from bot.app import load_catalog, make_folder, open_providers
 from bot.chat import wire
-from bot.domain.credits import format_credits
 from bot.domain.ports import Provider
 from bot.errors import BotError, StartupError
 from bot.settings import Settings
@@ -73,8 +72,8 @@ async def _discord(settings: Settings) -> str:
 
 
 async def _provider(provider: Provider) -> str:
-    return f"{format_credits(await provider.balance())} on the account"
+    return await provider.check()
 
 
 async def _no_provider() -> str:
-    raise StartupError("none is configured; set APIMODELS_API_KEY.")
+    raise StartupError("none is configured; set the key of one, such as APIMODELS_API_KEY.")

@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="would it run? asks Discord and the providers, free")
     check.set_defaults(command=_check)
 
+    prices = commands.add_parser("prices", help="what each route of the catalog costs")
+    prices.set_defaults(command=_prices)
+
     migrate = commands.add_parser("migrate", help="bring the database's schema up to date")
     migrate.set_defaults(command=_migrate)
 
@@ -107,6 +110,14 @@ def _check(_chosen: argparse.Namespace) -> int:
     from bot.check import check
 
     return asyncio.run(check(load_settings()))
+
+
+def _prices(_chosen: argparse.Namespace) -> int:
+    from bot.app import load_catalog
+    from bot.prices import price_table
+
+    print(price_table(load_catalog(load_settings())))
+    return 0
 
 
 def _migrate(_chosen: argparse.Namespace) -> int:

@@ -140,13 +140,23 @@ async def running(app: App, discord: PlaygroundDiscord) -> AsyncIterator[None]:
 def _settings(
     folder: Path, discord: PlaygroundDiscord, providers: PlaygroundProviders
 ) -> GivenSettings:
+    key = SecretStr(providers.api_key)
     return GivenSettings(
         discord_token=SecretStr(discord.token),
         discord_api_base=discord.api_base,
         database_url=f"sqlite:///{folder / 'easel.db'}",
         data_dir=folder,
-        apimodels_api_key=SecretStr(providers.api_key),
+        apimodels_api_key=key,
         apimodels_base_url=providers.apimodels_base_url,
+        maxapi_key=key,
+        maxapi_base_url=providers.maxapi_base_url,
+        kie_api_key=key,
+        kie_base_url=providers.kie_base_url,
+        kie_upload_url=providers.kie_upload_url,
+        openai_api_key=key,
+        openai_base_url=providers.openai_base_url,
+        runninghub_api_key=key,
+        runninghub_base_url=providers.runninghub_base_url,
         allow_private_addresses=True,
         ops_port=0,
     )

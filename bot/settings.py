@@ -11,6 +11,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from bot.domain.catalog import RouteOrder
 from bot.domain.credits import Microcredits, parse_credits
 from bot.domain.ledger import Period
 from bot.errors import StartupError
@@ -78,9 +79,20 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     #: a provider is on when its key is set
     apimodels_api_key: SecretStr | None = None
+    maxapi_key: SecretStr | None = None
+    kie_api_key: SecretStr | None = None
+    openai_api_key: SecretStr | None = None
+    runninghub_api_key: SecretStr | None = None
     apimodels_base_url: Address = "https://api.apimodels.app/v1"
+    maxapi_base_url: Address = "https://api.maxapi.dev"
+    kie_base_url: Address = "https://api.kie.ai"
+    kie_upload_url: Address = "https://kieai.redpandaai.co"
+    openai_base_url: Address = "https://api.openai.com/v1"
+    runninghub_base_url: Address = "https://www.runninghub.ai/openapi/v2"
     #: replaces the shipped catalog
     catalog_file: Path | None = None
+    #: which of the routes that can do a request comes first
+    route_order: RouteOrder = RouteOrder.LISTED
     #: the catalog's first model when empty
     default_model: str | None = None
     #: credits per member and period
@@ -92,6 +104,10 @@ class Settings(BaseSettings):
     max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] = 64
     #: jobs that may wait; a further one is refused
     max_queued_jobs: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    #: where providers can call back, over https; needs the ops port behind it
+    public_url: Address | None = None
+    #: key of kie.ai's signed callbacks, from its account page; without it none is asked for
+    kie_webhook_key: SecretStr | None = None
     #: let result links point at loopback or private hosts
     allow_private_addresses: bool = False
     ops_host: str = "127.0.0.1"

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import cast
 
 import discord
+from discord.http import Route
+from yarl import URL
 
 from bot.chat import buttons, render, wire
 from bot.chat.fitting import Fitted, fit
@@ -23,6 +25,8 @@ MESSAGE_BYTES_MAX = 25 * 1024**2 - 64 * 1024
 TOKEN_MARGIN = timedelta(seconds=20)
 #: Discord's own name for the message that answered the interaction
 ORIGINAL = cast(int, "@original")
+#: seconds before its end, a link to an attachment is not begun with
+LINK_MARGIN_S = 60
 #: messages since the command that are looked through for one of the job's own
 HISTORY_MESSAGES_MAX = 100
 #: how often files that Discord finds too large are made smaller still
@@ -51,6 +55,22 @@ class DiscordMessenger:
                 await self._close_status(job, embed)
         except wire.CallFailed as error:
             log.info("progress not shown: %s", error, extra={"job_id": job.id})
+
+    async def fresh_links(self, links: Sequence[str]) -> list[str]:
+        aged = [link for link in links if _is_aged(link, self._clock.now())]
+        if not aged:
+            return list(links)
+        route = Route("POST", "/attachments/refresh-urls")
+        try:
+            answer = await wire.call(
+                lambda: self._client.http.request(route, json={"attachment_urls": aged})
+            )
+        except wire.CallFailed as error:
+            # The fetch will say which of them is gone.
+            log.warning("links not refreshed: %s", error, extra={"action": "refresh_failed"})
+            return list(links)
+        fresh = {entry["original"]: entry["refreshed"] for entry in answer["refreshed_urls"]}
+        return [fresh.get(link) or link for link in links]
 
     def status(
         self, job: Job, tasks: Sequence[Task], now: datetime, place: QueuePlace | None = None
@@ -208,6 +228,15 @@ class DiscordMessenger:
             attachments=discord.utils.MISSING if files is None else files,
             allowed_mentions=discord.AllowedMentions.none(),
         )
+
+
+def _is_aged(link: str, now: datetime) -> bool:
+    """Whether a link's signature has ended: `ex` is its last second, in hex."""
+    ends = URL(link).query.get("ex", "")
+    try:
+        return int(ends, 16) <= now.timestamp() + LINK_MARGIN_S
+    except ValueError:
+        return False
 
 
 def _mark(job: Job) -> str:

@@ -26,6 +26,7 @@ Count = Range[int, 1, IMAGES_MAX]
 
 DESCRIPTIONS = {
     "image": "The image to change: PNG, JPEG or WebP",
+    "mask": "PNG of the same size, transparent where the image may change",
     "aspect_ratio": "Shape of the image; the model's own choice if left out",
     "resolution": "1K if left out",
     "quality": "The model's own choice if left out",
@@ -86,6 +87,7 @@ def read_request(mode: Mode, default_model: str, options: dict[str, Any]) -> Ima
         quality=options["quality"] or "auto",
         count=options["count"],
         references=tuple(map(_reference, attached)),
+        mask=_reference(options["mask"]) if options.get("mask") else None,
         private=options["private"],
     )
 
@@ -96,6 +98,8 @@ def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:
         yield _option("image", discord.Attachment)
         first = 2
     yield _option("prompt", Prompt)
+    if mode is Mode.EDIT and any(route.mask for route in catalog.routes()):
+        yield _option("mask", discord.Attachment, None)
     yield _option("aspect_ratio", str, None)
     yield _option("resolution", str, None)
     yield _option("quality", str, None)
@@ -117,8 +121,11 @@ def _option(
 def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
     routes = list(catalog.routes())
     offered = {
-        "aspect_ratio": (ASPECT_RATIOS, {word for route in routes for word in route.aspect_ratios}),
-        "resolution": (RESOLUTIONS, {word for route in routes for word in route.resolutions}),
+        "aspect_ratio": (ASPECT_RATIOS, {word for route in routes for word in route.sizes}),
+        "resolution": (
+            RESOLUTIONS,
+            {resolution for route in routes for resolution, _ in route.price.images},
+        ),
         # A route without the setting still takes "auto".
         "quality": (QUALITIES, {"auto"} | {word for route in routes for word in route.qualities}),
     }

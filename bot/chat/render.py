@@ -7,7 +7,7 @@ import discord
 
 from bot.chat import replies
 from bot.domain.credits import format_credits
-from bot.domain.jobs import Job, JobState, Task, TaskState
+from bot.domain.jobs import Job, JobState, Task, TaskState, latest
 from bot.domain.ledger import Account
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePlace
@@ -52,8 +52,9 @@ def status(
     else:
         elapsed_s = max(0.0, (now - (job.started_at or now)).total_seconds())
         embed.title = "Editing" if job.request.mode is Mode.EDIT else "Drawing"
-        stored = sum(task.state is TaskState.STORED for task in tasks)
-        count = f" · {stored} of {len(tasks)} done" if len(tasks) > 1 else ""
+        images = latest(tasks)
+        stored = sum(task.state is TaskState.STORED for task in images)
+        count = f" · {stored} of {len(images)} done" if len(images) > 1 else ""
         embed.add_field(
             name=f"{elapsed_s:.0f} s{count}",
             value=f"`{bar(elapsed_s, typical_s)}` usually about {typical_s} s",
@@ -86,14 +87,15 @@ def result(
     """
     embed = discord.Embed(colour=DONE, description=quote_prompt(job.request))
     embed.title = "Edited" if job.request.mode is Mode.EDIT else "Here it is"
-    embed.add_field(name="Model", value=job.request.model)
-    embed.add_field(name="Cost", value=format_credits(job.cost_ucr or 0))
+    embed.add_field(name="Model", value=f"{job.request.model}\n{made_by(tasks)}")
+    embed.add_field(name="Cost", value=cost(job, tasks))
     embed.add_field(name="Balance left", value=format_credits(balance_ucr))
     notes = []
-    problems = [task.problem for task in tasks if task.problem]
+    images_asked = latest(tasks)
+    problems = [task.problem for task in images_asked if task.problem]
     if problems:
         notes.append(
-            f"{len(problems)} of {len(tasks)} images could not be made:"
+            f"{len(problems)} of {len(images_asked)} images could not be made:"
             f" {replies.explain(problems[0])}"
         )
     if reduced:
@@ -113,6 +115,19 @@ def result(
     )
     embed.set_footer(text=f"{knobs(job.request)} · {', '.join(sizes)}")
     return embed
+
+
+def made_by(tasks: Sequence[Task]) -> str:
+    """The providers whose routes made the images."""
+    stored = [task for task in tasks if task.state is TaskState.STORED]
+    providers = dict.fromkeys(task.route_id.partition("/")[0] for task in stored)
+    return f"by {', '.join(providers)}"
+
+
+def cost(job: Job, tasks: Sequence[Task]) -> str:
+    """What was charged; marked where the vendor did not say its part."""
+    text = format_credits(job.cost_ucr or 0)
+    return text if all(task.cost_known for task in tasks) else f"{text} (as quoted)"
 
 
 def failure(job: Job) -> discord.Embed:

@@ -1,44 +1,30 @@
 """Accept a request: check it, quote it, and hold and insert the job in one transaction."""
 
 import secrets
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.catalog import Catalog, Quote
+from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState, Reply, Task, TaskState
 from bot.domain.policy import Place, nsfw_rule
 from bot.domain.ports import Clock, Jobs, Servers
 from bot.domain.queue import QueuePlace
 from bot.domain.requests import ImageRequest, check_request
+from bot.engine.routing import Routing
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     job: Job
     tasks: tuple[Task, ...]
-    quote: Quote
     in_queue: QueuePlace
 
 
 class Acceptance:
-    """
-    Args:
-        providers: names of those that are switched on.
-    """
-
-    def __init__(
-        self,
-        jobs: Jobs,
-        servers: Servers,
-        catalog: Catalog,
-        providers: Collection[str],
-        clock: Clock,
-    ) -> None:
+    def __init__(self, jobs: Jobs, servers: Servers, routing: Routing, clock: Clock) -> None:
         self._jobs = jobs
         self._servers = servers
-        self._catalog = catalog
-        self._providers = providers
+        self._routing = routing
         self._clock = clock
 
     async def accept(
@@ -52,9 +38,9 @@ class Acceptance:
         """
         check_request(request)
         rule = nsfw_rule(await self._servers.nsfw_mode(place.server_id), place)
-        quote = self._catalog.quote(
-            request, providers=self._providers, nsfw_checker=rule.nsfw_checker
-        )
+        routes = self._routing.candidates(request, nsfw_checker=rule.nsfw_checker)
+        # Whichever of them makes an image in the end, it is covered.
+        dearest = max(route.quote(request) for route in routes)
         now = self._clock.now()
         job = Job(
             id=_job_id(now),
@@ -63,7 +49,7 @@ class Acceptance:
             user_id=user_id,
             request=request,
             state=JobState.QUEUED,
-            quote_ucr=quote.total_ucr,
+            quote_ucr=Microcredits(dearest * request.count),
             cost_ucr=None,
             nsfw_checker=rule.nsfw_checker,
             spoiler=rule.spoiler,
@@ -75,14 +61,14 @@ class Acceptance:
                 id=f"{job.id}-{index}",
                 job_id=job.id,
                 image_index=index,
-                route_id=quote.route.id,
-                price_ucr=quote.price_ucr,
+                route_id=routes[0].id,
+                price_ucr=routes[0].quote(request),
                 state=TaskState.PENDING,
             )
             for index in range(request.count)
         )
         in_queue = await self._jobs.accept(job, tasks)
-        return Accepted(job, tasks, quote, in_queue)
+        return Accepted(job, tasks, in_queue)
 
 
 def _job_id(now: datetime) -> str:

@@ -1,30 +1,32 @@
-"""One task from pending to stored or failed: references, submit, wait, fetch."""
+"""One image from pending to stored or failed: submit, wait, fetch, or on to the next route."""
 
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
 
+from bot.domain import pricing, waiting
 from bot.domain.catalog import Catalog, Route
-from bot.domain.credits import Microcredits
-from bot.domain.jobs import Failure, Job, Problem, Task, TaskState
+from bot.domain.jobs import Failure, Job, Task, TaskState
 from bot.domain.ports import (
-    Clock,
     Failed,
     Finished,
     ImageFetcher,
     ImageFile,
     ImageLimits,
     Jobs,
+    LinkRefresher,
     Order,
+    Progress,
     Provider,
 )
-from bot.domain.requests import REFERENCE_BYTES_MAX, REFERENCE_PIXELS_MAX
 from bot.engine.images import FETCHED
+from bot.engine.references import Ended, References, fetch, retry_wait_s
+from bot.engine.routing import Routing
+from bot.engine.stopping import StoppableClock
 from bot.errors import (
     FetchFailed,
     ProviderBusy,
@@ -32,46 +34,32 @@ from bot.errors import (
     ProviderMisconfigured,
     ProviderRefused,
     ProviderUnreachable,
+    Refusal,
     UnusableImage,
 )
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-#: seconds; apimodels-skill's own pacing, then the last one for ever. Each is spread by a tenth
-#: so that jobs begun together do not poll together.
-POLL_WAITS_S = (3, 3, 5, 5, 5, 8, 8, 10, 15)
-POLL_SPREAD = 0.1
+#: polls are spread by this share, so that jobs begun together do not poll together
+POLL_SPREAD = 0.05
+#: polls of one task; its deadline comes first
+POLLS_MAX = 10_000
 #: a task is sent at most so often, and only again when it was surely not accepted
 SUBMITS_MAX = 3
-#: seconds; before such another submit, unless the provider says how long
-RESUBMIT_WAIT_S = 5.0
-RESUBMIT_WAIT_S_MAX = 60.0
+#: a wish to wait, not a fault
+TOO_MANY_REQUESTS = 429
 #: some vendors say "finished" a little before the links are there
 EMPTY_POLLS_MAX = 4
-#: tries at one link, or one upload
-TRANSFERS_MAX = 3
-TRANSFER_WAIT_S = 2.0
-#: references of one job that are fetched or uploaded at a time
-TRANSFERS_AT_ONCE = 4
 #: a 4K PNG of the noisiest kind stays below
 RESULT_LIMITS = ImageLimits(size_bytes_max=50_000_000, pixels_max=40_000_000)
-REFERENCE_LIMITS = ImageLimits(size_bytes_max=REFERENCE_BYTES_MAX, pixels_max=REFERENCE_PIXELS_MAX)
 
 
-class Ended(Exception):
-    """
-    The task ends here with a problem; raised and caught in this module only.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A route and the provider that speaks to its vendor."""
 
-    Args:
-        task: as it was last committed, where that was since `carry` began.
-    """
-
-    def __init__(self, failure: Failure, detail: str = "", task: Task | None = None) -> None:
-        super().__init__(failure)
-        self.problem = Problem(failure, detail)
-        self.task = task
+    route: Route
+    provider: Provider
 
 
 class Making:
@@ -79,6 +67,7 @@ class Making:
     Makes the images of jobs.
 
     Args:
+        refresher: for links to references that have aged.
         folder: images and references in flight.
     """
 
@@ -87,124 +76,243 @@ class Making:
         jobs: Jobs,
         providers: Mapping[str, Provider],
         catalog: Catalog,
+        routing: Routing,
         fetcher: ImageFetcher,
-        clock: Clock,
+        refresher: LinkRefresher,
+        clock: StoppableClock,
         folder: Path,
     ) -> None:
         self._jobs = jobs
         self._providers = providers
         self._catalog = catalog
+        self._routing = routing
         self._fetcher = fetcher
+        self._refresher = refresher
         self._clock = clock
         self._folder = folder
+        #: provider's task id -> set when its vendor called back
+        self._hints: dict[str, asyncio.Event] = {}
 
-    def references(self, job: Job) -> "References":
-        return References(job, self._fetcher, self._clock, self._folder)
+    def references(self, job: Job) -> References:
+        return References(job, self._fetcher, self._refresher, self._clock, self._folder)
 
-    async def carry(self, job: Job, task: Task, references: "References") -> Job:
+    def hint(self, provider_task_id: str) -> None:
+        """A vendor says that this task has ended: ask it now. An id that is not ours is nothing."""
+        if event := self._hints.get(provider_task_id):
+            event.set()
+
+    async def carry(self, job: Job, task: Task, references: References) -> None:
         """
-        Carry a task on from its committed state to its end; returns the job as it stands then.
+        Carry an image on from its task's committed state to its end, over the next routes if need
+        be.
 
         Raises:
             StepLost: somebody else works on it.
         """
+        tried: set[str] = set()
+        while True:
+            try:
+                await self._carry_task(job, task, references)
+                return
+            except Ended as ended:
+                task = ended.task or task
+                tried.add(task.route_id)
+                log.warning(
+                    "task failed: %s",
+                    ended.problem.failure,
+                    extra=_fields(job, task, "task_failed"),
+                )
+                onto = self._next_task(job, task, tried) if ended.elsewhere else None
+                if onto is None:
+                    await self._jobs.failed(task, ended.problem, self._clock.now())
+                    return
+                task = await self._jobs.fall_back(task, ended.problem, onto)
+                log.info("next route", extra=_fields(job, task, "task_fell_back"))
+
+    def _next_task(self, job: Job, task: Task, tried: set[str]) -> Task | None:
+        """A task on the best route that has not been tried for this image, within the hold."""
         try:
-            route, provider = self._route(task)
-            if task.state is TaskState.SUBMITTING:
-                # A process died between sending and hearing the answer.
-                raise Ended(Failure.OUTCOME_UNKNOWN)
-            if task.state is TaskState.PENDING:
-                links = await references.links(provider)
-                task = await self._submit(job, task, route, provider, links)
-            finished = await self._wait(task, route, provider)
+            routes = self._routing.candidates(
+                job.request, nsfw_checker=job.nsfw_checker, tried=tried
+            )
+        except Refusal:
+            return None
+        held = job.quote_ucr // job.request.count
+        affordable = [route for route in routes if route.quote(job.request) <= held]
+        if not affordable:
+            return None
+        route = affordable[0]
+        return Task(
+            id=f"{job.id}-{task.image_index}-{len(tried)}",
+            job_id=job.id,
+            image_index=task.image_index,
+            route_id=route.id,
+            price_ucr=route.quote(job.request),
+            state=TaskState.PENDING,
+        )
+
+    async def _carry_task(self, job: Job, task: Task, references: References) -> None:
+        way = self._way(task)
+        if task.state is TaskState.SUBMITTING:
+            # A process died between sending and hearing the answer.
+            raise Ended(Failure.OUTCOME_UNKNOWN)
+        finished = None
+        if task.state is TaskState.PENDING:
+            if not self._routing.lets_through(way.route):
+                # The route failed others since this job was accepted.
+                raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
+            task, finished = await self._submit(job, task, way, references)
+        if finished is None:
+            finished = await self._wait(job, task, way)
+        try:
             image = await self._store(task, finished)
         except Ended as ended:
-            log.warning(
-                "task failed: %s", ended.problem.failure, extra=_fields(job, task, "task_failed")
-            )
-            return await self._jobs.failed(ended.task or task, ended.problem, self._clock.now())
-        cost = task.price_ucr if finished.cost_ucr is None else finished.cost_ucr
-        # The member was quoted the price and is never charged more.
-        cost = Microcredits(min(cost, task.price_ucr))
+            raise Ended(ended.problem.failure, task=task) from ended
+        cost = pricing.final_cost(way.route.price, task.price_ucr, finished.bill)
+        await self._jobs.stored(task, image, cost, self._clock.now())
         log.info("image stored", extra=_fields(job, task, "task_stored"))
-        return await self._jobs.stored(task, image, cost, self._clock.now())
 
-    def _route(self, task: Task) -> tuple[Route, Provider]:
+    def _way(self, task: Task) -> Way:
         route = self._catalog.route(task.route_id)
         provider = self._providers.get(route.provider) if route else None
         if route is None or provider is None:
             # The operator took the route away while the job was under way.
-            raise Ended(Failure.PROVIDER_MISCONFIGURED)
-        return route, provider
+            raise Ended(Failure.PROVIDER_MISCONFIGURED, elsewhere=task.state is TaskState.PENDING)
+        return Way(route, provider)
 
     async def _submit(
-        self, job: Job, task: Task, route: Route, provider: Provider, links: Sequence[str]
-    ) -> Task:
+        self, job: Job, task: Task, way: Way, references: References
+    ) -> tuple[Task, Finished | None]:
+        """The ending is there at once where the vendor answers only when it is done."""
+        given = await references.given_to(way.provider, way.route)
         order = Order(
             task_id=task.id,
-            route=route,
+            route=way.route,
             mode=job.request.mode,
             prompt=job.request.prompt,
             aspect_ratio=job.request.aspect_ratio,
             resolution=job.request.resolution,
             quality=job.request.quality,
             nsfw_checker=job.nsfw_checker,
-            reference_links=tuple(links),
+            result_path=self._fetched(task),
+            reference_links=given.links,
+            references=given.files,
+            mask=given.mask,
         )
         while True:
+            await self._routing.turn(way.route)
             task = await self._jobs.begin_submit(task)
             try:
-                provider_task_id = await provider.submit(order)
+                answer = await way.provider.submit(order)
             except (ProviderBusy, ProviderUnreachable) as error:
                 _log_provider(job, task, error)
+                if error.status != TOO_MANY_REQUESTS:
+                    self._routing.fault(way.route)
                 task = await self._jobs.not_accepted(task)
-                if task.submits >= SUBMITS_MAX:
-                    raise Ended(Failure.PROVIDER_DOWN, task=task) from error
-                await self._clock.sleep(_wait_s(error))
+                if task.submits >= SUBMITS_MAX or not self._routing.lets_through(way.route):
+                    raise Ended(Failure.PROVIDER_DOWN, task=task, elsewhere=True) from error
+                if isinstance(error, ProviderBusy) and error.retry_after_s:
+                    self._routing.busy(way.route, retry_wait_s(error))
+                else:
+                    await self._clock.sleep(retry_wait_s(error))
             except ProviderError as error:
                 _log_provider(job, task, error)
-                raise Ended(_submit_failure(error), task=task) from error
+                raise self._submit_failed(way.route, task, error) from error
             else:
-                log.info("task submitted", extra=_fields(job, task, "task_submitted"))
-                return await self._jobs.submitted(task, provider_task_id, self._clock.now())
+                return await self._submitted(job, task, way.route, answer)
 
-    async def _wait(self, task: Task, route: Route, provider: Provider) -> Finished:
+    async def _submitted(
+        self, job: Job, task: Task, route: Route, answer: str | Finished | Failed
+    ) -> tuple[Task, Finished | None]:
+        log.info("task submitted", extra=_fields(job, task, "task_submitted"))
+        match answer:
+            case str():
+                self._routing.accepted(route)
+                return await self._jobs.submitted(task, answer, self._clock.now()), None
+            case Finished():
+                self._routing.accepted(route)
+                return task, answer
+            case Failed():
+                raise self._gave_up(route, task, answer)
+
+    def _submit_failed(self, route: Route, task: Task, error: ProviderError) -> Ended:
+        """A submit that may have been accepted is not repeated anywhere, whatever came back."""
+        match error:
+            case ProviderRefused(moderation=True):
+                return Ended(Failure.MODERATION, task=task)
+            case ProviderRefused():
+                return Ended(Failure.NOT_ACCEPTED, task=task, elsewhere=True)
+            case ProviderMisconfigured():
+                self._routing.fault(route, misconfigured=True)
+                return Ended(Failure.PROVIDER_MISCONFIGURED, task=task, elsewhere=True)
+            case _:
+                self._routing.fault(route)
+                return Ended(Failure.OUTCOME_UNKNOWN, task=task)
+
+    def _gave_up(self, route: Route, task: Task, failed: Failed) -> Ended:
+        if failed.moderation:
+            return Ended(Failure.MODERATION, task=task)
+        log.warning("provider gave up: %s", failed.vendor_code, extra={"task_id": task.id})
+        self._routing.fault(route)
+        return Ended(Failure.PROVIDER_FAILED, task=task, elsewhere=failed.retryable)
+
+    async def _wait(self, job: Job, task: Task, way: Way) -> Finished:
         """Poll until the provider is finished; an unknown state, or a fault, means not yet."""
         assert task.provider_task_id is not None
         assert task.submitted_at is not None
-        deadline = task.submitted_at + timedelta(seconds=route.deadline_s)
-        empty_polls = 0
-        for poll in range(route.deadline_s):
-            await self._clock.sleep(_poll_wait_s(poll))
-            retry_after_s = None
-            try:
-                progress = await provider.poll(task.provider_task_id)
-            except ProviderError as error:
-                log.warning("poll failed: %s", error, extra={"task_id": task.id})
-                retry_after_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
-            else:
+        deadline = task.submitted_at + timedelta(seconds=way.route.deadline_s)
+        hint = self._hints.setdefault(task.provider_task_id, asyncio.Event())
+        empty_polls, unfinished_s = 0, 0.0
+        try:
+            for poll in range(POLLS_MAX):
+                await self._pause(task, way.route, poll, hint)
+                elapsed_s = (self._clock.now() - task.submitted_at).total_seconds()
+                progress = await self._poll(job, task, way)
                 match progress:
-                    case Finished(links=links) if links:
+                    case Finished() if progress.links or progress.in_answer:
+                        self._routing.observe(way.route, unfinished_s, elapsed_s)
                         return progress
                     case Finished():
                         empty_polls += 1
                         if empty_polls >= EMPTY_POLLS_MAX:
-                            raise Ended(Failure.RESULT_LOST)
-                    case Failed(moderation=True):
-                        raise Ended(Failure.MODERATION)
+                            raise Ended(Failure.RESULT_LOST, task=task)
                     case Failed():
-                        log.warning("provider gave up: %s", progress.vendor_code)
-                        raise Ended(Failure.PROVIDER_FAILED)
-            if self._clock.now() >= deadline:
-                break
-            if retry_after_s:
-                await self._clock.sleep(min(retry_after_s, RESUBMIT_WAIT_S_MAX))
-        raise Ended(Failure.TIMED_OUT)
+                        raise self._gave_up(way.route, task, progress)
+                unfinished_s = elapsed_s
+                if self._clock.now() >= deadline:
+                    break
+        finally:
+            del self._hints[task.provider_task_id]
+        self._routing.fault(way.route)
+        raise Ended(Failure.TIMED_OUT, task=task)
+
+    async def _pause(self, task: Task, route: Route, poll: int, hint: asyncio.Event) -> None:
+        assert task.submitted_at is not None
+        elapsed_s = (self._clock.now() - task.submitted_at).total_seconds()
+        wait_s = waiting.next_wait_s(self._routing.latency(route), elapsed_s, poll)
+        spread = random.uniform(1 - POLL_SPREAD, 1 + POLL_SPREAD)  # noqa: S311 - no secret
+        await self._clock.sleep(wait_s * spread, unless=hint)
+        hint.clear()
+
+    async def _poll(self, job: Job, task: Task, way: Way) -> Progress | None:
+        """None: it could not be learned this time; a vendor's wish to wait is followed first."""
+        assert task.provider_task_id is not None
+        try:
+            return await way.provider.poll(task.provider_task_id)
+        except ProviderError as error:
+            log.warning("poll failed: %s", error, extra=_fields(job, task, "poll_failed"))
+            if isinstance(error, ProviderBusy) and error.retry_after_s:
+                await self._clock.sleep(retry_wait_s(error))
+            return None
 
     async def _store(self, task: Task, finished: Finished) -> ImageFile:
-        path = self._folder / f"{task.id}{FETCHED}"
+        path = self._fetched(task)
         try:
-            image = await _fetch(self._fetcher, self._clock, finished.links[0], path, RESULT_LIMITS)
+            if finished.in_answer:
+                image = await self._fetcher.check(path, RESULT_LIMITS)
+            else:
+                link = finished.links[0]
+                image = await fetch(self._fetcher, self._clock, link, path, RESULT_LIMITS)
         except UnusableImage as error:
             log.error("result unusable: %s", error.problem, extra={"task_id": task.id})
             raise Ended(Failure.BAD_RESULT) from error
@@ -213,119 +321,8 @@ class Making:
             raise Ended(Failure.RESULT_LOST) from error
         return replace(image, path=path.rename(path.with_suffix(f".{image.format}")))
 
-
-class References:
-    """
-    A job's references: fetched from Discord and uploaded to a provider once, for all its tasks.
-
-    Whoever asks first does the work; the files are removed as soon as they are uploaded.
-    """
-
-    def __init__(self, job: Job, fetcher: ImageFetcher, clock: Clock, folder: Path) -> None:
-        self._job = job
-        self._fetcher = fetcher
-        self._clock = clock
-        self._folder = folder
-        self._working = asyncio.Lock()
-        self._at_once = asyncio.Semaphore(TRANSFERS_AT_ONCE)
-        self._links: dict[str, list[str]] = {}
-
-    async def links(self, provider: Provider) -> Sequence[str]:
-        """
-        Links that this provider can read, in the member's order.
-
-        Raises:
-            Ended: one of them is no image we take, or cannot be fetched or uploaded.
-        """
-        async with self._working:
-            if provider.name not in self._links:
-                count = len(self._job.request.references)
-                self._links[provider.name] = await all_of(
-                    [self._transfer(provider, index) for index in range(count)]
-                )
-            return self._links[provider.name]
-
-    async def _transfer(self, provider: Provider, index: int) -> str:
-        reference = self._job.request.references[index]
-        path = self._folder / f"{self._job.id}-reference{index + 1}{FETCHED}"
-        async with self._at_once:
-            try:
-                image = await _fetch(
-                    self._fetcher, self._clock, reference.url, path, REFERENCE_LIMITS
-                )
-                return await self._upload(provider, image)
-            except UnusableImage as error:
-                detail = f"Reference {index + 1} {error.problem}."
-                raise Ended(Failure.REFERENCE, detail) from error
-            except FetchFailed as error:
-                log.warning("reference not fetched: %s", error, extra={"job_id": self._job.id})
-                detail = f"Reference {index + 1} could not be fetched from Discord."
-                raise Ended(Failure.REFERENCE, detail) from error
-            finally:
-                path.unlink(missing_ok=True)
-
-    async def _upload(self, provider: Provider, image: ImageFile) -> str:
-        """An upload costs nothing, so a doubtful one is repeated."""
-        for attempt in range(1, TRANSFERS_MAX + 1):
-            try:
-                return await provider.upload(image)
-            except ProviderMisconfigured as error:
-                log.error("upload refused: %s", error, extra={"job_id": self._job.id})
-                raise Ended(Failure.PROVIDER_MISCONFIGURED) from error
-            except ProviderRefused as error:
-                log.warning("upload refused: %s", error, extra={"job_id": self._job.id})
-                raise Ended(Failure.NOT_ACCEPTED) from error
-            except ProviderError as error:
-                log.warning("upload failed: %s", error, extra={"job_id": self._job.id})
-                if attempt == TRANSFERS_MAX:
-                    raise Ended(Failure.PROVIDER_DOWN) from error
-                await self._clock.sleep(_wait_s(error))
-        raise AssertionError("unreachable")
-
-
-async def all_of(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Wait for all of them, then raise the first error, so that none is left running unseen."""
-    outcomes = await asyncio.gather(*works, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-
-
-async def _fetch(
-    fetcher: ImageFetcher, clock: Clock, url: str, path: Path, limits: ImageLimits
-) -> ImageFile:
-    for attempt in range(1, TRANSFERS_MAX + 1):
-        try:
-            return await fetcher.fetch(url, path, limits)
-        except FetchFailed as error:
-            if not error.retryable or attempt == TRANSFERS_MAX:
-                raise
-            await clock.sleep(TRANSFER_WAIT_S * attempt)
-    raise AssertionError("unreachable")
-
-
-def _submit_failure(error: ProviderError) -> Failure:
-    """A submit that may have been accepted is not repeated, whatever came back."""
-    match error:
-        case ProviderRefused(moderation=True):
-            return Failure.MODERATION
-        case ProviderRefused():
-            return Failure.NOT_ACCEPTED
-        case ProviderMisconfigured():
-            return Failure.PROVIDER_MISCONFIGURED
-        case _:
-            return Failure.OUTCOME_UNKNOWN
-
-
-def _poll_wait_s(poll: int) -> float:
-    wait_s = POLL_WAITS_S[min(poll, len(POLL_WAITS_S) - 1)]
-    return wait_s * random.uniform(1 - POLL_SPREAD, 1 + POLL_SPREAD)  # noqa: S311 - no secret
-
-
-def _wait_s(error: ProviderError) -> float:
-    retry_after_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
-    return min(retry_after_s or RESUBMIT_WAIT_S, RESUBMIT_WAIT_S_MAX)
+    def _fetched(self, task: Task) -> Path:
+        return self._folder / f"{task.id}{FETCHED}"
 
 
 def _log_provider(job: Job, task: Task, error: ProviderError) -> None:

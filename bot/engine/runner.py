@@ -11,7 +11,9 @@ from bot.domain.jobs import OPEN_TASK_STATES, Failure, Job, JobState, Problem, T
 from bot.domain.ports import Accounts, Delivered, ImageFile, Jobs, Messenger
 from bot.domain.queue import QueuePlace
 from bot.engine.images import stored_image, stored_images
-from bot.engine.making import Making, all_of
+from bot.engine.making import Making
+from bot.engine.references import all_of
+from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock, Stopped
 from bot.errors import DeliveryError, StepLost
 
@@ -38,6 +40,8 @@ DELIVERY_WAIT_S_MAX = 300.0
 #: images that could not be posted, or not at their full size, are kept for their member
 KEEP = timedelta(days=7)
 TIDY_EVERY_S = 3_600.0
+#: seconds between two savings of what was learned of the routes
+LEARN_EVERY_S = 60.0
 #: how far back the members of cancelled jobs are told so at a start
 TELL_CANCELLED = timedelta(hours=24)
 #: seconds that short steps get to finish when the process is asked to stop
@@ -58,6 +62,7 @@ class Runner:
         jobs: Jobs,
         accounts: Accounts,
         making: Making,
+        routing: Routing,
         messenger: Messenger,
         clock: StoppableClock,
         folder: Path,
@@ -68,6 +73,7 @@ class Runner:
         self._jobs = jobs
         self._accounts = accounts
         self._making = making
+        self._routing = routing
         self._messenger = messenger
         self._clock = clock
         self._folder = folder
@@ -97,8 +103,10 @@ class Runner:
             asyncio.create_task(_every(RENEW_EVERY_S, self._renew)),
             asyncio.create_task(_every(self._queue_every_s, self._show_queue)),
             asyncio.create_task(_every(TIDY_EVERY_S, self._tidy)),
+            asyncio.create_task(_every(LEARN_EVERY_S, self._routing.save)),
         ]
         try:
+            await self._routing.load()
             await self._tidy()
             await self._tell_cancelled()
             while True:
@@ -110,6 +118,7 @@ class Runner:
             for duty in duties:
                 duty.cancel()
             await asyncio.gather(*duties, return_exceptions=True)
+            await self._routing.save()
 
     async def _claim(self) -> None:
         """Start every job that may run; a database in trouble is tried again later."""
@@ -226,8 +235,8 @@ class Runner:
     async def _make(self, job: Job) -> Job:
         ended = asyncio.Event()
         showing = asyncio.create_task(self._show_progress(job, ended))
+        references = self._making.references(job)
         try:
-            references = self._making.references(job)
             open_tasks = [
                 task for task in await self._jobs.tasks(job.id) if task.state in OPEN_TASK_STATES
             ]
@@ -236,6 +245,7 @@ class Runner:
             # Awaited, never cancelled: an update still in flight must not land after the result.
             ended.set()
             await showing
+            references.remove()
         return await self._jobs.job(job.id)
 
     async def _show_progress(self, job: Job, ended: asyncio.Event) -> None:

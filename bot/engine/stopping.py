@@ -23,19 +23,21 @@ class StoppableClock:
     def stop(self) -> None:
         self._stopped.set()
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float, unless: asyncio.Event | None = None) -> None:
         """
+        Args:
+            unless: ends the sleep as well.
         Raises:
             Stopped: the process stops.
         """
-        waits = {
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._stopped.wait()),
-        }
+        waits = [self._clock.sleep(seconds), self._stopped.wait()]
+        if unless is not None:
+            waits.append(unless.wait())
+        tasks = [asyncio.ensure_future(wait) for wait in waits]
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for wait in waits:
-                wait.cancel()
+            for task in tasks:
+                task.cancel()
         if self._stopped.is_set():
             raise Stopped

@@ -11,26 +11,37 @@ from bot.errors import StartupError
 
 #: seconds a check may take before it counts as failed
 CHECK_TIMEOUT_S = 2.0
+#: bytes of a vendor's call
+CALLBACK_BYTES_MAX = 256 * 1024
 #: seconds that open connections get when the process stops
 STOP_S = 0.5
 
 Check = Callable[[], Awaitable[bool]]
+#: hears the headers and the body of a vendor's call
+Callback = Callable[[Mapping[str, str], bytes], None]
 
 
 @asynccontextmanager
-async def serve_health(host: str, port: int, checks: Mapping[str, Check]) -> AsyncIterator[None]:
+async def serve_health(
+    host: str,
+    port: int,
+    checks: Mapping[str, Check],
+    callbacks: Mapping[str, Callback] | None = None,
+) -> AsyncIterator[None]:
     """
     Args:
         port: 0 serves nothing.
         checks: what readiness depends on, by name.
+        callbacks: who hears what is posted to `/callbacks/NAME`.
     Raises:
         StartupError: the port cannot be had.
     """
     if port == 0:
         yield
         return
-    app = web.Application()
+    app = web.Application(client_max_size=CALLBACK_BYTES_MAX)
     app.router.add_get("/healthz", _healthz)
+    app.router.add_post("/callbacks/{name}", partial(_callback, callbacks or {}))
     app.router.add_get("/readyz", partial(_readyz, checks))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
     await runner.setup()
@@ -55,6 +66,15 @@ async def _readyz(checks: Mapping[str, Check], _request: web.Request) -> web.Res
     """200 when every part works, else 503; the body says which."""
     parts = {name: await _passes(check) for name, check in checks.items()}
     return web.json_response(parts, status=200 if all(parts.values()) else 503)
+
+
+async def _callback(callbacks: Mapping[str, Callback], request: web.Request) -> web.Response:
+    """A vendor's word that something ended. It is only a hint, so any answer is the same."""
+    hear = callbacks.get(request.match_info["name"])
+    if hear is None:
+        raise web.HTTPNotFound
+    hear(request.headers, await request.read())
+    return web.Response(status=204)
 
 
 async def _passes(check: Check) -> bool:

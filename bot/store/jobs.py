@@ -19,9 +19,11 @@ from bot.domain.jobs import (
     Problem,
     Task,
     TaskState,
+    latest,
 )
 from bot.domain.ledger import EntryKind
 from bot.domain.ports import ImageFile
+from bot.domain.pricing import Cost
 from bot.domain.queue import QueuePlace
 from bot.errors import Busy, StepLost
 from bot.store import queue
@@ -200,7 +202,19 @@ class JobStore:
                 submitted_at=now,
             )
 
-    async def stored(self, task: Task, image: ImageFile, cost: Microcredits, now: datetime) -> Job:
+    async def fall_back(self, task: Task, problem: Problem, onto: Task) -> Task:
+        async with self._database.transaction() as connection:
+            await self._step(
+                connection,
+                task,
+                TaskState.FAILED,
+                failure=problem.failure,
+                detail=problem.detail,
+            )
+            await connection.execute(sa.insert(tasks).values(task_row(onto)))
+            return onto
+
+    async def stored(self, task: Task, image: ImageFile, cost: Cost, now: datetime) -> Job:
         async with self._database.transaction() as connection:
             await self._step(
                 connection,
@@ -210,7 +224,8 @@ class JobStore:
                 width_px=image.width_px,
                 height_px=image.height_px,
                 size_bytes=image.size_bytes,
-                cost_ucr=cost,
+                cost_ucr=cost.amount_ucr,
+                cost_known=cost.known,
             )
             return await self._end_making(connection, task.job_id, now)
 
@@ -340,7 +355,7 @@ class JobStore:
                 (await connection.execute(sa.select(jobs).where(jobs.c.id == job_id))).one()
             )
         costs = [task.cost_ucr for task in its_tasks if task.cost_ucr is not None]
-        problem = None if costs else next(task.problem for task in its_tasks if task.problem)
+        problem = None if costs else latest(its_tasks)[0].problem
         cost = Microcredits(sum(costs))
         job = await self._advance(
             connection,

@@ -82,4 +82,6 @@ def _request(text: str) -> ImageRequest:
     values = json.loads(text)
     values["mode"] = Mode(values["mode"])
     values["references"] = tuple(Reference(**entry) for entry in values["references"])
+    if values["mask"]:
+        values["mask"] = Reference(**values["mask"])
     return ImageRequest(**values)

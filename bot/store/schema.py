@@ -150,6 +150,7 @@ tasks = sa.Table(
     sa.Column("height_px", sa.Integer),
     sa.Column("size_bytes", sa.BigInteger),
     sa.Column("cost_ucr", sa.BigInteger),
+    sa.Column("cost_known", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("failure", sa.String(30)),
     sa.Column("detail", sa.String(300), nullable=False, server_default=""),
     sa.CheckConstraint(one_of("state", TaskState), name="state"),
@@ -177,6 +178,16 @@ sa.Index(
 OF_A_JOB = one_of("kind", (EntryKind.HOLD, EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.REFUND))
 #: a hold ends exactly once
 ENDINGS = one_of("kind", (EntryKind.SETTLE, EntryKind.RELEASE))
+
+#: see Latency in bot/domain/waiting.py
+route_latencies = sa.Table(
+    "route_latencies",
+    metadata,
+    sa.Column("route_id", sa.String(120), primary_key=True),
+    sa.Column("images", sa.Integer, nullable=False),
+    sa.Column("mean", sa.Float, nullable=False),
+    sa.Column("variance", sa.Float, nullable=False),
+)
 
 entries = sa.Table(
     "entries",

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from bot.domain.ledger import EntryKind
+from bot.engine.routing import MISCONFIGURED_FOR
 from bot.playground.discord import Message, Upload
 from bot.playground.faults import Call as ProviderCall
 from bot.playground.faults import Reset, Respond
@@ -27,6 +28,8 @@ async def assert_uncharged_and_well(easel: Easel, message: Message) -> None:
     held, released = await easel.entries(EntryKind.HOLD), await easel.entries(EntryKind.RELEASE)
     assert len(held) == len(released)
     assert not list((easel.folder / "images").glob("*.*[gdp]"))
+    # A bad key closes its route for a while.
+    easel.clock.advance(MISCONFIGURED_FOR.total_seconds())
     assert (await easel.finished(await easel.imagine())).attachments
 
 

@@ -12,12 +12,15 @@ import pytest
 from bot.app import SHIPPED_CATALOG, load_catalog
 from bot.chat import replies
 from bot.domain import catalog, ledger
-from bot.domain.catalog import Catalog, parse_catalog
+from bot.domain.catalog import Catalog, RouteOrder
+from bot.domain.catalog_file import parse_catalog
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Problem
 from bot.domain.ledger import Account
 from bot.domain.ports import ImageLimits
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request
+from bot.engine.routing import Routing
+from bot.engine.stopping import StoppableClock
 from bot.errors import Busy, InsufficientCredits, InvalidRequest, NotAllowed, Refusal
 from bot.playground.discord import Permission
 from bot.providers.images import too_many_bytes
@@ -25,6 +28,7 @@ from bot.providers.registry import FACTORIES
 from bot.settings import GivenSettings
 from bot.store.database import open_database
 from tests.store.bench import NOW, lay, make_job
+from tests.support.clock import InstantClock
 from tests.support.easel import Easel, said
 
 BOT = Path(replies.__file__).parents[1]
@@ -81,7 +85,16 @@ def reads_well(text: str) -> bool:
 
 def quoted(known: Catalog = PAINTER, *, checked: bool = False, **given: object) -> None:
     request = replace(LANTERN, **{"aspect_ratio": "1:1"} | given)
-    known.quote(request, providers=["studio"], nsfw_checker=checked)
+    known.candidates(request, providers=["studio"], nsfw_checker=checked)
+
+
+def all_down() -> None:
+    clock = StoppableClock(InstantClock())
+    routing = Routing(PAINTER, ["studio"], RouteOrder.LISTED, None, clock)
+    request = replace(LANTERN, aspect_ratio="1:1")
+    for route in routing.candidates(request, nsfw_checker=False):
+        routing.fault(route, misconfigured=True)
+    routing.candidates(request, nsfw_checker=False)
 
 
 def checked(**given: object) -> None:
@@ -119,8 +132,11 @@ CAUSES: dict[str, Callable[[], None]] = {
     "pixels of a reference": lambda: checked(
         references=(replace(PHOTO, width_px=9_000, height_px=9_000),)
     ),
+    "mask without an image": lambda: checked(mask=PHOTO),
+    "model without masks": lambda: quoted(mode=Mode.EDIT, references=(PHOTO,), mask=PHOTO),
+    "all routes down": lambda: all_down(),
     "model": lambda: quoted(model="dall-e-2"),
-    "no provider": lambda: PAINTER.quote(LANTERN, providers=[], nsfw_checker=False),
+    "no provider": lambda: PAINTER.candidates(LANTERN, providers=[], nsfw_checker=False),
     "no filter": lambda: quoted(checked=True),
     "model cannot edit": lambda: quoted(mode=Mode.EDIT),
     "model only edits": lambda: quoted(only_editing()),

@@ -31,10 +31,16 @@ PORTS: dict[str, tuple[type, type]] = {
 UNWATCHED = {
     "Clock": "a wait changes nothing",
     "Servers": "settings: one row, no job",
+    "Latencies": "what is learned of a route changes no job",
+    "LinkRefresher": "behind it is the messenger, whose methods are all watched",
 }
 #: of the ports, but never called while the bot runs
 UNREACHED = {
-    "provider.balance": "only `easel check` asks for it",
+    "provider.check": "only `easel check` asks for it",
+    "fetcher.check": "no vendor of the matrix puts the image into its answer",
+    "jobs.fall_back": "the matrix has one route; the step is one transaction, as `failed` is",
+    "messenger.fresh_links": "the links of the matrix are young, so it asks nobody",
+    "messenger.fresh_links/call": "as above",
 }
 #: of bot/chat/wire.py, but no step of a job: the whole of a connection's life, and its end
 NO_STEP = {"run", "close"}

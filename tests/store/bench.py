@@ -12,6 +12,7 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
 from bot.domain.ledger import Entry, Period
 from bot.domain.ports import ImageFile, ImageFormat
+from bot.domain.pricing import Cost
 from bot.domain.requests import ImageRequest, Mode
 from bot.store.accounts import AccountStore, audit, list_entries
 from bot.store.database import Database
@@ -67,7 +68,8 @@ class Bench:
         return job
 
     async def store(self, task: Task, cost: int = PRICE_UCR, at: datetime = NOW) -> Job:
-        return await self.jobs.stored(task, image(task), Microcredits(cost), at)
+        paid = Cost(Microcredits(cost), known=True)
+        return await self.jobs.stored(task, image(task), paid, at)
 
     async def balance(self, user_id: int = ADA, at: datetime = NOW) -> int:
         return (await self.accounts.show(SERVER, user_id, at)).available_ucr

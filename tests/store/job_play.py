@@ -15,6 +15,7 @@ import pytest
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, Problem, Task
+from bot.domain.pricing import Cost
 from bot.errors import Busy, InsufficientCredits, StepLost
 from bot.store.database import open_database
 from tests.store.bench import (
@@ -200,7 +201,8 @@ class JobPlay:
         value = self.latest[task.id]
         cost = Microcredits(value.price_ucr * share // 100)
         task.state, task.cost = "stored", cost
-        self._ended(job, self.run(self.jobs.stored(value, image(value), cost, self.model.now)))
+        bill = Cost(cost, known=True)
+        self._ended(job, self.run(self.jobs.stored(value, image(value), bill, self.model.now)))
 
     def failed(self, job: ModelJob, task: ModelTask) -> None:
         task.state, task.failure = "failed", MODERATION.failure

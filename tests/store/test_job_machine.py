@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Task, TaskState
+from bot.domain.pricing import Cost
 from bot.errors import StepLost
 from tests.store.bench import MODERATION, ROUTE, image
 from tests.store.job_model import Member, ModelJob, ModelTask
@@ -213,7 +214,7 @@ class JobMachine(RuleBasedStateMachine):
             case "submitted":
                 return jobs.submitted(value, "another", now)
             case "stored":
-                return jobs.stored(value, image(value), Microcredits(0), now)
+                return jobs.stored(value, image(value), Cost(Microcredits(0), known=True), now)
             case _:
                 return jobs.failed(value, MODERATION, now)
 

@@ -6,10 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, JobState, Problem, Task, TaskState
 from bot.errors import StepLost
-from tests.store.bench import MODERATION, NOW, PRICE_UCR, TOMORROW, Bench, image, make_job
+from tests.store.bench import MODERATION, NOW, PRICE_UCR, TOMORROW, Bench, make_job
 
 UNDELIVERABLE = Problem(Failure.UNDELIVERABLE)
 LATER = NOW + timedelta(seconds=48)
@@ -111,7 +110,7 @@ async def test_a_cost_above_the_quote_is_not_written_at_all(bench: Bench) -> Non
     task = await bench.submit(task)
     # Whichever of code and SQL speaks first.
     with pytest.raises(Exception, match=r"does not fit the hold|cost_within_quote"):
-        await bench.jobs.stored(task, image(task), Microcredits(PRICE_UCR + 1), NOW)
+        await bench.store(task, PRICE_UCR + 1)
     assert await bench.jobs.tasks("lantern") == [task]
     assert [kind for kind, _ in await bench.moves()] == ["allowance", "hold"]
 

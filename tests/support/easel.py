@@ -69,7 +69,7 @@ class Easel:
 
     async def idle(self) -> None:
         """Wait until no job is under way: what follows a delivery is committed."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(50):
             while self.app.runner.job_ids:  # noqa: ASYNC110 - no event for this
                 await asyncio.sleep(0)
 

@@ -25,3 +25,12 @@ def animation(image_format: str) -> bytes:
     file = io.BytesIO()
     frames[0].save(file, image_format, save_all=True, append_images=frames[1:])
     return file.getvalue()
+
+
+def mask(width_px: int, height_px: int) -> bytes:
+    """Opaque on the left, transparent on the right."""
+    image = Image.new("RGBA", (width_px, height_px), (0, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (width_px // 2, 0, width_px, height_px))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()

@@ -78,6 +78,14 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "route_latencies",
+        sa.Column("route_id", sa.String(length=120), nullable=False),
+        sa.Column("images", sa.Integer(), nullable=False),
+        sa.Column("mean", sa.Float(), nullable=False),
+        sa.Column("variance", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("route_id", name=op.f("pk_route_latencies")),
+    )
+    op.create_table(
         "servers",
         sa.Column("server_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("nsfw_checker", sa.String(length=20), nullable=False),
@@ -178,6 +186,7 @@ def upgrade() -> None:
         sa.Column("height_px", sa.Integer(), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("cost_ucr", sa.BigInteger(), nullable=True),
+        sa.Column("cost_known", sa.Boolean(), server_default=sa.text("1"), nullable=False),
         sa.Column("failure", sa.String(length=30), nullable=True),
         sa.Column("detail", sa.String(length=300), server_default="", nullable=False),
         sa.CheckConstraint(

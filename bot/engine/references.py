@@ -1,0 +1,203 @@
+"""A job's references: fetched from Discord once, and given to each provider as it takes them."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bot.domain.catalog import Route
+from bot.domain.jobs import Failure, Job, Problem, Task
+from bot.domain.ports import (
+    Clock,
+    ImageFetcher,
+    ImageFile,
+    ImageLimits,
+    LinkRefresher,
+    Provider,
+)
+from bot.domain.requests import REFERENCE_BYTES_MAX, REFERENCE_PIXELS_MAX
+from bot.engine.images import FETCHED
+from bot.errors import (
+    FetchFailed,
+    ProviderBusy,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderRefused,
+    UnusableImage,
+)
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: tries at one link, or one upload
+TRANSFERS_MAX = 3
+TRANSFER_WAIT_S = 2.0
+#: seconds; the longest that a vendor's wish to wait is followed between two tries
+RETRY_WAIT_S = 5.0
+RETRY_WAIT_S_MAX = 60.0
+#: references of one job that are fetched or uploaded at a time
+TRANSFERS_AT_ONCE = 4
+REFERENCE_LIMITS = ImageLimits(size_bytes_max=REFERENCE_BYTES_MAX, pixels_max=REFERENCE_PIXELS_MAX)
+
+
+class Ended(Exception):
+    """
+    A task ends with a problem; caught in bot/engine/making.py.
+
+    Args:
+        task: as it was last committed, where that was since its carrying began.
+        elsewhere: another route may still make the image.
+    """
+
+    def __init__(
+        self,
+        failure: Failure,
+        detail: str = "",
+        *,
+        task: Task | None = None,
+        elsewhere: bool = False,
+    ) -> None:
+        super().__init__(failure)
+        self.problem = Problem(failure, detail)
+        self.task = task
+        self.elsewhere = elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """References as a provider takes them: links or files, and the mask as a file."""
+
+    links: tuple[str, ...] = ()
+    files: tuple[ImageFile, ...] = ()
+    mask: ImageFile | None = None
+
+
+class References:
+    """
+    Whoever asks first does the work, for all tasks of the job.
+
+    Args:
+        refresher: gives fresh links for those of Discord that have aged.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        fetcher: ImageFetcher,
+        refresher: LinkRefresher,
+        clock: Clock,
+        folder: Path,
+    ) -> None:
+        self._job = job
+        self._fetcher = fetcher
+        self._refresher = refresher
+        self._clock = clock
+        self._folder = folder
+        self._working = asyncio.Lock()
+        self._at_once = asyncio.Semaphore(TRANSFERS_AT_ONCE)
+        self._files: list[ImageFile] | None = None
+        self._links: dict[str, list[str]] = {}
+
+    async def given_to(self, provider: Provider, route: Route) -> Given:
+        """
+        Raises:
+            Ended: one of them is no image we take, or cannot be fetched or uploaded.
+        """
+        async with self._working:
+            if self._files is None:
+                self._files = await self._fetch_all()
+            count = len(self._job.request.references)
+            references, masks = self._files[:count], self._files[count:]
+            mask = masks[0] if masks else None
+            if not provider.uploads(route):
+                return Given(files=tuple(references), mask=mask)
+            if provider.name not in self._links:
+                self._links[provider.name] = await all_of(
+                    [self._upload(provider, image) for image in references]
+                )
+            return Given(links=tuple(self._links[provider.name]), mask=mask)
+
+    def remove(self) -> None:
+        """No task needs the files any more."""
+        for path in self._folder.glob(f"{self._job.id}-reference*"):
+            path.unlink(missing_ok=True)
+
+    async def _fetch_all(self) -> list[ImageFile]:
+        request = self._job.request
+        wanted = [
+            (f"Reference {number}", reference)
+            for number, reference in enumerate(request.references, start=1)
+        ]
+        if request.mask:
+            wanted.append(("The mask", request.mask))
+        if not wanted:
+            return []
+        links = await self._refresher.fresh_links([reference.url for _, reference in wanted])
+        return await all_of(
+            [
+                self._fetch(name, index, link)
+                for index, ((name, _), link) in enumerate(zip(wanted, links, strict=True))
+            ]
+        )
+
+    async def _fetch(self, name: str, index: int, link: str) -> ImageFile:
+        path = self._folder / f"{self._job.id}-reference{index + 1}{FETCHED}"
+        async with self._at_once:
+            try:
+                return await fetch(self._fetcher, self._clock, link, path, REFERENCE_LIMITS)
+            except UnusableImage as error:
+                raise Ended(Failure.REFERENCE, f"{name} {error.problem}.") from error
+            except FetchFailed as error:
+                log.warning("reference not fetched: %s", error, extra={"job_id": self._job.id})
+                detail = f"{name} could not be fetched from Discord."
+                raise Ended(Failure.REFERENCE, detail) from error
+
+    async def _upload(self, provider: Provider, image: ImageFile) -> str:
+        """An upload costs nothing, so a doubtful one is repeated."""
+        async with self._at_once:
+            for attempt in range(1, TRANSFERS_MAX + 1):
+                try:
+                    return await provider.upload(image)
+                except ProviderMisconfigured as error:
+                    log.error("upload refused: %s", error, extra={"job_id": self._job.id})
+                    raise Ended(Failure.PROVIDER_MISCONFIGURED, elsewhere=True) from error
+                except ProviderRefused as error:
+                    log.warning("upload refused: %s", error, extra={"job_id": self._job.id})
+                    raise Ended(Failure.NOT_ACCEPTED, elsewhere=True) from error
+                except ProviderError as error:
+                    log.warning("upload failed: %s", error, extra={"job_id": self._job.id})
+                    if attempt == TRANSFERS_MAX:
+                        raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
+                    await self._clock.sleep(retry_wait_s(error))
+        raise AssertionError("unreachable")
+
+
+async def all_of(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Wait for all of them, then raise the first error, so that none is left running unseen."""
+    outcomes = await asyncio.gather(*works, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+async def fetch(
+    fetcher: ImageFetcher, clock: Clock, link: str, path: Path, limits: ImageLimits
+) -> ImageFile:
+    """Fetch, and try again what may pass."""
+    for attempt in range(1, TRANSFERS_MAX + 1):
+        try:
+            return await fetcher.fetch(link, path, limits)
+        except FetchFailed as error:
+            if not error.retryable or attempt == TRANSFERS_MAX:
+                raise
+            await clock.sleep(TRANSFER_WAIT_S * attempt)
+    raise AssertionError("unreachable")
+
+
+def retry_wait_s(error: ProviderError) -> float:
+    retry_after_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
+    return min(retry_after_s or RETRY_WAIT_S, RETRY_WAIT_S_MAX)

@@ -1,0 +1,130 @@
+"""One failing vendor is invisible to members, and each is charged what the image cost."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from bot.domain.ledger import EntryKind
+from bot.playground.discord import Upload
+from bot.playground.faults import Call, Respond
+from bot.playground.providers import PlaygroundProviders
+from bot.playground.studio import Completes, Fails
+from tests.support.easel import said
+from tests.support.pictures import picture
+
+DOWN = Respond(503, {"code": 503, "msg": "vendor's own words"})
+
+
+@pytest.fixture
+async def second() -> AsyncIterator[PlaygroundProviders]:
+    """The vendor behind the second route."""
+    async with PlaygroundProviders() as providers:
+        yield providers
+
+
+def kie(second: PlaygroundProviders, **more: Any) -> dict[str, Any]:
+    return {
+        "kie_api_key": SecretStr(second.api_key),
+        "kie_base_url": second.kie_base_url,
+        "kie_upload_url": second.kie_upload_url,
+    } | more
+
+
+async def test_the_next_route_makes_what_the_first_cannot(
+    opened, second: PlaygroundProviders
+) -> None:
+    async with opened(**kie(second)) as easel:
+        easel.providers.faults.add(Call.CREATE, DOWN, times=3)
+        message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))
+
+        assert message.attachments, said(message)
+        assert "by kie" in said(message)
+        assert len(easel.providers.submissions) == 0
+        assert len(second.submissions) == 1
+        tasks = await easel.rows("SELECT route_id, state FROM tasks ORDER BY id")
+        assert [tuple(task) for task in tasks] == [
+            ("apimodels/gpt-image-2-beta", "failed"),
+            ("kie/gpt-image-2", "stored"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "delivered"),
+    [
+        (Fails("UPSTREAM_BUSY", "busy", retryable=True), True),
+        (Fails("INVALID", "no", retryable=False), False),
+        (Fails("CONTENT_MODERATION", "no", retryable=True), False),
+    ],
+)
+async def test_only_a_failure_that_may_pass_goes_on(
+    opened, second: PlaygroundProviders, ending: Fails, delivered: bool
+) -> None:
+    async with opened(**kie(second)) as easel:
+        easel.providers.endings.append(ending)
+        message = await easel.finished(await easel.imagine())
+
+        assert bool(message.attachments) is delivered
+        assert len(second.submissions) == delivered
+
+
+async def test_an_unknown_outcome_is_never_ordered_again(
+    opened, second: PlaygroundProviders
+) -> None:
+    async with opened(**kie(second)) as easel:
+        easel.providers.faults.add(Call.CREATE, Respond(500, b"oops", "text/plain"))
+        message = await easel.finished(await easel.imagine())
+
+        assert "unknown whether it is being made" in said(message)
+        assert not second.submissions
+
+
+async def test_the_first_route_dies_in_a_burst_of_fifty(
+    opened, second: PlaygroundProviders
+) -> None:
+    async with opened(
+        maxapi_key=SecretStr(second.api_key),
+        maxapi_base_url=second.maxapi_base_url,
+        allowance="10.00",
+        max_jobs_per_user=50,
+        max_jobs_per_server=50,
+    ) as easel:
+        first = easel.providers
+        first.endings.extend(
+            [Completes()] * 10 + [Fails("UPSTREAM_BUSY", retryable=True)] * 3 + [Completes()] * 7
+        )
+        # MaxAPI documents no filter, so its route is there only without one.
+        off = {"mode": "off"}
+        moderator = await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", off)
+        await moderator.response()
+        calls = []
+        for number in range(50):
+            if number == 20:
+                first.faults.add(Call.CREATE, DOWN, times=1_000)
+            calls.append(await easel.imagine())
+        messages = [await easel.finished(call) for call in calls]
+
+        assert all(message.attachments for message in messages)
+        by_first = sum("by apimodels" in said(message) for message in messages)
+        by_second = sum("by maxapi" in said(message) for message in messages)
+        assert by_first + by_second == 50
+        assert by_second >= 30
+        assert len(second.submissions) == by_second
+        assert len(await easel.entries(EntryKind.SETTLE)) == 50
+        [paid] = await easel.rows("SELECT SUM(cost_ucr) AS ucr FROM jobs")
+        [taken] = await easel.rows(
+            "SELECT -SUM(allowance_ucr + grant_ucr) AS ucr FROM entries WHERE job_id IS NOT NULL"
+        )
+        assert paid.ucr == taken.ucr == by_first * 60_000 + by_second * 12_000
+        assert (100 - first.studio.balance_usd) * 1_000_000 == by_first * 60_000
+
+
+async def test_a_bad_key_is_passed_over_at_once(opened, second: PlaygroundProviders) -> None:
+    async with opened(**kie(second, apimodels_api_key=SecretStr("wrong"))) as easel:
+        for _ in range(3):
+            message = await easel.finished(await easel.imagine())
+            assert "by kie" in said(message)
+
+        tasks = await easel.rows("SELECT 1 FROM tasks WHERE route_id LIKE 'apimodels%'")
+        assert len(tasks) == 1

@@ -1,0 +1,144 @@
+"""What the routes add to the commands: qualities, masks, prices, callbacks and fresh links."""
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from bot.playground.discord import Upload
+from bot.playground.faults import Call, Hold
+from bot.playground.providers import PlaygroundProviders
+from tests.support.easel import Easel, said
+from tests.support.pictures import mask, picture
+from tests.support.ports import free_port
+
+
+async def without_filter(easel: Easel) -> None:
+    call = await easel.discord.run_command(
+        "Cleo", "studio", "settings nsfw_checker", {"mode": "off"}
+    )
+    await call.response()
+
+
+async def test_a_quality_is_made_and_charged_as_such(easel: Easel) -> None:
+    await without_filter(easel)
+    message = await easel.finished(
+        await easel.imagine(
+            model="gpt-image-2-quality", quality="high", resolution="2K", aspect_ratio="16:9"
+        )
+    )
+
+    assert message.attachments, said(message)
+    assert (message.attachments[0].file.width_px, message.attachments[0].file.height_px) == (
+        2048,
+        1152,
+    )
+    assert "Cost: 0.10 cr" in said(message)
+
+
+async def test_a_mask_confines_an_edit(easel: Easel) -> None:
+    await without_filter(easel)
+    call = await easel.discord.run_command(
+        "Ada",
+        "studio",
+        "edit",
+        {
+            "prompt": "a red door",
+            "model": "gpt-image-2-quality",
+            "image": Upload("house.png", picture(64, 64)),
+            "mask": Upload("mask.png", mask(64, 64)),
+        },
+    )
+    message = await easel.finished(call)
+
+    assert message.attachments, said(message)
+
+
+async def test_a_mask_is_refused_where_no_route_takes_one(easel: Easel) -> None:
+    call = await easel.discord.run_command(
+        "Ada",
+        "studio",
+        "edit",
+        {
+            "prompt": "a red door",
+            "image": Upload("house.png", picture(64, 64)),
+            "mask": Upload("mask.png", mask(64, 64)),
+        },
+    )
+    message = await easel.finished(call)
+
+    assert "cannot confine an edit to a mask" in said(message)
+    assert message.is_ephemeral
+
+
+async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> None:
+    call = await easel.discord.run_command("Ada", "studio", "models")
+    message = await call.response()
+
+    assert message.is_ephemeral
+    assert "1K: 0.06 cr" in said(message)
+    assert "4K: 0.06 cr to 0.23 cr" in said(message)
+    assert "Up to 16 references, usually about 48 s" in said(message)
+
+
+async def test_links_that_have_aged_are_refreshed_before_they_are_read(easel: Easel) -> None:
+    held = Hold(until=asyncio.Event())
+    easel.providers.faults.add(Call.CREATE, held)
+    first = await easel.imagine()
+    await held.reached.wait()
+    # The second waits until the links of its references are a day and more old.
+    second = await easel.imagine(reference1=Upload("a.png", picture()))
+    await second.response()
+    held.until.set()
+    await easel.finished(first)
+    message = await easel.finished(second)
+    assert message.attachments
+    links = [f"{easel.discord.base_url}/attachments/1/2/a.png?ex=1&is=0&hm=00"]
+    easel.discord.requests.clear()
+    await easel.app.runner._making._refresher.fresh_links(links)
+    assert [request.template for request in easel.discord.requests] == ["/attachments/refresh-urls"]
+
+
+async def test_a_signed_call_back_is_a_hint_to_poll(opened) -> None:
+    port = free_port()
+    async with (
+        PlaygroundProviders(latency_s=0) as vendor,
+        opened(
+            apimodels_api_key=None,
+            kie_api_key=SecretStr(vendor.api_key),
+            kie_base_url=vendor.kie_base_url,
+            kie_upload_url=vendor.kie_upload_url,
+            kie_webhook_key=SecretStr("hook"),
+            public_url="https://easel.example",
+            ops_port=port,
+        ) as easel,
+    ):
+        message = await easel.finished(await easel.imagine())
+        assert message.attachments
+        assert vendor.submissions[0].body["callBackUrl"] == ("https://easel.example/callbacks/kie")
+        body = json.dumps({"data": {"taskId": "nobody's"}})
+        async with aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{port}/callbacks/"
+            async with session.post(f"{url}kie", data=body) as answer:
+                assert answer.status == 204
+            async with session.post(f"{url}nobody", data=body) as answer:
+                assert answer.status == 404
+
+
+@pytest.mark.parametrize("order", ["cheapest", "listed"])
+async def test_the_operators_order_decides(opened, order: str) -> None:
+    async with (
+        PlaygroundProviders() as second,
+        opened(
+            route_order=order,
+            maxapi_key=SecretStr(second.api_key),
+            maxapi_base_url=second.maxapi_base_url,
+        ) as easel,
+    ):
+        await without_filter(easel)
+        message = await easel.finished(await easel.imagine())
+
+        assert ("by maxapi" in said(message)) is (order == "cheapest")
+        assert ("Cost: 0.06 cr" in said(message)) is (order == "listed")

@@ -1,0 +1,155 @@
+"""Choosing a route: order, breakers, rates, and what is kept of the learning."""
+
+import asyncio
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.app import SHIPPED_CATALOG
+from bot.domain.catalog import Catalog, Route, RouteOrder
+from bot.domain.catalog_file import parse_catalog
+from bot.domain.requests import ImageRequest, Mode
+from bot.domain.waiting import Latency
+from bot.engine.routing import FAULTS_MAX, MISCONFIGURED_FOR, OPEN_FOR, Routing
+from bot.engine.stopping import StoppableClock
+from bot.errors import Busy
+from bot.store.database import open_database
+from bot.store.latencies import LatencyStore
+from tests.support.clock import InstantClock
+
+LANTERN = ImageRequest(Mode.GENERATE, "a lantern", "gpt-image-2-beta", aspect_ratio="1:1")
+ALL = ("apimodels", "kie", "maxapi")
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.known: dict[str, Latency] = {}
+
+    async def load(self) -> dict[str, Latency]:
+        return dict(self.known)
+
+    async def save(self, known: dict[str, Latency]) -> None:
+        self.known |= known
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    return parse_catalog(tomllib.loads(SHIPPED_CATALOG.read_text()))
+
+
+@pytest.fixture
+def clock() -> InstantClock:
+    return InstantClock()
+
+
+def lay(catalog: Catalog, clock: InstantClock, order: RouteOrder = RouteOrder.LISTED) -> Routing:
+    return Routing(catalog, ALL, order, Kept(), StoppableClock(clock))
+
+
+def providers(routing: Routing) -> list[str]:
+    routes = routing.candidates(LANTERN, nsfw_checker=False)
+    return list(dict.fromkeys(route.provider for route in routes))
+
+
+def first(routing: Routing) -> Route:
+    return routing.candidates(LANTERN, nsfw_checker=False)[0]
+
+
+def test_the_operators_order_is_followed(catalog: Catalog, clock: InstantClock) -> None:
+    assert providers(lay(catalog, clock)) == ["apimodels", "kie", "maxapi"]
+    assert providers(lay(catalog, clock, RouteOrder.CHEAPEST)) == ["maxapi", "kie", "apimodels"]
+    routing = lay(catalog, clock, RouteOrder.FASTEST)
+    kie = routing.candidates(LANTERN, nsfw_checker=False)[1]
+    for _ in range(10):
+        routing.observe(kie, 4, 6)
+    assert providers(routing)[0] == "kie"
+
+
+def test_faults_in_a_row_open_the_breaker_and_one_job_probes(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    routing = lay(catalog, clock)
+    route = first(routing)
+    for _ in range(FAULTS_MAX - 1):
+        routing.fault(route)
+    routing.accepted(route)
+    for _ in range(FAULTS_MAX):
+        assert providers(routing)[0] == "apimodels"
+        routing.fault(route)
+    assert providers(routing) == ["kie", "maxapi"]
+
+    clock.advance(OPEN_FOR.total_seconds())
+    assert providers(routing)[0] == "apimodels"
+    asyncio.run(routing.turn(route))
+    assert providers(routing)[0] == "kie"
+    routing.fault(route)
+    clock.advance(OPEN_FOR.total_seconds())
+    assert providers(routing)[0] == "kie"
+    clock.advance(OPEN_FOR.total_seconds())
+    asyncio.run(routing.turn(route))
+    routing.accepted(route)
+    assert providers(routing)[0] == "apimodels"
+
+
+def test_a_bad_key_or_an_empty_account_opens_it_at_once(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    routing = lay(catalog, clock)
+    routing.fault(first(routing), misconfigured=True)
+    assert providers(routing)[0] == "kie"
+    clock.advance(MISCONFIGURED_FOR.total_seconds())
+    assert providers(routing)[0] == "apimodels"
+
+
+def test_when_all_are_down_the_member_hears_it(catalog: Catalog, clock: InstantClock) -> None:
+    routing = lay(catalog, clock)
+    for route in routing.candidates(LANTERN, nsfw_checker=False):
+        routing.fault(route, misconfigured=True)
+    with pytest.raises(Busy, match="are down at the moment"):
+        routing.candidates(LANTERN, nsfw_checker=False)
+
+
+def test_with_the_filter_on_a_route_without_one_is_out(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    routes = lay(catalog, clock).candidates(LANTERN, nsfw_checker=True)
+    assert [route.provider for route in routes] == ["apimodels", "kie"]
+
+
+async def test_a_rate_is_shared_by_all_jobs_of_the_key(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    naps: list[float] = []
+
+    class Moving(InstantClock):
+        async def sleep(self, seconds: float) -> None:
+            naps.append(seconds)
+            self.advance(seconds)
+
+    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(Moving()))
+    kie = routing.candidates(LANTERN, nsfw_checker=False)[1]
+    for _ in range(18):
+        await routing.turn(kie)
+    assert naps == []
+    await routing.turn(replace(kie, id="kie/another"))
+    assert sum(naps) == pytest.approx(10, abs=1)
+
+
+async def test_what_was_learned_outlives_a_restart(
+    catalog: Catalog, clock: InstantClock, tmp_path: Path
+) -> None:
+    async with open_database(f"sqlite:///{tmp_path / 'easel.db'}") as database:
+        store = LatencyStore(database)
+        routing = Routing(catalog, ALL, RouteOrder.LISTED, store, StoppableClock(clock))
+        route = first(routing)
+        for _ in range(8):
+            routing.observe(route, 20, 22)
+        await routing.save()
+        await routing.save()
+
+        again = Routing(catalog, ALL, RouteOrder.LISTED, store, StoppableClock(clock))
+        await again.load()
+        assert again.latency(route) == routing.latency(route)
+        assert again.median_s(route) == pytest.approx(21, rel=0.05)
