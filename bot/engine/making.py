@@ -109,28 +109,29 @@ class Making:
         Raises:
             StepLost: somebody else works on it.
         """
-        tried: set[str] = set()
         while True:
             try:
                 await self._carry_task(job, task, references)
                 return
             except Ended as ended:
                 task = ended.task or task
-                tried.add(task.route_id)
                 log.warning(
                     "task failed: %s",
                     ended.problem.failure,
                     extra=_fields(job, task, "task_failed"),
                 )
-                onto = self._next_task(job, task, tried) if ended.elsewhere else None
+                onto = await self._next_task(job, task) if ended.elsewhere else None
                 if onto is None:
                     await self._jobs.failed(task, ended.problem, self._clock.now())
                     return
                 task = await self._jobs.fall_back(task, ended.problem, onto)
                 log.info("next route", extra=_fields(job, task, "task_fell_back"))
 
-    def _next_task(self, job: Job, task: Task, tried: set[str]) -> Task | None:
+    async def _next_task(self, job: Job, task: Task) -> Task | None:
         """A task on the best route that has not been tried for this image, within the hold."""
+        # From the rows, so that routes tried before a restart count.
+        its_tasks = await self._jobs.tasks(job.id)
+        tried = {each.route_id for each in its_tasks if each.image_index == task.image_index}
         try:
             routes = self._routing.candidates(
                 job.request, nsfw_checker=job.nsfw_checker, tried=tried
@@ -239,8 +240,10 @@ class Making:
         """A submit that may have been accepted is not repeated anywhere, whatever came back."""
         match error:
             case ProviderRefused(moderation=True):
+                self._routing.accepted(route)
                 return Ended(Failure.MODERATION, task=task)
             case ProviderRefused():
+                self._routing.accepted(route)
                 return Ended(Failure.NOT_ACCEPTED, task=task, elsewhere=True)
             case ProviderMisconfigured():
                 self._routing.fault(route, misconfigured=True)

@@ -27,14 +27,17 @@ class Breaker:
     faults: int = 0
     open_until: datetime | None = None
     open_for: timedelta = OPEN_FOR
-    probing: bool = False
 
     def lets_through(self, now: datetime) -> bool:
-        return self.open_until is None or (now >= self.open_until and not self.probing)
+        return self.open_until is None or now >= self.open_until
+
+    def probe(self, now: datetime) -> None:
+        """One job goes through; the next one only if nothing was heard of it for as long again."""
+        if self.open_until is not None:
+            self.open_until = now + self.open_for
 
     def fault(self, now: datetime, *, at_once: bool) -> None:
         self.faults += 1
-        self.probing = False
         if at_once:
             self.open_until = now + MISCONFIGURED_FOR
         elif self.faults >= FAULTS_MAX or self.open_until is not None:
@@ -45,7 +48,6 @@ class Breaker:
         self.faults = 0
         self.open_until = None
         self.open_for = OPEN_FOR
-        self.probing = False
 
 
 class Routing:
@@ -120,10 +122,8 @@ class Routing:
         Raises:
             Stopped: the process stops.
         """
-        # A submit that found the breaker open for a probe is that probe.
-        breaker = self._breakers[route.id]
-        breaker.probing = breaker.open_until is not None
         now = self._clock.now()
+        self._breakers[route.id].probe(now)
         slot = self._next_slot(route, now)
         self._sent[route.provider].append(slot)
         if slot > now:
@@ -133,6 +133,7 @@ class Routing:
         return self._breakers[route.id].lets_through(self._clock.now())
 
     def accepted(self, route: Route) -> None:
+        """The vendor answered as it should, be it with a refusal."""
         self._breakers[route.id].success()
 
     def fault(self, route: Route, *, misconfigured: bool = False) -> None:

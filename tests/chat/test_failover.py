@@ -1,5 +1,6 @@
 """One failing vendor is invisible to members, and each is charged what the image cost."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from pydantic import SecretStr
 
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Upload
-from bot.playground.faults import Call, Respond
+from bot.playground.faults import Call, Hold, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails
 from tests.support.easel import said
@@ -128,3 +129,25 @@ async def test_a_bad_key_is_passed_over_at_once(opened, second: PlaygroundProvid
 
         tasks = await easel.rows("SELECT 1 FROM tasks WHERE route_id LIKE 'apimodels%'")
         assert len(tasks) == 1
+
+
+async def test_routes_tried_before_a_restart_are_not_tried_again(
+    opened, second: PlaygroundProviders
+) -> None:
+    async with opened(**kie(second)) as easel:
+        easel.providers.endings.append(Fails("UPSTREAM_BUSY", retryable=True))
+        second.endings.append(Fails("500", retryable=True))
+        polled = Hold(until=asyncio.Event())
+        second.faults.add(Call.POLL, polled)
+        call = await easel.imagine()
+        await polled.reached.wait()
+        polled.until.set()
+        await easel.restart()
+        message = await easel.finished(call)
+
+        assert "Nothing was charged." in said(message)
+        tasks = await easel.rows("SELECT route_id FROM tasks ORDER BY id")
+        assert [task.route_id for task in tasks] == [
+            "apimodels/gpt-image-2-beta",
+            "kie/gpt-image-2",
+        ]

@@ -93,6 +93,20 @@ def test_faults_in_a_row_open_the_breaker_and_one_job_probes(
     assert providers(routing)[0] == "apimodels"
 
 
+def test_a_probe_that_nothing_is_heard_of_does_not_close_the_route_for_ever(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    routing = lay(catalog, clock)
+    route = first(routing)
+    for _ in range(FAULTS_MAX):
+        routing.fault(route)
+    clock.advance(2 * OPEN_FOR.total_seconds())
+    asyncio.run(routing.turn(route))
+    assert providers(routing)[0] == "kie"
+    clock.advance(2 * OPEN_FOR.total_seconds())
+    assert providers(routing)[0] == "apimodels"
+
+
 def test_a_bad_key_or_an_empty_account_opens_it_at_once(
     catalog: Catalog, clock: InstantClock
 ) -> None:
