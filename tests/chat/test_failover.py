@@ -132,8 +132,10 @@ async def test_a_bad_key_is_passed_over_at_once(opened, second: PlaygroundProvid
 
 
 async def test_routes_tried_before_a_restart_are_not_tried_again(
-    opened, second: PlaygroundProviders
+    opened, second: PlaygroundProviders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The poll that is held outlasts any grace.
+    monkeypatch.setattr("bot.engine.runner.STOP_GRACE_S", 0.0)
     async with opened(**kie(second)) as easel:
         easel.providers.endings.append(Fails("UPSTREAM_BUSY", retryable=True))
         second.endings.append(Fails("500", retryable=True))
@@ -141,8 +143,8 @@ async def test_routes_tried_before_a_restart_are_not_tried_again(
         second.faults.add(Call.POLL, polled)
         call = await easel.imagine()
         await polled.reached.wait()
-        polled.until.set()
         await easel.restart()
+        polled.until.set()
         message = await easel.finished(call)
 
         assert "Nothing was charged." in said(message)
