@@ -31,8 +31,8 @@ from bot.engine.stopping import StoppableClock
 from bot.errors import StartupError
 from bot.ops.health import serve_health
 from bot.providers import kie
+from bot.providers.connections import open_connections
 from bot.providers.fetch import Fetcher
-from bot.providers.http import open_connections
 from bot.providers.registry import ProviderSettings, build_providers
 from bot.settings import Settings
 from bot.store.accounts import AccountStore

@@ -55,7 +55,7 @@ class Order:
     resolution: str
     quality: str
     nsfw_checker: bool
-    #: where an image that comes inside the vendor's answer is to be written
+    #: where an image that comes inside the vendor's answer is written
     result_path: Path
     #: links the vendor can read, in the member's order; of a route that uploads
     reference_links: tuple[str, ...] = ()
@@ -127,7 +127,14 @@ class Provider(Protocol):
         """
         ...
 
-    async def poll(self, provider_task_id: str) -> Progress: ...
+    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
+        """
+        Ask how a task goes.
+
+        Args:
+            result_path: the order's; an image that comes inside the answer is written there.
+        """
+        ...
 
     async def check(self) -> str:
         """One line for `easel check`: what is left on our account, or that the key works."""

@@ -301,7 +301,7 @@ class Making:
         """None: it could not be learned this time; a vendor's wish to wait is followed first."""
         assert task.provider_task_id is not None
         try:
-            return await way.provider.poll(task.provider_task_id)
+            return await way.provider.poll(task.provider_task_id, self._fetched(task))
         except ProviderError as error:
             log.warning("poll failed: %s", error, extra=_fields(job, task, "poll_failed"))
             if isinstance(error, ProviderBusy) and error.retry_after_s:

@@ -8,6 +8,7 @@ apimodels-skill; read 2026-11.
 import logging
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 
 from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.credits import Microcredits, format_credits, from_usd
@@ -69,7 +70,7 @@ class ApiModels:
         self._check(reply, Stake.SUBMIT, hidden=order.prompt)
         return parse_submit(reply.body)
 
-    async def poll(self, provider_task_id: str) -> Progress:
+    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         reply = await self._http.get(IMAGES_PATH, {"task_id": provider_task_id})
         if code_of(reply) in UNKNOWN_TASK_CODES:
             raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code_of(reply))

@@ -21,7 +21,7 @@ from yarl import URL
 
 from bot.domain.ports import ImageFile, ImageLimits
 from bot.errors import FetchFailed, UnusableImage
-from bot.providers.http import USER_AGENT
+from bot.providers.connections import USER_AGENT
 from bot.providers.images import check_image, too_many_bytes
 from bot.providers.threads import in_thread
 

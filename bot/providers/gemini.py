@@ -8,6 +8,7 @@ docs (endpoint, headers, operations); read 2026-11. What an operation answers is
 import asyncio
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from bot.domain.catalog import Route
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
@@ -64,8 +65,8 @@ class MaxApiGemini:
         replies.check_submit(self._http, reply, hidden=order.prompt)
         return parse_submit(reply.body, own_address=self._http.own_address)
 
-    async def poll(self, provider_task_id: str) -> Progress:
-        reply = await replies.ask(self._http, provider_task_id)
+    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
+        reply = await replies.ask(self._http, provider_task_id, result_path)
         return replies.check_poll(self._http, reply) or parse_operation(reply.body)
 
     async def check(self) -> str:

@@ -9,8 +9,7 @@ a read, or an upload that nothing refers to yet, may simply be repeated (Provide
 import asyncio
 import io
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -38,22 +37,16 @@ from bot.providers.answers import (
     parse_retry_after,
     read_answer,
 )
+from bot.providers.connections import Connections
 from bot.providers.inline import InlineImage
 
 log = logging.getLogger(__name__)
 
-#: Vendors behind Cloudflare refuse clients without a browser-like one, and so does API Models'
-#: result host (seen by third parties with kie.ai and r2.apimodels.app).
-USER_AGENT = "Mozilla/5.0 (compatible; Easel; Discord bot)"
 #: Seconds until a vendor that answers only when the image is done is given up; API Models says
 #: about two minutes for high quality (apimodels.app docs, gpt-image-2-all).
 SYNC_ANSWER_S = 300.0
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
-#: Connections of each kind at once, over all vendors; more wait for one, but only for `connect_s`.
-#: A vendor that answers when the image is done keeps one for minutes, so there are more than the
-#: 64 jobs of four images that run at once by default.
-CONNECTIONS_MAX = 300
 CONTENT_TYPES = {
     ImageFormat.PNG: "image/png",
     ImageFormat.JPEG: "image/jpeg",
@@ -77,39 +70,10 @@ class TimeLimits:
     connect_s: float = 10.0
     #: of a read, and of a submit that is answered once the vendor has queued the task
     answer_s: float = 60.0
-    upload_s: float = 120.0
+    #: of an upload, and of a read that may bring an image
+    transfer_s: float = 120.0
     #: of a submit that is answered when the image is done, and that carries its references
     sync_s: float = SYNC_ANSWER_S
-
-
-@dataclass(frozen=True, slots=True)
-class Connections:
-    """
-    The two sessions that all vendors share.
-
-    A POST gets a connection of its own: when the vendor closes an idle one just as we send on it,
-    that cannot be told from a submit that was accepted.
-    """
-
-    lasting: aiohttp.ClientSession
-    single: aiohttp.ClientSession
-
-
-@asynccontextmanager
-async def open_connections() -> AsyncIterator[Connections]:
-    """Open both sessions; they are closed on leaving."""
-    async with AsyncExitStack() as stack:
-        lasting, single = [
-            await stack.enter_async_context(
-                aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, force_close=force_close),
-                    headers={"User-Agent": USER_AGENT},
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                )
-            )
-            for force_close in (False, True)
-        ]
-        yield Connections(lasting, single)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +109,18 @@ class VendorHttp:
         self._connections = connections
         self.limits = limits or TimeLimits()
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
-        address = self._base_url + path
-        return await self._send(
-            "GET", address, Stake.REPEATABLE, answer_s=self.limits.answer_s, params=params
-        )
+    async def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        result_path: Path | None = None,
+    ) -> Reply:
+        """
+        Args:
+            result_path: for an image inside the answer, as in `order`; None if there is none.
+        """
+        return await self._get(self._base_url + path, params, result_path)
 
     def own_address(self, address: str) -> str | None:
         """
@@ -165,17 +136,19 @@ class VendorHttp:
         except ValueError:
             return None
 
-    async def get_at(self, address: str) -> Reply:
+    async def get_at(self, address: str, *, result_path: Path | None = None) -> Reply:
         """
         GET an address that the vendor named; see `own_address`.
 
+        Args:
+            result_path: as in `get`.
         Raises:
             ProviderContractBroken: it is another host's, which must not see our key.
         """
         whole = self.own_address(address)
         if whole is None:
             raise ProviderContractBroken(self.provider, "named an address on another host")
-        return await self._send("GET", whole, Stake.REPEATABLE, answer_s=self.limits.answer_s)
+        return await self._get(whole, None, result_path)
 
     async def submit(
         self,
@@ -214,28 +187,19 @@ class VendorHttp:
             form: sent as multipart instead of `json`; its files are streamed and stay the caller's.
             answer_s: None for the limit of vendors that answer when the image is done.
         """
-        image = InlineImage(result_path, JSON_BYTES_MAX)
-        kept = False
         # References inside the JSON make it large: it is encoded in a thread, and sent in pieces.
         data: io.BytesIO | aiohttp.FormData = (
             io.BytesIO(await asyncio.to_thread(encoded, json or {})) if form is None else form
         )
-        try:
-            reply = await self._send(
-                "POST",
-                self._base_url + path,
-                Stake.SUBMIT,
-                answer_s=self.limits.sync_s if answer_s is None else answer_s,
-                data=data,
-                headers=headers,
-                image=image,
-            )
-            kept = 200 <= reply.status < 300
-            return reply
-        finally:
-            image.close()
-            if not kept:
-                result_path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+        return await self._send(
+            "POST",
+            self._base_url + path,
+            Stake.SUBMIT,
+            answer_s=self.limits.sync_s if answer_s is None else answer_s,
+            data=data,
+            headers=headers,
+            result_path=result_path,
+        )
 
     async def upload(
         self,
@@ -261,7 +225,7 @@ class VendorHttp:
             )
             address = self._base_url + path
             return await self._send(
-                "POST", address, Stake.REPEATABLE, answer_s=self.limits.upload_s, data=form
+                "POST", address, Stake.REPEATABLE, answer_s=self.limits.transfer_s, data=form
             )
 
     def reject(self, reply: Reply, code: int, message: str, stake: Stake) -> Never:
@@ -282,6 +246,19 @@ class VendorHttp:
                 message = message.replace(each, "…")
         return " ".join(message.split())[:MESSAGE_CHARS_MAX]
 
+    async def _get(
+        self, address: str, params: Mapping[str, str] | None, result_path: Path | None
+    ) -> Reply:
+        limits = self.limits
+        return await self._send(
+            "GET",
+            address,
+            Stake.REPEATABLE,
+            answer_s=limits.answer_s if result_path is None else limits.transfer_s,
+            params=params,
+            result_path=result_path,
+        )
+
     async def _send(
         self,
         method: str,
@@ -292,7 +269,7 @@ class VendorHttp:
         params: Mapping[str, str] | None = None,
         data: bytes | io.BytesIO | aiohttp.FormData | None = None,
         headers: Mapping[str, str] | None = None,
-        image: InlineImage | None = None,
+        result_path: Path | None = None,
     ) -> Reply:
         session = self._connections.lasting if method == "GET" else self._connections.single
         all_headers = {
@@ -316,12 +293,26 @@ class VendorHttp:
                 # The key goes to this address only.
                 allow_redirects=False,
             ) as response:
-                raw = await read_answer(response, image)
+                return await self._receive(response, stake, result_path)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             trouble = error
-        else:
-            return self._read_reply(response, raw, stake)
         raise self._trouble(trouble, stake) from _without_headers(trouble)
+
+    async def _receive(
+        self, response: aiohttp.ClientResponse, stake: Stake, result_path: Path | None
+    ) -> Reply:
+        if result_path is None:
+            return self._read_reply(response, await read_answer(response), stake)
+        image = InlineImage(result_path, JSON_BYTES_MAX)
+        kept = False
+        try:
+            reply = self._read_reply(response, await read_answer(response, image), stake)
+            kept = 200 <= reply.status < 300
+            return reply
+        finally:
+            image.close()
+            if not kept:
+                result_path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
 
     def _trouble(self, error: Exception, stake: Stake) -> ProviderError:
         """What it means that no answer came."""

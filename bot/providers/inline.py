@@ -8,11 +8,12 @@ whole in memory: the text is decoded piece by piece into a file, and INLINE stan
 import binascii
 import json
 import re
+import secrets
 from pathlib import Path
 from typing import BinaryIO
 
-#: Stands in a decoded answer for the image that was written to the file.
-INLINE = "(in the file)"
+#: Stands in a decoded answer for the image that was written to the file; no vendor can guess it.
+INLINE = f"(in the file {secrets.token_hex(8)})"
 #: Stands for an image that was not kept: it was not the first, or was no base64.
 DROPPED = ""
 

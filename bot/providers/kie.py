@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -99,7 +100,7 @@ class Kie:
         self._check(reply, Stake.SUBMIT, hidden=order.prompt)
         return parse_create(reply.body)
 
-    async def poll(self, provider_task_id: str) -> Progress:
+    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         reply = await self._http.get(RECORD_PATH, {"taskId": provider_task_id})
         code = code_of(reply)
         if code in UNKNOWN_TASK_CODES:

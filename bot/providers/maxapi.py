@@ -7,6 +7,7 @@ answers is not documented; see maxapi_replies for what is taken.
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 
 from bot.domain.catalog import Route
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
@@ -61,8 +62,8 @@ class MaxApi:
         replies.check_submit(self._http, reply, hidden=order.prompt)
         return parse_create(reply.body, task_path=path, own_address=self._http.own_address)
 
-    async def poll(self, provider_task_id: str) -> Progress:
-        reply = await replies.ask(self._http, provider_task_id)
+    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
+        reply = await replies.ask(self._http, provider_task_id, result_path)
         return replies.check_poll(self._http, reply) or parse_poll(reply.body)
 
     async def check(self) -> str:

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 from bot.domain.ports import Failed
@@ -274,9 +275,10 @@ def handle_in(
     raise ProviderContractBroken(provider, "took a task but did not say where to ask for it")
 
 
-async def ask(http: VendorHttp, handle: str) -> Reply:
-    """Make the poll that `handle_in` named."""
-    return await (http.get(handle) if handle.startswith("/") else http.get_at(handle))
+async def ask(http: VendorHttp, handle: str, result_path: Path) -> Reply:
+    """Make the poll that `handle_in` named; its answer may carry the image."""
+    get = http.get if handle.startswith("/") else http.get_at
+    return await get(handle, result_path=result_path)
 
 
 async def check_key(http: VendorHttp) -> str:

@@ -5,6 +5,7 @@ Source: as in openai_images; it answers when the image is done, so there are no 
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from bot.domain.catalog import Route
 from bot.domain.ports import Finished, ImageFile, Order, Progress
@@ -46,7 +47,7 @@ class OpenAI:
         check_reply(self._http, reply, Stake.SUBMIT, hidden=order.prompt)
         return parse_images(NAME, reply.body)
 
-    async def poll(self, provider_task_id: str) -> Progress:
+    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         raise AssertionError("OpenAI answers when the image is done")
 
     async def check(self) -> str:

@@ -7,7 +7,8 @@ from pydantic import SecretStr
 
 from bot.domain.ports import Provider
 from bot.providers import apimodels, gemini, kie, maxapi, openai, runninghub
-from bot.providers.http import Connections, TimeLimits, VendorHttp
+from bot.providers.connections import Connections
+from bot.providers.http import TimeLimits, VendorHttp
 
 
 @dataclass(frozen=True, slots=True)

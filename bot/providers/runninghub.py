@@ -7,6 +7,7 @@ RunningHub API docs, error code reference; read 2026-11.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bot.domain.catalog import Route
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
@@ -118,7 +119,7 @@ class RunningHub:
         self._check(reply, Stake.SUBMIT, hidden=order.prompt)
         return parse_submit(reply.body)
 
-    async def poll(self, provider_task_id: str) -> Progress:
+    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         reply = await self._query(provider_task_id)
         if _knows_no_such_task(reply):
             raise ProviderUnreachable(NAME, "does not know the task (yet)", status=reply.status)

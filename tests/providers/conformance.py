@@ -38,7 +38,8 @@ from bot.playground.drawing import Picture
 from bot.playground.faults import Call, Hold, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Fails, Sticks
-from bot.providers.http import Connections, TimeLimits, open_connections
+from bot.providers.connections import Connections, open_connections
+from bot.providers.http import TimeLimits
 from bot.providers.registry import ProviderSettings, build_providers
 
 CATALOG = Path(__file__).parents[2] / "bot" / "catalog.toml"
@@ -126,6 +127,10 @@ class Stage:
     #: what the playground was asked to paint: the picture, its references' and its mask's bytes
     painted: list[tuple[Picture, list[bytes], bytes | None]] = field(default_factory=list)
 
+    @property
+    def result_path(self) -> Path:
+        return self.folder / "result"
+
     def provider(self, *, key: str | None = None, limits: TimeLimits | None = None) -> Provider:
         name = self.route.provider
         settings = ProviderSettings(
@@ -145,7 +150,7 @@ class Stage:
             resolution="1K",
             quality="auto",
             nsfw_checker=True,
-            result_path=self.folder / "result",
+            result_path=self.result_path,
         )
         return replace(plain, **fields)  # type: ignore[arg-type]
 
@@ -167,7 +172,7 @@ class Stage:
         answer = await provider.submit(order)
         assert isinstance(answer, Finished) is self.row.answers_at_the_end, answer
         if isinstance(answer, str):
-            progress = await provider.poll(answer)
+            progress = await provider.poll(answer, order.result_path)
             assert isinstance(progress, Finished), progress
             answer = progress
         assert isinstance(answer, Finished), answer
@@ -236,7 +241,9 @@ async def _moderation(stage: Stage) -> str:
     except ProviderRefused as error:
         refused = error.moderation
     else:
-        ending = await provider.poll(answer) if isinstance(answer, str) else answer
+        ending = (
+            await provider.poll(answer, stage.result_path) if isinstance(answer, str) else answer
+        )
         assert isinstance(ending, Failed), ending
         refused = ending.moderation and not ending.retryable
     assert refused
@@ -272,7 +279,7 @@ async def _timeout(stage: Stage) -> str:
     stage.server.faults.add(Call.CREATE, Hold(asyncio.Event(), after_effect=True))
     await _raised(ProviderOutcomeUnknown, stage.provider(limits=SHORT).submit(stage.order()))
     assert len(stage.server.submissions) == 1
-    assert not stage.order().result_path.exists()
+    assert not stage.result_path.exists()
     return PASS
 
 
@@ -286,13 +293,13 @@ async def _garbage(stage: Stage) -> str:
         except (ProviderOutcomeUnknown, ProviderContractBroken):
             continue
         raise AssertionError(f"took {answer} for {unexpected}")
-    assert not stage.order().result_path.exists()
+    assert not stage.result_path.exists()
     if not stage.row.answers_at_the_end:
         task = await provider.submit(stage.order())
         assert isinstance(task, str)
         stage.server.faults.add(Call.POLL, page)
-        await _raised(ProviderUnreachable, provider.poll(task))
-        assert isinstance(await provider.poll(task), Finished)
+        await _raised(ProviderUnreachable, provider.poll(task, stage.result_path))
+        assert isinstance(await provider.poll(task, stage.result_path), Finished)
     return PASS
 
 
@@ -303,7 +310,7 @@ async def _unknown_state(stage: Stage) -> str:
     stage.server.endings.append(Sticks("rehydrating"))
     task = await provider.submit(stage.order())
     assert isinstance(task, str)
-    assert isinstance(await provider.poll(task), Running)
+    assert isinstance(await provider.poll(task, stage.result_path), Running)
     return PASS
 
 

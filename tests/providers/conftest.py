@@ -13,9 +13,11 @@ from bot.domain.ports import ImageFile, ImageFormat, ImageLimits, Order
 from bot.domain.requests import Mode
 from bot.playground.drawing import Picture
 from bot.playground.providers import PlaygroundProviders
-from bot.providers.http import Connections, open_connections
+from bot.providers.connections import Connections, open_connections
 
 CATALOG = Path(__file__).parents[2] / "bot" / "catalog.toml"
+#: Where a poll that brings no image would write one; there is no such folder.
+NO_RESULT = Path(__file__).parent / "nowhere" / "result"
 LIMITS = ImageLimits(size_bytes_max=1_000_000, pixels_max=1_000_000)
 
 

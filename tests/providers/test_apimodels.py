@@ -31,7 +31,9 @@ from bot.providers.apimodels import (
     parse_poll,
     parse_upload,
 )
-from bot.providers.http import Connections, VendorHttp
+from bot.providers.connections import Connections
+from bot.providers.http import VendorHttp
+from tests.providers.conftest import NO_RESULT
 
 SAMPLES = {
     path.stem: json.loads(path.read_text())
@@ -91,7 +93,7 @@ async def ask(
     if request["url"].endswith("/files"):
         return Call.UPLOAD, await provider.upload(image_file)
     if request["method"] == "GET":
-        return Call.POLL, await provider.poll("am-task-0001")
+        return Call.POLL, await provider.poll("am-task-0001", NO_RESULT)
     return Call.CREATE, await provider.submit(order)
 
 
@@ -253,7 +255,9 @@ async def test_an_image_is_made_from_words(
     provider: ApiModels, server: PlaygroundProviders, order: OrderOf
 ) -> None:
     task_id = await submitted(provider, order())
-    assert await provider.poll(task_id) == Finished((f"{server.root_url}/results/{task_id}.png",))
+    assert await provider.poll(task_id, NO_RESULT) == Finished(
+        (f"{server.root_url}/results/{task_id}.png",)
+    )
     assert server.submissions[0].body == SAMPLES["create_text"]["request"]["body"]
 
 
@@ -281,7 +285,9 @@ async def test_a_task_that_never_ends_is_running(
     provider: ApiModels, server: PlaygroundProviders, order: OrderOf
 ) -> None:
     server.endings.append(Sticks("rehydrating"))
-    assert await provider.poll(await submitted(provider, order())) == Running("rehydrating")
+    assert await provider.poll(await submitted(provider, order()), NO_RESULT) == Running(
+        "rehydrating"
+    )
 
 
 async def test_a_finished_task_may_get_its_link_a_little_later(
@@ -289,12 +295,12 @@ async def test_a_finished_task_may_get_its_link_a_little_later(
 ) -> None:
     server.endings.append(Completes(empty_polls=1))
     task_id = await submitted(provider, order())
-    polls = [await provider.poll(task_id) for _ in range(2)]
+    polls = [await provider.poll(task_id, NO_RESULT) for _ in range(2)]
     assert [len(each.links) for each in polls if isinstance(each, Finished)] == [0, 1]
 
 
 async def test_a_refused_prompt_fails_for_its_content(provider: ApiModels, order: OrderOf) -> None:
-    progress = await provider.poll(await submitted(provider, order(prompt="nsfw")))
+    progress = await provider.poll(await submitted(provider, order(prompt="nsfw")), NO_RESULT)
     assert isinstance(progress, Failed)
     assert (progress.moderation, progress.retryable) == (True, False)
 
@@ -303,7 +309,7 @@ async def test_a_busy_vendor_fails_retryably(
     provider: ApiModels, server: PlaygroundProviders, order: OrderOf
 ) -> None:
     server.endings.append(Fails("UPSTREAM_BUSY"))
-    progress = await provider.poll(await submitted(provider, order()))
+    progress = await provider.poll(await submitted(provider, order()), NO_RESULT)
     assert isinstance(progress, Failed)
     assert progress.retryable
 
@@ -327,7 +333,7 @@ async def test_a_model_the_vendor_dropped_is_the_operators_matter(
 
 async def test_an_unknown_task_may_be_asked_for_again(provider: ApiModels) -> None:
     with pytest.raises(ProviderUnreachable):
-        await provider.poll("never-made")
+        await provider.poll("never-made", NO_RESULT)
 
 
 async def test_neither_key_nor_prompt_reaches_a_log_or_an_error(
@@ -342,7 +348,7 @@ async def test_neither_key_nor_prompt_reaches_a_log_or_an_error(
     server.faults.add(Call.CREATE, Respond(status=400, body=echo))
     with pytest.raises(ProviderRefused) as caught:
         await provider.submit(asked)
-    await provider.poll(await submitted(provider, asked))
+    await provider.poll(await submitted(provider, asked), NO_RESULT)
     said = caplog.text + str(caught.value) + repr(caught.value) + repr(vars(provider))
     assert "bad: … with …" in said
     assert server.api_key not in said

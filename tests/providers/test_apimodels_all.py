@@ -24,7 +24,8 @@ from bot.playground.faults import Call, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Fails
 from bot.providers.apimodels import ApiModels, build_order
-from bot.providers.http import Connections, VendorHttp
+from bot.providers.connections import Connections
+from bot.providers.http import VendorHttp
 from bot.providers.images import check_image
 from tests.providers.conftest import LIMITS, route_of
 

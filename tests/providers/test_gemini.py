@@ -27,6 +27,7 @@ from bot.errors import (
 from bot.playground.faults import Call, Hold, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
+from bot.providers.connections import Connections
 from bot.providers.gemini import (
     INLINE_BYTES_MAX,
     MaxApiGemini,
@@ -37,7 +38,8 @@ from bot.providers.gemini import (
     parse_bill,
     parse_operation,
 )
-from bot.providers.http import Connections, TimeLimits, VendorHttp
+from bot.providers.http import TimeLimits, VendorHttp
+from tests.providers.conftest import NO_RESULT
 
 SAMPLES = {
     path.stem: json.loads(path.read_text())
@@ -133,7 +135,11 @@ async def test_every_sample_is_read_as_meant(
     headers = answer.get("headers", {})
     for call in (Call.CREATE, Call.POLL):
         server.faults.add(call, Respond(answer["status"], body.encode(), headers=headers))
-    asking = provider.poll(OPERATION) if request["method"] == "GET" else provider.submit(asked())
+    asking = (
+        provider.poll(OPERATION, NO_RESULT)
+        if request["method"] == "GET"
+        else provider.submit(asked())
+    )
     reading = READINGS[name]
     if isinstance(reading, type):
         with pytest.raises(ProviderError) as caught:
@@ -252,8 +258,8 @@ async def test_an_operation_leads_to_its_image(
     assert not provider.uploads(order.route)
     handle = await provider.submit(order)
     assert isinstance(handle, str)
-    assert await provider.poll(handle) == Finished()
-    progress = await provider.poll(handle)
+    assert await provider.poll(handle, NO_RESULT) == Finished()
+    progress = await provider.poll(handle, NO_RESULT)
     assert isinstance(progress, Finished)
     task_id = handle.rpartition("/")[2]
     assert progress.links == (f"{server.root_url}/results/{task_id}.png",)
@@ -264,14 +270,22 @@ async def test_an_operation_leads_to_its_image(
 
 
 @pytest.mark.parametrize("ignores_async", [True, False])
-async def test_an_image_at_once_is_written_to_its_file(
-    server: PlaygroundProviders, connections: Connections, asked: OrderOf, ignores_async: bool
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_an_image_in_an_answer_is_written_to_its_file(
+    server: PlaygroundProviders,
+    connections: Connections,
+    asked: OrderOf,
+    ignores_async: bool,
+    asynchronous: bool,
 ) -> None:
     server.maxapi_habits.inline = True
     server.maxapi_habits.ignores_async = ignores_async
-    provider = adapter(server, connections, asynchronous=ignores_async)
+    provider = adapter(server, connections, asynchronous=asynchronous)
     order = asked()
     finished = await provider.submit(order)
+    assert isinstance(finished, str) == (asynchronous and not ignores_async)
+    if isinstance(finished, str):
+        finished = await provider.poll(finished, order.result_path)
     assert isinstance(finished, Finished)
     assert finished.in_answer
     with Image.open(order.result_path) as image:
@@ -283,7 +297,7 @@ async def test_a_refused_prompt_fails_for_its_content(
 ) -> None:
     handle = await provider.submit(asked(prompt="nsfw"))
     assert isinstance(handle, str)
-    assert await provider.poll(handle) == failed("IMAGE_SAFETY", moderation=True)
+    assert await provider.poll(handle, NO_RESULT) == failed("IMAGE_SAFETY", moderation=True)
     server.maxapi_habits.ignores_async = True
     assert await provider.submit(asked(prompt="nsfw")) == failed("IMAGE_SAFETY", moderation=True)
 
@@ -294,7 +308,7 @@ async def test_a_busy_vendor_fails_retryably_or_takes_nothing(
     server.endings.extend([Fails("UPSTREAM_BUSY"), Fails("UPSTREAM_BUSY")])
     handle = await provider.submit(asked())
     assert isinstance(handle, str)
-    assert await provider.poll(handle) == failed("UNAVAILABLE", retryable=True)
+    assert await provider.poll(handle, NO_RESULT) == failed("UNAVAILABLE", retryable=True)
     server.maxapi_habits.ignores_async = True
     with pytest.raises(ProviderBusy):
         await provider.submit(asked())
@@ -306,7 +320,7 @@ async def test_a_task_that_never_ends_is_running(
     server.endings.append(Sticks("rehydrating"))
     handle = await provider.submit(asked())
     assert isinstance(handle, str)
-    assert await provider.poll(handle) == Running("rehydrating")
+    assert await provider.poll(handle, NO_RESULT) == Running("rehydrating")
 
 
 async def test_an_empty_account_is_the_operators_matter(
@@ -328,7 +342,7 @@ async def test_a_wrong_key_is_the_operators_matter(
     server: PlaygroundProviders, connections: Connections, asked: OrderOf
 ) -> None:
     provider = adapter(server, connections, key="sk_another_one")
-    for call in (provider.submit(asked()), provider.poll(OPERATION), provider.check()):
+    for call in (provider.submit(asked()), provider.poll(OPERATION, NO_RESULT), provider.check()):
         with pytest.raises(ProviderMisconfigured) as caught:
             await call
         assert caught.value.status == 401
@@ -352,7 +366,7 @@ async def test_a_lost_answer_leaves_the_outcome_open_and_a_poll_repeatable(
     with pytest.raises(ProviderOutcomeUnknown):
         await provider.submit(asked())
     with pytest.raises(ProviderUnreachable):
-        await provider.poll(OPERATION)
+        await provider.poll(OPERATION, NO_RESULT)
 
 
 async def test_a_submit_out_of_time_is_not_sent_again(

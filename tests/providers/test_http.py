@@ -23,19 +23,13 @@ from bot.errors import (
 from bot.playground.faults import Call, Fault, Hold, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.providers.answers import JSON_BYTES_MAX, RETRY_AFTER_S_MAX, parse_retry_after
-from bot.providers.http import (
-    USER_AGENT,
-    Connections,
-    Reply,
-    TimeLimits,
-    VendorHttp,
-    open_connections,
-)
+from bot.providers.connections import USER_AGENT, Connections, open_connections
+from bot.providers.http import Reply, TimeLimits, VendorHttp
 
 BODY = {"model": "gpt-image-2-beta", "prompt": "a lantern"}
 PATH = "/images/generations"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-IMPATIENT = TimeLimits(connect_s=0.1, answer_s=0.05, upload_s=0.05, sync_s=0.05)
+IMPATIENT = TimeLimits(connect_s=0.1, answer_s=0.05, transfer_s=0.05, sync_s=0.05)
 
 
 @pytest.fixture

@@ -17,10 +17,12 @@ from bot.errors import (
     ProviderOutcomeUnknown,
     ProviderRefused,
 )
-from bot.playground.faults import Call, Hold, Respond
+from bot.playground.faults import Call, Respond
 from bot.playground.providers import PlaygroundProviders
+from bot.providers import http
 from bot.providers.answers import IMAGE_ANSWER_BYTES_MAX, JSON_BYTES_MAX
-from bot.providers.http import Connections, TimeLimits, VendorHttp
+from bot.providers.connections import Connections
+from bot.providers.http import TimeLimits, VendorHttp
 from bot.providers.inline import DROPPED, INLINE, InlineImage
 
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(5_000)
@@ -228,13 +230,24 @@ async def test_an_error_with_an_image_leaves_no_file(
 
 
 async def test_a_cancelled_order_leaves_no_file(
-    vendor: VendorHttp, server: PlaygroundProviders, path: Path
+    vendor: VendorHttp,
+    server: PlaygroundProviders,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    endless = Hold(asyncio.Event(), after_effect=True)
-    server.faults.add(Call.CREATE, endless)
+    writing, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    class Telling(InlineImage):
+        def feed(self, piece: bytes | bytearray) -> None:
+            super().feed(piece)
+            assert size_of(path) is not None
+            loop.call_soon_threadsafe(writing.set)
+
+    monkeypatch.setattr(http, "InlineImage", Telling)
+    piece = b"A" * (1024 * 1024)
+    server.faults.add(Call.CREATE, Respond(body=piece, repeat=80, before=HEAD))
     ordering = asyncio.create_task(vendor.order(PATH, json={}, result_path=path))
-    await endless.reached.wait()
-    await asyncio.to_thread(path.touch)
+    await writing.wait()
     ordering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await ordering

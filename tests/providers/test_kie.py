@@ -24,7 +24,8 @@ from bot.errors import (
 from bot.playground.faults import Call, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
-from bot.providers.http import Connections, VendorHttp
+from bot.providers.connections import Connections
+from bot.providers.http import VendorHttp
 from bot.providers.kie import (
     Kie,
     build_create,
@@ -33,6 +34,7 @@ from bot.providers.kie import (
     parse_record,
     parse_upload,
 )
+from tests.providers.conftest import NO_RESULT
 
 SAMPLES = {
     path.stem: json.loads(path.read_text())
@@ -135,7 +137,7 @@ async def ask(name: str, provider: Kie, order: Order, image_file: ImageFile) -> 
     if url.endswith("/file-stream-upload"):
         return await provider.upload(image_file)
     if "/recordInfo" in url:
-        return await provider.poll(ID)
+        return await provider.poll(ID, NO_RESULT)
     return await provider.submit(order)
 
 
@@ -248,7 +250,7 @@ async def test_an_image_is_made_from_words(
 ) -> None:
     task_id = await provider.submit(ask_for())
     assert isinstance(task_id, str)
-    assert await provider.poll(task_id) == Finished(
+    assert await provider.poll(task_id, NO_RESULT) == Finished(
         (f"{server.root_url}/results/{task_id}.png",), bill=Bill(credits=Decimal(6))
     )
     assert server.submissions[0].body == build_create(ask_for())
@@ -317,7 +319,7 @@ async def test_content_refused_at_creation_is_told_from_a_wrong_form(
 async def test_a_refused_prompt_fails_for_its_content(provider: Kie, ask_for: OrderOf) -> None:
     task_id = await provider.submit(ask_for(prompt="nsfw"))
     assert isinstance(task_id, str)
-    assert await provider.poll(task_id) == Failed(
+    assert await provider.poll(task_id, NO_RESULT) == Failed(
         moderation=True, retryable=False, vendor_code="400"
     )
 
@@ -341,7 +343,7 @@ async def test_every_ending_is_read(
     server.endings.append(ending)
     task_id = await provider.submit(ask_for())
     assert isinstance(task_id, str)
-    assert await provider.poll(task_id) == progress
+    assert await provider.poll(task_id, NO_RESULT) == progress
 
 
 async def test_an_empty_account_is_the_operators_matter(
@@ -362,7 +364,7 @@ async def test_a_wrong_key_is_the_operators_matter(
 ) -> None:
     stranger = opened(server, connections, key="sk_another_one")
     for call in (
-        stranger.submit(ask_for()), stranger.poll(ID), stranger.upload(image_file),
+        stranger.submit(ask_for()), stranger.poll(ID, NO_RESULT), stranger.upload(image_file),
         stranger.check(),
     ):  # fmt: skip
         with pytest.raises(ProviderMisconfigured) as caught:
@@ -389,7 +391,7 @@ async def test_a_submit_cut_off_may_have_been_accepted(
         await provider.submit(ask_for())
     server.faults.add(Call.POLL, Reset())
     with pytest.raises(ProviderUnreachable):
-        await provider.poll(ID)
+        await provider.poll(ID, NO_RESULT)
 
 
 async def test_neither_key_nor_prompt_reaches_a_log_or_an_error(
@@ -406,7 +408,7 @@ async def test_neither_key_nor_prompt_reaches_a_log_or_an_error(
         await provider.submit(asked)
     task_id = await provider.submit(asked)
     assert isinstance(task_id, str)
-    await provider.poll(task_id)
+    await provider.poll(task_id, NO_RESULT)
     said = caplog.text + str(caught.value) + repr(caught.value) + repr(vars(provider))
     assert "bad: … with …" in said
     assert server.api_key not in said

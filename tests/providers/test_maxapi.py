@@ -29,8 +29,10 @@ from bot.errors import (
 from bot.playground.faults import Call, Hold, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
-from bot.providers.http import Connections, TimeLimits, VendorHttp
+from bot.providers.connections import Connections
+from bot.providers.http import TimeLimits, VendorHttp
 from bot.providers.maxapi import AssetDelivery, MaxApi, build_create, parse_create, parse_poll
+from tests.providers.conftest import NO_RESULT
 
 SAMPLES = {
     path.stem: json.loads(path.read_text())
@@ -149,7 +151,7 @@ async def ask(name: str, provider: MaxApi, order: Order) -> object:
     if request["url"].endswith("/models"):
         return await provider.check()
     if request["method"] == "GET":
-        return await provider.poll(TASK_PATH)
+        return await provider.poll(TASK_PATH, NO_RESULT)
     return await provider.submit(order)
 
 
@@ -299,7 +301,7 @@ async def test_a_stored_address_of_another_host_never_gets_the_key(
     provider: MaxApi, server: PlaygroundProviders
 ) -> None:
     with pytest.raises(ProviderContractBroken):
-        await provider.poll("http://127.0.0.2:1/v1/images/generations/t")
+        await provider.poll("http://127.0.0.2:1/v1/images/generations/t", NO_RESULT)
 
 
 @pytest.mark.parametrize("word", ["COMPLETED", "Success", "succeeded"])
@@ -351,7 +353,7 @@ async def test_an_image_is_made_from_words(
     assert isinstance(handle, str)
     assert handle.startswith(server.maxapi_base_url + "/v1/images/generations/")
     task_id = handle.rpartition("/")[2]
-    progress = await provider.poll(handle)
+    progress = await provider.poll(handle, NO_RESULT)
     assert isinstance(progress, Finished)
     assert progress.links == (f"{server.root_url}/results/{task_id}.png",)
     assert progress.bill.usage is not None
@@ -375,18 +377,26 @@ async def test_each_shape_of_a_task_leads_to_its_image(
         server.endings.append(Completes(empty_polls=1))
         handle = await provider.submit(order)
         assert isinstance(handle, str)
-        polls = [await provider.poll(handle) for _ in range(2)]
+        polls = [await provider.poll(handle, NO_RESULT) for _ in range(2)]
         assert [len(each.links) for each in polls if isinstance(each, Finished)] == [0, 1]
 
 
 @pytest.mark.parametrize("inline", [True, False])
-async def test_a_vendor_that_ignores_async_is_waited_for(
-    provider: MaxApi, server: PlaygroundProviders, asked: OrderOf, inline: bool
+@pytest.mark.parametrize("ignores_async", [True, False])
+async def test_an_image_comes_as_a_link_or_in_an_answer(
+    provider: MaxApi,
+    server: PlaygroundProviders,
+    asked: OrderOf,
+    inline: bool,
+    ignores_async: bool,
 ) -> None:
-    server.maxapi_habits.ignores_async = True
+    server.maxapi_habits.ignores_async = ignores_async
     server.maxapi_habits.inline = inline
     order = asked(aspect_ratio="16:9", resolution="2K")
     finished = await provider.submit(order)
+    assert isinstance(finished, Finished) == ignores_async
+    if isinstance(finished, str):
+        finished = await provider.poll(finished, order.result_path)
     assert isinstance(finished, Finished)
     assert (len(finished.links), finished.in_answer) == ((0, True) if inline else (1, False))
     if inline:
@@ -406,7 +416,7 @@ async def test_sixteen_references_and_a_mask_go_with_the_edit(
     handle = await provider.submit(order)
     assert isinstance(handle, str)
     assert "/v1/images/edits/" in handle
-    assert isinstance(await provider.poll(handle), Finished)
+    assert isinstance(await provider.poll(handle, NO_RESULT), Finished)
     body = server.submissions[0].body
     images = body["image"]
     assert isinstance(images, list)
@@ -435,7 +445,7 @@ async def test_links_can_name_the_mirror(
     provider = adapter(server, connections, asset_delivery=AssetDelivery.MIRROR)
     handle = await provider.submit(asked())
     assert isinstance(handle, str)
-    progress = await provider.poll(handle)
+    progress = await provider.poll(handle, NO_RESULT)
     assert isinstance(progress, Finished)
     assert progress.links[0].startswith("http://localhost:")
 
@@ -472,7 +482,7 @@ async def test_a_failed_task_says_why_in_each_shape(
     server.endings.append(ending)
     handle = await provider.submit(asked())
     assert isinstance(handle, str)
-    progress = await provider.poll(handle)
+    progress = await provider.poll(handle, NO_RESULT)
     assert isinstance(progress, Failed)
     assert (progress.moderation, progress.retryable) == (moderation, retryable)
 
@@ -492,7 +502,7 @@ async def test_a_task_that_never_ends_is_running(
     server.endings.append(Sticks("rehydrating"))
     handle = await provider.submit(asked())
     assert isinstance(handle, str)
-    assert await provider.poll(handle) == Running("rehydrating")
+    assert await provider.poll(handle, NO_RESULT) == Running("rehydrating")
 
 
 async def test_an_empty_account_is_the_operators_matter(
@@ -515,7 +525,7 @@ async def test_a_wrong_key_is_the_operators_matter(
     server: PlaygroundProviders, connections: Connections, asked: OrderOf
 ) -> None:
     provider = adapter(server, connections, key="sk_another_one")
-    for call in (provider.submit(asked()), provider.poll(TASK_PATH), provider.check()):
+    for call in (provider.submit(asked()), provider.poll(TASK_PATH, NO_RESULT), provider.check()):
         with pytest.raises(ProviderMisconfigured) as caught:
             await call
         assert caught.value.status == 401
@@ -523,7 +533,7 @@ async def test_a_wrong_key_is_the_operators_matter(
 
 async def test_an_unknown_task_may_be_asked_for_again(provider: MaxApi) -> None:
     with pytest.raises(ProviderUnreachable):
-        await provider.poll("/v1/images/generations/never-made")
+        await provider.poll("/v1/images/generations/never-made", NO_RESULT)
 
 
 async def test_a_limit_says_when_to_come_back(
@@ -532,7 +542,7 @@ async def test_a_limit_says_when_to_come_back(
     fault = Respond(429, {"error": {"message": "slow down"}}, headers={"Retry-After": "9"})
     for call in (Call.CREATE, Call.POLL):
         server.faults.add(call, fault)
-    for asking in (provider.submit(asked()), provider.poll(TASK_PATH)):
+    for asking in (provider.submit(asked()), provider.poll(TASK_PATH, NO_RESULT)):
         with pytest.raises(ProviderBusy) as caught:
             await asking
         assert caught.value.retry_after_s == 9
@@ -560,7 +570,7 @@ async def test_a_lost_answer_leaves_the_outcome_open_and_a_poll_repeatable(
         await provider.submit(order)
     assert not order.result_path.exists()
     with pytest.raises(ProviderUnreachable):
-        await provider.poll(TASK_PATH)
+        await provider.poll(TASK_PATH, NO_RESULT)
 
 
 async def test_a_submit_out_of_time_is_not_sent_again(

@@ -23,10 +23,11 @@ from bot.errors import (
 from bot.playground.faults import Call, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Fails, Sticks
-from bot.providers.http import Connections, TimeLimits, VendorHttp
+from bot.providers.connections import Connections
+from bot.providers.http import TimeLimits, VendorHttp
 from bot.providers.images import check_image
 from bot.providers.openai import OpenAI, build_edit, build_generation
-from tests.providers.conftest import LIMITS, route_of
+from tests.providers.conftest import LIMITS, NO_RESULT, route_of
 
 SAMPLES = {
     path.stem: json.loads(path.read_text())
@@ -263,7 +264,7 @@ async def test_there_is_nothing_to_poll_and_nothing_to_upload(
     provider: OpenAI, image_file: ImageFile
 ) -> None:
     with pytest.raises(AssertionError):
-        await provider.poll("any")
+        await provider.poll("any", NO_RESULT)
     with pytest.raises(AssertionError):
         await provider.upload(image_file)
 

@@ -1,7 +1,7 @@
 from pydantic import SecretStr
 
 from bot.providers.apimodels import ApiModels
-from bot.providers.http import Connections
+from bot.providers.connections import Connections
 from bot.providers.registry import FACTORIES, ProviderSettings, build_providers
 
 BASE_URL = "https://vendor.example/v1"

@@ -23,7 +23,8 @@ from bot.errors import (
 from bot.playground.faults import Call, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
-from bot.providers.http import Connections, VendorHttp
+from bot.providers.connections import Connections
+from bot.providers.http import VendorHttp
 from bot.providers.runninghub import (
     RunningHub,
     build_submit,
@@ -33,6 +34,7 @@ from bot.providers.runninghub import (
     parse_upload,
     submit_path,
 )
+from tests.providers.conftest import NO_RESULT
 
 SAMPLES = {
     path.stem: json.loads(path.read_text())
@@ -121,7 +123,7 @@ async def ask(name: str, provider: RunningHub, order: Order, image_file: ImageFi
     if url.endswith("/upload/binary"):
         return await provider.upload(image_file)
     if url.endswith("/query"):
-        return await provider.poll(ID)
+        return await provider.poll(ID, NO_RESULT)
     return await provider.submit(order)
 
 
@@ -231,7 +233,9 @@ async def test_an_image_is_made_from_words(
     provider: RunningHub, server: PlaygroundProviders, ask_for: OrderOf
 ) -> None:
     task_id = await provider.submit(ask_for())
-    assert await provider.poll(task_id) == Finished((f"{server.root_url}/results/{task_id}.png",))
+    assert await provider.poll(task_id, NO_RESULT) == Finished(
+        (f"{server.root_url}/results/{task_id}.png",)
+    )
     assert server.submissions[0].body == build_submit(ask_for())
 
 
@@ -267,7 +271,7 @@ async def test_every_ending_is_read(
     progress: object,
 ) -> None:
     server.endings.append(ending)
-    assert await provider.poll(await provider.submit(ask_for())) == progress
+    assert await provider.poll(await provider.submit(ask_for()), NO_RESULT) == progress
 
 
 async def test_an_empty_account_is_the_operators_matter(
@@ -301,7 +305,11 @@ async def test_a_wrong_key_is_the_operators_matter(
     image_file: ImageFile,
 ) -> None:
     stranger = opened(server, connections, "sk_another_one")
-    for call in (stranger.submit(ask_for()), stranger.poll(ID), stranger.upload(image_file)):
+    for call in (
+        stranger.submit(ask_for()),
+        stranger.poll(ID, NO_RESULT),
+        stranger.upload(image_file),
+    ):
         with pytest.raises(ProviderMisconfigured):
             await call
 
@@ -325,7 +333,7 @@ async def test_a_query_cut_off_may_be_repeated_but_a_submit_not(
     for fault in (Reset(), Respond(status=502, body=b"<html>", content_type="text/html")):
         server.faults.add(Call.POLL, fault)
         with pytest.raises(ProviderUnreachable):
-            await provider.poll(ID)
+            await provider.poll(ID, NO_RESULT)
 
 
 async def test_neither_key_nor_prompt_reaches_a_log_or_an_error(
@@ -340,7 +348,7 @@ async def test_neither_key_nor_prompt_reaches_a_log_or_an_error(
     server.faults.add(Call.CREATE, Respond(body=echo))
     with pytest.raises(ProviderRefused) as caught:
         await provider.submit(asked)
-    await provider.poll(await provider.submit(asked))
+    await provider.poll(await provider.submit(asked), NO_RESULT)
     said = caplog.text + str(caught.value) + repr(caught.value) + repr(vars(provider))
     assert "bad: … with …" in said
     assert server.api_key not in said
