@@ -191,7 +191,11 @@ async def open_providers(settings: Settings) -> AsyncIterator[dict[str, Provider
                 "apimodels": ProviderSettings(
                     settings.apimodels_api_key, settings.apimodels_base_url
                 ),
-                "maxapi": ProviderSettings(settings.maxapi_key, settings.maxapi_base_url),
+                "maxapi": ProviderSettings(
+                    settings.maxapi_key,
+                    settings.maxapi_base_url,
+                    asset_delivery=settings.maxapi_asset_delivery,
+                ),
                 "maxapi-gemini": ProviderSettings(settings.maxapi_key, settings.maxapi_base_url),
                 "kie": ProviderSettings(
                     settings.kie_api_key,

@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     runninghub_api_key: SecretStr | None = None
     apimodels_base_url: Address = "https://api.apimodels.app/v1"
     maxapi_base_url: Address = "https://api.maxapi.dev"
+    #: the host that MaxAPI's result links name: its own, or another name of it
+    maxapi_asset_delivery: Literal["default", "mirror"] = "default"
     kie_base_url: Address = "https://api.kie.ai"
     kie_upload_url: Address = "https://kieai.redpandaai.co"
     openai_base_url: Address = "https://api.openai.com/v1"

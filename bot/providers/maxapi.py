@@ -6,7 +6,6 @@ answers is not documented; see maxapi_replies for what is taken.
 """
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from pathlib import Path
 
 from bot.domain.catalog import Route
@@ -23,19 +22,16 @@ GENERATIONS_PATH = "/v1" + openai_images.GENERATIONS_PATH
 EDITS_PATH = "/v1" + openai_images.EDITS_PATH
 
 
-class AssetDelivery(StrEnum):
-    """The host that result links name: the vendor's own, or another name of it."""
-
-    DEFAULT = "default"
-    MIRROR = "mirror"
-
-
 class MaxApi:
+    """
+    Args:
+        asset_delivery: the host that result links name: the vendor's own ("default"), or another
+            name of it ("mirror").
+    """
+
     name = NAME
 
-    def __init__(
-        self, http: VendorHttp, asset_delivery: AssetDelivery = AssetDelivery.DEFAULT
-    ) -> None:
+    def __init__(self, http: VendorHttp, *, asset_delivery: str = "default") -> None:
         self._http = http
         self._asset_delivery = asset_delivery
 
@@ -70,7 +66,7 @@ class MaxApi:
         return await replies.check_key(self._http)
 
 
-def build_create(order: Order, asset_delivery: AssetDelivery) -> dict[str, object]:
+def build_create(order: Order, asset_delivery: str) -> dict[str, object]:
     """
     The fields of a generation or an edit: OpenAI's, and MaxAPI's own.
 
@@ -80,7 +76,7 @@ def build_create(order: Order, asset_delivery: AssetDelivery) -> dict[str, objec
     fields |= openai_images.moderation_field(order)
     if order.route.route_mode:
         fields["route_mode"] = order.route.route_mode
-    return fields | {"async": True, "asset_delivery": asset_delivery.value}
+    return fields | {"async": True, "asset_delivery": asset_delivery}
 
 
 def in_form(fields: Mapping[str, object]) -> dict[str, object]:

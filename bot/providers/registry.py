@@ -20,6 +20,8 @@ class Access:
     upload_http: VendorHttp
     #: where the vendor is to say that a task has ended; None: nowhere
     callback_url: str | None
+    #: which host MaxAPI's result links are to name
+    asset_delivery: str
 
 
 FACTORIES: Mapping[str, Callable[[Access], Provider]] = {
@@ -29,7 +31,7 @@ FACTORIES: Mapping[str, Callable[[Access], Provider]] = {
     ),
     openai.NAME: lambda access: openai.OpenAI(access.http),
     runninghub.NAME: lambda access: runninghub.RunningHub(access.http),
-    maxapi.NAME: lambda access: maxapi.MaxApi(access.http),
+    maxapi.NAME: lambda access: maxapi.MaxApi(access.http, asset_delivery=access.asset_delivery),
     gemini.NAME: lambda access: gemini.MaxApiGemini(access.http),
 }
 
@@ -42,12 +44,14 @@ class ProviderSettings:
         base_url: without a slash at its end.
         upload_url: as base_url; None where references go to the same host.
         callback_url: None where the vendor is not to call, or never does.
+        asset_delivery: MaxAPI's "default" or "mirror".
     """
 
     key: SecretStr | None
     base_url: str
     upload_url: str | None = None
     callback_url: str | None = None
+    asset_delivery: str = "default"
 
 
 def build_providers(
@@ -64,5 +68,7 @@ def build_providers(
             upload_http = VendorHttp(
                 name, each.upload_url or each.base_url, key, connections, limits
             )
-            providers[name] = FACTORIES[name](Access(http, upload_http, each.callback_url))
+            providers[name] = FACTORIES[name](
+                Access(http, upload_http, each.callback_url, each.asset_delivery)
+            )
     return providers

@@ -1,18 +1,39 @@
 """What the routes add to the commands: qualities, masks, prices, callbacks and fresh links."""
 
-import asyncio
 import json
+from pathlib import Path
 
 import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from bot.app import SHIPPED_CATALOG
 from bot.playground.discord import Upload
-from bot.playground.faults import Call, Hold
+from bot.playground.discord.cdn import LINK_LIFE_S
+from bot.playground.faults import Call
 from bot.playground.providers import PlaygroundProviders
 from tests.support.easel import Easel, said
 from tests.support.pictures import mask, picture
 from tests.support.ports import free_port
+
+#: an operator's addition to the shipped catalog
+GEMINI = """
+[models.gemini-3-pro-image]
+summary = "Gemini's own"
+[[models.gemini-3-pro-image.routes]]
+provider = "maxapi-gemini"
+upstream = "gemini-3-pro-image"
+modes = ["generate", "edit"]
+references_max = 14
+aspect_ratios = ["auto", "1:1", "16:9"]
+qualities = []
+sends_resolution = true
+nsfw_switch = "none"
+typical_s = 30
+deadline_s = 600
+running_max = 50
+price = { 1K = "0.05", 2K = "0.05", 4K = "0.09" }
+"""
 
 
 async def without_filter(easel: Easel) -> None:
@@ -84,21 +105,58 @@ async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> Non
 
 
 async def test_links_that_have_aged_are_refreshed_before_they_are_read(easel: Easel) -> None:
-    held = Hold(until=asyncio.Event())
-    easel.providers.faults.add(Call.CREATE, held)
-    first = await easel.imagine()
-    await held.reached.wait()
-    # The second waits until the links of its references are a day and more old.
-    second = await easel.imagine(reference1=Upload("a.png", picture()))
-    await second.response()
-    held.until.set()
-    await easel.finished(first)
-    message = await easel.finished(second)
-    assert message.attachments
-    links = [f"{easel.discord.base_url}/attachments/1/2/a.png?ex=1&is=0&hm=00"]
-    easel.discord.requests.clear()
-    await easel.app.runner._making._refresher.fresh_links(links)
-    assert [request.template for request in easel.discord.requests] == ["/attachments/refresh-urls"]
+    easel.clock.advance(LINK_LIFE_S)
+    message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))
+
+    assert message.attachments, said(message)
+    assert len(easel.providers.uploads) == 1
+    refreshed = [r for r in easel.discord.requests if r.template == "/attachments/refresh-urls"]
+    assert len(refreshed) == 1
+
+
+@pytest.mark.parametrize("model", ["gpt-image-2-beta", "gemini-3-pro-image"])
+@pytest.mark.parametrize("waits", [False, True])
+async def test_an_image_inside_an_answer_is_delivered(
+    opened, tmp_path: Path, model: str, waits: bool
+) -> None:
+    """MaxAPI's OpenAI-shaped calls, and its Gemini-native ones as an operator adds them."""
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text(SHIPPED_CATALOG.read_text(encoding="utf-8") + GEMINI, encoding="utf-8")
+    async with (
+        PlaygroundProviders(latency_s=0) as vendor,
+        opened(
+            apimodels_api_key=None,
+            maxapi_key=SecretStr(vendor.api_key),
+            maxapi_base_url=vendor.maxapi_base_url,
+            catalog_file=catalog,
+        ) as easel,
+    ):
+        await without_filter(easel)
+        vendor.maxapi_habits.inline = True
+        vendor.maxapi_habits.ignores_async = waits
+        message = await easel.finished(await easel.imagine(model=model))
+
+        assert message.attachments, said(message)
+        assert "by maxapi" in said(message)
+        assert vendor.calls[Call.POLL] == (0 if waits else 1)
+        assert vendor.calls[Call.RESULT] == 0
+
+
+async def test_the_mirror_delivers_where_the_host_wants_it(opened) -> None:
+    async with (
+        PlaygroundProviders(latency_s=0) as vendor,
+        opened(
+            apimodels_api_key=None,
+            maxapi_key=SecretStr(vendor.api_key),
+            maxapi_base_url=vendor.maxapi_base_url,
+            maxapi_asset_delivery="mirror",
+        ) as easel,
+    ):
+        await without_filter(easel)
+        message = await easel.finished(await easel.imagine())
+
+        assert message.attachments, said(message)
+        assert vendor.submissions[0].body["asset_delivery"] == "mirror"
 
 
 async def test_a_signed_call_back_is_a_hint_to_poll(opened) -> None:

@@ -31,7 +31,7 @@ from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
 from bot.providers.connections import Connections
 from bot.providers.http import TimeLimits, VendorHttp
-from bot.providers.maxapi import AssetDelivery, MaxApi, build_create, parse_create, parse_poll
+from bot.providers.maxapi import MaxApi, build_create, parse_create, parse_poll
 from tests.providers.conftest import NO_RESULT
 
 SAMPLES = {
@@ -197,13 +197,13 @@ async def test_an_image_inside_the_answer_is_written_to_its_file(
 
 def test_the_documented_request_is_built(asked: OrderOf) -> None:
     body = SAMPLES["accept_flat"]["request"]["body"]
-    assert build_create(asked(), AssetDelivery.DEFAULT) == body
+    assert build_create(asked(), "default") == body
 
 
 def test_only_what_a_route_has_is_sent(asked: OrderOf, mix: Route) -> None:
     plain = replace(mix, route_mode="", qualities=())
     order = asked(route=plain, aspect_ratio="auto", quality="auto")
-    assert build_create(order, AssetDelivery.MIRROR) == {
+    assert build_create(order, "mirror") == {
         "model": "openai/gpt-image-2-beta",
         "prompt": "a glass cube on linen",
         "n": 1,
@@ -215,7 +215,7 @@ def test_only_what_a_route_has_is_sent(asked: OrderOf, mix: Route) -> None:
 
 def test_a_route_with_openais_switch_is_told_of_the_filter(asked: OrderOf, mix: Route) -> None:
     route = replace(mix, nsfw_switch=NsfwSwitch.MODERATION)
-    body = build_create(asked(route=route, nsfw_checker=False), AssetDelivery.DEFAULT)
+    body = build_create(asked(route=route, nsfw_checker=False), "default")
     assert body["moderation"] == "low"
 
 
@@ -225,7 +225,7 @@ def test_a_route_with_openais_switch_is_told_of_the_filter(asked: OrderOf, mix: 
 )
 def test_the_size_is_in_pixels(asked: OrderOf, ratio: str, resolution: str, size: str) -> None:
     order = asked(aspect_ratio=ratio, resolution=resolution)
-    assert build_create(order, AssetDelivery.DEFAULT)["size"] == size
+    assert build_create(order, "default")["size"] == size
 
 
 def nowhere(address: str) -> None:
@@ -442,7 +442,7 @@ async def test_a_seventeenth_reference_is_refused(
 async def test_links_can_name_the_mirror(
     server: PlaygroundProviders, connections: Connections, asked: OrderOf
 ) -> None:
-    provider = adapter(server, connections, asset_delivery=AssetDelivery.MIRROR)
+    provider = adapter(server, connections, asset_delivery="mirror")
     handle = await provider.submit(asked())
     assert isinstance(handle, str)
     progress = await provider.poll(handle, NO_RESULT)
