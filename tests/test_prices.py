@@ -20,6 +20,13 @@ BY_HAND = {
         "0.025 cr", "0.04 cr", "0.06 cr",
     ),
     ("gpt-image-2-quality", "apimodels/gpt-image-2-all", "high"): ("0.07 cr", "0.10 cr", "0.23 cr"),
+    # 0.586, 0.926 and 1.373 CNY, and 4.738 for the dearest, at seven to the dollar
+    ("gpt-image-2-quality", "runninghub/rhart-image-g-2-official", "auto"): (
+        "0.0838 cr", "0.1323 cr", "0.1962 cr",
+    ),
+    ("gpt-image-2-quality", "runninghub/rhart-image-g-2-official", "high"): (
+        "0.2259 cr", "0.4212 cr", "0.6769 cr",
+    ),
     # 0.211 USD for 1024x1024 and a margin; 2048x2048 has four times the pixels, 4K 7.9 times
     ("gpt-image-2-quality", "openai/gpt-image-2", "high"): ("0.24 cr", "0.94 cr", "1.85 cr"),
 }  # fmt: skip

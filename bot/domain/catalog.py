@@ -49,6 +49,8 @@ class Route:
     route_mode: str
     modes: frozenset[Mode]
     references_max: int
+    #: media types of the references that the vendor takes
+    reference_types: tuple[str, ...]
     #: whether an edit can be confined to a part
     mask: bool
     #: ratio -> resolutions it can be had in
@@ -138,6 +140,9 @@ def problem_with(route: Route, request: ImageRequest) -> str | None:
         return "cannot edit images." if request.mode is Mode.EDIT else "only edits images."
     if len(request.references) > route.references_max:
         return f"takes at most {route.references_max} references."
+    if any(each.media_type not in ("", *route.reference_types) for each in request.references):
+        names = [media_type.removeprefix("image/").upper() for media_type in route.reference_types]
+        return f"takes references as {' or '.join(names)} only."
     if request.mask is not None and not route.mask:
         return "cannot confine an edit to a mask."
     return _problem_with_size(route, request) or _problem_with_quality(route, request)

@@ -5,7 +5,13 @@ from collections.abc import Collection, Iterator, Mapping
 from bot.domain.catalog import Catalog, Model, NsfwSwitch, Rate, Route
 from bot.domain.credits import Microcredits, parse_credits
 from bot.domain.pricing import Price, TokenRates
-from bot.domain.requests import ASPECT_RATIOS, QUALITIES, RESOLUTIONS, Mode
+from bot.domain.requests import (
+    ASPECT_RATIOS,
+    QUALITIES,
+    REFERENCE_TYPES,
+    RESOLUTIONS,
+    Mode,
+)
 from bot.errors import StartupError
 
 #: what `auto` is priced as (apimodels.app docs, gpt-image-2-all)
@@ -49,6 +55,11 @@ def _parse_route(table: "_Table") -> Route:
         route_mode=route_mode,
         modes=frozenset(Mode(word) for word in table.words("modes", tuple(Mode), least=1)),
         references_max=table.number("references_max", 0, 16),
+        reference_types=(
+            table.words("reference_types", REFERENCE_TYPES, least=1)
+            if "reference_types" in table.content
+            else REFERENCE_TYPES
+        ),
         mask=table.flag("mask", default=False),
         sizes=_parse_sizes(table, {resolution for resolution, _ in price.images}),
         qualities=qualities,

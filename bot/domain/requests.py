@@ -41,6 +41,11 @@ class Reference:
     width_px: int | None = None
     height_px: int | None = None
 
+    @property
+    def media_type(self) -> str:
+        """`content_type` without its parameters; empty where there is none."""
+        return (self.content_type or "").partition(";")[0].strip().lower()
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
@@ -98,8 +103,7 @@ def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:
 
 def _check_reference(name: str, reference: Reference) -> None:
     """Refuse on what Discord says already; the bytes themselves are checked when fetched."""
-    content_type = (reference.content_type or "").partition(";")[0].strip().lower()
-    if content_type and content_type not in REFERENCE_TYPES:
+    if reference.media_type and reference.media_type not in REFERENCE_TYPES:
         raise InvalidRequest(f"{name} is not a PNG, JPEG or WebP image.")
     if reference.size_bytes > REFERENCE_BYTES_MAX:
         raise InvalidRequest(f"{name} is larger than {REFERENCE_BYTES_MAX // 1_000_000} MB.")

@@ -26,6 +26,7 @@ provider = "north"
 upstream = "painter-1"
 modes = ["generate"]
 references_max = 2
+reference_types = ["image/png", "image/jpeg"]
 aspect_ratios = ["auto", "1:1"]
 qualities = []
 sends_resolution = false
@@ -67,6 +68,7 @@ running_max = 5
 price = { 1K = "0.01" }
 """
 PHOTO = Reference("https://cdn.example/photo.png", "photo.png", 1_000)
+WEBP = replace(PHOTO, content_type="image/webp; charset=x")
 LANTERN = ImageRequest(Mode.GENERATE, "a paper lantern", "painter")
 BOTH = ("north", "south")
 
@@ -151,12 +153,13 @@ FIRST = "models.painter.routes[0]"
             "the route north/painter-1 stands there twice",
         ),
         *(
-            (route_key(key, wrong), f"{FIRST}.{key} must be")
+            (route_key(key, wrong), f"{FIRST}.{key} must ")
             for key, wrongs in {
                 "provider": (None, 5, ""),
                 "upstream": (None, ["x"]),
                 "modes": (None, "edit", ["paint"], [["edit"]]),
                 "references_max": (None, -1, 17, 2.0, True, "2"),
+                "reference_types": ("image/png", [], ["image/gif"]),
                 "aspect_ratios": (None, "1:1", ["1:1", "7:5"]),
                 "qualities": (None, ["best"]),
                 "sends_resolution": (None, 1, "yes"),
@@ -196,6 +199,7 @@ def test_a_wrong_key_is_named_in_one_sentence(
         ({"resolution": "4K"}, ["south/painter-1"], 125_000),
         ({"references": (PHOTO,) * 2}, ["north/painter-1", "south/painter-1"], 60_000),
         ({"references": (PHOTO,) * 3}, ["south/painter-1"], 70_000),
+        ({"references": (PHOTO, WEBP)}, ["south/painter-1"], 70_000),
         ({"mode": Mode.EDIT, "references": (PHOTO,)}, ["south/painter-1"], 70_000),
     ],
 )
@@ -232,6 +236,7 @@ def test_with_the_filter_on_no_route_without_a_switch_is_ever_chosen(
     [
         ({"model": "sculptor"}, "There is no such model. Choose one of painter, retoucher."),
         ({"references": (PHOTO,) * 3}, "painter takes at most 2 references."),
+        ({"references": (WEBP,)}, "painter takes references as PNG or JPEG only."),
         ({"aspect_ratio": "16:9"}, "painter cannot do 16:9; it does auto, 1:1."),
         ({"resolution": "4K"}, "painter cannot do 4K; it does 1K."),
         ({"quality": "high"}, "painter has no quality setting; leave it out."),

@@ -97,6 +97,11 @@ ROWS = (
         _too_many({"errorCode": "1003", "errorMessage": "Request rate limit exceeded"}, 200),
     ),
     Row(
+        "runninghub/rhart-image-g-2-official",
+        lambda server: server.runninghub_base_url,
+        _too_many({"errorCode": "1003", "errorMessage": "Request rate limit exceeded"}, 200),
+    ),
+    Row(
         "maxapi/openai/gpt-image-2-beta@mix",
         lambda server: server.maxapi_base_url,
         OPENAI_TOO_MANY,

@@ -22,11 +22,17 @@ MASKLESS = {
     "apimodels/gpt-image-2",
     "kie/gpt-image-2",
     "runninghub/rhart-image-g-2",
+    "runninghub/rhart-image-g-2-official",
     GEMINI_ID,
 }
 ANSWERING_AT_THE_END = {"apimodels/gpt-image-2-all", "openai/gpt-image-2"}
 #: Routes that take fewer than 16 references.
-FEWER_REFERENCES = {"apimodels/gpt-image-2": 10, "runninghub/rhart-image-g-2": 10, GEMINI_ID: 14}
+FEWER_REFERENCES = {
+    "apimodels/gpt-image-2": 10,
+    "runninghub/rhart-image-g-2": 10,
+    "runninghub/rhart-image-g-2-official": 10,
+    GEMINI_ID: 14,
+}
 
 
 def expected(row: Row, case: str) -> str:
