@@ -134,19 +134,21 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
         database = await stack.enter_async_context(open_database(settings.database_url))
         accounts = AccountStore(database, settings.allowance_ucr, settings.allowance_period)
         servers = ServerStore(database)
+        providers = await stack.enter_async_context(open_providers(settings))
+        routing = Routing(catalog, providers, settings.route_order, LatencyStore(database), clock)
+        await routing.load()
         caps = Caps(
             running_per_user_max=settings.max_jobs_per_user,
             running_per_server_max=settings.max_jobs_per_server,
             running_max=settings.max_running_jobs,
             queued_max=settings.max_queued_jobs,
             running_per_route_max={route.id: route.running_max for route in catalog.routes()},
-            typical_s={route.id: route.typical_s for route in catalog.routes()},
+            typical_s=routing.typical_s,
         )
         jobs = JobStore(database, accounts, caps, owner=secrets.token_hex(8))
         # SQLite serves one process: whoever held a lease before this start is dead.
         await jobs.free_leases()
         remove_fetched(folder)
-        providers = await stack.enter_async_context(open_providers(settings))
         fetcher = await stack.enter_async_context(
             Fetcher(allow_private_addresses=settings.allow_private_addresses)
         )
@@ -156,8 +158,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             shard_count=settings.shard_count,
             shard_ids=settings.shard_ids,
         )
-        messenger = DiscordMessenger(client, catalog, clock)
-        routing = Routing(catalog, providers, settings.route_order, LatencyStore(database), clock)
+        messenger = DiscordMessenger(client, routing.typical_s, clock)
         making = Making(jobs, providers, catalog, routing, fetcher, messenger, clock, folder)
         runner = Runner(
             jobs, accounts, making, routing, messenger, clock, folder, settings.max_running_jobs
@@ -175,7 +176,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             period=settings.allowance_period,
         ).add_to(client.tree, catalog)
         JobCommands(jobs, clock, folder).add_to(client.tree, client.presses)
-        ModelCommands(catalog, providers, routing.median_s).add_to(client.tree)
+        ModelCommands(catalog, providers, routing.typical_s).add_to(client.tree)
         client.tree.add_command(SettingsCommands(servers, clock))
         if not providers:
             log.warning("no provider is configured: set the key of one, such as APIMODELS_API_KEY")

@@ -1,7 +1,7 @@
 """The engine's Messenger on Discord's REST API alone: it needs no gateway, so any process may."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -11,8 +11,7 @@ from yarl import URL
 
 from bot.chat import buttons, render, wire
 from bot.chat.fitting import Fitted, fit
-from bot.domain.catalog import Catalog
-from bot.domain.jobs import Job, JobState, Task, TaskState
+from bot.domain.jobs import Job, JobState, Task, TaskState, latest
 from bot.domain.ports import Clock, Delivered, ImageFile
 from bot.domain.queue import QueuePlace
 from bot.errors import DeliveryError
@@ -37,11 +36,14 @@ class DiscordMessenger:
     """
     Args:
         client: logged in; need not be connected.
+        typical_s: of a route's id, the seconds that an image usually takes.
     """
 
-    def __init__(self, client: discord.Client, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self, client: discord.Client, typical_s: Callable[[str], float], clock: Clock
+    ) -> None:
         self._client = client
-        self._catalog = catalog
+        self._typical_s = typical_s
         self._clock = clock
 
     async def show_progress(
@@ -76,8 +78,7 @@ class DiscordMessenger:
         self, job: Job, tasks: Sequence[Task], now: datetime, place: QueuePlace | None = None
     ) -> tuple[discord.Embed, discord.ui.View | None]:
         """The status message as it stands now; with a button for as long as it can be cancelled."""
-        route = self._catalog.route(tasks[0].route_id)
-        typical_s = route.typical_s if route else 1
+        typical_s = self._typical_s(latest(tasks)[0].route_id)
         embed = render.status(job, tasks, now, typical_s=typical_s, place=place)
         if all(task.state is TaskState.PENDING for task in tasks):
             return embed, buttons.view(buttons.cancel(job.id))

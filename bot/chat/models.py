@@ -7,7 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.chat import wire
-from bot.domain.catalog import Catalog, Model, Route
+from bot.domain.catalog import Catalog, Model
 from bot.domain.credits import format_credits
 from bot.domain.requests import RESOLUTIONS
 
@@ -19,15 +19,15 @@ class ModelCommands:
     """
     Args:
         providers: names of those that are switched on.
-        median_s: seconds that a route usually takes, learned where it is known.
+        typical_s: of a route's id, the seconds that an image usually takes.
     """
 
     def __init__(
-        self, catalog: Catalog, providers: Collection[str], median_s: Callable[[Route], float]
+        self, catalog: Catalog, providers: Collection[str], typical_s: Callable[[str], float]
     ) -> None:
         self._catalog = catalog
         self._providers = providers
-        self._median_s = median_s
+        self._typical_s = typical_s
 
     def add_to(self, tree: app_commands.CommandTree[Any]) -> None:
         tree.add_command(
@@ -64,6 +64,6 @@ class ModelCommands:
                     else f"{resolution}: {least} to {most}"
                 )
         references = max(route.references_max for route in routes)
-        seconds = min(self._median_s(route) for route in routes)
+        seconds = min(self._typical_s(route.id) for route in routes)
         lines.append(f"Up to {references} references, usually about {seconds:.0f} s")
         return "\n".join(lines)

@@ -33,7 +33,7 @@ def status(
     tasks: Sequence[Task],
     now: datetime,
     *,
-    typical_s: int,
+    typical_s: float,
     place: QueuePlace | None = None,
 ) -> discord.Embed:
     """
@@ -57,7 +57,7 @@ def status(
         count = f" · {stored} of {len(images)} done" if len(images) > 1 else ""
         embed.add_field(
             name=f"{elapsed_s:.0f} s{count}",
-            value=f"`{bar(elapsed_s, typical_s)}` usually about {typical_s} s",
+            value=f"`{bar(elapsed_s, typical_s)}` usually about {typical_s:.0f} s",
         )
     embed.set_footer(text=f"{knobs(job.request)} · up to {format_credits(job.quote_ucr)} held")
     return embed
@@ -207,7 +207,7 @@ def knobs(request: ImageRequest) -> str:
     return " · ".join(parts)
 
 
-def bar(elapsed_s: float, typical_s: int) -> str:
+def bar(elapsed_s: float, typical_s: float) -> str:
     """Full at the typical time but for the last cell, which only the result fills."""
     fill = min(elapsed_s / typical_s, BAR_FILL_MAX)
     filled = int(fill * BAR_CELLS)

@@ -75,6 +75,6 @@ def fair_order(waiting: Sequence[Waiting], turns: Turns) -> list[Waiting]:
     return order
 
 
-def expected_wait_s(ahead: int, running_max: int, typical_s: int) -> int:
+def expected_wait_s(ahead: int, running_max: int, typical_s: float) -> int:
     """Seconds until a job with so many ahead of it begins, when all slots are busy."""
-    return (ahead // running_max + 1) * typical_s
+    return round((ahead // running_max + 1) * typical_s)

@@ -1,7 +1,7 @@
 """Which route makes an image: the order, the breakers, the rates, and what was learned of each."""
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +18,8 @@ OPEN_FOR = timedelta(seconds=60)
 OPEN_FOR_MAX = timedelta(minutes=15)
 #: our key or our money mends itself only when somebody acts
 MISCONFIGURED_FOR = timedelta(minutes=10)
+#: of a route that the operator has taken out of the catalog
+TYPICAL_S = 60.0
 
 
 @dataclass(slots=True)
@@ -110,7 +112,7 @@ class Routing:
             case RouteOrder.CHEAPEST:
                 ready.sort(key=lambda route: route.quote(request))
             case RouteOrder.FASTEST:
-                ready.sort(key=self.median_s)
+                ready.sort(key=lambda route: self.typical_s(route.id))
             case RouteOrder.LISTED:
                 pass
         return tuple(ready)
@@ -151,12 +153,13 @@ class Routing:
         self._known[route.id] = self.latency(route).observe(after_s, by_s)
         self._unsaved.add(route.id)
 
-    def median_s(self, route: Route) -> float:
-        known = self.latency(route)
-        return known.quantile_s(0.5) if known.images >= LEARNED_MIN else route.typical_s
-
-    def medians_s(self) -> Mapping[str, float]:
-        return {route.id: self.median_s(route) for route in self._catalog.routes()}
+    def typical_s(self, route_id: str) -> float:
+        """Seconds an image usually takes: the learned median, or the catalog's until then."""
+        known = self._known.get(route_id, Latency())
+        if known.images >= LEARNED_MIN:
+            return known.quantile_s(0.5)
+        route = self._catalog.route(route_id)
+        return route.typical_s if route else TYPICAL_S
 
     def _next_slot(self, route: Route, now: datetime) -> datetime:
         slot = max(now, self._not_before.get(route.provider, now))

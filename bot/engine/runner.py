@@ -106,7 +106,6 @@ class Runner:
             asyncio.create_task(_every(LEARN_EVERY_S, self._routing.save)),
         ]
         try:
-            await self._routing.load()
             await self._tidy()
             await self._tell_cancelled()
             while True:

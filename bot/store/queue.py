@@ -1,6 +1,6 @@
 """Which job is next: the queue in its fair order, held against the caps on running jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,8 +26,8 @@ class Caps:
     queued_max: int
     #: route id -> jobs under way at once
     running_per_route_max: Mapping[str, int]
-    #: route id -> seconds that an image usually takes
-    typical_s: Mapping[str, int]
+    #: of a route's id, the seconds that an image usually takes
+    typical_s: Callable[[str], float]
 
 
 async def resumable(connection: AsyncConnection, now: datetime) -> Row | None:
@@ -119,8 +119,8 @@ async def list_queue(connection: AsyncConnection, caps: Caps) -> list[tuple[Job,
 
 
 def place(caps: Caps, ahead: int, route_id: str) -> QueuePlace:
-    typical_s = caps.typical_s.get(route_id, 0)
-    return QueuePlace(ahead, expected_wait_s(ahead, caps.running_max, typical_s))
+    wait_s = expected_wait_s(ahead, caps.running_max, caps.typical_s(route_id))
+    return QueuePlace(ahead, wait_s)
 
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """What the routes add to the commands: qualities, masks, prices, callbacks and fresh links."""
 
 import json
+import math
 from pathlib import Path
 
 import aiohttp
@@ -8,10 +9,12 @@ import pytest
 from pydantic import SecretStr
 
 from bot.app import SHIPPED_CATALOG
+from bot.domain.waiting import Latency
 from bot.playground.discord import Upload
 from bot.playground.discord.cdn import LINK_LIFE_S
 from bot.playground.faults import Call
 from bot.playground.providers import PlaygroundProviders
+from bot.store.latencies import LatencyStore
 from tests.support.easel import Easel, said
 from tests.support.pictures import mask, picture
 from tests.support.ports import free_port
@@ -102,6 +105,16 @@ async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> Non
     assert "1K: 0.06 cr" in said(message)
     assert "4K: 0.06 cr to 0.23 cr" in said(message)
     assert "Up to 16 references, usually about 48 s" in said(message)
+
+
+async def test_members_are_told_how_long_a_route_has_taken_of_late(easel: Easel) -> None:
+    learned = Latency(images=50, mean=math.log(21.4), variance=0.1)
+    await LatencyStore(easel.app.database).save({"apimodels/gpt-image-2-beta": learned})
+    await easel.restart()
+    call = await easel.discord.run_command("Ada", "studio", "models")
+    assert "usually about 21 s" in said(await call.response())
+    async with easel.held(Call.CREATE) as call:
+        assert "usually about 21 s" in said(await call.response())
 
 
 async def test_links_that_have_aged_are_refreshed_before_they_are_read(easel: Easel) -> None:

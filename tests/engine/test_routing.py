@@ -166,4 +166,4 @@ async def test_what_was_learned_outlives_a_restart(
         again = Routing(catalog, ALL, RouteOrder.LISTED, store, StoppableClock(clock))
         await again.load()
         assert again.latency(route) == routing.latency(route)
-        assert again.median_s(route) == pytest.approx(21, rel=0.05)
+        assert again.typical_s(route.id) == pytest.approx(21, rel=0.05)

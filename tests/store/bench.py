@@ -115,7 +115,7 @@ def lay(
         running_max=10,
         queued_max=queued,
         running_per_route_max={ROUTE: per_route, "other/route": 100},
-        typical_s={ROUTE: 48, "other/route": 20},
+        typical_s={ROUTE: 48, "other/route": 20}.__getitem__,
     )
     return Bench(database, JobStore(database, accounts, caps, owner), accounts)
 
