@@ -16,14 +16,15 @@ from bot.chat.messenger import DiscordMessenger
 from bot.domain import ports
 from bot.providers.apimodels import ApiModels
 from bot.providers.fetch import Fetcher
+from bot.providers.maxapi import MaxApi
 from bot.store.accounts import AccountStore
 from bot.store.jobs import JobStore
 
-#: name -> the port and the class behind it
-PORTS: dict[str, tuple[type, type]] = {
+#: name -> the port and the classes behind it
+PORTS: dict[str, tuple[type, ...]] = {
     "jobs": (ports.Jobs, JobStore),
     "accounts": (ports.Accounts, AccountStore),
-    "provider": (ports.Provider, ApiModels),
+    "provider": (ports.Provider, ApiModels, MaxApi),
     "fetcher": (ports.ImageFetcher, Fetcher),
     "messenger": (ports.Messenger, DiscordMessenger),
 }
@@ -37,8 +38,6 @@ UNWATCHED = {
 #: of the ports, but never called while the bot runs
 UNREACHED = {
     "provider.check": "only `easel check` asks for it",
-    "fetcher.check": "no vendor of the matrix puts the image into its answer",
-    "jobs.fall_back": "the matrix has one route; the step is one transaction, as `failed` is",
     "messenger.fresh_links": "the links of the matrix are young, so it asks nobody",
     "messenger.fresh_links/call": "as above",
 }
@@ -65,9 +64,8 @@ def coroutines(owner: type | ModuleType) -> Iterator[str]:
 
 
 def methods(port: str) -> list[str]:
-    """The port's, and what the class behind it offers besides."""
-    protocol, behind = PORTS[port]
-    return sorted({*coroutines(protocol), *coroutines(behind)})
+    """The port's, and what the classes behind it offer besides."""
+    return sorted({name for each in PORTS[port] for name in coroutines(each)})
 
 
 def writes(port: str, method: str) -> bool:

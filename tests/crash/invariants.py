@@ -183,7 +183,7 @@ def _provider(case: Case, matrix: Matrix) -> Iterator[str]:
     """One accepted submission an image at most, and none lost whose id was committed."""
     sent = [s for s in matrix.providers.submissions if s.body.get("prompt") == case.command.prompt]
     accepted = {s.task_id for s in sent if s.task_id}
-    known = {task["provider_task_id"] for task in case.tasks if task["provider_task_id"]}
+    known = {vendors_id(task) for task in case.tasks if task["provider_task_id"]}
     unknown = [task for task in case.tasks if task["failure"] == Failure.OUTCOME_UNKNOWN]
     if len(sent) > sum(task["submits"] for task in case.tasks):
         yield f"{len(sent)} submissions, more than were begun"
@@ -194,10 +194,15 @@ def _provider(case: Case, matrix: Matrix) -> Iterator[str]:
     for task in case.tasks:
         if task["provider_task_id"] is None:
             continue
-        at_provider = matrix.providers.studio.task(task["provider_task_id"])
+        at_provider = matrix.providers.studio.task(vendors_id(task))
         assert at_provider is not None
         if isinstance(at_provider.ending, Completes) and task["state"] != "stored":
             yield f"the image of {task['provider_task_id']} is lost ({task['failure']})"
+
+
+def vendors_id(task: Any) -> str:
+    """The last part of the address, where a task is asked for by one."""
+    return str(task["provider_task_id"]).rpartition("/")[2]
 
 
 def _files(matrix: Matrix, cases: list[Case]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from PIL import Image
 
+from bot.app import SHIPPED_CATALOG
 from bot.playground import faults
 from bot.playground.discord import Call, NotOfferedError, PlaygroundDiscord, Upload
 from bot.playground.drawing import Picture
@@ -80,6 +81,10 @@ class Matrix:
         return self.folder / "victim.log"
 
     @property
+    def _catalog(self) -> Path:
+        return self.folder / "catalog.toml"
+
+    @property
     def _kill_note(self) -> Path:
         return self.folder / "killed-at"
 
@@ -98,6 +103,13 @@ class Matrix:
         await self._finish()
 
     def _arrange(self) -> None:
+        # The second route is one whose images come inside the answers to polls.
+        self.providers.maxapi_habits.inline = True
+        shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
+        # With a switch on every route, the second one is there where the filter is on.
+        self._catalog.write_text(
+            shipped.replace('nsfw_switch = "none"', 'nsfw_switch = "moderation"'), encoding="utf-8"
+        )
         for mishap in self.plan.mishaps:
             _MISHAPS[mishap](self)
 
@@ -266,6 +278,9 @@ class Matrix:
             "DATA_DIR": str(self.folder),
             "APIMODELS_API_KEY": self.providers.api_key,
             "APIMODELS_BASE_URL": self.providers.apimodels_base_url,
+            "MAXAPI_KEY": self.providers.api_key,
+            "MAXAPI_BASE_URL": self.providers.maxapi_base_url,
+            "CATALOG_FILE": str(self._catalog),
             "ALLOW_PRIVATE_ADDRESSES": "true",
             "ALLOWANCE": "100",
             "MAX_JOBS_PER_USER": "1",
@@ -299,6 +314,9 @@ _HOLDS = {
 }
 _MISHAPS: dict[Mishap, Callable[[Matrix], object]] = {
     Mishap.PROVIDER_FAILS: lambda m: m.providers.endings.append(Fails("UPSTREAM_BUSY", "busy")),
+    Mishap.PROVIDER_OVERLOADED: lambda m: m.providers.endings.append(
+        Fails("UPSTREAM_BUSY", "busy", retryable=True)
+    ),
     Mishap.PROVIDER_BUSY: lambda m: m.providers.faults.add(faults.Call.CREATE, BUSY),
     Mishap.SUBMIT_CUT_OFF: lambda m: m.providers.faults.add(
         faults.Call.CREATE, faults.Reset(after_effect=True)

@@ -37,6 +37,8 @@ class Kind(StrEnum):
 
 class Mishap(StrEnum):
     PROVIDER_FAILS = auto()
+    #: so that the next route takes the image on
+    PROVIDER_OVERLOADED = auto()
     PROVIDER_BUSY = auto()
     SUBMIT_CUT_OFF = auto()
     POLL_FAILS = auto()
@@ -103,6 +105,8 @@ NEEDS: dict[str, Kind | Mishap] = {
     "jobs.refund": Kind.UNDELIVERABLE,
     "jobs.failed": Kind.MODERATED,
     "jobs.not_accepted": Mishap.PROVIDER_BUSY,
+    "jobs.fall_back": Mishap.PROVIDER_OVERLOADED,
+    "fetcher.check": Mishap.PROVIDER_OVERLOADED,
     "provider.upload": Kind.EDIT,
     "wire.tell": Kind.REFUSED,
     "wire.tell_instead": Kind.REFUSED,
@@ -116,7 +120,8 @@ RESUMED = [
     if boundary.partition(":")[2].partition(".")[2]
     in {
         *("claim", "free_leases", "job", "tasks", "begin_submit", "submitted", "stored"),
-        *("failed", "finish", "submit", "poll", "fetch", "deliver", "deliver/call"),
+        *("failed", "fall_back", "finish", "submit", "poll", "fetch", "check"),
+        *("deliver", "deliver/call"),
         *("rename", "unlink"),
     }
 ]

@@ -14,7 +14,7 @@ from tests.crash import boundaries
 from tests.crash.boundaries import PORTS, all_boundaries, coroutines, methods
 from tests.crash.invariants import check
 from tests.crash.matrix import Matrix, open_matrix
-from tests.crash.plan import CHAINS, Command, Kind, Life, Plan
+from tests.crash.plan import CHAINS, NEEDS, Command, Kind, Life, Mishap, Plan
 
 TWO = (
     Command(Kind.SEVERAL, "Ada", "studio", "two lanterns", count=2),
@@ -34,7 +34,9 @@ async def opened(tmp_path: Path, schema: Path) -> AsyncIterator[Callable]:
 
 
 def planned(*lives: Life) -> Plan:
-    return Plan(seed=0, kill_at=lives[0].kill_at, lives=lives, latency_s=0.1)
+    needed = NEEDS.get(lives[0].kill_at.partition(":")[2])
+    mishaps = (needed,) if isinstance(needed, Mishap) else ()
+    return Plan(seed=0, kill_at=lives[0].kill_at, lives=lives, mishaps=mishaps, latency_s=0.1)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,8 @@ def planned(*lives: Life) -> Plan:
         ("before:provider.submit", TWO),
         ("during:provider.submit", TWO),
         ("after:provider.submit", TWO),
+        ("commit:jobs.fall_back", TWO),
+        ("after:fetcher.check", TWO),
         ("after:jobs.submitted", TWO),
         ("after:file.rename", ONE),
         ("commit:jobs.stored", TWO),
@@ -126,7 +130,7 @@ def test_every_method_of_the_ports_is_a_boundary() -> None:
         for name, value in vars(ports).items()
         if getattr(value, "_is_protocol", False) and value.__module__ == ports.__name__
     }
-    watched = {protocol.__name__: port for port, (protocol, _) in PORTS.items()}
+    watched = {protocol.__name__: port for port, (protocol, *_) in PORTS.items()}
     assert set(defined) == set(watched) | set(boundaries.UNWATCHED)
 
     found = set(all_boundaries())
@@ -145,6 +149,6 @@ def test_every_transaction_of_a_job_is_a_boundary() -> None:
     """Those that change something have one inside, just before the commit."""
     commits = {name for name in all_boundaries() if name.startswith("commit:jobs.")}
     steps = {"accept", "hand_over", "claim", "begin_submit", "submitted", "not_accepted"}
-    steps |= {"stored", "failed", "finish", "refund", "cancel", "renew_leases"}
+    steps |= {"stored", "failed", "fall_back", "finish", "refund", "cancel", "renew_leases"}
     assert {f"commit:jobs.{step}" for step in steps} <= commits
     assert len(commits) < len(methods("jobs"))

@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import wraps
+from itertools import product
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,9 @@ inside: ContextVar[str] = ContextVar("inside", default="")
 
 def wrap_all(reaper: Reaper) -> None:
     """Only in this process, and only names that are there: a change of the bot's shows here."""
-    for port, (_, behind) in boundaries.PORTS.items():
-        for method in boundaries.methods(port):
-            wrap(behind, method, f"{port}.{method}", reaper)
+    for port, (_, *behind) in boundaries.PORTS.items():
+        for each, method in product(behind, boundaries.methods(port)):
+            wrap(each, method, f"{port}.{method}", reaper)
     for name in boundaries.wire_functions():
         if name != "call":
             wrap(wire, name, f"wire.{name}", reaper)
