@@ -9,6 +9,7 @@ a read, or an upload that nothing refers to yet, may simply be repeated (Provide
 import asyncio
 import io
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +48,8 @@ log = logging.getLogger(__name__)
 SYNC_ANSWER_S = 300.0
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
+#: Its page names it; its bare answer is "error code: 1010".
+CLOUDFLARE = re.compile(rb"(?i)cloudflare|^error code: 1\d{3}")
 CONTENT_TYPES = {
     ImageFormat.PNG: "image/png",
     ImageFormat.JPEG: "image/jpeg",
@@ -124,7 +127,10 @@ class VendorHttp:
 
     def own_address(self, address: str) -> str | None:
         """
-        An address that the vendor named, made whole; None if it is not on the vendor's own host.
+        An address that the vendor named, made whole.
+
+        None if it is not on the vendor's own host, or has a name and password, which would go
+        before our key.
 
         Args:
             address: whole, or a path from the host's root.
@@ -132,7 +138,8 @@ class VendorHttp:
         base = URL(self._base_url)
         try:
             whole = base.join(URL(address))
-            return str(whole) if whole.origin() == base.origin() else None
+            ours = whole.origin() == base.origin() and not (whole.user or whole.password)
+            return str(whole) if ours else None
         except ValueError:
             return None
 
@@ -150,22 +157,13 @@ class VendorHttp:
             raise ProviderContractBroken(self.provider, "named an address on another host")
         return await self._get(whole, None, result_path)
 
-    async def submit(
-        self,
-        path: str,
-        body: Mapping[str, object],
-        *,
-        headers: Mapping[str, str] | None = None,
-    ) -> Reply:
+    async def submit(self, path: str, body: Mapping[str, object]) -> Reply:
         """POST what must not be sent twice."""
-        return await self._send(
-            "POST",
-            self._base_url + path,
-            Stake.SUBMIT,
-            answer_s=self.limits.answer_s,
-            data=encoded(body),
-            headers=headers,
-        )
+        return await self._post(path, body, Stake.SUBMIT)
+
+    async def query(self, path: str, body: Mapping[str, object]) -> Reply:
+        """POST what only asks, so that it may be sent again."""
+        return await self._post(path, body, Stake.REPEATABLE)
 
     async def order(
         self,
@@ -259,6 +257,15 @@ class VendorHttp:
             result_path=result_path,
         )
 
+    async def _post(self, path: str, body: Mapping[str, object], stake: Stake) -> Reply:
+        return await self._send(
+            "POST",
+            self._base_url + path,
+            stake,
+            answer_s=self.limits.answer_s,
+            data=encoded(body),
+        )
+
     async def _send(
         self,
         method: str,
@@ -344,7 +351,7 @@ class VendorHttp:
             return reply
         size = "more than the limit" if raw is None else f"{len(raw)} bytes"
         message = f"not a JSON object but {response.content_type}, {size}"
-        if raw and response.status == 403 and b"cloudflare" in raw.lower():
+        if raw and response.status == 403 and CLOUDFLARE.search(raw):
             message = "Cloudflare, not the vendor, refused the request; is it the User-Agent?"
         if not 200 <= response.status < 300:
             self.reject(reply, response.status, message, stake)

@@ -260,8 +260,7 @@ def handle_in(
     for place in (mapping(body, "data"), body):
         poll_url = text(place, "poll_url")
         address = own_address(poll_url) if poll_url else None
-        # A name and password in it would go before our key.
-        if address and len(address) <= TASK_ID_CHARS_MAX and "@" not in address:
+        if address and len(address) <= TASK_ID_CHARS_MAX:
             return address
         if poll_url:
             log.warning("%s named a poll_url that is not followed", provider)

@@ -15,7 +15,6 @@ from bot.errors import (
     ProviderBusy,
     ProviderContractBroken,
     ProviderMisconfigured,
-    ProviderOutcomeUnknown,
     ProviderRefused,
     ProviderUnreachable,
 )
@@ -136,13 +135,7 @@ class RunningHub:
         return "the key works; this API does not tell what is left on the account"
 
     async def _query(self, task_id: str) -> Reply:
-        try:
-            return await self._http.submit(QUERY_PATH, {"taskId": task_id})
-        except ProviderOutcomeUnknown as error:
-            # It is a POST, but it only asks.
-            raise ProviderUnreachable(
-                NAME, "did not answer a query", status=error.status
-            ) from error
+        return await self._http.query(QUERY_PATH, {"taskId": task_id})
 
     def _check(self, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
         """

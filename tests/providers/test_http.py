@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -194,11 +195,14 @@ async def test_a_redirect_is_not_followed_with_the_key(
     assert server.calls[Call.MODELS] == 0
 
 
+@pytest.mark.parametrize(
+    "page", [b"<html>error code: 1010 | Cloudflare</html>", b"error code: 1010"]
+)
 async def test_a_refusal_by_cloudflare_is_told_apart(
-    vendor: VendorHttp, server: PlaygroundProviders, caplog: pytest.LogCaptureFixture
+    vendor: VendorHttp, server: PlaygroundProviders, caplog: pytest.LogCaptureFixture, page: bytes
 ) -> None:
-    page = Respond(403, b"<html>error code: 1010 | Cloudflare</html>", "text/html")
-    server.faults.add(Call.CREATE, page)
+    wall = Respond(403, page, "text/html")
+    server.faults.add(Call.CREATE, wall)
     assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderMisconfigured
     assert "Cloudflare, not the vendor, refused the request" in caplog.text
 
@@ -251,7 +255,7 @@ def test_milliseconds_win_where_a_vendor_says_both(ms: str | None, wait_s: float
 
 
 async def test_a_vendors_own_headers_are_sent_but_never_in_place_of_ours(
-    connections: Connections,
+    connections: Connections, tmp_path: Path
 ) -> None:
     seen: list[Mapping[str, str]] = []
 
@@ -266,7 +270,7 @@ async def test_a_vendors_own_headers_are_sent_but_never_in_place_of_ours(
         root = str(own.make_url("")).rstrip("/")
         vendor = VendorHttp("apimodels", root, SecretStr("sk_ours"), connections)
         asked = {"X-Mode": "mix", "Authorization": "other"}
-        await vendor.submit("/tasks", {}, headers=asked)
+        await vendor.order("/tasks", json={}, headers=asked, result_path=tmp_path / "result")
     assert [seen[0][name] for name in ("X-Mode", "Authorization")] == ["mix", "Bearer sk_ours"]
 
 

@@ -299,9 +299,13 @@ async def test_an_address_that_the_vendor_names_is_asked(
         "ftp://127.0.0.1/models",
         "http://[",
         "http://user@elsewhere.example/",
+        "{with_password}/openai/v1/models",
     ],
 )
-async def test_another_host_never_sees_the_key(vendor: VendorHttp, address: str) -> None:
+async def test_another_host_never_sees_the_key(
+    vendor: VendorHttp, server: PlaygroundProviders, address: str
+) -> None:
+    address = address.format(with_password=server.root_url.replace("//", "//user:word@"))
     assert vendor.own_address(address) is None
     with pytest.raises(ProviderContractBroken):
         await vendor.get_at(address)
