@@ -111,6 +111,9 @@ class DiscordMessenger:
             CallFailed: the files are too large.
             DeliveryError: it could be posted nowhere.
         """
+        if job.message_id is None:
+            # Should we die after this edit, its mark is all that the message is known by.
+            _mark(embed, job)
         if self._token_lives(job):
             try:
                 message = await wire.call(lambda: self._edit(job, embed, open_files(job, fitted)))
@@ -150,7 +153,7 @@ class DiscordMessenger:
         """
         channel = self._client.get_partial_messageable(job.channel_id)
         embed.set_author(name="Asked for a while ago")
-        embed.set_footer(text=_marked(embed.footer.text or "", job))
+        _mark(embed, job)
         before = await self._posted_before(job)
         if before is not None:
             return Delivered(before, fitted.reduced)
@@ -175,15 +178,16 @@ class DiscordMessenger:
 
     async def _posted_before(self, job: Job) -> int | None:
         """
-        The job's message in the channel, where a process posted it and died, or was not answered,
-        longer ago than Discord remembers a nonce. None also if the history cannot be read.
+        The job's result in the channel, where a process posted it, or edited it into an answer
+        whose message it did not know, and died or was not answered, longer ago than Discord
+        remembers a nonce. None also if the history cannot be read.
         """
         channel = self._client.get_partial_messageable(job.channel_id)
 
         async def look() -> int | None:
             async for message in channel.history(after=job.created_at, limit=HISTORY_MESSAGES_MAX):
                 for embed in message.embeds:
-                    if (embed.footer.text or "").endswith(_mark(job)):
+                    if (embed.footer.text or "").endswith(_name(job)):
                         return message.id
             return None
 
@@ -240,12 +244,14 @@ def _is_aged(link: str, now: datetime) -> bool:
         return False
 
 
-def _mark(job: Job) -> str:
+def _name(job: Job) -> str:
     return f"job {job.id}"
 
 
-def _marked(footer: str, job: Job) -> str:
-    return f"{footer} · {_mark(job)}" if footer else _mark(job)
+def _mark(embed: discord.Embed, job: Job) -> None:
+    """Let the job be found by its message; marking it again changes nothing."""
+    footer = (embed.footer.text or "").removesuffix(_name(job)).removesuffix(" · ")
+    embed.set_footer(text=f"{footer} · {_name(job)}" if footer else _name(job))
 
 
 def open_files(job: Job, fitted: Fitted) -> list[discord.File]:
