@@ -200,7 +200,8 @@ class Matrix:
         if command.private:
             options["private"] = True
         if command.kind is Kind.REFUSED:
-            options["aspect_ratio"] = "3:1"
+            # No route makes an image of 4K whose ratio is left to the model.
+            options["resolution"] = "4K"
         for number in range(1, command.references + 1):
             name = "image" if command.kind is Kind.EDIT and number == 1 else f"reference{number}"
             options[name] = Upload(f"{number}.png", picture(60 + number))
