@@ -20,6 +20,8 @@ ALT_TEXT_CHARS_MAX = 1_024
 #: characters of a prompt in a line of /history
 HISTORY_PROMPT_CHARS = 60
 BAR_CELLS = 12
+#: seconds; a job that was begun and is not sent by then waits for its route's turn
+SENT_WITHIN_S = 3.0
 #: of the bar, at most, while the provider still works: only the result fills it
 BAR_FILL_MAX = 0.95
 
@@ -46,13 +48,14 @@ def status(
     if job.state is JobState.CANCELLED:
         return cancelled(job)
     embed = discord.Embed(colour=WORKING, description=quote_prompt(job.request))
-    if job.state is JobState.QUEUED:
+    images = latest(tasks)
+    elapsed_s = max(0.0, (now - (job.started_at or now)).total_seconds())
+    unsent = all(task.state is TaskState.PENDING for task in images)
+    if job.state is JobState.QUEUED or (unsent and elapsed_s > SENT_WITHIN_S):
         embed.title = "Queued"
         embed.add_field(name="Place in the queue", value=queue_place(place))
     else:
-        elapsed_s = max(0.0, (now - (job.started_at or now)).total_seconds())
         embed.title = "Editing" if job.request.mode is Mode.EDIT else "Drawing"
-        images = latest(tasks)
         stored = sum(task.state is TaskState.STORED for task in images)
         count = f" · {stored} of {len(images)} done" if len(images) > 1 else ""
         embed.add_field(

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from bot.app import SHIPPED_CATALOG
+from bot.chat.render import SENT_WITHIN_S
 from bot.engine.runner import PROGRESS_EVERY_S, Runner
-from bot.playground.discord import Message
+from bot.playground.discord import Message, Upload
 from bot.playground.faults import Call as ProviderCall
 from bot.playground.faults import Hold
 from tests.support.easel import Easel, said
-from tests.support.pictures import noise
+from tests.support.pictures import noise, picture
 
 PICTURE = noise()
 PLENTY = "10.00"
@@ -102,6 +103,19 @@ async def test_the_place_in_the_queue_is_shown_and_kept_up_to_date(opened) -> No
         go_on.set()
         for call in (second, third):
             assert (await easel.finished(call)).attachments
+
+
+async def test_a_job_that_waits_for_its_route_is_shown_as_queued(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(easel.app.runner, "_progress_every_s", 0.02)
+    reference = Upload("a.png", picture())
+    async with easel.held(ProviderCall.UPLOAD, reference1=reference) as call:
+        easel.clock.advance(SENT_WITHIN_S + 1)
+        message = await call.until(lambda message: "Queued" in said(message))
+        assert "next in line" in said(message)
+        assert message.components
+    assert (await easel.finished(call)).attachments
 
 
 async def test_a_full_queue_refuses_until_somebody_has_left_it(opened) -> None:
