@@ -68,12 +68,14 @@ async def test_nothing_is_lost_when_killed(
 
 
 @pytest.mark.parametrize("chain", CHAINS[:3], ids=lambda chain: chain[0][0])
+@pytest.mark.parametrize("defers", [False, True])
 async def test_nothing_is_lost_or_told_twice_when_killed_again_much_later(
-    opened: Callable, chain: Sequence[tuple[str, float]]
+    opened: Callable, chain: Sequence[tuple[str, float]], defers: bool
 ) -> None:
     (first, downtime_s), *others = chain
     lives = [Life((), kill_at, downtime_s=later_s) for kill_at, later_s in others]
-    matrix = await opened(planned(Life(ONE, first, downtime_s=downtime_s), *lives))
+    plan = planned(Life(ONE, first, downtime_s=downtime_s), *lives)
+    matrix = await opened(dataclasses.replace(plan, defers=defers))
     await matrix.run()
 
     assert matrix.kills == [kill_at for kill_at, _ in chain]
