@@ -1,9 +1,10 @@
 """Accept a request: check it, quote it, and hold and insert the job in one transaction."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.domain.catalog import Route
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState, Reply, Task, TaskState
 from bot.domain.policy import Place, nsfw_rule
@@ -11,6 +12,7 @@ from bot.domain.ports import Clock, Jobs, Servers
 from bot.domain.queue import QueuePlace
 from bot.domain.requests import ImageRequest, check_request
 from bot.engine.routing import Routing
+from bot.errors import InsufficientCredits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +41,45 @@ class Acceptance:
         check_request(request)
         rule = nsfw_rule(await self._servers.nsfw_mode(place.server_id), place)
         routes = self._routing.candidates(request, nsfw_checker=rule.nsfw_checker)
-        # Whichever of them makes an image in the end, it is covered.
-        dearest = max(route.quote(request) for route in routes)
         now = self._clock.now()
-        job = Job(
+        draft = Job(
             id=_job_id(now),
             server_id=place.server_id,
             channel_id=place.channel_id,
             user_id=user_id,
             request=request,
             state=JobState.QUEUED,
-            quote_ucr=Microcredits(dearest * request.count),
+            quote_ucr=Microcredits(0),
             cost_ucr=None,
             nsfw_checker=rule.nsfw_checker,
             spoiler=rule.spoiler,
             reply=reply,
             created_at=now,
         )
-        tasks = tuple(
-            Task(
-                id=f"{job.id}-{index}",
-                job_id=job.id,
-                image_index=index,
-                route_id=routes[0].id,
-                price_ucr=routes[0].quote(request),
-                state=TaskState.PENDING,
-            )
-            for index in range(request.count)
-        )
-        in_queue = await self._jobs.accept(job, tasks)
-        return Accepted(job, tasks, in_queue)
+        quotes = sorted({route.quote(request) for route in routes}, reverse=True)
+        for held in quotes:
+            # Whichever of the routes makes an image in the end, it is covered. Those that are too
+            # dear for the account are not among them.
+            first = next(route for route in routes if route.quote(request) <= held)
+            job = replace(draft, quote_ucr=Microcredits(held * request.count))
+            tasks = tuple(_task(job, index, first) for index in range(request.count))
+            try:
+                return Accepted(job, tasks, await self._jobs.accept(job, tasks))
+            except InsufficientCredits:
+                if held == quotes[-1]:
+                    raise
+        raise AssertionError("there is at least one route")
+
+
+def _task(job: Job, index: int, route: Route) -> Task:
+    return Task(
+        id=f"{job.id}-{index}",
+        job_id=job.id,
+        image_index=index,
+        route_id=route.id,
+        price_ucr=route.quote(job.request),
+        state=TaskState.PENDING,
+    )
 
 
 def _job_id(now: datetime) -> str:

@@ -121,6 +121,21 @@ async def test_the_first_route_dies_in_a_burst_of_fifty(
         assert (100 - first.studio.balance_usd) * 1_000_000 == by_first * 60_000
 
 
+async def test_a_route_too_dear_for_the_account_leaves_the_cheaper_ones(
+    opened, second: PlaygroundProviders
+) -> None:
+    async with opened(**kie(second, allowance="0.10")) as easel:
+        message = await easel.finished(await easel.imagine(count=2))
+        assert "by kie" in said(message)
+        assert "Cost: 0.06 cr" in said(message)
+        [hold] = await easel.entries(EntryKind.HOLD)
+        assert hold.allowance_ucr == -60_000
+
+        refused = await (await easel.imagine(count=2)).response()
+        assert "This needs 0.06 cr, and you have 0.04 cr left" in said(refused)
+        assert len(await easel.entries(EntryKind.HOLD)) == 1
+
+
 async def test_a_bad_key_is_passed_over_at_once(opened, second: PlaygroundProviders) -> None:
     async with opened(**kie(second, apimodels_api_key=SecretStr("wrong"))) as easel:
         for _ in range(3):
