@@ -1,6 +1,6 @@
 """`easel check`: would the bot run? It asks Discord and the providers, and spends nothing."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -8,6 +8,7 @@ import discord
 
 from bot.app import load_catalog, make_folder, open_providers
 from bot.chat import wire
+from bot.domain.catalog import Route
 from bot.domain.ports import Provider
 from bot.errors import BotError, StartupError
 from bot.settings import Settings
@@ -23,11 +24,12 @@ async def check(settings: Settings) -> int:
     """
     async with AsyncExitStack() as stack:
         providers = await stack.enter_async_context(open_providers(settings))
+        routes: list[Route] = []
         parts = {
-            "catalog": _catalog(settings),
+            "catalog": _catalog(settings, routes),
             "database": _database(settings),
             "discord": _discord(settings),
-            **{name: _provider(provider) for name, provider in providers.items()},
+            **{name: _provider(each, routes) for name, each in providers.items()},
         }
         works = [await _line(name, part) for name, part in parts.items()]
         if not providers:
@@ -39,14 +41,17 @@ async def _line(name: str, part: Awaitable[str]) -> bool:
     try:
         found = await part
     except BotError as error:
-        print(f"✗ {name}: {error}")
+        # A provider's error begins with its name.
+        print(f"✗ {name}: {str(error).removeprefix(f'{name}: ')}")
         return False
     print(f"✓ {name}: {found}")
     return True
 
 
-async def _catalog(settings: Settings) -> str:
+async def _catalog(settings: Settings, routes: list[Route]) -> str:
+    """Its routes are added to those given."""
     catalog = load_catalog(settings)
+    routes.extend(catalog.routes())
     return ", ".join(catalog.models)
 
 
@@ -71,8 +76,9 @@ async def _discord(settings: Settings) -> str:
         return f"logged in as {client.user}"
 
 
-async def _provider(provider: Provider) -> str:
-    return await provider.check()
+async def _provider(provider: Provider, routes: Sequence[Route]) -> str:
+    upstreams = {route.upstream for route in routes if route.provider == provider.name}
+    return await provider.check(upstreams)
 
 
 async def _no_provider() -> str:

@@ -6,12 +6,14 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+from bot.app import SHIPPED_CATALOG
 from bot.cli import main
 from bot.playground.discord import PlaygroundDiscord
 from bot.playground.faults import Call, Hold
@@ -275,3 +277,22 @@ async def test_check_says_what_would_not_work(tmp_path: Path, environment: dict[
     assert "✗ discord: DISCORD_TOKEN is not accepted." in ended.out
     assert "✗ apimodels:" in ended.out
     assert "Traceback" not in ended.err
+
+
+async def test_check_sees_an_empty_account_and_a_model_that_is_not_offered(
+    tmp_path: Path, environment: dict[str, str], providers: PlaygroundProviders
+) -> None:
+    providers.studio.balance_usd = Decimal(0)
+    catalog = tmp_path / "catalog.toml"
+    shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
+    catalog.write_text(shipped.replace('upstream = "gpt-image-2"\n', 'upstream = "gpt-9"\n'))
+    openai = {
+        "OPENAI_API_KEY": providers.api_key,
+        "OPENAI_BASE_URL": providers.openai_base_url,
+        "CATALOG_FILE": str(catalog),
+    }
+    ended = await easel(tmp_path, "check", **environment | openai)
+
+    assert ended.status == 1
+    assert "✗ apimodels: nothing is left on the account" in ended.out
+    assert "✗ openai: the key may not use gpt-9" in ended.out

@@ -136,8 +136,15 @@ class Provider(Protocol):
         """
         ...
 
-    async def check(self) -> str:
-        """One line for `easel check`: what is left on our account, or that the key works."""
+    async def check(self, upstreams: Collection[str] = ()) -> str:
+        """
+        One line for `easel check`: what is left on our account, or that the key works.
+
+        Args:
+            upstreams: the vendor's names of the models that the catalog has.
+        Raises:
+            ProviderMisconfigured: also where the account is empty, or a model is not offered.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ apimodels-skill; read 2026-11.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -81,10 +81,13 @@ class ApiModels:
             log.info("API Models finished %s and names %s credits", provider_task_id, named)
         return progress
 
-    async def check(self) -> str:
+    async def check(self, upstreams: Collection[str] = ()) -> str:
         reply = await self._http.get("/balance")
         self._check(reply, Stake.REPEATABLE)
-        return f"{format_credits(parse_balance(reply.body))} on the account"
+        balance_ucr = parse_balance(reply.body)
+        if balance_ucr <= 0:
+            raise ProviderMisconfigured(NAME, "nothing is left on the account")
+        return f"{format_credits(balance_ucr)} on the account"
 
     async def _order(self, order: Order) -> Reply:
         fields = build_order(order)

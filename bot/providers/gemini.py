@@ -7,7 +7,7 @@ docs (endpoint, headers, operations); read 2026-11. What an operation answers is
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bot.domain.catalog import Route
@@ -69,7 +69,7 @@ class MaxApiGemini:
         reply = await replies.ask(self._http, provider_task_id, result_path)
         return replies.check_poll(self._http, reply) or parse_operation(reply.body)
 
-    async def check(self) -> str:
+    async def check(self, upstreams: Collection[str] = ()) -> str:
         return await replies.check_key(self._http)
 
 

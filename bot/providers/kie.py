@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -110,10 +110,13 @@ class Kie:
         self._check(reply, Stake.REPEATABLE)
         return parse_record(reply.body)
 
-    async def check(self) -> str:
+    async def check(self, upstreams: Collection[str] = ()) -> str:
         reply = await self._http.get(CREDIT_PATH)
         self._check(reply, Stake.REPEATABLE)
-        return f"{parse_credit(reply.body).normalize():,f} kie.ai credits on the account"
+        credit = parse_credit(reply.body)
+        if credit <= 0:
+            raise ProviderMisconfigured(NAME, "nothing is left on the account")
+        return f"{credit.normalize():,f} kie.ai credits on the account"
 
     def _check(self, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
         """

@@ -5,7 +5,7 @@ Source: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11. What 
 answers is not documented; see maxapi_replies for what is taken.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from bot.domain.catalog import Route
@@ -62,7 +62,7 @@ class MaxApi:
         reply = await replies.ask(self._http, provider_task_id, result_path)
         return replies.check_poll(self._http, reply) or parse_poll(reply.body)
 
-    async def check(self) -> str:
+    async def check(self, upstreams: Collection[str] = ()) -> str:
         return await replies.check_key(self._http)
 
 

@@ -4,12 +4,13 @@ The OpenAI Images API, or any that is compatible with it, behind the Provider po
 Source: as in openai_images; it answers when the image is done, so there are no tasks to poll.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bot.domain.catalog import Route
 from bot.domain.ports import Finished, ImageFile, Order, Progress
-from bot.errors import ProviderContractBroken
+from bot.errors import ProviderContractBroken, ProviderMisconfigured
+from bot.providers import fields
 from bot.providers.http import Stake, VendorHttp
 from bot.providers.openai_images import (
     EDITS_PATH,
@@ -50,10 +51,13 @@ class OpenAI:
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         raise AssertionError("OpenAI answers when the image is done")
 
-    async def check(self) -> str:
+    async def check(self, upstreams: Collection[str] = ()) -> str:
         reply = await self._http.get("/models")
         check_reply(self._http, reply, Stake.REPEATABLE)
-        return f"the key works, {count_models(reply.body)} models"
+        models = parse_models(reply.body)
+        if missing := sorted(set(upstreams) - models):
+            raise ProviderMisconfigured(NAME, f"the key may not use {', '.join(missing)}")
+        return f"the key works, {len(models)} models"
 
 
 def build_edit(order: Order) -> dict[str, object]:
@@ -70,9 +74,9 @@ def build_generation(order: Order) -> dict[str, object]:
     return {"size": "auto"} | build_fields(order) | moderation_field(order)
 
 
-def count_models(body: Mapping[str, object]) -> int:
-    """Entries of `data`, the models that the key may use. Raises ProviderContractBroken."""
+def parse_models(body: Mapping[str, object]) -> set[str]:
+    """Ids in `data`, the models that the key may use. Raises ProviderContractBroken."""
     models = body.get("data")
     if not isinstance(models, list):
         raise ProviderContractBroken(NAME, "named no models")
-    return len(models)
+    return {fields.text(model, "id") for model in models if isinstance(model, dict)}

@@ -5,7 +5,7 @@ Source: HM-RunningHub/ComfyUI_RH_OpenAPI, the vendor's client and model registry
 RunningHub API docs, error code reference; read 2026-11.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,7 +127,7 @@ class RunningHub:
             self._check(reply, Stake.REPEATABLE)
         return parse_query(reply.body)
 
-    async def check(self) -> str:
+    async def check(self, upstreams: Collection[str] = ()) -> str:
         """Asks for a task that does not exist: free, and a wrong key is told from a right one."""
         reply = await self._query(NO_TASK_ID)
         if not _knows_no_such_task(reply):
