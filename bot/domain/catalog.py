@@ -30,9 +30,9 @@ class RouteOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most so many submits in any such time."""
+    """At most so many calls in any such time."""
 
-    submits: int
+    calls: int
     seconds: int
 
 
@@ -65,10 +65,12 @@ class Route:
     typical_s: int
     #: seconds after the submit; an unfinished task is given up then
     deadline_s: int
-    #: jobs under way at once; further ones wait
+    #: images under way at once; further ones wait
     running_max: int
-    #: None: the vendor names no limit
+    #: of submits; None: the vendor names no limit
     rate: Rate | None
+    #: of polls; None: the vendor names no limit
+    poll_rate: Rate | None
 
     def quote(self, request: ImageRequest) -> Microcredits:
         """What is held for one image of the request."""

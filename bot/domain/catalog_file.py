@@ -71,7 +71,8 @@ def _parse_route(table: "_Table") -> Route:
         typical_s=table.number("typical_s", 1, 3_600),
         deadline_s=table.number("deadline_s", 1, 86_400),
         running_max=table.number("running_max", 1, 10_000),
-        rate=_parse_rate(table),
+        rate=_parse_rate(table, "rate", "submits"),
+        poll_rate=_parse_rate(table, "poll_rate", "polls"),
     )
 
 
@@ -129,11 +130,11 @@ def _parse_rates(table: "_Table") -> TokenRates:
     )
 
 
-def _parse_rate(route: "_Table") -> Rate | None:
-    if "rate" not in route.content:
+def _parse_rate(route: "_Table", key: str, calls: str) -> Rate | None:
+    if key not in route.content:
         return None
-    rate = route.table("rate")
-    return Rate(rate.number("submits", 1, 100_000), rate.number("seconds", 1, 86_400))
+    rate = route.table(key)
+    return Rate(rate.number(calls, 1, 100_000), rate.number("seconds", 1, 86_400))
 
 
 class _Table:

@@ -62,6 +62,8 @@ class Latency:
 
     def hazard(self, elapsed_s: float) -> float:
         """Of the images not done by then, the share that is done within the next second."""
+        # The wall clock may have been set back since the submit.
+        elapsed_s = max(elapsed_s, STEP_S)
         z = (math.log(elapsed_s) - self.mean) / self.spread
         density = _NORMAL.pdf(z) / (elapsed_s * self.spread)
         # Far out both go to zero, and their quotient to that of the tail's own approximation.

@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.domain import pricing, waiting
@@ -24,7 +24,7 @@ from bot.domain.ports import (
     Provider,
 )
 from bot.engine.images import FETCHED
-from bot.engine.references import Ended, References, fetch, retry_wait_s
+from bot.engine.references import Ended, Given, References, retry_wait_s
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
 from bot.errors import (
@@ -44,10 +44,18 @@ log = logging.getLogger(__name__)
 POLL_SPREAD = 0.05
 #: polls of one task; its deadline comes first
 POLLS_MAX = 10_000
-#: a task is sent at most so often, and only again when it was surely not accepted
+#: tries to send a task, each further one only when it was surely not accepted
 SUBMITS_MAX = 3
 #: a wish to wait, not a fault
 TOO_MANY_REQUESTS = 429
+#: how often a vendor may say so to one task, with waits from 5 s to a minute or what it asks for
+LIMITS_MAX = 12
+#: seconds; what has to wait for longer goes to another route where there is one
+PATIENCE_S = 60.0
+#: polls that fail after a task's deadline, before it is given up unheard
+OVERDUE_POLLS_MAX = 20
+#: seconds between two tries to fetch a result
+RESULT_WAITS_S = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0, 60.0)
 #: some vendors say "finished" a little before the links are there
 EMPTY_POLLS_MAX = 4
 #: a 4K PNG of the noisiest kind stays below
@@ -157,18 +165,21 @@ class Making:
         if task.state is TaskState.SUBMITTING:
             # A process died between sending and hearing the answer.
             raise Ended(Failure.OUTCOME_UNKNOWN)
-        finished = None
-        if task.state is TaskState.PENDING:
-            if not self._routing.lets_through(way.route):
+        if task.state is TaskState.SUBMITTED:
+            finished = await self._wait(job, task, way, resumed=True)
+            await self._keep(job, task, way, finished)
+            return
+        async with self._routing.place(way.route):
+            self._clock.go_on()
+            if not self._routing.lets_through(way.route) and await self._next_task(job, task):
                 # The route failed others since this job was accepted.
                 raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
-            task, finished = await self._submit(job, task, way, references)
-        if finished is None:
-            finished = await self._wait(job, task, way)
-        try:
-            image = await self._store(task, finished)
-        except Ended as ended:
-            raise Ended(ended.problem.failure, task=task) from ended
+            task, at_once = await self._submit(job, task, way, references)
+            finished = at_once or await self._wait(job, task, way)
+            await self._keep(job, task, way, finished)
+
+    async def _keep(self, job: Job, task: Task, way: Way, finished: Finished) -> None:
+        image = await self._store(job, task, way, finished)
         cost = pricing.final_cost(way.route.price, task.price_ucr, finished.bill)
         await self._jobs.stored(task, image, cost, self._clock.now())
         log.info("image stored", extra=_fields(job, task, "task_stored"))
@@ -185,7 +196,7 @@ class Making:
         self, job: Job, task: Task, way: Way, references: References
     ) -> tuple[Task, Finished | None]:
         """The ending is there at once where the vendor answers only when it is done."""
-        given = await references.given_to(way.provider, way.route)
+        given = await self._give(references, way)
         order = Order(
             task_id=task.id,
             route=way.route,
@@ -200,38 +211,63 @@ class Making:
             references=given.files,
             mask=given.mask,
         )
+        faults = limits = 0
         while True:
             await self._routing.turn(way.route)
             task = await self._jobs.begin_submit(task)
+            begun_at = self._clock.now()
             try:
                 answer = await way.provider.submit(order)
             except (ProviderBusy, ProviderUnreachable) as error:
                 _log_provider(job, task, error)
-                if error.status != TOO_MANY_REQUESTS:
-                    self._routing.fault(way.route)
                 task = await self._jobs.not_accepted(task)
-                if task.submits >= SUBMITS_MAX or not self._routing.lets_through(way.route):
-                    raise Ended(Failure.PROVIDER_DOWN, task=task, elsewhere=True) from error
-                if isinstance(error, ProviderBusy) and error.retry_after_s:
-                    self._routing.busy(way.route, retry_wait_s(error))
+                wait_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
+                if error.status == TOO_MANY_REQUESTS:
+                    limits += 1
+                    self._routing.too_many(way.route, wait_s)
+                    leaves = limits >= LIMITS_MAX or (
+                        (wait_s or 0) > PATIENCE_S and await self._next_task(job, task) is not None
+                    )
                 else:
+                    faults += 1
+                    self._routing.fault(way.route)
+                    leaves = faults >= SUBMITS_MAX or not self._routing.lets_through(way.route)
+                if leaves:
+                    raise Ended(Failure.PROVIDER_DOWN, task=task, elsewhere=True) from error
+                if error.status != TOO_MANY_REQUESTS:
                     await self._clock.sleep(retry_wait_s(error))
             except ProviderError as error:
                 _log_provider(job, task, error)
                 raise self._submit_failed(way.route, task, error) from error
             else:
-                return await self._submitted(job, task, way.route, answer)
+                return await self._submitted(job, task, way.route, answer, begun_at)
+
+    async def _give(self, references: References, way: Way) -> Given:
+        try:
+            return await references.given_to(way.provider, way.route)
+        except Ended as ended:
+            if ended.problem.failure in (Failure.PROVIDER_DOWN, Failure.PROVIDER_MISCONFIGURED):
+                misconfigured = ended.problem.failure is Failure.PROVIDER_MISCONFIGURED
+                self._routing.fault(way.route, misconfigured=misconfigured)
+            raise
 
     async def _submitted(
-        self, job: Job, task: Task, route: Route, answer: str | Finished | Failed
+        self,
+        job: Job,
+        task: Task,
+        route: Route,
+        answer: str | Finished | Failed,
+        begun_at: datetime,
     ) -> tuple[Task, Finished | None]:
         log.info("task submitted", extra=_fields(job, task, "task_submitted"))
+        self._routing.accepted(route)
         match answer:
             case str():
-                self._routing.accepted(route)
                 return await self._jobs.submitted(task, answer, self._clock.now()), None
             case Finished():
-                self._routing.accepted(route)
+                took_s = (self._clock.now() - begun_at).total_seconds()
+                self._routing.observe(route, took_s, took_s)
+                self._routing.success(route)
                 return task, answer
             case Failed():
                 raise self._gave_up(route, task, answer)
@@ -240,10 +276,8 @@ class Making:
         """A submit that may have been accepted is not repeated anywhere, whatever came back."""
         match error:
             case ProviderRefused(moderation=True):
-                self._routing.accepted(route)
                 return Ended(Failure.MODERATION, task=task)
             case ProviderRefused():
-                self._routing.accepted(route)
                 return Ended(Failure.NOT_ACCEPTED, task=task, elsewhere=True)
             case ProviderMisconfigured():
                 self._routing.fault(route, misconfigured=True)
@@ -256,16 +290,25 @@ class Making:
         if failed.moderation:
             return Ended(Failure.MODERATION, task=task)
         log.warning("provider gave up: %s", failed.vendor_code, extra={"task_id": task.id})
-        self._routing.fault(route)
+        if failed.retryable:
+            # Else it may be the request's own fault.
+            self._routing.fault(route)
         return Ended(Failure.PROVIDER_FAILED, task=task, elsewhere=failed.retryable)
 
-    async def _wait(self, job: Job, task: Task, way: Way) -> Finished:
-        """Poll until the provider is finished; an unknown state, or a fault, means not yet."""
+    async def _wait(self, job: Job, task: Task, way: Way, *, resumed: bool = False) -> Finished:
+        """
+        Poll until the provider is finished; an unknown state, or a fault, means not yet.
+
+        Args:
+            resumed: submitted by a process before this one.
+        """
         assert task.provider_task_id is not None
         assert task.submitted_at is not None
         deadline = task.submitted_at + timedelta(seconds=way.route.deadline_s)
         hint = self._hints.setdefault(task.provider_task_id, asyncio.Event())
-        empty_polls, unfinished_s = 0, 0.0
+        empty_polls = overdue_polls = 0
+        # Where it is not known when the image was not done yet, there is nothing to learn.
+        unfinished_s = None if resumed else 0.0
         try:
             for poll in range(POLLS_MAX):
                 await self._pause(task, way.route, poll, hint)
@@ -273,7 +316,9 @@ class Making:
                 progress = await self._poll(job, task, way)
                 match progress:
                     case Finished() if progress.links or progress.in_answer:
-                        self._routing.observe(way.route, unfinished_s, elapsed_s)
+                        if unfinished_s is not None:
+                            self._routing.observe(way.route, unfinished_s, elapsed_s)
+                        self._routing.success(way.route)
                         return progress
                     case Finished():
                         empty_polls += 1
@@ -281,9 +326,12 @@ class Making:
                             raise Ended(Failure.RESULT_LOST, task=task)
                     case Failed():
                         raise self._gave_up(way.route, task, progress)
-                unfinished_s = elapsed_s
+                unfinished_s = elapsed_s if progress else None
                 if self._clock.now() >= deadline:
-                    break
+                    # An image that is done is not to be lost to a poll that failed.
+                    if progress or overdue_polls >= OVERDUE_POLLS_MAX:
+                        break
+                    overdue_polls += 1
         finally:
             del self._hints[task.provider_task_id]
         self._routing.fault(way.route)
@@ -298,31 +346,52 @@ class Making:
         hint.clear()
 
     async def _poll(self, job: Job, task: Task, way: Way) -> Progress | None:
-        """None: it could not be learned this time; a vendor's wish to wait is followed first."""
+        """None: it could not be learned this time."""
         assert task.provider_task_id is not None
+        await self._routing.poll_turn(way.route)
         try:
             return await way.provider.poll(task.provider_task_id, self._fetched(task))
         except ProviderError as error:
             log.warning("poll failed: %s", error, extra=_fields(job, task, "poll_failed"))
-            if isinstance(error, ProviderBusy) and error.retry_after_s:
-                await self._clock.sleep(retry_wait_s(error))
+            if isinstance(error, ProviderBusy):
+                self._routing.too_many_polls(way.route, error.retry_after_s)
             return None
 
-    async def _store(self, task: Task, finished: Finished) -> ImageFile:
+    async def _store(self, job: Job, task: Task, way: Way, finished: Finished) -> ImageFile:
         path = self._fetched(task)
         try:
             if finished.in_answer:
                 image = await self._fetcher.check(path, RESULT_LIMITS)
             else:
-                link = finished.links[0]
-                image = await fetch(self._fetcher, self._clock, link, path, RESULT_LIMITS)
+                image = await self._fetch(job, task, way, finished, path)
         except UnusableImage as error:
             log.error("result unusable: %s", error.problem, extra={"task_id": task.id})
-            raise Ended(Failure.BAD_RESULT) from error
-        except FetchFailed as error:
-            log.error("result not fetched: %s", error, extra={"task_id": task.id})
-            raise Ended(Failure.RESULT_LOST) from error
+            raise Ended(Failure.BAD_RESULT, task=task) from error
         return replace(image, path=path.rename(path.with_suffix(f".{image.format}")))
+
+    async def _fetch(
+        self, job: Job, task: Task, way: Way, finished: Finished, path: Path
+    ) -> ImageFile:
+        """
+        The image is paid, and lies with the vendor for days, so it is not given up soon. Whoever
+        has a task is asked for its links anew.
+        """
+        for wait_s in (*RESULT_WAITS_S, None):
+            try:
+                return await self._fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
+            except FetchFailed as error:
+                log.warning(
+                    "result not fetched: %s", error, extra=_fields(job, task, "not_fetched")
+                )
+                if wait_s is None:
+                    log.error("result lost", extra=_fields(job, task, "result_lost"))
+                    raise Ended(Failure.RESULT_LOST, task=task) from error
+            await self._clock.sleep(wait_s)
+            if task.provider_task_id is not None:
+                progress = await self._poll(job, task, way)
+                if isinstance(progress, Finished) and progress.links:
+                    finished = progress
+        raise AssertionError("unreachable")
 
     def _fetched(self, task: Task) -> Path:
         return self._folder / f"{task.id}{FETCHED}"

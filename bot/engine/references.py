@@ -35,9 +35,8 @@ T = TypeVar("T")
 #: tries at one link, or one upload
 TRANSFERS_MAX = 3
 TRANSFER_WAIT_S = 2.0
-#: seconds; the longest that a vendor's wish to wait is followed between two tries
+#: seconds between two tries of a call, unless the vendor asks for more
 RETRY_WAIT_S = 5.0
-RETRY_WAIT_S_MAX = 60.0
 #: references of one job that are fetched or uploaded at a time
 TRANSFERS_AT_ONCE = 4
 REFERENCE_LIMITS = ImageLimits(size_bytes_max=REFERENCE_BYTES_MAX, pixels_max=REFERENCE_PIXELS_MAX)
@@ -166,6 +165,8 @@ class References:
                     raise Ended(Failure.PROVIDER_MISCONFIGURED, elsewhere=True) from error
                 except ProviderRefused as error:
                     log.warning("upload refused: %s", error, extra={"job_id": self._job.id})
+                    if error.moderation:
+                        raise Ended(Failure.MODERATION) from error
                     raise Ended(Failure.NOT_ACCEPTED, elsewhere=True) from error
                 except ProviderError as error:
                     log.warning("upload failed: %s", error, extra={"job_id": self._job.id})
@@ -200,4 +201,4 @@ async def fetch(
 
 def retry_wait_s(error: ProviderError) -> float:
     retry_after_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
-    return min(retry_after_s or RETRY_WAIT_S, RETRY_WAIT_S_MAX)
+    return retry_after_s or RETRY_WAIT_S

@@ -1,14 +1,16 @@
 """Which route makes an image: the order, the breakers, the rates, and what was learned of each."""
 
-from collections import defaultdict, deque
-from collections.abc import Collection
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain.catalog import Catalog, Route, RouteOrder
+from bot.domain.catalog import Catalog, Rate, Route, RouteOrder
 from bot.domain.ports import Clock, Latencies
 from bot.domain.requests import ImageRequest
 from bot.domain.waiting import LEARNED_MIN, Latency
+from bot.engine.gates import Gate
 from bot.errors import Busy
 
 #: faults in a row that open a route's breaker
@@ -29,6 +31,7 @@ class Breaker:
     faults: int = 0
     open_until: datetime | None = None
     open_for: timedelta = OPEN_FOR
+    probing: bool = False
 
     def lets_through(self, now: datetime) -> bool:
         return self.open_until is None or now >= self.open_until
@@ -36,20 +39,30 @@ class Breaker:
     def probe(self, now: datetime) -> None:
         """One job goes through; the next one only if nothing was heard of it for as long again."""
         if self.open_until is not None:
-            self.open_until = now + self.open_for
+            self.open_until = max(self.open_until, now + self.open_for)
+            self.probing = True
 
     def fault(self, now: datetime, *, at_once: bool) -> None:
         self.faults += 1
         if at_once:
-            self.open_until = now + MISCONFIGURED_FOR
-        elif self.faults >= FAULTS_MAX or self.open_until is not None:
-            self.open_until = now + self.open_for
+            self._open(now + MISCONFIGURED_FOR)
+        elif self.open_until is None:
+            if self.faults >= FAULTS_MAX:
+                self._open(now + self.open_for)
+        elif self.probing:
             self.open_for = min(self.open_for * 2, OPEN_FOR_MAX)
+            self._open(now + self.open_for)
+        # Else it was under way already when the breaker opened, and says nothing new.
 
     def success(self) -> None:
         self.faults = 0
         self.open_until = None
         self.open_for = OPEN_FOR
+        self.probing = False
+
+    def _open(self, until: datetime) -> None:
+        self.open_until = until if self.open_until is None else max(self.open_until, until)
+        self.probing = False
 
 
 class Routing:
@@ -74,10 +87,17 @@ class Routing:
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)
         self._known: dict[str, Latency] = {}
         self._unsaved: set[str] = set()
-        #: provider -> when its latest submits were sent, or will be
-        self._sent: dict[str, deque[datetime]] = defaultdict(deque)
-        #: provider -> when it wants to hear from us again
-        self._not_before: dict[str, datetime] = {}
+        routes = list(catalog.routes())
+        self._places = {route.id: asyncio.Semaphore(route.running_max) for route in routes}
+        names = {route.provider for route in routes}
+        self._submits = {
+            name: Gate(_strictest(each.rate for each in routes if each.provider == name))
+            for name in names
+        }
+        self._polls = {
+            name: Gate(_strictest(each.poll_rate for each in routes if each.provider == name))
+            for name in names
+        }
 
     async def load(self) -> None:
         self._known = await self._latencies.load()
@@ -117,6 +137,10 @@ class Routing:
                 pass
         return tuple(ready)
 
+    def place(self, route: Route) -> asyncio.Semaphore:
+        """Held while an image is under way there: a route that is full is waited for."""
+        return self._places[route.id]
+
     async def turn(self, route: Route) -> None:
         """
         Wait until the route may be sent another submit, and count it.
@@ -124,26 +148,33 @@ class Routing:
         Raises:
             Stopped: the process stops.
         """
-        now = self._clock.now()
-        self._breakers[route.id].probe(now)
-        slot = self._next_slot(route, now)
-        self._sent[route.provider].append(slot)
-        if slot > now:
-            await self._clock.sleep((slot - now).total_seconds())
+        self._breakers[route.id].probe(self._clock.now())
+        await self._pass(self._submits[route.provider])
+
+    async def poll_turn(self, route: Route) -> None:
+        """The same for a poll."""
+        await self._pass(self._polls[route.provider])
 
     def lets_through(self, route: Route) -> bool:
         return self._breakers[route.id].lets_through(self._clock.now())
 
     def accepted(self, route: Route) -> None:
-        """The vendor answered as it should, be it with a refusal."""
+        """The vendor took an order; whether it makes an image is not known yet."""
+        self._submits[route.provider].open()
+
+    def success(self, route: Route) -> None:
+        """The vendor made an image."""
         self._breakers[route.id].success()
 
     def fault(self, route: Route, *, misconfigured: bool = False) -> None:
         self._breakers[route.id].fault(self._clock.now(), at_once=misconfigured)
 
-    def busy(self, route: Route, retry_after_s: float) -> None:
-        """The vendor said when to come back."""
-        self._not_before[route.provider] = self._clock.now() + timedelta(seconds=retry_after_s)
+    def too_many(self, route: Route, retry_after_s: float | None) -> None:
+        """The vendor takes no more submits for now; see Gate.close."""
+        self._submits[route.provider].close(self._clock.now(), retry_after_s)
+
+    def too_many_polls(self, route: Route, retry_after_s: float | None) -> None:
+        self._polls[route.provider].close(self._clock.now(), retry_after_s)
 
     def latency(self, route: Route) -> Latency:
         return self._known.get(route.id, Latency())
@@ -161,15 +192,17 @@ class Routing:
         route = self._catalog.route(route_id)
         return route.typical_s if route else TYPICAL_S
 
-    def _next_slot(self, route: Route, now: datetime) -> datetime:
-        slot = max(now, self._not_before.get(route.provider, now))
-        sent = self._sent[route.provider]
-        if route.rate is None:
-            sent.clear()
-            return slot
-        window = timedelta(seconds=route.rate.seconds)
-        while sent and sent[0] <= now - window:
-            sent.popleft()
-        if len(sent) >= route.rate.submits:
-            slot = max(slot, sent[-route.rate.submits] + window)
-        return slot
+    async def _pass(self, gate: Gate) -> None:
+        while True:
+            now = self._clock.now()
+            slot = gate.reserve(now)
+            if slot > now:
+                await self._clock.sleep((slot - now).total_seconds())
+            if gate.holds(slot):
+                return
+
+
+def _strictest(rates: Iterable[Rate | None]) -> Rate | None:
+    """Of the routes that share a key."""
+    named = [rate for rate in rates if rate is not None]
+    return min(named, key=lambda rate: rate.calls / rate.seconds, default=None)

@@ -23,6 +23,14 @@ class StoppableClock:
     def stop(self) -> None:
         self._stopped.set()
 
+    def go_on(self) -> None:
+        """
+        Raises:
+            Stopped: the process stops.
+        """
+        if self._stopped.is_set():
+            raise Stopped
+
     async def sleep(self, seconds: float, unless: asyncio.Event | None = None) -> None:
         """
         Args:
@@ -39,5 +47,4 @@ class StoppableClock:
         finally:
             for task in tasks:
                 task.cancel()
-        if self._stopped.is_set():
-            raise Stopped
+        self.go_on()

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.jobs import Job, JobState
+from bot.domain.jobs import OPEN_TASK_STATES, Job, JobState
 from bot.domain.queue import QueuePlace, Turns, Waiting, expected_wait_s, fair_order
 from bot.store.rows import Row, read_job
 from bot.store.schema import jobs, tasks, turns
@@ -24,7 +24,7 @@ class Caps:
     running_per_server_max: int
     running_max: int
     queued_max: int
-    #: route id -> jobs under way at once
+    #: route id -> images under way at once; a job may go a few beyond it
     running_per_route_max: Mapping[str, int]
     #: of a route's id, the seconds that an image usually takes
     typical_s: Callable[[str], float]
@@ -73,9 +73,9 @@ async def next_in_turn(connection: AsyncConnection, caps: Caps, now: datetime) -
 
 async def _full_routes(connection: AsyncConnection, caps: Caps) -> list[str]:
     rows = await connection.execute(
-        sa.select(tasks.c.route_id, sa.func.count(sa.distinct(jobs.c.id)).label("running"))
+        sa.select(tasks.c.route_id, sa.func.count().label("running"))
         .join(jobs, jobs.c.id == tasks.c.job_id)
-        .where(jobs.c.state == JobState.RUNNING)
+        .where(jobs.c.state == JobState.RUNNING, tasks.c.state.in_(OPEN_TASK_STATES))
         .group_by(tasks.c.route_id)
     )
     route_max = caps.running_per_route_max

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from bot.app import SHIPPED_CATALOG
 from bot.domain.ledger import EntryKind
+from bot.engine.routing import FAULTS_MAX, OPEN_FOR
 from bot.playground.discord import Upload
 from bot.playground.faults import Call, Hold, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails
-from tests.support.easel import said
+from tests.support.easel import Easel, said
 from tests.support.pictures import picture
 
 DOWN = Respond(503, {"code": 503, "msg": "vendor's own words"})
@@ -134,6 +137,82 @@ async def test_a_route_too_dear_for_the_account_leaves_the_cheaper_ones(
         refused = await (await easel.imagine(count=2)).response()
         assert "This needs 0.06 cr, and you have 0.04 cr left" in said(refused)
         assert len(await easel.entries(EntryKind.HOLD)) == 1
+
+
+async def test_a_route_that_takes_orders_and_makes_nothing_is_closed(
+    opened, second: PlaygroundProviders
+) -> None:
+    async with opened(**kie(second, allowance="10.00")) as easel:
+        easel.providers.endings.extend([Fails("UPSTREAM_BUSY", retryable=True)] * 20)
+        for _ in range(FAULTS_MAX + 3):
+            assert "by kie" in said(await easel.finished(await easel.imagine()))
+        assert len(easel.providers.submissions) == FAULTS_MAX
+
+
+async def test_what_is_wrong_with_requests_closes_no_route(easel: Easel) -> None:
+    easel.providers.endings.extend([Fails("INVALID_IMAGE", retryable=False)] * FAULTS_MAX)
+    for _ in range(FAULTS_MAX):
+        assert not (await easel.finished(await easel.imagine())).attachments
+    assert (await easel.finished(await easel.imagine("Cleo"))).attachments
+
+
+async def test_a_probe_lets_the_other_images_of_its_job_through(opened) -> None:
+    async with opened() as easel:
+        easel.providers.faults.add(Call.CREATE, DOWN, times=FAULTS_MAX)
+        while easel.providers.calls[Call.CREATE] < FAULTS_MAX:
+            assert not (await easel.finished(await easel.imagine())).attachments
+        easel.clock.advance(OPEN_FOR.total_seconds())
+        message = await easel.finished(await easel.imagine(count=4))
+        assert len(message.attachments) == 4
+
+
+async def test_a_reference_refused_for_its_content_goes_nowhere_else(
+    opened, second: PlaygroundProviders
+) -> None:
+    async with opened(**kie(second)) as easel:
+        refused = Respond(400, {"code": 400, "msg": "CONTENT_MODERATION: image refused"})
+        easel.providers.faults.add(Call.UPLOAD, refused)
+        message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))
+
+        assert "content" in said(message)
+        assert not second.submissions
+
+
+async def test_an_upload_that_is_refused_for_money_closes_the_route(
+    opened, second: PlaygroundProviders
+) -> None:
+    async with opened(**kie(second)) as easel:
+        poor = Respond(402, {"code": 402, "msg": "no money"})
+        easel.providers.faults.add(Call.UPLOAD, poor, times=10)
+        for _ in range(3):
+            reference = Upload("a.png", picture())
+            assert "by kie" in said(await easel.finished(await easel.imagine(reference1=reference)))
+        assert easel.providers.calls[Call.UPLOAD] == 1
+
+
+async def test_no_more_images_fail_over_than_the_next_route_takes(
+    opened, second: PlaygroundProviders, tmp_path: Path
+) -> None:
+    catalog = tmp_path / "catalog.toml"
+    shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
+    catalog.write_text(shipped.replace("running_max = 100", "running_max = 3"), encoding="utf-8")
+    more = {"catalog_file": catalog, "max_jobs_per_user": 8}
+    async with opened(**kie(second, **more)) as easel:
+        gate = Hold(asyncio.Event())
+        second.faults.add(Call.CREATE, gate, times=8)
+        easel.providers.faults.add(Call.CREATE, DOWN, times=40)
+        calls = [await easel.imagine() for _ in range(8)]
+        kies = "SELECT 1 FROM tasks WHERE route_id LIKE 'kie%' AND state = 'submitting'"
+        await easel.until(lambda: at_least(easel, 3, kies))
+        waiting = "SELECT 1 FROM tasks WHERE route_id LIKE 'kie%' AND state = 'pending'"
+        await easel.until(lambda: at_least(easel, 5, waiting))
+        assert second.calls[Call.CREATE] == 3
+        gate.until.set()
+        assert all(["by kie" in said(await easel.finished(call)) for call in calls])
+
+
+async def at_least(easel: Easel, count: int, query: str) -> bool:
+    return len(await easel.rows(query)) >= count
 
 
 async def test_a_bad_key_is_passed_over_at_once(opened, second: PlaygroundProviders) -> None:

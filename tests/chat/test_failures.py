@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from bot.domain.ledger import EntryKind
+from bot.engine.making import LIMITS_MAX, RESULT_WAITS_S
 from bot.engine.routing import MISCONFIGURED_FOR
 from bot.playground.discord import Message, Upload
 from bot.playground.faults import Call as ProviderCall
@@ -167,7 +168,7 @@ FAULTS = {
         "cannot be reached right now",
     ),
     "rate limited for good": (
-        provider_fault(ProviderCall.CREATE, envelope(429, 429), times=3),
+        provider_fault(ProviderCall.CREATE, envelope(429, 429), times=LIMITS_MAX),
         "cannot be reached right now",
     ),
     "reset after the order was sent": (
@@ -211,7 +212,9 @@ FAULTS = {
         "not a usable image",
     ),
     "result link is dead": (
-        provider_fault(ProviderCall.RESULT, Respond(404, b"", "text/plain")),
+        provider_fault(
+            ProviderCall.RESULT, Respond(404, b"", "text/plain"), times=len(RESULT_WAITS_S) + 1
+        ),
         "did not hand it over",
     ),
 }

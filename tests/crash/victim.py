@@ -28,7 +28,7 @@ import bot.app
 from bot.chat import commands, wire
 from bot.cli import main
 from bot.domain import waiting
-from bot.engine import references, runner
+from bot.engine import making, references, runner
 from bot.store.database import Database
 from tests.crash import boundaries
 
@@ -37,6 +37,7 @@ VICTIM_S_MAX = 60.0
 #: short enough that a job takes a fraction of a second beside the provider's own time
 WAITS: Mapping[Any, Mapping[str, object]] = {
     waiting: {"PRIOR_WAITS_S": (0.05,), "LEARNED_MIN": 1_000_000},
+    making: {"RESULT_WAITS_S": (0.1,) * 9},
     references: {"RETRY_WAIT_S": 0.1, "TRANSFER_WAIT_S": 0.1},
     runner: {"CLAIM_EVERY_S": 0.5, "RENEW_EVERY_S": 0.15, "DELIVERY_WAIT_S": 0.2},
     wire: {"RETRY_WAIT_S": 0.05, "LOGIN_WAIT_S": 0.2},

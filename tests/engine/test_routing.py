@@ -23,6 +23,14 @@ LANTERN = ImageRequest(Mode.GENERATE, "a lantern", "gpt-image-2-beta", aspect_ra
 ALL = ("apimodels", "kie", "maxapi")
 
 
+class Moving(InstantClock):
+    """What sleeps moves the time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        self.advance(seconds)
+
+
 class Kept:
     def __init__(self) -> None:
         self.known: dict[str, Latency] = {}
@@ -74,9 +82,10 @@ def test_faults_in_a_row_open_the_breaker_and_one_job_probes(
     route = first(routing)
     for _ in range(FAULTS_MAX - 1):
         routing.fault(route)
-    routing.accepted(route)
+    routing.success(route)
     for _ in range(FAULTS_MAX):
         assert providers(routing)[0] == "apimodels"
+        routing.accepted(route)
         routing.fault(route)
     assert providers(routing) == ["kie", "maxapi"]
 
@@ -90,7 +99,24 @@ def test_faults_in_a_row_open_the_breaker_and_one_job_probes(
     clock.advance(OPEN_FOR.total_seconds())
     asyncio.run(routing.turn(route))
     routing.accepted(route)
+    assert providers(routing)[0] == "kie"
+    routing.success(route)
     assert providers(routing)[0] == "apimodels"
+
+
+def test_faults_of_what_was_under_way_already_do_not_keep_it_open_for_longer(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    routing = lay(catalog, clock)
+    route = first(routing)
+    for _ in range(4 * FAULTS_MAX):
+        routing.fault(route)
+    clock.advance(OPEN_FOR.total_seconds())
+    assert providers(routing)[0] == "apimodels"
+    routing.fault(route, misconfigured=True)
+    routing.fault(route)
+    clock.advance(MISCONFIGURED_FOR.total_seconds() - 1)
+    assert providers(routing)[0] == "kie"
 
 
 def test_a_probe_that_nothing_is_heard_of_does_not_close_the_route_for_ever(
@@ -132,23 +158,58 @@ def test_with_the_filter_on_a_route_without_one_is_out(
     assert [route.provider for route in routes] == ["apimodels", "kie"]
 
 
-async def test_a_rate_is_shared_by_all_jobs_of_the_key(
-    catalog: Catalog, clock: InstantClock
-) -> None:
-    naps: list[float] = []
-
-    class Moving(InstantClock):
-        async def sleep(self, seconds: float) -> None:
-            naps.append(seconds)
-            self.advance(seconds)
-
-    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(Moving()))
+async def test_a_rate_is_shared_by_all_jobs_of_the_key(catalog: Catalog) -> None:
+    clock = Moving()
+    naps = clock.naps
+    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
     kie = routing.candidates(LANTERN, nsfw_checker=False)[1]
     for _ in range(18):
         await routing.turn(kie)
     assert naps == []
     await routing.turn(replace(kie, id="kie/another"))
     assert sum(naps) == pytest.approx(10, abs=1)
+
+
+async def test_polls_have_a_rate_of_their_own(catalog: Catalog) -> None:
+    clock = Moving()
+    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
+    kie = routing.candidates(LANTERN, nsfw_checker=False)[1]
+    for _ in range(8 * 3):
+        await routing.poll_turn(kie)
+    assert sum(clock.naps) == pytest.approx(2, abs=0.2)
+    await routing.turn(kie)
+    assert sum(clock.naps) == pytest.approx(2, abs=0.2)
+
+
+async def test_a_wish_to_wait_holds_for_those_who_wait_already(catalog: Catalog) -> None:
+    clock = Moving()
+    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
+    route = first(routing)
+    routing.too_many(route, 30)
+    began = clock.now()
+    sleeping = asyncio.create_task(routing.turn(route))
+    await asyncio.sleep(0)
+    routing.too_many(route, 90)
+    routing.too_many(route, 10)
+    await sleeping
+    assert (clock.now() - began).total_seconds() == pytest.approx(90, abs=1)
+
+
+async def test_after_a_wish_to_wait_not_all_come_back_at_once(catalog: Catalog) -> None:
+    clock = InstantClock()
+    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
+    route = first(routing)
+    for expected in (5, 10, 20, 40, 60, 60):
+        routing.too_many(route, None)
+        routing.too_many(route, None)
+        await routing.turn(route)
+        assert clock.naps.pop() == pytest.approx(expected, abs=0.1)
+        clock.advance(expected)
+    routing.accepted(route)
+    routing.too_many(route, None)
+    for _ in range(20):
+        await routing.turn(route)
+    assert clock.naps == pytest.approx([5 + n / 2 for n in range(20)], abs=0.1)
 
 
 async def test_what_was_learned_outlives_a_restart(

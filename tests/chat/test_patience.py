@@ -1,0 +1,74 @@
+"""What a vendor does wrong for a while is waited out: limits, late results, an end unheard."""
+
+import asyncio
+
+import pytest
+
+from bot.playground.faults import Call, Hold, Respond
+from bot.store.latencies import LatencyStore
+from tests.support.easel import Easel, said
+
+SLOW_DOWN = Respond(429, {"code": 429, "msg": "slow down"})
+
+
+async def test_a_rate_limit_is_waited_out(easel: Easel) -> None:
+    easel.providers.faults.add(Call.CREATE, SLOW_DOWN, times=6)
+    message = await easel.finished(await easel.imagine())
+
+    assert message.attachments, said(message)
+    assert round(easel.clock.naps[0]) == 5
+    assert easel.providers.calls[Call.CREATE] == 7
+
+
+async def test_a_wish_to_wait_is_followed_whatever_its_length(easel: Easel) -> None:
+    later = Respond(429, SLOW_DOWN.body, headers={"Retry-After": "300"})
+    easel.providers.faults.add(Call.CREATE, later)
+    message = await easel.finished(await easel.imagine())
+
+    assert message.attachments, said(message)
+    assert round(easel.clock.naps[0]) == 300
+
+
+@pytest.mark.parametrize("status", [404, 503])
+async def test_a_result_that_is_there_late_is_fetched(easel: Easel, status: int) -> None:
+    easel.providers.faults.add(Call.RESULT, Respond(status, b"", "text/html"), times=5)
+    message = await easel.finished(await easel.imagine())
+
+    assert message.attachments, said(message)
+    assert easel.providers.calls[Call.POLL] == 6
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The poll that is held outlasts any."""
+    monkeypatch.setattr("bot.engine.runner.STOP_GRACE_S", 0.0)
+
+
+@pytest.mark.usefixtures("no_grace")
+async def test_an_image_done_in_time_is_not_lost_to_a_poll_that_failed(easel: Easel) -> None:
+    polled = Hold(until=asyncio.Event())
+    easel.providers.faults.add(Call.POLL, polled)
+    call = await easel.imagine()
+    await polled.reached.wait()
+    easel.clock.advance(601)
+    easel.providers.faults.add(Call.POLL, Respond(502, b"bad gateway", "text/html"), times=3)
+    await easel.restart()
+    polled.until.set()
+    message = await easel.finished(call)
+
+    assert message.attachments, said(message)
+
+
+@pytest.mark.usefixtures("no_grace")
+async def test_the_time_that_we_were_away_is_not_learned(easel: Easel) -> None:
+    polled = Hold(until=asyncio.Event())
+    easel.providers.faults.add(Call.POLL, polled)
+    call = await easel.imagine()
+    await polled.reached.wait()
+    easel.clock.advance(500)
+    await easel.restart()
+    polled.until.set()
+    assert (await easel.finished(call)).attachments
+    await easel.restart()
+
+    assert await LatencyStore(easel.app.database).load() == {}
