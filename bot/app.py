@@ -25,6 +25,7 @@ from bot.domain.ports import Clock, Provider
 from bot.engine.accept import Acceptance
 from bot.engine.images import remove_fetched
 from bot.engine.making import Making
+from bot.engine.polling import Polling
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
 from bot.engine.stopping import StoppableClock
@@ -63,7 +64,7 @@ class App:
         settings: Settings,
         client: EaselClient,
         runner: Runner,
-        making: Making,
+        polling: Polling,
         clock: Clock,
         database: Database,
     ) -> None:
@@ -71,7 +72,7 @@ class App:
         self.client = client
         self.runner = runner
         self.database = database
-        self._making = making
+        self._polling = polling
         self._clock = clock
 
     async def run(self) -> None:
@@ -108,7 +109,7 @@ class App:
         key = self.settings.kie_webhook_key
         task_id = key and kie.verify_callback(key, headers, body, self._clock.now())
         if task_id:
-            self._making.hint(task_id)
+            self._polling.hint(task_id)
 
     async def _connected(self) -> bool:
         return self.client.is_ready() and not self.client.is_closed()
@@ -159,7 +160,10 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             shard_ids=settings.shard_ids,
         )
         messenger = DiscordMessenger(client, routing.typical_s, clock)
-        making = Making(jobs, providers, catalog, routing, fetcher, messenger, clock, folder)
+        polling = Polling(routing, clock)
+        making = Making(
+            jobs, providers, catalog, routing, polling, fetcher, messenger, clock, folder
+        )
         runner = Runner(
             jobs, accounts, making, routing, messenger, clock, folder, settings.max_running_jobs
         )
@@ -180,7 +184,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
         client.tree.add_command(SettingsCommands(servers, clock))
         if not providers:
             log.warning("no provider is configured: set the key of one, such as APIMODELS_API_KEY")
-        yield App(settings, client, runner, making, clock, database)
+        yield App(settings, client, runner, polling, clock, database)
 
 
 @asynccontextmanager

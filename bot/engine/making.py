@@ -1,14 +1,12 @@
 """One image from pending to stored or failed: submit, wait, fetch, or on to the next route."""
 
-import asyncio
 import logging
-import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-from bot.domain import pricing, waiting
+from bot.domain import pricing
 from bot.domain.catalog import Catalog, Route
 from bot.domain.jobs import Failure, Job, Task, TaskState
 from bot.domain.ports import (
@@ -20,12 +18,13 @@ from bot.domain.ports import (
     Jobs,
     LinkRefresher,
     Order,
-    Progress,
     Provider,
 )
+from bot.engine.ended import Ended, task_fields
 from bot.engine.images import FETCHED
-from bot.engine.references import Ended, Given, References, retry_wait_s
-from bot.engine.routing import Routing
+from bot.engine.polling import Polling, gave_up
+from bot.engine.references import Given, References, retry_wait_s
+from bot.engine.routing import Routing, Way
 from bot.engine.stopping import StoppableClock
 from bot.errors import (
     FetchFailed,
@@ -40,10 +39,6 @@ from bot.errors import (
 
 log = logging.getLogger(__name__)
 
-#: polls are spread by this share, so that jobs begun together do not poll together
-POLL_SPREAD = 0.05
-#: polls of one task; its deadline comes first
-POLLS_MAX = 10_000
 #: tries to send a task, each further one only when it was surely not accepted
 SUBMITS_MAX = 3
 #: a wish to wait, not a fault
@@ -52,22 +47,10 @@ TOO_MANY_REQUESTS = 429
 LIMITS_MAX = 12
 #: seconds; what has to wait for longer goes to another route where there is one
 PATIENCE_S = 60.0
-#: polls that fail after a task's deadline, before it is given up unheard
-OVERDUE_POLLS_MAX = 20
 #: seconds between two tries to fetch a result
 RESULT_WAITS_S = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0, 60.0)
-#: some vendors say "finished" a little before the links are there
-EMPTY_POLLS_MAX = 4
 #: a 4K PNG of the noisiest kind stays below
 RESULT_LIMITS = ImageLimits(size_bytes_max=50_000_000, pixels_max=40_000_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A route and the provider that speaks to its vendor."""
-
-    route: Route
-    provider: Provider
 
 
 class Making:
@@ -85,6 +68,7 @@ class Making:
         providers: Mapping[str, Provider],
         catalog: Catalog,
         routing: Routing,
+        polling: Polling,
         fetcher: ImageFetcher,
         refresher: LinkRefresher,
         clock: StoppableClock,
@@ -94,20 +78,14 @@ class Making:
         self._providers = providers
         self._catalog = catalog
         self._routing = routing
+        self._polling = polling
         self._fetcher = fetcher
         self._refresher = refresher
         self._clock = clock
         self._folder = folder
-        #: provider's task id -> set when its vendor called back
-        self._hints: dict[str, asyncio.Event] = {}
 
     def references(self, job: Job) -> References:
         return References(job, self._fetcher, self._refresher, self._clock, self._folder)
-
-    def hint(self, provider_task_id: str) -> None:
-        """A vendor says that this task has ended: ask it now. An id that is not ours is nothing."""
-        if event := self._hints.get(provider_task_id):
-            event.set()
 
     async def carry(self, job: Job, task: Task, references: References) -> None:
         """
@@ -126,14 +104,14 @@ class Making:
                 log.warning(
                     "task failed: %s",
                     ended.problem.failure,
-                    extra=_fields(job, task, "task_failed"),
+                    extra=task_fields(task, "task_failed"),
                 )
                 onto = await self._next_task(job, task) if ended.elsewhere else None
                 if onto is None:
                     await self._jobs.failed(task, ended.problem, self._clock.now())
                     return
                 task = await self._jobs.fall_back(task, ended.problem, onto)
-                log.info("next route", extra=_fields(job, task, "task_fell_back"))
+                log.info("next route", extra=task_fields(task, "task_fell_back"))
 
     async def _next_task(self, job: Job, task: Task) -> Task | None:
         """A task on the best route that has not been tried for this image, within the hold."""
@@ -166,8 +144,8 @@ class Making:
             # A process died between sending and hearing the answer.
             raise Ended(Failure.OUTCOME_UNKNOWN)
         if task.state is TaskState.SUBMITTED:
-            finished = await self._wait(job, task, way, resumed=True)
-            await self._keep(job, task, way, finished)
+            finished = await self._polling.wait(task, way, self._fetched(task), resumed=True)
+            await self._keep(task, way, finished)
             return
         async with self._routing.place(way.route):
             self._clock.go_on()
@@ -175,14 +153,14 @@ class Making:
                 # The route failed others since this job was accepted.
                 raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
             task, at_once = await self._submit(job, task, way, references)
-            finished = at_once or await self._wait(job, task, way)
-            await self._keep(job, task, way, finished)
+            finished = at_once or await self._polling.wait(task, way, self._fetched(task))
+            await self._keep(task, way, finished)
 
-    async def _keep(self, job: Job, task: Task, way: Way, finished: Finished) -> None:
-        image = await self._store(job, task, way, finished)
+    async def _keep(self, task: Task, way: Way, finished: Finished) -> None:
+        image = await self._store(task, way, finished)
         cost = pricing.final_cost(way.route.price, task.price_ucr, finished.bill)
         await self._jobs.stored(task, image, cost, self._clock.now())
-        log.info("image stored", extra=_fields(job, task, "task_stored"))
+        log.info("image stored", extra=task_fields(task, "task_stored"))
 
     def _way(self, task: Task) -> Way:
         route = self._catalog.route(task.route_id)
@@ -219,7 +197,7 @@ class Making:
             try:
                 answer = await way.provider.submit(order)
             except (ProviderBusy, ProviderUnreachable) as error:
-                _log_provider(job, task, error)
+                _log_provider(task, error)
                 task = await self._jobs.not_accepted(task)
                 wait_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
                 if error.status == TOO_MANY_REQUESTS:
@@ -237,10 +215,10 @@ class Making:
                 if error.status != TOO_MANY_REQUESTS:
                     await self._clock.sleep(retry_wait_s(error))
             except ProviderError as error:
-                _log_provider(job, task, error)
+                _log_provider(task, error)
                 raise self._submit_failed(way.route, task, error) from error
             else:
-                return await self._submitted(job, task, way.route, answer, begun_at)
+                return await self._submitted(task, way.route, answer, begun_at)
 
     async def _give(self, references: References, way: Way) -> Given:
         try:
@@ -253,13 +231,12 @@ class Making:
 
     async def _submitted(
         self,
-        job: Job,
         task: Task,
         route: Route,
         answer: str | Finished | Failed,
         begun_at: datetime,
     ) -> tuple[Task, Finished | None]:
-        log.info("task submitted", extra=_fields(job, task, "task_submitted"))
+        log.info("task submitted", extra=task_fields(task, "task_submitted"))
         self._routing.accepted(route)
         match answer:
             case str():
@@ -270,7 +247,7 @@ class Making:
                 self._routing.success(route)
                 return task, answer
             case Failed():
-                raise self._gave_up(route, task, answer)
+                raise gave_up(self._routing, route, task, answer)
 
     def _submit_failed(self, route: Route, task: Task, error: ProviderError) -> Ended:
         """A submit that may have been accepted is not repeated anywhere, whatever came back."""
@@ -286,92 +263,19 @@ class Making:
                 self._routing.fault(route)
                 return Ended(Failure.OUTCOME_UNKNOWN, task=task)
 
-    def _gave_up(self, route: Route, task: Task, failed: Failed) -> Ended:
-        if failed.moderation:
-            return Ended(Failure.MODERATION, task=task)
-        log.warning("provider gave up: %s", failed.vendor_code, extra={"task_id": task.id})
-        if failed.retryable:
-            # Else it may be the request's own fault.
-            self._routing.fault(route)
-        return Ended(Failure.PROVIDER_FAILED, task=task, elsewhere=failed.retryable)
-
-    async def _wait(self, job: Job, task: Task, way: Way, *, resumed: bool = False) -> Finished:
-        """
-        Poll until the provider is finished; an unknown state, or a fault, means not yet.
-
-        Args:
-            resumed: submitted by a process before this one.
-        """
-        assert task.provider_task_id is not None
-        assert task.submitted_at is not None
-        deadline = task.submitted_at + timedelta(seconds=way.route.deadline_s)
-        hint = self._hints.setdefault(task.provider_task_id, asyncio.Event())
-        empty_polls = overdue_polls = 0
-        # Where it is not known when the image was not done yet, there is nothing to learn.
-        unfinished_s = None if resumed else 0.0
-        try:
-            for poll in range(POLLS_MAX):
-                await self._pause(task, way.route, poll, hint)
-                elapsed_s = (self._clock.now() - task.submitted_at).total_seconds()
-                progress = await self._poll(job, task, way)
-                match progress:
-                    case Finished() if progress.links or progress.in_answer:
-                        if unfinished_s is not None:
-                            self._routing.observe(way.route, unfinished_s, elapsed_s)
-                        self._routing.success(way.route)
-                        return progress
-                    case Finished():
-                        empty_polls += 1
-                        if empty_polls >= EMPTY_POLLS_MAX:
-                            raise Ended(Failure.RESULT_LOST, task=task)
-                    case Failed():
-                        raise self._gave_up(way.route, task, progress)
-                unfinished_s = elapsed_s if progress else None
-                if self._clock.now() >= deadline:
-                    # An image that is done is not to be lost to a poll that failed.
-                    if progress or overdue_polls >= OVERDUE_POLLS_MAX:
-                        break
-                    overdue_polls += 1
-        finally:
-            del self._hints[task.provider_task_id]
-        self._routing.fault(way.route)
-        raise Ended(Failure.TIMED_OUT, task=task)
-
-    async def _pause(self, task: Task, route: Route, poll: int, hint: asyncio.Event) -> None:
-        assert task.submitted_at is not None
-        elapsed_s = (self._clock.now() - task.submitted_at).total_seconds()
-        wait_s = waiting.next_wait_s(self._routing.latency(route), elapsed_s, poll)
-        spread = random.uniform(1 - POLL_SPREAD, 1 + POLL_SPREAD)  # noqa: S311 - no secret
-        await self._clock.sleep(wait_s * spread, unless=hint)
-        hint.clear()
-
-    async def _poll(self, job: Job, task: Task, way: Way) -> Progress | None:
-        """None: it could not be learned this time."""
-        assert task.provider_task_id is not None
-        await self._routing.poll_turn(way.route)
-        try:
-            return await way.provider.poll(task.provider_task_id, self._fetched(task))
-        except ProviderError as error:
-            log.warning("poll failed: %s", error, extra=_fields(job, task, "poll_failed"))
-            if isinstance(error, ProviderBusy):
-                self._routing.too_many_polls(way.route, error.retry_after_s)
-            return None
-
-    async def _store(self, job: Job, task: Task, way: Way, finished: Finished) -> ImageFile:
+    async def _store(self, task: Task, way: Way, finished: Finished) -> ImageFile:
         path = self._fetched(task)
         try:
             if finished.in_answer:
                 image = await self._fetcher.check(path, RESULT_LIMITS)
             else:
-                image = await self._fetch(job, task, way, finished, path)
+                image = await self._fetch(task, way, finished, path)
         except UnusableImage as error:
             log.error("result unusable: %s", error.problem, extra={"task_id": task.id})
             raise Ended(Failure.BAD_RESULT, task=task) from error
         return replace(image, path=path.rename(path.with_suffix(f".{image.format}")))
 
-    async def _fetch(
-        self, job: Job, task: Task, way: Way, finished: Finished, path: Path
-    ) -> ImageFile:
+    async def _fetch(self, task: Task, way: Way, finished: Finished, path: Path) -> ImageFile:
         """
         The image is paid, and lies with the vendor for days, so it is not given up soon. Whoever
         has a task is asked for its links anew.
@@ -380,15 +284,13 @@ class Making:
             try:
                 return await self._fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
             except FetchFailed as error:
-                log.warning(
-                    "result not fetched: %s", error, extra=_fields(job, task, "not_fetched")
-                )
+                log.warning("result not fetched: %s", error, extra=task_fields(task, "not_fetched"))
                 if wait_s is None:
-                    log.error("result lost", extra=_fields(job, task, "result_lost"))
+                    log.error("result lost", extra=task_fields(task, "result_lost"))
                     raise Ended(Failure.RESULT_LOST, task=task) from error
             await self._clock.sleep(wait_s)
             if task.provider_task_id is not None:
-                progress = await self._poll(job, task, way)
+                progress = await self._polling.ask(task, way, path)
                 if isinstance(progress, Finished) and progress.links:
                     finished = progress
         raise AssertionError("unreachable")
@@ -397,17 +299,7 @@ class Making:
         return self._folder / f"{task.id}{FETCHED}"
 
 
-def _log_provider(job: Job, task: Task, error: ProviderError) -> None:
+def _log_provider(task: Task, error: ProviderError) -> None:
     # Our key or our money is the operator's to mend; the rest heals, or is the member's.
     level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING
-    log.log(level, "submit failed: %s", error, extra=_fields(job, task, "submit_failed"))
-
-
-def _fields(job: Job, task: Task, action: str) -> dict[str, object]:
-    return {
-        "job_id": job.id,
-        "task_id": task.id,
-        "route": task.route_id,
-        "provider_task_id": task.provider_task_id,
-        "action": action,
-    }
+    log.log(level, "submit failed: %s", error, extra=task_fields(task, "submit_failed"))

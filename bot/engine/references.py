@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bot.domain.catalog import Route
-from bot.domain.jobs import Failure, Job, Problem, Task
+from bot.domain.jobs import Failure, Job
 from bot.domain.ports import (
     Clock,
     ImageFetcher,
@@ -18,6 +18,7 @@ from bot.domain.ports import (
     Provider,
 )
 from bot.domain.requests import REFERENCE_BYTES_MAX, REFERENCE_PIXELS_MAX
+from bot.engine.ended import Ended
 from bot.engine.images import FETCHED
 from bot.errors import (
     FetchFailed,
@@ -40,29 +41,6 @@ RETRY_WAIT_S = 5.0
 #: references of one job that are fetched or uploaded at a time
 TRANSFERS_AT_ONCE = 4
 REFERENCE_LIMITS = ImageLimits(size_bytes_max=REFERENCE_BYTES_MAX, pixels_max=REFERENCE_PIXELS_MAX)
-
-
-class Ended(Exception):
-    """
-    A task ends with a problem; caught in bot/engine/making.py.
-
-    Args:
-        task: as it was last committed, where that was since its carrying began.
-        elsewhere: another route may still make the image.
-    """
-
-    def __init__(
-        self,
-        failure: Failure,
-        detail: str = "",
-        *,
-        task: Task | None = None,
-        elsewhere: bool = False,
-    ) -> None:
-        super().__init__(failure)
-        self.problem = Problem(failure, detail)
-        self.task = task
-        self.elsewhere = elsewhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.catalog import Catalog, Rate, Route, RouteOrder
-from bot.domain.ports import Clock, Latencies
+from bot.domain.ports import Clock, Latencies, Provider
 from bot.domain.requests import ImageRequest
 from bot.domain.waiting import LEARNED_MIN, Latency
 from bot.engine.gates import Gate
@@ -22,6 +22,14 @@ OPEN_FOR_MAX = timedelta(minutes=15)
 MISCONFIGURED_FOR = timedelta(minutes=10)
 #: of a route that the operator has taken out of the catalog
 TYPICAL_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A route and the provider that speaks to its vendor."""
+
+    route: Route
+    provider: Provider
 
 
 @dataclass(slots=True)
