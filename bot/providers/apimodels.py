@@ -92,10 +92,18 @@ class ApiModels:
     async def _order(self, order: Order) -> Reply:
         fields = build_order(order)
         if not order.references:
-            return await self._http.order(IMAGES_PATH, json=fields, result_path=order.result_path)
+            return await self._http.order(
+                IMAGES_PATH,
+                json=fields,
+                result_path=order.result_path,
+                answer_s=order.route.deadline_s,
+            )
         async with openai_images.open_edit_form(order, fields) as form:
             return await self._http.order(
-                openai_images.EDITS_PATH, form=form, result_path=order.result_path
+                openai_images.EDITS_PATH,
+                form=form,
+                result_path=order.result_path,
+                answer_s=order.route.deadline_s,
             )
 
     def _check(self, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
@@ -108,9 +116,10 @@ class ApiModels:
         code = code_of(reply)
         if 200 <= code < 300:
             return
-        message = self._http.clean(error_message(reply.body), hidden)
+        raw = error_message(reply.body)
+        message = self._http.clean(raw, hidden)
         error = openai_images.parse_error(reply.body)
-        if MODERATION_WORD in message.upper() or (error and openai_images.is_moderation(error)):
+        if MODERATION_WORD in raw.upper() or (error and openai_images.is_moderation(error)):
             raise ProviderRefused(
                 NAME, message, moderation=True, status=code, request_id=reply.request_id
             )

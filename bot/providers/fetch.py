@@ -8,6 +8,7 @@ connected to, so a name that changes its answer between a check and its use gain
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ DECODES_MAX = 2
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Client errors that may pass: request timeout, too early, too many requests.
 PASSING_CODES = frozenset({408, 425, 429})
+#: The end of a host that browsers read as a number (WHATWG URL, "ends in a number").
+NUMBER_LIKE = re.compile(r"(?i)(^|\.)(\d+|0x[0-9a-f]*)\.?$")
+#: All that is given out of IPv6 (RFC 4291); what lies outside has another meaning.
+UNICAST = ipaddress.IPv6Network("2000::/3")
 #: IPv6 addresses that carry an IPv4 one which a gateway would connect to (RFC 6052).
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -59,6 +64,8 @@ def is_public(address: str) -> bool:
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
         if ip in NAT64:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+        if inner is None and ip not in UNICAST:
+            return False
         ip = inner or ip
     return ip.is_global and not ip.is_multicast
 
@@ -155,9 +162,13 @@ class Fetcher:
             raise FetchFailed("the link is malformed", retryable=False) from error
         if target.scheme not in self.rule.schemes or not target.host:
             raise FetchFailed("the link is not https", retryable=False)
-        # aiohttp asks its resolver about names only.
-        if _is_number(target.host) and not self.rule.allows(target.host):
-            raise FetchFailed("the link points into a private network", retryable=False)
+        # aiohttp asks its resolver about names only, and some of its versions take "127.1" for an
+        # address.
+        if _is_number(target.host):
+            if not self.rule.allows(target.host):
+                raise FetchFailed("the link points into a private network", retryable=False)
+        elif NUMBER_LIKE.search(target.host):
+            raise FetchFailed("the link is malformed", retryable=False)
         return target
 
 

@@ -60,6 +60,7 @@ class MaxApiGemini:
             generate_path(order.route),
             json=build_generate(order, encoded),
             result_path=order.result_path,
+            answer_s=order.route.deadline_s,
             headers=build_headers(order.route, asynchronous=self._asynchronous),
         )
         replies.check_submit(self._http, reply, hidden=order.prompt)

@@ -9,6 +9,7 @@ a read, or an upload that nothing refers to yet, may simply be repeated (Provide
 import asyncio
 import io
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,9 +44,6 @@ from bot.providers.inline import InlineImage
 
 log = logging.getLogger(__name__)
 
-#: Seconds until a vendor that answers only when the image is done is given up; API Models says
-#: about two minutes for high quality (apimodels.app docs, gpt-image-2-all).
-SYNC_ANSWER_S = 300.0
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
 #: Its page names it; its bare answer is "error code: 1010".
@@ -75,8 +73,8 @@ class TimeLimits:
     answer_s: float = 60.0
     #: of an upload, and of a read that may bring an image
     transfer_s: float = 120.0
-    #: of a submit that is answered when the image is done, and that carries its references
-    sync_s: float = SYNC_ANSWER_S
+    #: at most, of a submit that is answered when the image is done; its route says less
+    sync_s: float = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ class VendorHttp:
         json: Mapping[str, object] | None = None,
         form: aiohttp.FormData | None = None,
         result_path: Path,
-        answer_s: float | None = None,
+        answer_s: float = math.inf,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """
@@ -183,7 +181,7 @@ class VendorHttp:
 
         Args:
             form: sent as multipart instead of `json`; its files are streamed and stay the caller's.
-            answer_s: None for the limit of vendors that answer when the image is done.
+            answer_s: seconds; the limit of vendors that answer when the image is done holds, too.
         """
         # References inside the JSON make it large: it is encoded in a thread, and sent in pieces.
         data: io.BytesIO | aiohttp.FormData = (
@@ -193,7 +191,7 @@ class VendorHttp:
             "POST",
             self._base_url + path,
             Stake.SUBMIT,
-            answer_s=self.limits.sync_s if answer_s is None else answer_s,
+            answer_s=min(answer_s, self.limits.sync_s),
             data=data,
             headers=headers,
             result_path=result_path,

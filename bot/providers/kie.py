@@ -128,7 +128,8 @@ class Kie:
         code, request_id = code_of(reply), reply.request_id
         if 200 <= code < 300 and reply.body.get("success") is not False:
             return
-        message = self._http.clean(error_message(reply.body), hidden)
+        raw = error_message(reply.body)
+        message = self._http.clean(raw, hidden)
         if code in OPERATOR_CODES:
             raise ProviderMisconfigured(NAME, message, status=code, request_id=request_id)
         if code == TOO_MANY_REQUESTS:
@@ -137,7 +138,7 @@ class Kie:
             raise ProviderBusy(
                 NAME, message, retry_after_s=wait_s, status=code, request_id=request_id
             )
-        if stake is Stake.SUBMIT and code in CONTENT_CODES and _is_moderation(message):
+        if stake is Stake.SUBMIT and code in CONTENT_CODES and _is_moderation(raw):
             raise ProviderRefused(
                 NAME, message, moderation=True, status=code, request_id=request_id
             )

@@ -52,9 +52,19 @@ class MaxApi:
         body = build_create(order, self._asset_delivery)
         if order.references:
             async with openai_images.open_edit_form(order, in_form(body)) as form:
-                reply = await self._http.order(path, form=form, result_path=order.result_path)
+                reply = await self._http.order(
+                    path,
+                    form=form,
+                    result_path=order.result_path,
+                    answer_s=order.route.deadline_s,
+                )
         else:
-            reply = await self._http.order(path, json=body, result_path=order.result_path)
+            reply = await self._http.order(
+                path,
+                json=body,
+                result_path=order.result_path,
+                answer_s=order.route.deadline_s,
+            )
         replies.check_submit(self._http, reply, hidden=order.prompt)
         return parse_create(reply.body, task_path=path, own_address=self._http.own_address)
 

@@ -40,10 +40,18 @@ class OpenAI:
     async def submit(self, order: Order) -> Finished:
         if order.references:
             async with open_edit_form(order, build_edit(order)) as form:
-                reply = await self._http.order(EDITS_PATH, form=form, result_path=order.result_path)
+                reply = await self._http.order(
+                    EDITS_PATH,
+                    form=form,
+                    result_path=order.result_path,
+                    answer_s=order.route.deadline_s,
+                )
         else:
             reply = await self._http.order(
-                GENERATIONS_PATH, json=build_generation(order), result_path=order.result_path
+                GENERATIONS_PATH,
+                json=build_generation(order),
+                result_path=order.result_path,
+                answer_s=order.route.deadline_s,
             )
         check_reply(self._http, reply, Stake.SUBMIT, hidden=order.prompt)
         return parse_images(NAME, reply.body)

@@ -34,6 +34,8 @@ TOKENS_MAX = 1_000_000_000
 MODERATION_CODES = frozenset(
     {"moderation_blocked", "content_policy_violation", "sensitive_words_detected"}
 )
+#: `error.type` of the same, where no code says more
+MODERATION_TYPE = "image_generation_user_error"
 #: Parts of `error.message` that say the same where the code is another one.
 MODERATION_WORDS = ("safety_violations", "safety system")
 #: `error.code` of an account that cannot pay, whatever the HTTP status: OpenAI's, then New API's.
@@ -156,7 +158,11 @@ def parse_error(body: Mapping[str, object]) -> ErrorWords | None:
 
 
 def is_moderation(error: ErrorWords) -> bool:
-    return error.code in MODERATION_CODES or any(word in error.message for word in MODERATION_WORDS)
+    return (
+        error.code in MODERATION_CODES
+        or (error.type == MODERATION_TYPE and not error.code)
+        or any(word in error.message for word in MODERATION_WORDS)
+    )
 
 
 def check_reply(http: VendorHttp, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
