@@ -34,7 +34,7 @@ from bot.ops.health import serve_health
 from bot.providers import kie
 from bot.providers.connections import open_connections
 from bot.providers.fetch import Fetcher
-from bot.providers.registry import ProviderSettings, build_providers
+from bot.providers.registry import ProviderSettings, build_providers, check_catalog
 from bot.settings import Settings
 from bot.store.accounts import AccountStore
 from bot.store.database import Database, open_database
@@ -168,6 +168,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             jobs, accounts, making, routing, messenger, clock, folder, settings.max_running_jobs
         )
         acceptance = Acceptance(jobs, servers, routing, clock)
+        default_model = settings.default_model or catalog.default_model(providers)
         ImageCommands(
             acceptance,
             jobs,
@@ -175,12 +176,14 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             messenger,
             clock,
             runner.wake,
-            default_model=settings.default_model or next(iter(catalog.models)),
+            default_model=default_model,
             allowance=settings.allowance_ucr,
             period=settings.allowance_period,
         ).add_to(client.tree, catalog)
         JobCommands(jobs, clock, folder).add_to(client.tree, client.presses)
-        ModelCommands(catalog, providers, routing.typical_s).add_to(client.tree)
+        ModelCommands(catalog, providers, servers, default_model, routing.typical_s).add_to(
+            client.tree
+        )
         client.tree.add_command(SettingsCommands(servers, clock))
         if not providers:
             log.warning("no provider is configured: set the key of one, such as APIMODELS_API_KEY")
@@ -233,6 +236,7 @@ def load_catalog(settings: Settings) -> Catalog:
         raise StartupError(f"CATALOG_FILE {path}: {error.strerror}.", usage=True) from error
     except tomllib.TOMLDecodeError as error:
         raise StartupError(f"CATALOG_FILE {path} is not TOML: {error}.", usage=True) from error
+    check_catalog(catalog)
     if settings.default_model and settings.default_model not in catalog.models:
         raise StartupError(
             f"DEFAULT_MODEL {settings.default_model} is not in the catalog, which has"

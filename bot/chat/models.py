@@ -7,26 +7,34 @@ import discord
 from discord import app_commands
 
 from bot.chat import wire
-from bot.domain.catalog import Catalog, Model
+from bot.chat.commands import place_of
+from bot.domain.catalog import Catalog, Model, NsfwSwitch
 from bot.domain.credits import format_credits
+from bot.domain.policy import nsfw_rule
+from bot.domain.ports import Servers
 from bot.domain.requests import RESOLUTIONS
-
-#: fields of one embed (Discord docs, Embed Limits)
-MODELS_MAX = 25
 
 
 class ModelCommands:
     """
     Args:
         providers: names of those that are switched on.
+        default_model: its id.
         typical_s: of a route's id, the seconds that an image usually takes.
     """
 
     def __init__(
-        self, catalog: Catalog, providers: Collection[str], typical_s: Callable[[str], float]
+        self,
+        catalog: Catalog,
+        providers: Collection[str],
+        servers: Servers,
+        default_model: str,
+        typical_s: Callable[[str], float],
     ) -> None:
         self._catalog = catalog
         self._providers = providers
+        self._servers = servers
+        self._default_model = default_model
         self._typical_s = typical_s
 
     def add_to(self, tree: app_commands.CommandTree[Any]) -> None:
@@ -39,15 +47,24 @@ class ModelCommands:
         )
 
     async def _models(self, interaction: discord.Interaction[Any]) -> None:
+        rule = nsfw_rule(
+            await self._servers.nsfw_mode(interaction.guild_id or 0), place_of(interaction)
+        )
         embed = discord.Embed(title="Models and prices of one image")
-        for model in list(self._catalog.models.values())[:MODELS_MAX]:
-            embed.add_field(name=model.id, value=self._describe(model), inline=False)
+        for model in self._catalog.models.values():
+            mark = " (used if you name none)" if model.id == self._default_model else ""
+            value = self._describe(model, nsfw_checker=rule.nsfw_checker)
+            embed.add_field(name=model.id + mark, value=value, inline=False)
         await wire.answer(interaction, embed=embed, ephemeral=True)
 
-    def _describe(self, model: Model) -> str:
+    def _describe(self, model: Model, *, nsfw_checker: bool) -> str:
         routes = [route for route in model.routes if route.provider in self._providers]
         if not routes:
             return f"{model.summary}\nNot available here."
+        if nsfw_checker:
+            routes = [route for route in routes if route.nsfw_switch is not NsfwSwitch.NONE]
+        if not routes:
+            return f"{model.summary}\nNot here: the NSFW filter is on, and it has none."
         lines = [model.summary]
         for resolution in RESOLUTIONS:
             prices = [
@@ -63,6 +80,8 @@ class ModelCommands:
                     if least == most
                     else f"{resolution}: {least} to {most}"
                 )
+        if dearest := max(route.price.reference for route in routes):
+            lines.append(f"Each reference: up to {format_credits(dearest)} more")
         references = max(route.references_max for route in routes)
         seconds = min(self._typical_s(route.id) for route in routes)
         lines.append(f"Up to {references} references, usually about {seconds:.0f} s")

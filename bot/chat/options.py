@@ -24,6 +24,9 @@ from bot.domain.requests import (
 Prompt = Range[str, 1, PROMPT_CHARS_MAX]
 Count = Range[int, 1, IMAGES_MAX]
 
+#: characters of a choice's name (Discord docs, Application Command Option Choice)
+CHOICE_CHARS_MAX = 100
+
 DESCRIPTIONS = {
     "image": "The image to change: PNG, JPEG or WebP",
     "mask": "PNG of the same size, transparent where the image may change",
@@ -134,7 +137,8 @@ def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
         for name, (words, some) in offered.items()
     }
     choices["model"] = [
-        Choice(name=model.summary[:100], value=model.id) for model in catalog.models.values()
+        Choice(name=f"{model.id}: {model.summary}"[:CHOICE_CHARS_MAX], value=model.id)
+        for model in catalog.models.values()
     ]
     return choices
 

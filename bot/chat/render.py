@@ -75,8 +75,9 @@ def cancelled(job: Job) -> discord.Embed:
 def queue_place(place: QueuePlace | None) -> str:
     if place is None or place.ahead == 0:
         return "next in line"
-    minutes = max(1, round(place.wait_s / 60))
-    return f"{place.ahead} ahead of you, about {minutes} min"
+    minutes = round(place.wait_s / 60)
+    wait = f"about {minutes} min" if minutes else "less than a minute"
+    return f"{place.ahead} ahead of you, {wait}"
 
 
 def result(
@@ -150,7 +151,9 @@ def account(account: Account, *, allowance_ucr: int, refills_at: datetime) -> di
         value=f"{format_credits(account.allowance_ucr)} of {format_credits(allowance_ucr)},"
         f" refills {refill}",
     )
-    embed.add_field(name="Granted", value=f"{format_credits(account.grant_ucr)}, does not expire")
+    if account.grant_ucr:
+        granted = f"{format_credits(account.grant_ucr)}, does not expire"
+        embed.add_field(name="Granted", value=granted)
     return embed
 
 

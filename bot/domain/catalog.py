@@ -1,13 +1,14 @@
 """Models, their routes and prices: which routes can do a request, and what it may cost."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.domain import pricing
 from bot.domain.credits import Microcredits
 from bot.domain.pricing import Price
-from bot.domain.requests import ImageRequest, Mode
+from bot.domain.requests import ASPECT_RATIOS, RESOLUTIONS, ImageRequest, Mode
 from bot.errors import InvalidRequest, NotAllowed
 
 
@@ -75,7 +76,11 @@ class Route:
     def quote(self, request: ImageRequest) -> Microcredits:
         """What is held for one image of the request."""
         return pricing.quote(
-            self.price, request.resolution, request.quality, len(request.references)
+            self.price,
+            request.resolution,
+            request.quality,
+            references=len(request.references) + (request.mask is not None),
+            prompt_bytes=len(request.prompt.encode()),
         )
 
 
@@ -111,6 +116,53 @@ class Catalog:
             InvalidRequest: no route of the model can do this; says what is possible.
             NotAllowed: the filter rules the model out, or no provider of it is configured.
         """
+        try:
+            return self._able(request, providers, nsfw_checker)
+        except (InvalidRequest, NotAllowed) as refusal:
+            others = [
+                model_id
+                for model_id in self.models
+                if request.model in self.models
+                and self._can(replace(request, model=model_id), providers, nsfw_checker)
+            ]
+            if not others:
+                raise
+            raise type(refusal)(f"{refusal} {' and '.join(others)} can do this.") from refusal
+
+    def shaped(
+        self, request: ImageRequest, *, providers: Collection[str], nsfw_checker: bool
+    ) -> ImageRequest:
+        """
+        The request, with a ratio of our choice where `auto` cannot be had at its resolution: that
+        of the image to edit, as nearly as it can be had.
+        """
+        if request.aspect_ratio != "auto" or self._can(request, providers, nsfw_checker):
+            return request
+        shapes = [
+            shape
+            for ratio in ASPECT_RATIOS
+            if ratio != "auto"
+            and self._can(shape := replace(request, aspect_ratio=ratio), providers, nsfw_checker)
+        ]
+        return min(shapes, key=_distance_from_first, default=request)
+
+    def default_model(self, providers: Collection[str]) -> str:
+        """What is used when a member names none: the first that is there, with a filter if any."""
+        first = next(iter(self.models))
+        on = [route for route in self.routes() if route.provider in providers]
+        with_filter = [route for route in on if route.nsfw_switch is not NsfwSwitch.NONE]
+        best = next(iter(with_filter or on), None)
+        return next((each.id for each in self.models.values() if best in each.routes), first)
+
+    def _can(self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool) -> bool:
+        try:
+            return bool(self._able(request, providers, nsfw_checker))
+        except (InvalidRequest, NotAllowed):
+            return False
+
+    def _able(
+        self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool
+    ) -> tuple[Route, ...]:
         model = self.models.get(request.model)
         if model is None:
             raise InvalidRequest(f"There is no such model. Choose one of {', '.join(self.models)}.")
@@ -123,54 +175,103 @@ class Catalog:
         if nsfw_checker:
             routes = [route for route in routes if route.nsfw_switch is not NsfwSwitch.NONE]
             if not routes:
-                raise NotAllowed(
-                    f"{model.id} has no NSFW filter, and the filter is on here."
-                    " Choose another model."
-                )
-        problems = [problem_with(route, request) for route in routes]
-        able = tuple(
-            route for route, problem in zip(routes, problems, strict=True) if problem is None
-        )
-        if not able:
-            raise InvalidRequest(f"{model.id} {problems[0]}")
-        return able
+                raise NotAllowed(f"{model.id} has no NSFW filter, and the filter is on here.")
+        for fits, complaint in CHECKS:
+            able = [route for route in routes if fits(route, request)]
+            if not able:
+                raise InvalidRequest(f"{model.id} {complaint(routes, request)}")
+            routes = able
+        return tuple(routes)
 
 
-def problem_with(route: Route, request: ImageRequest) -> str | None:
-    """The end of a sentence that says why the route cannot do the request; None if it can."""
-    if request.mode not in route.modes:
-        return "cannot edit images." if request.mode is Mode.EDIT else "only edits images."
-    if len(request.references) > route.references_max:
-        return f"takes at most {route.references_max} references."
-    if any(each.media_type not in ("", *route.reference_types) for each in request.references):
-        names = [media_type.removeprefix("image/").upper() for media_type in route.reference_types]
-        return f"takes references as {' or '.join(names)} only."
-    if request.mask is not None and not route.mask:
-        return "cannot confine an edit to a mask."
-    return _problem_with_size(route, request) or _problem_with_quality(route, request)
+def _distance_from_first(request: ImageRequest) -> float:
+    """How far the ratio is from the first reference's shape, and from a square without one."""
+    first = request.references[0] if request.references else None
+    width, height = (first.width_px, first.height_px) if first else (None, None)
+    wanted = math.log(width / height) if width and height else 0.0
+    across, down = map(int, request.aspect_ratio.split(":"))
+    return abs(math.log(across / down) - wanted)
 
 
-def _problem_with_size(route: Route, request: ImageRequest) -> str | None:
+def _fits_mode(route: Route, request: ImageRequest) -> bool:
+    return request.mode in route.modes
+
+
+def _fits_references(route: Route, request: ImageRequest) -> bool:
+    return len(request.references) <= route.references_max
+
+
+def _fits_types(route: Route, request: ImageRequest) -> bool:
+    return all(each.media_type in ("", *route.reference_types) for each in request.references)
+
+
+def _fits_mask(route: Route, request: ImageRequest) -> bool:
+    return request.mask is None or route.mask
+
+
+def _fits_quality(route: Route, request: ImageRequest) -> bool:
+    return request.quality in ("auto", *route.qualities)
+
+
+def _fits_size(route: Route, request: ImageRequest) -> bool:
+    return request.resolution in route.sizes.get(request.aspect_ratio, ())
+
+
+def _about_mode(routes: Sequence[Route], request: ImageRequest) -> str:
+    return "cannot edit images." if request.mode is Mode.EDIT else "only edits images."
+
+
+def _about_references(routes: Sequence[Route], request: ImageRequest) -> str:
+    return f"takes at most {max(route.references_max for route in routes)} references."
+
+
+def _about_types(routes: Sequence[Route], request: ImageRequest) -> str:
+    types = dict.fromkeys(each for route in routes for each in route.reference_types)
+    names = [media_type.removeprefix("image/").upper() for media_type in types]
+    return f"takes references as {' or '.join(names)} only."
+
+
+def _about_mask(routes: Sequence[Route], request: ImageRequest) -> str:
+    return "cannot confine an edit to a mask."
+
+
+def _about_quality(routes: Sequence[Route], request: ImageRequest) -> str:
+    qualities = dict.fromkeys(each for route in routes for each in route.qualities)
+    if not qualities:
+        return "has no quality setting; leave it out."
+    return f"has no quality {request.quality}; it has {', '.join(qualities)}."
+
+
+def _about_size(routes: Sequence[Route], request: ImageRequest) -> str:
+    """Says which pairs work, whichever of the routes makes them."""
     ratio, resolution = request.aspect_ratio, request.resolution
-    if ratio not in route.sizes:
-        return f"cannot do {ratio}; it does {', '.join(route.sizes)}."
-    if resolution in route.sizes[ratio]:
-        return None
-    ratios = [each for each, resolutions in route.sizes.items() if resolution in resolutions]
-    at_ratio = f"it does {ratio} at {', '.join(route.sizes[ratio])}"
+    pairs = {(each, size) for route in routes for each in route.sizes for size in route.sizes[each]}
+    ratios = [each for each in ASPECT_RATIOS if (each, resolution) in pairs]
+    sizes = [each for each in RESOLUTIONS if (ratio, each) in pairs]
+    if not sizes:
+        offered = [
+            each for each in ASPECT_RATIOS if any((each, size) in pairs for size in RESOLUTIONS)
+        ]
+        return f"cannot do {ratio}; it does {', '.join(offered)}."
     if not ratios:
-        offered = dict.fromkeys(
-            each for resolutions in route.sizes.values() for each in resolutions
-        )
-        return f"cannot do {resolution}; it does {', '.join(offered)}."
+        known = [
+            each for each in RESOLUTIONS if any((shape, each) in pairs for shape in ASPECT_RATIOS)
+        ]
+        return f"cannot do {resolution}; it does {', '.join(known)}."
     return (
-        f"cannot do {ratio} at {resolution}; {at_ratio}, and {resolution} at {', '.join(ratios)}."
+        f"cannot do {ratio} at {resolution}; it does {ratio} at {', '.join(sizes)},"
+        f" and {resolution} at {', '.join(ratios)}."
     )
 
 
-def _problem_with_quality(route: Route, request: ImageRequest) -> str | None:
-    if request.quality == "auto" or request.quality in route.qualities:
-        return None
-    if not route.qualities:
-        return "has no quality setting; leave it out."
-    return f"has no quality {request.quality}; it has {', '.join(route.qualities)}."
+#: what a route must be able to do, and what is said where none of those left is
+CHECKS: Sequence[
+    tuple[Callable[[Route, ImageRequest], bool], Callable[[Sequence[Route], ImageRequest], str]]
+] = (
+    (_fits_mode, _about_mode),
+    (_fits_references, _about_references),
+    (_fits_types, _about_types),
+    (_fits_mask, _about_mask),
+    (_fits_quality, _about_quality),
+    (_fits_size, _about_size),
+)

@@ -14,6 +14,8 @@ from bot.domain.requests import (
 )
 from bot.errors import StartupError
 
+#: choices of one option (Discord docs, Application Command Option)
+MODELS_MAX = 25
 #: what `auto` is priced as (apimodels.app docs, gpt-image-2-all)
 AUTO_QUALITY = "medium"
 
@@ -26,13 +28,18 @@ def parse_catalog(document: Mapping[str, object]) -> Catalog:
         StartupError: names the key that is missing or wrong.
     """
     models = {}
-    for model_id, table in _Table("", document).table("models").tables():
+    top = _Table("", document)
+    for model_id, table in top.table("models").tables():
         routes = tuple(_parse_route(entry) for entry in table.list_of_tables("routes"))
         if not routes:
             raise table.wrong("routes", "needs at least one route")
         models[model_id] = Model(model_id, table.text("summary"), routes)
+        table.end()
+    top.end()
     if not models:
         raise StartupError("Catalog: models is empty.", usage=True)
+    if len(models) > MODELS_MAX:
+        raise StartupError(f"Catalog: models has more than {MODELS_MAX} entries.", usage=True)
     catalog = Catalog(models)
     ids = [route.id for route in catalog.routes()]
     for route_id in ids:
@@ -48,17 +55,15 @@ def _parse_route(table: "_Table") -> Route:
     sends_resolution = table.flag("sends_resolution")
     resolutions = RESOLUTIONS if sends_resolution else RESOLUTIONS[:1]
     price = _parse_price(table, resolutions, qualities)
-    return Route(
+    route = Route(
         id=f"{provider}/{upstream}" + (f"@{route_mode}" if route_mode else ""),
         provider=provider,
         upstream=upstream,
         route_mode=route_mode,
         modes=frozenset(Mode(word) for word in table.words("modes", tuple(Mode), least=1)),
         references_max=table.number("references_max", 0, 16),
-        reference_types=(
-            table.words("reference_types", REFERENCE_TYPES, least=1)
-            if "reference_types" in table.content
-            else REFERENCE_TYPES
+        reference_types=table.words(
+            "reference_types", REFERENCE_TYPES, least=1, default=REFERENCE_TYPES
         ),
         mask=table.flag("mask", default=False),
         sizes=_parse_sizes(table, {resolution for resolution, _ in price.images}),
@@ -74,6 +79,12 @@ def _parse_route(table: "_Table") -> Route:
         rate=_parse_rate(table, "rate", "submits"),
         poll_rate=_parse_rate(table, "poll_rate", "polls"),
     )
+    table.end()
+    if Mode.EDIT in route.modes and route.references_max == 0:
+        raise table.wrong("references_max", "must not be 0 where modes has edit")
+    if route.deadline_s < route.typical_s:
+        raise table.wrong("deadline_s", "must not be less than typical_s")
+    return route
 
 
 def _parse_sizes(table: "_Table", priced: Collection[str]) -> Mapping[str, tuple[str, ...]]:
@@ -94,21 +105,26 @@ def _parse_price(
     route: "_Table", resolutions: Collection[str], qualities: Collection[str]
 ) -> Price:
     table = route.table("price")
+    by_use = "rates" in route.content or "credit" in route.content
+    if "rates" in route.content and "credit" in route.content:
+        raise route.wrong("credit", "and rates exclude each other")
     images: dict[tuple[str, str], Microcredits] = {}
     for resolution, entry in table.content.items():
         if resolution not in resolutions:
             raise table.wrong(resolution, f"is none of {', '.join(resolutions)}")
         if isinstance(entry, dict):
+            if not qualities:
+                raise table.wrong(resolution, "must be a text: the route has no qualities")
             of_quality = table.table(resolution)
             for quality in qualities:
                 images[resolution, quality] = of_quality.amount(quality)
             # Billed by use, `auto` may turn out as the best of them, and the hold must cover it.
-            by_use = "rates" in route.content
             images[resolution, "auto"] = (
                 max(images[resolution, quality] for quality in qualities)
                 if by_use
                 else of_quality.amount(AUTO_QUALITY)
             )
+            of_quality.end()
         else:
             amount = table.amount(resolution)
             images |= {(resolution, quality): amount for quality in ("auto", *qualities)}
@@ -123,18 +139,22 @@ def _parse_price(
 
 
 def _parse_rates(table: "_Table") -> TokenRates:
-    return TokenRates(
+    rates = TokenRates(
         text_in=table.amount("text_in"),
         image_in=table.amount("image_in"),
         image_out=table.amount("image_out"),
     )
+    table.end()
+    return rates
 
 
 def _parse_rate(route: "_Table", key: str, calls: str) -> Rate | None:
     if key not in route.content:
         return None
-    rate = route.table(key)
-    return Rate(rate.number(calls, 1, 100_000), rate.number("seconds", 1, 86_400))
+    table = route.table(key)
+    rate = Rate(table.number(calls, 1, 100_000), table.number("seconds", 1, 86_400))
+    table.end()
+    return rate
 
 
 class _Table:
@@ -143,13 +163,25 @@ class _Table:
     def __init__(self, path: str, content: Mapping[str, object]) -> None:
         self.path = path
         self.content = content
+        self._read: set[str] = set()
+
+    def end(self) -> None:
+        """All of it that is known has been read; what is left is misspelt."""
+        for key in self.content:
+            if key not in self._read:
+                known = ", ".join(sorted(self._read))
+                raise self.wrong(key, f"is not a key here; there are {known}")
+
+    def _value(self, key: str, default: object = None) -> object:
+        self._read.add(key)
+        return self.content.get(key, default)
 
     def wrong(self, key: str | None, complaint: str) -> StartupError:
         name = ".".join(part for part in (self.path, key) if part)
         return StartupError(f"Catalog: {name} {complaint}.", usage=True)
 
     def table(self, key: str) -> "_Table":
-        value = self.content.get(key)
+        value = self._value(key)
         if not isinstance(value, dict):
             raise self.wrong(key, "must be a table")
         return _Table(".".join(part for part in (self.path, key) if part), value)
@@ -159,7 +191,7 @@ class _Table:
             yield key, self.table(key)
 
     def list_of_tables(self, key: str) -> Iterator["_Table"]:
-        value = self.content.get(key)
+        value = self._value(key)
         if not isinstance(value, list):
             raise self.wrong(key, "must be a list of tables")
         for number, entry in enumerate(value):
@@ -168,15 +200,17 @@ class _Table:
             yield _Table(f"{self.path}.{key}[{number}]", entry)
 
     def text(self, key: str) -> str:
-        value = self.content.get(key)
+        value = self._value(key)
         if not isinstance(value, str) or not value:
             raise self.wrong(key, "must be a text")
         return value
 
     def optional_text(self, key: str) -> str:
+        self._read.add(key)
         return self.text(key) if key in self.content else ""
 
     def amount(self, key: str, default: str | None = None) -> Microcredits:
+        self._read.add(key)
         if default is not None and key not in self.content:
             return parse_credits(default)
         try:
@@ -185,25 +219,31 @@ class _Table:
             raise self.wrong(key, str(error)) from error
 
     def flag(self, key: str, default: bool | None = None) -> bool:
-        value = self.content.get(key, default)
+        value = self._value(key, default)
         if not isinstance(value, bool):
             raise self.wrong(key, "must be true or false")
         return value
 
     def number(self, key: str, least: int, most: int) -> int:
-        value = self.content.get(key)
+        value = self._value(key)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise self.wrong(key, f"must be a whole number from {least} to {most}")
         return value
 
     def word(self, key: str, allowed: Collection[str]) -> str:
-        value = self.content.get(key)
+        value = self._value(key)
         if not isinstance(value, str) or value not in allowed:
             raise self.wrong(key, f"must be one of {', '.join(allowed)}")
         return value
 
-    def words(self, key: str, allowed: Collection[str], least: int = 0) -> tuple[str, ...]:
-        value = self.content.get(key)
+    def words(
+        self,
+        key: str,
+        allowed: Collection[str],
+        least: int = 0,
+        default: tuple[str, ...] | None = None,
+    ) -> tuple[str, ...]:
+        value = self._value(key, None if default is None else list(default))
         if not isinstance(value, list) or any(word not in allowed for word in value):
             raise self.wrong(key, f"must be a list of {', '.join(allowed)}")
         if len(value) < least:

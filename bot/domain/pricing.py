@@ -1,5 +1,6 @@
 """What an image costs: quoted before it is made, final once the vendor has said its bill."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -7,6 +8,8 @@ from decimal import ROUND_CEILING, Decimal
 from bot.domain.credits import Microcredits
 
 TOKENS_PER_PRICE = 1_000_000
+#: at least, of a prompt: about four in English, three in Chinese, fewer in a row of symbols
+BYTES_PER_TOKEN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,20 @@ class Cost:
     known: bool
 
 
-def quote(price: Price, resolution: str, quality: str, references: int) -> Microcredits:
-    """What is held for one image: the most that it may cost."""
-    return Microcredits(price.images[resolution, quality] + price.reference * references)
+def quote(
+    price: Price, resolution: str, quality: str, *, references: int, prompt_bytes: int
+) -> Microcredits:
+    """
+    What is held for one image: the most that it may cost.
+
+    Args:
+        prompt_bytes: in UTF-8; a vendor that bills by tokens bills those of the prompt, too.
+    """
+    amount = price.images[resolution, quality] + price.reference * references
+    if price.rates:
+        tokens = math.ceil(prompt_bytes / BYTES_PER_TOKEN)
+        amount += math.ceil(price.rates.text_in * tokens / TOKENS_PER_PRICE)
+    return Microcredits(amount)
 
 
 def final_cost(price: Price, quoted: Microcredits, bill: Bill) -> Cost:

@@ -40,6 +40,7 @@ class Acceptance:
         """
         check_request(request)
         rule = nsfw_rule(await self._servers.nsfw_mode(place.server_id), place)
+        request = self._routing.shaped(request, nsfw_checker=rule.nsfw_checker)
         routes = self._routing.candidates(request, nsfw_checker=rule.nsfw_checker)
         now = self._clock.now()
         draft = Job(

@@ -1,5 +1,6 @@
 """One image from pending to stored or failed: submit, wait, fetch, or on to the next route."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -87,17 +88,21 @@ class Making:
     def references(self, job: Job) -> References:
         return References(job, self._fetcher, self._refresher, self._clock, self._folder)
 
-    async def carry(self, job: Job, task: Task, references: References) -> None:
+    async def carry(
+        self, job: Job, task: Task, references: References, sent: asyncio.Event
+    ) -> None:
         """
         Carry an image on from its task's committed state to its end, over the next routes if need
         be.
 
+        Args:
+            sent: is set once an order goes to a vendor.
         Raises:
             StepLost: somebody else works on it.
         """
         while True:
             try:
-                await self._carry_task(job, task, references)
+                await self._carry_task(job, task, references, sent)
                 return
             except Ended as ended:
                 task = ended.task or task
@@ -138,12 +143,15 @@ class Making:
             state=TaskState.PENDING,
         )
 
-    async def _carry_task(self, job: Job, task: Task, references: References) -> None:
+    async def _carry_task(
+        self, job: Job, task: Task, references: References, sent: asyncio.Event
+    ) -> None:
         way = self._way(task)
         if task.state is TaskState.SUBMITTING:
             # A process died between sending and hearing the answer.
             raise Ended(Failure.OUTCOME_UNKNOWN)
         if task.state is TaskState.SUBMITTED:
+            sent.set()
             finished = await self._polling.wait(task, way, self._fetched(task), resumed=True)
             await self._keep(task, way, finished)
             return
@@ -152,7 +160,7 @@ class Making:
             if not self._routing.lets_through(way.route) and await self._next_task(job, task):
                 # The route failed others since this job was accepted.
                 raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
-            task, at_once = await self._submit(job, task, way, references)
+            task, at_once = await self._submit(job, task, way, references, sent)
             finished = at_once or await self._polling.wait(task, way, self._fetched(task))
             await self._keep(task, way, finished)
 
@@ -171,7 +179,7 @@ class Making:
         return Way(route, provider)
 
     async def _submit(
-        self, job: Job, task: Task, way: Way, references: References
+        self, job: Job, task: Task, way: Way, references: References, sent: asyncio.Event
     ) -> tuple[Task, Finished | None]:
         """The ending is there at once where the vendor answers only when it is done."""
         given = await self._give(references, way)
@@ -193,6 +201,7 @@ class Making:
         while True:
             await self._routing.turn(way.route)
             task = await self._jobs.begin_submit(task)
+            sent.set()
             begun_at = self._clock.now()
             try:
                 answer = await way.provider.submit(order)

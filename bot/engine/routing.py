@@ -116,6 +116,10 @@ class Routing:
         if unsaved:
             await self._latencies.save({route_id: self._known[route_id] for route_id in unsaved})
 
+    def shaped(self, request: ImageRequest, *, nsfw_checker: bool) -> ImageRequest:
+        """See Catalog.shaped."""
+        return self._catalog.shaped(request, providers=self._providers, nsfw_checker=nsfw_checker)
+
     def candidates(
         self, request: ImageRequest, *, nsfw_checker: bool, tried: Collection[str] = ()
     ) -> tuple[Route, ...]:

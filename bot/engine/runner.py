@@ -232,24 +232,27 @@ class Runner:
             await self._messenger.show_progress(job, tasks, self._clock.now())
 
     async def _make(self, job: Job) -> Job:
-        ended = asyncio.Event()
-        showing = asyncio.create_task(self._show_progress(job, ended))
+        ended, sent = asyncio.Event(), asyncio.Event()
+        showing = asyncio.create_task(self._show_progress(job, ended, sent))
         references = self._making.references(job)
         try:
             open_tasks = [
                 task for task in await self._jobs.tasks(job.id) if task.state in OPEN_TASK_STATES
             ]
-            await all_of([self._making.carry(job, task, references) for task in open_tasks])
+            await all_of([self._making.carry(job, task, references, sent) for task in open_tasks])
         finally:
             # Awaited, never cancelled: an update still in flight must not land after the result.
             ended.set()
+            sent.set()
             await showing
             references.remove()
         return await self._jobs.job(job.id)
 
-    async def _show_progress(self, job: Job, ended: asyncio.Event) -> None:
+    async def _show_progress(self, job: Job, ended: asyncio.Event, sent: asyncio.Event) -> None:
+        """From when the vendor is asked on, so that the button does not promise what is over."""
         if update := self._updates.get(job.id):
             await asyncio.wait({update})
+        await _within(self._progress_every_s, sent)
         # The loop is for eyes, so it follows real time, not the jobs' clock.
         while not ended.is_set():
             job = await self._jobs.job(job.id)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from bot.domain.catalog import Catalog, NsfwSwitch, Route
 from bot.domain.ports import Provider
+from bot.errors import StartupError
 from bot.providers import apimodels, gemini, kie, maxapi, openai, runninghub
 from bot.providers.connections import Connections
 from bot.providers.http import TimeLimits, VendorHttp
@@ -22,6 +24,71 @@ class Access:
     callback_url: str | None
     #: which host MaxAPI's result links are to name
     asset_delivery: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speaks:
+    """What an adapter can tell its vendor, so that a catalog promises no more."""
+
+    switches: frozenset[NsfwSwitch] = frozenset()
+    mask: bool = False
+    #: what the vendor's bills name
+    tokens: bool = False
+    credits: bool = False
+
+    def complaint(self, route: Route) -> str | None:
+        """What is wrong with a route, from its key on; None if nothing is."""
+        if route.nsfw_switch not in self.switches | {NsfwSwitch.NONE}:
+            return f'nsfw_switch "{route.nsfw_switch}" is not sent to this provider'
+        if route.mask and not self.mask:
+            return "mask cannot be sent to this provider"
+        if route.price.rates and not self.tokens:
+            return "rates are of no use: this provider names no tokens"
+        if route.price.credit is not None and not self.credits:
+            return "credit is of no use: this provider names no credits"
+        return None
+
+
+_CHECKER, _MODERATION = (
+    frozenset({NsfwSwitch.NSFW_CHECKER}),
+    frozenset({NsfwSwitch.MODERATION}),
+)
+
+
+def speaks(route: Route) -> Speaks | None:
+    """None: there is no such provider."""
+    match route.provider:
+        case apimodels.NAME if route.upstream in apimodels.SYNC_UPSTREAMS:
+            return Speaks(mask=True, tokens=True)
+        case apimodels.NAME:
+            return Speaks(switches=_CHECKER)
+        case kie.NAME:
+            return Speaks(switches=_CHECKER, credits=True)
+        case openai.NAME | maxapi.NAME:
+            return Speaks(switches=_MODERATION, mask=True, tokens=True)
+        case gemini.NAME:
+            return Speaks(tokens=True)
+        case runninghub.NAME:
+            return Speaks()
+        case _:
+            return None
+
+
+def check_catalog(catalog: Catalog) -> None:
+    """
+    Raises:
+        StartupError: a route names no provider of ours, or promises what it cannot be told.
+    """
+    for route in catalog.routes():
+        known = speaks(route)
+        if known is None:
+            raise StartupError(
+                f"Catalog: the route {route.id} names no provider; there are"
+                f" {', '.join(FACTORIES)}.",
+                usage=True,
+            )
+        if complaint := known.complaint(route):
+            raise StartupError(f"Catalog: the route {route.id}: {complaint}.", usage=True)
 
 
 FACTORIES: Mapping[str, Callable[[Access], Provider]] = {

@@ -8,6 +8,7 @@ import pytest
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message, NotOfferedError, Upload
 from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import Hold
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
 
@@ -66,11 +67,23 @@ async def test_a_running_job_is_cancelled_while_nothing_was_ordered(easel: Easel
     assert (await easel.finished(await easel.imagine())).attachments
 
 
-async def test_it_is_too_late_once_the_order_is_on_its_way(easel: Easel) -> None:
+async def test_the_button_goes_with_the_order(easel: Easel) -> None:
     async with easel.held(ProviderCall.CREATE) as call:
-        message = await press(easel, "Ada", call)
-        assert "too late to cancel" in said(message)
-        assert message.is_ephemeral
+        assert not call.messages[0].components
+        assert "Drawing" in said(call.messages[0])
+
+
+async def test_it_is_too_late_once_the_order_is_on_its_way(easel: Easel) -> None:
+    ordered, shown = Hold(asyncio.Event()), asyncio.Event()
+    easel.providers.faults.add(ProviderCall.CREATE, ordered)
+    easel.discord.faults.add(method="PATCH", path="/messages/@original", hold=shown)
+    call = await easel.imagine()
+    await ordered.reached.wait()
+    message = await press(easel, "Ada", call)
+    assert "too late to cancel" in said(message)
+    assert message.is_ephemeral
+    ordered.until.set()
+    shown.set()
 
     assert (await easel.finished(call)).attachments
     assert await easel.balance_ucr() == ALLOWANCE_UCR - 60_000

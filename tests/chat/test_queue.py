@@ -1,6 +1,7 @@
 """Waiting for one's turn, end to end: fairness, the place that is shown, the caps, a full queue."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -138,9 +139,12 @@ async def test_a_full_queue_refuses_until_somebody_has_left_it(opened) -> None:
 
 
 def narrow_catalog(folder: Path) -> Path:
-    """The shipped models, both with a filter; the first one's route takes one job at a time."""
+    """The shipped models, two with a filter; the first one's route takes one image at a time."""
     text = SHIPPED_CATALOG.read_text(encoding="utf-8")
-    text = text.replace('nsfw_switch = "none"', 'nsfw_switch = "nsfw_checker"')
+    second = re.compile(
+        r'("apimodels"\nupstream = "gpt-image-2"\n.*?nsfw_switch = )"none"', re.DOTALL
+    )
+    text = second.sub(r'\1"nsfw_checker"', text, count=1)
     path = folder / "narrow.toml"
     path.write_text(text.replace("running_max = 50", "running_max = 1", 1), encoding="utf-8")
     return path

@@ -97,14 +97,52 @@ async def test_a_mask_is_refused_where_no_route_takes_one(easel: Easel) -> None:
     assert message.is_ephemeral
 
 
+async def test_a_resolution_alone_gets_a_shape_that_can_be_had(opened) -> None:
+    async with (
+        PlaygroundProviders(latency_s=0) as vendor,
+        opened(
+            kie_api_key=SecretStr(vendor.api_key),
+            kie_base_url=vendor.kie_base_url,
+            kie_upload_url=vendor.kie_upload_url,
+        ) as easel,
+    ):
+        message = await easel.finished(await easel.imagine(resolution="4K"))
+        assert "4:3 · 4K" in said(message)
+        wide = Upload("wide.png", picture(200, 90))
+        call = await easel.discord.run_command(
+            "Ada", "studio", "edit", {"prompt": "red", "image": wide, "resolution": "2K"}
+        )
+        assert "21:9 · 2K" in said(await easel.finished(call))
+
+
+async def test_without_the_first_model_s_provider_another_is_the_default(opened) -> None:
+    async with (
+        PlaygroundProviders(latency_s=0) as vendor,
+        opened(
+            apimodels_api_key=None,
+            openai_api_key=SecretStr(vendor.api_key),
+            openai_base_url=vendor.openai_base_url,
+        ) as easel,
+    ):
+        message = await easel.finished(await easel.imagine())
+        assert message.attachments, said(message)
+        assert "gpt-image-2-quality" in said(message)
+
+
 async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> None:
     call = await easel.discord.run_command("Ada", "studio", "models")
     message = await call.response()
 
     assert message.is_ephemeral
+    assert "gpt-image-2-beta (used if you name none)" in said(message)
     assert "1K: 0.06 cr" in said(message)
-    assert "4K: 0.06 cr to 0.23 cr" in said(message)
     assert "Up to 16 references, usually about 48 s" in said(message)
+    # The other models have no filter, and it is on.
+    assert said(message).count("Not here: the NSFW filter is on, and it has none.") == 2
+
+    await without_filter(easel)
+    call = await easel.discord.run_command("Ada", "studio", "models")
+    assert "4K: 0.06 cr to 0.23 cr" in said(await call.response())
 
 
 async def test_members_are_told_how_long_a_route_has_taken_of_late(easel: Easel) -> None:

@@ -32,6 +32,8 @@ from tests.support.clock import InstantClock
 from tests.support.easel import Easel, said
 
 BOT = Path(replies.__file__).parents[1]
+#: functions that say what no route of a model can do
+COMPLAINTS = {complaint.__name__ for _, complaint in catalog.CHECKS}
 REFUSALS = {each.__name__ for each in (InvalidRequest, NotAllowed, InsufficientCredits, Busy)}
 TEXT_CHARS_MAX = 2_000
 VENDORS = {*FACTORIES, "api models", "apimodels", "maxapi", "kie", "runninghub", "openai"}
@@ -134,7 +136,7 @@ CAUSES: dict[str, Callable[[], None]] = {
         references=(replace(PHOTO, width_px=9_000, height_px=9_000),)
     ),
     "mask without an image": lambda: checked(mask=PHOTO),
-    "model without masks": lambda: quoted(mode=Mode.EDIT, references=(PHOTO,), mask=PHOTO),
+    "model without masks": lambda: quoted(mask=PHOTO),
     "all routes down": lambda: all_down(),
     "model": lambda: quoted(model="dall-e-2"),
     "no provider": lambda: PAINTER.candidates(LANTERN, providers=[], nsfw_checker=False),
@@ -203,10 +205,15 @@ def words_of_refusals() -> Iterator[tuple[str, str]]:
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 if getattr(node.exc.func, "id", "") in REFUSALS:
                     yield f"{path.name}:{node.lineno}", longest_part(node.exc.args[0])
-            elif isinstance(node, ast.FunctionDef) and node.name == catalog.problem_with.__name__:
+            elif isinstance(node, ast.FunctionDef) and node.name in COMPLAINTS:
                 for line in ast.walk(node):
-                    if isinstance(line, ast.JoinedStr):
-                        yield f"{path.name}:{line.lineno}", longest_part(line)
+                    if isinstance(line, ast.Return) and line.value is not None:
+                        for text in returned(line.value):
+                            yield f"{path.name}:{line.lineno}", longest_part(text)
+
+
+def returned(value: ast.expr) -> list[ast.expr]:
+    return [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
 
 
 def longest_part(text: ast.expr) -> str:

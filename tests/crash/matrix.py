@@ -106,10 +106,9 @@ class Matrix:
         # The second route is one whose images come inside the answers to polls.
         self.providers.maxapi_habits.inline = True
         shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
-        # With a switch on every route, the second one is there where the filter is on.
-        self._catalog.write_text(
-            shipped.replace('nsfw_switch = "none"', 'nsfw_switch = "moderation"'), encoding="utf-8"
-        )
+        # With a switch, it is there where the filter is on.
+        second = re.compile(r'(provider = "maxapi".*?nsfw_switch = )"none"', re.DOTALL)
+        self._catalog.write_text(second.sub(r'\1"moderation"', shipped), encoding="utf-8")
         for mishap in self.plan.mishaps:
             _MISHAPS[mishap](self)
 

@@ -130,6 +130,7 @@ def route_key(key: str, value: object) -> Callable[[dict[str, Any]], object]:
     return change
 
 
+RATES = {"text_in": "1", "image_in": "1", "image_out": "1"}
 FIRST = "models.painter.routes[0]"
 
 
@@ -170,6 +171,29 @@ FIRST = "models.painter.routes[0]"
                 "price": (None, "0.06"),
             }.items()
             for wrong in wrongs
+        ),
+        (route_key("limit", {}), f"{FIRST}.limit is not a key here; there are aspect_ratios,"),
+        (lambda doc: doc.update(modells={}), "modells is not a key here; there are models"),
+        (lambda doc: doc["models"]["painter"].update(rout=1), "models.painter.rout is not a key"),
+        (route_key("rate", {"submits": 1, "seconds": 1, "x": 1}), f"{FIRST}.rate.x is not a key"),
+        (route_key("rates", RATES | {"image": "1"}), f"{FIRST}.rates.image is not a key"),
+        (
+            lambda doc: doc["models"]["painter"]["routes"][0].update(rates=RATES, credit="1"),
+            f"{FIRST}.credit and rates exclude each other",
+        ),
+        (route_key("typical_s", 3_000), f"{FIRST}.deadline_s must not be less than typical_s"),
+        (
+            lambda doc: doc["models"]["painter"]["routes"][0].update(
+                references_max=0, modes=["edit"]
+            ),
+            f"{FIRST}.references_max must not be 0 where modes has edit",
+        ),
+        (route_key("price", {"1K": {"low": "1"}}), f"{FIRST}.price.1K must be a text"),
+        (
+            lambda doc: doc["models"].update(
+                {f"m{n}": doc["models"]["painter"] for n in range(25)}
+            ),
+            "models has more than 25 entries",
         ),
         (route_key("price", {}), f"{FIRST}.price needs a price"),
         (route_key("price", {"8K": "1"}), f"{FIRST}.price.8K is none of 1K"),
@@ -240,8 +264,11 @@ def test_with_the_filter_on_no_route_without_a_switch_is_ever_chosen(
         ({"aspect_ratio": "16:9"}, "painter cannot do 16:9; it does auto, 1:1."),
         ({"resolution": "4K"}, "painter cannot do 4K; it does 1K."),
         ({"quality": "high"}, "painter has no quality setting; leave it out."),
-        ({"mode": Mode.EDIT, "references": (PHOTO,)}, "painter cannot edit images."),
-        ({"model": "retoucher"}, "retoucher only edits images."),
+        (
+            {"mode": Mode.EDIT, "references": (PHOTO,)},
+            "painter cannot edit images. retoucher can do this.",
+        ),
+        ({"model": "retoucher"}, "retoucher only edits images. painter can do this."),
     ],
 )
 def test_what_no_route_can_do_is_refused_with_what_is_possible(

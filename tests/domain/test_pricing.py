@@ -18,8 +18,13 @@ BY_CREDITS = Price({("1K", "auto"): Microcredits(30_000)}, credit=Microcredits(5
 
 
 def test_references_are_held_for_where_they_are_billed() -> None:
-    assert quote(FLAT, "1K", "auto", 16) == 60_000
-    assert quote(BY_TOKENS, "1K", "high", 2) == 270_000
+    assert quote(FLAT, "1K", "auto", references=16, prompt_bytes=8_000) == 60_000
+    assert quote(BY_TOKENS, "1K", "high", references=2, prompt_bytes=0) == 270_000
+
+
+def test_a_long_prompt_is_held_for_where_its_tokens_are_billed() -> None:
+    held = quote(BY_TOKENS, "1K", "high", references=0, prompt_bytes=8_000)
+    assert held == 240_000 + 4_000 * 5
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,9 @@ class Easel:
         gate = Hold(asyncio.Event())
         self.providers.faults.add(at, gate)
         call = await self.imagine(**options)
-        await call.until(lambda message: "Drawing" in said(message))
         await gate.reached.wait()
+        if at is ProviderCall.CREATE:
+            await call.until(lambda message: "Drawing" in said(message))
         try:
             yield call
         finally:
