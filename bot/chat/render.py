@@ -124,8 +124,14 @@ def result(
 def made_by(tasks: Sequence[Task]) -> str:
     """The providers whose routes made the images."""
     stored = [task for task in tasks if task.state is TaskState.STORED]
-    providers = dict.fromkeys(task.route_id.partition("/")[0] for task in stored)
-    return f"by {', '.join(providers)}"
+    return f"by {', '.join(dict.fromkeys(_way(task.route_id) for task in stored))}"
+
+
+def _way(route_id: str) -> str:
+    """The provider and, where it has several ways to a model, which one."""
+    route, _, mode = route_id.partition("@")
+    provider = route.partition("/")[0]
+    return f"{provider} ({mode})" if mode else provider
 
 
 def cost(job: Job, tasks: Sequence[Task]) -> str:

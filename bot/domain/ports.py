@@ -34,6 +34,8 @@ class ImageFile:
     width_px: int
     height_px: int
     size_bytes: int
+    #: whether parts of it may be transparent
+    alpha: bool = False
 
 
 @dataclass(frozen=True, slots=True)

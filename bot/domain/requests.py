@@ -15,6 +15,9 @@ REFERENCES_MAX = 16
 REFERENCE_BYTES_MAX = 10_000_000
 #: pixels of one reference; larger than any model's own output, small enough to decode safely
 REFERENCE_PIXELS_MAX = 40_000_000
+#: bytes (OpenAI API reference, images: mask)
+MASK_BYTES_MAX = 4_000_000
+WRONG_MASK = "must be a PNG with transparency, as large as the image to change"
 REFERENCE_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 ASPECT_RATIOS = (
@@ -94,6 +97,15 @@ def check_request(request: ImageRequest) -> None:
         if request.mode is not Mode.EDIT:
             raise InvalidRequest("A mask needs an image to edit.")
         _check_reference("The mask", request.mask)
+        _check_mask(request.mask, request.references[0])
+
+
+def _check_mask(mask: Reference, image: Reference) -> None:
+    sizes = {(each.width_px, each.height_px) for each in (mask, image) if each.width_px}
+    if mask.media_type not in ("", "image/png") or len(sizes) > 1:
+        raise InvalidRequest(f"The mask {WRONG_MASK}.")
+    if mask.size_bytes > MASK_BYTES_MAX:
+        raise InvalidRequest(f"The mask is larger than {MASK_BYTES_MAX // 1_000_000} MB.")
 
 
 def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:

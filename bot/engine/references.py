@@ -13,11 +13,12 @@ from bot.domain.ports import (
     Clock,
     ImageFetcher,
     ImageFile,
+    ImageFormat,
     ImageLimits,
     LinkRefresher,
     Provider,
 )
-from bot.domain.requests import REFERENCE_BYTES_MAX, REFERENCE_PIXELS_MAX
+from bot.domain.requests import REFERENCE_BYTES_MAX, REFERENCE_PIXELS_MAX, WRONG_MASK
 from bot.engine.ended import Ended
 from bot.engine.images import FETCHED
 from bot.errors import (
@@ -113,12 +114,15 @@ class References:
         if not wanted:
             return []
         links = await self._refresher.fresh_links([reference.url for _, reference in wanted])
-        return await all_of(
+        files = await all_of(
             [
                 self._fetch(name, index, link)
                 for index, ((name, _), link) in enumerate(zip(wanted, links, strict=True))
             ]
         )
+        if request.mask and not _fits(files[-1], files[0]):
+            raise Ended(Failure.REFERENCE, f"The mask {WRONG_MASK}.")
+        return files
 
     async def _fetch(self, name: str, index: int, link: str) -> ImageFile:
         path = self._folder / f"{self._job.id}-reference{index + 1}{FETCHED}"
@@ -152,6 +156,11 @@ class References:
                         raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
                     await self._clock.sleep(retry_wait_s(error))
         raise AssertionError("unreachable")
+
+
+def _fits(mask: ImageFile, image: ImageFile) -> bool:
+    same_size = (mask.width_px, mask.height_px) == (image.width_px, image.height_px)
+    return mask.format is ImageFormat.PNG and mask.alpha and same_size
 
 
 async def all_of(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -44,10 +44,10 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
         image_format = _format_of(head)
         file.seek(0)
         try:
-            width_px, height_px = _decode(file, head, image_format, limits)
+            width_px, height_px, alpha = _decode(file, head, image_format, limits)
         except DECODER_ERRORS as error:
             raise UnusableImage("is damaged or cut off") from error
-    return ImageFile(path, image_format, width_px, height_px, size_bytes)
+    return ImageFile(path, image_format, width_px, height_px, size_bytes, alpha)
 
 
 def too_many_bytes(limits: ImageLimits) -> str:
@@ -73,8 +73,11 @@ def _format_of(head: bytes) -> ImageFormat:
 
 def _decode(
     file: BinaryIO, head: bytes, image_format: ImageFormat, limits: ImageLimits
-) -> tuple[int, int]:
-    """Width and height. The size is checked before Pillow sees the file where the head has it."""
+) -> tuple[int, int, bool]:
+    """
+    Width, height, and whether parts may be transparent. The size is checked before Pillow sees the
+    file where the head has it.
+    """
     if image_format is ImageFormat.PNG:
         _check_pixels(struct.unpack(">II", head[16:24]), limits)
     elif image_format is ImageFormat.WEBP:
@@ -87,7 +90,8 @@ def _decode(
         raise UnusableImage("is animated")
     image.draft(None, (max(width_px // JPEG_DRAFT, 1), max(height_px // JPEG_DRAFT, 1)))
     image.load()
-    return width_px, height_px
+    alpha = "A" in image.getbands() or "transparency" in image.info
+    return width_px, height_px, alpha
 
 
 def _opened(file: BinaryIO, image_format: ImageFormat) -> "PillowFile":

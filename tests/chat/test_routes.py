@@ -80,6 +80,42 @@ async def test_a_mask_confines_an_edit(easel: Easel) -> None:
     assert message.attachments, said(message)
 
 
+def jpeg() -> bytes:
+    return picture(64, 64, "JPEG")
+
+
+@pytest.mark.parametrize(
+    ("upload", "at_once"),
+    [
+        # What Discord says of a file is enough, or it has to be looked at.
+        (Upload("mask.png", mask(32, 64)), True),
+        (Upload("mask.jpg", jpeg()), True),
+        (Upload("mask.png", picture(64, 64)), False),
+    ],
+)
+async def test_a_mask_that_is_none_is_said_to_be(
+    easel: Easel, upload: Upload, at_once: bool
+) -> None:
+    await without_filter(easel)
+    call = await easel.discord.run_command(
+        "Ada",
+        "studio",
+        "edit",
+        {
+            "prompt": "a red door",
+            "model": "gpt-image-2-quality",
+            "image": Upload("house.png", picture(64, 64)),
+            "mask": upload,
+        },
+    )
+    message = await easel.finished(call)
+
+    assert "The mask must be a PNG with transparency, as large as the image" in said(message)
+    assert "Nothing was charged." in said(message)
+    assert message.is_ephemeral is at_once
+    assert not easel.providers.submissions
+
+
 async def test_a_mask_is_refused_where_no_route_takes_one(easel: Easel) -> None:
     call = await easel.discord.run_command(
         "Ada",

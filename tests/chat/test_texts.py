@@ -135,6 +135,12 @@ CAUSES: dict[str, Callable[[], None]] = {
     "pixels of a reference": lambda: checked(
         references=(replace(PHOTO, width_px=9_000, height_px=9_000),)
     ),
+    "mask that is none": lambda: checked(
+        mode=Mode.EDIT, references=(PHOTO,), mask=replace(PHOTO, width_px=9)
+    ),
+    "large mask": lambda: checked(
+        mode=Mode.EDIT, references=(PHOTO,), mask=replace(PHOTO, size_bytes=4_000_001)
+    ),
     "mask without an image": lambda: checked(mask=PHOTO),
     "model without masks": lambda: quoted(mask=PHOTO),
     "all routes down": lambda: all_down(),
