@@ -39,8 +39,8 @@ TOKEN_OVER_S = 15 * 60 + 1
 RETRY_AFTER_S = 7.0
 #: bytes; below what a result has, so that a copy must be made
 SMALL_FILE_BYTES_MAX = 4_000
-#: what discord.py's webhooks try by themselves, and one more
-BAD_GATEWAYS = 6
+#: what discord.py's webhooks try by themselves, for the progress and for the result, and one more
+BAD_GATEWAYS = 11
 VENDOR_WORDS = "vendor's own words"
 HTML = b"<!DOCTYPE html><html><body>vendor's own words</body></html>"
 PNG = picture()
