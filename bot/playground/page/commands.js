@@ -112,7 +112,8 @@ export class CommandFields {
     const label = !isSeries ? words(options[0].name) : options[0].required
       ? "Images: the first is changed, the others are references" : "Reference images";
     const zone = new DropZone({ label, names: options.map((option) => option.name),
-      max: options.length, required: options[0].required, accept: "image/*" });
+      hint: isSeries ? null : options[0].description, max: options.length,
+      required: options[0].required, accept: "image/*" });
     this.#zones.push(zone);
     if (isSeries || options[0].required) zone.node.classList.add("wide");
     return zone.node;

@@ -14,6 +14,7 @@ export class Composer {
   #active = 0;
   #input;
   #list;
+  #problem;
 
   /** `at` has entities, run(entry, values, files), say(text), suggest(entry, option, text, …). */
   constructor(at) {
@@ -90,13 +91,14 @@ export class Composer {
       placeholder: this.#entries.length ? "Type / for commands" : "The bot is logging in…",
       oninput: () => this.#filter(), onkeydown: (event) => this.#key(event),
       onblur: () => this.#showList([]) });
+    this.#problem = el("p", { class: "problem", role: "alert" });
     const shortcuts = this.#entries.slice(0, SHORTCUTS_MAX).map((entry) => el("button",
       { type: "button", class: "chip", title: entry.description,
         onclick: () => this.open(entry.name) }, `/${entry.name}`));
     this.#root.replaceChildren(this.#list, el("div", { class: "line" },
       el("button", { type: "button", class: "slash", "aria-label": "Show all commands",
         onmousedown: (event) => event.preventDefault(), onclick: () => this.#showAll() }, "/"),
-      this.#input), el("div", { class: "chips" }, shortcuts));
+      this.#input), this.#problem, el("div", { class: "chips" }, shortcuts));
     if (focus) this.#input.focus();
   }
 
@@ -108,6 +110,7 @@ export class Composer {
 
   #filter() {
     const text = this.#input.value.toLowerCase();
+    this.#problem.textContent = "";
     this.#active = 0;
     this.#showList(!text.startsWith("/") ? [] : this.#entries.filter(({ name }) =>
       `/${name}`.startsWith(text.trimEnd()) || text.startsWith(`/${name} `)));
@@ -157,19 +160,16 @@ export class Composer {
   }
 
   async #say(text) {
-    const input = this.#input;
+    const [input, problem] = [this.#input, this.#problem];
     if (text.startsWith("/")) {
-      input.setCustomValidity("There is no such command for you here.");
-      input.reportValidity();
-      input.setCustomValidity("");
+      problem.textContent = "There is no such command for you here.";
       return;
     }
+    problem.textContent = "";
     input.value = "";
     await this.#at.say(text).catch((error) => {
       input.value = text;
-      input.setCustomValidity(error.message);
-      input.reportValidity();
-      input.setCustomValidity("");
+      problem.textContent = error.message;
     });
   }
 

@@ -12,17 +12,18 @@ export class Conversation {
   #scroller = byId("scroller");
   #messages = new Map();
   #dismissed = new Set();
+  #follows = true;
+  #size = "";
   #at;
 
   /** `at` is handed to every message; see messageNode. */
   constructor(at) {
-    this.#at = { ...at, find: (id) => this.#messages.get(id), jump: (id) => this.#jump(id),
+    this.#at = { ...at, find: (id) => this.#messages.get(id), jump: (id) => this.jump(id),
       dismiss: (message) => this.#dismiss(message) };
-    // Pictures grow as they arrive; stay at the end if that is where the reader was.
-    let isAtEnd = true;
-    this.#scroller.addEventListener("scroll", () => { isAtEnd = this.#isAtEnd(); });
-    new ResizeObserver(() => { if (isAtEnd) this.toEnd(); }).observe(this.#list);
-    new ResizeObserver(() => { if (isAtEnd) this.toEnd(); }).observe(this.#scroller);
+    // Messages grow as they are edited; stay at the end if that is where the reader was.
+    this.#scroller.addEventListener("scroll", () => this.#onScroll());
+    new ResizeObserver(() => this.#onResize()).observe(this.#list);
+    new ResizeObserver(() => this.#onResize()).observe(this.#scroller);
   }
 
   /** Replace everything, as after a change of place or a lost connection. */
@@ -73,6 +74,7 @@ export class Conversation {
   }
 
   toEnd() {
+    this.#follows = true;
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
@@ -96,7 +98,8 @@ export class Conversation {
     this.#scroller.focus();
   }
 
-  #jump(id) {
+  /** Point out a message, if it is still there. */
+  jump(id) {
     const node = this.#node(id);
     node?.scrollIntoView({ block: "center" });
     node?.classList.add("pointed-at");
@@ -107,9 +110,21 @@ export class Conversation {
     return this.#list.querySelector(`[data-id="${CSS.escape(id)}"]`);
   }
 
-  #isAtEnd() {
+  /** Only the reader leaves the end: if sizes changed too, #onResize is yet to come. */
+  #onScroll() {
+    if (this.#size !== this.#sizeNow()) return;
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    return scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+    this.#follows = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+  }
+
+  #onResize() {
+    this.#size = this.#sizeNow();
+    if (this.#follows) this.toEnd();
+  }
+
+  #sizeNow() {
+    const { scrollHeight, clientHeight } = this.#scroller;
+    return `${scrollHeight} ${clientHeight}`;
   }
 
   #onCount() {

@@ -101,15 +101,16 @@ export class DropZone {
   constructor(spec) {
     this.#spec = spec;
     const id = newId();
+    const hint = spec.hint && el("p", { id: `${id}-hint`, class: "hint" }, spec.hint);
     this.#input = el("input", { id, type: "file", multiple: spec.max > 1, accept: spec.accept,
-      class: "hidden-text", onchange: () => this.#choose() });
+      "aria-describedby": hint && hint.id, class: "hidden-text", onchange: () => this.#choose() });
     const words = spec.max > 1 ? "Drop images here, paste, or " : "Drop an image here, or ";
     const zone = el("label", { for: id, class: "drop" },
       el("span", {}, words, el("u", {}, spec.max > 1 ? "choose files" : "choose a file")));
     const count = spec.max > 1 ? ` up to ${spec.max}` : spec.required ? "" : " optional";
     this.node = el("div", { class: "field zone", role: "group", "aria-label": spec.label },
       el("span", { class: "label" }, spec.label, el("span", { class: "optional" }, count)),
-      this.#thumbs, this.#input, zone, this.#problem);
+      this.#thumbs, this.#input, zone, hint, this.#problem);
     for (const [name, over] of [["dragenter", true], ["dragover", true], ["dragleave", false],
       ["drop", false]]) {
       this.node.addEventListener(name, (event) => this.#drag(event, over));

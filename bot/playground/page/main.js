@@ -82,6 +82,13 @@ async function editImage(file) {
   }
 }
 
+/** Go to a message that a link names. */
+async function visit(channelId, messageId) {
+  const place = placesOf(state.world, state.member).find(({ id }) => id === channelId);
+  if (channelId !== state.channel.id) await chooseChannel(place);
+  conversation.jump(messageId);
+}
+
 /** What messages are rendered with: names, and what this person may do here. */
 function facts() {
   const offered = new Set(state.world.offered[state.member.id]?.[state.channel.id]);
@@ -91,6 +98,8 @@ function facts() {
     channels: Object.fromEntries(channels.map((channel) => [channel.id, channel.name])),
     menus: state.world.commands.filter(({ id, type }) => offered.has(id) && type === MESSAGE_MENU),
     entities: entities(),
+    places: new Set(placesOf(state.world, state.member).map((place) => place.id)),
+    visit,
     edit: composer.canEdit ? editImage : null,
   };
 }
@@ -177,7 +186,7 @@ function chooseMember(member) {
 function chooseChannel(channel) {
   state.channel = channel;
   if (document.body.classList.contains("drawer")) openDrawer(false);
-  synchronise();
+  return synchronise();
 }
 
 /** Hear what this member is shown; each time the connection stands, catch up. */

@@ -5,8 +5,17 @@ import { el, timeNode, webAddress } from "./dom.js";
 const DEPTH_MAX = 8;
 const FENCE = /```(?:([\w+-]+)\n)?\n?([^]*?)\n?```/g;
 const SPECIAL = /[\\`<[*_~|h]/;
+const MESSAGE = /^https:\/\/discord\.com\/channels\/(?:@me|\d+)\/(\d+)\/(\d+)$/;
 
-function link(url, label) {
+function link(url, label, at) {
+  const [, channel, message] = MESSAGE.exec(url) ?? [];
+  if (at.places.has(channel)) {
+    const visit = (event) => {
+      event.preventDefault();
+      at.visit(channel, message);
+    };
+    return el("a", { href: "#", onclick: visit }, label);
+  }
   const href = webAddress(url);
   return el("a", { href, target: "_blank", rel: "noreferrer noopener" }, label);
 }
@@ -29,9 +38,9 @@ const INLINE = [
   [/<#(\d+)>/y, (m, at) => el("span", { class: "mention" }, `#${at.channels[m[1]] ?? "unknown"}`)],
   [/<\/([^:>]+):\d+>/y, (m) => el("span", { class: "mention" }, `/${m[1]}`)],
   [/<a?:(\w+):\d+>/y, (m) => `:${m[1]}:`],
-  [/<(https?:\/\/[^\s>]+)>/y, (m) => link(m[1], m[1])],
-  [/\[([^\]]+)\]\(<?(https?:\/\/[^\s)>]+)>?\)/y, (m, at, d) => link(m[2], inline(m[1], at, d))],
-  [/https?:\/\/[^\s<>]*[^\s<>.,:;"')\]]/y, (m) => link(m[0], m[0])],
+  [/<(https?:\/\/[^\s>]+)>/y, (m, at) => link(m[1], m[1], at)],
+  [/\[([^\]]+)\]\(<?(https?:\/\/[^\s)>]+)>?\)/y, (m, at, d) => link(m[2], inline(m[1], at, d), at)],
+  [/https?:\/\/[^\s<>]*[^\s<>.,:;"')\]]/y, (m, at) => link(m[0], m[0], at)],
   [/\*\*([^]+?)\*\*(?!\*)/y, (m, at, d) => el("strong", {}, inline(m[1], at, d))],
   [/__([^]+?)__(?!_)/y, (m, at, d) => el("u", {}, inline(m[1], at, d))],
   [/~~([^]+?)~~/y, (m, at, d) => el("s", {}, inline(m[1], at, d))],
@@ -40,7 +49,7 @@ const INLINE = [
   [/(?<!\w)_(?=\S)([^]*?\S)_(?!\w)/y, (m, at, d) => el("em", {}, inline(m[1], at, d))],
 ];
 
-/** Render what stands within a line: `at` has names and channels by id. */
+/** Render what stands within a line: `at` has names and channels by id, places and visit. */
 export function inline(text, at, depth = 0) {
   if (depth > DEPTH_MAX) return [text];
   const nodes = [];

@@ -7,13 +7,16 @@ import { inline, markdown } from "./markdown.js";
 export const EPHEMERAL = 1 << 6;
 const LOADING = 1 << 7;
 const DEFAULT_COLOUR = 0x8a8178;
+//: pixels; as in message.css
+const PICTURE_HEIGHT_MAX = 440;
 
 /**
  * Build a message.
  *
  * `at` is where it is shown: names and channels by id, entities to choose from, menus (commands for
- * messages), revealed (ids of uncovered files), find(id), and the callbacks press, select, menu,
- * dismiss, jump, open and, where images can be changed, edit.
+ * messages), revealed (ids of uncovered files), places (ids of those that links may lead to),
+ * find(id), and the callbacks press, select, menu, dismiss, jump, visit, open and, where images can
+ * be changed, edit.
  */
 export function messageNode(message, at) {
   const isEphemeral = Boolean(message.flags & EPHEMERAL);
@@ -72,7 +75,7 @@ function contentNodes(message, at) {
   const others = message.attachments.filter((file) => !isImage(file));
   return [
     markdown(message.content, at),
-    images.length > 0 && el("div", { class: `gallery of-${Math.min(images.length, 3)}` },
+    images.length > 0 && el("div", { class: images.length > 1 ? "gallery many" : "gallery" },
       images.map((file) => imageNode(file, at))),
     others.map(fileNode),
     message.embeds.map((embed) => embedNode(embed, at)),
@@ -99,13 +102,21 @@ function imageNode(file, at) {
     el("button", { type: "button", class: "picture",
       "aria-label": covered ? "Show spoiler" : `Open in full size: ${alt}`,
       onclick: covered ? uncover : () => at.open(file) },
-    el("img", { src: file.url, alt: covered ? "" : alt, width: file.width, height: file.height })),
+    el("img", { src: file.url, alt: covered ? "" : alt, ...room(file) })),
     el("figcaption", {},
       el("span", { class: "file-name" }, `${name}${size} · ${bytes(file.size)}`),
-      at.edit && el("button", { type: "button", class: "small", onclick: () => at.edit(file) },
-        "Edit this"),
+      at.edit && el("button", { type: "button", class: "small", onclick: () => at.edit(file),
+        title: "This page's own shortcut, not Discord's: fills in /edit with the image" },
+      "Edit this"),
       el("a", { class: "button small", href: file.url, download: name }, "Download")));
   return figure;
+}
+
+/** Size a picture before it has arrived, so that what follows it does not move. */
+function room({ width, height }) {
+  if (!width) return {};
+  const scale = Math.min(PICTURE_HEIGHT_MAX / height, 1);
+  return { width: Math.round(width * scale), height: Math.round(height * scale) };
 }
 
 function fileNode(file) {
