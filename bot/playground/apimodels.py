@@ -88,6 +88,7 @@ class ApiModelsFormat:
             models=(SYNC_MODEL,),
             price_usd=_sync_price,
             usage=False,
+            moderation="low",
         )
 
     def routes(self, faults: Faults) -> list[web.RouteDef]:
@@ -259,7 +260,7 @@ def _read_commission(body: Mapping[str, object], *, uploads: Mapping[str, object
         _reject("prompt is required")
     if len(prompt) > PROMPT_CHARS_MAX:
         _reject(f"prompt must be at most {PROMPT_CHARS_MAX} characters")
-    nsfw_checker = body.get("nsfw_checker", True)
+    nsfw_checker = body.get("nsfw_checker", False)
     if not isinstance(nsfw_checker, bool):
         _reject("nsfw_checker must be a boolean")
     resolution = _read_word(body, "resolution", "1K", tuple(SCALE)).upper()

@@ -131,7 +131,6 @@ class GeminiFormat:
             aspect_ratio=_read_word(image_config, "aspectRatio", ("auto", *ASPECT_RATIOS)),
             resolution=_read_word(image_config, "imageSize", tuple(SCALE)),
             references=contents.references,
-            nsfw_checker=True,
             price_usd=PRICE_USD,
         )
 

@@ -121,7 +121,9 @@ class MaxApiFormat:
         self._studio = studio
         self._habits = habits
         self._api_key = api_key
-        self._images = MaxApiImages(studio, submissions, models=MODELS, links=True, habits=habits)
+        self._images = MaxApiImages(
+            studio, submissions, models=MODELS, links=True, moderation="low", habits=habits
+        )
 
     def routes(self, faults: Faults) -> list[web.RouteDef]:
         def around(call: Call, handler: Handler) -> Handler:

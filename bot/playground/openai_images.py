@@ -128,6 +128,7 @@ class OpenAiImages:
         price_usd: for one image.
         links: whether an answer has a link rather than the image, unless the call says which.
         usage: whether an answer names tokens.
+        moderation: `auto` filters and `low` does not, unless the call says which.
     """
 
     studio: Studio
@@ -136,6 +137,7 @@ class OpenAiImages:
     price_usd: Callable[[Wanted], Decimal] = price_by_tokens
     links: bool = False
     usage: bool = True
+    moderation: str = "auto"
 
     async def generate(self, body: Mapping[str, object]) -> dict[str, object]:
         """
@@ -213,7 +215,7 @@ class OpenAiImages:
             quality=_read_word(body, "quality", QUALITIES),
             images=_read_count(body),
             as_link=_read_word(body, "response_format", (default, "url", "b64_json")) == "url",
-            nsfw_checker=_read_word(body, "moderation", ("auto", "low")) == "auto",
+            nsfw_checker=_read_word(body, "moderation", (self.moderation, "auto", "low")) == "auto",
             references=tuple(references),
             mask=mask if isinstance(mask, str) else None,
         )

@@ -232,8 +232,6 @@ def _read_commission(body: Mapping[str, object], offer: Offer, *, edits: bool) -
         aspect_ratio="auto" if ratio == "empty" else ratio,
         resolution=resolution.upper(),
         references=_read_references(body) if edits else (),
-        # That content is reviewed without a switch is a guess.
-        nsfw_checker=True,
         price_usd=offer.price_cny[resolution, quality] / CNY_PER_USD,
     )
 

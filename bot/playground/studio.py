@@ -16,7 +16,8 @@ from aiohttp import BodyPartReader
 
 from bot.playground.drawing import Picture, draw, size_px
 
-#: The stand-in for content review: one of these words in a prompt is refused while it is on.
+#: The stand-in for content review: a prompt with one of these words is refused where the call asks
+#: for the filter. Vendors may review by themselves too; here, off is off, so that one can see it.
 REFUSED_WORDS = frozenset({"nsfw", "nude", "naked", "gore"})
 #: Spread of the latency: nine tasks in ten stay within 1.7 times the median, which is what the
 #: vendor measured (median 48 s, p90 83 s; apimodels-mcp, week to 2026-09-22).
@@ -78,8 +79,8 @@ class Commission:
     resolution: str
     #: links, of this studio or of the world
     references: tuple[str, ...]
-    nsfw_checker: bool
     price_usd: Decimal
+    nsfw_checker: bool = False
     #: of the vendors that are told pixels; ratio and resolution count for nothing then
     size_px: tuple[int, int] | None = None
     #: link, of this studio

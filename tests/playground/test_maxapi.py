@@ -139,7 +139,7 @@ async def test_each_route_mode_has_its_price(client: Client, mode: str, expected
         ({"size": "4096x4096"}, 400, "invalid_value"),
         ({"route_mode": "cheapest"}, 400, "invalid_value"),
         ({"asset_delivery": "pigeon"}, 400, "invalid_value"),
-        ({"prompt": "nsfw"}, 400, "moderation_blocked"),
+        ({"prompt": "nsfw", "moderation": "auto"}, 400, "moderation_blocked"),
     ],
 )
 async def test_what_cannot_be_done_is_refused_in_openais_shape(
@@ -197,8 +197,15 @@ async def test_gemini_can_be_an_operation(client: Client) -> None:
 
 
 async def test_gemini_refuses_in_a_200(client: Client) -> None:
-    status, answer = await client.gemini(contents=[{"parts": [{"text": "nsfw"}]}])
+    client.server.endings.append(Fails("CONTENT_MODERATION"))
+    status, answer = await client.gemini()
     assert (status, answer["candidates"]) == (200, [{"finishReason": "IMAGE_SAFETY"}])
+
+
+async def test_without_a_switch_no_words_are_refused(client: Client) -> None:
+    _, answer = await client.gemini(contents=[{"parts": [{"text": "a gore statue"}]}])
+    assert answer["candidates"][0]["finishReason"] == "STOP"
+    assert (await client.create(prompt="a gore statue"))[0] == 200
 
 
 @pytest.mark.parametrize(

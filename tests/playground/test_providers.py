@@ -257,6 +257,13 @@ async def test_the_filter_refuses_while_it_is_on(client: Client) -> None:
     assert data["state"] == "completed"
 
 
+async def test_without_a_switch_no_words_are_refused(client: Client) -> None:
+    task_id = await client.created(model="gpt-image-2", prompt="a gore statue")
+    assert (await client.poll(task_id))["state"] == "completed"
+    status, answer = await client.create(model="gpt-image-2-all", prompt="a gore statue")
+    assert (status, len(answer["data"])) == (200, 1)
+
+
 async def test_endings_are_queued_for_the_tasks_to_come(client: Client) -> None:
     client.server.endings.extend(
         [Fails("TIMEOUT", "slow", retryable=True), Completes(empty_polls=2), Sticks("rehydrating")]

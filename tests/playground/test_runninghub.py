@@ -130,8 +130,14 @@ async def test_endings_are_told_in_the_vendors_words(client: Client) -> None:
 
 
 async def test_refused_content_fails(client: Client) -> None:
-    answer = await client.query((await client.submit(prompt="nsfw"))["taskId"])
+    client.server.endings.append(Fails("CONTENT_MODERATION"))
+    answer = await client.query((await client.submit())["taskId"])
     assert (answer["status"], answer["errorCode"]) == ("FAILED", "1501")
+
+
+async def test_without_a_switch_no_words_are_refused(client: Client) -> None:
+    answer = await client.query((await client.submit(prompt="a gore statue"))["taskId"])
+    assert answer["status"] == "SUCCESS"
 
 
 async def test_references_are_uploaded(client: Client) -> None:
