@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import shutil
-import tempfile
+import math
 import webbrowser
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,16 +11,21 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bot.app import App, open_app
+from bot.app import App, load_catalog, open_app
 from bot.domain.credits import format_credits
+from bot.domain.waiting import LEARNED_MIN, STEP_S, Latency
 from bot.errors import StartupError
 from bot.ops import log
 from bot.playground import scenario
 from bot.playground.discord import PlaygroundDiscord
 from bot.playground.providers import PlaygroundProviders
+from bot.playground.scratch import scratch_folder
 from bot.playground.site import Site
+from bot.playground.studio import LATENCY_SIGMA
 from bot.settings import GivenSettings
 from bot.store.accounts import audit, list_entries
+from bot.store.database import open_database
+from bot.store.latencies import LatencyStore
 
 #: seconds a sample image takes, at the median: long enough to watch, short enough to stay
 LATENCY_S = 5.0
@@ -43,7 +47,7 @@ async def serve(port: int, *, open_browser: bool) -> None:
     """
     log.configure("WARNING", "console")
     async with AsyncExitStack() as stack:
-        demo = await stack.enter_async_context(_open_demo(LATENCY_S))
+        demo = await stack.enter_async_context(open_demo(LATENCY_S))
         try:
             site = await stack.enter_async_context(Site(demo.discord, port))
         except OSError as error:
@@ -65,7 +69,7 @@ async def run_once(folder: Path) -> int:
         0 only if all of it worked.
     """
     log.configure("WARNING", "console")
-    async with _open_demo(latency_s=0) as demo:
+    async with open_demo(latency_s=0) as demo:
         try:
             made = await scenario.imagine(demo.discord, ASPECT_RATIO)
             changed = await scenario.edit(demo.discord, made, ASPECT_RATIO)
@@ -77,9 +81,15 @@ async def run_once(folder: Path) -> int:
 
 
 def _write(folder: Path, pictures: Mapping[str, scenario.Picture]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, picture in pictures.items():
+            (folder / name).write_bytes(picture.content)
+    except OSError as error:
+        raise StartupError(
+            f"--output {folder} cannot be written to ({error.strerror}).", usage=True
+        ) from error
     for name, picture in pictures.items():
-        (folder / name).write_bytes(picture.content)
         print(f"{folder / name}: {picture.width_px} x {picture.height_px}")
 
 
@@ -99,19 +109,25 @@ async def _print_ledger(app: App) -> int:
 
 
 @asynccontextmanager
-async def _open_demo(latency_s: float) -> AsyncIterator[Demo]:
+async def open_demo(latency_s: float) -> AsyncIterator[Demo]:
     """Playground and bot, logged in; everything they write is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="easel-demo-"))
-    try:
+    with scratch_folder("easel-demo-") as folder:
         async with (
-            PlaygroundDiscord() as discord,
-            PlaygroundProviders(latency_s=latency_s) as providers,
-            open_app(_settings(folder, discord, providers)) as app,
-            running(app, discord),
+            PlaygroundDiscord(folder=folder) as discord,
+            PlaygroundProviders(latency_s=latency_s, folder=folder) as providers,
         ):
-            yield Demo(app, discord)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            settings = _settings(folder, discord, providers)
+            await _expect(latency_s, settings)
+            async with open_app(settings) as app, running(app, discord):
+                yield Demo(app, discord)
+
+
+async def _expect(latency_s: float, settings: GivenSettings) -> None:
+    """Let the bot know its routes; what the catalog says of them holds for the real ones."""
+    learned = Latency(LEARNED_MIN, math.log(max(latency_s, STEP_S)), LATENCY_SIGMA**2)
+    routes = load_catalog(settings).routes()
+    async with open_database(settings.database_url) as database:
+        await LatencyStore(database).save({route.id: learned for route in routes})
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ class PlaygroundProviders:
         latency_s: median of a task's life; 0 completes every task at its first poll.
         clock: epoch seconds; tests move it instead of sleeping.
         paint: draws a result's PNG.
+        folder: where the folder for the uploads is made; None: with the system's temporary files.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class PlaygroundProviders:
         balance_usd: Decimal = Decimal(100),
         clock: Callable[[], float] = time.time,
         paint: Callable[[Picture], bytes] = draw,
+        folder: Path | None = None,
     ) -> None:
         self.api_key = api_key
         self.faults = Faults()
         self._socket = socket.create_server(("127.0.0.1", port))
         self.root_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._folder = Path(tempfile.mkdtemp(prefix="easel-playground-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="easel-playground-", dir=folder))
         self.studio = Studio(
             self._folder,
             self.root_url,

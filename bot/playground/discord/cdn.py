@@ -32,9 +32,11 @@ ATTACHMENTS_KEPT_MAX = 50_000
 class Cdn:
     """Keeps files in a temporary folder and hands out links that expire."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, folder: Path | None = None) -> None:
         self._world = world
-        self._folder = TemporaryDirectory(prefix="playground-cdn-", ignore_cleanup_errors=True)
+        self._folder = TemporaryDirectory(
+            prefix="playground-cdn-", dir=folder, ignore_cleanup_errors=True
+        )
         self._secret = secrets.token_bytes(32)
         self._attachments: dict[int, Attachment] = {}
         self._files_stored = 0

@@ -28,6 +28,9 @@ GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 9, 1 << 12
 PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15
 
 HEARTBEAT_INTERVAL_MS = 41_250
+#: seconds; discord.py times a heartbeat from when its own thread has seen that it was sent, and one
+#: answered before that seems to have taken since the last one (KeepAliveHandler, discord.py 2.7.1)
+ACK_AFTER_S = 0.05
 #: A session that missed more than this cannot resume.
 EVENTS_KEPT_MAX = 5_000
 FRAME_BYTES_MAX = 4096  #: Discord docs, "Gateway", Sending Events
@@ -247,6 +250,9 @@ class _Connection:
         except (ValueError, KeyError, TypeError):
             return DECODE_ERROR
         if opcode == HEARTBEAT:
+            # The first one, before any session, is not timed.
+            if self._session is not None:
+                await asyncio.sleep(ACK_AFTER_S)
             await self.send({"op": HEARTBEAT_ACK})
             return 0
         if opcode == IDENTIFY:

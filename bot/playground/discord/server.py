@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
 
 from aiohttp import web
@@ -43,9 +44,19 @@ class PlaygroundDiscord(Members):
 
     Whatever waits does so for at most `timeout_s` seconds and then raises TimeoutError, saying
     what was there instead. What members do is inherited from `Members`.
+
+    Args:
+        folder: where the folder for files is made; None: with the system's temporary files.
     """
 
-    def __init__(self, port: int = 0, *, token: str | None = None, shard_count: int = 1) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        token: str | None = None,
+        shard_count: int = 1,
+        folder: Path | None = None,
+    ) -> None:
         self._port = port
         #: what the bot logs in with
         self.token = token or f"playground.{secrets.token_urlsafe(32)}"
@@ -53,7 +64,7 @@ class PlaygroundDiscord(Members):
         world = World(self.clock)
         self.faults = Faults()
         self.limits = RateLimits(self.clock)
-        self.cdn = Cdn(world)
+        self.cdn = Cdn(world, folder)
         self.payloads = Payloads(world, self.cdn)
         self._changes = Changes()
         self.gateway = Gateway(world, self.payloads, self._changes, self.token, shard_count)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 import pytest
 
@@ -69,6 +71,19 @@ async def test_heartbeats_are_acknowledged(playground):
         await ws.receive_json()
         await ws.send_json({"op": 1, "d": None})
         assert await ws.receive_json() == {"op": 11}
+
+
+async def test_a_client_has_noted_its_heartbeat_when_the_answer_comes(playground):
+    """An answer at once seemed to discord.py to have taken since the heartbeat before."""
+    now_s = asyncio.get_running_loop().time
+    async with aiohttp.ClientSession() as session, session.ws_connect(playground.gateway.url) as ws:
+        await ws.receive_json()
+        await ws.send_json({"op": 2, "d": {"token": playground.token, "intents": 0}})
+        assert (await ws.receive_json())["t"] == "READY"
+        sent_s = now_s()
+        await ws.send_json({"op": 1, "d": 1})
+        assert await ws.receive_json() == {"op": 11}
+        assert now_s() - sent_s >= 0.05
 
 
 @pytest.mark.parametrize(
