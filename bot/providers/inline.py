@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 #: Stands in a decoded answer for the image that was written to the file; no vendor can guess it.
 INLINE = f"(in the file {secrets.token_hex(8)})"
-#: Stands for an image that was not kept: it was not the first, or was no base64.
+#: Stands for what was no base64.
 DROPPED = ""
 
 #: What an image's text begins after: OpenAI's `b64_json`, or Gemini's `inlineData.data` where it
@@ -41,18 +41,19 @@ class InlineImage:
     Feed it an answer in pieces, then take what is left of it. It blocks: use it in a thread.
 
     Args:
-        path: gets the first image; there is no file if there is none.
+        path: gets the last image, for drafts come before it; there is no file if there is none.
         rest_bytes_max: what is kept of the answer beside its images.
     """
 
     def __init__(self, path: Path, rest_bytes_max: int) -> None:
         self._path = path
+        #: while it is written
+        self._next = path.with_name(f"next-{path.name}")
         self._rest_bytes_max = rest_bytes_max
         self._rest = bytearray()
         self._searched = 0
         self._file: BinaryIO | None = None
         self._text: Base64Text | None = None
-        self._done = False
 
     def feed(self, piece: bytes | bytearray) -> None:
         """
@@ -65,16 +66,16 @@ class InlineImage:
 
     def end(self) -> bytes | None:
         """The answer without its images, to be read as JSON; None if it is too long."""
-        if self._text is not None:
-            # Cut off within the image; the rest of the answer will not be JSON either.
-            self._drop()
+        # Cut off within the image, the rest of the answer will not be JSON either.
+        self.close()
         return None if len(self._rest) > self._rest_bytes_max else bytes(self._rest)
 
     def close(self) -> None:
-        """Let go of the file; safe to call again."""
+        """Drop an image that is not whole; safe to call again."""
         if self._file is not None:
             self._file.close()
             self._file = None
+            self._next.unlink(missing_ok=True)
 
     def _feed_rest(self, data: bytes) -> bytes:
         """Keep what is no image; returns the image's text once that begins."""
@@ -88,8 +89,7 @@ class InlineImage:
         image = bytes(self._rest[start.end() :])
         del self._rest[start.end() :]
         self._text = Base64Text()
-        if not self._done:
-            self._file = self._path.open("wb")
+        self._file = self._next.open("wb")
         return image
 
     def _feed_image(self, data: bytes) -> bytes:
@@ -100,20 +100,17 @@ class InlineImage:
             try:
                 self._file.write(self._text.decode(text, final=bool(quote)))
             except ValueError:
-                self._drop()
+                self.close()
         if not quote:
             return b""
         self._rest += (INLINE if self._file else DROPPED).encode()
-        self._done = self._done or self._file is not None
-        self.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._next.replace(self._path)
         self._text = None
         self._searched = len(self._rest)
         return data[len(text) :]
-
-    def _drop(self) -> None:
-        if self._file is not None:
-            self.close()
-            self._path.unlink()
 
 
 class Base64Text:

@@ -137,13 +137,13 @@ def test_what_is_no_base64_leaves_nothing(path: Path, text: str) -> None:
     assert (body, written) == ({"data": [{"b64_json": DROPPED}]}, None)
 
 
-def test_only_the_first_image_is_kept(path: Path) -> None:
+def test_the_last_image_is_kept(path: Path) -> None:
     second = base64.b64encode(JPEG).decode()
-    body, written = extracted(
-        json.dumps({"data": [{"b64_json": TEXT}, {"b64_json": second}]}), path
-    )
-    assert body == {"data": [{"b64_json": INLINE}, {"b64_json": DROPPED}]}
-    assert written == PNG
+    answer = {"data": [{"b64_json": TEXT}, {"b64_json": second}, {"b64_json": "none"}]}
+    body, written = extracted(json.dumps(answer).replace("none", "no base64"), path)
+    assert body == {"data": [{"b64_json": INLINE}, {"b64_json": INLINE}, {"b64_json": DROPPED}]}
+    assert written == JPEG
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ async def test_a_cancelled_order_leaves_no_file(
     class Telling(InlineImage):
         def feed(self, piece: bytes | bytearray) -> None:
             super().feed(piece)
-            assert size_of(path) is not None
+            assert list(path.parent.iterdir())
             loop.call_soon_threadsafe(writing.set)
 
     monkeypatch.setattr(http, "InlineImage", Telling)
@@ -251,7 +251,7 @@ async def test_a_cancelled_order_leaves_no_file(
     ordering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await ordering
-    assert size_of(path) is None
+    assert list(path.parent.iterdir()) == []
 
 
 async def test_a_huge_answer_is_never_whole_in_memory(
