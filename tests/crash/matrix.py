@@ -199,8 +199,8 @@ class Matrix:
         if command.private:
             options["private"] = True
         if command.kind is Kind.REFUSED:
-            # No route makes an image of 4K whose ratio is left to the model.
-            options["resolution"] = "4K"
+            # It has no filter, and the filter is on.
+            options["model"] = "gpt-image-2"
         for number in range(1, command.references + 1):
             name = "image" if command.kind is Kind.EDIT and number == 1 else f"reference{number}"
             options[name] = Upload(f"{number}.png", picture(60 + number))
