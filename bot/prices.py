@@ -10,7 +10,7 @@ from bot.domain.requests import QUALITIES, RESOLUTIONS
 def price_table(catalog: Catalog) -> str:
     """A line for each model, route and quality."""
     head = f"{'model':<22}{'route':<52}{'quality':<9}" + "".join(
-        f"{each:>14}" for each in RESOLUTIONS
+        f"{each:>14}" for each in (*RESOLUTIONS, "a reference")
     )
     lines = [head]
     for model in catalog.models.values():
@@ -27,6 +27,7 @@ def _rows(route: Route) -> Iterator[tuple[str, str]]:
             yield (
                 quality,
                 "".join(
-                    f"{'-' if amount is None else format_credits(amount):>14}" for amount in amounts
+                    f"{'-' if amount is None else format_credits(amount):>14}"
+                    for amount in (*amounts, route.price.reference or None)
                 ),
             )
