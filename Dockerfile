@@ -16,10 +16,12 @@ ENV PATH=/opt/easel/bin:$PATH \
 USER easel
 WORKDIR /data
 VOLUME /data
-# The process answers; /readyz also says whether Discord and the database do.
+# The process answers, unless OPS_PORT=0 keeps it from it; /readyz also says whether Discord and the
+# database do.
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s CMD ["python", "-c", "\
 import os, urllib.request as u; \
-u.urlopen(f\"http://127.0.0.1:{os.environ.get('OPS_PORT') or 8080}/healthz\", timeout=2)"]
+port = int(os.environ.get('OPS_PORT') or 8080); \
+port and u.urlopen(f\"http://127.0.0.1:{port}/healthz\", timeout=2)"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["easel"]
 CMD ["run"]

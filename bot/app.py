@@ -40,6 +40,7 @@ from bot.store.accounts import AccountStore
 from bot.store.database import Database, open_database
 from bot.store.jobs import JobStore
 from bot.store.latencies import LatencyStore
+from bot.store.lock import sole_use
 from bot.store.queue import Caps
 from bot.store.servers import ServerStore
 
@@ -132,6 +133,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
     folder = make_folder(settings.data_dir / "images")
     wire.use_api_base(settings.discord_api_base)
     async with AsyncExitStack() as stack:
+        stack.enter_context(sole_use(settings.database_url))
         database = await stack.enter_async_context(open_database(settings.database_url))
         accounts = AccountStore(database, settings.allowance_ucr, settings.allowance_period)
         servers = ServerStore(database)
@@ -147,7 +149,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             typical_s=routing.typical_s,
         )
         jobs = JobStore(database, accounts, caps, owner=secrets.token_hex(8))
-        # SQLite serves one process: whoever held a lease before this start is dead.
+        # The database is ours alone: whoever held a lease before this start is dead.
         await jobs.free_leases()
         remove_fetched(folder)
         fetcher = await stack.enter_async_context(
@@ -234,6 +236,8 @@ def load_catalog(settings: Settings) -> Catalog:
             catalog = parse_catalog(tomllib.load(file))
     except OSError as error:
         raise StartupError(f"CATALOG_FILE {path}: {error.strerror}.", usage=True) from error
+    except UnicodeDecodeError as error:
+        raise StartupError(f"CATALOG_FILE {path} is not UTF-8 text.", usage=True) from error
     except tomllib.TOMLDecodeError as error:
         raise StartupError(f"CATALOG_FILE {path} is not TOML: {error}.", usage=True) from error
     check_catalog(catalog)
@@ -249,8 +253,9 @@ def load_catalog(settings: Settings) -> Catalog:
 def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with (path / ".writable").open("w"):
-            pass
+        probe = path / ".writable"
+        probe.write_bytes(b"1")
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise StartupError(
             f"DATA_DIR: {path} cannot be written to ({error.strerror}).", usage=True

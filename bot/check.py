@@ -1,6 +1,6 @@
 """`easel check`: would the bot run? It asks Discord and the providers, and spends nothing."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -8,11 +8,17 @@ import discord
 
 from bot.app import load_catalog, make_folder, open_providers
 from bot.chat import wire
-from bot.domain.catalog import Route
+from bot.chat.client import invite
+from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.ports import Provider
-from bot.errors import BotError, StartupError
+from bot.errors import BotError, ProviderBusy, ProviderError, ProviderMisconfigured, StartupError
+from bot.ops.health import serve_health
 from bot.settings import Settings
 from bot.store.database import open_database
+from bot.store.lock import is_in_use
+
+#: a provider that is MaxAPI's second face: its key is on MaxAPI's line already
+SECOND_FACES = frozenset({"maxapi-gemini"})
 
 
 async def check(settings: Settings) -> int:
@@ -22,27 +28,33 @@ async def check(settings: Settings) -> int:
     Returns:
         1 if something would not work.
     """
+    running = is_in_use(settings.database_url)
+    routes: list[Route] = []
+    works = [
+        await _line("catalog", _catalog(settings, routes)),
+        await _line("database", _database(settings, running=running)),
+        await _line("images", _images(settings)),
+        await _line("ops port", _ops_port(settings, running=running)),
+        await _line("discord", _discord(settings)),
+    ]
     async with AsyncExitStack() as stack:
         providers = await stack.enter_async_context(open_providers(settings))
-        routes: list[Route] = []
-        parts = {
-            "catalog": _catalog(settings, routes),
-            "database": _database(settings),
-            "discord": _discord(settings),
-            **{name: _provider(each, routes) for name, each in providers.items()},
-        }
-        works = [await _line(name, part) for name, part in parts.items()]
-        if not providers:
-            works.append(await _line("providers", _no_provider()))
-        return 0 if all(works) else 1
+        for name, provider in providers.items():
+            of_it = [route for route in routes if route.provider == name]
+            if of_it or name not in SECOND_FACES:
+                works.append(await _line(name, _provider(provider, of_it, settings)))
+        if routes:
+            works.append(await _line("models", _models(settings, providers)))
+    for remark in [*_remarks(settings), *_without_filter(routes, providers)]:
+        print(f"! {remark}")
+    return 0 if all(works) else 1
 
 
 async def _line(name: str, part: Awaitable[str]) -> bool:
     try:
         found = await part
     except BotError as error:
-        # A provider's error begins with its name.
-        print(f"✗ {name}: {str(error).removeprefix(f'{name}: ')}")
+        print(f"✗ {name}: {error}")
         return False
     print(f"✓ {name}: {found}")
     return True
@@ -55,10 +67,27 @@ async def _catalog(settings: Settings, routes: list[Route]) -> str:
     return ", ".join(catalog.models)
 
 
-async def _database(settings: Settings) -> str:
-    make_folder(settings.data_dir)
-    async with open_database(settings.database_url):
-        return "opened, its schema is up to date"
+async def _database(settings: Settings, *, running: bool) -> str:
+    # Beside a running bot, which may be an older one, nothing is migrated.
+    async with open_database(settings.database_url, migrate=not running):
+        return "opened, its schema is up to date" + ("; a bot is running on it" if running else "")
+
+
+async def _images(settings: Settings) -> str:
+    return f"{make_folder(settings.data_dir / 'images')} can be written to"
+
+
+async def _ops_port(settings: Settings, *, running: bool) -> str:
+    if settings.ops_port == 0:
+        return "turned off"
+    address = f"{settings.ops_host}:{settings.ops_port}"
+    try:
+        async with serve_health(settings.ops_host, settings.ops_port, {}):
+            return f"{address} is free"
+    except StartupError:
+        if not running:
+            raise
+        return f"{address} is taken, by the running bot it seems"
 
 
 async def _discord(settings: Settings) -> str:
@@ -67,19 +96,70 @@ async def _discord(settings: Settings) -> str:
     async with discord.Client(intents=discord.Intents.none()) as client:
         try:
             await client.login(token)
-        except discord.LoginFailure as error:
-            raise StartupError("DISCORD_TOKEN is not accepted.") from error
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise StartupError(
-                f"{settings.discord_api_base} cannot be reached: {error}."
-            ) from error
-        return f"logged in as {client.user}"
+            for server_id in settings.discord_guild_ids:
+                await client.fetch_guild(server_id, with_counts=False)
+        except (discord.LoginFailure, discord.HTTPException, *wire.NETWORK_ERRORS) as error:
+            sentence = (
+                wire.refusal(error)
+                or f"DISCORD_API_BASE {settings.discord_api_base} cannot be reached: {error}."
+            )
+            if client.application_id:
+                sentence += f" Its invite: {invite(client.application_id)}"
+            raise StartupError(sentence) from error
+        return f"logged in as {client.user}; invite: {invite(client.application_id or 0)}"
 
 
-async def _provider(provider: Provider, routes: Sequence[Route]) -> str:
-    upstreams = {route.upstream for route in routes if route.provider == provider.name}
-    return await provider.check(upstreams)
+async def _provider(provider: Provider, routes: Sequence[Route], settings: Settings) -> str:
+    try:
+        return await provider.check({route.upstream for route in routes})
+    except ProviderError as error:
+        key, root = _settings_of(provider.name)
+        if isinstance(error.__cause__, aiohttp.ClientConnectionError | OSError):
+            address = getattr(settings, root.lower())
+            raise StartupError(f"cannot be reached at {address}; see {root}") from error
+        message = str(error).removeprefix(f"{provider.name}: ")
+        if isinstance(error, ProviderBusy):
+            raise StartupError(message) from error
+        redirected = error.status is not None and 300 <= error.status < 400
+        about_key = isinstance(error, ProviderMisconfigured) and not redirected
+        raise StartupError(f"{message}; see {key if about_key else root}") from error
 
 
-async def _no_provider() -> str:
-    raise StartupError("none is configured; set the key of one, such as APIMODELS_API_KEY.")
+def _settings_of(provider: str) -> tuple[str, str]:
+    """The names of its key and of its root."""
+    vendor = "maxapi" if provider in SECOND_FACES else provider
+    prefix = vendor.upper()
+    return "MAXAPI_KEY" if vendor == "maxapi" else f"{prefix}_API_KEY", f"{prefix}_BASE_URL"
+
+
+async def _models(settings: Settings, providers: Collection[str]) -> str:
+    """What a member gets who names none."""
+    if not providers:
+        raise StartupError("no provider is on; set the key of one, such as APIMODELS_API_KEY.")
+    catalog = load_catalog(settings)
+    model_id = settings.default_model or catalog.default_model(providers)
+    if not any(route.provider in providers for route in catalog.models[model_id].routes):
+        raise StartupError(f"{model_id} is used by default, and none of its providers has a key.")
+    return f"{model_id} is used by default"
+
+
+def _without_filter(routes: Sequence[Route], providers: Collection[str]) -> list[str]:
+    on = [route for route in routes if route.provider in providers]
+    if not on or any(route.nsfw_switch is not NsfwSwitch.NONE for route in on):
+        return []
+    return [
+        "No route of your providers has an NSFW filter, so images can be made only where a server"
+        " has turned it off, and never in direct messages."
+    ]
+
+
+def _remarks(settings: Settings) -> list[str]:
+    """What does no harm, but not what it was set for either."""
+    if settings.public_url is None:
+        return []
+    lacking = []
+    if settings.kie_webhook_key is None:
+        lacking.append("PUBLIC_URL is of no use without KIE_WEBHOOK_KEY: no provider calls back.")
+    if settings.ops_port == 0:
+        lacking.append("PUBLIC_URL is of no use with OPS_PORT=0: nothing hears a call.")
+    return lacking

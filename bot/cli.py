@@ -25,6 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         status: int = chosen.command(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads has heard enough; the flush on exit must not complain of it either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except BotError as error:
         print(f"easel: {error}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, StartupError) and error.usage else FAILED
@@ -107,9 +112,14 @@ def _run(_chosen: argparse.Namespace) -> int:
 
 
 def _check(_chosen: argparse.Namespace) -> int:
-    from bot.check import check
+    settings = load_settings()
 
-    return asyncio.run(check(load_settings()))
+    from bot.check import check
+    from bot.ops import log
+
+    # What it finds stands in its own lines.
+    log.configure("ERROR", settings.log_format)
+    return asyncio.run(check(settings))
 
 
 def _prices(_chosen: argparse.Namespace) -> int:
@@ -122,10 +132,12 @@ def _prices(_chosen: argparse.Namespace) -> int:
 
 def _migrate(_chosen: argparse.Namespace) -> int:
     from bot.store.database import HEAD_REVISION, open_database
+    from bot.store.lock import sole_use
 
     async def migrate(settings: Settings) -> int:
-        async with open_database(settings.database_url):
-            print(f"The database is at schema {HEAD_REVISION}.")
+        with sole_use(settings.database_url):
+            async with open_database(settings.database_url):
+                print(f"The database is at schema {HEAD_REVISION}.")
         return 0
 
     return asyncio.run(migrate(load_settings()))
@@ -136,7 +148,7 @@ def _audit(_chosen: argparse.Namespace) -> int:
     from bot.store.database import open_database
 
     async def run(settings: Settings) -> int:
-        async with open_database(settings.database_url) as database:
+        async with open_database(settings.database_url, migrate=False) as database:
             differences = await audit(database)
         print("\n".join(differences) or "Entries and balances agree.")
         return FAILED if differences else 0

@@ -10,6 +10,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from yarl import URL
 
 from bot.domain.catalog import RouteOrder
 from bot.domain.credits import Microcredits, parse_credits
@@ -27,15 +28,42 @@ WHERE_TO_GET = {
 
 def _numbers(text: object) -> object:
     """ "1, 2" as [1, 2]; empty as []."""
-    if isinstance(text, str):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return text
+    if not isinstance(text, str):
+        return text
+    numbers = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(number.isdecimal() for number in numbers):
+        raise ValueError("must be whole numbers, separated by commas")
+    return numbers
 
 
 def _root(url: str) -> str:
     if not url.startswith(("https://", "http://")):
         raise ValueError("must be an address that begins with https:// (or http://)")
+    try:
+        parsed = URL(url)
+        named = bool((parsed.host or "").encode("idna")) and not any(map(str.isspace, url))
+    except ValueError:
+        named = False
+    if not named:
+        raise ValueError("must name a host, and a port if any, as in https://example.com:8443")
+    if parsed.user or parsed.password:
+        raise ValueError("must hold no name and no password")
     return url.rstrip("/")
+
+
+def _public(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError("must begin with https://")
+    return url
+
+
+def _key(secret: SecretStr) -> SecretStr:
+    """What cannot stand in a header is refused here, where nothing has quoted it yet."""
+    if not all("!" <= character <= "~" for character in secret.get_secret_value().strip()):
+        raise ValueError(
+            "it holds a space, a line break or another character that no key has; copy it again"
+        )
+    return secret
 
 
 def _sqlite(url: str) -> str:
@@ -51,6 +79,7 @@ def _amount(text: str) -> str:
 
 Numbers = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_numbers)]
 Address = Annotated[str, AfterValidator(_root)]
+Key = Annotated[SecretStr, AfterValidator(_key)]
 
 
 class Settings(BaseSettings):
@@ -66,26 +95,27 @@ class Settings(BaseSettings):
     )
 
     #: bot token
-    discord_token: SecretStr | None = None
+    discord_token: Key | None = None
     #: REST root: Discord, a REST proxy, or the playground; the gateway's address comes from it
     discord_api_base: Address = "https://discord.com/api/v10"
     #: sync commands to these servers at once instead of globally
     discord_guild_ids: Numbers = ()
-    #: gateway shards altogether, and which of them this process holds; automatic when empty
+    #: gateway shards altogether, and which of them this process holds; automatic when empty;
+    #: each process needs a database and a data folder of its own
     shard_count: Annotated[int, Field(ge=1, le=10_000)] | None = None
     shard_ids: Numbers = ()
     database_url: Annotated[str, AfterValidator(_sqlite)] = "sqlite:///data/easel.db"
     #: folder of images in flight
     data_dir: Path = Path("data")
     #: a provider is on when its key is set
-    apimodels_api_key: SecretStr | None = None
-    maxapi_key: SecretStr | None = None
-    kie_api_key: SecretStr | None = None
-    openai_api_key: SecretStr | None = None
-    runninghub_api_key: SecretStr | None = None
+    apimodels_api_key: Key | None = None
+    maxapi_key: Key | None = None
+    kie_api_key: Key | None = None
+    openai_api_key: Key | None = None
+    runninghub_api_key: Key | None = None
     apimodels_base_url: Address = "https://api.apimodels.app/v1"
     maxapi_base_url: Address = "https://api.maxapi.dev"
-    #: the host that MaxAPI's result links name: its own, or another name of it
+    #: the host that MaxAPI's result links name: its usual one, or its mirror
     maxapi_asset_delivery: Literal["default", "mirror"] = "default"
     kie_base_url: Address = "https://api.kie.ai"
     kie_upload_url: Address = "https://kieai.redpandaai.co"
@@ -95,9 +125,9 @@ class Settings(BaseSettings):
     catalog_file: Path | None = None
     #: which of the routes that can do a request comes first
     route_order: RouteOrder = RouteOrder.LISTED
-    #: the catalog's first model when empty
+    #: when empty, the first model that can be had
     default_model: str | None = None
-    #: credits per member and period
+    #: credits per member, server and period; direct messages count as one more server
     allowance: Annotated[str, AfterValidator(_amount)] = "1.00"
     allowance_period: Period = Period.DAY
     #: jobs under way at once; further ones wait
@@ -107,7 +137,7 @@ class Settings(BaseSettings):
     #: jobs that may wait; a further one is refused
     max_queued_jobs: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     #: where providers can call back, over https; needs the ops port behind it
-    public_url: Address | None = None
+    public_url: Annotated[Address, AfterValidator(_public)] | None = None
     #: key of kie.ai's signed callbacks, from its account page; without it none is asked for
     kie_webhook_key: SecretStr | None = None
     #: let result links point at loopback or private hosts
@@ -166,6 +196,10 @@ def load_settings() -> Settings:
         raise StartupError(
             f"{name} is wrong: {complaint}. README lists what it takes.", usage=True
         ) from None
+    except UnicodeDecodeError:
+        raise StartupError(".env is not UTF-8 text.", usage=True) from None
+    except OSError as error:
+        raise StartupError(f".env cannot be read: {error.strerror}.", usage=True) from error
     for shard_id in settings.shard_ids:
         if settings.shard_count is None or not 0 <= shard_id < settings.shard_count:
             raise StartupError(

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bot.playground.discord import PlaygroundDiscord
 from bot.playground.faults import Call, Hold
 from bot.playground.providers import PlaygroundProviders
 from bot.settings import Settings
+from tests.support.ports import free_port
 
 PROJECT = Path(__file__).parents[1]
 #: seconds; a process that takes longer hangs
@@ -32,7 +34,9 @@ class Ended:
     err: str
 
 
-async def start(folder: Path, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
+async def start(
+    folder: Path, *arguments: str, stdout: int = asyncio.subprocess.PIPE, **environment: str
+) -> asyncio.subprocess.Process:
     inherited = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -41,7 +45,7 @@ async def start(folder: Path, *arguments: str, **environment: str) -> asyncio.su
         *arguments,
         cwd=folder,
         env=inherited | {"PYTHONPATH": str(PROJECT)} | environment,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
 
@@ -50,7 +54,7 @@ async def end(process: asyncio.subprocess.Process) -> Ended:
     async with asyncio.timeout(PROCESS_S_MAX):
         out, err = await process.communicate()
     assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+    return Ended(process.returncode, (out or b"").decode(), err.decode())
 
 
 async def easel(folder: Path, *arguments: str, **environment: str) -> Ended:
@@ -87,6 +91,19 @@ def environment(discord: PlaygroundDiscord, providers: PlaygroundProviders) -> d
         ({}, "DISCORD_TOKEN is not set: create an application at https://discord.com"),
         ({"DISCORD_TOKEN": " "}, "DISCORD_TOKEN is not set"),
         ({"DISCORD_API_BASE": "discord.com"}, "DISCORD_API_BASE is wrong: must be an address"),
+        ({"DISCORD_API_BASE": "https://"}, "DISCORD_API_BASE is wrong: must name a host"),
+        ({"DISCORD_API_BASE": "https:///api"}, "DISCORD_API_BASE is wrong: must name a host"),
+        ({"KIE_BASE_URL": "https://a..b"}, "KIE_BASE_URL is wrong: must name a host"),
+        ({"KIE_BASE_URL": "https://a b"}, "KIE_BASE_URL is wrong: must name a host"),
+        (
+            {"KIE_BASE_URL": "https://h:99999"},
+            "KIE_BASE_URL is wrong: must name a host, and a port",
+        ),
+        ({"KIE_BASE_URL": "https://me:s3cret@h"}, "KIE_BASE_URL is wrong: must hold no name"),
+        ({"PUBLIC_URL": "http://easel.example"}, "PUBLIC_URL is wrong: must begin with https://"),
+        ({"DISCORD_TOKEN": "s3\ncret"}, "DISCORD_TOKEN is wrong: it holds a space, a line break"),
+        ({"OPENAI_API_KEY": "s3 cret"}, "OPENAI_API_KEY is wrong: it holds a space, a line break"),
+        ({"MAXAPI_KEY": "s3\N{ZERO WIDTH SPACE}cret"}, "MAXAPI_KEY is wrong: it holds a space"),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL is wrong: must look like sqlite:///"),
         ({"ALLOWANCE": "1.5e"}, "ALLOWANCE is wrong"),
         ({"ALLOWANCE": "-1"}, "ALLOWANCE is wrong"),
@@ -95,7 +112,10 @@ def environment(discord: PlaygroundDiscord, providers: PlaygroundProviders) -> d
         ({"OPS_PORT": "99999"}, "OPS_PORT is wrong"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is wrong"),
         ({"SHARD_IDS": "0,1"}, "SHARD_IDS is wrong: each must be below SHARD_COUNT"),
-        ({"DISCORD_GUILD_IDS": "one"}, "DISCORD_GUILD_IDS is wrong"),
+        (
+            {"DISCORD_GUILD_IDS": "1, one"},
+            "DISCORD_GUILD_IDS is wrong: must be whole numbers, separated by commas.",
+        ),
         ({"DISCORD_TOKEN": "t", "CATALOG_FILE": "none.toml"}, "CATALOG_FILE none.toml: No such"),
         ({"DISCORD_TOKEN": "t", "DEFAULT_MODEL": "dall-e"}, "DEFAULT_MODEL dall-e is not in"),
         ({"DISCORD_TOKEN": "t", "DATA_DIR": "/proc/easel"}, "DATA_DIR: /proc/easel/images cannot"),
@@ -118,7 +138,54 @@ def test_a_wrong_setting_is_one_sentence_and_exit_code_2(
     assert main(["run"]) == 2
     complaint = capsys.readouterr().err
     assert words in complaint
+    assert "cret" not in complaint
     assert len(complaint.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        (".env", {}, ".env is not UTF-8 text."),
+        ("cat.toml", {"CATALOG_FILE": "cat.toml"}, "CATALOG_FILE cat.toml is not UTF-8 text."),
+    ],
+    ids=["settings", "catalog"],
+)
+def test_a_file_that_is_no_utf_8_is_one_sentence(
+    tmp_path: Path,
+    name: str,
+    settings: dict[str, str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes("ALLOWANCE = 'na\u00efve'".encode("latin-1"))
+    for setting, value in settings.items():
+        monkeypatch.setenv(setting, value)
+
+    assert main(["prices"]) == 2
+    assert capsys.readouterr().err == f"easel: {words}\n"
+
+
+def test_an_unreadable_env_file_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # A file that not even the superuser can read.
+    (tmp_path / ".env").symlink_to("/proc/self/mem")
+
+    assert main(["prices"]) == 2
+    assert capsys.readouterr().err == "easel: .env cannot be read: Input/output error.\n"
+
+
+async def test_a_reader_that_goes_away_is_no_failure_to_speak_of(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await start(tmp_path, "prices", stdout=writing)
+    os.close(writing)
+    ended = await end(process)
+
+    assert (ended.status, ended.err) == (1, "")
 
 
 async def test_a_missing_token_ends_the_process_without_a_trace(tmp_path: Path) -> None:
@@ -165,6 +232,14 @@ async def test_the_demo_makes_an_image_and_edits_it(tmp_path: Path) -> None:
     assert ended.err == ""
 
 
+async def test_the_demo_says_where_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    ended = await easel(tmp_path, "demo", "--once", "--output", "taken")
+
+    assert ended.status == 2
+    assert ended.err == "easel: --output taken cannot be written to (File exists).\n"
+
+
 async def test_run_serves_until_it_is_asked_to_stop(
     tmp_path: Path, environment: dict[str, str], discord: PlaygroundDiscord
 ) -> None:
@@ -177,7 +252,32 @@ async def test_run_serves_until_it_is_asked_to_stop(
 
     assert ended.status == 0, ended
     assert "Traceback" not in ended.err
+    assert "alembic" not in ended.err
     assert discord.token not in ended.err
+
+
+async def test_beside_a_running_bot_there_is_no_second_one(
+    tmp_path: Path, environment: dict[str, str], discord: PlaygroundDiscord
+) -> None:
+    process = await start(tmp_path, "run", **environment)
+    await discord.wait_until_ready()
+    others = [["run"], ["migrate"], ["ledger", "audit"], ["check"]]
+    second, migrate, audit, check = [
+        await easel(tmp_path, *arguments, **environment) for arguments in others
+    ]
+    process.send_signal(signal.SIGTERM)
+    assert (await end(process)).status == 0
+
+    for refused in (second, migrate):
+        assert refused.status == 1
+        assert refused.err == (
+            "easel: The database sqlite:///data/easel.db is in use by another process of Easel:"
+            " stop that one first, or give this one a DATABASE_URL and a DATA_DIR of its own.\n"
+        )
+    assert (audit.status, audit.out) == (0, "Entries and balances agree.\n")
+    assert check.status == 0, check
+    assert "opened, its schema is up to date; a bot is running on it" in check.out
+    assert (await easel(tmp_path, "migrate", **environment)).status == 0
 
 
 async def test_a_job_under_way_goes_on_after_the_process_is_killed(
@@ -261,22 +361,117 @@ async def test_the_audit_names_what_does_not_agree(tmp_path: Path) -> None:
     assert "Member 8 in server 7: allowance is 500, its entries add up to 0." in ended.out
 
 
-async def test_check_ticks_what_works(tmp_path: Path, environment: dict[str, str]) -> None:
-    ended = await easel(tmp_path, "check", **environment)
+async def test_an_audit_of_no_database_makes_none(tmp_path: Path) -> None:
+    ended = await easel(tmp_path, "ledger", "audit")
+
+    assert ended.status == 2
+    assert f"There is no database at {tmp_path / 'data' / 'easel.db'}" in ended.err
+    assert not (tmp_path / "data").exists()
+
+
+async def test_check_ticks_what_works(
+    tmp_path: Path,
+    environment: dict[str, str],
+    discord: PlaygroundDiscord,
+    providers: PlaygroundProviders,
+) -> None:
+    given = {
+        "OPS_PORT": str(free_port()),
+        "DISCORD_GUILD_IDS": str(next(iter(discord.world.guilds))),
+        "MAXAPI_KEY": providers.api_key,
+        "MAXAPI_BASE_URL": providers.maxapi_base_url,
+    }
+    ended = await easel(tmp_path, "check", **environment | given)
 
     assert ended.status == 0, ended
-    assert [line[0] for line in ended.out.splitlines()] == ["✓"] * 4
+    assert [line.partition(":")[0] for line in ended.out.splitlines()] == [
+        "✓ catalog",
+        "✓ database",
+        "✓ images",
+        "✓ ops port",
+        "✓ discord",
+        "✓ apimodels",
+        "✓ maxapi",
+        "✓ models",
+    ]
     assert "100.00 cr on the account" in ended.out
+    assert "invite: https://discord.com/oauth2/authorize?client_id=" in ended.out
+    assert ended.err == ""
 
 
 async def test_check_says_what_would_not_work(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "images").touch()
     wrong = {"DISCORD_TOKEN": "wrong", "APIMODELS_API_KEY": "wrong"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wrong["OPS_PORT"] = str(taken.getsockname()[1])
+        ended = await easel(tmp_path, "check", **environment | wrong)
+
+    assert ended.status == 1
+    assert "✗ images: DATA_DIR: data/images cannot be written to" in ended.out
+    assert f"✗ ops port: OPS_PORT {wrong['OPS_PORT']} on 127.0.0.1 cannot be had" in ended.out
+    assert "✗ discord: Discord does not accept DISCORD_TOKEN:" in ended.out
+    assert "✗ apimodels: Invalid API key (401); see APIMODELS_API_KEY\n" in ended.out
+    assert ended.err == ""
+
+
+async def test_check_names_the_address_that_cannot_be_reached(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    wrong = {
+        "APIMODELS_BASE_URL": nowhere,
+        "MAXAPI_KEY": "k",
+        "MAXAPI_BASE_URL": nowhere,
+        "DISCORD_GUILD_IDS": "12345",
+    }
     ended = await easel(tmp_path, "check", **environment | wrong)
 
     assert ended.status == 1
-    assert "✗ discord: DISCORD_TOKEN is not accepted." in ended.out
-    assert "✗ apimodels:" in ended.out
-    assert "Traceback" not in ended.err
+    assert "✗ discord: DISCORD_GUILD_IDS names server 12345, which the bot is not in" in ended.out
+    assert "Its invite: https://discord.com/oauth2/authorize?client_id=" in ended.out
+    assert f"✗ apimodels: cannot be reached at {nowhere}; see APIMODELS_BASE_URL\n" in ended.out
+    assert f"✗ maxapi: cannot be reached at {nowhere}; see MAXAPI_BASE_URL\n" in ended.out
+    assert ended.err == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "line", "status"),
+    [
+        ({"DEFAULT_MODEL": "gpt-image-2-beta"}, "✗ models: gpt-image-2-beta is used by default", 1),
+        ({}, "! No route of your providers has an NSFW filter", 0),
+    ],
+)
+async def test_check_says_what_members_could_not_make(
+    tmp_path: Path,
+    environment: dict[str, str],
+    providers: PlaygroundProviders,
+    given: dict[str, str],
+    line: str,
+    status: int,
+) -> None:
+    only = {
+        "APIMODELS_API_KEY": "",
+        "RUNNINGHUB_API_KEY": providers.api_key,
+        "RUNNINGHUB_BASE_URL": providers.runninghub_base_url,
+    }
+    ended = await easel(tmp_path, "check", **environment | only | given)
+
+    assert ended.status == status, ended
+    assert line in ended.out
+
+
+async def test_check_remarks_on_an_address_that_nobody_calls(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    public = {"PUBLIC_URL": "https://easel.example"}
+    ended = await easel(tmp_path, "check", **environment | public)
+
+    assert ended.status == 0
+    assert [line for line in ended.out.splitlines() if line.startswith("!")] == [
+        "! PUBLIC_URL is of no use without KIE_WEBHOOK_KEY: no provider calls back.",
+        "! PUBLIC_URL is of no use with OPS_PORT=0: nothing hears a call.",
+    ]
 
 
 async def test_check_sees_an_empty_account_and_a_model_that_is_not_offered(

@@ -19,6 +19,15 @@ discord.VoiceClient.warn_dave = False
 
 #: members come from the interactions themselves, so no privileged intent is needed
 INTENTS = discord.Intents(guilds=True)
+#: README names the same
+PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    embed_links=True,
+    attach_files=True,
+    read_message_history=True,
+)
 
 
 class SyncMemory(Protocol):
@@ -60,6 +69,7 @@ class EaselClient(discord.AutoShardedClient):
         self._server_ids = server_ids
         #: what the press of a button does, by the first word of its custom id
         self.presses: dict[str, buttons.Press] = {}
+        self._said_ready = False
 
     async def setup_hook(self) -> None:
         await wire.learn_gateway(self)
@@ -70,6 +80,19 @@ class EaselClient(discord.AutoShardedClient):
             self.tree.copy_global_to(guild=server)
             await self._sync(server)
         self.logged_in.set()
+
+    async def on_ready(self) -> None:
+        """Called again after each session that was lost, of which one line is enough."""
+        if self._said_ready:
+            return
+        self._said_ready = True
+        log.info(
+            "ready as %s in %d servers; invite: %s",
+            self.user,
+            len(self.guilds),
+            invite(self.application_id or 0),
+            extra={"action": "ready"},
+        )
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Buttons; commands go through the tree."""
@@ -99,6 +122,11 @@ class EaselClient(discord.AutoShardedClient):
         await self.tree.sync(guild=server)
         await self._memory.set_synced_digest(scope, digest)
         log.info("commands synced", extra={"action": "commands_synced", "scope": place})
+
+
+def invite(application_id: int) -> str:
+    """The address at which a moderator adds the bot to a server."""
+    return discord.utils.oauth_url(application_id, permissions=PERMISSIONS)
 
 
 class EaselTree(app_commands.CommandTree[EaselClient]):

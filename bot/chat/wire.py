@@ -10,6 +10,8 @@ is set; a failed login is not repeated, and cannot be before the client is given
 
 import asyncio
 import logging
+import re
+import textwrap
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import Any, TypeVar
@@ -37,17 +39,22 @@ RETRY_WAIT_S = 0.5
 #: seconds before the next try to log in; doubles up to the maximum
 LOGIN_WAIT_S = 1.0
 LOGIN_WAIT_S_MAX = 60.0
+#: characters of Discord's words on why it refuses a log-in
+REFUSAL_CHARS_MAX = 300
 
 NETWORK_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 # Discord docs, "JSON Error Codes", read 2026-08
 UNKNOWN_CHANNEL = 10003
+UNKNOWN_GUILD = 10004
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 UNKNOWN_INTERACTION = 10062
 TOO_LARGE = 40005
 ALREADY_ACKNOWLEDGED = 40060
+MISSING_ACCESS = 50001
 INVALID_TOKEN = 50027
+INVALID_FORM = 50035
 
 
 class Trouble(Enum):
@@ -179,13 +186,17 @@ async def tell_instead(interaction: discord.Interaction[Any], text: str) -> None
 
 
 def _trouble(error: discord.HTTPException) -> Trouble:
-    if error.status >= 500 or error.status == 429:
+    if _is_down(error):
         return Trouble.DOWN
     if error.code in (UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_TOKEN):
         return Trouble.TOKEN_DEAD
     if error.status == 413 or error.code == TOO_LARGE:
         return Trouble.TOO_LARGE
     return Trouble.REFUSED
+
+
+def _is_down(error: discord.HTTPException) -> bool:
+    return error.status >= 500 or error.status == 429
 
 
 async def learn_gateway(client: discord.AutoShardedClient) -> None:
@@ -200,7 +211,7 @@ async def run(client: discord.AutoShardedClient, token: str) -> None:
     Log in, however long Discord is down, and stay connected until the client is closed.
 
     Raises:
-        StartupError: the token is wrong.
+        StartupError: Discord refuses the token, a server or the commands, or is not at its root.
         GatewayLost: discord.py gave the connection up.
     """
     await _log_in(client, token)
@@ -226,12 +237,14 @@ async def _log_in(client: discord.AutoShardedClient, token: str) -> None:
         try:
             await client.login(token)
             return
-        except discord.LoginFailure as error:
-            raise StartupError(
-                "Discord does not accept DISCORD_TOKEN: open your application at"
-                " https://discord.com/developers/applications, Bot, and copy a new token."
-            ) from error
-        except (discord.HTTPException, discord.GatewayNotFound, *NETWORK_ERRORS) as error:
+        except (
+            discord.LoginFailure,
+            discord.HTTPException,
+            discord.GatewayNotFound,
+            *NETWORK_ERRORS,
+        ) as error:
+            if (sentence := refusal(error)) is not None:
+                raise StartupError(sentence) from error
             log.warning(
                 "Discord cannot be reached, next try in %.0f s: %r",
                 wait_s,
@@ -243,3 +256,32 @@ async def _log_in(client: discord.AutoShardedClient, token: str) -> None:
         client.http.connector = discord.utils.MISSING
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 2, LOGIN_WAIT_S_MAX)
+
+
+def refusal(error: Exception) -> str | None:
+    """
+    Why logging in will not work later either, with the setting to look at.
+
+    Returns:
+        One sentence; None: Discord or the network is down.
+    """
+    if isinstance(error, discord.LoginFailure):
+        return (
+            "Discord does not accept DISCORD_TOKEN: open your application at"
+            " https://discord.com/developers/applications, Bot, and copy a new token."
+        )
+    if isinstance(error, discord.GatewayNotFound) and isinstance(error.__cause__, Exception):
+        return refusal(error.__cause__)
+    if not isinstance(error, discord.HTTPException) or _is_down(error):
+        return None
+    server = re.search(r"/guilds/(\d+)", error.response.url.path)
+    if server and error.code in (MISSING_ACCESS, UNKNOWN_GUILD):
+        return (
+            f"DISCORD_GUILD_IDS names server {server[1]}, which the bot is not in: invite it there,"
+            " or take that id out."
+        )
+    # It may hold a whole web page.
+    words = textwrap.shorten(str(error), REFUSAL_CHARS_MAX)
+    if error.code == INVALID_FORM:
+        return f"Discord refuses the commands, whose choices are made from CATALOG_FILE: {words}"
+    return f"DISCORD_API_BASE {Route.BASE} refuses the bot: {words}"

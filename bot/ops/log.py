@@ -38,8 +38,12 @@ def configure(level: str, style: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # discord.py logs whole payloads at DEBUG, and with them interaction tokens.
-    logging.getLogger("discord").setLevel(max(logging.INFO, root.level))
+    # At DEBUG, discord.py logs whole payloads, and with them interaction tokens; aiosqlite logs
+    # every value that is stored, and with them prompts.
+    for name in ("discord", "aiosqlite"):
+        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    # What it has to say at INFO is which part of itself it has loaded.
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:

@@ -79,31 +79,61 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
+async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Database]:
     """
-    Open the database and migrate it.
+    Open the database.
 
+    Args:
+        migrate: make it if it is missing, and bring its schema up to date; if not, it is taken as
+            it stands, which also does no harm beside a running bot.
     Raises:
-        StartupError: it cannot be opened, or is newer than this program.
+        StartupError: it cannot be opened, or its schema is not this program's.
     """
-    parsed = make_url(url)
-    try:
-        _make_file(Path(parsed.database or ""))
-    except OSError as error:
-        raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
-    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=parsed.database))
+    path = database_path(url)
+    if migrate:
+        try:
+            _make_file(path)
+        except OSError as error:
+            raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
+    elif not path.is_file():
+        raise StartupError(
+            f"There is no database at {path.absolute()}: DATABASE_URL names another,"
+            " or the bot has never run.",
+            usage=True,
+        )
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        # An error that quotes a statement must quote no prompt and no token with it.
+        hide_parameters=True,
+    )
     sa.event.listen(engine.sync_engine, "connect", _prepare)
     sa.event.listen(engine.sync_engine, "begin", _begin)
     try:
         database = Database(engine)
         try:
-            await database.migrate()
+            if migrate:
+                await database.migrate()
+            else:
+                await _expect_head(database)
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", error))
             raise StartupError(f"The database {url} cannot be used: {reason}.") from error
         yield database
     finally:
         await engine.dispose()
+
+
+def database_path(url: str) -> Path:
+    return Path(make_url(url).database or "")
+
+
+async def _expect_head(database: Database) -> None:
+    revision = await database.revision()
+    if revision != HEAD_REVISION:
+        raise StartupError(
+            f"The database has schema {revision or 'none'}, this version of Easel needs"
+            f" {HEAD_REVISION}: `easel migrate` brings an older one up to date."
+        )
 
 
 def _make_file(path: Path) -> None:

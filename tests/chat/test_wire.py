@@ -1,6 +1,7 @@
 """What discord.py leaves to us: lost answers, resets, 503, dead tokens, gateways that fall."""
 
 import asyncio
+import logging
 
 import pytest
 from pydantic import SecretStr
@@ -115,6 +116,7 @@ async def test_discord_may_be_down_when_the_bot_starts(
 
     def break_down(discord: PlaygroundDiscord) -> None:
         discord.faults.add(path="/users/@me", status=503)
+        discord.faults.add(path="/users/@me", status=429, body="banned for a while")
         discord.faults.add(path="/gateway/bot", reset=True)
         discord.gateway.fail_handshakes()
 
@@ -136,6 +138,59 @@ async def test_a_wrong_token_is_one_sentence(opened) -> None:
     with pytest.raises(StartupError, match="Discord does not accept DISCORD_TOKEN"):
         async with opened(discord_token=SecretStr("wrong")):
             pass
+
+
+NOT_THERE = {"code": 50001, "message": "Missing Access"}
+BAD_FORM = {
+    "code": 50035,
+    "message": "Invalid Form Body",
+    "errors": {"0": {"name": {"_errors": [{"code": "TAKEN", "message": "is taken"}]}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (
+            {"method": "PUT", "path": "/guilds/", "status": 403, "body": NOT_THERE},
+            "DISCORD_GUILD_IDS names server 12345, which the bot is not in: invite it there",
+        ),
+        (
+            {"method": "PUT", "path": "/commands", "status": 400, "body": BAD_FORM},
+            "Discord refuses the commands, .* CATALOG_FILE: .* is taken",
+        ),
+        (
+            {"path": "/users/@me", "status": 404, "body": "<p>no such page</p>" * 100},
+            r"DISCORD_API_BASE http://127\.0\.0\.1:\d+/api/v10 refuses the bot: 404 .{,300}$",
+        ),
+        (
+            {"path": "/gateway/bot", "status": 403},
+            r"DISCORD_API_BASE http://127\.0\.0\.1:\d+/api/v10 refuses the bot: 403",
+        ),
+    ],
+    ids=["a server it is not in", "commands", "not Discord", "the gateway"],
+)
+async def test_what_discord_refuses_at_the_start_is_one_sentence(opened, fault, words: str) -> None:
+    """Each fault strikes once: who tries again gets in."""
+    with pytest.raises(StartupError, match=words) as refused:
+        async with opened(
+            prepare=lambda discord: discord.faults.add(**fault), discord_guild_ids=(12345,)
+        ):
+            pass
+    assert "\n" not in str(refused.value)
+
+
+async def test_a_bot_that_is_ready_says_so_once_with_its_invite(easel: Easel, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(2):
+        await easel.app.client.on_ready()
+
+    [line] = [record for record in caplog.records if vars(record).get("action") == "ready"]
+    assert line.getMessage().startswith("ready as ")
+    assert (
+        f"invite: https://discord.com/oauth2/authorize?client_id={easel.app.client.application_id}"
+        "&scope=bot+applications.commands&permissions=274878024704"
+    ) in line.getMessage()
 
 
 async def test_commands_are_written_to_discord_only_when_they_changed(easel: Easel) -> None:

@@ -1,6 +1,10 @@
 """/healthz and /readyz over HTTP."""
 
 import asyncio
+import json
+import re
+import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -66,3 +70,25 @@ async def test_port_0_serves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(web, "TCPSite")
     async with serve_health("127.0.0.1", 0, {}):
         pass
+
+
+async def container_is_healthy(port: int) -> bool:
+    """What the Dockerfile's HEALTHCHECK finds."""
+    dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text(encoding="utf-8")
+    joined = dockerfile.replace("\\\n", "")
+    [command] = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", joined, flags=re.MULTILINE)
+    asked = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *json.loads(command)[1:],
+        env={"OPS_PORT": str(port)},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    return await asked.wait() == 0
+
+
+async def test_the_containers_health_is_asked_for_where_it_is_told() -> None:
+    port = free_port()
+    assert not await container_is_healthy(port)
+    async with serve_health("127.0.0.1", port, {}):
+        assert await container_is_healthy(port)
+    assert await container_is_healthy(0)

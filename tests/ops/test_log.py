@@ -2,9 +2,23 @@
 
 import json
 import logging
+from collections.abc import Iterator
 
-from bot.ops.log import ConsoleFormatter, JsonFormatter
+import pytest
+
+from bot.ops.log import ConsoleFormatter, JsonFormatter, configure
 from tests.support.easel import Easel
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in ("discord", "aiosqlite", "alembic"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def record(**extra: object) -> logging.LogRecord:
@@ -48,6 +62,30 @@ async def test_no_log_line_holds_a_token_a_key_or_a_prompt(easel: Easel, caplog)
         "surprise party",
     ):
         assert secret not in written
+
+
+@pytest.mark.usefixtures("logging_restored")
+async def test_not_even_debug_writes_a_token_a_key_or_a_prompt(opened, capsys) -> None:
+    configure("DEBUG", "console")
+    async with opened() as easel:
+        call = await easel.imagine(prompt="a secret surprise party")
+        await easel.finished(call)
+        hidden = (easel.discord.token, easel.providers.api_key, call.interaction.token)
+
+    written = capsys.readouterr().err
+    assert "DEBUG" in written
+    assert "task_stored" in written
+    for secret in (*hidden, "surprise party"):
+        assert secret not in written
+
+
+@pytest.mark.usefixtures("logging_restored")
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+def test_migrations_are_quiet(level: str) -> None:
+    configure(level, "console")
+    migration = logging.getLogger("alembic.runtime.migration")
+    assert not migration.isEnabledFor(logging.INFO)
+    assert migration.isEnabledFor(logging.WARNING)
 
 
 async def test_every_line_about_a_job_carries_its_id_and_an_action(easel: Easel, caplog) -> None:

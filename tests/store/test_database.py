@@ -101,6 +101,41 @@ async def test_a_path_that_is_no_database_is_said_in_a_sentence(
             await asyncio.to_thread(thread.join, 1)
 
 
+async def test_a_look_makes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "easel.db"
+    for _ in range(2):
+        with pytest.raises(StartupError, match=f"There is no database at {re.escape(str(path))}"):
+            async with open_database(f"sqlite:///{path}", migrate=False):
+                pass
+
+
+async def test_a_look_migrates_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "easel.db"
+    path.touch()
+    with pytest.raises(StartupError, match="has schema none, this version of Easel needs"):
+        async with open_database(f"sqlite:///{path}", migrate=False):
+            pass
+    engine = sa.create_engine(f"sqlite:///{path}")
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+async def test_a_look_opens_what_is_up_to_date(url: str, bench: Bench) -> None:
+    await bench.write("INSERT INTO servers VALUES (7, 'off')")
+    async with open_database(url, migrate=False) as database, database.reading() as connection:
+        assert await connection.scalar(sa.text("SELECT count(*) FROM servers")) == 1
+
+
+async def test_an_error_quotes_no_value_that_was_to_be_stored(bench: Bench) -> None:
+    with pytest.raises(sa.exc.IntegrityError) as failed:
+        async with bench.database.transaction() as connection:
+            await connection.execute(
+                sa.text("INSERT INTO servers VALUES (7, :mode)"), {"mode": "surprise party"}
+            )
+    assert "INSERT INTO servers" in str(failed.value)
+    assert "surprise party" not in str(failed.value)
+
+
 async def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
     async def fail_halfway() -> None:
         async with bench.database.transaction() as connection:

@@ -1,0 +1,63 @@
+"""One process on one database: who holds it, until it ends in whatever way."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from bot.errors import StartupError
+from bot.store.database import database_path
+
+
+@contextmanager
+def sole_use(url: str) -> Iterator[None]:
+    """
+    Keep other processes off the database; the system lets go of it when this one dies.
+
+    The lock is on a file beside the database, for closing a handle of the database itself would
+    drop SQLite's own locks. It holds among containers of one machine that share the folder.
+
+    Raises:
+        StartupError: another process has it, or the file cannot be had.
+    """
+    try:
+        file = _open_locked(_lock_path(url))
+    except BlockingIOError as error:
+        raise StartupError(
+            f"The database {url} is in use by another process of Easel: stop that one first,"
+            " or give this one a DATABASE_URL and a DATA_DIR of its own."
+        ) from error
+    except OSError as error:
+        raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
+    with file:
+        yield
+
+
+def is_in_use(url: str) -> bool:
+    """Whether another process has it right now; leaves nothing behind."""
+    try:
+        with _lock_path(url).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _lock_path(url: str) -> Path:
+    # Two names of one database lead to one lock.
+    database = database_path(url).resolve()
+    return database.with_name(f"{database.name}.lock")
+
+
+def _open_locked(path: Path) -> TextIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file
