@@ -2,7 +2,8 @@
 What every vendor's adapter must do, whatever its wire format: each route times each case.
 
 `python -m tests.providers.conformance` prints the table. A cell is "pass", "not offered" where the
-vendor has no such thing, or what was raised instead. Another route is another row of ROWS.
+vendor has no such thing, or what was raised instead. Another route is another row of ROWS, in
+stage.py.
 """
 
 import asyncio
@@ -10,10 +11,9 @@ import io
 import logging
 import sys
 import tempfile
-import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -21,10 +21,8 @@ from typing import TypeVar
 from PIL import Image
 from pydantic import SecretStr
 
-from bot.domain.catalog import Catalog, Route
-from bot.domain.catalog_file import parse_catalog
-from bot.domain.ports import Failed, Finished, ImageFile, ImageFormat, Order, Provider, Running
-from bot.domain.requests import Mode
+from bot.domain.catalog import NsfwSwitch
+from bot.domain.ports import Failed, Finished, Order, Running
 from bot.errors import (
     ProviderBusy,
     ProviderContractBroken,
@@ -34,15 +32,11 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.playground.drawing import Picture
-from bot.playground.faults import Call, Hold, Respond
-from bot.playground.providers import PlaygroundProviders
-from bot.playground.studio import Fails, Sticks
-from bot.providers.connections import Connections, open_connections
+from bot.playground.faults import Call, Hold, Reset, Respond
+from bot.playground.studio import Completes, Fails, Sticks
 from bot.providers.http import TimeLimits
-from bot.providers.registry import ProviderSettings, build_providers
+from tests.providers.stage import ROWS, Row, Stage, open_stage, unused_port
 
-CATALOG = Path(__file__).parents[2] / "bot" / "catalog.toml"
 PASS, NOT_OFFERED = "pass", "not offered"
 #: Seconds that a vendor says it wants to be left alone.
 RETRY_AFTER_S = 30
@@ -51,161 +45,24 @@ CELL_S = 15
 #: Long enough for loopback, short enough to wait for its end.
 SHORT = TimeLimits(connect_s=0.3, answer_s=0.1, sync_s=0.1)
 IMAGES = 4
-GEMINI_ID = "maxapi-gemini/gemini-3-pro-image@mix"
+#: More than any vendor takes.
+TOO_MANY_REFERENCES = 17
+#: What stands where a vendor's answer should.
+PAGE = Respond(body=b"<html>hello", content_type="text/html")
+#: An image, but the answer around it never ends.
+UNENDED = Respond(body=b'{"data": [{"b64_json": "iVBORw0KGgo="}')
+UNREADABLE = (PAGE, replace(PAGE, status=502), Respond(body=b"[]"), UNENDED)
 
 E = TypeVar("E", bound=ProviderError)
 
 
-def _too_many(body: Mapping[str, object], status: int = 429) -> Respond:
-    return Respond(status=status, body=body, headers={"Retry-After": str(RETRY_AFTER_S)})
-
-
-OPENAI_TOO_MANY = _too_many(
-    {"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    route_id: str
-    base_url: Callable[[PlaygroundProviders], str]
-    too_many: Respond
-    upload_url: Callable[[PlaygroundProviders], str] | None = None
-    #: the vendor answers only when the image is done
-    answers_at_the_end: bool = False
-
-
-_ENVELOPE = _too_many({"code": 429, "msg": "Rate limit exceeded", "data": None})
-ROWS = (
-    Row("apimodels/gpt-image-2-beta", lambda server: server.apimodels_base_url, _ENVELOPE),
-    Row("apimodels/gpt-image-2", lambda server: server.apimodels_base_url, _ENVELOPE),
-    Row(
-        "apimodels/gpt-image-2-all",
-        lambda server: server.apimodels_base_url,
-        _ENVELOPE,
-        answers_at_the_end=True,
-    ),
-    Row(
-        "kie/gpt-image-2",
-        lambda server: server.kie_base_url,
-        _ENVELOPE,
-        upload_url=lambda server: server.kie_upload_url,
-    ),
-    Row(
-        "runninghub/rhart-image-g-2",
-        lambda server: server.runninghub_base_url,
-        _too_many({"errorCode": "1003", "errorMessage": "Request rate limit exceeded"}, 200),
-    ),
-    Row(
-        "runninghub/rhart-image-g-2-official",
-        lambda server: server.runninghub_base_url,
-        _too_many({"errorCode": "1003", "errorMessage": "Request rate limit exceeded"}, 200),
-    ),
-    Row(
-        "maxapi/openai/gpt-image-2-beta@mix",
-        lambda server: server.maxapi_base_url,
-        OPENAI_TOO_MANY,
-    ),
-    Row(
-        GEMINI_ID,
-        lambda server: server.maxapi_base_url,
-        OPENAI_TOO_MANY,
-    ),
-    Row(
-        "openai/gpt-image-2",
-        lambda server: server.openai_base_url,
-        OPENAI_TOO_MANY,
-        answers_at_the_end=True,
-    ),
-)
-
-
-@dataclass(slots=True)
-class Stage:
-    """One route, spoken to by its adapter, over loopback."""
-
-    row: Row
-    route: Route
-    server: PlaygroundProviders
-    connections: Connections
-    folder: Path
-    #: what the playground was asked to paint: the picture, its references' and its mask's bytes
-    painted: list[tuple[Picture, list[bytes], bytes | None]] = field(default_factory=list)
-
-    @property
-    def result_path(self) -> Path:
-        return self.folder / "result"
-
-    def provider(self, *, key: str | None = None, limits: TimeLimits | None = None) -> Provider:
-        name = self.route.provider
-        settings = ProviderSettings(
-            SecretStr(key or self.server.api_key),
-            self.row.base_url(self.server),
-            upload_url=self.row.upload_url(self.server) if self.row.upload_url else None,
-        )
-        return build_providers({name: settings}, self.connections, limits)[name]
-
-    def order(self, **fields: object) -> Order:
-        plain = Order(
-            task_id="ours-1",
-            route=self.route,
-            mode=Mode.GENERATE,
-            prompt="a paper lantern above a quiet canal",
-            aspect_ratio="16:9",
-            resolution="1K",
-            quality="auto",
-            nsfw_checker=True,
-            result_path=self.result_path,
-        )
-        return replace(plain, **fields)  # type: ignore[arg-type]
-
-    async def edit(self, references: int, *, mask: ImageFile | None = None) -> list[bytes]:
-        """Have that many references worked in; returns their bytes, in the member's order."""
-        provider = self.provider()
-        files = [self.image(f"reference-{n}", (9 * n, 60, 80, 255)) for n in range(references)]
-        order = self.order(mode=Mode.EDIT, mask=mask)
-        if provider.uploads(self.route):
-            links = [await provider.upload(each) for each in files]
-            order = replace(order, reference_links=tuple(links))
-        else:
-            order = replace(order, references=tuple(files))
-        await self.finish(provider, order)
-        return [each.path.read_bytes() for each in files]
-
-    async def finish(self, provider: Provider, order: Order) -> bytes:
-        """Submit, ask until the end, and fetch the image."""
-        answer = await provider.submit(order)
-        assert isinstance(answer, Finished) is self.row.answers_at_the_end, answer
-        if isinstance(answer, str):
-            progress = await provider.poll(answer, order.result_path)
-            assert isinstance(progress, Finished), progress
-            answer = progress
-        assert isinstance(answer, Finished), answer
-        if answer.in_answer:
-            return order.result_path.read_bytes()
-        async with self.connections.lasting.get(answer.links[0]) as response:
-            assert response.status == 200, response.status
-            return await response.read()
-
-    def image(self, name: str, color: tuple[int, int, int, int]) -> ImageFile:
-        path = self.folder / name
-        Image.new("RGBA", (64, 48), color).save(path, "PNG")
-        return ImageFile(path, ImageFormat.PNG, 64, 48, path.stat().st_size)
-
-    def paint(self, picture: Picture) -> bytes:
-        references = [path.read_bytes() for path in picture.references if path is not None]
-        mask = picture.mask.read_bytes() if picture.mask else None
-        self.painted.append((picture, references, mask))
-        png = io.BytesIO()
-        size = (picture.width_px // 16, picture.height_px // 16)
-        Image.new("RGB", size, (40 * picture.variation, 80, 120)).save(png, "PNG")
-        return png.getvalue()
-
-
 async def _generate(stage: Stage) -> str:
-    png = await stage.finish(stage.provider(), stage.order())
+    order = stage.order()
+    png = await stage.finish(stage.provider(), order)
     with Image.open(io.BytesIO(png)) as image:
         assert abs(image.width / image.height - 16 / 9) < 0.05, image.size
+    picture, references, mask = stage.painted[0]
+    assert (picture.prompt, references, mask) == (order.prompt, [], None)
     return PASS
 
 
@@ -218,6 +75,8 @@ async def _edit(stage: Stage) -> str:
 async def _most_references(stage: Stage) -> str:
     sent = await stage.edit(stage.route.references_max)
     assert stage.painted[0][1] == sent
+    uploads = stage.server.uploads.values()
+    assert [each.content_type for each in uploads] == ["image/png"] * len(sent)
     return PASS if len(sent) == 16 else f"{PASS} ({len(sent)})"
 
 
@@ -239,43 +98,53 @@ async def _several_images(stage: Stage) -> str:
 
 
 async def _moderation(stage: Stage) -> str:
-    provider = stage.provider()
     stage.server.endings.append(Fails("CONTENT_MODERATION", "refused by content moderation"))
-    try:
-        answer = await provider.submit(stage.order())
-    except ProviderRefused as error:
-        refused = error.moderation
-    else:
-        ending = (
-            await provider.poll(answer, stage.result_path) if isinstance(answer, str) else answer
-        )
-        assert isinstance(ending, Failed), ending
-        refused = ending.moderation and not ending.retryable
-    assert refused
+    assert await _is_moderated(stage, stage.order())
     return PASS
 
 
 async def _rate_limit(stage: Stage) -> str:
-    stage.server.faults.add(Call.CREATE, stage.row.too_many)
-    error = await _raised(ProviderBusy, stage.provider().submit(stage.order()))
-    assert error.retry_after_s == RETRY_AFTER_S
-    assert error.status == 429
+    too_many = replace(
+        stage.row.complaint(429, "Rate limit exceeded"),
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+    provider = stage.provider()
+    stage.server.faults.add(Call.CREATE, too_many)
+    errors = [await _raised(ProviderBusy, provider.submit(stage.order()))]
     assert not stage.server.submissions
+    if not stage.row.answers_at_the_end:
+        stage.server.faults.add(Call.POLL, too_many)
+        poll = provider.poll(await stage.task(), stage.result_path)
+        errors.append(await _raised(ProviderBusy, poll))
+    assert {(error.status, error.retry_after_s) for error in errors} == {(429, RETRY_AFTER_S)}
     return PASS
 
 
 async def _out_of_money(stage: Stage) -> str:
     stage.server.studio.balance_usd = Decimal(0)
-    await _raised(ProviderMisconfigured, stage.provider().submit(stage.order()))
+    provider = stage.provider()
+    error = await _raised(ProviderMisconfigured, provider.submit(stage.order()))
+    assert error.status == stage.row.no_money_status
+    if stage.row.tells_the_balance:
+        await _raised(ProviderMisconfigured, provider.check())
+    else:
+        assert await provider.check()
     return PASS
 
 
 async def _bad_key(stage: Stage) -> str:
-    stranger = stage.provider(key="sk_another_one")
-    await _raised(ProviderMisconfigured, stranger.submit(stage.order()))
-    await _raised(ProviderMisconfigured, stranger.check())
-    assert await stage.provider().check()
+    provider, stranger = stage.provider(), stage.provider(key=SecretStr("sk_another_one"))
+    refused = [stranger.submit(stage.order()), stranger.check()]
+    errors = [await _raised(ProviderMisconfigured, call) for call in refused]
+    assert await provider.check()
     assert not stage.server.submissions
+    if provider.uploads(stage.route):
+        image = stage.image("reference", (9, 60, 80, 255))
+        errors.append(await _raised(ProviderMisconfigured, stranger.upload(image)))
+    if not stage.row.answers_at_the_end:
+        poll = stranger.poll(await stage.task(), stage.result_path)
+        errors.append(await _raised(ProviderMisconfigured, poll))
+    assert {error.status for error in errors} == {stage.row.bad_key_status}
     return PASS
 
 
@@ -283,40 +152,163 @@ async def _timeout(stage: Stage) -> str:
     """Accepted, but we hear nothing of it: never to be sent again."""
     stage.server.faults.add(Call.CREATE, Hold(asyncio.Event(), after_effect=True))
     await _raised(ProviderOutcomeUnknown, stage.provider(limits=SHORT).submit(stage.order()))
-    assert len(stage.server.submissions) == 1
-    assert not stage.result_path.exists()
+    assert len(stage.server.submissions) == stage.server.calls[Call.CREATE] == 1
+    assert not stage.written
     return PASS
 
 
 async def _garbage(stage: Stage) -> str:
     provider = stage.provider()
-    page = Respond(body=b"<html>hello", content_type="text/html")
-    for answer in (page, replace(page, status=502), Respond(body={"hello": 1}), Respond()):
+    for answer in (*UNREADABLE, Respond(body={"hello": 1}), Respond()):
         stage.server.faults.add(Call.CREATE, answer)
         try:
             unexpected = await provider.submit(stage.order())
         except (ProviderOutcomeUnknown, ProviderContractBroken):
             continue
         raise AssertionError(f"took {answer} for {unexpected}")
-    assert not stage.result_path.exists()
     if not stage.row.answers_at_the_end:
-        task = await provider.submit(stage.order())
-        assert isinstance(task, str)
-        stage.server.faults.add(Call.POLL, page)
-        await _raised(ProviderUnreachable, provider.poll(task, stage.result_path))
+        task = await stage.task()
+        for answer in UNREADABLE:
+            stage.server.faults.add(Call.POLL, answer)
+            await _raised(ProviderUnreachable, provider.poll(task, stage.result_path))
         assert isinstance(await provider.poll(task, stage.result_path), Finished)
+    assert not stage.written
     return PASS
 
 
 async def _unknown_state(stage: Stage) -> str:
     if stage.row.answers_at_the_end:
         return NOT_OFFERED
-    provider = stage.provider()
     stage.server.endings.append(Sticks("rehydrating"))
-    task = await provider.submit(stage.order())
-    assert isinstance(task, str)
-    assert isinstance(await provider.poll(task, stage.result_path), Running)
+    progress = await stage.provider().poll(await stage.task(), stage.result_path)
+    assert progress == Running("rehydrating"), progress
     return PASS
+
+
+async def _late_link(stage: Stage) -> str:
+    """Some vendors say that a task is finished a little before its link is there."""
+    if stage.row.answers_at_the_end:
+        return NOT_OFFERED
+    stage.server.endings.append(Completes(empty_polls=1))
+    provider, task = stage.provider(), await stage.task()
+    polls = [await provider.poll(task, stage.result_path) for _ in range(2)]
+    assert [len(each.links) for each in polls if isinstance(each, Finished)] == [0, 1], polls
+    return PASS
+
+
+async def _unknown_task(stage: Stage) -> str:
+    """A task just made is not always found at once: it may be asked for again."""
+    if stage.row.answers_at_the_end:
+        return NOT_OFFERED
+    never_made = await stage.task() + "9"
+    await _raised(ProviderUnreachable, stage.provider().poll(never_made, stage.result_path))
+    return PASS
+
+
+async def _cut_off(stage: Stage) -> str:
+    """A submit may have been accepted; a poll may be made again."""
+    faults = (Reset(), Reset(after_effect=True), replace(UNENDED, cut=True))
+    provider = stage.provider()
+    for fault in faults:
+        stage.server.faults.add(Call.CREATE, fault)
+        await _raised(ProviderOutcomeUnknown, provider.submit(stage.order()))
+    assert stage.server.calls[Call.CREATE] == len(faults)
+    if not stage.row.answers_at_the_end:
+        task = await stage.task()
+        for fault in faults:
+            # aiohttp asks again itself where a connection that it kept has gone.
+            stage.server.faults.add(Call.POLL, fault, times=2)
+            await _raised(ProviderUnreachable, provider.poll(task, stage.result_path))
+    assert not stage.written
+    return PASS
+
+
+async def _not_there(stage: Stage) -> str:
+    """Nobody listens, so nothing was accepted."""
+    provider = stage.provider(base_url=f"http://127.0.0.1:{unused_port()}")
+    for call in (provider.submit(stage.order()), provider.check()):
+        await _raised(ProviderUnreachable, call)
+    return PASS
+
+
+async def _too_many_references(stage: Stage) -> str:
+    error = await _raised(ProviderRefused, stage.edit(TOO_MANY_REFERENCES))
+    assert not error.moderation
+    assert [each.task_id for each in stage.server.submissions] == [None]
+    return PASS
+
+
+async def _gone_model(stage: Stage) -> str:
+    """A model that the vendor dropped is the operator's matter, who reads what the vendor says."""
+    gone = replace(stage.route, upstream=f"{stage.route.upstream}-gone")
+    error = await _raised(ProviderError, stage.provider().submit(stage.order(route=gone)))
+    if isinstance(error, ProviderRefused):
+        assert not error.moderation
+        return NOT_OFFERED
+    assert isinstance(error, ProviderMisconfigured), error
+    said = str(error).removeprefix(error.provider)
+    # RunningHub's models are paths.
+    assert "model" in said or "URL" in said, said
+    return PASS
+
+
+async def _filter(stage: Stage) -> str:
+    """The switch of the filter reaches the vendor, on and off."""
+    if stage.route.nsfw_switch is NsfwSwitch.NONE:
+        return NOT_OFFERED
+    assert await _is_moderated(stage, stage.order(prompt="nsfw", nsfw_checker=True))
+    await stage.finish(stage.provider(), stage.order(prompt="nsfw", nsfw_checker=False))
+    return PASS
+
+
+async def _secrets(stage: Stage) -> str:
+    """Neither key nor prompt reaches a log or an error, even where the vendor quotes them."""
+    provider, order = stage.provider(), stage.order(prompt="a very private prompt")
+    words = f"bad: {order.prompt} with {stage.server.api_key}"
+    errors: list[ProviderError] = []
+    with _everything_logged() as log:
+        for status in (200, 400, 500):
+            stage.server.faults.add(Call.CREATE, stage.row.complaint(status, words))
+            try:
+                log.write(repr(await provider.submit(order)))
+            except ProviderError as error:
+                errors.append(error)
+        await stage.finish(provider, order)
+    refused, unknown = errors[-2:]
+    assert isinstance(refused, ProviderRefused)
+    assert isinstance(unknown, ProviderOutcomeUnknown)
+    for said in (log.getvalue(), str(refused), str(unknown)):
+        assert "bad: … with …" in said, said
+    all_said = f"{log.getvalue()} {errors} {[str(error) for error in errors]} {vars(provider)}"
+    assert stage.server.api_key not in all_said
+    assert order.prompt not in all_said
+    return PASS
+
+
+async def _is_moderated(stage: Stage, order: Order) -> bool:
+    """Whether the order is refused for its content, at once or at the task's end."""
+    provider = stage.provider()
+    try:
+        answer = await provider.submit(order)
+    except ProviderRefused as error:
+        return error.moderation
+    ending = await provider.poll(answer, order.result_path) if isinstance(answer, str) else answer
+    assert isinstance(ending, Failed), ending
+    return ending.moderation and not ending.retryable
+
+
+@contextmanager
+def _everything_logged() -> Iterator[io.StringIO]:
+    log = io.StringIO()
+    handler, root = logging.StreamHandler(log), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield log
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
 
 
 async def _raised(kind: type[E], call: Awaitable[object]) -> E:
@@ -340,31 +332,15 @@ CASES: Mapping[str, Callable[[Stage], Awaitable[str]]] = {
     "timeout": _timeout,
     "garbage": _garbage,
     "unknown state": _unknown_state,
+    "late link": _late_link,
+    "unknown task": _unknown_task,
+    "cut off": _cut_off,
+    "not there": _not_there,
+    "17 references": _too_many_references,
+    "gone model": _gone_model,
+    "filter": _filter,
+    "secrets": _secrets,
 }
-
-
-def shipped() -> Catalog:
-    return parse_catalog(tomllib.loads(CATALOG.read_text(encoding="utf-8")))
-
-
-def route_of(row: Row) -> Route:
-    if row.route_id != GEMINI_ID:
-        return next(route for route in shipped().routes() if route.id == row.route_id)
-    # No shipped model goes over MaxAPI's Gemini-native calls; an operator's catalog may.
-    twin = next(route for route in shipped().routes() if route.provider == "maxapi")
-    names = {"id": GEMINI_ID, "provider": "maxapi-gemini", "upstream": "gemini-3-pro-image"}
-    return replace(twin, **names, references_max=14, mask=False)
-
-
-@asynccontextmanager
-async def open_stage(row: Row, folder: Path) -> AsyncIterator[Stage]:
-    async with open_connections() as connections:
-        painters: list[Stage] = []
-        async with PlaygroundProviders(
-            api_key="sk_test_0123456789", paint=lambda picture: painters[0].paint(picture)
-        ) as server:
-            painters.append(Stage(row, route_of(row), server, connections, folder))
-            yield painters[0]
 
 
 async def run_cell(row: Row, case: str, folder: Path) -> str:
@@ -392,7 +368,7 @@ async def table() -> tuple[str, bool]:
 
 
 def main() -> int:
-    logging.disable(logging.CRITICAL)
+    logging.getLogger().addHandler(logging.NullHandler())
     lines, good = asyncio.run(table())
     sys.stdout.write(lines)
     return 0 if good else 1

@@ -1,24 +1,23 @@
 import io
-import tomllib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from bot.domain.catalog import Route
-from bot.domain.catalog_file import parse_catalog
-from bot.domain.ports import ImageFile, ImageFormat, ImageLimits, Order
-from bot.domain.requests import Mode
+from bot.domain.ports import ImageFile, ImageLimits, Order, Provider
 from bot.playground.drawing import Picture
 from bot.playground.providers import PlaygroundProviders
 from bot.providers.connections import Connections, open_connections
+from tests.providers import samples
+from tests.providers.stage import API_KEY, draw_file, open_provider, order_of, route_of
 
-CATALOG = Path(__file__).parents[2] / "bot" / "catalog.toml"
-#: Where a poll that brings no image would write one; there is no such folder.
-NO_RESULT = Path(__file__).parent / "nowhere" / "result"
 LIMITS = ImageLimits(size_bytes_max=1_000_000, pixels_max=1_000_000)
+
+OrderOf = Callable[..., Order]
+Read = Callable[..., Awaitable[object]]
 
 
 def plain_png(picture: Picture) -> bytes:
@@ -30,7 +29,7 @@ def plain_png(picture: Picture) -> bytes:
 
 @pytest.fixture
 async def server() -> AsyncIterator[PlaygroundProviders]:
-    async with PlaygroundProviders(api_key="sk_test_0123456789", paint=plain_png) as server:
+    async with PlaygroundProviders(api_key=API_KEY, paint=plain_png) as server:
         yield server
 
 
@@ -40,40 +39,41 @@ async def connections() -> AsyncIterator[Connections]:
         yield connections
 
 
-def route_of(route_id: str) -> Route:
-    """A route of the shipped catalog."""
-    found = parse_catalog(tomllib.loads(CATALOG.read_text())).route(route_id)
-    assert found is not None
-    return found
-
-
 @pytest.fixture
 def route() -> Route:
+    """The tests of another vendor have one of their own, and what follows goes by it."""
     return route_of("apimodels/gpt-image-2-beta")
 
 
 @pytest.fixture
-def order(route: Route, tmp_path: Path) -> Callable[..., Order]:
-    plain = Order(
-        task_id="ours-1",
-        route=route,
-        mode=Mode.GENERATE,
-        prompt="a paper lantern above a quiet canal",
-        aspect_ratio="16:9",
-        resolution="1K",
-        quality="auto",
-        nsfw_checker=True,
-        result_path=tmp_path / "result",
-    )
+def provider(route: Route, server: PlaygroundProviders, connections: Connections) -> Provider:
+    return open_provider(route.provider, server, connections)
 
-    def changed(**fields: object) -> Order:
-        return replace(plain, **fields)  # type: ignore[arg-type]
 
-    return changed
+@pytest.fixture
+def order(route: Route, tmp_path: Path) -> OrderOf:
+    return lambda **fields: order_of(route, tmp_path / "result", **fields)
 
 
 @pytest.fixture
 def image_file(tmp_path: Path) -> ImageFile:
-    path = tmp_path / "own-name"
-    path.write_bytes(plain_png(Picture("", 64, 48)))
-    return ImageFile(path, ImageFormat.PNG, 64, 48, path.stat().st_size)
+    return draw_file(tmp_path / "own-name", (60, 80, 120, 255))
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> ImageFile:
+    return draw_file(tmp_path / "mask", (0, 0, 0, 0))
+
+
+@pytest.fixture
+def read(
+    provider: Provider, server: PlaygroundProviders, order: OrderOf, image_file: ImageFile
+) -> Read:
+    """Has the adapter meet a sample; see samples.read."""
+
+    async def reading(sample: dict[str, Any], handle: str = "any-task") -> object:
+        return await samples.read(
+            sample, provider, server, order=order(), image=image_file, handle=handle
+        )
+
+    return reading

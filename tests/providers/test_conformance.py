@@ -5,27 +5,28 @@ from pathlib import Path
 import pytest
 
 from bot.providers.registry import FACTORIES
-from tests.providers.conformance import (
-    CASES,
-    GEMINI_ID,
-    NOT_OFFERED,
-    PASS,
-    ROWS,
-    Row,
-    run_cell,
-    shipped,
-)
+from tests.providers.conformance import CASES, NOT_OFFERED, PASS, run_cell
+from tests.providers.stage import GEMINI_ID, ROWS, Row, shipped
 
-#: The only cells that may say so.
-MASKLESS = {
-    "apimodels/gpt-image-2-beta",
-    "apimodels/gpt-image-2",
-    "kie/gpt-image-2",
-    "runninghub/rhart-image-g-2",
-    "runninghub/rhart-image-g-2-official",
-    GEMINI_ID,
-}
 ANSWERING_AT_THE_END = {"apimodels/gpt-image-2-all", "openai/gpt-image-2"}
+SWITCHING_THE_FILTER = {"apimodels/gpt-image-2-beta", "kie/gpt-image-2", "openai/gpt-image-2"}
+#: The only cells that may say so.
+NOT_OFFERED_BY = {
+    "mask": {
+        "apimodels/gpt-image-2-beta",
+        "apimodels/gpt-image-2",
+        "kie/gpt-image-2",
+        "runninghub/rhart-image-g-2",
+        "runninghub/rhart-image-g-2-official",
+        GEMINI_ID,
+    },
+    "unknown state": ANSWERING_AT_THE_END,
+    "late link": ANSWERING_AT_THE_END,
+    "unknown task": ANSWERING_AT_THE_END,
+    # kie.ai numbers it as it numbers any other fault of a request.
+    "gone model": {"kie/gpt-image-2"},
+    "filter": {row.route_id for row in ROWS} - SWITCHING_THE_FILTER,
+}
 #: Routes that take fewer than 16 references.
 FEWER_REFERENCES = {
     "apimodels/gpt-image-2": 10,
@@ -36,9 +37,7 @@ FEWER_REFERENCES = {
 
 
 def expected(row: Row, case: str) -> str:
-    if case == "mask" and row.route_id in MASKLESS:
-        return NOT_OFFERED
-    if case == "unknown state" and row.route_id in ANSWERING_AT_THE_END:
+    if row.route_id in NOT_OFFERED_BY.get(case, ()):
         return NOT_OFFERED
     if case == "16 references" and row.route_id in FEWER_REFERENCES:
         return f"{PASS} ({FEWER_REFERENCES[row.route_id]})"

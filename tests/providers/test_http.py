@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
+from bot.domain.ports import ImageFile
 from bot.errors import (
     ProviderBusy,
     ProviderError,
@@ -26,6 +27,7 @@ from bot.playground.providers import PlaygroundProviders
 from bot.providers.answers import JSON_BYTES_MAX, RETRY_AFTER_S_MAX, parse_retry_after
 from bot.providers.connections import USER_AGENT, Connections, open_connections
 from bot.providers.http import Reply, TimeLimits, VendorHttp
+from tests.providers.stage import unused_port
 
 BODY = {"model": "gpt-image-2-beta", "prompt": "a lantern"}
 PATH = "/images/generations"
@@ -51,11 +53,6 @@ async def error_of(call: object) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         await call  # type: ignore[misc]
     return caught.value
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 async def test_a_refused_connection_was_surely_not_accepted(
@@ -272,6 +269,13 @@ async def test_a_vendors_own_headers_are_sent_but_never_in_place_of_ours(
         asked = {"X-Mode": "mix", "Authorization": "other"}
         await vendor.order("/tasks", json={}, headers=asked, result_path=tmp_path / "result")
     assert [seen[0][name] for name in ("X-Mode", "Authorization")] == ["mix", "Bearer sk_ours"]
+
+
+async def test_an_upload_keeps_the_name_of_its_file_to_itself(
+    vendor: VendorHttp, server: PlaygroundProviders, image_file: ImageFile
+) -> None:
+    await vendor.upload("/files", "file", image_file)
+    assert [each.filename for each in server.uploads.values()] == ["reference.png"]
 
 
 async def test_every_call_names_its_sender(server: PlaygroundProviders) -> None:

@@ -6,17 +6,14 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from bot.providers.kie import verify_callback
+from tests.providers.samples import load
 
-SAMPLES = {
-    path.stem: json.loads(path.read_text())["request"]
-    for path in (Path(__file__).parents[1] / "samples" / "kie").glob("callback_*.json")
-}
+SAMPLES = load("kie", "callback_")
 KEY = SecretStr("fixture-hmac-key")
 SENT_AT = datetime.fromtimestamp(1790000442, UTC)
 ID = "task_gptimage_0000000000001"
@@ -41,7 +38,7 @@ def verified(
 
 @pytest.mark.parametrize("name", list(SAMPLES))
 def test_the_documented_callbacks_are_taken(name: str) -> None:
-    sample = SAMPLES[name]
+    sample = SAMPLES[name]["request"]
     body = json.dumps(sample["body"]).encode()
     assert verified(sample["headers"], body) == ID
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.catalog import NsfwSwitch, Route
-from bot.domain.ports import Finished, ImageFile, ImageFormat, Order
+from bot.domain.ports import Finished, ImageFile, ImageFormat
 from bot.domain.pricing import Bill, Usage
 from bot.errors import ProviderContractBroken
 from bot.providers.inline import DROPPED, INLINE
@@ -21,9 +21,9 @@ from bot.providers.openai_images import (
     parse_error,
     parse_images,
 )
+from tests.providers.conftest import OrderOf
 
 LINK = "https://files.example.test/1.png"
-OrderOf = Callable[..., Order]
 RouteOf = Callable[..., Route]
 
 
@@ -186,9 +186,8 @@ def test_a_refusal_for_content_is_told_from_others(error: ErrorWords, expected: 
 
 
 async def test_an_edit_s_files_are_closed_again(
-    order: OrderOf, image_file: ImageFile, tmp_path: Path
+    order: OrderOf, image_file: ImageFile, mask: ImageFile
 ) -> None:
-    mask = ImageFile(image_file.path, ImageFormat.PNG, 64, 48, image_file.size_bytes)
     asked = order(references=(image_file, image_file), mask=mask)
     async with open_edit_form(asked, {"n": 1}) as form:
         files = [field[2] for field in form._fields if hasattr(field[2], "closed")]

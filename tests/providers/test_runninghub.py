@@ -1,32 +1,18 @@
-import json
-import logging
-from collections.abc import Callable
-from dataclasses import replace
-from decimal import Decimal
-from pathlib import Path
-
 import pytest
-from pydantic import SecretStr
 
-from bot.domain.catalog import NsfwSwitch, Route
-from bot.domain.ports import Failed, Finished, ImageFile, Order, Running
+from bot.domain.catalog import Route
+from bot.domain.ports import Finished, Provider, Running
 from bot.domain.requests import Mode
 from bot.errors import (
     ProviderBusy,
     ProviderContractBroken,
-    ProviderError,
     ProviderMisconfigured,
     ProviderOutcomeUnknown,
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.playground.faults import Call, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
-from bot.playground.studio import Completes, Fails, Sticks
-from bot.providers.connections import Connections
-from bot.providers.http import VendorHttp
 from bot.providers.runninghub import (
-    RunningHub,
     build_submit,
     complaint_in,
     parse_query,
@@ -34,12 +20,11 @@ from bot.providers.runninghub import (
     parse_upload,
     submit_path,
 )
-from tests.providers.conftest import NO_RESULT
+from tests.providers.conftest import OrderOf, Read
+from tests.providers.samples import MODERATED, failed, load
+from tests.providers.stage import route_of
 
-SAMPLES = {
-    path.stem: json.loads(path.read_text())
-    for path in sorted((Path(__file__).parents[1] / "samples" / "runninghub").glob("*.json"))
-}
+SAMPLES = load("runninghub")
 ID = "1990000000000000001"
 LINK = "https://cdn.example.test/0001.png"
 
@@ -51,16 +36,16 @@ READINGS: dict[str, object] = {
     "error_1007": ProviderRefused,
     "error_1011": ProviderBusy,
     "error_1014": ProviderMisconfigured,
-    "error_1501": ProviderRefused,
+    "error_1501": MODERATED,
     "error_401": ProviderMisconfigured,
     "error_421": ProviderBusy,
     "error_812": ProviderMisconfigured,
     "error_balance_words": ProviderMisconfigured,
     "query_1003": ProviderBusy,
-    "query_cancelled": Failed(moderation=False, retryable=False, vendor_code="CANCEL"),
-    "query_failed": Failed(moderation=True, retryable=False, vendor_code="1000"),
-    "query_failed_real_people": Failed(moderation=True, retryable=False, vendor_code="1505"),
-    "query_failed_timeout": Failed(moderation=False, retryable=True, vendor_code="1504"),
+    "query_cancelled": failed("CANCEL"),
+    "query_failed": failed("1000", moderation=True),
+    "query_failed_real_people": failed("1505", moderation=True),
+    "query_failed_timeout": failed("1504", retryable=True),
     "query_nothing": Running(""),
     "query_running": Running("RUNNING"),
     "query_success": Finished((LINK,)),
@@ -78,99 +63,41 @@ READINGS: dict[str, object] = {
     "upload_too_large": ProviderRefused,
 }
 
-OrderOf = Callable[..., Order]
-
 
 @pytest.fixture
-def low_price(route: Route) -> Route:
-    return replace(
-        route,
-        id="runninghub/rhart-image-g-2",
-        provider="runninghub",
-        upstream="rhart-image-g-2",
-        sends_resolution=True,
-        nsfw_switch=NsfwSwitch.NONE,
-    )
+def route() -> Route:
+    return route_of("runninghub/rhart-image-g-2")
 
 
-@pytest.fixture
-def official(low_price: Route) -> Route:
-    return replace(
-        low_price, upstream="rhart-image-g-2-official", qualities=("low", "medium", "high")
-    )
+@pytest.mark.parametrize("name", sorted(SAMPLES | READINGS))
+async def test_every_sample_is_read_as_meant(name: str, read: Read) -> None:
+    assert await read(SAMPLES[name], ID) == READINGS[name]
 
 
-@pytest.fixture
-def ask_for(order: OrderOf, low_price: Route) -> OrderOf:
-    return lambda **fields: order(**({"route": low_price} | fields))
-
-
-@pytest.fixture
-def provider(server: PlaygroundProviders, connections: Connections) -> RunningHub:
-    return opened(server, connections)
-
-
-def opened(
-    server: PlaygroundProviders, connections: Connections, key: str | None = None
-) -> RunningHub:
-    secret = SecretStr(key or server.api_key)
-    return RunningHub(VendorHttp("runninghub", server.runninghub_base_url, secret, connections))
-
-
-async def ask(name: str, provider: RunningHub, order: Order, image_file: ImageFile) -> object:
-    """Make the call that a sample records."""
-    url = SAMPLES[name]["request"]["url"]
-    if url.endswith("/upload/binary"):
-        return await provider.upload(image_file)
-    if url.endswith("/query"):
-        return await provider.poll(ID, NO_RESULT)
-    return await provider.submit(order)
-
-
-def test_every_sample_has_its_reading() -> None:
-    assert sorted(SAMPLES) == sorted(READINGS)
-
-
-@pytest.mark.parametrize("name", list(SAMPLES))
-async def test_every_sample_is_read_as_meant(
-    name: str,
-    provider: RunningHub,
-    server: PlaygroundProviders,
-    ask_for: OrderOf,
-    image_file: ImageFile,
+async def test_the_documented_requests_are_sent(
+    provider: Provider, server: PlaygroundProviders, order: OrderOf
 ) -> None:
-    answer = SAMPLES[name]["response"]
-    for call in Call:
-        server.faults.add(call, Respond(status=answer["status"], body=answer["body"]))
-    reading = READINGS[name]
-    if isinstance(reading, type):
-        with pytest.raises(ProviderError) as caught:
-            await ask(name, provider, ask_for(), image_file)
-        assert type(caught.value) is reading
-    else:
-        assert await ask(name, provider, ask_for(), image_file) == reading
+    requests = [SAMPLES[name]["request"] for name in ("submit_text", "submit_official_refs")]
+    words, edit = (request["body"] for request in requests)
+    orders = [
+        order(prompt=words["prompt"], aspect_ratio="1:1"),
+        order(
+            route=route_of("runninghub/rhart-image-g-2-official"),
+            mode=Mode.EDIT,
+            prompt=edit["prompt"],
+            aspect_ratio="3:2",
+            resolution="2K",
+            reference_links=tuple(edit["imageUrls"]),
+        ),
+    ]
+    for each, request in zip(orders, requests, strict=True):
+        assert request["url"].endswith(submit_path(each))
+        await provider.submit(each)
+    assert [each.body for each in server.submissions] == [words, edit]
 
 
-def test_the_documented_requests_are_built(ask_for: OrderOf, official: Route) -> None:
-    asked = SAMPLES["submit_text"]["request"]
-    words = ask_for(prompt=asked["body"]["prompt"], aspect_ratio="1:1")
-    assert build_submit(words) == asked["body"]
-    assert asked["url"].endswith(submit_path(words))
-    asked = SAMPLES["submit_official_refs"]["request"]
-    edit = ask_for(
-        route=official,
-        mode=Mode.EDIT,
-        prompt=asked["body"]["prompt"],
-        aspect_ratio="3:2",
-        resolution="2K",
-        reference_links=tuple(asked["body"]["imageUrls"]),
-    )
-    assert build_submit(edit) == asked["body"]
-    assert asked["url"].endswith(submit_path(edit))
-
-
-def test_the_models_choice_of_a_ratio_has_a_word_of_its_own(ask_for: OrderOf) -> None:
-    assert build_submit(ask_for(aspect_ratio="auto"))["aspectRatio"] == "empty"
+def test_the_models_choice_of_a_ratio_has_a_word_of_its_own(order: OrderOf) -> None:
+    assert build_submit(order(aspect_ratio="auto"))["aspectRatio"] == "empty"
 
 
 @pytest.mark.parametrize(
@@ -193,22 +120,19 @@ def test_an_error_is_found_wherever_it_stands(body: dict[str, object], code: str
 
 
 @pytest.mark.parametrize(
-    ("message", "moderation", "retryable"),
+    ("message", "judgement"),
     [
-        ("Content verification failed", True, False),
-        ("NSFW content", True, False),
-        ("Invalid parameter: prompt", False, False),
-        ("Insufficient balance", False, True),
-        ("The upstream is busy", False, True),
-        ("", False, False),
+        ("Content verification failed", {"moderation": True}),
+        ("NSFW content", {"moderation": True}),
+        ("Invalid parameter: prompt", {}),
+        ("Insufficient balance", {"retryable": True}),
+        ("The upstream is busy", {"retryable": True}),
+        ("", {}),
     ],
 )
-def test_a_failed_task_is_judged_by_its_words(
-    message: str, moderation: bool, retryable: bool
-) -> None:
-    assert parse_query({"status": "FAILED", "errorMessage": message}) == Failed(
-        moderation=moderation, retryable=retryable, vendor_code="FAILED"
-    )
+def test_a_failed_task_is_judged_by_its_words(message: str, judgement: dict[str, bool]) -> None:
+    task = {"status": "FAILED", "errorMessage": message}
+    assert parse_query(task) == failed("FAILED", **judgement)
 
 
 @pytest.mark.parametrize("results", ["https://a.example/1.png", [7], [{}], [{"url": "ftp://a/1"}]])
@@ -227,129 +151,3 @@ def test_an_answer_without_a_usable_id_breaks_the_contract(task_id: object) -> N
 def test_an_upload_without_a_link_breaks_the_contract(link: object) -> None:
     with pytest.raises(ProviderContractBroken):
         parse_upload({"code": 0, "data": {"download_url": link}})
-
-
-async def test_an_image_is_made_from_words(
-    provider: RunningHub, server: PlaygroundProviders, ask_for: OrderOf
-) -> None:
-    task_id = await provider.submit(ask_for())
-    assert await provider.poll(task_id, NO_RESULT) == Finished(
-        (f"{server.root_url}/results/{task_id}.png",)
-    )
-    assert server.submissions[0].body == build_submit(ask_for())
-
-
-async def test_ten_references_are_uploaded_and_submitted_in_order(
-    provider: RunningHub,
-    server: PlaygroundProviders,
-    ask_for: OrderOf,
-    official: Route,
-    image_file: ImageFile,
-) -> None:
-    links = [await provider.upload(image_file) for _ in range(10)]
-    order = ask_for(route=official, mode=Mode.EDIT, reference_links=tuple(links))
-    await provider.submit(order)
-    assert server.submissions[0].body["imageUrls"] == links == list(server.uploads)
-    with pytest.raises(ProviderRefused):
-        await provider.submit(replace(order, reference_links=(*links, links[0])))
-
-
-@pytest.mark.parametrize(
-    ("ending", "progress"),
-    [
-        (Fails("CONTENT_MODERATION"), Failed(True, False, "1501")),
-        (Fails("1504", "Model timed out"), Failed(False, True, "1504")),
-        (Sticks("REHYDRATING"), Running("REHYDRATING")),
-        (Completes(empty_polls=1), Finished(())),
-    ],
-)
-async def test_every_ending_is_read(
-    provider: RunningHub,
-    server: PlaygroundProviders,
-    ask_for: OrderOf,
-    ending: Completes | Fails | Sticks,
-    progress: object,
-) -> None:
-    server.endings.append(ending)
-    assert await provider.poll(await provider.submit(ask_for()), NO_RESULT) == progress
-
-
-async def test_an_empty_account_is_the_operators_matter(
-    provider: RunningHub, server: PlaygroundProviders, ask_for: OrderOf
-) -> None:
-    server.studio.balance_usd = Decimal(0)
-    with pytest.raises(ProviderMisconfigured):
-        await provider.submit(ask_for())
-
-
-async def test_a_model_the_vendor_dropped_is_the_operators_matter(
-    provider: RunningHub, ask_for: OrderOf, low_price: Route
-) -> None:
-    with pytest.raises(ProviderMisconfigured):
-        await provider.submit(ask_for(route=replace(low_price, upstream="rhart-image-g-1")))
-
-
-async def test_a_wrong_key_is_told_from_a_right_one_at_no_cost(
-    provider: RunningHub, server: PlaygroundProviders, connections: Connections
-) -> None:
-    assert (await provider.check()).startswith("the key works")
-    with pytest.raises(ProviderMisconfigured):
-        await opened(server, connections, "sk_another_one").check()
-    assert not server.submissions
-
-
-async def test_a_wrong_key_is_the_operators_matter(
-    server: PlaygroundProviders,
-    connections: Connections,
-    ask_for: OrderOf,
-    image_file: ImageFile,
-) -> None:
-    stranger = opened(server, connections, "sk_another_one")
-    for call in (
-        stranger.submit(ask_for()),
-        stranger.poll(ID, NO_RESULT),
-        stranger.upload(image_file),
-    ):
-        with pytest.raises(ProviderMisconfigured):
-            await call
-
-
-async def test_content_refused_at_creation_is_told_from_a_wrong_form(
-    provider: RunningHub, server: PlaygroundProviders, ask_for: OrderOf
-) -> None:
-    for name, moderation in (("error_1501", True), ("error_1007", False)):
-        server.faults.add(Call.CREATE, Respond(body=SAMPLES[name]["response"]["body"]))
-        with pytest.raises(ProviderRefused) as caught:
-            await provider.submit(ask_for())
-        assert caught.value.moderation is moderation
-
-
-async def test_a_query_cut_off_may_be_repeated_but_a_submit_not(
-    provider: RunningHub, server: PlaygroundProviders, ask_for: OrderOf
-) -> None:
-    server.faults.add(Call.CREATE, Reset(after_effect=True))
-    with pytest.raises(ProviderOutcomeUnknown):
-        await provider.submit(ask_for())
-    for fault in (Reset(), Respond(status=502, body=b"<html>", content_type="text/html")):
-        server.faults.add(Call.POLL, fault)
-        with pytest.raises(ProviderUnreachable):
-            await provider.poll(ID, NO_RESULT)
-
-
-async def test_neither_key_nor_prompt_reaches_a_log_or_an_error(
-    provider: RunningHub,
-    server: PlaygroundProviders,
-    ask_for: OrderOf,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    asked = ask_for(prompt="a very private prompt")
-    echo = {"errorCode": "1007", "errorMessage": f"bad: {asked.prompt} with {server.api_key}"}
-    server.faults.add(Call.CREATE, Respond(body=echo))
-    with pytest.raises(ProviderRefused) as caught:
-        await provider.submit(asked)
-    await provider.poll(await provider.submit(asked), NO_RESULT)
-    said = caplog.text + str(caught.value) + repr(caught.value) + repr(vars(provider))
-    assert "bad: … with …" in said
-    assert server.api_key not in said
-    assert asked.prompt not in said
