@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.domain import pricing
@@ -22,9 +22,10 @@ from bot.domain.ports import (
     Provider,
 )
 from bot.engine.ended import Ended, task_fields
+from bot.engine.gates import AHEAD_MAX
 from bot.engine.images import FETCHED
 from bot.engine.polling import Polling, gave_up
-from bot.engine.references import Given, References, retry_wait_s
+from bot.engine.references import RETRY_WAIT_S, Given, References
 from bot.engine.routing import Routing, Way
 from bot.engine.stopping import StoppableClock
 from bot.errors import (
@@ -152,8 +153,9 @@ class Making:
             raise Ended(Failure.OUTCOME_UNKNOWN)
         if task.state is TaskState.SUBMITTED:
             sent.set()
-            finished = await self._polling.wait(task, way, self._fetched(task), resumed=True)
-            await self._keep(task, way, finished)
+            async with self._routing.place_if_free(way.route):
+                finished = await self._polling.wait(task, way, self._fetched(task), resumed=True)
+                await self._keep(task, way, finished)
             return
         async with self._routing.place(way.route):
             self._clock.go_on()
@@ -197,9 +199,10 @@ class Making:
             references=given.files,
             mask=given.mask,
         )
+        began_at = self._clock.now()
         faults = limits = 0
         while True:
-            await self._routing.turn(way.route)
+            await self._turn(job, task, way.route, began_at)
             task = await self._jobs.begin_submit(task)
             sent.set()
             begun_at = self._clock.now()
@@ -212,22 +215,30 @@ class Making:
                 if error.status == TOO_MANY_REQUESTS:
                     limits += 1
                     self._routing.too_many(way.route, wait_s)
-                    leaves = limits >= LIMITS_MAX or (
-                        (wait_s or 0) > PATIENCE_S and await self._next_task(job, task) is not None
-                    )
                 else:
                     faults += 1
                     self._routing.fault(way.route)
-                    leaves = faults >= SUBMITS_MAX or not self._routing.lets_through(way.route)
-                if leaves:
+                if limits >= LIMITS_MAX or faults >= SUBMITS_MAX:
+                    raise Ended(Failure.PROVIDER_DOWN, task=task, elsewhere=True) from error
+                hopeless = not self._routing.lets_through(way.route) or (wait_s or 0) > PATIENCE_S
+                if hopeless and await self._next_task(job, task):
                     raise Ended(Failure.PROVIDER_DOWN, task=task, elsewhere=True) from error
                 if error.status != TOO_MANY_REQUESTS:
-                    await self._clock.sleep(retry_wait_s(error))
+                    await self._clock.sleep(wait_s or RETRY_WAIT_S)
             except ProviderError as error:
                 _log_provider(task, error)
                 raise self._submit_failed(way.route, task, error) from error
             else:
                 return await self._submitted(task, way.route, answer, begun_at)
+
+    async def _turn(self, job: Job, task: Task, route: Route, began_at: datetime) -> None:
+        """Wait for the route's turn, but not for long where there is another one."""
+        if await self._routing.turn(route, began_at + timedelta(seconds=PATIENCE_S)):
+            return
+        if await self._next_task(job, task):
+            raise Ended(Failure.PROVIDER_DOWN, task=task, elsewhere=True)
+        if not await self._routing.turn(route, began_at + AHEAD_MAX):
+            raise Ended(Failure.PROVIDER_DOWN, task=task)
 
     async def _give(self, references: References, way: Way) -> Given:
         try:
@@ -294,7 +305,8 @@ class Making:
                 return await self._fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
             except FetchFailed as error:
                 log.warning("result not fetched: %s", error, extra=task_fields(task, "not_fetched"))
-                if wait_s is None:
+                may_pass = error.retryable or task.provider_task_id is not None
+                if wait_s is None or not may_pass:
                     log.error("result lost", extra=task_fields(task, "result_lost"))
                     raise Ended(Failure.RESULT_LOST, task=task) from error
             await self._clock.sleep(wait_s)

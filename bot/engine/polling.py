@@ -98,12 +98,14 @@ class Polling:
         assert task.provider_task_id is not None
         await self._routing.poll_turn(way.route)
         try:
-            return await way.provider.poll(task.provider_task_id, result_path)
+            progress = await way.provider.poll(task.provider_task_id, result_path)
         except ProviderError as error:
             log.warning("poll failed: %s", error, extra=task_fields(task, "poll_failed"))
             if isinstance(error, ProviderBusy):
                 self._routing.too_many_polls(way.route, error.retry_after_s)
             return None
+        self._routing.polled(way.route)
+        return progress
 
 
 def gave_up(routing: Routing, route: Route, task: Task, failed: Failed) -> Ended:

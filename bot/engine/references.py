@@ -39,6 +39,8 @@ TRANSFERS_MAX = 3
 TRANSFER_WAIT_S = 2.0
 #: seconds between two tries of a call, unless the vendor asks for more
 RETRY_WAIT_S = 5.0
+#: of an upload, which keeps the other images of its job waiting
+RETRY_WAIT_S_MAX = 60.0
 #: references of one job that are fetched or uploaded at a time
 TRANSFERS_AT_ONCE = 4
 REFERENCE_LIMITS = ImageLimits(size_bytes_max=REFERENCE_BYTES_MAX, pixels_max=REFERENCE_PIXELS_MAX)
@@ -154,7 +156,7 @@ class References:
                     log.warning("upload failed: %s", error, extra={"job_id": self._job.id})
                     if attempt == TRANSFERS_MAX:
                         raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
-                    await self._clock.sleep(retry_wait_s(error))
+                    await self._clock.sleep(_retry_wait_s(error))
         raise AssertionError("unreachable")
 
 
@@ -186,6 +188,6 @@ async def fetch(
     raise AssertionError("unreachable")
 
 
-def retry_wait_s(error: ProviderError) -> float:
+def _retry_wait_s(error: ProviderError) -> float:
     retry_after_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
-    return retry_after_s or RETRY_WAIT_S
+    return min(retry_after_s or RETRY_WAIT_S, RETRY_WAIT_S_MAX)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from bot.domain.catalog import Catalog, Rate, Route, RouteOrder
 from bot.domain.ports import Clock, Latencies, Provider
 from bot.domain.requests import ImageRequest
 from bot.domain.waiting import LEARNED_MIN, Latency
-from bot.engine.gates import Gate
+from bot.engine.gates import AHEAD_MAX, Gate
 from bot.errors import Busy
 
 #: faults in a row that open a route's breaker
@@ -20,6 +21,8 @@ OPEN_FOR = timedelta(seconds=60)
 OPEN_FOR_MAX = timedelta(minutes=15)
 #: our key or our money mends itself only when somebody acts
 MISCONFIGURED_FOR = timedelta(minutes=10)
+#: seconds; the longest that a vendor's wish is followed by all polls of its key
+POLL_WAIT_S_MAX = 60.0
 #: of a route that the operator has taken out of the catalog
 TYPICAL_S = 60.0
 
@@ -46,8 +49,8 @@ class Breaker:
 
     def probe(self, now: datetime) -> None:
         """One job goes through; the next one only if nothing was heard of it for as long again."""
-        if self.open_until is not None:
-            self.open_until = max(self.open_until, now + self.open_for)
+        if self.open_until is not None and now >= self.open_until:
+            self.open_until = now + self.open_for
             self.probing = True
 
     def fault(self, now: datetime, *, at_once: bool) -> None:
@@ -153,19 +156,33 @@ class Routing:
         """Held while an image is under way there: a route that is full is waited for."""
         return self._places[route.id]
 
-    async def turn(self, route: Route) -> None:
+    @asynccontextmanager
+    async def place_if_free(self, route: Route) -> AsyncIterator[None]:
+        """For what is under way there already, and cannot wait."""
+        place = self._places[route.id]
+        if place.locked():
+            yield
+            return
+        async with place:
+            yield
+
+    async def turn(self, route: Route, before: datetime) -> bool:
         """
         Wait until the route may be sent another submit, and count it.
 
+        Returns:
+            Whether that was before the time that is given; if not, it was not waited for.
         Raises:
             Stopped: the process stops.
         """
+        if not await self._pass(self._submits[route.provider], before):
+            return False
         self._breakers[route.id].probe(self._clock.now())
-        await self._pass(self._submits[route.provider])
+        return True
 
     async def poll_turn(self, route: Route) -> None:
-        """The same for a poll."""
-        await self._pass(self._polls[route.provider])
+        """The same for a poll, which has the time."""
+        await self._pass(self._polls[route.provider], self._clock.now() + AHEAD_MAX)
 
     def lets_through(self, route: Route) -> bool:
         return self._breakers[route.id].lets_through(self._clock.now())
@@ -173,6 +190,10 @@ class Routing:
     def accepted(self, route: Route) -> None:
         """The vendor took an order; whether it makes an image is not known yet."""
         self._submits[route.provider].open()
+
+    def polled(self, route: Route) -> None:
+        """The vendor answered a poll."""
+        self._polls[route.provider].open()
 
     def success(self, route: Route) -> None:
         """The vendor made an image."""
@@ -186,7 +207,9 @@ class Routing:
         self._submits[route.provider].close(self._clock.now(), retry_after_s)
 
     def too_many_polls(self, route: Route, retry_after_s: float | None) -> None:
-        self._polls[route.provider].close(self._clock.now(), retry_after_s)
+        """The same for polls, none of which waits for so long that its task would be given up."""
+        wait_s = None if retry_after_s is None else min(retry_after_s, POLL_WAIT_S_MAX)
+        self._polls[route.provider].close(self._clock.now(), wait_s)
 
     def latency(self, route: Route) -> Latency:
         return self._known.get(route.id, Latency())
@@ -204,14 +227,16 @@ class Routing:
         route = self._catalog.route(route_id)
         return route.typical_s if route else TYPICAL_S
 
-    async def _pass(self, gate: Gate) -> None:
+    async def _pass(self, gate: Gate, before: datetime) -> bool:
         while True:
             now = self._clock.now()
-            slot = gate.reserve(now)
+            slot = gate.reserve(now, before)
+            if slot is None:
+                return False
             if slot > now:
                 await self._clock.sleep((slot - now).total_seconds())
             if gate.holds(slot):
-                return
+                return True
 
 
 def _strictest(rates: Iterable[Rate | None]) -> Rate | None:

@@ -32,6 +32,7 @@ class Speaks:
 
     switches: frozenset[NsfwSwitch] = frozenset()
     mask: bool = False
+    qualities: bool = False
     #: what the vendor's bills name
     tokens: bool = False
     credits: bool = False
@@ -42,6 +43,8 @@ class Speaks:
             return f'nsfw_switch "{route.nsfw_switch}" is not sent to this provider'
         if route.mask and not self.mask:
             return "mask cannot be sent to this provider"
+        if route.qualities and not self.qualities:
+            return "qualities cannot be sent to this provider"
         if route.price.rates and not self.tokens:
             return "rates are of no use: this provider names no tokens"
         if route.price.credit is not None and not self.credits:
@@ -59,17 +62,17 @@ def speaks(route: Route) -> Speaks | None:
     """None: there is no such provider."""
     match route.provider:
         case apimodels.NAME if route.upstream in apimodels.SYNC_UPSTREAMS:
-            return Speaks(mask=True, tokens=True)
+            return Speaks(mask=True, qualities=True, tokens=True)
         case apimodels.NAME:
-            return Speaks(switches=_CHECKER)
+            return Speaks(switches=_CHECKER, qualities=True)
         case kie.NAME:
             return Speaks(switches=_CHECKER, credits=True)
         case openai.NAME | maxapi.NAME:
-            return Speaks(switches=_MODERATION, mask=True, tokens=True)
+            return Speaks(switches=_MODERATION, mask=True, qualities=True, tokens=True)
         case gemini.NAME:
             return Speaks(tokens=True)
         case runninghub.NAME:
-            return Speaks()
+            return Speaks(qualities=True)
         case _:
             return None
 

@@ -1,6 +1,7 @@
 """One process on one database: who holds it, until it ends in whatever way."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,10 @@ from typing import TextIO
 
 from bot.errors import StartupError
 from bot.store.database import database_path
+
+#: whoever looks whether the lock is held has it for a moment
+TRIES_MAX = 3
+TRY_AGAIN_S = 0.1
 
 
 @contextmanager
@@ -55,9 +60,13 @@ def _lock_path(url: str) -> Path:
 def _open_locked(path: Path) -> TextIO:
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise
+    for attempt in range(1, TRIES_MAX + 1):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if attempt == TRIES_MAX or not isinstance(error, BlockingIOError):
+                file.close()
+                raise
+            time.sleep(TRY_AGAIN_S)
     return file

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from bot.app import SHIPPED_CATALOG
 from bot.domain.ledger import EntryKind
+from bot.engine.making import SUBMITS_MAX
 from bot.engine.routing import FAULTS_MAX, OPEN_FOR
 from bot.playground.discord import Upload
 from bot.playground.faults import Call, Hold, Respond
@@ -158,12 +159,39 @@ async def test_what_is_wrong_with_requests_closes_no_route(easel: Easel) -> None
 
 async def test_a_probe_lets_the_other_images_of_its_job_through(opened) -> None:
     async with opened() as easel:
-        easel.providers.faults.add(Call.CREATE, DOWN, times=FAULTS_MAX)
-        while easel.providers.calls[Call.CREATE] < FAULTS_MAX:
+        easel.providers.faults.add(Call.CREATE, DOWN, times=2 * SUBMITS_MAX)
+        while easel.providers.calls[Call.CREATE] < 2 * SUBMITS_MAX:
             assert not (await easel.finished(await easel.imagine())).attachments
         easel.clock.advance(OPEN_FOR.total_seconds())
         message = await easel.finished(await easel.imagine(count=4))
         assert len(message.attachments) == 4
+
+
+async def test_a_long_wait_is_left_for_another_route(opened, second: PlaygroundProviders) -> None:
+    async with opened(**kie(second)) as easel:
+        limited = Respond(429, {"code": 429, "msg": "slow down"}, headers={"Retry-After": "90"})
+        easel.providers.faults.add(Call.CREATE, limited)
+        # The second never heard of the limit, but its turn would come as late.
+        for _ in range(2):
+            assert "by kie" in said(await easel.finished(await easel.imagine()))
+        assert easel.providers.calls[Call.CREATE] == 1
+
+
+async def test_with_nowhere_to_go_a_blip_is_sat_out(opened) -> None:
+    async with opened(max_jobs_per_user=20, allowance="10.00") as easel:
+        # All of them are accepted before the first one fails.
+        gate = Hold(asyncio.Event())
+        easel.providers.faults.add(Call.UPLOAD, gate, times=10)
+        easel.providers.faults.add(Call.CREATE, DOWN, times=12)
+        calls = [await easel.imagine(reference1=Upload("a.png", picture())) for _ in range(10)]
+        await easel.until(lambda: uploads_begun(easel, 10))
+        gate.until.set()
+        messages = [await easel.finished(call) for call in calls]
+        assert all(message.attachments for message in messages)
+
+
+async def uploads_begun(easel: Easel, count: int) -> bool:
+    return easel.providers.calls[Call.UPLOAD] >= count
 
 
 async def test_a_reference_refused_for_its_content_goes_nowhere_else(

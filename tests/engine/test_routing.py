@@ -3,16 +3,24 @@
 import asyncio
 import tomllib
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.app import SHIPPED_CATALOG
-from bot.domain.catalog import Catalog, Route, RouteOrder
+from bot.domain.catalog import Catalog, Rate, Route, RouteOrder
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.requests import ImageRequest, Mode
 from bot.domain.waiting import Latency
-from bot.engine.routing import FAULTS_MAX, MISCONFIGURED_FOR, OPEN_FOR, Routing
+from bot.engine.gates import Gate
+from bot.engine.routing import (
+    FAULTS_MAX,
+    MISCONFIGURED_FOR,
+    OPEN_FOR,
+    POLL_WAIT_S_MAX,
+    Routing,
+)
 from bot.engine.stopping import StoppableClock
 from bot.errors import Busy
 from bot.store.database import open_database
@@ -61,6 +69,11 @@ def providers(routing: Routing) -> list[str]:
     return list(dict.fromkeys(route.provider for route in routes))
 
 
+async def turn(routing: Routing, route: Route) -> None:
+    """However long it takes."""
+    assert await routing.turn(route, datetime.now(UTC) + timedelta(days=1))
+
+
 def first(routing: Routing) -> Route:
     return routing.candidates(LANTERN, nsfw_checker=False)[0]
 
@@ -91,13 +104,13 @@ def test_faults_in_a_row_open_the_breaker_and_one_job_probes(
 
     clock.advance(OPEN_FOR.total_seconds())
     assert providers(routing)[0] == "apimodels"
-    asyncio.run(routing.turn(route))
+    asyncio.run(turn(routing, route))
     assert providers(routing)[0] == "kie"
     routing.fault(route)
     clock.advance(OPEN_FOR.total_seconds())
     assert providers(routing)[0] == "kie"
     clock.advance(OPEN_FOR.total_seconds())
-    asyncio.run(routing.turn(route))
+    asyncio.run(turn(routing, route))
     routing.accepted(route)
     assert providers(routing)[0] == "kie"
     routing.success(route)
@@ -119,6 +132,19 @@ def test_faults_of_what_was_under_way_already_do_not_keep_it_open_for_longer(
     assert providers(routing)[0] == "kie"
 
 
+def test_a_try_before_its_time_is_no_probe(catalog: Catalog, clock: InstantClock) -> None:
+    """Those that failed while the breaker was closed try again while it is open."""
+    routing = lay(catalog, clock)
+    route = first(routing)
+    for _ in range(FAULTS_MAX):
+        routing.fault(route)
+    for _ in range(FAULTS_MAX):
+        asyncio.run(turn(routing, route))
+        routing.fault(route)
+    clock.advance(OPEN_FOR.total_seconds())
+    assert providers(routing)[0] == "apimodels"
+
+
 def test_a_probe_that_nothing_is_heard_of_does_not_close_the_route_for_ever(
     catalog: Catalog, clock: InstantClock
 ) -> None:
@@ -127,7 +153,7 @@ def test_a_probe_that_nothing_is_heard_of_does_not_close_the_route_for_ever(
     for _ in range(FAULTS_MAX):
         routing.fault(route)
     clock.advance(2 * OPEN_FOR.total_seconds())
-    asyncio.run(routing.turn(route))
+    asyncio.run(turn(routing, route))
     assert providers(routing)[0] == "kie"
     clock.advance(2 * OPEN_FOR.total_seconds())
     assert providers(routing)[0] == "apimodels"
@@ -164,9 +190,9 @@ async def test_a_rate_is_shared_by_all_jobs_of_the_key(catalog: Catalog) -> None
     routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
     kie = routing.candidates(LANTERN, nsfw_checker=False)[1]
     for _ in range(18):
-        await routing.turn(kie)
+        await turn(routing, kie)
     assert naps == []
-    await routing.turn(replace(kie, id="kie/another"))
+    await turn(routing, replace(kie, id="kie/another"))
     assert sum(naps) == pytest.approx(10, abs=1)
 
 
@@ -177,7 +203,7 @@ async def test_polls_have_a_rate_of_their_own(catalog: Catalog) -> None:
     for _ in range(8 * 3):
         await routing.poll_turn(kie)
     assert sum(clock.naps) == pytest.approx(2, abs=0.2)
-    await routing.turn(kie)
+    await turn(routing, kie)
     assert sum(clock.naps) == pytest.approx(2, abs=0.2)
 
 
@@ -187,7 +213,7 @@ async def test_a_wish_to_wait_holds_for_those_who_wait_already(catalog: Catalog)
     route = first(routing)
     routing.too_many(route, 30)
     began = clock.now()
-    sleeping = asyncio.create_task(routing.turn(route))
+    sleeping = asyncio.create_task(turn(routing, route))
     await asyncio.sleep(0)
     routing.too_many(route, 90)
     routing.too_many(route, 10)
@@ -202,13 +228,13 @@ async def test_after_a_wish_to_wait_not_all_come_back_at_once(catalog: Catalog) 
     for expected in (5, 10, 20, 40, 60, 60):
         routing.too_many(route, None)
         routing.too_many(route, None)
-        await routing.turn(route)
+        await turn(routing, route)
         assert clock.naps.pop() == pytest.approx(expected, abs=0.1)
         clock.advance(expected)
     routing.accepted(route)
     routing.too_many(route, None)
     for _ in range(20):
-        await routing.turn(route)
+        await turn(routing, route)
     assert clock.naps == pytest.approx([5 + n / 2 for n in range(20)], abs=0.1)
 
 
@@ -228,3 +254,48 @@ async def test_what_was_learned_outlives_a_restart(
         await again.load()
         assert again.latency(route) == routing.latency(route)
         assert again.typical_s(route.id) == pytest.approx(21, rel=0.05)
+
+
+async def test_a_turn_that_comes_too_late_is_not_waited_for(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    routing = lay(catalog, clock)
+    route = first(routing)
+    routing.too_many(route, 90)
+    assert not await routing.turn(route, clock.now() + timedelta(seconds=60))
+    assert clock.naps == []
+    assert await routing.turn(route, clock.now() + timedelta(seconds=100))
+    assert clock.naps == [pytest.approx(90, abs=1)]
+
+
+async def test_a_wish_for_no_wait_at_all_does_not_use_up_the_tries(catalog: Catalog) -> None:
+    clock = Moving()
+    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
+    route = first(routing)
+    for _ in range(5):
+        routing.too_many(route, 0.0)
+        await turn(routing, route)
+    assert clock.naps == pytest.approx([1, 2, 4, 8, 12], abs=0.1)
+
+
+async def test_an_answered_poll_ends_the_growth_of_waits(catalog: Catalog) -> None:
+    clock = Moving()
+    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
+    route = first(routing)
+    for _ in range(3):
+        routing.too_many_polls(route, None)
+        await routing.poll_turn(route)
+        routing.polled(route)
+    routing.too_many_polls(route, 600)
+    await routing.poll_turn(route)
+    assert clock.naps == pytest.approx([5, 5, 5, POLL_WAIT_S_MAX], abs=0.1)
+
+
+@pytest.mark.parametrize("rate", [None, Rate(1, 10)])
+def test_a_clock_that_is_set_back_holds_nobody_up(rate: Rate | None) -> None:
+    gate = Gate(rate)
+    now = datetime.now(UTC)
+    assert gate.reserve(now, now) == now
+    gate.close(now, 600)
+    back = now - timedelta(hours=1)
+    assert gate.reserve(back, back) == back

@@ -47,6 +47,7 @@ def test_every_provider_is_listed_under_its_own_name(connections: Connections) -
         ("kie/gpt-image-2", {"provider": "kye"}, "names no provider; there are apimodels,"),
         ("kie/gpt-image-2", {"nsfw_switch": NsfwSwitch.MODERATION}, "is not sent to this provider"),
         ("kie/gpt-image-2", {"mask": True}, "mask cannot be sent to this provider"),
+        ("kie/gpt-image-2", {"qualities": ("low", "high")}, "qualities cannot be sent"),
         ("apimodels/gpt-image-2-all", {"nsfw_switch": NsfwSwitch.NSFW_CHECKER}, "is not sent"),
         ("openai/gpt-image-2", {"nsfw_switch": NsfwSwitch.NSFW_CHECKER}, "is not sent"),
         ("runninghub/rhart-image-g-2", {"rates": True}, "rates are of no use"),
