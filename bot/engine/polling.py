@@ -100,7 +100,12 @@ class Polling:
         try:
             progress = await way.provider.poll(task.provider_task_id, result_path)
         except ProviderError as error:
-            log.warning("poll failed: %s", error, extra=task_fields(task, "poll_failed"))
+            # The vendor's words may quote the prompt.
+            log.debug("poll failed: %s", error, extra=task_fields(task, "poll_failed"))
+            name = type(error).__name__
+            log.warning(
+                "poll failed: %s %s", name, error.status, extra=task_fields(task, "poll_failed")
+            )
             if isinstance(error, ProviderBusy):
                 self._routing.too_many_polls(way.route, error.retry_after_s)
             return None

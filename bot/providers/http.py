@@ -8,7 +8,6 @@ a read, or an upload that nothing refers to yet, may simply be repeated (Provide
 
 import asyncio
 import io
-import logging
 import math
 import re
 from collections.abc import Mapping
@@ -41,8 +40,6 @@ from bot.providers.answers import (
 )
 from bot.providers.connections import Connections
 from bot.providers.inline import InlineImage
-
-log = logging.getLogger(__name__)
 
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
@@ -232,7 +229,6 @@ class VendorHttp:
             code: the vendor's own where it has one, else the HTTP status.
             message: has been through `clean`.
         """
-        log.warning("%s answered %d: %s", self.provider, code, message)
         raise error_for(self.provider, code, message, reply, stake)
 
     def clean(self, message: str, *hidden: str) -> str:

@@ -196,12 +196,12 @@ async def test_a_redirect_is_not_followed_with_the_key(
     "page", [b"<html>error code: 1010 | Cloudflare</html>", b"error code: 1010"]
 )
 async def test_a_refusal_by_cloudflare_is_told_apart(
-    vendor: VendorHttp, server: PlaygroundProviders, caplog: pytest.LogCaptureFixture, page: bytes
+    vendor: VendorHttp, server: PlaygroundProviders, page: bytes
 ) -> None:
-    wall = Respond(403, page, "text/html")
-    server.faults.add(Call.CREATE, wall)
-    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderMisconfigured
-    assert "Cloudflare, not the vendor, refused the request" in caplog.text
+    server.faults.add(Call.CREATE, Respond(403, page, "text/html"))
+    error = await error_of(vendor.submit(PATH, BODY))
+    assert type(error) is ProviderMisconfigured
+    assert "Cloudflare, not the vendor, refused the request" in str(error)
 
 
 async def test_a_busy_vendor_says_when_to_come_back(
