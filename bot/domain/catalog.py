@@ -148,11 +148,17 @@ class Catalog:
 
     def default_model(self, providers: Collection[str]) -> str:
         """What is used when a member names none: the first that is there, with a filter if any."""
-        first = next(iter(self.models))
-        on = [route for route in self.routes() if route.provider in providers]
-        with_filter = [route for route in on if route.nsfw_switch is not NsfwSwitch.NONE]
-        best = next(iter(with_filter or on), None)
-        return next((each.id for each in self.models.values() if best in each.routes), first)
+        on = {
+            model.id: [route for route in model.routes if route.provider in providers]
+            for model in self.models.values()
+        }
+        with_filter = [
+            model_id
+            for model_id, routes in on.items()
+            if any(route.nsfw_switch is not NsfwSwitch.NONE for route in routes)
+        ]
+        there = [model_id for model_id, routes in on.items() if routes]
+        return [*with_filter, *there, *self.models][0]
 
     def _can(self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool) -> bool:
         try:

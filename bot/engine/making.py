@@ -199,13 +199,13 @@ class Making:
             references=given.files,
             mask=given.mask,
         )
-        began_at = self._clock.now()
+        waits_since = self._clock.now()
         faults = limits = 0
         while True:
-            await self._turn(job, task, way.route, began_at)
+            await self._turn(job, task, way.route, waits_since)
             task = await self._jobs.begin_submit(task)
             sent.set()
-            begun_at = self._clock.now()
+            sent_at = self._clock.now()
             try:
                 answer = await way.provider.submit(order)
             except (ProviderBusy, ProviderUnreachable) as error:
@@ -229,15 +229,15 @@ class Making:
                 _log_provider(task, error)
                 raise self._submit_failed(way.route, task, error) from error
             else:
-                return await self._submitted(task, way.route, answer, begun_at)
+                return await self._submitted(task, way.route, answer, sent_at)
 
-    async def _turn(self, job: Job, task: Task, route: Route, began_at: datetime) -> None:
+    async def _turn(self, job: Job, task: Task, route: Route, waits_since: datetime) -> None:
         """Wait for the route's turn, but not for long where there is another one."""
-        if await self._routing.turn(route, began_at + timedelta(seconds=PATIENCE_S)):
+        if await self._routing.turn(route, waits_since + timedelta(seconds=PATIENCE_S)):
             return
         if await self._next_task(job, task):
             raise Ended(Failure.PROVIDER_DOWN, task=task, elsewhere=True)
-        if not await self._routing.turn(route, began_at + AHEAD_MAX):
+        if not await self._routing.turn(route, waits_since + AHEAD_MAX):
             raise Ended(Failure.PROVIDER_DOWN, task=task)
 
     async def _give(self, references: References, way: Way) -> Given:
@@ -254,7 +254,7 @@ class Making:
         task: Task,
         route: Route,
         answer: str | Finished | Failed,
-        begun_at: datetime,
+        sent_at: datetime,
     ) -> tuple[Task, Finished | None]:
         log.info("task submitted", extra=task_fields(task, "task_submitted"))
         self._routing.accepted(route)
@@ -262,7 +262,7 @@ class Making:
             case str():
                 return await self._jobs.submitted(task, answer, self._clock.now()), None
             case Finished():
-                took_s = (self._clock.now() - begun_at).total_seconds()
+                took_s = (self._clock.now() - sent_at).total_seconds()
                 self._routing.observe(route, took_s, took_s)
                 self._routing.success(route)
                 return task, answer

@@ -129,14 +129,18 @@ class References:
     async def _fetch(self, name: str, index: int, link: str) -> ImageFile:
         path = self._folder / f"{self._job.id}-reference{index + 1}{FETCHED}"
         async with self._at_once:
-            try:
-                return await fetch(self._fetcher, self._clock, link, path, REFERENCE_LIMITS)
-            except UnusableImage as error:
-                raise Ended(Failure.REFERENCE, f"{name} {error.problem}.") from error
-            except FetchFailed as error:
-                log.warning("reference not fetched: %s", error, extra={"job_id": self._job.id})
-                detail = f"{name} could not be fetched from Discord."
-                raise Ended(Failure.REFERENCE, detail) from error
+            for attempt in range(1, TRANSFERS_MAX + 1):
+                try:
+                    return await self._fetcher.fetch(link, path, REFERENCE_LIMITS)
+                except UnusableImage as error:
+                    raise Ended(Failure.REFERENCE, f"{name} {error.problem}.") from error
+                except FetchFailed as error:
+                    log.warning("reference not fetched: %s", error, extra={"job_id": self._job.id})
+                    if not error.retryable or attempt == TRANSFERS_MAX:
+                        detail = f"{name} could not be fetched from Discord."
+                        raise Ended(Failure.REFERENCE, detail) from error
+                await self._clock.sleep(TRANSFER_WAIT_S * attempt)
+        raise AssertionError("unreachable")
 
     async def _upload(self, provider: Provider, image: ImageFile) -> str:
         """An upload costs nothing, so a doubtful one is repeated."""
@@ -172,20 +176,6 @@ async def all_of(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         if isinstance(outcome, BaseException):
             raise outcome
     return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-
-
-async def fetch(
-    fetcher: ImageFetcher, clock: Clock, link: str, path: Path, limits: ImageLimits
-) -> ImageFile:
-    """Fetch, and try again what may pass."""
-    for attempt in range(1, TRANSFERS_MAX + 1):
-        try:
-            return await fetcher.fetch(link, path, limits)
-        except FetchFailed as error:
-            if not error.retryable or attempt == TRANSFERS_MAX:
-                raise
-            await clock.sleep(TRANSFER_WAIT_S * attempt)
-    raise AssertionError("unreachable")
 
 
 def _retry_wait_s(error: ProviderError) -> float:

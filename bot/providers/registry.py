@@ -52,10 +52,8 @@ class Speaks:
         return None
 
 
-_CHECKER, _MODERATION = (
-    frozenset({NsfwSwitch.NSFW_CHECKER}),
-    frozenset({NsfwSwitch.MODERATION}),
-)
+_CHECKER = frozenset({NsfwSwitch.NSFW_CHECKER})
+_MODERATION = frozenset({NsfwSwitch.MODERATION})
 
 
 def speaks(route: Route) -> Speaks | None:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from bot.app import SHIPPED_CATALOG
 from bot.domain.waiting import Latency
-from bot.playground.discord import Upload
+from bot.playground.discord import Message, Upload
 from bot.playground.discord.cdn import LINK_LIFE_S
 from bot.playground.faults import Call
 from bot.playground.providers import PlaygroundProviders
@@ -62,26 +62,18 @@ async def test_a_quality_is_made_and_charged_as_such(easel: Easel) -> None:
     assert "Cost: 0.10 cr" in said(message)
 
 
+async def edited(easel: Easel, mask: Upload, **options: str) -> Message:
+    """How an edit with a mask ends."""
+    given = {"prompt": "a red door", "image": Upload("house.png", picture(64, 64)), "mask": mask}
+    call = await easel.discord.run_command("Ada", "studio", "edit", given | options)
+    return await easel.finished(call)
+
+
 async def test_a_mask_confines_an_edit(easel: Easel) -> None:
     await without_filter(easel)
-    call = await easel.discord.run_command(
-        "Ada",
-        "studio",
-        "edit",
-        {
-            "prompt": "a red door",
-            "model": "gpt-image-2-quality",
-            "image": Upload("house.png", picture(64, 64)),
-            "mask": Upload("mask.png", mask(64, 64)),
-        },
-    )
-    message = await easel.finished(call)
+    message = await edited(easel, Upload("mask.png", mask(64, 64)), model="gpt-image-2-quality")
 
     assert message.attachments, said(message)
-
-
-def jpeg() -> bytes:
-    return picture(64, 64, "JPEG")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +81,7 @@ def jpeg() -> bytes:
     [
         # What Discord says of a file is enough, or it has to be looked at.
         (Upload("mask.png", mask(32, 64)), True),
-        (Upload("mask.jpg", jpeg()), True),
+        (Upload("mask.jpg", picture(64, 64, "JPEG")), True),
         (Upload("mask.png", picture(64, 64)), False),
     ],
 )
@@ -97,18 +89,7 @@ async def test_a_mask_that_is_none_is_said_to_be(
     easel: Easel, upload: Upload, at_once: bool
 ) -> None:
     await without_filter(easel)
-    call = await easel.discord.run_command(
-        "Ada",
-        "studio",
-        "edit",
-        {
-            "prompt": "a red door",
-            "model": "gpt-image-2-quality",
-            "image": Upload("house.png", picture(64, 64)),
-            "mask": upload,
-        },
-    )
-    message = await easel.finished(call)
+    message = await edited(easel, upload, model="gpt-image-2-quality")
 
     assert "The mask must be a PNG with transparency, as large as the image" in said(message)
     assert "Nothing was charged." in said(message)
@@ -117,17 +98,7 @@ async def test_a_mask_that_is_none_is_said_to_be(
 
 
 async def test_a_mask_is_refused_where_no_route_takes_one(easel: Easel) -> None:
-    call = await easel.discord.run_command(
-        "Ada",
-        "studio",
-        "edit",
-        {
-            "prompt": "a red door",
-            "image": Upload("house.png", picture(64, 64)),
-            "mask": Upload("mask.png", mask(64, 64)),
-        },
-    )
-    message = await easel.finished(call)
+    message = await edited(easel, Upload("mask.png", mask(64, 64)))
 
     assert "cannot confine an edit to a mask" in said(message)
     assert message.is_ephemeral
