@@ -12,6 +12,9 @@ from enum import StrEnum
 from bot.domain.credits import Microcredits, format_credits
 from bot.errors import InsufficientCredits
 
+#: two clocks that are set right differ by less
+CLOCK_AHEAD_MAX = timedelta(hours=1)
+
 
 class Period(StrEnum):
     """How often the allowance refills; periods begin at midnight UTC, weeks on Monday."""
@@ -87,9 +90,20 @@ def period_end(start: date, period: Period) -> date:
             return (start + timedelta(days=31)).replace(day=1)
 
 
-def refill(account: Account, allowance: Microcredits, start: date) -> Change:
-    """Begin the period `start`, unless the account is in it already: what is left expires."""
-    if account.period_start is not None and account.period_start >= start:
+def latest_day(now: datetime) -> date:
+    """The last day that a clock near ours may show; a period that begins later is a mistake."""
+    return (now + CLOCK_AHEAD_MAX).date()
+
+
+def refill(account: Account, allowance: Microcredits, start: date, latest: date) -> Change:
+    """
+    Begin the period `start`, unless the account is in it already: what is left expires.
+
+    Args:
+        latest: see `latest_day`. A clock that stood ahead left the account in a period that begins
+            after it; such an account begins the period `start` as well.
+    """
+    if account.period_start is not None and start <= account.period_start <= latest:
         return account, ()
     refilled = replace(account, allowance_ucr=allowance, period_start=start)
     entries = []

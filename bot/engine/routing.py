@@ -21,6 +21,8 @@ OPEN_FOR = timedelta(seconds=60)
 OPEN_FOR_MAX = timedelta(minutes=15)
 #: our key or our money mends itself only when somebody acts
 MISCONFIGURED_FOR = timedelta(minutes=10)
+#: no breaker stays open for longer; one that seems to was opened by a clock that stood ahead
+OPEN_AHEAD_MAX = max(OPEN_FOR_MAX, MISCONFIGURED_FOR)
 #: seconds; the longest that a vendor's wish is followed by all polls of its key
 POLL_WAIT_S_MAX = 60.0
 #: of a route that the operator has taken out of the catalog
@@ -45,11 +47,13 @@ class Breaker:
     probing: bool = False
 
     def lets_through(self, now: datetime) -> bool:
+        if self.open_until is not None and self.open_until - now > OPEN_AHEAD_MAX:
+            self.open_until = now
         return self.open_until is None or now >= self.open_until
 
     def probe(self, now: datetime) -> None:
         """One job goes through; the next one only if nothing was heard of it for as long again."""
-        if self.open_until is not None and now >= self.open_until:
+        if self.open_until is not None and self.lets_through(now):
             self.open_until = now + self.open_for
             self.probing = True
 

@@ -7,7 +7,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import JobState
-from bot.domain.ledger import Account, Change, Entry, EntryKind, Period, period_start, refill
+from bot.domain.ledger import (
+    Account,
+    Change,
+    Entry,
+    EntryKind,
+    Period,
+    latest_day,
+    period_start,
+    refill,
+)
 from bot.store.database import Database
 from bot.store.schema import accounts, entries, jobs
 
@@ -71,7 +80,8 @@ class AccountStore:
         return Account(server_id, user_id) if row is None else Account(**row._mapping)
 
     def _refill(self, account: Account, now: datetime) -> Change:
-        return refill(account, self._allowance, period_start(now, self._period))
+        start = period_start(now, self._period)
+        return refill(account, self._allowance, start, latest_day(now))
 
 
 async def audit(database: Database) -> list[str]:

@@ -36,8 +36,6 @@ from bot.store.schema import ACTIVE, jobs, tasks
 HISTORY_SHOWN_MAX = 10
 #: the latest cancelled jobs whose members are told again at a start
 CANCELLED_MAX = 50
-#: seconds; a job whose owner has not renewed its lease for so long is free for anyone
-LEASE_S = 60
 
 
 class JobStore:
@@ -296,7 +294,7 @@ class JobStore:
     def _leased(self, values: dict[str, Any], now: datetime) -> dict[str, Any]:
         return values | {
             "lease_owner": self._owner,
-            "lease_until": now + timedelta(seconds=LEASE_S),
+            "lease_until": now + timedelta(seconds=queue.LEASE_S),
         }
 
     async def _tasks(self, connection: AsyncConnection, job_id: str) -> list[Task]:

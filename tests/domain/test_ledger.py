@@ -92,7 +92,7 @@ def test_a_refund_gives_back_what_was_charged(cost: int, back: tuple[int, int]) 
 
 
 def test_a_refill_expires_what_is_left_of_the_allowance_and_leaves_the_grant() -> None:
-    change = ledger.refill(replace(ADA, allowance_ucr=30), Microcredits(100), TUESDAY)
+    change = ledger.refill(replace(ADA, allowance_ucr=30), Microcredits(100), TUESDAY, TUESDAY)
     assert parts(change) == ((100, 50), [("expire", -30, 0), ("allowance", 100, 0)])
     assert change[0].period_start == TUESDAY
     # Each entry names the period that its allowance belongs to.
@@ -102,7 +102,7 @@ def test_a_refill_expires_what_is_left_of_the_allowance_and_leaves_the_grant() -
 def test_a_grant_lasts_beyond_the_period() -> None:
     granted, entries = ledger.grant(ADA, Microcredits(25))
     assert parts((granted, entries)) == ((100, 75), [("grant", 0, 25)])
-    assert ledger.refill(granted, Microcredits(100), TUESDAY)[0].grant_ucr == 75
+    assert ledger.refill(granted, Microcredits(100), TUESDAY, TUESDAY)[0].grant_ucr == 75
 
 
 def test_a_correction_takes_or_gives_either_part() -> None:
@@ -117,11 +117,31 @@ def test_a_correction_makes_no_part_negative(amounts: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("start", [MONDAY, MONDAY - timedelta(days=1)])
 def test_a_period_is_refilled_once_even_when_the_clock_goes_back(start: date) -> None:
-    assert ledger.refill(ADA, Microcredits(100), start) == (ADA, ())
+    assert ledger.refill(ADA, Microcredits(100), start, MONDAY) == (ADA, ())
+
+
+def test_a_period_from_a_clock_that_stood_ahead_is_brought_back() -> None:
+    ahead = replace(ADA, allowance_ucr=30, period_start=MONDAY + timedelta(days=400))
+    change = ledger.refill(ahead, Microcredits(100), MONDAY, MONDAY)
+    assert parts(change) == ((100, 50), [("expire", -30, 0), ("allowance", 100, 0)])
+    assert change[0].period_start == MONDAY
+
+
+@pytest.mark.parametrize(
+    ("now", "latest"),
+    [
+        (datetime(2025, 12, 1, 22, 59, tzinfo=UTC), 1),
+        (datetime(2025, 12, 1, 23, 1, tzinfo=UTC), 2),
+    ],
+)
+def test_only_a_clock_that_is_minutes_ahead_may_have_begun_the_next_day(
+    now: datetime, latest: int
+) -> None:
+    assert ledger.latest_day(now) == date(2025, 12, latest)
 
 
 def test_the_first_refill_of_an_account_expires_nothing() -> None:
-    change = ledger.refill(Account(7, 3), Microcredits(100), MONDAY)
+    change = ledger.refill(Account(7, 3), Microcredits(100), MONDAY, MONDAY)
     assert parts(change) == ((100, 0), [("allowance", 100, 0)])
 
 
@@ -139,7 +159,7 @@ def test_what_comes_back_to_an_allowance_that_was_refilled_since_expires(
     ending, kind: str, back: tuple[int, int], expired: int
 ) -> None:
     after, held = hold(ADA, 120)
-    refilled, _ = ledger.refill(after, Microcredits(100), TUESDAY)
+    refilled, _ = ledger.refill(after, Microcredits(100), TUESDAY, TUESDAY)
     entries = [(kind, *back)] + ([("expire", -expired, 0)] if expired else [])
     assert parts(ending(refilled, held)) == ((100, 30 + back[1]), entries)
 
@@ -147,7 +167,7 @@ def test_what_comes_back_to_an_allowance_that_was_refilled_since_expires(
 def test_a_refund_after_the_period_turned_gives_back_the_grants_part_only() -> None:
     after, held = hold(ADA, 120)
     after, (settled,) = ledger.settle(after, held, Microcredits(110))
-    refilled, _ = ledger.refill(after, Microcredits(100), TUESDAY)
+    refilled, _ = ledger.refill(after, Microcredits(100), TUESDAY, TUESDAY)
     change = ledger.refund(refilled, held, settled)
     assert parts(change) == ((100, 50), [("refund", 100, 10), ("expire", -100, 0)])
 

@@ -132,6 +132,21 @@ def test_faults_of_what_was_under_way_already_do_not_keep_it_open_for_longer(
     assert providers(routing)[0] == "kie"
 
 
+def test_a_breaker_from_a_clock_that_stood_ahead_closes(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    routing = lay(catalog, clock)
+    route = first(routing)
+    clock.advance(30 * 86_400)
+    routing.fault(route, misconfigured=True)
+    clock.advance(-30 * 86_400)
+    assert providers(routing)[0] == "apimodels"
+    routing.fault(route, misconfigured=True)
+    assert providers(routing)[0] == "kie"
+    clock.advance(MISCONFIGURED_FOR.total_seconds())
+    assert providers(routing)[0] == "apimodels"
+
+
 def test_a_try_before_its_time_is_no_probe(catalog: Catalog, clock: InstantClock) -> None:
     """Those that failed while the breaker was closed try again while it is open."""
     routing = lay(catalog, clock)

@@ -153,7 +153,13 @@ class Model:
 
     def is_under_caps(self, job: ModelJob) -> bool:
         taken = [other.member for other in self.in_state("running", "delivering")]
-        routes = [other.route for other in self.in_state("running")]
+        # A route is full of images, not of jobs.
+        routes = [
+            other.route
+            for other in self.in_state("running")
+            for task in other.tasks
+            if task.state not in ("stored", "failed")
+        ]
         server, user = job.member
         return (
             [other for _, other in taken].count(user) < self.per_user

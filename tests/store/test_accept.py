@@ -12,7 +12,7 @@ from bot.domain.jobs import JobState, Task
 from bot.domain.ledger import Entry, EntryKind
 from bot.errors import Busy, InsufficientCredits
 from bot.store.database import Database, open_database
-from bot.store.jobs import LEASE_S
+from bot.store.queue import LEASE_S
 from tests.store.bench import (
     ADA,
     BEN,

@@ -84,3 +84,20 @@ async def test_the_audit_names_each_difference(
     assert await bench.differences() == []
     await bench.write(tampering)
     assert await bench.differences() == [difference]
+
+
+async def test_an_account_from_a_clock_that_stood_ahead_has_its_allowance(bench: Bench) -> None:
+    """It was a month ahead, and is set right: nobody waits for that month to come."""
+    await bench.accept("ahead", at=NOW + timedelta(days=30))
+    assert await bench.balance(at=NOW + timedelta(days=30)) == 940_000
+    assert await bench.balance() == 1_000_000
+    await bench.accept("now")
+    assert await bench.balance() == 940_000
+    assert await bench.balance(at=TOMORROW) == 1_000_000
+    assert await bench.differences() == []
+
+
+async def test_a_period_that_was_made_longer_is_no_future(database: Database) -> None:
+    """A day's allowance was begun, and the host turns to months: it is not given twice."""
+    await lay(database).accept()
+    assert await lay(database, period=Period.MONTH).balance() == 940_000

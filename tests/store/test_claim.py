@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.jobs import Job, JobState, TaskState
 from bot.store.database import Database, open_database
-from bot.store.jobs import LEASE_S
+from bot.store.queue import LEASE_S
 from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, SERVER, Bench, lay, make_job
 
 LEASE_OVER = NOW + timedelta(seconds=LEASE_S, milliseconds=1)
@@ -142,6 +142,14 @@ async def test_only_its_owner_renews_a_lease(bench: Bench) -> None:
     await bench.jobs.renew_leases(["lantern"], seconds(20))
     assert await other.jobs.claim(seconds(20 + LEASE_S)) is None
     assert await other.jobs.claim(seconds(21 + LEASE_S))
+
+
+async def test_a_lease_from_a_clock_that_stood_ahead_is_no_lease(bench: Bench) -> None:
+    await bench.running("left", at=NOW + timedelta(days=3))
+    other = lay(bench.database, owner="second")
+    again = await other.jobs.claim(NOW)
+    assert again is not None
+    assert await other.jobs.claim(seconds(LEASE_S)) is None
 
 
 async def test_at_start_the_only_process_frees_what_a_dead_one_held(bench: Bench) -> None:
