@@ -7,6 +7,7 @@ BotError
     NotAllowed              this server, channel or member may not do it
     InsufficientCredits     the account does not cover the quote
     Busy                    a named bound is reached; worth trying again later
+      StoreBusy             another program holds the database, or its disk is full
   ProviderError             carries provider, status and request id, never a key or a prompt
     ProviderRefused         final: policy or bad input
     ProviderBusy            says when to come back (retry_after_s)
@@ -47,6 +48,10 @@ class InsufficientCredits(Refusal):
 
 
 class Busy(Refusal):
+    pass
+
+
+class StoreBusy(Busy):
     pass
 
 

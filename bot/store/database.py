@@ -1,23 +1,83 @@
 """The engine, its pragmas, `transaction()` and the schema's migrations."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.errors import StartupError
+from bot.errors import StartupError, StoreBusy
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
 HEAD_REVISION = "0001"
 #: milliseconds; how long a transaction waits for another process to finish its own
 BUSY_TIMEOUT_MS = 5_000
+#: seconds before a step that must be kept is tried again; doubles up to the maximum
+KEEP_WAIT_S = 0.1
+KEEP_WAIT_S_MAX = 2.0
+#: of an extended result code, the part that says what went wrong (SQLite, "Result Codes")
+PRIMARY_CODE = 0xFF
+#: held by another program, out of memory, or a disk that is full, broken or not there for a while
+PASSING_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Step = Callable[P, Coroutine[Any, Any, T]]
+
+
+def kept(step: Step[P, T]) -> Step[P, T]:
+    """
+    A step that tells of something done outside, which cannot be undone: an order that a vendor
+    took, a message that stands in Discord. While another program holds the database, or the disk
+    is full, it is tried again; only a commit, or the end of the process, ends that.
+    """
+
+    @wraps(step)
+    async def tried(*args: P.args, **given: P.kwargs) -> T:
+        wait_s = KEEP_WAIT_S
+        while True:
+            try:
+                return await step(*args, **given)
+            except StoreBusy as error:
+                log.warning(
+                    "%s waits for the database: %s",
+                    step.__name__,
+                    error.__cause__,
+                    extra={"action": "commit_waits"},
+                )
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, KEEP_WAIT_S_MAX)
+
+    return tried
+
+
+def _may_pass(error: OperationalError) -> bool:
+    """Whether the same statements may work later, for nothing is wrong with them."""
+    code: int = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & PRIMARY_CODE in PASSING_CODES
 
 
 class Database:
@@ -31,9 +91,21 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A writing transaction. Nothing outside the database is awaited inside it."""
-        async with self._turn, self._engine.begin() as connection:
-            yield connection
+        """
+        A writing transaction. Nothing outside the database is awaited inside it.
+
+        Raises:
+            StoreBusy: another program holds the database, or the disk is full; nothing is written.
+        """
+        try:
+            async with self._turn, self._engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            if not _may_pass(error):
+                raise
+            raise StoreBusy(
+                "My database is busy at the moment. Please try again in a minute."
+            ) from error.orig
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

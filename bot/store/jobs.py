@@ -28,7 +28,7 @@ from bot.domain.queue import QueuePlace
 from bot.errors import Busy, StepLost
 from bot.store import queue
 from bot.store.accounts import AccountStore
-from bot.store.database import Database
+from bot.store.database import Database, kept
 from bot.store.rows import job_row, read_job, read_task, task_row
 from bot.store.schema import ACTIVE, jobs, tasks
 
@@ -74,6 +74,7 @@ class JobStore:
             }
             return places[job.id]
 
+    @kept
     async def hand_over(self, job_id: str, message_id: int | None) -> None:
         async with self._database.transaction() as connection:
             of_job = sa.update(jobs).where(jobs.c.id == job_id)
@@ -85,7 +86,8 @@ class JobStore:
                 ).values(lease_owner=None, lease_until=None)
             )
 
-    async def cancel(self, job_id: str, now: datetime) -> Job:
+    @kept
+    async def cancel(self, job_id: str, now: datetime, failure: Failure = Failure.CANCELLED) -> Job:
         touched = sa.exists().where(tasks.c.job_id == job_id, tasks.c.state != TaskState.PENDING)
         async with self._database.transaction() as connection:
             updated = await connection.execute(
@@ -186,10 +188,12 @@ class JobStore:
                 connection, task, TaskState.SUBMITTING, submits=task.submits + 1
             )
 
+    @kept
     async def not_accepted(self, task: Task) -> Task:
         async with self._database.transaction() as connection:
             return await self._step(connection, task, TaskState.PENDING)
 
+    @kept
     async def submitted(self, task: Task, provider_task_id: str, now: datetime) -> Task:
         async with self._database.transaction() as connection:
             return await self._step(
@@ -200,6 +204,7 @@ class JobStore:
                 submitted_at=now,
             )
 
+    @kept
     async def fall_back(self, task: Task, problem: Problem, onto: Task) -> Task:
         async with self._database.transaction() as connection:
             await self._step(
@@ -212,6 +217,7 @@ class JobStore:
             await connection.execute(sa.insert(tasks).values(task_row(onto)))
             return onto
 
+    @kept
     async def stored(self, task: Task, image: ImageFile, cost: Cost, now: datetime) -> Job:
         async with self._database.transaction() as connection:
             await self._step(
@@ -227,6 +233,7 @@ class JobStore:
             )
             return await self._end_making(connection, task.job_id, now)
 
+    @kept
     async def failed(self, task: Task, problem: Problem, now: datetime) -> Job:
         async with self._database.transaction() as connection:
             await self._step(
@@ -238,6 +245,7 @@ class JobStore:
             )
             return await self._end_making(connection, task.job_id, now)
 
+    @kept
     async def finish(
         self, job: Job, message_id: int | None, now: datetime, *, keeps_images: bool = False
     ) -> Job:
@@ -272,6 +280,7 @@ class JobStore:
             )
             return {row.id for row in rows}
 
+    @kept
     async def refund(self, job: Job, problem: Problem, now: datetime) -> Job:
         async with self._database.transaction() as connection:
             delivering = (jobs.c.id == job.id) & (jobs.c.state == JobState.DELIVERING)

@@ -40,15 +40,25 @@ async def test_migrations_make_each_check_default_and_index_word_for_word(
 
 
 def definitions(connection: sa.Connection) -> dict[str, list[str]]:
-    """Each table and index with the lines of its definition, whose order means nothing."""
+    """Each table and index with the parts of its definition, whose order means nothing."""
     rows = connection.execute(
         sa.text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"),
     )
-    return {
-        name: sorted(line.strip().rstrip(", ") for line in sql.splitlines())
-        for name, sql in rows
-        if name != "alembic_version"
-    }
+    return {name: sorted(parts(sql)) for name, sql in rows if name != "alembic_version"}
+
+
+def parts(sql: str) -> list[str]:
+    """What stands between the commas of the outermost brackets."""
+    found, depth = [""], 0
+    for letter in " ".join(sql.split()):
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "," and depth == 1:
+            found.append("")
+        else:
+            found[-1] += letter
+    # The last one ends with the bracket that closes all.
+    found[-1] = found[-1].strip().removesuffix(")")
+    return [re.sub(r"^CREATE TABLE \w+ \(", "", each.strip()).strip() for each in found]
 
 
 def test_the_head_revision_is_the_newest_one() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from bot.domain.jobs import Failure, Job, JobState, Problem, Task, TaskState
 from bot.errors import StepLost
@@ -230,3 +231,9 @@ async def test_a_step_of_a_job_is_taken_once(bench: Bench, delivering: bool, ste
     with pytest.raises(StepLost, match="job lantern"):
         await step(bench, job)
     assert (await bench.moves(), await bench.jobs.job(job.id)) == (moves, after)
+
+
+async def test_a_step_that_is_wrong_in_itself_is_not_tried_for_ever(bench: Bench) -> None:
+    await bench.write("ALTER TABLE jobs RENAME TO gone")
+    with pytest.raises(sa.exc.OperationalError, match="no such table: jobs"):
+        await bench.jobs.hand_over("lantern", None)

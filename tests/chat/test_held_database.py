@@ -1,0 +1,156 @@
+"""Another program holds the database, or its disk is full, just as something was done outside."""
+
+import asyncio
+import logging
+import resource
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.domain.ledger import EntryKind
+from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import Hold
+from bot.playground.studio import Fails
+from bot.store import database
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, said
+
+ALLOWANCE_UCR = 1_000_000
+PRICE_UCR = 60_000
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try gives up at once, as nine seconds are too long for one of five."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 1)
+    monkeypatch.setattr(database, "KEEP_WAIT_S", 0.01)
+
+
+@contextmanager
+def held_by_another(path: Path) -> Iterator[None]:
+    """As by a browser of tables whose user has not pressed Save."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.close()
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """No file of this process grows, until something is cleared away."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    log = path.with_name(f"{path.name}-wal")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+Trouble = Callable[[Path], AbstractContextManager[None]]
+
+
+@pytest.fixture
+async def waits(caplog: pytest.LogCaptureFixture) -> Callable[[str], object]:
+    caplog.set_level(logging.WARNING)
+
+    async def until(step: str) -> None:
+        async with asyncio.timeout(10):
+            while f"{step} waits for the database" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+
+    return until
+
+
+async def assert_delivered(easel: Easel, call) -> None:
+    message = await easel.finished(call)
+    assert message.attachments, said(message)
+    assert len(easel.providers.submissions) == 1
+    assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
+
+
+@asynccontextmanager
+async def after_effect(easel: Easel, at: ProviderCall) -> AsyncIterator[Hold]:
+    hold = Hold(asyncio.Event(), after_effect=True)
+    easel.providers.faults.add(at, hold)
+    yield hold
+
+
+@pytest.mark.parametrize("trouble", [held_by_another, full_disk])
+async def test_an_order_that_the_vendor_took_is_not_lost(
+    opened: OpenEasel, waits, trouble: Trouble
+) -> None:
+    async with opened() as easel, after_effect(easel, ProviderCall.CREATE) as order:
+        call = await easel.imagine()
+        await order.reached.wait()
+        with trouble(easel.folder / "easel.db"):
+            order.until.set()
+            await waits("submitted")
+        await assert_delivered(easel, call)
+
+
+async def test_an_image_that_was_fetched_is_not_lost(opened: OpenEasel, waits) -> None:
+    async with opened() as easel, after_effect(easel, ProviderCall.RESULT) as result:
+        call = await easel.imagine()
+        await result.reached.wait()
+        with held_by_another(easel.folder / "easel.db"):
+            result.until.set()
+            await waits("stored")
+        await assert_delivered(easel, call)
+
+
+async def test_a_result_that_stands_in_discord_is_not_posted_again(
+    opened: OpenEasel, waits
+) -> None:
+    async with opened() as easel:
+        call = await easel.imagine()
+        edit = easel.discord.faults.add(
+            method="PATCH", path="@original", hold=asyncio.Event(), after_effect=True, times=99
+        )
+        await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'delivering'"))
+        with held_by_another(easel.folder / "easel.db"):
+            assert edit.hold
+            edit.hold.set()
+            await waits("finish")
+        await assert_delivered(easel, call)
+
+
+async def test_an_answer_that_stands_in_discord_has_its_job_made(opened: OpenEasel, waits) -> None:
+    async with opened() as easel:
+        until = asyncio.Event()
+        easel.discord.faults.add(method="POST", path="/callback", hold=until, after_effect=True)
+        call = await easel.imagine()
+        await call.acknowledged()
+        with held_by_another(easel.folder / "easel.db"):
+            until.set()
+            await waits("hand_over")
+        await assert_delivered(easel, call)
+
+
+async def test_a_vendors_refusal_is_told_and_released(opened: OpenEasel, waits) -> None:
+    async with opened() as easel, after_effect(easel, ProviderCall.POLL) as poll:
+        easel.providers.endings.append(Fails("CONTENT_MODERATION", "no"))
+        call = await easel.imagine()
+        await poll.reached.wait()
+        with held_by_another(easel.folder / "easel.db"):
+            poll.until.set()
+            await waits("failed")
+        assert "content filter" in said(await easel.finished(call))
+        assert len(await easel.entries(EntryKind.RELEASE)) == 1
+
+
+async def test_a_command_meanwhile_is_refused_in_a_sentence(opened: OpenEasel) -> None:
+    async with opened() as easel:
+        with held_by_another(easel.folder / "easel.db"):
+            message = await (await easel.imagine()).response()
+
+        assert said(message) == (
+            "My database is busy at the moment. Please try again in a minute. Nothing was charged."
+        )
+        assert message.is_ephemeral
+        assert (await easel.finished(await easel.imagine())).attachments
