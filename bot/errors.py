@@ -19,6 +19,7 @@ BotError
   FetchFailed               a link could not be read
   DeliveryError             Discord would not take the post
   StepLost                  a row had left the state that a step starts from
+  Repeated                  the interaction has its job already
   GatewayLost               discord.py gave up; the process ends and is to be started again
   StartupError              settings, schema, token: the process ends with this one sentence
 
@@ -168,6 +169,10 @@ class DeliveryError(BotError):
 
 class StepLost(BotError):
     """Somebody else took the job or task on; whoever meets this lets go of it."""
+
+
+class Repeated(BotError):
+    """Discord sent an interaction again whose job exists, here or in another process."""
 
 
 class GatewayLost(BotError):

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections import OrderedDict
 from typing import Any, Protocol
 
 import discord
@@ -19,6 +20,8 @@ discord.VoiceClient.warn_dave = False
 
 #: members come from the interactions themselves, so no privileged intent is needed
 INTENTS = discord.Intents(guilds=True)
+#: interactions that are remembered, so that one that Discord sends again is not taken up again
+SEEN_MAX = 10_000
 #: README names the same
 PERMISSIONS = discord.Permissions(
     view_channel=True,
@@ -70,6 +73,17 @@ class EaselClient(discord.AutoShardedClient):
         #: what the press of a button does, by the first word of its custom id
         self.presses: dict[str, buttons.Press] = {}
         self._said_ready = False
+        self._seen: OrderedDict[int, None] = OrderedDict()
+
+    def is_repeat(self, interaction: discord.Interaction[Any]) -> bool:
+        """Whether this process took it up before: Discord's gateway repeats events at times."""
+        if interaction.id in self._seen:
+            log.info("interaction repeated", extra={"action": "interaction_repeated"})
+            return True
+        self._seen[interaction.id] = None
+        if len(self._seen) > SEEN_MAX:
+            self._seen.popitem(last=False)
+        return False
 
     async def setup_hook(self) -> None:
         await wire.learn_gateway(self)
@@ -96,7 +110,7 @@ class EaselClient(discord.AutoShardedClient):
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Buttons; commands go through the tree."""
-        if interaction.type is not discord.InteractionType.component:
+        if interaction.type is not discord.InteractionType.component or self.is_repeat(interaction):
             return
         data: Any = interaction.data
         action, job_id = buttons.read(data["custom_id"])
@@ -130,6 +144,9 @@ def invite(application_id: int) -> str:
 
 
 class EaselTree(app_commands.CommandTree[EaselClient]):
+    async def interaction_check(self, interaction: discord.Interaction[EaselClient], /) -> bool:
+        return not self.client.is_repeat(interaction)
+
     async def on_error(
         self,
         interaction: discord.Interaction[EaselClient],

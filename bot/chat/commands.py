@@ -1,6 +1,7 @@
 """/imagine, /edit and /credits: read the options, ask the engine, answer within three seconds."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
@@ -12,13 +13,13 @@ from bot.chat import options, render, replies, wire
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Reply
+from bot.domain.jobs import Failure, Reply
 from bot.domain.ledger import Period, period_end, period_start
 from bot.domain.policy import Place
 from bot.domain.ports import Accounts, Clock, Jobs
 from bot.domain.requests import ImageRequest, Mode
 from bot.engine.accept import Acceptance, Accepted
-from bot.errors import NotAllowed, Refusal
+from bot.errors import NotAllowed, Refusal, Repeated, StepLost
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +102,14 @@ class ImageCommands:
             accepted = await accepting
         except Refusal as refusal:
             text = replies.refuse(refusal, self._refills_at(self._clock.now()))
-            public = interaction.response.is_done() and not request.private
+            public = wire.has_answer(interaction) and not request.private
             await (wire.tell_instead if public else wire.tell)(interaction, text)
+            return
+        except Repeated as repeated:
+            log.info("command repeated: %s", repeated, extra={"action": "command_repeated"})
+            if wire.has_answer(interaction):
+                # The deferral came before whoever has the job could answer.
+                await wire.tell_instead(interaction, replies.TAKEN_ELSEWHERE)
             return
         await self._show(interaction, accepted)
 
@@ -118,31 +125,51 @@ class ImageCommands:
             file_bytes_max=interaction.filesize_limit,
         )
         return await self._acceptance.accept(
-            request, place_of(interaction), interaction.user.id, reply
+            request, place_of(interaction), interaction.user.id, interaction.id, reply
         )
 
     async def _show(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
         """
         Show the status message, then let the job go: nobody works on one whose member knows of
-        nothing. If Discord refuses the answer, the job is taken back; if it merely did not get
-        through, the result still finds its way.
+        nothing. If Discord refuses the answer, or somebody else has given it, the job is taken
+        back; if it merely did not get through, the result still finds its way.
+        """
+        job = accepted.job
+        message_id = None
+        try:
+            message_id = await self._answer(interaction, accepted)
+        except wire.CallFailed as error:
+            log.warning("answer lost: %s", error, extra={"job_id": job.id, "action": "answer_lost"})
+            if error.trouble is not wire.Trouble.DOWN:
+                # Its member may have pressed Cancel on an answer whose news was lost.
+                with contextlib.suppress(StepLost):
+                    await self._jobs.cancel(job.id, self._clock.now(), Failure.UNANSWERED)
+                return
+        await self._jobs.hand_over(job.id, message_id)
+        self._wake()
+
+    async def _answer(
+        self, interaction: discord.Interaction[Any], accepted: Accepted
+    ) -> int | None:
+        """
+        Raises:
+            CallFailed: the member does not see the status message, or it is not known.
         """
         job = accepted.job
         embed, view = self._messenger.status(
             job, accepted.tasks, self._clock.now(), accepted.in_queue
         )
-        message_id = None
         try:
-            message_id = await wire.answer(
+            return await wire.answer(
                 interaction, embed=embed, ephemeral=job.request.private, view=view
             )
         except wire.CallFailed as error:
-            log.warning("answer lost: %s", error, extra={"job_id": job.id, "action": "answer_lost"})
-            if error.trouble is not wire.Trouble.DOWN:
-                await self._jobs.cancel(job.id, self._clock.now())
-                return
-        await self._jobs.hand_over(job.id, message_id)
-        self._wake()
+            if error.trouble is not wire.Trouble.ANSWERED:
+                raise
+            found = await wire.find_answer(interaction, job.id)
+            if found is None:
+                raise
+            return found
 
     def _refills_at(self, now: datetime) -> datetime:
         day = period_end(period_start(now, self._period), self._period)

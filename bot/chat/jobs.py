@@ -86,6 +86,8 @@ class JobCommands:
             await wire.tell(interaction, replies.IMAGES_GONE)
             return
         await wire.defer(interaction, ephemeral=True)
+        if not wire.has_answer(interaction):
+            return
         fitted = await fit(images, interaction.filesize_limit, MESSAGE_BYTES_MAX)
         try:
             await wire.call(

@@ -26,8 +26,6 @@ TOKEN_MARGIN = timedelta(seconds=20)
 ORIGINAL = cast(int, "@original")
 #: seconds before its end, a link to an attachment is not begun with
 LINK_MARGIN_S = 60
-#: a deferred answer is older than its job, and Discord's clock is another than ours
-LOOK_BACK = timedelta(minutes=1)
 #: messages since the command that are looked through for one of the job's own
 HISTORY_MESSAGES_MAX = 100
 #: how often files that Discord finds too large are made smaller still
@@ -185,7 +183,8 @@ class DiscordMessenger:
         remembers a nonce. None also if the history cannot be read.
         """
         channel = self._client.get_partial_messageable(job.channel_id)
-        since = job.created_at - LOOK_BACK
+        # No answer is older than what it answers, and an id tells Discord's own time.
+        since = discord.Object(job.interaction_id)
 
         async def look() -> int | None:
             async for message in channel.history(after=since, limit=HISTORY_MESSAGES_MAX):

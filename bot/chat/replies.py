@@ -41,6 +41,7 @@ FAILURES = {
         "It waited in the queue for so long that it was taken out. Please try again."
     ),
     Failure.CANCELLED: "Cancelled.",
+    Failure.UNANSWERED: "Discord did not show that it was accepted, so it was taken back.",
     Failure.INTERNAL: (
         "Something went wrong inside this bot. Whoever hosts it can see it in its log."
     ),
@@ -53,6 +54,10 @@ PRESS_FAILED = FAILURES[Failure.INTERNAL]
 OUTDATED_COMMAND = (
     "Discord sent this command without a part it needs, such as the image to edit."
     f" Restart Discord to reload its commands and try again. {NOTHING_CHARGED}"
+)
+TAKEN_ELSEWHERE = (
+    "Discord sent this command twice, and its other copy is being worked on. If no image comes of"
+    " it, please try again."
 )
 TOO_LATE = "It is too late to cancel: the image service is working on it already."
 NOT_YOURS = "Only whoever asked for this image, or a moderator, can do that."

@@ -42,6 +42,9 @@ LOGIN_WAIT_S_MAX = 60.0
 #: characters of Discord's words on why it refuses a log-in
 REFUSAL_CHARS_MAX = 300
 
+#: in an interaction's extras: its deferral had its effect, although Discord did not say so
+DEFERRED = "deferred"
+
 NETWORK_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 # Discord docs, "JSON Error Codes", read 2026-08
@@ -62,6 +65,8 @@ class Trouble(Enum):
 
     #: the interaction cannot be answered any more
     TOKEN_DEAD = auto()
+    #: the interaction has its first answer: ours, if only the news of it was lost
+    ANSWERED = auto()
     TOO_LARGE = auto()
     #: the channel or message is gone, or not ours to write to
     REFUSED = auto()
@@ -70,11 +75,18 @@ class Trouble(Enum):
 
 
 class CallFailed(Exception):
-    """A call to Discord failed for good; `trouble` says what that means."""
+    """
+    A call to Discord failed for good.
 
-    def __init__(self, trouble: Trouble, cause: Exception) -> None:
+    Args:
+        trouble: what that means.
+        repeated: a try before this one failed on the way, and may have had its effect.
+    """
+
+    def __init__(self, trouble: Trouble, cause: Exception, *, repeated: bool) -> None:
         super().__init__(f"{trouble.name}: {cause}")
         self.trouble = trouble
+        self.repeated = repeated
 
 
 def use_api_base(base: str) -> None:
@@ -100,10 +112,10 @@ async def call(operation: Callable[[], Awaitable[T]]) -> T:
             trouble = _trouble(error)
             # discord.py has slept and repeated these five times already, but for 503.
             if trouble is not Trouble.DOWN or error.status != 503 or attempt == TRIES_MAX:
-                raise CallFailed(trouble, error) from error
+                raise CallFailed(trouble, error, repeated=attempt > 1) from error
         except NETWORK_ERRORS as error:
             if attempt == TRIES_MAX:
-                raise CallFailed(Trouble.DOWN, error) from error
+                raise CallFailed(Trouble.DOWN, error, repeated=attempt > 1) from error
         await asyncio.sleep(wait_s)
         wait_s *= 2
     raise AssertionError("unreachable")
@@ -124,24 +136,44 @@ async def answer(
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
-    if interaction.response.is_done():
+    if has_answer(interaction):
         edited = await call(lambda: interaction.edit_original_response(embed=embed, view=view))
         return edited.id
-    try:
-        sent = await call(
-            lambda: interaction.response.send_message(
-                embed=embed,
-                ephemeral=ephemeral,
-                view=discord.utils.MISSING if view is None else view,
-            )
+    sent = await call(
+        lambda: interaction.response.send_message(
+            embed=embed,
+            ephemeral=ephemeral,
+            view=discord.utils.MISSING if view is None else view,
         )
-    except CallFailed as error:
-        cause = error.__cause__
-        if isinstance(cause, discord.HTTPException) and cause.code == ALREADY_ACKNOWLEDGED:
-            # The first try had its effect and only its answer was lost.
-            return None
-        raise
+    )
     return sent.message_id
+
+
+def has_answer(interaction: discord.Interaction[Any]) -> bool:
+    """Whether a first answer of ours is there, be it a deferral: what comes later edits it."""
+    return interaction.response.is_done() or DEFERRED in interaction.extras
+
+
+async def find_answer(interaction: discord.Interaction[Any], mark: str) -> int | None:
+    """
+    The first answer that the interaction has, if one of its buttons is marked as ours.
+
+    Whoever meets ANSWERED may have given that answer in a try whose own answer was lost; or it was
+    another process, or another bot of the same token.
+
+    Returns:
+        The message's id; None: it is somebody else's.
+    Raises:
+        CallFailed: it could not be looked at.
+    """
+    message = await call(interaction.original_response)
+    marks = [
+        child.custom_id or ""
+        for row in message.components
+        if isinstance(row, discord.ActionRow)
+        for child in row.children
+    ]
+    return message.id if any(mark in each for each in marks) else None
 
 
 async def update(interaction: discord.Interaction[Any], *, embed: discord.Embed) -> None:
@@ -160,6 +192,9 @@ async def defer(interaction: discord.Interaction[Any], *, ephemeral: bool) -> No
         await call(lambda: interaction.response.defer(ephemeral=ephemeral, thinking=True))
     except CallFailed as error:
         log.warning("not deferred: %s", error, extra={"action": "defer_failed"})
+        if error.trouble is Trouble.ANSWERED and error.repeated:
+            # A try before had its effect, and only its own answer was lost.
+            interaction.extras[DEFERRED] = True
 
 
 async def tell(interaction: discord.Interaction[Any], text: str) -> None:
@@ -190,6 +225,8 @@ def _trouble(error: discord.HTTPException) -> Trouble:
         return Trouble.DOWN
     if error.code in (UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_TOKEN):
         return Trouble.TOKEN_DEAD
+    if error.code == ALREADY_ACKNOWLEDGED:
+        return Trouble.ANSWERED
     if error.status == 413 or error.code == TOO_LARGE:
         return Trouble.TOO_LARGE
     return Trouble.REFUSED

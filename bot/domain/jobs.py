@@ -84,6 +84,8 @@ class Failure(StrEnum):
     WAITED_TOO_LONG = "waited_too_long"
     #: by its member, or a moderator
     CANCELLED = "cancelled"
+    #: taken back, for its member saw no answer of ours
+    UNANSWERED = "unanswered"
     #: a defect of ours
     INTERNAL = "internal"
 
@@ -123,6 +125,8 @@ class Job:
     spoiler: bool
     reply: Reply
     created_at: datetime
+    #: Discord's id of the command, button or form that asked for it; it asks once
+    interaction_id: int
     started_at: datetime | None = None
     #: the status message, once Discord told its id
     message_id: int | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.domain.catalog import Route
-from bot.domain.jobs import Job, Problem, Task
+from bot.domain.jobs import Failure, Job, Problem, Task
 from bot.domain.ledger import Account
 from bot.domain.policy import NsfwMode, SettingChange
 from bot.domain.pricing import Bill, Cost
@@ -198,6 +198,7 @@ class Jobs(Protocol):
         The job is ours until `hand_over`: nobody works on it before its member has an answer.
 
         Raises:
+            Repeated: the interaction has a job already; nothing is held.
             Busy: the queue is full.
             InsufficientCredits: the account does not cover the quote.
         """
@@ -207,7 +208,7 @@ class Jobs(Protocol):
         """The member has the status message: anyone may work on the job now."""
         ...
 
-    async def cancel(self, job_id: str, now: datetime) -> Job:
+    async def cancel(self, job_id: str, now: datetime, failure: Failure = Failure.CANCELLED) -> Job:
         """
         End a job of which nothing was submitted, and release its hold.
 
@@ -272,7 +273,9 @@ class Jobs(Protocol):
         """The member has been told: the job is done or failed."""
         ...
 
-    async def cancelled_since(self, since: datetime) -> list[Job]: ...
+    async def cancelled_since(self, since: datetime) -> list[Job]:
+        """The latest jobs that were cancelled in front of their members."""
+        ...
 
     async def without_use(self, job_ids: Collection[str]) -> set[str]:
         """Of these jobs, those that have ended and keep no images."""

@@ -30,13 +30,19 @@ class Acceptance:
         self._clock = clock
 
     async def accept(
-        self, request: ImageRequest, place: Place, user_id: int, reply: Reply
+        self,
+        request: ImageRequest,
+        place: Place,
+        user_id: int,
+        interaction_id: int,
+        reply: Reply,
     ) -> Accepted:
         """
         The job is inserted but rests until `Jobs.hand_over` says that its member has an answer.
 
         Raises:
             Refusal: why not, in words for the member; nothing is held.
+            Repeated: the interaction has a job already; nothing is held.
         """
         check_request(request)
         rule = nsfw_rule(await self._servers.nsfw_mode(place.server_id), place)
@@ -56,6 +62,7 @@ class Acceptance:
             spoiler=rule.spoiler,
             reply=reply,
             created_at=now,
+            interaction_id=interaction_id,
         )
         quotes = sorted({route.quote(request) for route in routes}, reverse=True)
         for held in quotes:

@@ -19,7 +19,7 @@ from bot.errors import StartupError, StoreBusy
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 #: milliseconds; how long a transaction waits for another process to finish its own
 BUSY_TIMEOUT_MS = 5_000
 #: seconds before a step that must be kept is tried again; doubles up to the maximum

@@ -25,7 +25,7 @@ from bot.domain.ledger import EntryKind
 from bot.domain.ports import ImageFile
 from bot.domain.pricing import Cost
 from bot.domain.queue import QueuePlace
-from bot.errors import Busy, StepLost
+from bot.errors import Busy, Repeated, StepLost
 from bot.store import queue
 from bot.store.accounts import AccountStore
 from bot.store.database import Database, kept
@@ -57,6 +57,7 @@ class JobStore:
     async def accept(self, job: Job, its_tasks: Sequence[Task]) -> QueuePlace:
         now = job.created_at
         async with self._database.transaction() as connection:
+            await self._expect_new(connection, job.interaction_id)
             queued = await connection.scalar(
                 sa.select(sa.func.count()).where(jobs.c.state == JobState.QUEUED)
             )
@@ -97,7 +98,7 @@ class JobStore:
                     jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING)),
                     ~touched,
                 )
-                .values(state=JobState.CANCELLED, failure=Failure.CANCELLED, finished_at=now)
+                .values(state=JobState.CANCELLED, failure=failure, finished_at=now)
                 .returning(jobs)
             )
             row = updated.one_or_none()
@@ -106,7 +107,7 @@ class JobStore:
             await connection.execute(
                 sa.update(tasks)
                 .where(tasks.c.job_id == job_id)
-                .values(state=TaskState.FAILED, failure=Failure.CANCELLED)
+                .values(state=TaskState.FAILED, failure=failure)
             )
             job = read_job(row)
             await self._end_hold(connection, job, None, now)
@@ -265,7 +266,11 @@ class JobStore:
         async with self._database.reading() as connection:
             rows = await connection.execute(
                 sa.select(jobs)
-                .where(jobs.c.state == JobState.CANCELLED, jobs.c.finished_at >= since)
+                .where(
+                    jobs.c.state == JobState.CANCELLED,
+                    jobs.c.failure == Failure.CANCELLED,
+                    jobs.c.finished_at >= since,
+                )
                 .order_by(jobs.c.finished_at.desc())
                 .limit(CANCELLED_MAX)
             )
@@ -299,6 +304,13 @@ class JobStore:
                 .returning(jobs)
             )
             return read_job(refunded.one())
+
+    async def _expect_new(self, connection: AsyncConnection, interaction_id: int) -> None:
+        found = await connection.scalar(
+            sa.select(jobs.c.id).where(jobs.c.interaction_id == interaction_id)
+        )
+        if found is not None:
+            raise Repeated(f"interaction {interaction_id} is job {found} already")
 
     def _leased(self, values: dict[str, Any], now: datetime) -> dict[str, Any]:
         return values | {

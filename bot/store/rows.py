@@ -29,6 +29,7 @@ def job_row(job: Job) -> dict[str, Any]:
         "token_expires_at": job.reply.token_expires_at,
         "file_bytes_max": job.reply.file_bytes_max,
         "created_at": job.created_at,
+        "interaction_id": job.interaction_id,
     }
 
 
@@ -46,6 +47,7 @@ def read_job(row: Row) -> Job:
         spoiler=row.spoiler,
         reply=Reply(row.application_id, row.token, row.token_expires_at, row.file_bytes_max),
         created_at=row.created_at,
+        interaction_id=row.interaction_id,
         started_at=row.started_at,
         message_id=row.message_id,
         problem=_problem(row),

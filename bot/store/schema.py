@@ -102,6 +102,7 @@ jobs = sa.Table(
     # who works on it, and until when; free for anyone once the time is over
     sa.Column("lease_owner", sa.String(40)),
     sa.Column("lease_until", UtcTime),
+    sa.Column("interaction_id", sa.BigInteger),
     sa.CheckConstraint(one_of("state", JobState), name="state"),
     sa.CheckConstraint("quote_ucr >= 0", name="quote_not_negative"),
     sa.CheckConstraint("cost_ucr BETWEEN 0 AND quote_ucr", name="cost_within_quote"),
@@ -119,6 +120,9 @@ sa.Index(
     sqlite_where=sa.text(ACTIVE),
     postgresql_where=sa.text(ACTIVE),
 )
+
+#: Discord's gateway repeats an event now and then, and no job is made of it twice
+sa.Index("uq_jobs_interaction", jobs.c.interaction_id, unique=True)
 
 #: a member's own jobs, newest first
 sa.Index("ix_jobs_member", jobs.c.server_id, jobs.c.user_id, jobs.c.created_at)

@@ -1,5 +1,6 @@
 """A migrated database with the stores on it, and a member's jobs to put in."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,7 @@ def make_job(
         spoiler=False,
         reply=Reply(5, "token", at + timedelta(minutes=15), 10_485_760),
         created_at=at,
+        interaction_id=zlib.crc32(job_id.encode()),
     )
     return job, [
         Task(

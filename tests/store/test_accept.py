@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bot.domain.jobs import JobState, Task
 from bot.domain.ledger import Entry, EntryKind
-from bot.errors import Busy, InsufficientCredits
+from bot.errors import Busy, InsufficientCredits, Repeated
 from bot.store.database import Database, open_database
 from bot.store.queue import LEASE_S
 from tests.store.bench import (
@@ -155,3 +155,16 @@ async def test_tasks_come_in_the_order_of_their_images(bench: Bench) -> None:
 async def assert_empty(bench: Bench) -> None:
     for table in ("accounts", "entries", "jobs", "tasks"):
         assert await bench.rows(f"SELECT * FROM {table}") == []
+
+
+async def test_an_interaction_has_one_job_whoever_else_takes_it_up(bench: Bench) -> None:
+    """Another process of the same database, as two gateways' sessions overlap."""
+    other = lay(bench.database, owner="other")
+    job, tasks = make_job()
+    again, its_tasks = make_job("again")
+    await bench.jobs.accept(job, tasks)
+    with pytest.raises(Repeated):
+        await other.jobs.accept(replace(again, interaction_id=job.interaction_id), its_tasks)
+
+    assert [entry.kind for entry in await bench.entries()] == ["allowance", "hold"]
+    assert len(await bench.rows("SELECT id FROM jobs")) == 1

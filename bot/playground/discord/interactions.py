@@ -56,6 +56,8 @@ class Interaction:
     message_ids: list[int] = field(default_factory=list)
     modal: Json | None = None
     choices: list[Json] | None = None
+    #: what the gateway sent of it
+    event: Json = field(default_factory=dict)
 
 
 class Interactions:
@@ -120,8 +122,15 @@ class Interactions:
         }
         if source is not None:
             event["message"] = payloads.message(source, full=True)
-        self._messages.gateway.dispatch("INTERACTION_CREATE", event, channel.guild_id)
+        interaction.event = event
+        self.send(interaction)
         return interaction
+
+    def send(self, interaction: Interaction) -> None:
+        """Send it to the bot, again where it was sent before, as Discord does now and then."""
+        self._messages.gateway.dispatch(
+            "INTERACTION_CREATE", interaction.event, interaction.channel.guild_id
+        )
 
     def limit_of(self, params: Mapping[str, str]) -> int:
         """Return how large a file may be in a request with these path parameters."""

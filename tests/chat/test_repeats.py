@@ -1,0 +1,192 @@
+"""Discord sends an interaction twice, or somebody else answers it: one job at most, one charge."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.chat import commands, wire
+from bot.domain.ledger import EntryKind
+from bot.playground.discord import Call
+from bot.playground.faults import Call as ProviderCall
+from bot.store.database import HEAD_REVISION, open_database
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, said
+
+ALLOWANCE_UCR = 1_000_000
+PRICE_UCR = 60_000
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
+
+
+def repeat(easel: Easel, call: Call) -> None:
+    easel.discord.interactions.send(call.interaction)
+
+
+async def assert_made_once(easel: Easel, call: Call) -> None:
+    message = await easel.finished(call)
+    # Whatever a repeat has started is through once a command after it is.
+    await (await easel.discord.run_command("Ada", "studio", "credits")).response()
+    await easel.idle()
+    assert message.attachments
+    assert [each.id for each in call.messages] == [message.id]
+    assert len(easel.providers.submissions) == 1
+    assert len(await easel.entries(EntryKind.HOLD)) == 1
+    assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
+
+
+@pytest.mark.parametrize("defer_after_s", [0.0, commands.DEFER_AFTER_S])
+async def test_a_command_that_comes_twice_at_once_is_one_job(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, defer_after_s: float
+) -> None:
+    monkeypatch.setattr(commands, "DEFER_AFTER_S", defer_after_s)
+    call = await easel.imagine()
+    repeat(easel, call)
+
+    await assert_made_once(easel, call)
+
+
+async def test_a_command_that_comes_again_later_is_one_job(easel: Easel) -> None:
+    async with easel.held(ProviderCall.CREATE) as call:
+        repeat(easel, call)
+    await easel.finished(call)
+    repeat(easel, call)
+
+    await assert_made_once(easel, call)
+
+
+@pytest.mark.parametrize("defer_after_s", [0.0, commands.DEFER_AFTER_S])
+async def test_a_command_that_comes_again_after_a_restart_is_one_job(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, defer_after_s: float
+) -> None:
+    call = await easel.imagine()
+    await easel.finished(call)
+    await easel.restart()
+    monkeypatch.setattr(commands, "DEFER_AFTER_S", defer_after_s)
+    repeat(easel, call)
+
+    await assert_made_once(easel, call)
+
+
+async def test_a_refused_command_that_comes_twice_is_answered_once(easel: Easel) -> None:
+    call = await easel.imagine(resolution="4K")
+    repeat(easel, call)
+    await call.response()
+    await (await easel.discord.run_command("Ada", "studio", "credits")).response()
+
+    assert len(call.messages) == 1
+    assert await easel.entries() == []
+
+
+async def test_a_press_that_comes_twice_is_one_press(opened: OpenEasel) -> None:
+    async with opened(max_jobs_per_user=1) as easel, easel.held(ProviderCall.CREATE):
+        waiting = await easel.imagine()
+        shown = await waiting.until(lambda message: bool(message.components))
+        press = await easel.discord.press("Ada", shown, label="Cancel")
+        repeat(easel, press)
+        await waiting.until(lambda message: "Cancelled" in said(message))
+        await easel.restart()
+        repeat(easel, press)
+        await (await easel.discord.run_command("Ada", "studio", "credits")).response()
+
+        assert len(await easel.entries(EntryKind.RELEASE)) == 1
+        assert [said(each) for each in press.messages] == [said(each) for each in waiting.messages]
+
+
+@asynccontextmanager
+async def answered_by_another(easel: Easel, callback: dict[str, object]) -> AsyncIterator[Call]:
+    """Another process of the same token is the first to answer the command."""
+    until = asyncio.Event()
+    ours = easel.discord.faults.add(method="POST", path="/callback", hold=until)
+    call = await easel.imagine()
+
+    async def on_its_way() -> object:
+        return ours.hits and await easel.rows("SELECT 1 FROM jobs")
+
+    await easel.until(on_its_way)
+    interaction = call.interaction
+    path = f"/interactions/{interaction.id}/{interaction.token}/callback"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(easel.discord.api_base + path, json=callback) as answer,
+    ):
+        assert answer.status < 300
+    until.set()
+    yield call
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [{"type": 4, "data": {"content": "Another bot has it."}}, {"type": 5}],
+    ids=["a message", "a deferral"],
+)
+async def test_what_somebody_else_has_answered_is_not_made_and_not_charged(
+    easel: Easel, callback: dict[str, object]
+) -> None:
+    async with answered_by_another(easel, callback) as call:
+        await easel.until(lambda: easel.entries(EntryKind.RELEASE))
+        theirs = [said(message) for message in call.messages]
+    await easel.idle()
+    await easel.restart()
+    await easel.idle()
+
+    assert [said(message) for message in call.messages] == theirs
+    assert not easel.providers.submissions
+    assert await easel.balance_ucr() == ALLOWANCE_UCR
+    [job] = await easel.rows("SELECT state, failure FROM jobs")
+    assert tuple(job) == ("cancelled", "unanswered")
+
+
+async def test_a_deferral_after_somebody_elses_answer_makes_nothing(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "DEFER_AFTER_S", 0.0)
+    async with answered_by_another(easel, {"type": 4, "data": {"content": "Mine."}}) as call:
+        await easel.until(lambda: easel.entries(EntryKind.RELEASE))
+    await easel.idle()
+
+    assert [said(message) for message in call.messages] == ["Mine."]
+    assert not easel.providers.submissions
+
+
+@pytest.mark.parametrize("defer_after_s", [0.0, commands.DEFER_AFTER_S])
+async def test_an_answer_whose_news_was_lost_is_ours_all_the_same(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, defer_after_s: float
+) -> None:
+    """The second try meets 40060; the message that stands there has our button."""
+    monkeypatch.setattr(commands, "DEFER_AFTER_S", defer_after_s)
+    easel.discord.faults.add(method="POST", path="/callback", after_effect=True)
+    call = await easel.imagine()
+
+    await assert_made_once(easel, call)
+    [job] = await easel.rows("SELECT message_id FROM jobs")
+    assert job.message_id == call.messages[0].id
+
+
+async def test_jobs_from_before_get_ids_of_their_time(tmp_path: Path, schema: Path) -> None:
+    path = tmp_path / "easel.db"
+    with sqlite3.connect(schema) as newest, sqlite3.connect(path) as older:
+        newest.backup(older)
+        older.executescript(
+            "DROP INDEX uq_jobs_interaction; ALTER TABLE jobs DROP COLUMN interaction_id;"
+            "UPDATE alembic_version SET version_num = '0001';"
+            "INSERT INTO jobs (id, server_id, channel_id, user_id, state, request, quote_ucr,"
+            " nsfw_checker, spoiler, application_id, token, token_expires_at, file_bytes_max,"
+            " created_at) SELECT value, 1, 1, 1, 'queued', '{}', 0, 1, 0, 1, '', 0, 1,"
+            ' 1764000000000 FROM json_each(\'["a", "b"]\')'
+        )
+    async with open_database(f"sqlite:///{path}") as database:
+        assert await database.revision() == HEAD_REVISION
+    with sqlite3.connect(path) as migrated:
+        first, second = migrated.execute("SELECT interaction_id FROM jobs ORDER BY id").fetchall()
+
+    assert first != second
+    times = {(each[0] >> 22) + 1_420_070_400_000 for each in (first, second)}
+    assert times == {1_764_000_000_000 - 60_000}
