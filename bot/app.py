@@ -182,7 +182,7 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
             allowance=settings.allowance_ucr,
             period=settings.allowance_period,
         ).add_to(client.tree, catalog)
-        JobCommands(jobs, clock, folder).add_to(client.tree, client.presses)
+        JobCommands(jobs, messenger, clock, folder).add_to(client.tree, client.presses)
         ModelCommands(catalog, providers, servers, default_model, routing.typical_s).add_to(
             client.tree
         )

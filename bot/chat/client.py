@@ -120,6 +120,8 @@ class EaselClient(discord.AutoShardedClient):
             return
         try:
             await press(interaction, job_id)
+        except wire.CallFailed as error:
+            log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
         except Exception:
             log.exception("press failed", extra={"action": "press_failed", "button": action})
             await wire.tell(interaction, replies.PRESS_FAILED)
@@ -154,11 +156,14 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         /,
     ) -> None:
         """
-        In this order: a command that Discord shows in an old form; an option out of its bounds;
-        anything else is a defect of ours.
+        In this order: a command that Discord shows in an old form; an answer that Discord did not
+        take, or has already; anything else is a defect of ours.
         """
         if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
             await wire.tell(interaction, replies.OUTDATED_COMMAND)
+            return
+        if isinstance(getattr(error, "original", None), wire.CallFailed):
+            log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
             return
         log.error(
             "command failed",

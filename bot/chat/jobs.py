@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from bot.chat import buttons, render, replies, wire
 from bot.chat.fitting import fit
 from bot.chat.messenger import MESSAGE_BYTES_MAX, open_files
 from bot.domain.jobs import Job, JobState
-from bot.domain.ports import Clock, ImageFile, Jobs
+from bot.domain.ports import Clock, ImageFile, Jobs, Messenger
 from bot.engine.images import stored_image
 from bot.errors import StepLost
 
@@ -28,8 +29,9 @@ class JobCommands:
         folder: where stored images lie.
     """
 
-    def __init__(self, jobs: Jobs, clock: Clock, folder: Path) -> None:
+    def __init__(self, jobs: Jobs, messenger: Messenger, clock: Clock, folder: Path) -> None:
         self._jobs = jobs
+        self._messenger = messenger
         self._clock = clock
         self._folder = folder
 
@@ -76,6 +78,11 @@ class JobCommands:
             await wire.update(interaction, embed=render.cancelled(job))
         except wire.CallFailed as error:
             log.info("cancelling not shown: %s", error, extra={"job_id": job_id})
+            # The press cannot be answered any more, as one that Discord sent too late.
+            pressed_on = interaction.message.id if interaction.message else None
+            shown = replace(job, message_id=job.message_id or pressed_on)
+            tasks = await self._jobs.tasks(job_id)
+            await self._messenger.show_progress(shown, tasks, self._clock.now())
 
     async def _images(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         job = await self._own_job(interaction, job_id, moderators=False)

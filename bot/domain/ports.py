@@ -238,7 +238,7 @@ class Jobs(Protocol):
         ...
 
     async def queue(self) -> list[tuple[Job, QueuePlace]]:
-        """The queued jobs in the order of their turns."""
+        """The queued jobs whose members have the status message, in the order of their turns."""
         ...
 
     async def history(self, server_id: int, user_id: int) -> list[Job]:

@@ -130,7 +130,7 @@ class JobStore:
 
     async def queue(self) -> list[tuple[Job, QueuePlace]]:
         async with self._database.reading() as connection:
-            return await queue.list_queue(connection, self._caps)
+            return await queue.list_queue(connection, self._caps, answered=True)
 
     async def history(self, server_id: int, user_id: int) -> list[Job]:
         async with self._database.reading() as connection:

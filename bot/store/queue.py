@@ -96,14 +96,25 @@ async def take_turn(connection: AsyncConnection, job: Job) -> None:
     )
 
 
-async def list_queue(connection: AsyncConnection, caps: Caps) -> list[tuple[Job, QueuePlace]]:
+async def list_queue(
+    connection: AsyncConnection, caps: Caps, *, answered: bool = False
+) -> list[tuple[Job, QueuePlace]]:
+    """
+    Args:
+        answered: leave out the jobs whose members have no status message yet.
+    """
     rows = await connection.execute(
         sa.select(jobs, tasks.c.route_id)
         .join(tasks, (tasks.c.job_id == jobs.c.id) & (tasks.c.image_index == 0))
         .where(jobs.c.state == JobState.QUEUED)
         .order_by(jobs.c.created_at, jobs.c.id)
     )
-    queued = {row.id: (read_job(row), row.route_id) for row in rows}
+    queued = {}
+    unanswered = set()
+    for row in rows:
+        queued[row.id] = (read_job(row), row.route_id)
+        if row.lease_owner is not None:
+            unanswered.add(row.id)
     parties = {_party(job) for job, _ in queued.values()}
     past = await connection.execute(sa.select(turns).where(turns.c.server_id.in_(parties)))
     taken = {(row.server_id, row.user_id): row.turn for row in past}
@@ -117,6 +128,7 @@ async def list_queue(connection: AsyncConnection, caps: Caps) -> list[tuple[Job,
     return [
         (queued[each.job_id][0], place(caps, ahead, queued[each.job_id][1]))
         for ahead, each in enumerate(order)
+        if not (answered and each.job_id in unanswered)
     ]
 
 

@@ -190,3 +190,28 @@ async def test_jobs_from_before_get_ids_of_their_time(tmp_path: Path, schema: Pa
     assert first != second
     times = {(each[0] >> 22) + 1_420_070_400_000 for each in (first, second)}
     assert times == {1_764_000_000_000 - 60_000}
+
+
+async def test_a_press_that_comes_too_late_to_be_answered_still_shows(opened: OpenEasel) -> None:
+    async with opened(max_jobs_per_user=1) as easel, easel.held(ProviderCall.CREATE):
+        waiting = await easel.imagine()
+        shown = await waiting.until(lambda message: bool(message.components))
+        gone = {"code": 10062, "message": "Unknown interaction"}
+        easel.discord.faults.add(method="POST", path="/callback", status=404, body=gone)
+        await easel.discord.press("Ada", shown, label="Cancel")
+        await waiting.until(lambda message: "Cancelled" in said(message))
+
+
+async def test_an_answer_that_somebody_else_gave_to_a_look_is_no_defect(
+    easel: Easel, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = {"code": 40060, "message": "Interaction has already been acknowledged."}
+    fault = easel.discord.faults.add(method="POST", path="/callback", status=400, body=taken)
+    await easel.discord.run_command("Ada", "studio", "history")
+
+    async def logged() -> bool:
+        return "answer lost" in caplog.text or "Traceback" in caplog.text
+
+    await easel.until(logged)
+    assert fault.hits == 1
+    assert "Traceback" not in caplog.text

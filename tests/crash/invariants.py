@@ -153,8 +153,8 @@ def _told(case: Case, matrix: Matrix) -> Iterator[str]:
     if case.job["state"] not in ENDED:
         return
     expected = {"done": RESULT, "failed": FAILURE, "cancelled": CANCELLED}[case.job["state"]]
-    # A job is also cancelled when its answer is refused: there is nobody to tell then.
-    unseen = not case.reachable or (expected == CANCELLED and not case.answered)
+    # A job is also taken back when its answer is refused, or another's: nobody is told then.
+    unseen = not case.reachable or case.job["failure"] == Failure.UNANSWERED
     if not case.shown(expected) and not unseen:
         yield f"{expected} not shown; instead {[kind_of(message) for message in case.messages]}"
     if case.shown(STATUS) and not case.token_died and case.reachable:

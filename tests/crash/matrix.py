@@ -64,6 +64,7 @@ class Matrix:
     painted: dict[str, str]
     ahead_s: float = 0.0
     calls: list[tuple[Command, Call]] = field(default_factory=list)
+    presses: list[Call] = field(default_factory=list)
     #: boundaries the processes died at, or "random"
     kills: list[str] = field(default_factory=list)
     #: boundaries that were asked for and not reached
@@ -174,10 +175,12 @@ class Matrix:
 
     async def _act(self, life: Life, process: ForkServerProcess) -> None:
         """What the members do once the bot is connected, for as long as it lives."""
-        if not life.commands and not life.looks_back:
+        if not life.commands and not life.looks_back and not life.repeats:
             return
         if not await self._ready(process):
             return
+        if life.repeats:
+            self._repeat_all()
         await asyncio.gather(*(self._command(command) for command in life.commands))
         if life.looks_back:
             call = await self.discord.run_command("Ada", "studio", "history")
@@ -209,6 +212,7 @@ class Matrix:
             command.member, command.channel, name, options, check=False
         )
         self.calls.append((command, call))
+        await self._repeat(command, call)
         if command.kind is Kind.UNDELIVERABLE:
             self._refuse_edits(call)
         if command.kind is Kind.CANCELLED:
@@ -216,7 +220,18 @@ class Matrix:
                 shown = await call.response(timeout_s=ACT_S_MAX)
                 if shown.components:
                     with suppress(NotOfferedError):
-                        await self.discord.press(command.member, shown, label="Cancel")
+                        press = await self.discord.press(command.member, shown, label="Cancel")
+                        self.presses.append(press)
+                        await self._repeat(command, press)
+
+    async def _repeat(self, command: Command, call: Call) -> None:
+        if command.repeat_after_s is not None:
+            await asyncio.sleep(command.repeat_after_s)
+            self.discord.interactions.send(call.interaction)
+
+    def _repeat_all(self) -> None:
+        for call in [*(call for _, call in self.calls), *self.presses]:
+            self.discord.interactions.send(call.interaction)
 
     def _refuse_edits(self, call: Call) -> None:
         token = re.escape(call.interaction.token)
@@ -241,6 +256,9 @@ class Matrix:
             if not await self._ready(process):
                 self.troubles.append(f"the last process ended with {process.exitcode}")
                 return
+            self._repeat_all()
+            # What comes as new to this process is accepted by then.
+            await asyncio.sleep(REST_S)
             if not await _until(
                 lambda: self._work_note.exists() and not self._pending(), FINISH_S_MAX
             ):

@@ -13,6 +13,8 @@ RANDOM_KILL_S_MAX = 1.2
 #: 15 a token is dead, after an hour nobody wants what was never submitted; within 23 hours the
 #: allowance is mostly refilled while holds are open.
 DOWNTIMES_S = (0.0,) * 12 + (240.0,) * 2 + (1_000.0,) * 2 + (4_000.0, 82_800.0)
+#: seconds; see Command.repeat_after_s
+REPEATS_S = (None, 0.0, 0.0, 0.02, 0.3)
 #: kills in a row
 CHAIN_MAX = 4
 MEMBERS = ("Ada", "Ben", "Cleo")
@@ -57,6 +59,8 @@ class Command:
     prompt: str
     count: int = 1
     references: int = 0
+    #: seconds after which Discord sends it again, and a press on its button; None: it does not
+    repeat_after_s: float | None = None
 
     @property
     def private(self) -> bool:
@@ -76,6 +80,8 @@ class Life:
     downtime_s: float = 0.0
     #: /history is asked for
     looks_back: bool = False
+    #: Discord sends this process what it sent those before it
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,7 @@ class Draw:
             f"{words} {self.seed} of {self.count:03}",
             count=self.chance.randint(2, 3) if kind is Kind.SEVERAL else 1,
             references=references,
+            repeat_after_s=self.chance.choice(REPEATS_S),
         )
 
     def commands(self, count: int) -> list[Command]:
@@ -217,6 +224,7 @@ def _life(
         chance.uniform(0, RANDOM_KILL_S_MAX),
         chance.choice(DOWNTIMES_S),
         looks_back,
+        repeats=chance.random() < 0.5,
     )
 
 

@@ -17,12 +17,12 @@ from tests.crash.matrix import Matrix, open_matrix
 from tests.crash.plan import CHAINS, NEEDS, Command, Kind, Life, Mishap, Plan
 
 TWO = (
-    Command(Kind.SEVERAL, "Ada", "studio", "two lanterns", count=2),
+    Command(Kind.SEVERAL, "Ada", "studio", "two lanterns", count=2, repeat_after_s=0.0),
     Command(Kind.EDIT, "Ben", "mockups", "a green lantern", references=1),
 )
 CANCELLED = (
     Command(Kind.SEVERAL, "Ada", "studio", "two lanterns", count=2),
-    Command(Kind.CANCELLED, "Ada", "studio", "no lantern"),
+    Command(Kind.CANCELLED, "Ada", "studio", "no lantern", repeat_after_s=0.0),
 )
 ONE = (Command(Kind.PLAIN, "Cleo", "studio", "a lantern"),)
 
