@@ -13,7 +13,7 @@ from bot.domain.ports import Failed, Finished, Progress
 from bot.engine.ended import Ended, task_fields
 from bot.engine.routing import Routing, Way
 from bot.engine.stopping import StoppableClock
-from bot.errors import ProviderBusy, ProviderError
+from bot.errors import ProviderBusy, ProviderError, ProviderRefused
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +106,9 @@ class Polling:
             log.warning(
                 "poll failed: %s %s", name, error.status, extra=task_fields(task, "poll_failed")
             )
+            if isinstance(error, ProviderRefused) and error.moderation:
+                # A refusal that comes as an error of the poll is the task's end all the same.
+                return Failed(moderation=True, retryable=False, vendor_code=name)
             if isinstance(error, ProviderBusy):
                 self._routing.too_many_polls(way.route, error.retry_after_s)
             return None

@@ -171,7 +171,7 @@ class GeminiFormat:
         text = max(len(task.commission.prompt) // PROMPT_CHARS_PER_TOKEN, 1)
         usage: dict[str, object] = {"promptTokenCount": text + given}
         if isinstance(task.ending, Fails):
-            if task.ending.code != "CONTENT_MODERATION":
+            if task.ending.code not in ("CONTENT_MODERATION", "moderation_blocked"):
                 error = {"code": 503, "message": task.ending.message, "status": "UNAVAILABLE"}
                 return {"error": error}
             return {"candidates": [{"finishReason": "IMAGE_SAFETY"}], "usageMetadata": usage}

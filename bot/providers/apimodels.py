@@ -32,6 +32,7 @@ from bot.providers.fields import (
     text,
 )
 from bot.providers.http import Reply, Stake, VendorHttp
+from bot.providers.moderation import is_content
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,6 @@ IMAGES_PATH = "/images/generations"
 SYNC_UPSTREAMS = frozenset({"gpt-image-2-all"})
 
 #: Parts of `failCode` or `failMsg` (apimodels-skill).
-MODERATION_WORD = "CONTENT_MODERATION"
 RETRYABLE_WORDS = ("UPSTREAM_BUSY", "TIMEOUT")
 #: A task just made is not always found at once; one that stays lost meets its deadline.
 UNKNOWN_TASK_CODES = frozenset({404, 422})
@@ -72,8 +72,9 @@ class ApiModels:
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         reply = await self._http.get(IMAGES_PATH, {"task_id": provider_task_id})
-        if code_of(reply) in UNKNOWN_TASK_CODES:
-            raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code_of(reply))
+        code, words = code_of(reply), error_message(reply.body)
+        if code in UNKNOWN_TASK_CODES and not is_content(words):
+            raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code)
         self._check(reply, Stake.REPEATABLE)
         progress = parse_poll(reply.body)
         if isinstance(progress, Finished):
@@ -113,13 +114,12 @@ class ApiModels:
         Args:
             hidden: what the vendor may quote but must not reach a log.
         """
-        code = code_of(reply)
-        if 200 <= code < 300:
+        code, raw = code_of(reply), error_message(reply.body)
+        if 200 <= code < 300 and (reply.body.get("data") or not is_content(raw)):
             return
-        raw = error_message(reply.body)
         message = self._http.clean(raw, hidden)
         error = openai_images.parse_error(reply.body)
-        if MODERATION_WORD in raw.upper() or (error and openai_images.is_moderation(error)):
+        if is_content(raw, status=code) or (error and openai_images.is_moderation(error, code)):
             raise ProviderRefused(
                 NAME, message, moderation=True, status=code, request_id=reply.request_id
             )
@@ -206,8 +206,8 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
         return Finished(_result_links(data))
     if state.lower() in FAILED_WORDS:
         code = text(data, "failCode") or state
-        words = f"{code} {text(data, 'failMsg')}".upper()
-        moderation = MODERATION_WORD in words
+        words = f"{code} {text(data, 'failMsg')} {text(data, 'resultJson')}".upper()
+        moderation = is_content(words)
         retryable = data.get("retryable") is True or any(w in words for w in RETRYABLE_WORDS)
         return Failed(
             moderation=moderation,

@@ -18,6 +18,7 @@ from bot.providers import maxapi_replies as replies
 from bot.providers.fields import FINISHED_WORDS, WORD_CHARS_MAX, is_link, mapping, text
 from bot.providers.http import CONTENT_TYPES, VendorHttp
 from bot.providers.inline import INLINE
+from bot.providers.moderation import is_content
 
 NAME = "maxapi-gemini"
 OPERATIONS_PATH = "/v1beta/operations"
@@ -189,7 +190,8 @@ def parse_answer(answer: Mapping[str, object]) -> Finished | Failed:
         raise ProviderContractBroken(NAME, "finished with something else than an image")
     reasons = [text(each, "finishReason") for each in candidates]
     reason = next((each for each in reasons if each), "NO_IMAGE")
-    moderation = any(each in MODERATION_REASONS for each in reasons)
+    said = [text(part, "text") for part in _parts(candidates)]
+    moderation = any(each in MODERATION_REASONS for each in reasons) or is_content(*said)
     return Failed(moderation=moderation, retryable=False, vendor_code=_word(reason))
 
 

@@ -29,6 +29,7 @@ from bot.errors import (
 from bot.providers import fields
 from bot.providers.answers import decoded
 from bot.providers.http import Reply, Stake, VendorHttp
+from bot.providers.moderation import is_content
 
 NAME = "kie"
 CREATE_PATH = "/api/v1/jobs/createTask"
@@ -51,13 +52,6 @@ OPERATOR_CODES = frozenset({433, 505})
 UNKNOWN_TASK_CODES = frozenset({404, 422})
 #: `failCode`s that say nothing against the request: money, limits, maintenance, breakdown.
 RETRYABLE_FAIL_CODES = frozenset({"402", "429", "433", "455", "500", "501", "505"})
-#: Parts of a message, in lower case. No page lists them: API Models' own word, and what other
-#: layers of this model say.
-MODERATION_WORDS = (
-    "moderation", "safety", "sensitive", "flagged", "nsfw", "policy", "policies", "prohibited",
-)  # fmt: skip
-#: Codes whose message may speak of a request's content.
-CONTENT_CODES = frozenset({400, 403, 422, 500})
 #: More than any image costs by far.
 CREDITS_MAX = 1_000_000
 
@@ -103,7 +97,7 @@ class Kie:
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         reply = await self._http.get(RECORD_PATH, {"taskId": provider_task_id})
         code = code_of(reply)
-        if code in UNKNOWN_TASK_CODES:
+        if code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body)):
             raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code)
         if code == GENERATION_FAILED:
             return _failed(str(code), error_message(reply.body))
@@ -126,9 +120,10 @@ class Kie:
             hidden: what the vendor may quote but must not reach a log.
         """
         code, request_id = code_of(reply), reply.request_id
-        if 200 <= code < 300 and reply.body.get("success") is not False:
-            return
         raw = error_message(reply.body)
+        good = 200 <= code < 300 and reply.body.get("success") is not False
+        if good and (reply.body.get("data") is not None or not is_content(raw)):
+            return
         message = self._http.clean(raw, hidden)
         if code in OPERATOR_CODES:
             raise ProviderMisconfigured(NAME, message, status=code, request_id=request_id)
@@ -138,7 +133,7 @@ class Kie:
             raise ProviderBusy(
                 NAME, message, retry_after_s=wait_s, status=code, request_id=request_id
             )
-        if stake is Stake.SUBMIT and code in CONTENT_CODES and _is_moderation(raw):
+        if is_content(raw, status=code):
             raise ProviderRefused(
                 NAME, message, moderation=True, status=code, request_id=request_id
             )
@@ -263,15 +258,11 @@ def error_message(body: Mapping[str, object]) -> str:
 
 
 def _failed(code: str, message: str) -> Failed:
-    moderation = _is_moderation(f"{code} {message}")
+    moderation = is_content(code, message)
     retryable = code in RETRYABLE_FAIL_CODES and not moderation
     return Failed(
         moderation=moderation, retryable=retryable, vendor_code=code[: fields.WORD_CHARS_MAX]
     )
-
-
-def _is_moderation(message: str) -> bool:
-    return any(word in message.lower() for word in MODERATION_WORDS)
 
 
 def _credits(data: Mapping[str, object]) -> Decimal | None:

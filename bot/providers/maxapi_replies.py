@@ -33,20 +33,11 @@ from bot.providers.fields import (
 )
 from bot.providers.http import Reply, Stake, VendorHttp, error_for
 from bot.providers.inline import INLINE
+from bot.providers.moderation import is_content
 
 log = logging.getLogger(__name__)
 
 #: Codes and types of errors, in lower case (OpenAI; new-api; Google's `status`).
-MODERATION_CODES = frozenset(
-    {
-        "sensitive_words_detected",
-        "prompt_blocked",
-        "moderation_blocked",
-        "content_policy_violation",
-        "content_moderation",
-        "image_generation_user_error",
-    }
-)
 OPERATOR_CODES = frozenset(
     {
         "insufficient_user_quota",
@@ -67,21 +58,15 @@ BUSY_CODES = frozenset(
 BUSY_CODE_PART = "no_available"
 #: Texts in `code` that are no error.
 GOOD_CODES = frozenset({"", "0", "200", "ok", "success"})
-#: Parts of a message that names no code.
-MODERATION_WORDS = (
-    "moderation", "safety", "sensitive word", "sensitive content", "content policy",
-    "content_policy", "by policy", "prohibited content", "prohibited_content",
-)  # fmt: skip
 RETRYABLE_WORDS = ("timeout", "timed out", "busy", "overloaded", "no available", "rate limit")
 #: new-api quotes the status of whom it asked.
 QUOTED_STATUS = re.compile(r"status_code=(\d{3})")
+SERVICE_UNAVAILABLE = 503
 RETRYABLE_STATUSES = frozenset({"408", "429", "500", "502", "503", "504"})
 #: A task just made is not always found at once; one that stays lost meets its deadline.
 UNKNOWN_TASK_STATUSES = frozenset({404, 422})
 #: HTTP statuses of a poll that tell how the task ended, not how the poll went.
 ENDED_STATUSES = frozenset({400, 410})
-#: Statuses of an answer about the request itself, so that its words may tell of moderation.
-JUDGED_STATUSES = frozenset({200, 201, 202, 400, 403, 422})
 #: Statuses of a call that is not there; 200 stands for a web page in its place.
 NO_SUCH_CALL_STATUSES = frozenset({200, 404, 405})
 KEY_NOT_CHECKED = "key not checked: the vendor offers no free call"
@@ -99,16 +84,10 @@ class Complaint:
     message: str
 
     @property
-    def names_moderation(self) -> bool:
-        return self.code.lower() in MODERATION_CODES
-
-    @property
     def is_moderation(self) -> bool:
-        """By its code; or by its words, where the code does not say something else."""
-        if self.is_operators or self.is_busy:
-            return False
-        words = self.message.lower()
-        return self.names_moderation or any(each in words for each in MODERATION_WORDS)
+        """Where the code names another reason, only words that leave no doubt count."""
+        otherwise = self.is_operators or self.is_busy
+        return is_content(self.code, self.message, status=SERVICE_UNAVAILABLE if otherwise else 0)
 
     @property
     def is_operators(self) -> bool:
@@ -204,6 +183,10 @@ def check_submit(http: VendorHttp, reply: Reply, *, hidden: str) -> None:
         return
     complaint = complaint or Complaint("", "no message")
     message = http.clean(f"{complaint.code} {complaint.message}", hidden)
+    if complaint.is_moderation:
+        raise ProviderRefused(
+            http.provider, message, moderation=True, status=status, request_id=reply.request_id
+        )
     if complaint.is_operators:
         raise ProviderMisconfigured(
             http.provider, message, status=status, request_id=reply.request_id
@@ -215,10 +198,6 @@ def check_submit(http: VendorHttp, reply: Reply, *, hidden: str) -> None:
             retry_after_s=reply.retry_after_s,
             status=status,
             request_id=reply.request_id,
-        )
-    if complaint.names_moderation or (complaint.is_moderation and status in JUDGED_STATUSES):
-        raise ProviderRefused(
-            http.provider, message, moderation=True, status=status, request_id=reply.request_id
         )
     if status >= 300:
         http.reject(reply, status, message, Stake.SUBMIT)
@@ -232,7 +211,7 @@ def check_poll(http: VendorHttp, reply: Reply) -> Failed | None:
     if 200 <= status < 300:
         return ended_badly(reply.body)
     complaint = complaint_in(reply.body) or Complaint("", f"answered {status}")
-    if status in ENDED_STATUSES:
+    if status in ENDED_STATUSES or complaint.is_moderation:
         return complaint.as_failed()
     message = http.clean(f"{complaint.code} {complaint.message}")
     if status in UNKNOWN_TASK_STATUSES:

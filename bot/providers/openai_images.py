@@ -21,6 +21,7 @@ from bot.errors import ProviderContractBroken, ProviderMisconfigured, ProviderRe
 from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text
 from bot.providers.http import CONTENT_TYPES, Reply, Stake, VendorHttp
 from bot.providers.inline import INLINE
+from bot.providers.moderation import is_content
 
 GENERATIONS_PATH = "/images/generations"
 EDITS_PATH = "/images/edits"
@@ -29,15 +30,6 @@ EDITS_PATH = "/images/edits"
 IMAGES_MAX = 16
 TOKENS_MAX = 1_000_000_000
 
-#: `error.code` of what was refused for its content: OpenAI's own (issue threads of its clients,
-#: 2026), the one of its older models, and the one of gateways built on New API.
-MODERATION_CODES = frozenset(
-    {"moderation_blocked", "content_policy_violation", "sensitive_words_detected"}
-)
-#: `error.type` of the same, where no code says more
-MODERATION_TYPE = "image_generation_user_error"
-#: Parts of `error.message` that say the same where the code is another one.
-MODERATION_WORDS = ("safety_violations", "safety system")
 #: `error.code` of an account that cannot pay, whatever the HTTP status: OpenAI's, then New API's.
 MONEY_CODES = frozenset(
     {
@@ -157,12 +149,9 @@ def parse_error(body: Mapping[str, object]) -> ErrorWords | None:
     )
 
 
-def is_moderation(error: ErrorWords) -> bool:
-    return (
-        error.code in MODERATION_CODES
-        or (error.type == MODERATION_TYPE and not error.code)
-        or any(word in error.message for word in MODERATION_WORDS)
-    )
+def is_moderation(error: ErrorWords, status: int = 0) -> bool:
+    # The type says no more than whose fault it is, so it counts where there is no code.
+    return is_content(error.code or error.type, error.message, status=status)
 
 
 def check_reply(http: VendorHttp, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
@@ -177,7 +166,7 @@ def check_reply(http: VendorHttp, reply: Reply, stake: Stake, *, hidden: str = "
         return
     error = error or ErrorWords("", "", "no message")
     words = http.clean(" ".join(filter(None, (error.code, error.message))), hidden)
-    if is_moderation(error):
+    if is_moderation(error, reply.status):
         raise ProviderRefused(
             http.provider,
             words,

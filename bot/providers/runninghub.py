@@ -20,6 +20,7 @@ from bot.errors import (
 )
 from bot.providers import fields
 from bot.providers.http import Reply, Stake, VendorHttp
+from bot.providers.moderation import is_content
 
 NAME = "runninghub"
 QUERY_PATH = "/query"
@@ -54,10 +55,6 @@ UNKNOWN_TASK_CODES = frozenset({"404", "423", "807", "1004"})
 REQUEST_CODES = frozenset({"301", "400", "422", "433", "809", "1007", "1008", "1009", "1101"})
 
 #: Parts of a message, in lower case, by which the vendor's client knows what not to send again.
-MODERATION_WORDS = (
-    "violation", "illegal", "nsfw", "content policy", "content verification", "moderation",
-    "real people are prohibited", "sensitive",
-)  # fmt: skip
 OPERATOR_WORDS = ("balance", "insufficient", "quota", "unauthorized", "forbidden", "api key")
 REQUEST_WORDS = ("bad request", "invalid parameter", "parameter error")
 
@@ -71,7 +68,9 @@ class Complaint:
 
     @property
     def is_moderation(self) -> bool:
-        return self.code in MODERATION_CODES or self._says(MODERATION_WORDS)
+        otherwise = self.code in WAIT_CODES | BUSY_CODES | OPERATOR_CODES
+        status = TOO_MANY_REQUESTS if otherwise else 0
+        return self.code in MODERATION_CODES or is_content(self.message, status=status)
 
     @property
     def is_operators(self) -> bool:
@@ -151,6 +150,10 @@ class RunningHub:
             return
         message = self._http.clean(f"{complaint.code} {complaint.message}", hidden)
         status, request_id = complaint.status_or(reply.status), reply.request_id
+        if complaint.is_moderation:
+            raise ProviderRefused(
+                NAME, message, moderation=True, status=status, request_id=request_id
+            )
         if complaint.code in WAIT_CODES | BUSY_CODES:
             raise ProviderBusy(
                 NAME,
@@ -158,10 +161,6 @@ class RunningHub:
                 retry_after_s=reply.retry_after_s,
                 status=TOO_MANY_REQUESTS if complaint.code in WAIT_CODES else status,
                 request_id=request_id,
-            )
-        if complaint.is_moderation:
-            raise ProviderRefused(
-                NAME, message, moderation=True, status=status, request_id=request_id
             )
         if complaint.is_operators:
             raise ProviderMisconfigured(NAME, message, status=status, request_id=request_id)
@@ -239,6 +238,8 @@ def complaint_in(body: Mapping[str, object]) -> Complaint | None:
 
 def _knows_no_such_task(reply: Reply) -> bool:
     complaint = complaint_in(reply.body)
+    if complaint and complaint.is_moderation:
+        return False
     code = complaint.code if complaint else str(reply.status)
     return code in UNKNOWN_TASK_CODES
 

@@ -53,6 +53,24 @@ PAGE = Respond(body=b"<html>hello", content_type="text/html")
 UNENDED = Respond(body=b'{"data": [{"b64_json": "iVBORw0KGgo="}')
 UNREADABLE = (PAGE, replace(PAGE, status=502), Respond(body=b"[]"), UNENDED)
 
+#: Refusals as the model's maker and gateways word them.
+RELAYED = (
+    "Your request was rejected by the safety system. safety_violations=[sexual].",
+    "This request has been blocked by our content filters.",
+    "The prompt was flagged",
+    "content_policy_violation",
+    "finish reason: IMAGE_SAFETY",
+    '{"error": {"code": "moderation_blocked", "type": "image_generation_user_error"}}',
+    "MODERATION BLOCKED",
+    "提示词包含敏感内容",
+)
+OTHERWISE = (
+    "This model has a rate limit policy of 5 images a minute",
+    "insufficient balance, see our billing policies",
+    "illegal argument: size",
+    "the server had an error while processing your request",
+)
+
 E = TypeVar("E", bound=ProviderError)
 
 
@@ -100,6 +118,38 @@ async def _several_images(stage: Stage) -> str:
 async def _moderation(stage: Stage) -> str:
     stage.server.endings.append(Fails("CONTENT_MODERATION", "refused by content moderation"))
     assert await _is_moderated(stage, stage.order())
+    return PASS
+
+
+async def _relayed_refusal(stage: Stage) -> str:
+    """The words of the model's maker, whoever passes them on, and wherever they come."""
+    provider = stage.provider()
+    for words in RELAYED:
+        for status in (200, 400, 500):
+            stage.server.faults.add(Call.CREATE, stage.row.complaint(status, words))
+            assert await _is_moderated(stage, stage.order()), (status, words)
+        if provider.uploads(stage.route):
+            stage.server.faults.add(Call.UPLOAD, stage.row.complaint(400, words))
+            image = stage.image("reference", (9, 60, 80, 255))
+            error = await _raised(ProviderRefused, provider.upload(image))
+            assert error.moderation, words
+        if not stage.row.answers_at_the_end:
+            stage.server.endings.append(Fails("moderation_blocked", words))
+            assert await _is_moderated(stage, stage.order()), words
+            task = await stage.task()
+            stage.server.faults.add(Call.POLL, stage.row.complaint(400, words))
+            assert await _is_moderated(stage, stage.order(), task), words
+    return PASS
+
+
+async def _no_refusal(stage: Stage) -> str:
+    """A complaint about something else is not taken for one, whatever words it has."""
+    provider = stage.provider()
+    for words in OTHERWISE:
+        for status in (400, 500):
+            stage.server.faults.add(Call.CREATE, stage.row.complaint(status, words))
+            error = await _raised(ProviderError, provider.submit(stage.order()))
+            assert not getattr(error, "moderation", False), words
     return PASS
 
 
@@ -285,14 +335,20 @@ async def _secrets(stage: Stage) -> str:
     return PASS
 
 
-async def _is_moderated(stage: Stage, order: Order) -> bool:
-    """Whether the order is refused for its content, at once or at the task's end."""
+async def _is_moderated(stage: Stage, order: Order, task: str | None = None) -> bool:
+    """
+    Whether the order is refused for its content, at once or at the task's end.
+
+    Args:
+        task: one that was made already.
+    """
     provider = stage.provider()
     try:
-        answer = await provider.submit(order)
+        answer = task or await provider.submit(order)
+        poll = isinstance(answer, str)
+        ending = await provider.poll(answer, order.result_path) if poll else answer
     except ProviderRefused as error:
         return error.moderation
-    ending = await provider.poll(answer, order.result_path) if isinstance(answer, str) else answer
     assert isinstance(ending, Failed), ending
     return ending.moderation and not ending.retryable
 
@@ -326,6 +382,8 @@ CASES: Mapping[str, Callable[[Stage], Awaitable[str]]] = {
     "mask": _mask,
     "several images": _several_images,
     "moderation": _moderation,
+    "relayed": _relayed_refusal,
+    "no refusal": _no_refusal,
     "rate limit": _rate_limit,
     "out of money": _out_of_money,
     "bad key": _bad_key,
