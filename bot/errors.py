@@ -27,6 +27,8 @@ The class decides what the engine does; nobody reads status codes again. The mem
 for each of them stands in bot/chat/replies.py.
 """
 
+from enum import Enum, auto
+
 
 class BotError(Exception):
     """Root of the tree. Anything outside it is a broken assumption."""
@@ -145,15 +147,23 @@ class UnusableImage(BotError):
         self.problem = problem
 
 
-class FetchFailed(BotError):
-    """
-    Args:
-        retryable: the same link may answer later.
-    """
+class FetchTrouble(Enum):
+    """What a link that could not be read leaves to hope for."""
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    #: the same link may answer later
+    PASSING = auto()
+    #: it was refused: another link to the same file may do
+    REFUSED = auto()
+    #: nothing is there: not yet, or not any more
+    GONE = auto()
+    #: it is no link that is ever followed
+    NEVER = auto()
+
+
+class FetchFailed(BotError):
+    def __init__(self, message: str, trouble: FetchTrouble) -> None:
         super().__init__(message)
-        self.retryable = retryable
+        self.trouble = trouble
 
 
 class DeliveryError(BotError):

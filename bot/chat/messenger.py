@@ -1,7 +1,7 @@
 """The engine's Messenger on Discord's REST API alone: it needs no gateway, so any process may."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -47,9 +47,14 @@ class DiscordMessenger:
         self._clock = clock
 
     async def show_progress(
-        self, job: Job, tasks: Sequence[Task], now: datetime, place: QueuePlace | None = None
+        self,
+        job: Job,
+        tasks: Sequence[Task],
+        now: datetime,
+        place: QueuePlace | None = None,
+        finished: Collection[str] = (),
     ) -> None:
-        embed, view = self.status(job, tasks, now, place)
+        embed, view = self.status(job, tasks, now, place, finished)
         try:
             if self._token_lives(job):
                 await wire.call(lambda: self._edit(job, embed, view=view))
@@ -75,11 +80,16 @@ class DiscordMessenger:
         return [fresh.get(link) or link for link in links]
 
     def status(
-        self, job: Job, tasks: Sequence[Task], now: datetime, place: QueuePlace | None = None
+        self,
+        job: Job,
+        tasks: Sequence[Task],
+        now: datetime,
+        place: QueuePlace | None = None,
+        finished: Collection[str] = (),
     ) -> tuple[discord.Embed, discord.ui.View | None]:
         """The status message as it stands now; with a button for as long as it can be cancelled."""
         typical_s = self._typical_s(latest(tasks)[0].route_id)
-        embed = render.status(job, tasks, now, typical_s=typical_s, place=place)
+        embed = render.status(job, tasks, now, typical_s=typical_s, place=place, finished=finished)
         if all(task.state is TaskState.PENDING for task in tasks):
             return embed, buttons.view(buttons.cancel(job.id))
         return embed, None

@@ -1,6 +1,6 @@
 """Jobs as Discord shows them: pure functions from a job to text, embeds and file names."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import discord
@@ -37,6 +37,7 @@ def status(
     *,
     typical_s: float,
     place: QueuePlace | None = None,
+    finished: Collection[str] = (),
 ) -> discord.Embed:
     """
     The status message before there is a result.
@@ -44,6 +45,7 @@ def status(
     Args:
         typical_s: seconds the route usually takes.
         place: of a queued job.
+        finished: ids of tasks whose images are finished and being fetched.
     """
     if job.state is JobState.CANCELLED:
         return cancelled(job)
@@ -58,9 +60,10 @@ def status(
         embed.title = "Editing" if job.request.mode is Mode.EDIT else "Drawing"
         stored = sum(task.state is TaskState.STORED for task in images)
         count = f" · {stored} of {len(images)} done" if len(images) > 1 else ""
+        begun = f"`{bar(elapsed_s, typical_s)}` usually about {typical_s:.0f} s"
+        fetching = any(task.id in finished for task in images)
         embed.add_field(
-            name=f"{elapsed_s:.0f} s{count}",
-            value=f"`{bar(elapsed_s, typical_s)}` usually about {typical_s:.0f} s",
+            name=f"{elapsed_s:.0f} s{count}", value="finished, fetching it" if fetching else begun
         )
     embed.set_footer(text=f"{knobs(job.request)} · up to {format_credits(job.quote_ucr)} held")
     return embed

@@ -34,6 +34,10 @@ FAILURES = {
     Failure.RESULT_LOST: (
         "The image was made, but the image service did not hand it over. Please try again."
     ),
+    Failure.NO_IMAGE: (
+        "The image service finished without an image, as some do where they refuse a request."
+        " Other words may help."
+    ),
     Failure.TIMED_OUT: "The image service did not finish in time. Please try again.",
     Failure.REFERENCE: "One of the references cannot be used.",
     Failure.UNDELIVERABLE: "Discord would not take the result.",

@@ -75,6 +75,8 @@ class Failure(StrEnum):
     BAD_RESULT = "bad_result"
     #: finished by the provider, but its image could not be fetched
     RESULT_LOST = "result_lost"
+    #: finished by the provider without an image
+    NO_IMAGE = "no_image"
     TIMED_OUT = "timed_out"
     #: `detail` says which reference and what is wrong with it
     REFERENCE = "reference"

@@ -330,13 +330,19 @@ class Messenger(Protocol):
     """
 
     async def show_progress(
-        self, job: Job, tasks: Sequence[Task], now: datetime, place: QueuePlace | None = None
+        self,
+        job: Job,
+        tasks: Sequence[Task],
+        now: datetime,
+        place: QueuePlace | None = None,
+        finished: Collection[str] = (),
     ) -> None:
         """
         Bring the status message up to date; a failure to do so is logged, never raised.
 
         Args:
             place: of a queued job.
+            finished: ids of tasks whose images are finished and being fetched.
         """
         ...
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,6 +32,7 @@ from bot.engine.routing import Routing, Way
 from bot.engine.stopping import StoppableClock
 from bot.errors import (
     FetchFailed,
+    FetchTrouble,
     ProviderBusy,
     ProviderError,
     ProviderMisconfigured,
@@ -51,6 +54,8 @@ LIMITS_MAX = 12
 PATIENCE_S = 60.0
 #: seconds between two tries to fetch a result
 RESULT_WAITS_S = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0, 60.0)
+#: of them, those at links of a kind: the vendor is asked for another one before each further try
+TRIES_MAX = {FetchTrouble.GONE: 4, FetchTrouble.NEVER: 2}
 #: a 4K PNG of the noisiest kind stays below
 RESULT_LIMITS = ImageLimits(size_bytes_max=50_000_000, pixels_max=40_000_000)
 
@@ -86,6 +91,11 @@ class Making:
         self._clock = clock
         self._folder = folder
 
+    @property
+    def finished(self) -> Collection[str]:
+        """Ids of tasks whose images are finished and being fetched."""
+        return self._polling.finished
+
     def references(self, job: Job) -> References:
         return References(job, self._fetcher, self._refresher, self._clock, self._folder)
 
@@ -106,6 +116,7 @@ class Making:
                 await self._carry_task(job, task, references, sent)
                 return
             except Ended as ended:
+                self._polling.finished.discard(task.id)
                 task = ended.task or task
                 log.warning(
                     "task failed: %s",
@@ -170,6 +181,7 @@ class Making:
         image = await self._store(task, way, finished)
         cost = pricing.final_cost(way.route.price, task.price_ucr, finished.bill)
         await self._jobs.stored(task, image, cost, self._clock.now())
+        self._polling.finished.discard(task.id)
         log.info("image stored", extra=task_fields(task, "task_stored"))
 
     def _way(self, task: Task) -> Way:
@@ -261,6 +273,8 @@ class Making:
         match answer:
             case str():
                 return await self._jobs.submitted(task, answer, self._clock.now()), None
+            case Finished(links=(), in_answer=False):
+                raise Ended(Failure.NO_IMAGE, task=task)
             case Finished():
                 took_s = (self._clock.now() - sent_at).total_seconds()
                 self._routing.observe(route, took_s, took_s)
@@ -298,15 +312,19 @@ class Making:
     async def _fetch(self, task: Task, way: Way, finished: Finished, path: Path) -> ImageFile:
         """
         The image is paid, and lies with the vendor for days, so it is not given up soon. Whoever
-        has a task is asked for its links anew.
+        has a task is asked for its links anew, but not for ever for one that is never there.
         """
+        tries: Counter[FetchTrouble] = Counter()
         for wait_s in (*RESULT_WAITS_S, None):
             try:
                 return await self._fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
             except FetchFailed as error:
                 log.warning("result not fetched: %s", error, extra=task_fields(task, "not_fetched"))
-                may_pass = error.retryable or task.provider_task_id is not None
-                if wait_s is None or not may_pass:
+                tries[error.trouble] += 1
+                tries_max = TRIES_MAX.get(error.trouble, math.inf)
+                if task.provider_task_id is None and error.trouble is not FetchTrouble.PASSING:
+                    tries_max = 1
+                if wait_s is None or tries[error.trouble] >= tries_max:
                     log.error("result lost", extra=task_fields(task, "result_lost"))
                     raise Ended(Failure.RESULT_LOST, task=task) from error
             await self._clock.sleep(wait_s)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-from datetime import timedelta
 from pathlib import Path
 
 from bot.domain import waiting
@@ -13,7 +12,7 @@ from bot.domain.ports import Failed, Finished, Progress
 from bot.engine.ended import Ended, task_fields
 from bot.engine.routing import Routing, Way
 from bot.engine.stopping import StoppableClock
-from bot.errors import ProviderBusy, ProviderError, ProviderRefused
+from bot.errors import ProviderBusy, ProviderContractBroken, ProviderError, ProviderRefused
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +22,52 @@ POLL_SPREAD = 0.05
 POLLS_MAX = 10_000
 #: polls that fail after a task's deadline, before it is given up unheard
 OVERDUE_POLLS_MAX = 20
-#: some vendors say "finished" a little before the links are there
-EMPTY_POLLS_MAX = 4
+#: seconds; some vendors say "finished" a good while before the links are there, and the image is
+#: paid by then
+LINKS_PATIENCE_S = 300.0
+#: seconds between two polls meanwhile
+LINKS_WAIT_S = 5.0
+#: polls that say "finished" and name what is no link, before the image is given up
+UNUSABLE_POLLS_MAX = 3
+UNUSABLE = Finished()
+
+
+class Patience:
+    """How long a task is waited for: until its deadline, or until its links are there."""
+
+    def __init__(self, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+        #: seconds since the vendor said "finished"; None: it has not
+        self._finished_s: float | None = None
+        self._overdue = self._unusable = 0
+
+    @property
+    def is_finished(self) -> bool:
+        return self._finished_s is not None
+
+    def after(self, progress: Progress | None, elapsed_s: float, wait_s: float) -> Failure | None:
+        """
+        Args:
+            progress: of the last poll; None: it failed.
+            elapsed_s: since the submit.
+            wait_s: before the last poll.
+        Returns:
+            Why to wait no longer; None: go on.
+        """
+        self._unusable = self._unusable + 1 if progress is UNUSABLE else 0
+        if self._unusable >= UNUSABLE_POLLS_MAX:
+            return Failure.RESULT_LOST
+        if self._finished_s is not None:
+            self._finished_s += wait_s
+            return Failure.NO_IMAGE if self._finished_s >= LINKS_PATIENCE_S else None
+        if isinstance(progress, Finished):
+            self._finished_s = 0.0
+        elif elapsed_s >= self._deadline_s:
+            # An image that is done is not to be lost to a poll that failed.
+            self._overdue += 1
+            if progress or self._overdue > OVERDUE_POLLS_MAX:
+                return Failure.TIMED_OUT
+        return None
 
 
 class Polling:
@@ -33,6 +76,8 @@ class Polling:
         self._clock = clock
         #: provider's task id -> set when its vendor called back
         self._hints: dict[str, asyncio.Event] = {}
+        #: ids of tasks that their vendors have finished, and whose images are not here yet
+        self.finished: set[str] = set()
 
     def hint(self, provider_task_id: str) -> None:
         """A vendor says that this task has ended: ask it now. An id that is not ours is nothing."""
@@ -52,53 +97,70 @@ class Polling:
         """
         assert task.provider_task_id is not None
         assert task.submitted_at is not None
-        deadline = task.submitted_at + timedelta(seconds=way.route.deadline_s)
         hint = self._hints.setdefault(task.provider_task_id, asyncio.Event())
-        empty_polls = overdue_polls = 0
+        # A clock that stood ahead is set right at any time: what seems to go back has not passed.
+        elapsed_s = max(0.0, (self._clock.now() - task.submitted_at).total_seconds())
         # Where it is not known when the image was not done yet, there is nothing to learn.
         unfinished_s = None if resumed else 0.0
+        patience = Patience(way.route.deadline_s)
         try:
             for poll in range(POLLS_MAX):
-                await self._pause(task, way.route, poll, hint)
+                asked_at = self._clock.now()
+                wait_s = await self._pause(way.route, elapsed_s, poll, hint, patience)
                 progress = await self.ask(task, way, result_path)
-                elapsed_s = (self._clock.now() - task.submitted_at).total_seconds()
+                passed_s = (self._clock.now() - asked_at).total_seconds()
+                elapsed_s += max(passed_s, 0.0)
                 match progress:
                     case Finished() if progress.links or progress.in_answer:
+                        self.finished.add(task.id)
                         if unfinished_s is not None:
                             self._routing.observe(way.route, unfinished_s, elapsed_s)
                         self._routing.success(way.route)
                         return progress
                     case Finished():
-                        empty_polls += 1
-                        if empty_polls >= EMPTY_POLLS_MAX:
-                            raise Ended(Failure.RESULT_LOST, task=task)
+                        self.finished.add(task.id)
                     case Failed():
                         raise gave_up(self._routing, way.route, task, progress)
                 unfinished_s = elapsed_s if progress else None
-                if self._clock.now() >= deadline:
-                    # An image that is done is not to be lost to a poll that failed.
-                    if progress or overdue_polls >= OVERDUE_POLLS_MAX:
-                        break
-                    overdue_polls += 1
+                if failure := patience.after(progress, elapsed_s, wait_s):
+                    break
         finally:
             del self._hints[task.provider_task_id]
-        self._routing.fault(way.route)
-        raise Ended(Failure.TIMED_OUT, task=task)
+        if failure is Failure.TIMED_OUT:
+            self._routing.fault(way.route)
+        raise Ended(failure or Failure.TIMED_OUT, task=task)
 
-    async def _pause(self, task: Task, route: Route, poll: int, hint: asyncio.Event) -> None:
-        assert task.submitted_at is not None
-        elapsed_s = (self._clock.now() - task.submitted_at).total_seconds()
+    async def _pause(
+        self,
+        route: Route,
+        elapsed_s: float,
+        poll: int,
+        hint: asyncio.Event,
+        patience: "Patience",
+    ) -> float:
+        """Returns the seconds that were to pass."""
         wait_s = waiting.next_wait_s(self._routing.latency(route), elapsed_s, poll)
-        spread = random.uniform(1 - POLL_SPREAD, 1 + POLL_SPREAD)  # noqa: S311 - no secret
-        await self._clock.sleep(wait_s * spread, unless=hint)
+        if patience.is_finished:
+            wait_s = LINKS_WAIT_S
+        wait_s *= random.uniform(1 - POLL_SPREAD, 1 + POLL_SPREAD)  # noqa: S311 - no secret
+        await self._clock.sleep(wait_s, unless=hint)
         hint.clear()
+        return wait_s
 
     async def ask(self, task: Task, way: Way, result_path: Path) -> Progress | None:
-        """Make one poll; None: it could not be learned this time."""
+        """
+        Make one poll.
+
+        Returns:
+            None: it could not be learned this time; UNUSABLE: finished with what is no link.
+        """
         assert task.provider_task_id is not None
         await self._routing.poll_turn(way.route)
         try:
             progress = await way.provider.poll(task.provider_task_id, result_path)
+        except ProviderContractBroken:
+            log.warning("poll unusable", extra=task_fields(task, "poll_unusable"))
+            return UNUSABLE
         except ProviderError as error:
             # The vendor's words may quote the prompt.
             log.debug("poll failed: %s", error, extra=task_fields(task, "poll_failed"))

@@ -23,6 +23,7 @@ from bot.engine.ended import Ended
 from bot.engine.images import FETCHED
 from bot.errors import (
     FetchFailed,
+    FetchTrouble,
     ProviderBusy,
     ProviderError,
     ProviderMisconfigured,
@@ -136,7 +137,8 @@ class References:
                     raise Ended(Failure.REFERENCE, f"{name} {error.problem}.") from error
                 except FetchFailed as error:
                     log.warning("reference not fetched: %s", error, extra={"job_id": self._job.id})
-                    if not error.retryable or attempt == TRANSFERS_MAX:
+                    may_pass = error.trouble is FetchTrouble.PASSING
+                    if not may_pass or attempt == TRANSFERS_MAX:
                         detail = f"{name} could not be fetched from Discord."
                         raise Ended(Failure.REFERENCE, detail) from error
                 await self._clock.sleep(TRANSFER_WAIT_S * attempt)

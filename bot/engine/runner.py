@@ -257,7 +257,9 @@ class Runner:
         while not ended.is_set():
             job = await self._jobs.job(job.id)
             tasks = await self._jobs.tasks(job.id)
-            await self._messenger.show_progress(job, tasks, self._clock.now())
+            await self._messenger.show_progress(
+                job, tasks, self._clock.now(), finished=self._making.finished
+            )
             await _within(self._progress_every_s, ended)
 
     async def _deliver(self, job: Job) -> None:

@@ -26,8 +26,8 @@ from bot.providers.fields import (
     WORD_CHARS_MAX,
     inner_json,
     is_link,
-    links,
     mapping,
+    results,
     task_id,
     text,
 )
@@ -62,7 +62,7 @@ class ApiModels:
         self._check(reply, Stake.REPEATABLE)
         return parse_upload(reply.body)
 
-    async def submit(self, order: Order) -> str | Finished:
+    async def submit(self, order: Order) -> str | Finished | Failed:
         if order.route.upstream in SYNC_UPSTREAMS:
             reply = await self._order(order)
         else:
@@ -71,7 +71,8 @@ class ApiModels:
         return parse_submit(reply.body)
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
-        reply = await self._http.get(IMAGES_PATH, {"task_id": provider_task_id})
+        asked = {"task_id": provider_task_id}
+        reply = await self._http.get(IMAGES_PATH, asked, result_path=result_path)
         code, words = code_of(reply), error_message(reply.body)
         if code in UNKNOWN_TASK_CODES and not is_content(words):
             raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code)
@@ -164,7 +165,7 @@ def build_order(order: Order) -> dict[str, object]:
     return fields
 
 
-def parse_submit(body: Mapping[str, object]) -> str | Finished:
+def parse_submit(body: Mapping[str, object]) -> str | Finished | Failed:
     """
     A task id, or the image at once. The vendor says of `size` that it is what makes the answer
     synchronous, so a call without it may get a task.
@@ -203,7 +204,7 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
     data = mapping(body, "data")
     state = text(data, "state") or text(data, "status")
     if state.lower() in FINISHED_WORDS:
-        return Finished(_result_links(data))
+        return Finished(*_results(data))
     if state.lower() in FAILED_WORDS:
         code = text(data, "failCode") or state
         words = f"{code} {text(data, 'failMsg')} {text(data, 'resultJson')}".upper()
@@ -260,9 +261,13 @@ def error_message(body: Mapping[str, object]) -> str:
     return "no message"
 
 
-def _result_links(data: Mapping[str, object]) -> tuple[str, ...]:
-    """Of `resultUrls`, or else of the JSON text in `resultJson`; empty where there are none yet."""
-    found = links(data.get("resultUrls") or inner_json(data, "resultJson").get("resultUrls") or [])
+def _results(data: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
+    """
+    Links of `resultUrls`, or else of the JSON text in `resultJson`, and whether an image stood
+    there; nothing where there is none yet.
+    """
+    named = data.get("resultUrls") or inner_json(data, "resultJson").get("resultUrls") or []
+    found = results(named)
     if found is None:
         raise ProviderContractBroken(NAME, "finished a task with something else than links")
     return found

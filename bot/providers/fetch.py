@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import re
 import socket
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from bot.domain.ports import ImageFile, ImageLimits
-from bot.errors import FetchFailed, UnusableImage
+from bot.errors import FetchFailed, FetchTrouble, UnusableImage
 from bot.providers.connections import USER_AGENT
 from bot.providers.images import check_image, too_many_bytes
 from bot.providers.threads import in_thread
@@ -40,6 +41,7 @@ DECODES_MAX = 2
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Client errors that may pass: request timeout, too early, too many requests.
 PASSING_CODES = frozenset({408, 425, 429})
+GONE_CODES = frozenset({404, 410})
 #: The end of a host that browsers read as a number (WHATWG URL, "ends in a number").
 NUMBER_LIKE = re.compile(r"(?i)(^|\.)(\d+|0x[0-9a-f]*)\.?$")
 #: All that is given out of IPv6 (RFC 4291); what lies outside has another meaning.
@@ -125,7 +127,7 @@ class Fetcher:
             return await self._fetched(url, path, limits)
         except BaseException as error:
             path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
-            if isinstance(error, aiohttp.ClientError | TimeoutError | OSError):
+            if isinstance(error, aiohttp.ClientError | TimeoutError | OSError | zlib.error):
                 raise _failure(error) from error
             raise
 
@@ -152,23 +154,23 @@ class Fetcher:
                 if response.status not in REDIRECTS:
                     return await _receive(response, path, limits)
                 target = self._checked(response.headers.get("Location", ""), base=target)
-        raise FetchFailed("the link redirects too often", retryable=False)
+        raise FetchFailed("the link redirects too often", FetchTrouble.NEVER)
 
     def _checked(self, url: str, *, base: URL | None = None) -> URL:
         """The address to call, if its scheme and, where it is a number, its host are allowed."""
         try:
             target = base.join(URL(url)) if base else URL(url)
         except ValueError as error:
-            raise FetchFailed("the link is malformed", retryable=False) from error
+            raise FetchFailed("the link is malformed", FetchTrouble.NEVER) from error
         if target.scheme not in self.rule.schemes or not target.host:
-            raise FetchFailed("the link is not https", retryable=False)
+            raise FetchFailed("the link is not https", FetchTrouble.NEVER)
         # aiohttp asks its resolver about names only, and some of its versions take "127.1" for an
         # address.
         if _is_number(target.host):
             if not self.rule.allows(target.host):
-                raise FetchFailed("the link points into a private network", retryable=False)
+                raise FetchFailed("the link points into a private network", FetchTrouble.NEVER)
         elif NUMBER_LIKE.search(target.host):
-            raise FetchFailed("the link is malformed", retryable=False)
+            raise FetchFailed("the link is malformed", FetchTrouble.NEVER)
         return target
 
 
@@ -207,22 +209,47 @@ async def _receive(
     response: aiohttp.ClientResponse, path: Path, limits: ImageLimits
 ) -> tuple[bytearray, str]:
     if response.status != 200:
-        retryable = response.status >= 500 or response.status in PASSING_CODES
-        raise FetchFailed(f"the link answered {response.status}", retryable=retryable)
+        raise FetchFailed(f"the link answered {response.status}", _trouble(response.status))
     if (response.content_length or 0) > limits.size_bytes_max:
         raise UnusableImage(too_many_bytes(limits))
+    plain = _decompressed(response.headers.get("Content-Encoding", ""))
     size_bytes = 0
     piece = bytearray()
     mode = "wb"
     async for chunk in response.content.iter_any():
-        size_bytes += len(chunk)
+        # One byte more than may be, so that what is larger shows itself.
+        data = plain(chunk, limits.size_bytes_max - size_bytes + 1)
+        size_bytes += len(data)
         if size_bytes > limits.size_bytes_max:
             raise UnusableImage(too_many_bytes(limits))
-        piece += chunk
+        piece += data
         if len(piece) >= WRITE_BYTES:
             await in_thread(_write, path, mode, piece)
             piece, mode = bytearray(), "ab"
     return piece, mode
+
+
+def _trouble(status: int) -> FetchTrouble:
+    if status >= 500 or status in PASSING_CODES:
+        return FetchTrouble.PASSING
+    return FetchTrouble.GONE if status in GONE_CODES else FetchTrouble.REFUSED
+
+
+def _decompressed(encoding: str) -> Callable[[bytes, int], bytes]:
+    """
+    Some hosts compress whatever is accepted.
+
+    Returns:
+        What turns a piece as it came into plain bytes, at most as many as are asked for.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            return lambda chunk, _: chunk
+        case "gzip" | "x-gzip" | "deflate":
+            # It reads the head of either.
+            return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress
+        case other:
+            raise FetchFailed(f"the link answered in {other[:20]!r}", FetchTrouble.REFUSED)
 
 
 def _write_and_check(path: Path, mode: str, rest: bytearray, limits: ImageLimits) -> ImageFile:
@@ -240,9 +267,12 @@ def _failure(error: Exception) -> FetchFailed:
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
         error.os_error, PrivateAddressError
     ):
-        return FetchFailed("the link points into a private network", retryable=False)
-    if isinstance(error, aiohttp.InvalidURL | aiohttp.ClientSSLError):
-        return FetchFailed(f"the link cannot be used: {type(error).__name__}", retryable=False)
-    if isinstance(error, aiohttp.ClientError | TimeoutError):
-        return FetchFailed(f"the link broke off: {type(error).__name__}", retryable=True)
-    return FetchFailed(f"the image could not be stored: {error}", retryable=True)
+        return FetchFailed("the link points into a private network", FetchTrouble.NEVER)
+    name = type(error).__name__
+    if isinstance(error, aiohttp.InvalidURL):
+        return FetchFailed(f"the link cannot be used: {name}", FetchTrouble.NEVER)
+    if isinstance(error, aiohttp.ClientSSLError):
+        return FetchFailed(f"the link cannot be used: {name}", FetchTrouble.REFUSED)
+    if isinstance(error, aiohttp.ClientError | TimeoutError | zlib.error):
+        return FetchFailed(f"the link broke off: {name}", FetchTrouble.PASSING)
+    return FetchFailed(f"the image could not be stored: {error}", FetchTrouble.PASSING)

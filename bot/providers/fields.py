@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 from urllib.parse import urlsplit
 
+from bot.providers.inline import INLINE
+
 #: Words for a task's state, in lower case: the vendors', and those that clients have met. Every
 #: other word means: still running.
 FINISHED_WORDS = frozenset({"completed", "complete", "success", "succeeded"})
@@ -63,6 +65,15 @@ def is_link(value: object) -> TypeGuard[str]:
         return parts.scheme in {"https", "http"} and bool(parts.hostname)
     except ValueError:
         return False
+
+
+def results(values: object) -> tuple[tuple[str, ...], bool] | None:
+    """A list of links, and whether an image stood in it; None if it holds something else."""
+    in_answer = isinstance(values, list) and INLINE in values
+    found = links(
+        [each for each in values if each != INLINE] if isinstance(values, list) else values
+    )
+    return None if found is None else (found, in_answer)
 
 
 def links(values: object) -> tuple[str, ...] | None:

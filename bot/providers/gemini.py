@@ -182,7 +182,7 @@ def parse_answer(answer: Mapping[str, object]) -> Finished | Failed:
         link = file.get("fileUri", file.get("file_uri"))
         if is_link(link):
             links.append(link)
-        in_answer = in_answer or inline.get("data") == INLINE
+        in_answer = in_answer or INLINE in (inline.get("data"), link)
         unusable = unusable or bool(inline or file)
     if links or in_answer:
         return Finished(tuple(links), in_answer, parse_bill(answer))

@@ -17,13 +17,15 @@ INLINE = f"(in the file {secrets.token_hex(8)})"
 #: Stands for what was no base64.
 DROPPED = ""
 
-#: What an image's text begins after: OpenAI's `b64_json`, or Gemini's `inlineData.data` where it
-#: begins as PNG, JPEG and WebP do, for other vendors have other things in `data`. No string of
-#: valid JSON can hold this pattern, for its quotes would be escaped.
+#: What an image's text begins after: OpenAI's `b64_json`; Gemini's `inlineData.data` and the `url`
+#: of some gateways, where it begins as PNG, JPEG and WebP do, for others have other things there;
+#: and, wherever a link may stand, a `data:` address. No string of valid JSON can hold this pattern,
+#: for its quotes would be escaped.
 START = re.compile(
     rb'(?<!\\)"(?:'
     rb'b64_json"\s{0,8}:\s{0,8}"(?=[^"])|'
-    rb'data"\s{0,8}:\s{0,8}"(?=data:image|iVBORw|\\?/9j|UklGR))'
+    rb'(?:data|url)"\s{0,8}:\s{0,8}"(?=iVBORw|\\?/9j|UklGR)|'
+    rb"(?=data:image\\?/))"
 )
 #: No match of START is longer, with what it looks at around itself.
 START_BYTES_MAX = 48

@@ -95,7 +95,8 @@ class Kie:
         return parse_create(reply.body)
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
-        reply = await self._http.get(RECORD_PATH, {"taskId": provider_task_id})
+        asked = {"taskId": provider_task_id}
+        reply = await self._http.get(RECORD_PATH, asked, result_path=result_path)
         code = code_of(reply)
         if code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body)):
             raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code)
@@ -185,10 +186,10 @@ def parse_record(body: Mapping[str, object]) -> Progress:
     data = fields.mapping(body, "data")
     state = fields.text(data, "state")
     if state.lower() in fields.FINISHED_WORDS:
-        links = fields.links(fields.inner_json(data, "resultJson").get("resultUrls") or [])
-        if links is None:
+        found = fields.results(fields.inner_json(data, "resultJson").get("resultUrls") or [])
+        if found is None:
             raise ProviderContractBroken(NAME, "finished a task with something else than links")
-        return Finished(links, bill=Bill(credits=_credits(data)))
+        return Finished(*found, Bill(credits=_credits(data)))
     if state.lower() in fields.FAILED_WORDS:
         return _failed(fields.code(data, "failCode") or state, fields.text(data, "failMsg"))
     return Running(state[: fields.WORD_CHARS_MAX])

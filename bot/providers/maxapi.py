@@ -109,6 +109,8 @@ def parse_create(
     if links or in_answer:
         return Finished(links, in_answer, _bill_in(body))
     if replies.is_images_body(body):
+        if replies.names_no_image(body):
+            return Finished()
         raise ProviderContractBroken(NAME, "answered without an image")
     return replies.handle_in(body, provider=NAME, own_address=own_address, task_path=task_path)
 

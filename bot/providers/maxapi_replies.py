@@ -136,7 +136,7 @@ def complaint_in(body: Mapping[str, object]) -> Complaint | None:
     if body.get("success") is False or text(body, "code").lower() not in GOOD_CODES:
         return Complaint(text(body, "code"), reason or "no message")
     url = text(data, "url")
-    if url and not is_link(url):
+    if url and url != INLINE and not is_link(url):
         # A fork of new-api answers a failed task with 200, and its reason where the link belongs.
         return Complaint("", url)
     return None
@@ -296,15 +296,27 @@ def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
                 continue
             found = [each.get("url") if isinstance(each, dict) else each for each in items]
             links = tuple(each for each in found if is_link(each))[:LINKS_MAX]
-            inline = any(isinstance(e, dict) and e.get("b64_json") == INLINE for e in items)
+            inline = INLINE in found or any(
+                isinstance(each, dict) and each.get("b64_json") == INLINE for each in items
+            )
             if links or inline:
                 return links, inline
     return (), False
 
 
 def is_images_body(body: Mapping[str, object]) -> bool:
-    """Whether it is OpenAI's answer with a list of images, be it empty."""
-    return isinstance(body.get("data"), list)
+    """Whether it is an answer with a list of images, be it empty."""
+    return any(isinstance(body.get(name), list) for name in IMAGE_LISTS)
+
+
+def names_no_image(body: Mapping[str, object]) -> bool:
+    """Whether nothing at all stands where the images of such an answer belong."""
+    lists = [value for name in IMAGE_LISTS if isinstance(value := body.get(name), list)]
+    return not any(
+        (each.get("url") or each.get("b64_json")) if isinstance(each, dict) else each
+        for items in lists
+        for each in items
+    )
 
 
 def mappings(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bot.domain.catalog import Route
-from bot.domain.ports import Finished, ImageFile, Order, Progress
+from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress
 from bot.errors import ProviderContractBroken, ProviderMisconfigured
 from bot.providers import fields
 from bot.providers.http import Stake, VendorHttp
@@ -37,7 +37,7 @@ class OpenAI:
     async def upload(self, image: ImageFile) -> str:
         raise AssertionError("OpenAI takes references inside the order")
 
-    async def submit(self, order: Order) -> Finished:
+    async def submit(self, order: Order) -> Finished | Failed:
         if order.references:
             async with open_edit_form(order, build_edit(order)) as form:
                 reply = await self._http.order(

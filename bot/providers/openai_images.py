@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from bot.domain.catalog import NsfwSwitch
-from bot.domain.ports import Finished, ImageFile, Order
+from bot.domain.ports import Failed, Finished, ImageFile, Order
 from bot.domain.pricing import Bill, Usage
 from bot.domain.sizes import pixels
 from bot.errors import ProviderContractBroken, ProviderMisconfigured, ProviderRefused
@@ -97,19 +97,27 @@ async def open_edit_form(
         yield await asyncio.to_thread(_form, fields, files, stack)
 
 
-def parse_images(provider: str, body: Mapping[str, object]) -> Finished:
+def parse_images(provider: str, body: Mapping[str, object]) -> Finished | Failed:
     """
     Read a finished answer: `data` (list of `b64_json` or `url`) and `usage`.
 
+    Returns:
+        Without links and image where the list is there and holds none: nothing was made.
     Raises:
         ProviderContractBroken: there is no image in it, although one may have been made.
     """
     data = body.get("data")
     items = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
     items = items[:IMAGES_MAX]
+    named = [each.get("url") or each.get("b64_json") for each in items]
+    if "data" in body and (items or not data) and not any(named):
+        return Finished()
     links = tuple(url for each in items if is_link(url := each.get("url")))
-    in_answer = any(each.get("b64_json") == INLINE for each in items)
+    in_answer = any(INLINE in (each.get("b64_json"), each.get("url")) for each in items)
     if not links and not in_answer:
+        if is_content(*(text(each, "url") for each in items)):
+            # A fork of New API puts the reason where the link belongs.
+            return Failed(moderation=True, retryable=False, vendor_code="refused")
         raise ProviderContractBroken(provider, "answered without an image")
     return Finished(links, in_answer, parse_bill(body))
 

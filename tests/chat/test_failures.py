@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from bot.domain.ledger import EntryKind
-from bot.engine.making import LIMITS_MAX, RESULT_WAITS_S
+from bot.engine.making import LIMITS_MAX, TRIES_MAX
 from bot.engine.routing import MISCONFIGURED_FOR
+from bot.errors import FetchTrouble
 from bot.playground.discord import Message, Upload
 from bot.playground.faults import Call as ProviderCall
 from bot.playground.faults import Reset, Respond
@@ -197,8 +198,8 @@ FAULTS = {
         "could not finish this image",
     ),
     "finished without an image": (
-        ending(Completes(empty_polls=99)),
-        "did not hand it over",
+        ending(Completes(empty_polls=999)),
+        "finished without an image",
     ),
     "result is a web page": (result(HTML, "text/html"), "not a usable image"),
     "result is no image": (result(b"\x00" * 1_000), "not a usable image"),
@@ -213,7 +214,7 @@ FAULTS = {
     ),
     "result link is dead": (
         provider_fault(
-            ProviderCall.RESULT, Respond(404, b"", "text/plain"), times=len(RESULT_WAITS_S) + 1
+            ProviderCall.RESULT, Respond(404, b"", "text/plain"), times=TRIES_MAX[FetchTrouble.GONE]
         ),
         "did not hand it over",
     ),

@@ -137,7 +137,7 @@ PROVIDER = {
         ends(Sticks("rehydrating")), "did not finish in time", GIVEN_UP, 1
     ),
     "success without images": ProviderFault(
-        ends(Completes(empty_polls=99)), "did not hand it over", GIVEN_UP, 1
+        ends(Completes(empty_polls=999)), "finished without an image", GIVEN_UP, 1
     ),
     "moderation": ProviderFault(
         ends(Fails("CONTENT_MODERATION", VENDOR_WORDS)), "content filter", GIVEN_UP, 1

@@ -29,13 +29,16 @@ async def test_a_wish_to_wait_is_followed_whatever_its_length(easel: Easel) -> N
     assert round(easel.clock.naps[0]) == 300
 
 
-@pytest.mark.parametrize("status", [404, 503])
-async def test_a_result_that_is_there_late_is_fetched(easel: Easel, status: int) -> None:
-    easel.providers.faults.add(Call.RESULT, Respond(status, b"", "text/html"), times=5)
+@pytest.mark.parametrize(("status", "times"), [(403, 5), (404, 3), (410, 3), (503, 9)])
+async def test_a_result_that_is_there_late_is_fetched(
+    easel: Easel, status: int, times: int
+) -> None:
+    easel.providers.faults.add(Call.RESULT, Respond(status, b"", "text/html"), times=times)
     message = await easel.finished(await easel.imagine())
 
     assert message.attachments, said(message)
-    assert easel.providers.calls[Call.POLL] == 6
+    # The vendor is asked for the links anew before each further try.
+    assert easel.providers.calls[Call.POLL] == 1 + times
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 import asyncio
+import gzip
 import io
 import random
 import socket
 import tracemalloc
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from PIL import Image
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
-from bot.errors import FetchFailed, UnusableImage
+from bot.errors import FetchFailed, FetchTrouble, UnusableImage
 from bot.playground.drawing import Picture
 from bot.playground.faults import Call, Hold, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
@@ -131,14 +133,22 @@ async def test_a_huge_result_is_never_whole_in_memory(fetching: Fetching) -> Non
 
 
 @pytest.mark.parametrize(
-    ("status", "retryable"),
-    [(400, False), (403, False), (404, False), (410, False), (429, True), (500, True), (503, True)],
+    ("status", "trouble"),
+    [
+        (400, FetchTrouble.REFUSED),
+        (403, FetchTrouble.REFUSED),
+        (404, FetchTrouble.GONE),
+        (410, FetchTrouble.GONE),
+        (429, FetchTrouble.PASSING),
+        (500, FetchTrouble.PASSING),
+        (503, FetchTrouble.PASSING),
+    ],
 )
 async def test_a_status_other_than_200_is_a_failure(
-    fetching: Fetching, status: int, retryable: bool
+    fetching: Fetching, status: int, trouble: FetchTrouble
 ) -> None:
     fetching.answers(Respond(status=status, body=PNG))
-    assert (await fetching.failure()).retryable is retryable
+    assert (await fetching.failure()).trouble is trouble
 
 
 @pytest.mark.parametrize("answer", [Reset(), image(PNG, cut=True)], ids=["reset", "cut"])
@@ -147,14 +157,14 @@ async def test_a_broken_connection_may_be_tried_again(
 ) -> None:
     """aiohttp itself repeats a GET once when the connection goes before the answer."""
     fetching.answers(answer, answer)
-    assert (await fetching.failure()).retryable
+    assert (await fetching.failure()).trouble is FetchTrouble.PASSING
 
 
 async def test_a_silent_server_is_given_up(server: PlaygroundProviders, tmp_path: Path) -> None:
     async with Fetcher(allow_private_addresses=True, timeout_s=0.05) as fetcher:
         fetching = Fetching(fetcher, server, f"{server.root_url}/results/a.png", tmp_path / "a")
         fetching.answers(Hold(asyncio.Event()))
-        assert (await fetching.failure()).retryable
+        assert (await fetching.failure()).trouble is FetchTrouble.PASSING
 
 
 async def test_a_cancelled_fetch_leaves_nothing(fetching: Fetching) -> None:
@@ -174,6 +184,49 @@ async def test_a_folder_that_is_gone_is_a_failure_to_store(fetching: Fetching) -
     assert "could not be stored" in str(await fetching.failure())
 
 
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("identity", bytes),
+    ],
+)
+async def test_a_result_that_comes_compressed_is_unpacked(
+    fetching: Fetching, encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    fetching.answers(image(compress(PNG), headers={"Content-Encoding": encoding}))
+    await fetching.fetch()
+    assert fetching.path.read_bytes() == PNG
+
+
+async def test_what_unpacks_to_more_than_the_cap_is_refused(fetching: Fetching) -> None:
+    bomb = gzip.compress(bytes(64 * WRITE_BYTES))
+    fetching.answers(image(bomb, headers={"Content-Encoding": "gzip"}))
+    tracemalloc.start()
+    try:
+        assert await fetching.problem() == "is larger than 1 MB"
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 8 * WRITE_BYTES
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
+async def test_what_cannot_be_unpacked_is_a_failure(fetching: Fetching, encoding: str) -> None:
+    fetching.answers(image(PNG, headers={"Content-Encoding": encoding}))
+    failure = await fetching.failure()
+    assert failure.trouble is FetchTrouble.REFUSED
+    assert encoding in str(failure)
+
+
+async def test_what_is_packed_badly_may_be_tried_again(fetching: Fetching) -> None:
+    fetching.answers(image(PNG, headers={"Content-Encoding": "gzip"}))
+    assert (await fetching.failure()).trouble is FetchTrouble.PASSING
+    assert not fetching.path.exists()
+
+
 def moved(location: str, status: int = 302) -> Respond:
     return Respond(status=status, headers={"Location": location})
 
@@ -188,7 +241,7 @@ async def test_endless_redirects_are_not(fetching: Fetching) -> None:
     fetching.answers(*[moved("other.png")] * 6)
     failure = await fetching.failure()
     assert "redirects too often" in str(failure)
-    assert not failure.retryable
+    assert failure.trouble is FetchTrouble.NEVER
 
 
 @pytest.mark.parametrize("location", ["", "file:///etc/passwd", "ftp://a.example/", "http://[:"])
@@ -197,7 +250,7 @@ async def test_a_redirect_to_nowhere_is_refused(fetching: Fetching, location: st
         fetching.answers(moved(location))
     else:
         fetching.answers(*[Respond(status=302)] * 6)
-    assert not (await fetching.failure()).retryable
+    assert (await fetching.failure()).trouble is FetchTrouble.NEVER
 
 
 @pytest.mark.parametrize(
@@ -228,7 +281,7 @@ async def test_only_https_and_public_addresses_are_called(tmp_path: Path, url: s
     async with Fetcher(allow_private_addresses=False) as fetcher:
         with pytest.raises(FetchFailed) as caught:
             await fetcher.fetch(url, tmp_path / "a", LIMITS)
-    assert not caught.value.retryable
+    assert caught.value.trouble is FetchTrouble.NEVER
 
 
 class Names(AbstractResolver):
@@ -259,7 +312,7 @@ async def test_a_name_for_a_private_address_is_never_connected_to(
     async with Fetcher(allow_private_addresses=False, resolver=names) as fetcher:
         with pytest.raises(FetchFailed, match="private network") as caught:
             await fetcher.fetch("https://results.example/a.png", tmp_path / "a", LIMITS)
-    assert not caught.value.retryable
+    assert caught.value.trouble is FetchTrouble.NEVER
     assert names.answers == []
 
 

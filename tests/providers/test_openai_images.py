@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.catalog import NsfwSwitch, Route
-from bot.domain.ports import Finished, ImageFile, ImageFormat
+from bot.domain.ports import Failed, Finished, ImageFile, ImageFormat
 from bot.domain.pricing import Bill, Usage
 from bot.errors import ProviderContractBroken
 from bot.providers.inline import DROPPED, INLINE
@@ -97,19 +97,37 @@ def test_an_image_is_in_the_file_or_behind_a_link(
     "body",
     [
         {},
-        {"data": None},
-        {"data": []},
-        {"data": {}},
         {"data": {"url": LINK}},
-        {"data": [{"url": "status_code=400, blocked by policy"}]},
-        {"data": [{"b64_json": DROPPED}]},
         {"data": [{"b64_json": "short"}]},
         {"data": [{"url": "file:///etc/passwd"}]},
+        {"data": ["short"]},
     ],
 )
-def test_an_answer_without_an_image_breaks_the_contract(body: dict[str, object]) -> None:
+def test_an_answer_with_something_else_than_an_image_breaks_the_contract(
+    body: dict[str, object],
+) -> None:
     with pytest.raises(ProviderContractBroken):
         parse_images("openai", body)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, [], {}, [{}], [{"b64_json": DROPPED}], [{"b64_json": None, "url": ""}]],
+    ids=str,
+)
+def test_an_answer_that_names_no_image_has_none(data: object) -> None:
+    """What was asked for is known then: nothing was made, and nothing is to be charged."""
+    assert parse_images("openai", {"data": data}) == Finished()
+
+
+def test_a_refusal_in_the_place_of_a_link_is_one() -> None:
+    ending = parse_images("openai", {"data": [{"url": "status_code=400, blocked by policy"}]})
+    assert isinstance(ending, Failed)
+    assert ending.moderation
+
+
+def test_an_image_whose_link_is_its_data_is_in_the_answer() -> None:
+    assert parse_images("openai", {"data": [{"url": INLINE}]}) == Finished((), in_answer=True)
 
 
 @pytest.mark.parametrize(
