@@ -170,11 +170,13 @@ class DeliveryError(BotError):
     """
     Args:
         retryable: Discord or the network is down; the same post may go through later.
+        not_shown: Discord will not show these images to this member; words it may.
     """
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    def __init__(self, message: str, *, retryable: bool, not_shown: bool = False) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.not_shown = not_shown
 
 
 class StepLost(BotError):

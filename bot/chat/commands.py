@@ -183,18 +183,29 @@ def place_of(interaction: discord.Interaction[Any]) -> Place:
     return Place(interaction.guild_id or 0, interaction.channel_id or 0, restricted)
 
 
+def _has_joined(thread: discord.Thread) -> bool:
+    """Whether the bot was added to the thread: the interaction's copy does not say it."""
+    known = thread.guild.get_thread(thread.id)
+    return known is not None and known.me is not None
+
+
 def _check_permissions(interaction: discord.Interaction[Any]) -> None:
     """
     Raises:
         NotAllowed: the bot could not post the result here; says what it lacks.
     """
-    if interaction.guild_id is None:
+    if interaction.guild_id is None or not interaction.is_guild_integration():
+        # Where the bot is not a member, its answer is all that it can ever edit.
         return
-    granted = interaction.app_permissions
+    granted, channel = interaction.app_permissions, interaction.channel
     needed = dict(PERMISSIONS)
-    if isinstance(interaction.channel, discord.Thread):
+    if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
+        needed["connect"] = "Connect"
+    if isinstance(channel, discord.Thread):
         needed["send_messages_in_threads"] = "Send Messages in Threads"
         del needed["send_messages"]
+        if channel.locked or (channel.is_private() and not _has_joined(channel)):
+            needed["manage_threads"] = "Manage Threads"
     lacking = [words for name, words in needed.items() if not getattr(granted, name)]
     if lacking:
         raise NotAllowed(

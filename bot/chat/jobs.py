@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import discord
 from discord import app_commands
 
 from bot.chat import buttons, render, replies, wire
-from bot.chat.fitting import fit
-from bot.chat.messenger import MESSAGE_BYTES_MAX, open_files
+from bot.chat.fitting import Fitted, fit
+from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
 from bot.domain.jobs import Job, JobState
 from bot.domain.ports import Clock, ImageFile, Jobs, Messenger
 from bot.engine.images import stored_image
@@ -95,13 +96,35 @@ class JobCommands:
         await wire.defer(interaction, ephemeral=True)
         if not wire.has_answer(interaction):
             return
-        fitted = await fit(images, interaction.filesize_limit, MESSAGE_BYTES_MAX)
         try:
-            await wire.call(
-                lambda: interaction.edit_original_response(attachments=open_files(job, fitted))
+            await self._give_out(interaction, job, images)
+        except wire.CallFailed as error:
+            log.warning("images not given out: %s", error, extra={"job_id": job_id})
+            not_shown = error.trouble is wire.Trouble.NOT_SHOWN
+            await wire.tell(
+                interaction, replies.NOT_SHOWN_HERE if not_shown else replies.NOT_TAKEN_HERE
             )
-        finally:
-            fitted.remove()
+
+    async def _give_out(
+        self, interaction: discord.Interaction[Any], job: Job, images: Sequence[ImageFile]
+    ) -> None:
+        """
+        Raises:
+            CallFailed: Discord does not take them here.
+        """
+        file_bytes_max = interaction.filesize_limit
+        for shrinks_left in range(SHRINKS_MAX, -1, -1):
+            fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX)
+            try:
+                await _attach(interaction, job, fitted)
+                return
+            except wire.CallFailed as error:
+                # The limit that an interaction tells is an upper bound.
+                if error.trouble is not wire.Trouble.TOO_LARGE or not shrinks_left:
+                    raise
+                file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
+            finally:
+                fitted.remove()
 
     async def _own_job(
         self, interaction: discord.Interaction[Any], job_id: str, *, moderators: bool
@@ -125,3 +148,7 @@ class JobCommands:
         return await asyncio.to_thread(
             lambda: [image for image in found if image and image.path.exists()]
         )
+
+
+async def _attach(interaction: discord.Interaction[Any], job: Job, fitted: Fitted) -> None:
+    await wire.call(lambda: interaction.edit_original_response(attachments=open_files(job, fitted)))

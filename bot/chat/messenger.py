@@ -134,6 +134,8 @@ class DiscordMessenger:
                 if error.trouble is wire.Trouble.DOWN:
                     # It may have had its effect, so the channel would show the result twice.
                     raise DeliveryError(f"original: {error}", retryable=True) from error
+                if error.trouble is wire.Trouble.NOT_SHOWN:
+                    raise _not_shown(error) from error
                 log.warning("original not edited: %s", error, extra={"job_id": job.id})
         if job.request.private:
             raise DeliveryError(
@@ -162,7 +164,10 @@ class DiscordMessenger:
             DeliveryError: the channel does not take it.
         """
         channel = self._client.get_partial_messageable(job.channel_id)
-        embed.set_author(name="Asked for a while ago")
+        late = not self._token_lives(job)
+        embed.set_author(
+            name="Asked for a while ago" if late else "The command's own answer is gone"
+        )
         _mark(embed, job)
         before = await self._posted_before(job)
         if before is not None:
@@ -181,6 +186,8 @@ class DiscordMessenger:
         except wire.CallFailed as error:
             if error.trouble is wire.Trouble.TOO_LARGE and fitted.paths:
                 raise
+            if error.trouble is wire.Trouble.NOT_SHOWN:
+                raise _not_shown(error) from error
             down = error.trouble is wire.Trouble.DOWN
             raise DeliveryError(f"channel {job.channel_id}: {error}", retryable=down) from error
         await self._point_to(job, posted)
@@ -254,6 +261,10 @@ def _is_aged(link: str, now: datetime) -> bool:
         return int(ends, 16) <= now.timestamp() + LINK_MARGIN_S
     except ValueError:
         return False
+
+
+def _not_shown(error: wire.CallFailed) -> DeliveryError:
+    return DeliveryError(str(error), retryable=False, not_shown=True)
 
 
 def _name(job: Job) -> str:

@@ -7,7 +7,7 @@ import discord
 
 from bot.chat import replies
 from bot.domain.credits import format_credits
-from bot.domain.jobs import Job, JobState, Task, TaskState, latest
+from bot.domain.jobs import KEPT, Job, JobState, Task, TaskState, latest
 from bot.domain.ledger import Account
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePlace
@@ -147,7 +147,10 @@ def failure(job: Job) -> discord.Embed:
     """A job that has no image. It must have a problem."""
     assert job.problem is not None
     embed = discord.Embed(colour=FAILED, title="No image this time")
-    embed.description = f"{replies.explain(job.problem)}\n\n{quote_prompt(job.request)}"
+    embed.description = replies.explain(job.problem)
+    if job.problem.failure not in KEPT:
+        # What Discord would not take may have been the words.
+        embed.description += f"\n\n{quote_prompt(job.request)}"
     embed.set_footer(text=knobs(job.request))
     return embed
 

@@ -40,7 +40,14 @@ FAILURES = {
     ),
     Failure.TIMED_OUT: "The image service did not finish in time. Please try again.",
     Failure.REFERENCE: "One of the references cannot be used.",
-    Failure.UNDELIVERABLE: "Discord would not take the result.",
+    Failure.UNDELIVERABLE: (
+        "Discord would not take the result here. It is kept for seven days: /history gives it out."
+    ),
+    Failure.NOT_SHOWN: (
+        "Discord will not show this image here, for it takes it for explicit content. It is kept"
+        " for seven days: /history gives it out where Discord shows it, as in an age-restricted"
+        " channel."
+    ),
     Failure.WAITED_TOO_LONG: (
         "It waited in the queue for so long that it was taken out. Please try again."
     ),
@@ -67,6 +74,11 @@ TOO_LATE = "It is too late to cancel: the image service is working on it already
 NOT_YOURS = "Only whoever asked for this image, or a moderator, can do that."
 UNKNOWN_BUTTON = "This button does not work any more."
 IMAGES_GONE = "These images are no longer kept: they are removed after seven days."
+NOT_SHOWN_HERE = (
+    "Discord will not show these images here, for it takes them for explicit content. Try /history"
+    " in an age-restricted channel."
+)
+NOT_TAKEN_HERE = "Discord did not take these images here. Try /history again, or elsewhere."
 MODERATORS_ONLY = "Only members who may manage this server can change its settings."
 
 

@@ -53,6 +53,10 @@ UNKNOWN_GUILD = 10004
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 UNKNOWN_INTERACTION = 10062
+EXPLICIT_CONTENT = 20009
+BLOCKED_BY_AUTOMOD = frozenset({200000, 200001})
+#: of a channel in slow mode, of its announcements, and of a channel's writes
+LIMITS_FOR_A_WHILE = frozenset({20016, 20022, 20028})
 TOO_LARGE = 40005
 ALREADY_ACKNOWLEDGED = 40060
 MISSING_ACCESS = 50001
@@ -68,6 +72,8 @@ class Trouble(Enum):
     #: the interaction has its first answer: ours, if only the news of it was lost
     ANSWERED = auto()
     TOO_LARGE = auto()
+    #: Discord will not show this; it may show something else in the same place
+    NOT_SHOWN = auto()
     #: the channel or message is gone, or not ours to write to
     REFUSED = auto()
     #: Discord or the network; it may work later, and the call may have had its effect
@@ -229,11 +235,13 @@ def _trouble(error: discord.HTTPException) -> Trouble:
         return Trouble.ANSWERED
     if error.status == 413 or error.code == TOO_LARGE:
         return Trouble.TOO_LARGE
+    if error.code == EXPLICIT_CONTENT or error.code in BLOCKED_BY_AUTOMOD:
+        return Trouble.NOT_SHOWN
     return Trouble.REFUSED
 
 
 def _is_down(error: discord.HTTPException) -> bool:
-    return error.status >= 500 or error.status == 429
+    return error.status >= 500 or error.status == 429 or error.code in LIMITS_FOR_A_WHILE
 
 
 async def learn_gateway(client: discord.AutoShardedClient) -> None:

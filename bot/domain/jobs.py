@@ -82,6 +82,8 @@ class Failure(StrEnum):
     REFERENCE = "reference"
     #: Discord took the result nowhere
     UNDELIVERABLE = "undeliverable"
+    #: Discord will not show the result here
+    NOT_SHOWN = "not_shown"
     #: it waited in the queue for longer than anyone would
     WAITED_TOO_LONG = "waited_too_long"
     #: by its member, or a moderator
@@ -90,6 +92,10 @@ class Failure(StrEnum):
     UNANSWERED = "unanswered"
     #: a defect of ours
     INTERNAL = "internal"
+
+
+#: the images are there: they are kept for their member
+KEPT = frozenset({Failure.UNDELIVERABLE, Failure.NOT_SHOWN})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,16 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from bot.domain.jobs import OPEN_TASK_STATES, Failure, Job, JobState, Problem, Task, TaskState
+from bot.domain.jobs import (
+    KEPT,
+    OPEN_TASK_STATES,
+    Failure,
+    Job,
+    JobState,
+    Problem,
+    Task,
+    TaskState,
+)
 from bot.domain.ports import Accounts, Delivered, ImageFile, Jobs, Messenger
 from bot.domain.queue import QueuePlace
 from bot.engine.images import stored_image, stored_images
@@ -272,40 +281,55 @@ class Runner:
             job = await self._jobs.refund(job, lost, self._clock.now())
         if job.problem:
             images = []
-        delivered = await self._post(job, tasks, images)
-        if delivered is None:
-            await self._fail_undelivered(job)
+        try:
+            delivered = await self._post(job, tasks, images)
+        except DeliveryError as error:
+            await self._fail_undelivered(job, not_shown=error.not_shown)
             return
-        await self._jobs.finish(
-            job, delivered.message_id, self._clock.now(), keeps_images=delivered.reduced
-        )
+        kept = delivered.reduced or (job.problem is not None and job.problem.failure in KEPT)
+        await self._jobs.finish(job, delivered.message_id, self._clock.now(), keeps_images=kept)
         log.info("job delivered", extra=_fields(job, "job_delivered"))
-        if not delivered.reduced:
+        if not kept:
             _remove(images)
 
     async def _post(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]
-    ) -> Delivered | None:
-        """None: Discord takes it nowhere."""
+    ) -> Delivered:
+        """
+        Raises:
+            DeliveryError: Discord takes it nowhere.
+        """
         wait_s = DELIVERY_WAIT_S
-        for _ in range(DELIVERIES_MAX):
+        for attempt in range(1, DELIVERIES_MAX + 1):
             account = await self._accounts.show(job.server_id, job.user_id, self._clock.now())
             try:
                 return await self._messenger.deliver(job, tasks, images, account.available_ucr)
             except DeliveryError as error:
                 log.warning("not delivered: %s", error, extra=_fields(job, "not_delivered"))
-                if not error.retryable:
-                    return None
+                if not error.retryable or attempt == DELIVERIES_MAX:
+                    raise
             await self._clock.sleep(wait_s)
             wait_s = min(wait_s * 2, DELIVERY_WAIT_S_MAX)
-        return None
+        raise AssertionError("unreachable")
 
-    async def _fail_undelivered(self, job: Job) -> Job:
-        """Nobody could be told: refund, and leave the images to /history."""
+    async def _fail_undelivered(self, job: Job, *, not_shown: bool = False) -> Job:
+        """Refund, leave the images to /history, and say so where words can still go."""
         log.error("job undeliverable", extra=_fields(job, "job_undeliverable"))
-        problem = job.problem or Problem(Failure.UNDELIVERABLE)
-        job = await self._jobs.refund(job, problem, self._clock.now())
-        return await self._jobs.finish(job, None, self._clock.now(), keeps_images=True)
+        told = None
+        if job.problem is None:
+            failure = Failure.NOT_SHOWN if not_shown else Failure.UNDELIVERABLE
+            job = await self._jobs.refund(job, Problem(failure), self._clock.now())
+            told = await self._say(job)
+        return await self._jobs.finish(job, told, self._clock.now(), keeps_images=True)
+
+    async def _say(self, job: Job) -> int | None:
+        """Post the job's problem in words alone, with one try; None: Discord takes that neither."""
+        tasks = await self._jobs.tasks(job.id)
+        try:
+            return (await self._messenger.deliver(job, tasks, (), 0)).message_id
+        except DeliveryError as error:
+            log.warning("not told: %s", error, extra=_fields(job, "not_told"))
+            return None
 
 
 async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:

@@ -25,6 +25,7 @@ REFUSALS: Mapping[int, tuple[int, str]] = {
     50027: (401, "Invalid Webhook Token"),
     50035: (400, "Invalid Form Body"),
     50109: (400, "The request body contains invalid JSON."),
+    160005: (403, "Thread is locked"),
 }
 
 

@@ -16,6 +16,7 @@ from bot.playground.discord.payloads import FILE_REFERENCE, Payloads, change_ref
 from bot.playground.discord.rest import ApiRequest, Route, log
 from bot.playground.discord.validation import FILES_MAX, TEXT, check_message, walk
 from bot.playground.discord.world import (
+    NO_PERMISSIONS,
     Attachment,
     Channel,
     Message,
@@ -190,7 +191,10 @@ class Messages:
     def post_message(self, call: ApiRequest) -> Json:
         """Answer `POST /channels/{channel_id}/messages`."""
         channel, body = self._channel(call), call.json_object()
-        wanted = P.SEND_MESSAGES
+        code = self.world.may_post(self.world.bot, channel)
+        if code is not None:
+            raise refusal(code)
+        wanted = NO_PERMISSIONS
         if call.files:
             wanted |= P.ATTACH_FILES
         if body.get("embeds"):

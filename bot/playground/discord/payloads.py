@@ -10,7 +10,9 @@ from bot.playground.discord.errors import Json
 from bot.playground.discord.world import (
     ALL_PERMISSIONS,
     DM_CHANNEL,
-    TEXT_CHANNEL,
+    STAGE_CHANNEL,
+    THREADS,
+    VOICE_CHANNEL,
     Attachment,
     Channel,
     Guild,
@@ -83,7 +85,7 @@ class Payloads:
         """Write a channel; with a viewer, say what they may do there."""
         written: Json = {
             "id": str(channel.id),
-            "type": TEXT_CHANNEL,
+            "type": channel.kind,
             "last_message_id": str(max(channel.messages_by_id, default=channel.id)),
             "flags": 0,
         }
@@ -97,7 +99,7 @@ class Payloads:
             "nsfw": channel.nsfw,
             "topic": None,
             "position": guild.channel_ids.index(channel.id),
-            "parent_id": None,
+            "parent_id": channel.parent_id and str(channel.parent_id),
             "rate_limit_per_user": 0,
             "permission_overwrites": [
                 {
@@ -109,9 +111,32 @@ class Payloads:
                 for overwrite_id, (allow, deny) in channel.overwrites.items()
             ],
         }
+        if channel.kind in (VOICE_CHANNEL, STAGE_CHANNEL):
+            written |= {"bitrate": 64_000, "user_limit": 0, "rtc_region": None}
+        if channel.kind in THREADS:
+            written |= self._thread(channel, guild)
         if viewer is not None:
             permissions = self._world.permissions(viewer, channel)
             written["permissions"] = str(int(permissions))
+        return written
+
+    def _thread(self, channel: Channel, guild: Guild) -> Json:
+        opened_at = self._world.clock.now().isoformat()
+        written: Json = {
+            "owner_id": str(guild.owner_id),
+            "message_count": 0,
+            "member_count": 1,
+            "thread_metadata": {
+                "archived": False,
+                "locked": channel.locked,
+                "auto_archive_duration": 1440,
+                "archive_timestamp": opened_at,
+            },
+        }
+        if channel.bot_is_member:
+            bot_id = str(self._world.bot.id)
+            member = {"id": str(channel.id), "user_id": bot_id, "join_timestamp": opened_at}
+            written["member"] = member | {"flags": 0}
         return written
 
     def guild(self, guild: Guild) -> Json:
@@ -135,14 +160,15 @@ class Payloads:
             "emojis": [],
             "stickers": [],
             "roles": [self.role(role) for role in guild.roles.values()],
-            "channels": [self.channel(channel) for channel in channels],
+            "channels": [self.channel(each) for each in channels if each.kind not in THREADS],
             # Without the members intent a bot is sent nobody but itself.
             "members": [self.member(guild, self._world.bot)],
             "member_count": len(guild.members),
             "joined_at": JOINED_AT,
             "large": False,
             "unavailable": False,
-            **{key: [] for key in ("threads", "voice_states", "presences", "stage_instances")},
+            "threads": [self.channel(channel) for channel in channels if channel.kind in THREADS],
+            **{key: [] for key in ("voice_states", "presences", "stage_instances")},
             **{key: [] for key in ("guild_scheduled_events", "soundboard_sounds")},
         }
 

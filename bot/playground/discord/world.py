@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntFlag
 from pathlib import Path
+from typing import Any
 
 from bot.playground.discord.clock import Clock
 from bot.playground.discord.errors import Json
@@ -17,7 +18,10 @@ CAST_EPOCH_MS = 1_735_689_600_000
 
 DM = "dm"  #: names the direct messages between a member and the bot where a channel is asked for
 
-TEXT_CHANNEL, DM_CHANNEL = 0, 1
+# Source: Discord docs, "Channel", Channel Types.
+TEXT_CHANNEL, DM_CHANNEL, VOICE_CHANNEL, ANNOUNCEMENTS = 0, 1, 2, 5
+NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD, STAGE_CHANNEL = 10, 11, 12, 13
+THREADS = frozenset({NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD})
 
 
 class Permission(IntFlag):
@@ -35,7 +39,10 @@ class Permission(IntFlag):
     READ_MESSAGE_HISTORY = 1 << 16
     MENTION_EVERYONE = 1 << 17
     USE_EXTERNAL_EMOJIS = 1 << 18
+    CONNECT = 1 << 20
     USE_APPLICATION_COMMANDS = 1 << 31
+    MANAGE_THREADS = 1 << 34
+    SEND_MESSAGES_IN_THREADS = 1 << 38
     MODERATE_MEMBERS = 1 << 40
 
 
@@ -49,7 +56,9 @@ MEMBER_PERMISSIONS = (
     | P.ATTACH_FILES
     | P.READ_MESSAGE_HISTORY
     | P.USE_EXTERNAL_EMOJIS
+    | P.CONNECT
     | P.USE_APPLICATION_COMMANDS
+    | P.SEND_MESSAGES_IN_THREADS
 )
 MODERATOR_PERMISSIONS = P.MANAGE_GUILD | P.MANAGE_CHANNELS | P.MANAGE_MESSAGES | P.MODERATE_MEMBERS
 
@@ -158,12 +167,18 @@ class Message:
 
 @dataclass(slots=True)
 class Channel:
-    """A text channel of a server, or the direct messages of one member with the bot."""
+    """A channel or thread of a server, or the direct messages of one member with the bot."""
 
     id: int
     name: str
     guild_id: int | None
     nsfw: bool = False
+    #: one of Discord's channel types
+    kind: int = TEXT_CHANNEL
+    #: of a thread: its channel; nobody but moderators writes there; the bot was added to it
+    parent_id: int | None = None
+    locked: bool = False
+    bot_is_member: bool = False
     recipient: User | None = None
     #: role or user id -> (allowed, denied)
     overwrites: dict[int, tuple[Permission, Permission]] = field(default_factory=dict)
@@ -283,15 +298,50 @@ class World:
             base = (base & ~deny) | allow
         return base
 
+    def add_channel(self, server: str | int | Guild, name: str, kind: int, **about: Any) -> Channel:
+        """
+        Add a channel or, to the server's first channel, a thread.
+
+        Args:
+            about: further fields of the Channel.
+        """
+        guild = self.guild(server)
+        if kind in THREADS:
+            about.setdefault("parent_id", guild.channel_ids[0])
+        channel = Channel(self._cast_id(), name, guild.id, kind=kind, **about)
+        self.channels[channel.id] = channel
+        guild.channel_ids.append(channel.id)
+        return channel
+
+    def may_post(self, user: User, channel: Channel) -> int | None:
+        """
+        Say why a user cannot post in a channel, by the code of the refusal; None: they can.
+
+        Source: Discord docs, "Permissions" and "Threads"; a voice channel's chat is for those who
+        may connect (reports of bots' authors).
+        """
+        permissions = self.permissions(user, channel)
+        if channel.kind in (VOICE_CHANNEL, STAGE_CHANNEL) and not permissions & P.CONNECT:
+            return 50001
+        wanted = P.SEND_MESSAGES
+        if channel.kind in THREADS and not permissions & P.MANAGE_THREADS:
+            if channel.kind == PRIVATE_THREAD and not channel.bot_is_member:
+                return 50001
+            if channel.locked:
+                return 160005
+        if channel.kind in THREADS:
+            wanted = P.SEND_MESSAGES_IN_THREADS
+        return None if permissions & wanted else 50013
+
     def _build_servers(self) -> None:
         people = [self._add_user(name.lower(), name) for name in ("Ada", "Ben", "Cleo")]
         # Nobody plays the owner, who may do everything: permissions would go untested.
         owner = self._add_user("dana", "Dana")
         community = self._add_guild("Lantern Community", owner, people)
         team = self._add_guild("Northwind Design", owner, people)
-        self._add_channel(community, "studio")
-        self._add_channel(community, "after-dark", nsfw=True)
-        self._add_channel(team, "mockups")
+        self.add_channel(community, "studio", TEXT_CHANNEL)
+        self.add_channel(community, "after-dark", TEXT_CHANNEL, nsfw=True)
+        self.add_channel(team, "mockups", TEXT_CHANNEL)
 
     def _cast_id(self) -> int:
         self._cast_count += 1
@@ -315,8 +365,3 @@ class World:
         guild = Guild(everyone.id, name, owner.id, roles, members)
         self.guilds[guild.id] = guild
         return guild
-
-    def _add_channel(self, guild: Guild, name: str, *, nsfw: bool = False) -> None:
-        channel = Channel(self._cast_id(), name, guild.id, nsfw=nsfw)
-        self.channels[channel.id] = channel
-        guild.channel_ids.append(channel.id)

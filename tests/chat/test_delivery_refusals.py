@@ -1,0 +1,232 @@
+"""Each refusal of Discord on delivery: where the member reads what, and what is charged."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bot.chat import wire
+from bot.domain.ledger import EntryKind
+from bot.playground.discord import Call, Message
+from bot.playground.faults import Call as ProviderCall
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, said
+
+ALLOWANCE_UCR = 1_000_000
+PRICE_UCR = 60_000
+EVER = 1_000
+#: code -> HTTP status (Discord docs, "JSON Error Codes", read 2026-11)
+STATUSES = {
+    10003: 404,
+    10008: 404,
+    10015: 404,
+    10062: 404,
+    20009: 403,
+    20016: 400,
+    20028: 400,
+    30046: 400,
+    40094: 400,
+    50001: 403,
+    50007: 403,
+    50013: 403,
+    50027: 401,
+    50035: 400,
+    50083: 400,
+    50278: 403,
+    160005: 403,
+    200000: 400,
+}
+#: Discord refuses the picture itself, in this place and the next
+OF_THE_PICTURE = (20009, 200000)
+#: refusals that pass
+FOR_A_WHILE = (20016, 20028)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
+
+
+def refuse(easel: Easel, method: str, path: str, code: int, times: int = EVER):
+    body = {"code": code, "message": "Playground refusal"}
+    return easel.discord.faults.add(
+        method=method, path=path, status=STATUSES[code], body=body, times=times
+    )
+
+
+@asynccontextmanager
+async def delivered_against(easel: Easel) -> AsyncIterator[Call]:
+    """The faults that are added inside are met by the delivery, not by what comes before it."""
+    async with easel.held(ProviderCall.RESULT) as call:
+        await easel.until(lambda: easel.rows("SELECT 1 FROM tasks WHERE state = 'submitted'"))
+        yield call
+
+
+def endings(easel: Easel) -> list[Message]:
+    shown = easel.discord.messages_for("Ada", "studio")
+    return [each for each in shown if each.attachments or "No image this time" in said(each)]
+
+
+async def assert_refunded_and_kept(easel: Easel) -> None:
+    assert len(await easel.entries(EntryKind.REFUND)) == 1
+    assert await easel.balance_ucr() == ALLOWANCE_UCR
+    assert len(list((easel.folder / "images").glob("*.png"))) == 1
+    history = await (await easel.discord.run_command("Ada", "studio", "history")).response()
+    assert history.components
+    assert "Nothing was charged." in said(history)
+
+
+@pytest.mark.parametrize("code", sorted(set(STATUSES) - {*OF_THE_PICTURE, *FOR_A_WHILE}))
+async def test_what_cannot_be_edited_in_is_posted_in_the_channel(
+    easel: Easel, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    async with delivered_against(easel) as call:
+        refuse(easel, "PATCH", "@original", code)
+    await easel.idle()
+
+    [message] = endings(easel)
+    assert message.attachments
+    assert message.id not in call.interaction.message_ids
+    assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
+    assert f"error code: {code}" in caplog.text
+
+
+@pytest.mark.parametrize("code", OF_THE_PICTURE)
+async def test_where_the_picture_is_refused_the_member_reads_words(
+    easel: Easel, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with delivered_against(easel) as call:
+        refuse(easel, "PATCH", "@original", code, times=1)
+    await easel.idle()
+
+    [message] = endings(easel)
+    assert message.id == call.messages[0].id
+    assert "takes it for explicit content" in said(message)
+    assert "paper lantern" not in said(message)
+    await assert_refunded_and_kept(easel)
+    assert "job_undeliverable" in {getattr(record, "action", "") for record in caplog.records}
+
+
+async def test_a_picture_refused_in_the_channel_too_leaves_words_there(easel: Easel) -> None:
+    async with delivered_against(easel):
+        refuse(easel, "PATCH", "@original", 10008)
+        refuse(easel, "POST", "/channels/", 20009, times=1)
+    await easel.idle()
+
+    [message] = endings(easel)
+    assert "takes it for explicit content" in said(message)
+    await assert_refunded_and_kept(easel)
+
+
+@pytest.mark.parametrize("code", FOR_A_WHILE)
+async def test_a_limit_for_a_while_is_waited_out(easel: Easel, code: int) -> None:
+    async with delivered_against(easel):
+        refuse(easel, "PATCH", "@original", code, times=3)
+    await easel.idle()
+
+    [message] = endings(easel)
+    assert message.attachments
+    assert len(await easel.entries(EntryKind.SETTLE)) == 1
+
+
+@pytest.mark.parametrize("code", [50001, 50013, 50083, 160005, 10003, 50278])
+async def test_what_goes_nowhere_is_refunded_and_offered_by_history(
+    easel: Easel, code: int
+) -> None:
+    async with delivered_against(easel):
+        refuse(easel, "PATCH", "@original", 10015, times=2)
+        refuse(easel, "POST", "/channels/", code)
+    await easel.idle()
+
+    assert endings(easel) == []
+    await assert_refunded_and_kept(easel)
+
+
+async def test_words_go_where_only_pictures_are_forbidden(easel: Easel) -> None:
+    """As when Attach Files is taken away meanwhile."""
+    async with delivered_against(easel):
+        refuse(easel, "PATCH", "@original", 10015)
+        refuse(easel, "POST", "/channels/", 50013, times=1)
+    await easel.idle()
+
+    [message] = endings(easel)
+    assert "/history gives it out" in said(message)
+    await assert_refunded_and_kept(easel)
+
+
+async def test_a_status_message_that_was_deleted_is_followed_by_the_picture(easel: Easel) -> None:
+    async with delivered_against(easel) as call:
+        [status] = call.messages
+        del call.interaction.channel.messages_by_id[status.id]
+    await easel.idle()
+
+    [message] = endings(easel)
+    assert message.attachments
+    assert "own answer is gone" in str(message.embeds[0])
+
+
+async def test_an_update_that_is_refused_is_seen_nowhere(easel: Easel) -> None:
+    refuse(easel, "PATCH", "@original", 30046, times=1)
+    message = await easel.finished(await easel.imagine())
+
+    assert message.attachments, said(message)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(20009, "takes them for explicit content"), (50035, "did not take these")]
+)
+async def test_history_says_when_discord_refuses_the_picture_there_too(
+    easel: Easel, caplog: pytest.LogCaptureFixture, code: int, words: str
+) -> None:
+    async with delivered_against(easel):
+        refuse(easel, "PATCH", "@original", 20009, times=1)
+    await easel.idle()
+    history = await (await easel.discord.run_command("Ada", "studio", "history")).response()
+    refuse(easel, "PATCH", "@original", code, times=1)
+    press = await easel.discord.press("Ada", history, label=history_label(history))
+    answer = await press.until(lambda message: bool(said(message)))
+
+    assert words in said(answer)
+    assert answer.is_ephemeral
+    assert "Traceback" not in caplog.text
+    again = await easel.discord.press("Ada", history, label=history_label(history))
+    assert (await again.until(lambda message: bool(message.attachments))).attachments
+
+
+async def test_history_makes_smaller_what_discord_finds_too_large_after_all(easel: Easel) -> None:
+    async with delivered_against(easel):
+        refuse(easel, "PATCH", "@original", 20009, times=1)
+    await easel.idle()
+    history = await (await easel.discord.run_command("Ada", "studio", "history")).response()
+    too_large = {"code": 40005, "message": "Request entity too large"}
+    easel.discord.faults.add(method="PATCH", path="@original", status=413, body=too_large)
+    press = await easel.discord.press("Ada", history, label=history_label(history))
+    answer = await press.until(lambda message: bool(message.attachments))
+
+    assert answer.attachments[0].filename.endswith(".webp")
+
+
+def history_label(message: Message) -> str:
+    return str(message.components[0]["components"][0]["label"])
+
+
+async def test_a_refund_that_was_not_told_before_a_crash_is_told_after_it(
+    opened: OpenEasel,
+) -> None:
+    """The images stay for /history then, too."""
+    async with opened() as easel:
+        until = asyncio.Event()
+        async with delivered_against(easel) as call:
+            refuse(easel, "PATCH", "@original", 20009, times=1)
+            easel.discord.faults.add(method="PATCH", path="@original", hold=until)
+        await easel.until(lambda: easel.entries(EntryKind.REFUND))
+        await easel.restart()
+        until.set()
+        await call.until(lambda message: "explicit content" in said(message))
+        await easel.idle()
+
+        await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'failed'"))
+        await assert_refunded_and_kept(easel)
