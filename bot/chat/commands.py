@@ -10,6 +10,7 @@ from typing import Any
 import discord
 
 from bot.chat import options, render, replies, wire
+from bot.chat.mentions import as_seen
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
 from bot.domain.credits import Microcredits
@@ -93,6 +94,7 @@ class ImageCommands:
     async def _take(
         self, interaction: discord.Interaction[Any], mode: Mode, given: dict[str, Any]
     ) -> None:
+        given["prompt"] = as_seen(given["prompt"], interaction)
         request = options.read_request(mode, self._default_model, given)
         accepting = asyncio.ensure_future(self._accept(interaction, request))
         try:

@@ -76,7 +76,12 @@ def image_command(
 
 
 def read_request(mode: Mode, default_model: str, options: dict[str, Any]) -> ImageRequest:
-    """What the member asked for. Nothing is checked here: the domain does that."""
+    """
+    What the member asked for. Nothing is checked here: the domain does that.
+
+    Args:
+        options: as they were given, but for the prompt, which is as its writer saw it.
+    """
     names = [f"reference{number}" for number in range(1, REFERENCES_MAX + 1)]
     if mode is Mode.EDIT:
         names[0] = "image"

@@ -12,6 +12,7 @@ from bot.domain.ledger import Account
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePlace
 from bot.domain.requests import ImageRequest, Mode
+from bot.domain.words import set_apart
 
 #: characters of the prompt in an embed; the whole of it is what the member typed above
 PROMPT_SHOWN_CHARS = 1_000
@@ -187,7 +188,7 @@ def _history_line(job: Job) -> str:
     prompt = " ".join(job.request.prompt.split())
     if len(prompt) > HISTORY_PROMPT_CHARS:
         prompt = prompt[:HISTORY_PROMPT_CHARS] + "…"
-    prompt = discord.utils.escape_markdown(prompt)
+    prompt = set_apart(discord.utils.escape_markdown(prompt))
     if job.message_id and job.state is JobState.DONE and not job.request.private:
         server = job.server_id or "@me"
         link = f"https://discord.com/channels/{server}/{job.channel_id}/{job.message_id}"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.domain import words
 from bot.errors import InvalidRequest
 
 #: characters; what a Discord text input takes (Discord docs, Text Input), so that a prompt
@@ -74,10 +75,8 @@ def check_request(request: ImageRequest) -> None:
     Raises:
         InvalidRequest: with the sentence the member reads.
     """
-    if not request.prompt.strip():
+    if not words.is_seen(request.prompt):
         raise InvalidRequest("The prompt is empty. Say in a few words what you want to see.")
-    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in request.prompt):
-        raise InvalidRequest("The prompt has characters that are not text.")
     if len(request.prompt) > PROMPT_CHARS_MAX:
         raise InvalidRequest(
             f"The prompt has {len(request.prompt):,} characters; at most {PROMPT_CHARS_MAX:,} fit."

@@ -11,6 +11,7 @@ from bot.domain.policy import Place, nsfw_rule
 from bot.domain.ports import Clock, Jobs, Servers
 from bot.domain.queue import QueuePlace
 from bot.domain.requests import ImageRequest, check_request
+from bot.domain.words import clean
 from bot.engine.routing import Routing
 from bot.errors import InsufficientCredits
 
@@ -44,6 +45,7 @@ class Acceptance:
             Refusal: why not, in words for the member; nothing is held.
             Repeated: the interaction has a job already; nothing is held.
         """
+        request = replace(request, prompt=clean(request.prompt))
         check_request(request)
         rule = nsfw_rule(await self._servers.nsfw_mode(place.server_id), place)
         request = self._routing.shaped(request, nsfw_checker=rule.nsfw_checker)

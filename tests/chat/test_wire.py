@@ -50,7 +50,7 @@ async def test_a_503_is_tried_again_in_the_channel(easel: Easel) -> None:
     await easel.idle()
 
     await assert_delivered_once(easel, message)
-    assert "Asked for a while ago" in str(message.embeds[0])
+    assert "own answer is gone" in str(message.embeds[0])
     assert call.messages[0].id != message.id
 
 

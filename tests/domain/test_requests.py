@@ -55,7 +55,7 @@ def test_a_request_within_every_bound_is_taken(changes: dict[str, Any]) -> None:
     ("changes", "sentence"),
     [
         ({"prompt": ""}, "The prompt is empty."),
-        ({"prompt": "half a \ud83c lantern"}, "characters that are not text"),
+        ({"prompt": "\u200b\ufeff"}, "The prompt is empty."),
         ({"prompt": " \n\t　"}, "The prompt is empty."),
         ({"prompt": "x" * (PROMPT_CHARS_MAX + 1)}, "has 4,001 characters; at most 4,000 fit."),
         ({"count": 0}, "One command makes 1 to 4 images."),
