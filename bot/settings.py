@@ -1,9 +1,18 @@
 """Each environment variable with its bounds and default; nothing else reads the environment."""
 
+import re
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -24,6 +33,46 @@ WHERE_TO_GET = {
         " Reset Token and copy what it shows"
     ),
 }
+
+
+#: what values are put in by hand, by other programs' rules, and by word processors
+QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb", "``")
+COMMENT = re.compile(r"\s+#.*$")
+
+
+def _plain(text: str) -> str:
+    """
+    A value as it was meant: `docker run --env-file` keeps quotes, comments and trailing spaces.
+    """
+    text = text.strip("\ufeff \t\r\n\u00a0\u200b")
+    if not _quoted(text):
+        text = COMMENT.sub("", text).rstrip()
+    return text[1:-1].strip() if _quoted(text) else text
+
+
+def _quoted(text: str) -> bool:
+    return len(text) >= 2 and text[0] + text[-1] in QUOTES
+
+
+def _choices(annotation: Any) -> dict[str, object]:
+    """The words that a setting takes, by their small letters; empty where it takes others, too."""
+    if get_origin(annotation) is Literal:
+        return {str(word).lower(): word for word in get_args(annotation)}
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return {str(word.value).lower(): word for word in annotation}
+    return {}
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    """Without the word that stands before it in a header, and so in many instructions."""
+    return SecretStr(secret.get_secret_value().removeprefix("Bot ").strip())
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no home folder for {path.parts[0]}") from None
 
 
 def _numbers(text: object) -> object:
@@ -67,9 +116,10 @@ def _key(secret: SecretStr) -> SecretStr:
 
 
 def _sqlite(url: str) -> str:
-    if not url.startswith("sqlite:///") or url == "sqlite:///":
+    scheme, slashes, path = url.partition(":///")
+    if scheme != "sqlite" or not slashes or not path:
         raise ValueError("must look like sqlite:///data/easel.db")
-    return url
+    return f"sqlite:///{_home(Path(path))}"
 
 
 def _amount(text: str) -> str:
@@ -80,6 +130,8 @@ def _amount(text: str) -> str:
 Numbers = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_numbers)]
 Address = Annotated[str, AfterValidator(_root)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
+Token = Annotated[SecretStr, AfterValidator(_token), AfterValidator(_key)]
+Home = Annotated[Path, AfterValidator(_home)]
 
 
 class Settings(BaseSettings):
@@ -87,7 +139,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
-        env_file_encoding="utf-8",
+        # With or without the mark that some editors put first.
+        env_file_encoding="utf-8-sig",
         # "SETTING=" means not set, as in a copied .env.example
         env_ignore_empty=True,
         extra="ignore",
@@ -95,7 +148,7 @@ class Settings(BaseSettings):
     )
 
     #: bot token
-    discord_token: Key | None = None
+    discord_token: Token | None = None
     #: REST root: Discord, a REST proxy, or the playground; the gateway's address comes from it
     discord_api_base: Address = "https://discord.com/api/v10"
     #: sync commands to these servers at once instead of globally
@@ -106,7 +159,7 @@ class Settings(BaseSettings):
     shard_ids: Numbers = ()
     database_url: Annotated[str, AfterValidator(_sqlite)] = "sqlite:///data/easel.db"
     #: folder of images in flight
-    data_dir: Path = Path("data")
+    data_dir: Home = Path("data")
     #: a provider is on when its key is set
     apimodels_api_key: Key | None = None
     maxapi_key: Key | None = None
@@ -122,7 +175,7 @@ class Settings(BaseSettings):
     openai_base_url: Address = "https://api.openai.com/v1"
     runninghub_base_url: Address = "https://www.runninghub.ai/openapi/v2"
     #: replaces the shipped catalog
-    catalog_file: Path | None = None
+    catalog_file: Home | None = None
     #: which of the routes that can do a request comes first
     route_order: RouteOrder = RouteOrder.LISTED
     #: when empty, the first model that can be had
@@ -139,7 +192,7 @@ class Settings(BaseSettings):
     #: where providers can call back, over https; needs the ops port behind it
     public_url: Annotated[Address, AfterValidator(_public)] | None = None
     #: key of kie.ai's signed callbacks, from its account page; without it none is asked for
-    kie_webhook_key: SecretStr | None = None
+    kie_webhook_key: Key | None = None
     #: let result links point at loopback or private hosts
     allow_private_addresses: bool = False
     ops_host: str = "127.0.0.1"
@@ -147,6 +200,20 @@ class Settings(BaseSettings):
     ops_port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
+
+    @model_validator(mode="before")
+    @classmethod
+    def as_meant(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Take the quotes off, find choices in any letters, and leave out what is empty then."""
+        meant: dict[str, Any] = {}
+        for name, value in given.items():
+            plain = _plain(value) if isinstance(value, str) else value
+            if plain == "":
+                continue
+            field = cls.model_fields.get(name)
+            choices = _choices(field.annotation) if field else {}
+            meant[name] = choices.get(str(plain).lower(), plain)
+        return meant
 
     @property
     def allowance_ucr(self) -> Microcredits:

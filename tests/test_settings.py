@@ -1,0 +1,194 @@
+"""Settings as people have them: taken as they were meant, or refused by their names."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.errors import StartupError
+from bot.settings import Settings, load_settings
+from tests.test_cli import easel
+
+HOME = str(Path.home())
+#: a value of each setting, as README writes it; one that is new must be added
+GIVEN = {
+    "DISCORD_TOKEN": "abc.def.ghi",
+    "DISCORD_API_BASE": "http://127.0.0.1:9/api/v10",
+    "DISCORD_GUILD_IDS": "1, 2",
+    "SHARD_COUNT": "2",
+    "SHARD_IDS": "0,1",
+    "DATABASE_URL": "sqlite:///elsewhere/easel.db",
+    "DATA_DIR": "elsewhere",
+    "APIMODELS_API_KEY": "sk_1",
+    "MAXAPI_KEY": "sk_2",
+    "KIE_API_KEY": "sk_3",
+    "OPENAI_API_KEY": "sk_4",
+    "RUNNINGHUB_API_KEY": "sk_5",
+    "APIMODELS_BASE_URL": "http://127.0.0.1:1/v1",
+    "MAXAPI_BASE_URL": "http://127.0.0.1:2",
+    "MAXAPI_ASSET_DELIVERY": "mirror",
+    "KIE_BASE_URL": "http://127.0.0.1:3",
+    "KIE_UPLOAD_URL": "http://127.0.0.1:4",
+    "OPENAI_BASE_URL": "http://127.0.0.1:5/v1",
+    "RUNNINGHUB_BASE_URL": "http://127.0.0.1:6",
+    "CATALOG_FILE": "catalog.toml",
+    "ROUTE_ORDER": "cheapest",
+    "DEFAULT_MODEL": "gpt-image-2",
+    "ALLOWANCE": "2.50",
+    "ALLOWANCE_PERIOD": "week",
+    "MAX_JOBS_PER_USER": "3",
+    "MAX_JOBS_PER_SERVER": "17",
+    "MAX_RUNNING_JOBS": "65",
+    "MAX_QUEUED_JOBS": "1001",
+    "PUBLIC_URL": "https://bot.example.org",
+    "KIE_WEBHOOK_KEY": "hook",
+    "ALLOW_PRIVATE_ADDRESSES": "true",
+    "OPS_HOST": "0.0.0.0",
+    "OPS_PORT": "8081",
+    "LOG_LEVEL": "WARNING",
+    "LOG_FORMAT": "json",
+}
+#: a setting that is only right beside another
+BESIDE = {"SHARD_IDS": {"SHARD_COUNT": "2"}}
+WRITINGS: dict[str, Callable[[str], str]] = {
+    "double quotes": lambda value: f'"{value}"',
+    "single quotes": lambda value: f"'{value}'",
+    "typographic quotes": lambda value: f"“{value}”",
+    "quotes and spaces": lambda value: f' " {value} " ',
+    "trailing spaces": lambda value: f"{value}  \t",
+    "a no-break space": lambda value: f"\u00a0{value}\u00a0",
+    "a carriage return": lambda value: f"{value}\r",
+    "a comment": lambda value: f"{value} # as README says",
+    "a quoted value and a comment": lambda value: f'"{value}"   # as README says',
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in GIVEN:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_every_setting_is_tried() -> None:
+    assert set(GIVEN) == {name.upper() for name in Settings.model_fields}
+
+
+def read(name: str) -> object:
+    value = getattr(load_settings(), name.lower())
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize("name", GIVEN)
+def test_the_environment_is_taken_as_it_was_meant(
+    monkeypatch: pytest.MonkeyPatch, name: str, writing: str
+) -> None:
+    """`docker run --env-file` hands everything behind the = on."""
+    for other, value in BESIDE.get(name, {}).items():
+        monkeypatch.setenv(other, value)
+    monkeypatch.setenv(name, GIVEN[name])
+    plain = read(name)
+    assert plain != Settings.model_fields[name.lower()].default
+    monkeypatch.setenv(name, WRITINGS[writing](GIVEN[name]))
+
+    assert read(name) == plain
+
+
+@pytest.mark.parametrize("empty", ["", " ", '""', "''", ' " " '])
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str, empty: str) -> None:
+    monkeypatch.setenv(name, empty)
+
+    assert getattr(load_settings(), name.lower()) == Settings.model_fields[name.lower()].default
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "ALLOWANCE=2.50\nMAX_JOBS_PER_USER=3\n",
+        "\ufeffALLOWANCE=2.50\r\nMAX_JOBS_PER_USER=3\r\n",
+        "export ALLOWANCE='2.50'   \nexport MAX_JOBS_PER_USER = \"3\"\n",
+        "ALLOWANCE=9\nALLOWANCE=2.50 # the last one counts\n\n# a comment\nMAX_JOBS_PER_USER= 3 \n",
+        "allowance=2.50\nMax_Jobs_Per_User=“3”",
+    ],
+    ids=["plain", "BOM and CRLF", "export and quotes", "twice", "any letters"],
+)
+def test_an_env_file_is_taken_as_it_was_meant(tmp_path: Path, file: str) -> None:
+    (tmp_path / ".env").write_bytes(file.encode())
+    settings = load_settings()
+
+    assert (settings.allowance, settings.max_jobs_per_user) == ("2.50", 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("DATA_DIR", "~/easel", Path(HOME, "easel")),
+        ("DATA_DIR", '"~/easel"', Path(HOME, "easel")),
+        ("CATALOG_FILE", "~/catalog.toml", Path(HOME, "catalog.toml")),
+        ("DATABASE_URL", "sqlite:///~/easel.db", f"sqlite:///{HOME}/easel.db"),
+        ("DATABASE_URL", "sqlite:////data/easel.db", "sqlite:////data/easel.db"),
+        ("ALLOWANCE_PERIOD", "Week", "week"),
+        ("LOG_LEVEL", "warning", "WARNING"),
+        ("LOG_FORMAT", "JSON", "json"),
+        ("ROUTE_ORDER", "Cheapest", "cheapest"),
+        ("ALLOW_PRIVATE_ADDRESSES", "YES", True),
+        ("ALLOW_PRIVATE_ADDRESSES", "off", False),
+        ("DISCORD_TOKEN", "Bot abc.def", "abc.def"),
+        ("DISCORD_TOKEN", '"Bot abc.def"', "abc.def"),
+        ("OPENAI_API_KEY", "sk_1\n", "sk_1"),
+        ("DATA_DIR", "a#b", Path("a#b")),
+    ],
+)
+def test_a_value_is_taken_as_it_was_meant(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: object
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert read(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("DISCORD_TOKEN", "abc\ndef", "DISCORD_TOKEN is wrong: it holds a space, a line break"),
+        ("KIE_WEBHOOK_KEY", "a b", "KIE_WEBHOOK_KEY is wrong: it holds a space"),
+        ("OPENAI_API_KEY", "“sk", "OPENAI_API_KEY is wrong: it holds a space"),
+        ("ALLOWANCE", "1,00", "ALLOWANCE is wrong: '1,00' is not a number of credits"),
+        ("MAX_JOBS_PER_USER", "two", "MAX_JOBS_PER_USER is wrong: Input should be a valid integer"),
+        ("DATA_DIR", "~nobody-here/x", "DATA_DIR is wrong: there is no home folder for ~nobody"),
+        ("DATABASE_URL", "easel.db", "DATABASE_URL is wrong: must look like sqlite:///"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL is wrong: Input should be 'DEBUG', 'INFO'"),
+        ("DISCORD_API_BASE", "discord.com", "DISCORD_API_BASE is wrong: must be an address"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartupError) as refused:
+        load_settings()
+
+    assert str(refused.value).startswith(complaint)
+    assert "\n" not in str(refused.value)
+    if name.endswith(("TOKEN", "KEY")):
+        assert value not in str(refused.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are named otherwise there")
+async def test_check_makes_no_folder_called_quotes_or_tilde(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / ".env").write_text(
+        "\ufeffDATA_DIR='~/easel'\nDATABASE_URL=\"sqlite:///~/easel/easel.db\"\nOPS_PORT='0'\n"
+        "DISCORD_TOKEN='abc.def'\nDISCORD_API_BASE=http://127.0.0.1:9\n"
+    )
+    ended = await easel(tmp_path, "check", HOME=str(home))
+
+    assert f"✓ images: {home / 'easel' / 'images'} can be written to" in ended.out
+    assert (home / "easel" / "easel.db").exists()
+    assert sorted(os.listdir(tmp_path)) == [".env", "home"]
