@@ -28,8 +28,8 @@ Count = Range[int, 1, IMAGES_MAX]
 CHOICE_CHARS_MAX = 100
 
 DESCRIPTIONS = {
-    "image": "The image to change: PNG, JPEG or WebP",
-    "mask": "PNG of the same size, transparent where the image may change",
+    "image": "The image to change",
+    "mask": "A picture of the same size, transparent where the image may change",
     "aspect_ratio": "Shape of the image; the model's own choice if left out",
     "resolution": "1K if left out",
     "quality": "The model's own choice if left out",
@@ -61,7 +61,7 @@ def image_command(
     head = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     invoke.__signature__ = inspect.Signature([head, *parameters])  # type: ignore[attr-defined]
     references = {
-        f"reference{number}": f"Image {number} to work from: PNG, JPEG or WebP"
+        f"reference{number}": f"Image {number} to work from"
         for number in range(1, REFERENCES_MAX + 1)
     }
     known = DESCRIPTIONS | references | {"prompt": PROMPTS[mode]}
@@ -85,7 +85,7 @@ def read_request(mode: Mode, default_model: str, options: dict[str, Any]) -> Ima
     names = [f"reference{number}" for number in range(1, REFERENCES_MAX + 1)]
     if mode is Mode.EDIT:
         names[0] = "image"
-    attached = [options[name] for name in names if options.get(name) is not None]
+    attached = {name: options[name] for name in names if options.get(name) is not None}
     return ImageRequest(
         mode=mode,
         prompt=options["prompt"],
@@ -94,8 +94,8 @@ def read_request(mode: Mode, default_model: str, options: dict[str, Any]) -> Ima
         resolution=options["resolution"] or "1K",
         quality=options["quality"] or "auto",
         count=options["count"],
-        references=tuple(map(_reference, attached)),
-        mask=_reference(options["mask"]) if options.get("mask") else None,
+        references=tuple(_reference(name, each) for name, each in attached.items()),
+        mask=_reference("mask", options["mask"]) if options.get("mask") else None,
         private=options["private"],
     )
 
@@ -148,7 +148,7 @@ def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
     return choices
 
 
-def _reference(attachment: discord.Attachment) -> Reference:
+def _reference(option: str, attachment: discord.Attachment) -> Reference:
     return Reference(
         url=attachment.url,
         filename=attachment.filename,
@@ -156,4 +156,5 @@ def _reference(attachment: discord.Attachment) -> Reference:
         content_type=attachment.content_type,
         width_px=attachment.width,
         height_px=attachment.height,
+        option=option,
     )

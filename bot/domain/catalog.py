@@ -50,7 +50,7 @@ class Route:
     route_mode: str
     modes: frozenset[Mode]
     references_max: int
-    #: media types of the references that the vendor takes
+    #: media types of references that the vendor takes; others are made one of them
     reference_types: tuple[str, ...]
     #: whether an edit can be confined to a part
     mask: bool
@@ -207,10 +207,6 @@ def _fits_references(route: Route, request: ImageRequest) -> bool:
     return len(request.references) <= route.references_max
 
 
-def _fits_types(route: Route, request: ImageRequest) -> bool:
-    return all(each.media_type in ("", *route.reference_types) for each in request.references)
-
-
 def _fits_mask(route: Route, request: ImageRequest) -> bool:
     return request.mask is None or route.mask
 
@@ -229,12 +225,6 @@ def _about_mode(routes: Sequence[Route], request: ImageRequest) -> str:
 
 def _about_references(routes: Sequence[Route], request: ImageRequest) -> str:
     return f"takes at most {max(route.references_max for route in routes)} references."
-
-
-def _about_types(routes: Sequence[Route], request: ImageRequest) -> str:
-    types = dict.fromkeys(each for route in routes for each in route.reference_types)
-    names = [media_type.removeprefix("image/").upper() for media_type in types]
-    return f"takes references as {' or '.join(names)} only."
 
 
 def _about_mask(routes: Sequence[Route], request: ImageRequest) -> str:
@@ -276,7 +266,6 @@ CHECKS: Sequence[
 ] = (
     (_fits_mode, _about_mode),
     (_fits_references, _about_references),
-    (_fits_types, _about_types),
     (_fits_mask, _about_mask),
     (_fits_quality, _about_quality),
     (_fits_size, _about_size),

@@ -34,8 +34,10 @@ class ImageFile:
     width_px: int
     height_px: int
     size_bytes: int
-    #: whether parts of it may be transparent
+    #: whether parts of it are transparent
     alpha: bool = False
+    #: width and height before it was scaled to have fewer bytes; None: it was not looked at
+    full_px: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,31 @@ class ImageFetcher(Protocol):
             UnusableImage: it is not an image we take.
             FetchFailed: it could not be read.
         """
+        ...
+
+    async def fetch_photo(
+        self, url: str, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
+    ) -> ImageFile:
+        """
+        Stream a link to `path` and make a plain picture of what it is: upright, sRGB, of eight
+        bits, RGB or RGBA, of one frame, without metadata, in one of the formats.
+
+        Args:
+            limits: of the plain picture; the file may have FETCH_BYTES_MAX.
+        Raises:
+            UnusableImage: it is no picture that a viewer shows, or it moves.
+            FetchFailed: it could not be read.
+        """
+        ...
+
+    async def convert(
+        self,
+        image: ImageFile,
+        path: Path,
+        size_px: tuple[int, int],
+        formats: tuple[ImageFormat, ...],
+    ) -> ImageFile:
+        """Write a plain picture anew to `path`, in another format or size."""
         ...
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:

@@ -14,11 +14,16 @@ IMAGES_MAX = 4
 REFERENCES_MAX = 16
 #: bytes; kie.ai and RunningHub, upstream of API Models, take at most 10 MB an image
 REFERENCE_BYTES_MAX = 10_000_000
+#: bytes of a picture as a member attaches it: a larger one is refused, and one above what vendors
+#: take is made smaller
+PHOTO_BYTES_MAX = 50_000_000
 #: pixels of one reference; larger than any model's own output, small enough to decode safely
 REFERENCE_PIXELS_MAX = 40_000_000
+#: pixels of one reference that is decoded at a part of its size, as a JPEG can be
+PHOTO_PIXELS_MAX = 250_000_000
 #: bytes (OpenAI API reference, images: mask)
 MASK_BYTES_MAX = 4_000_000
-WRONG_MASK = "must be a PNG with transparency, as large as the image to change"
+WRONG_MASK = "must be a picture with transparent parts, as large as the image to change"
 REFERENCE_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 ASPECT_RATIOS = (
@@ -36,7 +41,10 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image a member attached, as Discord describes it: everything but `url` is a claim."""
+    """
+    An image a member attached, as Discord describes it: everything but `url` is a claim, and what
+    it is shows when it is fetched.
+    """
 
     url: str
     filename: str
@@ -44,11 +52,8 @@ class Reference:
     content_type: str | None = None
     width_px: int | None = None
     height_px: int | None = None
-
-    @property
-    def media_type(self) -> str:
-        """`content_type` without its parameters; empty where there is none."""
-        return (self.content_type or "").partition(";")[0].strip().lower()
+    #: of the command: where the member attached it
+    option: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +95,12 @@ def check_request(request: ImageRequest) -> None:
         raise InvalidRequest("There is no image to edit. Attach one as `image`.")
     if len(request.references) > REFERENCES_MAX:
         raise InvalidRequest(f"At most {REFERENCES_MAX} references fit in one command.")
-    for number, reference in enumerate(request.references, start=1):
-        _check_reference(f"Reference {number}", reference)
+    for reference in request.references:
+        _check_reference(reference)
     if request.mask is not None:
         if request.mode is not Mode.EDIT:
             raise InvalidRequest("A mask needs an image to edit.")
-        _check_reference("The mask", request.mask)
-        _check_mask(request.mask, request.references[0])
-
-
-def _check_mask(mask: Reference, image: Reference) -> None:
-    sizes = {(each.width_px, each.height_px) for each in (mask, image) if each.width_px}
-    if mask.media_type not in ("", "image/png") or len(sizes) > 1:
-        raise InvalidRequest(f"The mask {WRONG_MASK}.")
-    if mask.size_bytes > MASK_BYTES_MAX:
-        raise InvalidRequest(f"The mask is larger than {MASK_BYTES_MAX // 1_000_000} MB.")
+        _check_reference(request.mask)
 
 
 def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:
@@ -112,13 +108,15 @@ def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:
         raise InvalidRequest(f"There is no such {name}. Choose one of {', '.join(allowed)}.")
 
 
-def _check_reference(name: str, reference: Reference) -> None:
-    """Refuse on what Discord says already; the bytes themselves are checked when fetched."""
-    if reference.media_type and reference.media_type not in REFERENCE_TYPES:
-        raise InvalidRequest(f"{name} is not a PNG, JPEG or WebP image.")
-    if reference.size_bytes > REFERENCE_BYTES_MAX:
-        raise InvalidRequest(f"{name} is larger than {REFERENCE_BYTES_MAX // 1_000_000} MB.")
-    if (reference.width_px or 0) * (reference.height_px or 0) > REFERENCE_PIXELS_MAX:
-        raise InvalidRequest(
-            f"{name} has more than {REFERENCE_PIXELS_MAX // 1_000_000} megapixels."
-        )
+def name_of(reference: Reference) -> str:
+    """What the member knows it by: the option, as they filled it in."""
+    return f"`{reference.option}`" if reference.option else f"The image {reference.filename}"
+
+
+def _check_reference(reference: Reference) -> None:
+    """Refuse on what Discord says already; the bytes themselves are looked at when fetched."""
+    name = name_of(reference)
+    if reference.size_bytes > PHOTO_BYTES_MAX:
+        raise InvalidRequest(f"{name} is larger than {PHOTO_BYTES_MAX // 1_000_000} MB.")
+    if (reference.width_px or 0) * (reference.height_px or 0) > PHOTO_PIXELS_MAX:
+        raise InvalidRequest(f"{name} has more than {PHOTO_PIXELS_MAX // 1_000_000} megapixels.")

@@ -18,7 +18,14 @@ from bot.domain.ports import (
     LinkRefresher,
     Provider,
 )
-from bot.domain.requests import REFERENCE_BYTES_MAX, REFERENCE_PIXELS_MAX, WRONG_MASK
+from bot.domain.requests import (
+    MASK_BYTES_MAX,
+    REFERENCE_BYTES_MAX,
+    REFERENCE_PIXELS_MAX,
+    WRONG_MASK,
+    Reference,
+    name_of,
+)
 from bot.engine.ended import Ended
 from bot.engine.images import FETCHED
 from bot.errors import (
@@ -45,6 +52,14 @@ RETRY_WAIT_S_MAX = 60.0
 #: references of one job that are fetched or uploaded at a time
 TRANSFERS_AT_ONCE = 4
 REFERENCE_LIMITS = ImageLimits(size_bytes_max=REFERENCE_BYTES_MAX, pixels_max=REFERENCE_PIXELS_MAX)
+MASK_LIMITS = ImageLimits(size_bytes_max=MASK_BYTES_MAX, pixels_max=REFERENCE_PIXELS_MAX)
+MEDIA_TYPES = {
+    ImageFormat.PNG: "image/png",
+    ImageFormat.JPEG: "image/jpeg",
+    ImageFormat.WEBP: "image/webp",
+}
+
+Formats = tuple[ImageFormat, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,7 @@ class References:
         self._working = asyncio.Lock()
         self._at_once = asyncio.Semaphore(TRANSFERS_AT_ONCE)
         self._files: list[ImageFile] | None = None
-        self._links: dict[str, list[str]] = {}
+        self._links: dict[tuple[str, Formats], list[str]] = {}
 
     async def given_to(self, provider: Provider, route: Route) -> Given:
         """
@@ -91,15 +106,20 @@ class References:
             if self._files is None:
                 self._files = await self._fetch_all()
             count = len(self._job.request.references)
-            references, masks = self._files[:count], self._files[count:]
+            masks = self._files[count:]
             mask = masks[0] if masks else None
+            formats = _formats_of(route)
+            references = await all_of(
+                [self._in_format(image, formats) for image in self._files[:count]]
+            )
             if not provider.uploads(route):
                 return Given(files=tuple(references), mask=mask)
-            if provider.name not in self._links:
-                self._links[provider.name] = await all_of(
+            key = (provider.name, formats)
+            if key not in self._links:
+                self._links[key] = await all_of(
                     [self._upload(provider, image) for image in references]
                 )
-            return Given(links=tuple(self._links[provider.name]), mask=mask)
+            return Given(links=tuple(self._links[key]), mask=mask)
 
     def remove(self) -> None:
         """No task needs the files any more."""
@@ -108,31 +128,49 @@ class References:
 
     async def _fetch_all(self) -> list[ImageFile]:
         request = self._job.request
-        wanted = [
-            (f"Reference {number}", reference)
-            for number, reference in enumerate(request.references, start=1)
-        ]
-        if request.mask:
-            wanted.append(("The mask", request.mask))
+        wanted = [*request.references, *([request.mask] if request.mask else [])]
         if not wanted:
             return []
-        links = await self._refresher.fresh_links([reference.url for _, reference in wanted])
+        links = await self._refresher.fresh_links([reference.url for reference in wanted])
         files = await all_of(
             [
-                self._fetch(name, index, link)
-                for index, ((name, _), link) in enumerate(zip(wanted, links, strict=True))
+                self._fetch(reference, index, link)
+                for index, (reference, link) in enumerate(zip(wanted, links, strict=True))
             ]
         )
-        if request.mask and not _fits(files[-1], files[0]):
-            raise Ended(Failure.REFERENCE, f"The mask {WRONG_MASK}.")
+        if request.mask:
+            files[-1] = await self._fitted_mask(request.mask, files[-1], files[0])
         return files
 
-    async def _fetch(self, name: str, index: int, link: str) -> ImageFile:
+    async def _fitted_mask(
+        self, reference: Reference, mask: ImageFile, image: ImageFile
+    ) -> ImageFile:
+        """The mask, scaled with the image where that had too many bytes."""
+        if not mask.alpha or mask.full_px != image.full_px:
+            raise Ended(Failure.REFERENCE, f"{name_of(reference)} {WRONG_MASK}.")
+        size_px = (image.width_px, image.height_px)
+        if size_px == (mask.width_px, mask.height_px):
+            return mask
+        path = mask.path.with_name(f"{self._job.id}-reference-mask{FETCHED}")
+        return await self._fetcher.convert(mask, path, size_px, (ImageFormat.PNG,))
+
+    async def _in_format(self, image: ImageFile, formats: Formats) -> ImageFile:
+        if image.format in formats:
+            return image
+        path = image.path.with_name(f"{image.path.stem}-{'-'.join(formats)}{FETCHED}")
+        size_px = (image.width_px, image.height_px)
+        return await self._fetcher.convert(image, path, size_px, formats)
+
+    async def _fetch(self, reference: Reference, index: int, link: str) -> ImageFile:
+        name = name_of(reference)
         path = self._folder / f"{self._job.id}-reference{index + 1}{FETCHED}"
+        limits, formats = REFERENCE_LIMITS, tuple(ImageFormat)
+        if reference is self._job.request.mask:
+            limits, formats = MASK_LIMITS, (ImageFormat.PNG,)
         async with self._at_once:
             for attempt in range(1, TRANSFERS_MAX + 1):
                 try:
-                    return await self._fetcher.fetch(link, path, REFERENCE_LIMITS)
+                    return await self._fetcher.fetch_photo(link, path, limits, formats)
                 except UnusableImage as error:
                     raise Ended(Failure.REFERENCE, f"{name} {error.problem}.") from error
                 except FetchFailed as error:
@@ -166,9 +204,8 @@ class References:
         raise AssertionError("unreachable")
 
 
-def _fits(mask: ImageFile, image: ImageFile) -> bool:
-    same_size = (mask.width_px, mask.height_px) == (image.width_px, image.height_px)
-    return mask.format is ImageFormat.PNG and mask.alpha and same_size
+def _formats_of(route: Route) -> Formats:
+    return tuple(each for each, name in MEDIA_TYPES.items() if name in route.reference_types)
 
 
 async def all_of(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

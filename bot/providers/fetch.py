@@ -21,10 +21,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from bot.domain.ports import ImageFile, ImageLimits
+from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
+from bot.domain.requests import PHOTO_BYTES_MAX
 from bot.errors import FetchFailed, FetchTrouble, UnusableImage
 from bot.providers.connections import USER_AGENT
 from bot.providers.images import check_image, too_many_bytes
+from bot.providers.photos import convert, make_plain
 from bot.providers.threads import in_thread
 
 #: Seconds for a whole fetch, redirects included; for connecting; between two pieces.
@@ -41,6 +43,7 @@ DECODES_MAX = 2
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Client errors that may pass: request timeout, too early, too many requests.
 PASSING_CODES = frozenset({408, 425, 429})
+TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, zlib.error)
 GONE_CODES = frozenset({404, 410})
 #: The end of a host that browsers read as a number (WHATWG URL, "ends in a number").
 NUMBER_LIKE = re.compile(r"(?i)(^|\.)(\d+|0x[0-9a-f]*)\.?$")
@@ -127,9 +130,36 @@ class Fetcher:
             return await self._fetched(url, path, limits)
         except BaseException as error:
             path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
-            if isinstance(error, aiohttp.ClientError | TimeoutError | OSError | zlib.error):
+            if isinstance(error, TRANSPORT_ERRORS):
                 raise _failure(error) from error
             raise
+
+    async def fetch_photo(
+        self, url: str, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
+    ) -> ImageFile:
+        """See ImageFetcher.fetch_photo; `path` is overwritten."""
+        fetched = ImageLimits(PHOTO_BYTES_MAX, limits.pixels_max)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                rest, mode = await self._stream(url, path, fetched)
+            async with self._decoding:
+                return await in_thread(_write_and_make_plain, path, mode, rest, limits, formats)
+        except BaseException as error:
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+            if isinstance(error, TRANSPORT_ERRORS):
+                raise _failure(error) from error
+            raise
+
+    async def convert(
+        self,
+        image: ImageFile,
+        path: Path,
+        size_px: tuple[int, int],
+        formats: tuple[ImageFormat, ...],
+    ) -> ImageFile:
+        """See ImageFetcher.convert."""
+        async with self._decoding:
+            return await in_thread(convert, image, path, size_px, formats)
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
         """See ImageFetcher.check."""
@@ -255,6 +285,17 @@ def _decompressed(encoding: str) -> Callable[[bytes, int], bytes]:
 def _write_and_check(path: Path, mode: str, rest: bytearray, limits: ImageLimits) -> ImageFile:
     _write(path, mode, rest)
     return check_image(path, limits)
+
+
+def _write_and_make_plain(
+    path: Path,
+    mode: str,
+    rest: bytearray,
+    limits: ImageLimits,
+    formats: tuple[ImageFormat, ...],
+) -> ImageFile:
+    _write(path, mode, rest)
+    return make_plain(path, limits, formats)
 
 
 def _write(path: Path, mode: str, piece: bytearray) -> None:

@@ -1,11 +1,13 @@
 """Says what an image file really is before anyone trusts it; knows no vendor and no network."""
 
+import io
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import UnusableImage
+from bot.providers.containers import strip
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile as PillowFile
@@ -45,9 +47,30 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
         file.seek(0)
         try:
             width_px, height_px, alpha = _decode(file, head, image_format, limits)
-        except DECODER_ERRORS as error:
-            raise UnusableImage("is damaged or cut off") from error
+        except DECODER_ERRORS:
+            return _check_bare(path, image_format, limits)
     return ImageFile(path, image_format, width_px, height_px, size_bytes, alpha)
+
+
+def _check_bare(path: Path, image_format: ImageFormat, limits: ImageLimits) -> ImageFile:
+    """
+    A last look at an image that is paid: without its metadata, which may be what Pillow refuses,
+    and with the end mark that it may lack. If it can be decoded so, that is what is kept.
+    """
+    bare = strip(path.read_bytes())
+    data, shown = bare.data, bare.to_decode
+    try:
+        width_px, height_px, alpha = _decode(
+            io.BytesIO(shown), shown[:HEAD_BYTES], image_format, limits
+        )
+    except DECODER_ERRORS as error:
+        raise UnusableImage("is damaged or cut off") from error
+    path.write_bytes(data)
+    return ImageFile(path, image_format, width_px, height_px, len(data), alpha)
+
+
+def too_many_pixels(pixels_max: int) -> str:
+    return f"has more than {pixels_max / 1_000_000:.3g} megapixels"
 
 
 def too_many_bytes(limits: ImageLimits) -> str:
@@ -82,7 +105,7 @@ def _decode(
         _check_pixels(struct.unpack(">II", head[16:24]), limits)
     elif image_format is ImageFormat.WEBP:
         # Pillow makes room for the whole canvas as soon as it opens one.
-        _check_pixels(_webp_size(head), limits)
+        _check_pixels(webp_size(head), limits)
     image = _opened(file, image_format)
     width_px, height_px = image.size
     _check_pixels((width_px, height_px), limits)
@@ -121,11 +144,10 @@ def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
     if width_px < 1 or height_px < 1:
         raise UnusableImage("is damaged or cut off")
     if width_px * height_px > limits.pixels_max:
-        megapixels = limits.pixels_max / 1_000_000
-        raise UnusableImage(f"has more than {megapixels:.3g} megapixels")
+        raise UnusableImage(too_many_pixels(limits.pixels_max))
 
 
-def _webp_size(head: bytes) -> tuple[int, int]:
+def webp_size(head: bytes) -> tuple[int, int]:
     """Of the first chunk: VP8X, VP8L (lossless) or VP8 (WebP container specification, RFC 9649)."""
     kind = head[12:16]
     if kind == b"VP8X":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from PIL import Image
 from pydantic import SecretStr
 
 from bot.app import SHIPPED_CATALOG
@@ -16,6 +17,7 @@ from bot.playground.faults import Call
 from bot.playground.providers import PlaygroundProviders
 from bot.store.latencies import LatencyStore
 from tests.support.easel import Easel, said
+from tests.support.photos import written
 from tests.support.pictures import mask, picture
 from tests.support.ports import free_port
 
@@ -77,23 +79,21 @@ async def test_a_mask_confines_an_edit(easel: Easel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("upload", "at_once"),
+    "upload",
     [
-        # What Discord says of a file is enough, or it has to be looked at.
-        (Upload("mask.png", mask(32, 64)), True),
-        (Upload("mask.jpg", picture(64, 64, "JPEG")), True),
-        (Upload("mask.png", picture(64, 64)), False),
+        Upload("other-size.png", mask(32, 64)),
+        Upload("photo.jpg", picture(64, 64, "JPEG")),
+        Upload("opaque.png", picture(64, 64)),
+        Upload("with-alpha-unused.png", written(Image.new("RGBA", (64, 64), "red"), "PNG")),
     ],
+    ids=lambda upload: upload.filename,
 )
-async def test_a_mask_that_is_none_is_said_to_be(
-    easel: Easel, upload: Upload, at_once: bool
-) -> None:
+async def test_a_mask_that_is_none_is_said_to_be(easel: Easel, upload: Upload) -> None:
     await without_filter(easel)
     message = await edited(easel, upload, model="gpt-image-2-quality")
 
-    assert "The mask must be a PNG with transparency, as large as the image" in said(message)
+    assert "`mask` must be a picture with transparent parts, as large as the" in said(message)
     assert "Nothing was charged." in said(message)
-    assert message.is_ephemeral is at_once
     assert not easel.providers.submissions
 
 

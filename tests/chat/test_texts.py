@@ -58,7 +58,6 @@ PAINTER = parse_catalog(
                         "upstream": "painter",
                         "modes": ["generate"],
                         "references_max": 1,
-                        "reference_types": ["image/png", "image/jpeg"],
                         "aspect_ratios": ["1:1"],
                         "qualities": ["low"],
                         "sends_resolution": True,
@@ -130,16 +129,9 @@ CAUSES: dict[str, Callable[[], None]] = {
     "quality": lambda: checked(quality="superb"),
     "nothing to edit": lambda: checked(mode=Mode.EDIT),
     "seventeen references": lambda: checked(references=(PHOTO,) * 17),
-    "type of a reference": lambda: checked(references=(replace(PHOTO, content_type="text/html"),)),
-    "bytes of a reference": lambda: checked(references=(replace(PHOTO, size_bytes=10_000_001),)),
+    "bytes of a reference": lambda: checked(references=(replace(PHOTO, size_bytes=50_000_001),)),
     "pixels of a reference": lambda: checked(
-        references=(replace(PHOTO, width_px=9_000, height_px=9_000),)
-    ),
-    "mask that is none": lambda: checked(
-        mode=Mode.EDIT, references=(PHOTO,), mask=replace(PHOTO, width_px=9)
-    ),
-    "large mask": lambda: checked(
-        mode=Mode.EDIT, references=(PHOTO,), mask=replace(PHOTO, size_bytes=4_000_001)
+        references=(replace(PHOTO, width_px=90_000, height_px=9_000),)
     ),
     "mask without an image": lambda: checked(mask=PHOTO),
     "model without masks": lambda: quoted(mask=PHOTO),
@@ -150,7 +142,6 @@ CAUSES: dict[str, Callable[[], None]] = {
     "model cannot edit": lambda: quoted(mode=Mode.EDIT),
     "model only edits": lambda: quoted(only_editing()),
     "model takes fewer references": lambda: quoted(references=(PHOTO,) * 2),
-    "model's references": lambda: quoted(references=(replace(PHOTO, content_type="image/webp"),)),
     "model's aspect ratios": lambda: quoted(aspect_ratio="3:1"),
     "model's resolutions": lambda: quoted(resolution="4K"),
     "model without qualities": lambda: quoted(without_qualities(), quality="low"),

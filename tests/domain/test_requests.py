@@ -8,10 +8,10 @@ import pytest
 from bot.domain.requests import (
     ASPECT_RATIOS,
     IMAGES_MAX,
+    PHOTO_BYTES_MAX,
+    PHOTO_PIXELS_MAX,
     PROMPT_CHARS_MAX,
     QUALITIES,
-    REFERENCE_BYTES_MAX,
-    REFERENCE_PIXELS_MAX,
     REFERENCES_MAX,
     RESOLUTIONS,
     ImageRequest,
@@ -26,7 +26,7 @@ PHOTO = Reference("https://cdn.example/photo.png", "photo.png", 1_000, "image/pn
 
 
 def photo(**changes: Any) -> dict[str, tuple[Reference, ...]]:
-    return {"references": (PHOTO, replace(PHOTO, **changes))}
+    return {"references": (PHOTO, replace(PHOTO, **{"option": "reference7"} | changes))}
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,12 @@ def photo(**changes: Any) -> dict[str, tuple[Reference, ...]]:
         {"count": IMAGES_MAX},
         {"references": (PHOTO,) * REFERENCES_MAX},
         {"mode": Mode.EDIT, "references": (PHOTO,)},
-        photo(size_bytes=REFERENCE_BYTES_MAX),
-        photo(width_px=REFERENCE_PIXELS_MAX, height_px=1),
+        photo(size_bytes=PHOTO_BYTES_MAX),
+        photo(width_px=PHOTO_PIXELS_MAX, height_px=1),
         # Discord does not always know: the bytes decide when they are fetched.
         photo(content_type=None, width_px=None, height_px=None),
-        photo(content_type="Image/JPEG; charset=binary"),
+        # Nor is its word taken for what a file is.
+        photo(content_type="text/html", filename="photo.txt"),
         *({"aspect_ratio": ratio} for ratio in ASPECT_RATIOS),
         *({"resolution": resolution} for resolution in RESOLUTIONS),
         *({"quality": quality} for quality in QUALITIES),
@@ -65,10 +66,9 @@ def test_a_request_within_every_bound_is_taken(changes: dict[str, Any]) -> None:
         ({"quality": "best"}, "There is no such quality. Choose one of auto, low,"),
         ({"mode": Mode.EDIT}, "There is no image to edit."),
         ({"references": (PHOTO,) * (REFERENCES_MAX + 1)}, "At most 16 references"),
-        (photo(content_type="image/gif"), "Reference 2 is not a PNG, JPEG or WebP image."),
-        (photo(content_type="text/html"), "Reference 2 is not a PNG, JPEG or WebP image."),
-        (photo(size_bytes=REFERENCE_BYTES_MAX + 1), "Reference 2 is larger than 10 MB."),
-        (photo(width_px=REFERENCE_PIXELS_MAX + 1, height_px=1), "more than 40 megapixels."),
+        (photo(size_bytes=PHOTO_BYTES_MAX + 1), "`reference7` is larger than 50 MB."),
+        (photo(size_bytes=PHOTO_BYTES_MAX + 1, option=""), "The image photo.png is larger than"),
+        (photo(width_px=PHOTO_PIXELS_MAX + 1, height_px=1), "more than 250 megapixels."),
     ],
 )
 def test_a_request_beyond_a_bound_is_refused_with_a_sentence(

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from urllib.parse import parse_qs, quote, urlsplit
 
 from aiohttp import web
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from bot.playground.discord.errors import Form, Json, refusal
 from bot.playground.discord.world import Attachment, StoredFile, World
@@ -177,9 +177,9 @@ def _inspect(path: Path, filename: str, size_bytes: int) -> StoredFile:
     guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 width_px, height_px = image.size
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return StoredFile(path, name, size_bytes, guessed)
     return StoredFile(path, name, size_bytes, guessed, width_px, height_px)

@@ -1,0 +1,318 @@
+"""
+Makes of a picture, as people have them, a plain one that every vendor takes: what a viewer shows,
+the vendor gets. Knows no vendor and no network.
+
+Plain is a PNG, JPEG or WebP of eight bits, RGB or RGBA, in sRGB, upright, of one frame and without
+metadata. Pixels that are so already stay as they are to the bit.
+"""
+
+import importlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
+from bot.domain.requests import PHOTO_PIXELS_MAX
+from bot.errors import UnusableImage
+from bot.providers.containers import Bare, strip
+from bot.providers.images import DECODER_ERRORS, too_many_bytes, too_many_pixels, webp_size
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from PIL.ImageFile import ImageFile as PillowFile
+
+#: What the bytes begin with -> Pillow's plugin and class. A picture's name says nothing.
+KINDS = {
+    b"\x89PNG\r\n\x1a\n": ("PngImagePlugin", "PngImageFile"),
+    b"\xff\xd8\xff": ("JpegImagePlugin", "JpegImageFile"),
+    b"GIF8": ("GifImagePlugin", "GifImageFile"),
+    b"BM": ("BmpImagePlugin", "BmpImageFile"),
+    b"II*\x00": ("TiffImagePlugin", "TiffImageFile"),
+    b"MM\x00*": ("TiffImagePlugin", "TiffImageFile"),
+}
+#: Of a file that begins with a box "ftyp": who wrote it (ISO/IEC 14496-12 and 23008-12).
+AVIF_BRANDS = frozenset({b"avif", b"avis"})
+HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+STRIPPABLE = frozenset({"PngImageFile", "JpegImageFile", "WebPImageFile"})
+FORMATS = {"PNG": ImageFormat.PNG, "JPEG": ImageFormat.JPEG, "WEBP": ImageFormat.WEBP}
+UNLIMITED = ImageLimits(size_bytes_max=1 << 62, pixels_max=1 << 62)
+#: frames that are compared, to see whether a picture moves
+FRAMES_MAX = 200
+JPEG_QUALITY = 95
+#: further tries at a file that is too large: each has this share of the last one's sides
+SCALE = 0.75
+SCALES_MAX = 12
+ORIENTATION = 0x0112
+NOT_TAKEN = (
+    "is no picture: PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC and AVIF are taken; others can be saved"
+    " as one of them"
+)
+
+
+def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]) -> ImageFile:
+    """
+    Write the plain picture over the file. Blocks, and needs some bytes a pixel: call it off the
+    event loop.
+
+    Args:
+        limits: of bytes, those of the plain picture; of pixels, those that are decoded.
+        formats: what may be written.
+    Raises:
+        UnusableImage: it is no picture, has too many pixels, moves, or is damaged.
+    """
+    data = path.read_bytes()
+    if not data:
+        raise UnusableImage("is empty")
+    kind = _kind(data)
+    try:
+        bare = strip(data) if kind[1] in STRIPPABLE else Bare(data, to_decode=data)
+        with _opened(bare, kind, limits) as picture:
+            size_px = picture.size
+            kept = _kept_format(picture, bare, limits)
+            if kept in formats and len(bare.data) <= limits.size_bytes_max:
+                alpha = _decoded_whole(picture, limits)
+                path.write_bytes(bare.data)
+                return _described(path, kept, size_px, size_px, alpha=alpha)
+            plain = _plain(picture, bare, limits)
+    except UnusableImage:
+        raise
+    except Exception as error:
+        # Whatever else a decoder raises at hostile bytes, it is no picture.
+        raise UnusableImage("is damaged or cut off") from error
+    return _saved(plain, path, limits, formats)
+
+
+def convert(
+    image: ImageFile, path: Path, size_px: tuple[int, int], formats: tuple[ImageFormat, ...]
+) -> ImageFile:
+    """
+    Write a plain picture anew, to another file.
+
+    Args:
+        size_px: what it is scaled to.
+    """
+    data = image.path.read_bytes()
+    with _opened(Bare(data, to_decode=data), _kind(data), UNLIMITED) as picture:
+        plain = picture.convert("RGBA" if image.alpha else "RGB")
+    return _saved(plain.resize(size_px), path, UNLIMITED, formats)
+
+
+@contextmanager
+def _opened(bare: Bare, kind: tuple[str, str], limits: ImageLimits) -> Iterator["PillowFile"]:
+    """
+    The picture, not decoded yet, by its own class: Image.open would guess, load all decoders, and
+    warn of large pictures by a limit of its own.
+    """
+    data, (module, name) = bare.to_decode, kind
+    if name == "WebPImageFile":
+        # Pillow makes room for the whole canvas as soon as it opens one.
+        _check_pixels(webp_size(data[:32]), limits)
+    with getattr(importlib.import_module(module), name)(io.BytesIO(data)) as picture:
+        yield picture
+
+
+def _kind(data: bytes) -> tuple[str, str]:
+    for magic, (module, name) in KINDS.items():
+        if data.startswith(magic):
+            return f"PIL.{module}", name
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "PIL.WebPImagePlugin", "WebPImageFile"
+    if data[4:8] == b"ftyp":
+        brands = {data[place : place + 4] for place in (8, *range(16, 64, 4))}
+        if brands & AVIF_BRANDS:
+            return "PIL.AvifImagePlugin", "AvifImageFile"
+        if brands & HEIC_BRANDS:
+            return "pi_heif.as_plugin", "HeifImageFile"
+        raise UnusableImage("is a video")
+    raise UnusableImage(NOT_TAKEN)
+
+
+def _kept_format(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> ImageFormat | None:
+    """Its format, if its pixels can stay as they are."""
+    keyed = "transparency" in picture.info
+    if picture.mode not in ("RGB", "RGBA") or keyed or bare.animated:
+        return None
+    deep = picture.format == "PNG" and bare.data[24] > 8
+    turned = _orientation(bare.exif) not in (0, 1)
+    large = picture.size[0] * picture.size[1] > limits.pixels_max
+    if deep or turned or large or not _is_srgb(bare.profile):
+        return None
+    return FORMATS.get(picture.format or "")
+
+
+def _decoded_whole(picture: "PillowFile", limits: ImageLimits) -> bool:
+    """Decode what stays as it is, to see that it can be; returns whether parts are transparent."""
+    _check_pixels(picture.size, limits)
+    # A JPEG is decoded at an eighth: all its data is read, but little memory is needed.
+    picture.draft(None, (max(picture.size[0] // 8, 1), max(picture.size[1] // 8, 1)))
+    picture.load()
+    return _is_transparent(picture)
+
+
+def _decode(picture: "PillowFile", limits: ImageLimits) -> None:
+    width_px, height_px = picture.size
+    if picture.format == "JPEG" and not picture.info.get("progressive"):
+        if width_px * height_px > PHOTO_PIXELS_MAX:
+            raise UnusableImage(too_many_pixels(PHOTO_PIXELS_MAX))
+        scale = 1
+        while -(-width_px // scale) * -(-height_px // scale) > limits.pixels_max:
+            scale *= 2
+        picture.draft(None, (max(width_px // scale, 1), max(height_px // scale, 1)))
+    _check_pixels(picture.size, limits)
+    picture.load()
+
+
+def _is_transparent(picture: "Picture") -> bool:
+    if picture.mode != "RGBA":
+        return False
+    histogram = picture.getchannel("A").histogram()
+    return sum(histogram[:255]) > 0
+
+
+def _check_pixels(size_px: tuple[int, int], limits: ImageLimits) -> None:
+    if min(size_px) < 1:
+        raise UnusableImage("is damaged or cut off")
+    if size_px[0] * size_px[1] > limits.pixels_max:
+        raise UnusableImage(too_many_pixels(limits.pixels_max))
+
+
+def _plain(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> "Picture":
+    from PIL import ImageOps
+
+    _check_still(picture, limits)
+    _decode(picture, limits)
+    orientation = _orientation(bare.exif) if bare.exif else _orientation_of(picture)
+    profile = bare.profile or picture.info.get("icc_profile") or b""
+    eight_bit = _in_eight_bits(picture)
+    coloured = _in_srgb(eight_bit, profile)
+    plain = coloured.convert("RGBA" if coloured.has_transparency_data else "RGB")
+    plain = plain if _is_transparent(plain) else plain.convert("RGB")
+    plain.info.clear()
+    if orientation in range(2, 9):
+        plain.getexif()[ORIENTATION] = orientation
+        plain = ImageOps.exif_transpose(plain)
+    plain.format = picture.format
+    return plain
+
+
+def _check_still(picture: "PillowFile", limits: ImageLimits) -> None:
+    """
+    Raises:
+        UnusableImage: the picture moves; one of several frames that are all alike does not.
+    """
+    frames = getattr(picture, "n_frames", 1)
+    if picture.format in ("TIFF", "HEIF") or frames < 2:
+        # Further pages are no animation: a viewer shows the first.
+        return
+    _check_pixels(picture.size, limits)
+    if picture.info.get("default_image"):
+        # The picture for those who know no animation is none of its frames.
+        picture.seek(1)
+        if frames == 2:
+            return
+    first = picture.convert("RGBA").tobytes()
+    for frame in range(picture.tell() + 1, min(frames, FRAMES_MAX)):
+        picture.seek(frame)
+        if picture.convert("RGBA").tobytes() != first:
+            raise UnusableImage("is animated")
+    picture.seek(0)
+
+
+def _in_eight_bits(picture: "Picture") -> "Picture":
+    from PIL import ImageOps
+
+    match picture.mode:
+        case "I;16" | "I;16B" | "I;16L" | "I":
+            # Sixteen bits of grey; Pillow's own conversion cuts them off at 255.
+            return picture.convert("I").point(lambda value: value / 257).convert("L")
+        case "F":
+            # Floating point, as scientists' TIFFs have it, of which nothing says the range.
+            return ImageOps.autocontrast(picture.point(lambda value: value * 255.0).convert("L"))
+        case "P" | "PA" | "LA" | "La" | "RGBa":
+            return picture.convert("RGBA")
+        case _:
+            return picture
+
+
+def _in_srgb(picture: "Picture", profile: bytes) -> "Picture":
+    from PIL import ImageCms
+
+    if _is_srgb(profile) or picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LAB"):
+        return picture
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+        return ImageCms.profileToProfile(picture, source, target, outputMode=mode) or picture
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        # A profile that is damaged, or of another kind of picture, is left out of account.
+        return picture
+
+
+def _is_srgb(profile: bytes) -> bool:
+    from PIL import ImageCms
+
+    if not profile:
+        return True
+    try:
+        described = ImageCms.getProfileDescription(io.BytesIO(profile))
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return False
+    return described.strip().lower().startswith("srgb")
+
+
+def _orientation(exif: bytes) -> int:
+    """1 to 8 (EXIF 2.32, tag 0x0112); 0 where it is not said."""
+    from PIL import Image
+
+    if not exif:
+        return 0
+    tags = Image.Exif()
+    try:
+        tags.load(exif if exif.startswith(b"Exif") else b"Exif\x00\x00" + exif)
+        return int(tags.get(ORIENTATION) or 0)
+    except (*DECODER_ERRORS, KeyError):
+        return 0
+
+
+def _orientation_of(picture: "Picture") -> int:
+    try:
+        return int(picture.getexif().get(ORIENTATION) or 0)
+    except (*DECODER_ERRORS, KeyError):
+        return 0
+
+
+def _saved(
+    plain: "Picture", path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
+) -> ImageFile:
+    """In the first way that keeps within the limit: whole, as a JPEG, then smaller and smaller."""
+    opaque = plain.mode == "RGB"
+    from_photo = plain.format in ("JPEG", "MPO", "HEIF", "AVIF", "WEBP")
+    as_jpeg = opaque and from_photo and ImageFormat.JPEG in formats
+    picture = plain
+    for _ in range(SCALES_MAX):
+        if not as_jpeg:
+            picture.save(path, "PNG")
+            if path.stat().st_size <= limits.size_bytes_max:
+                return _described(path, ImageFormat.PNG, picture.size, plain.size, alpha=not opaque)
+        if opaque and ImageFormat.JPEG in formats:
+            picture.save(path, "JPEG", quality=JPEG_QUALITY)
+            if path.stat().st_size <= limits.size_bytes_max:
+                return _described(path, ImageFormat.JPEG, picture.size, plain.size, alpha=False)
+        width_px, height_px = (max(1, int(side * SCALE)) for side in picture.size)
+        picture = picture.resize((width_px, height_px))
+    raise UnusableImage(too_many_bytes(limits))
+
+
+def _described(
+    path: Path,
+    image_format: ImageFormat,
+    size_px: tuple[int, int],
+    full_px: tuple[int, int],
+    *,
+    alpha: bool,
+) -> ImageFile:
+    size_bytes = path.stat().st_size
+    return ImageFile(path, image_format, *size_px, size_bytes, alpha, full_px)
