@@ -158,6 +158,8 @@ class FetchTrouble(Enum):
     GONE = auto()
     #: it is no link that is ever followed
     NEVER = auto()
+    #: nothing is wrong with the link: our disk is full, or cannot be written to
+    OUR_DISK = auto()
 
 
 class FetchFailed(BotError):

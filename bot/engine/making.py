@@ -55,7 +55,11 @@ PATIENCE_S = 60.0
 #: seconds between two tries to fetch a result
 RESULT_WAITS_S = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0, 60.0)
 #: of them, those at links of a kind: the vendor is asked for another one before each further try
-TRIES_MAX = {FetchTrouble.GONE: 4, FetchTrouble.NEVER: 2}
+TRIES_MAX = {FetchTrouble.GONE: 4, FetchTrouble.NEVER: 2, FetchTrouble.OUR_DISK: 5_760}
+#: of which another link may be free
+LINK_TROUBLES = frozenset({FetchTrouble.REFUSED, FetchTrouble.GONE, FetchTrouble.NEVER})
+#: seconds between two tries while our disk is full
+DISK_WAIT_S = 15.0
 #: a 4K PNG of the noisiest kind stays below
 RESULT_LIMITS = ImageLimits(size_bytes_max=50_000_000, pixels_max=40_000_000)
 
@@ -315,14 +319,17 @@ class Making:
         has a task is asked for its links anew, but not for ever for one that is never there.
         """
         tries: Counter[FetchTrouble] = Counter()
-        for wait_s in (*RESULT_WAITS_S, None):
+        waits = iter((*RESULT_WAITS_S, None))
+        while True:
             try:
                 return await self._fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
             except FetchFailed as error:
                 log.warning("result not fetched: %s", error, extra=task_fields(task, "not_fetched"))
                 tries[error.trouble] += 1
+                # The image is there for as long as it takes to make room for it.
+                wait_s = DISK_WAIT_S if error.trouble is FetchTrouble.OUR_DISK else next(waits)
                 tries_max = TRIES_MAX.get(error.trouble, math.inf)
-                if task.provider_task_id is None and error.trouble is not FetchTrouble.PASSING:
+                if task.provider_task_id is None and error.trouble in LINK_TROUBLES:
                     tries_max = 1
                 if wait_s is None or tries[error.trouble] >= tries_max:
                     log.error("result lost", extra=task_fields(task, "result_lost"))
@@ -332,7 +339,6 @@ class Making:
                 progress = await self._polling.ask(task, way, path)
                 if isinstance(progress, Finished) and progress.links:
                     finished = progress
-        raise AssertionError("unreachable")
 
     def _fetched(self, task: Task) -> Path:
         return self._folder / f"{task.id}{FETCHED}"

@@ -175,7 +175,7 @@ class References:
                     raise Ended(Failure.REFERENCE, f"{name} {error.problem}.") from error
                 except FetchFailed as error:
                     log.warning("reference not fetched: %s", error, extra={"job_id": self._job.id})
-                    may_pass = error.trouble is FetchTrouble.PASSING
+                    may_pass = error.trouble in (FetchTrouble.PASSING, FetchTrouble.OUR_DISK)
                     if not may_pass or attempt == TRANSFERS_MAX:
                         detail = f"{name} could not be fetched from Discord."
                         raise Ended(Failure.REFERENCE, detail) from error

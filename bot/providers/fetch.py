@@ -316,4 +316,4 @@ def _failure(error: Exception) -> FetchFailed:
         return FetchFailed(f"the link cannot be used: {name}", FetchTrouble.REFUSED)
     if isinstance(error, aiohttp.ClientError | TimeoutError | zlib.error):
         return FetchFailed(f"the link broke off: {name}", FetchTrouble.PASSING)
-    return FetchFailed(f"the image could not be stored: {error}", FetchTrouble.PASSING)
+    return FetchFailed(f"the image could not be stored: {error}", FetchTrouble.OUR_DISK)

@@ -6,11 +6,13 @@ whole in memory: the text is decoded piece by piece into a file, and INLINE stan
 """
 
 import binascii
+import errno
 import json
 import re
 import secrets
+import time
+from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 #: Stands in a decoded answer for the image that was written to the file; no vendor can guess it.
 INLINE = f"(in the file {secrets.token_hex(8)})"
@@ -33,6 +35,11 @@ START_BYTES_MAX = 48
 ESCAPE_BYTES_MAX = 6
 #: Base64 is often broken into lines; a space tells that a text is none.
 LINE_BREAKS = b"\r\n"
+#: A file cannot grow any more: of the disk, of our share of it, of what a file may have.
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+#: Seconds between two tries to write an image while the disk is full, and how many there are.
+FULL_WAIT_S = 1.0
+FULL_WAITS_MAX = 300
 #: Some gateways put `data:image/png;base64,` before the image.
 DATA_URI_BYTES_MAX = 64
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -54,7 +61,7 @@ class InlineImage:
         self._rest_bytes_max = rest_bytes_max
         self._rest = bytearray()
         self._searched = 0
-        self._file: BinaryIO | None = None
+        self._file: RawIOBase | None = None
         self._text: Base64Text | None = None
 
     def feed(self, piece: bytes | bytearray) -> None:
@@ -91,7 +98,7 @@ class InlineImage:
         image = bytes(self._rest[start.end() :])
         del self._rest[start.end() :]
         self._text = Base64Text()
-        self._file = self._next.open("wb")
+        self._file = self._next.open("wb", buffering=0)
         return image
 
     def _feed_image(self, data: bytes) -> bytes:
@@ -100,7 +107,7 @@ class InlineImage:
         text, quote, _ = data.partition(b'"')
         if self._file is not None:
             try:
-                self._file.write(self._text.decode(text, final=bool(quote)))
+                _write_all(self._file, self._text.decode(text, final=bool(quote)))
             except ValueError:
                 self.close()
         if not quote:
@@ -113,6 +120,20 @@ class InlineImage:
         self._text = None
         self._searched = len(self._rest)
         return data[len(text) :]
+
+
+def _write_all(file: RawIOBase, data: bytes) -> None:
+    """Write on while the disk is full: the image is paid, and comes only once."""
+    for _ in range(FULL_WAITS_MAX):
+        try:
+            while data:
+                data = data[file.write(data) or 0 :]
+            return
+        except OSError as error:
+            if error.errno not in FULL_DISK:
+                raise
+            time.sleep(FULL_WAIT_S)
+    raise OSError(errno.ENOSPC, "the disk stayed full")
 
 
 class Base64Text:

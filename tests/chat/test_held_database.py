@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot.domain.ledger import EntryKind
 from bot.playground.faults import Call as ProviderCall
@@ -92,6 +93,52 @@ async def test_an_order_that_the_vendor_took_is_not_lost(
             order.until.set()
             await waits("submitted")
         await assert_delivered(easel, call)
+
+
+async def test_a_result_for_which_there_is_no_room_yet_is_not_lost(
+    opened: OpenEasel, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened() as easel, after_effect(easel, ProviderCall.RESULT) as result:
+        call = await easel.imagine()
+        await result.reached.wait()
+        with full_disk(easel.folder / "easel.db"):
+            result.until.set()
+            async with asyncio.timeout(10):
+                # Longer than the patience with a host of results.
+                while caplog.text.count("could not be stored") < 12:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+        await assert_delivered(easel, call)
+
+
+async def test_an_image_inside_an_answer_waits_for_room(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    monkeypatch.setattr("bot.providers.inline.time.sleep", nap)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with opened(apimodels_api_key=None) as easel:
+        keys = {
+            "openai_api_key": SecretStr(easel.providers.api_key),
+            "openai_base_url": easel.providers.openai_base_url,
+        }
+        easel.settings = easel.settings.model_copy(update=keys)
+        await easel.restart()
+        async with after_effect(easel, ProviderCall.CREATE) as order:
+            call = await easel.imagine()
+            await order.reached.wait()
+            # Room for the database's log, but not for the image.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, limits[1]))
+            order.until.set()
+            message = await easel.finished(call)
+
+        assert message.attachments, said(message)
+        assert len(naps) == 3
 
 
 async def test_an_image_that_was_fetched_is_not_lost(opened: OpenEasel, waits) -> None:
