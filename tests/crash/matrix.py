@@ -109,7 +109,10 @@ class Matrix:
         shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
         # With a switch, it is there where the filter is on.
         second = re.compile(r'(provider = "maxapi".*?nsfw_switch = )"none"', re.DOTALL)
-        self._catalog.write_text(second.sub(r'\1"moderation"', shipped), encoding="utf-8")
+        catalog = second.sub(r'\1"moderation"', shipped)
+        # No route of theirs takes WebP, so that what a member edits has to be converted.
+        takes = 'references_max = 16\nreference_types = ["image/png", "image/jpeg"]\n'
+        self._catalog.write_text(catalog.replace("references_max = 16\n", takes), encoding="utf-8")
         for mishap in self.plan.mishaps:
             _MISHAPS[mishap](self)
 
@@ -133,8 +136,11 @@ class Matrix:
                     raise ended
         finally:
             _end(process)
-        if holding:
+        if holding and holding.reached():
             self.held.append(holding.until)
+        elif holding:
+            # It is armed still, and would hold a later process for as long as the plan lasts.
+            holding.until.set()
 
     async def _kill(self, process: ForkServerProcess, life: Life, holding: "Held | None") -> None:
         died_by_itself = not process.is_alive()
@@ -206,7 +212,10 @@ class Matrix:
             options["model"] = "gpt-image-2"
         for number in range(1, command.references + 1):
             name = "image" if command.kind is Kind.EDIT and number == 1 else f"reference{number}"
-            options[name] = Upload(f"{number}.png", picture(60 + number))
+            # What is edited has to be converted first.
+            image_format = "WEBP" if name == "image" else "PNG"
+            file = picture(60 + number, image_format=image_format)
+            options[name] = Upload(f"{number}.{image_format.lower()}", file)
         name = "edit" if command.kind is Kind.EDIT else "imagine"
         call = await self.discord.run_command(
             command.member, command.channel, name, options, check=False

@@ -113,7 +113,9 @@ NEEDS: dict[str, Kind | Mishap] = {
     "jobs.not_accepted": Mishap.PROVIDER_BUSY,
     "jobs.fall_back": Mishap.PROVIDER_OVERLOADED,
     "fetcher.check": Mishap.PROVIDER_OVERLOADED,
+    "fetcher.convert": Kind.EDIT,
     "provider.upload": Kind.EDIT,
+    "wire.find_answer": Mishap.ANSWER_LOST,
     "wire.tell": Kind.REFUSED,
     "wire.tell_instead": Kind.REFUSED,
 }
