@@ -22,6 +22,7 @@ from bot.chat.moderation import SettingsCommands
 from bot.domain.catalog import Catalog
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.ports import Clock, Provider
+from bot.domain.queue import Caps
 from bot.engine.accept import Acceptance
 from bot.engine.images import remove_fetched
 from bot.engine.making import Making
@@ -36,13 +37,11 @@ from bot.providers.connections import open_connections
 from bot.providers.fetch import Fetcher
 from bot.providers.registry import ProviderSettings, build_providers, check_catalog
 from bot.settings import Settings
-from bot.store.accounts import AccountStore
 from bot.store.database import Database, open_database
-from bot.store.jobs import JobStore
-from bot.store.latencies import LatencyStore
+from bot.store.jobs import House
+from bot.store.ledger import Allowance
 from bot.store.lock import sole_use
-from bot.store.queue import Caps
-from bot.store.servers import ServerStore
+from bot.store.stores import AccountStore, JobStore, LatencyStore, ServerStore, SyncStore
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +101,22 @@ class App:
                 if not ended.cancelled():
                     ended.result()
 
+    async def sync(self) -> list[str]:
+        """
+        Compare the commands with Discord's in every server, and mend what differs.
+
+        Returns:
+            A line on each scope.
+        Raises:
+            StartupError: Discord refuses, or cannot be reached.
+        """
+        self.client.syncs_everywhere = True
+        try:
+            await wire.log_in(self.client, self.settings.needed("DISCORD_TOKEN"))
+        finally:
+            await wire.close(self.client)
+        return self.client.synced
+
     async def _work(self) -> None:
         await self.client.logged_in.wait()
         await self.runner.run()
@@ -116,15 +131,18 @@ class App:
         return self.client.is_ready() and not self.client.is_closed()
 
     async def _database_answers(self) -> bool:
-        async with self.database.reading() as connection:
-            return bool(await connection.scalar(sa.text("SELECT 1")))
+        return bool(await self.database.read(lambda tx: tx.scalar(sa.text("SELECT 1"))))
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncIterator[App]:
+async def open_app(
+    settings: Settings, clock: Clock | None = None, *, beside: bool = False
+) -> AsyncIterator[App]:
     """
     Open what the bot needs, and close it again.
 
+    Args:
+        beside: another process may run the bot; this one does not.
     Raises:
         StartupError: one sentence on what is missing or wrong.
     """
@@ -133,30 +151,29 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
     folder = make_folder(settings.data_dir / "images")
     wire.use_api_base(settings.discord_api_base)
     async with AsyncExitStack() as stack:
-        stack.enter_context(sole_use(settings.database_url))
-        database = await stack.enter_async_context(open_database(settings.database_url))
-        accounts = AccountStore(database, settings.allowance_ucr, settings.allowance_period)
+        url = settings.database_url
+        if not beside:
+            stack.enter_context(sole_use(url))
+        database = await stack.enter_async_context(open_database(url, migrate=not beside))
+        allowance = Allowance(settings.allowance_ucr, settings.allowance_period)
+        accounts = AccountStore(database, allowance)
         servers = ServerStore(database)
         providers = await stack.enter_async_context(open_providers(settings))
         routing = Routing(catalog, providers, settings.route_order, LatencyStore(database), clock)
         await routing.load()
-        caps = Caps(
-            running_per_user_max=settings.max_jobs_per_user,
-            running_per_server_max=settings.max_jobs_per_server,
-            running_max=settings.max_running_jobs,
-            queued_max=settings.max_queued_jobs,
-            running_per_route_max={route.id: route.running_max for route in catalog.routes()},
-            typical_s=routing.typical_s,
+        jobs = JobStore(
+            database,
+            House(_caps(settings, catalog, routing), allowance, owner=secrets.token_hex(8)),
         )
-        jobs = JobStore(database, accounts, caps, owner=secrets.token_hex(8))
-        # The database is ours alone: whoever held a lease before this start is dead.
-        await jobs.free_leases()
-        remove_fetched(folder)
+        if not beside:
+            # Whoever held a lease before this start is dead.
+            await jobs.free_leases()
+            remove_fetched(folder)
         fetcher = await stack.enter_async_context(
             Fetcher(allow_private_addresses=settings.allow_private_addresses)
         )
         client = EaselClient(
-            servers,
+            SyncStore(database),
             server_ids=settings.discord_guild_ids,
             shard_count=settings.shard_count,
             shard_ids=settings.shard_ids,
@@ -166,10 +183,8 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
         making = Making(
             jobs, providers, catalog, routing, polling, fetcher, messenger, clock, folder
         )
-        runner = Runner(
-            jobs, accounts, making, routing, messenger, clock, folder, settings.max_running_jobs
-        )
-        acceptance = Acceptance(jobs, servers, routing, clock)
+        runner = Runner(jobs, making, routing, messenger, clock, folder, settings.max_running_jobs)
+        acceptance = Acceptance(jobs, routing, clock)
         default_model = settings.default_model or catalog.default_model(providers)
         ImageCommands(
             acceptance,
@@ -190,6 +205,18 @@ async def open_app(settings: Settings, clock: Clock | None = None) -> AsyncItera
         if not providers:
             log.warning("no provider is configured: set the key of one, such as APIMODELS_API_KEY")
         yield App(settings, client, runner, polling, clock, database)
+
+
+def _caps(settings: Settings, catalog: Catalog, routing: Routing) -> Caps:
+    return Caps(
+        running_per_user_max=settings.max_jobs_per_user,
+        running_per_server_max=settings.max_jobs_per_server,
+        running_max=settings.max_running_jobs,
+        queued_max=settings.max_queued_jobs,
+        queued_per_user_max=settings.max_queued_per_user,
+        running_per_route_max={route.id: route.running_max for route in catalog.routes()},
+        typical_s=routing.typical_s,
+    )
 
 
 @asynccontextmanager

@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="would it run? asks Discord and the providers, free")
     check.set_defaults(command=_check)
 
+    sync = commands.add_parser("sync", help="compare the commands with Discord's, and mend them")
+    sync.set_defaults(command=_sync)
+
     prices = commands.add_parser("prices", help="what each route of the catalog costs")
     prices.set_defaults(command=_prices)
 
@@ -122,6 +125,24 @@ def _check(_chosen: argparse.Namespace) -> int:
     return asyncio.run(check(settings))
 
 
+def _sync(_chosen: argparse.Namespace) -> int:
+    settings = load_settings()
+    settings.needed("DISCORD_TOKEN")
+
+    from bot.app import open_app
+    from bot.ops import log
+
+    # What it does stands in its own lines.
+    log.configure("WARNING", settings.log_format)
+
+    async def run() -> int:
+        async with open_app(settings, beside=True) as app:
+            print("\n".join(await app.sync()))
+        return 0
+
+    return asyncio.run(run())
+
+
 def _prices(_chosen: argparse.Namespace) -> int:
     from bot.app import load_catalog
     from bot.prices import price_table
@@ -144,12 +165,12 @@ def _migrate(_chosen: argparse.Namespace) -> int:
 
 
 def _audit(_chosen: argparse.Namespace) -> int:
-    from bot.store.accounts import audit
     from bot.store.database import open_database
+    from bot.store.ledger import audit
 
     async def run(settings: Settings) -> int:
         async with open_database(settings.database_url, migrate=False) as database:
-            differences = await audit(database)
+            differences = await database.read(audit)
         print("\n".join(differences) or "Entries and balances agree.")
         return FAILED if differences else 0
 

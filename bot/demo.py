@@ -23,9 +23,9 @@ from bot.playground.scratch import scratch_folder
 from bot.playground.site import Site
 from bot.playground.studio import LATENCY_SIGMA
 from bot.settings import GivenSettings
-from bot.store.accounts import audit, list_entries
 from bot.store.database import open_database
-from bot.store.latencies import LatencyStore
+from bot.store.ledger import audit, list_entries
+from bot.store.stores import LatencyStore
 
 #: seconds a sample image takes, at the median: long enough to watch, short enough to stay
 LATENCY_S = 5.0
@@ -96,14 +96,14 @@ def _write(folder: Path, pictures: Mapping[str, scenario.Picture]) -> None:
 async def _print_ledger(app: App) -> int:
     print("\nkind            amount   balance  job")
     balance = 0
-    for _, entry in await list_entries(app.database):
+    for _, entry in await app.database.read(list_entries):
         amount = entry.allowance_ucr + entry.grant_ucr
         balance += amount
         print(
             f"{entry.kind.value:<10} {format_credits(amount):>12} {format_credits(balance):>9}"
             f"  {entry.job_id or ''}"
         )
-    differences = await audit(app.database)
+    differences = await app.database.read(audit)
     print("\n".join(differences) or "Entries and balances agree.")
     return 1 if differences else 0
 

@@ -189,6 +189,7 @@ class Settings(BaseSettings):
     max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] = 64
     #: jobs that may wait; a further one is refused
     max_queued_jobs: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    max_queued_per_user: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     #: where providers can call back, over https; needs the ops port behind it
     public_url: Annotated[Address, AfterValidator(_public)] | None = None
     #: key of kie.ai's signed callbacks, from its account page; without it none is asked for

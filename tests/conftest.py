@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bot.engine import runner
 from bot.store.database import open_database
 from tests.support.easel import Easel, open_easel
 
@@ -30,6 +31,12 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(migrate())
     return path
+
+
+@pytest.fixture(autouse=True)
+def shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a job goes is shown from its first moment on, so that no test waits to see it."""
+    monkeypatch.setattr(runner, "PROGRESS_AFTER_S", 0.0)
 
 
 OpenEasel = Callable[..., AbstractAsyncContextManager[Easel]]

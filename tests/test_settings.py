@@ -42,6 +42,7 @@ GIVEN = {
     "MAX_JOBS_PER_SERVER": "17",
     "MAX_RUNNING_JOBS": "65",
     "MAX_QUEUED_JOBS": "1001",
+    "MAX_QUEUED_PER_USER": "21",
     "PUBLIC_URL": "https://bot.example.org",
     "KIE_WEBHOOK_KEY": "hook",
     "ALLOW_PRIVATE_ADDRESSES": "true",

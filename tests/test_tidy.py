@@ -23,7 +23,7 @@ MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
     "domain": ({"errors"}, set()),
     "engine": ({"domain", "errors"}, set()),
     "providers": ({"domain", "errors"}, {"aiohttp", "yarl", "PIL", "pydantic"}),
-    "store": ({"domain", "errors"}, {"sqlalchemy", "alembic"}),
+    "store": ({"domain", "errors"}, {"sqlalchemy", "alembic", "aiosqlite"}),
     "chat": ({"domain", "engine", "errors"}, {"discord", "aiohttp", "yarl", "PIL"}),
     "ops": ({"errors"}, {"aiohttp"}),
     "playground": (set(), {"aiohttp", "PIL", "yarl"}),

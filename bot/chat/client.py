@@ -1,16 +1,15 @@
 """The Discord client: commands, their sync, and one place where a command's failure ends."""
 
 import asyncio
-import hashlib
-import json
 import logging
 from collections import OrderedDict
-from typing import Any, Protocol
+from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot.chat import buttons, replies, wire
+from bot.chat.sync import SyncMemory, sync
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +30,6 @@ PERMISSIONS = discord.Permissions(
     attach_files=True,
     read_message_history=True,
 )
-
-
-class SyncMemory(Protocol):
-    """Remembers what Discord was told, so that start-ups do not spend its daily allowance."""
-
-    async def synced_digest(self, scope: str) -> str | None: ...
-
-    async def set_synced_digest(self, scope: str, digest: str) -> None: ...
 
 
 class EaselClient(discord.AutoShardedClient):
@@ -72,6 +63,10 @@ class EaselClient(discord.AutoShardedClient):
         self._server_ids = server_ids
         #: what the press of a button does, by the first word of its custom id
         self.presses: dict[str, buttons.Press] = {}
+        #: before the login: look for commands in each server the bot is in
+        self.syncs_everywhere = False
+        #: a line on each scope whose commands were compared at the login
+        self.synced: list[str] = []
         self._said_ready = False
         self._seen: OrderedDict[int, None] = OrderedDict()
 
@@ -87,12 +82,9 @@ class EaselClient(discord.AutoShardedClient):
 
     async def setup_hook(self) -> None:
         await wire.learn_gateway(self)
-        if not self._server_ids:
-            await self._sync(None)
-        for server_id in self._server_ids:
-            server = discord.Object(server_id)
-            self.tree.copy_global_to(guild=server)
-            await self._sync(server)
+        self.synced = await sync(
+            self, self.tree, self._memory, self._server_ids, everywhere=self.syncs_everywhere
+        )
         self.logged_in.set()
 
     async def on_ready(self) -> None:
@@ -125,19 +117,6 @@ class EaselClient(discord.AutoShardedClient):
         except Exception:
             log.exception("press failed", extra={"action": "press_failed", "button": action})
             await wire.tell(interaction, replies.PRESS_FAILED)
-
-    async def _sync(self, server: discord.Object | None) -> None:
-        """Global commands may be written 200 times a day (Discord docs): only when they changed."""
-        commands = self.tree.get_commands(guild=server)
-        payload = [command.to_dict(self.tree) for command in commands]
-        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
-        place = server.id if server else "global"
-        scope = f"{discord.http.Route.BASE}/{self.application_id}/{place}"
-        if await self._memory.synced_digest(scope) == digest:
-            return
-        await self.tree.sync(guild=server)
-        await self._memory.set_synced_digest(scope, digest)
-        log.info("commands synced", extra={"action": "commands_synced", "scope": place})
 
 
 def invite(application_id: int) -> str:

@@ -17,9 +17,10 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Reply
 from bot.domain.ledger import Period, period_end, period_start
 from bot.domain.policy import Place
-from bot.domain.ports import Accounts, Clock, Jobs
+from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest, Mode
-from bot.engine.accept import Acceptance, Accepted
+from bot.domain.stored import Accepted, Accounts, Jobs
+from bot.engine.accept import Acceptance
 from bot.errors import NotAllowed, Refusal, Repeated, StepLost
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from bot.chat import buttons, render, replies, wire
 from bot.chat.fitting import Fitted, fit
 from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
 from bot.domain.jobs import Job, JobState
-from bot.domain.ports import Clock, ImageFile, Jobs, Messenger
+from bot.domain.ports import Clock, ImageFile, Messenger
+from bot.domain.stored import Jobs
 from bot.engine.images import stored_image
 from bot.errors import StepLost
 

@@ -11,8 +11,8 @@ from bot.chat.commands import place_of
 from bot.domain.catalog import Catalog, Model, NsfwSwitch
 from bot.domain.credits import format_credits
 from bot.domain.policy import nsfw_rule
-from bot.domain.ports import Servers
 from bot.domain.requests import RESOLUTIONS
+from bot.domain.stored import Servers
 
 
 class ModelCommands:

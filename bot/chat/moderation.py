@@ -8,7 +8,8 @@ from discord import app_commands
 
 from bot.chat import replies, wire
 from bot.domain.policy import NsfwMode, SettingChange
-from bot.domain.ports import Clock, Servers
+from bot.domain.ports import Clock
+from bot.domain.stored import Servers
 
 MEANINGS = {
     NsfwMode.ON: "The NSFW filter is **on** everywhere in this server.",

@@ -46,6 +46,12 @@ REFUSAL_CHARS_MAX = 300
 DEFERRED = "deferred"
 
 NETWORK_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+LOGIN_ERRORS = (
+    discord.LoginFailure,
+    discord.HTTPException,
+    discord.GatewayNotFound,
+    *NETWORK_ERRORS,
+)
 
 # Discord docs, "JSON Error Codes", read 2026-08
 UNKNOWN_CHANNEL = 10003
@@ -267,6 +273,20 @@ async def run(client: discord.AutoShardedClient, token: str) -> None:
         raise GatewayLost(f"the connection to Discord ended for good: {error!r}") from error
 
 
+async def log_in(client: discord.AutoShardedClient, token: str) -> None:
+    """
+    Log in with one try, without a connection to the gateway.
+
+    Raises:
+        StartupError: Discord refuses, or cannot be reached.
+    """
+    try:
+        await client.login(token)
+    except LOGIN_ERRORS as error:
+        sentence = refusal(error) or f"Discord cannot be reached at {Route.BASE}: {error!r}."
+        raise StartupError(sentence) from error
+
+
 async def close(client: discord.AutoShardedClient) -> None:
     """Say goodbye to the gateway, but do not wait for long for its answer."""
     try:
@@ -282,12 +302,7 @@ async def _log_in(client: discord.AutoShardedClient, token: str) -> None:
         try:
             await client.login(token)
             return
-        except (
-            discord.LoginFailure,
-            discord.HTTPException,
-            discord.GatewayNotFound,
-            *NETWORK_ERRORS,
-        ) as error:
+        except LOGIN_ERRORS as error:
             if (sentence := refusal(error)) is not None:
                 raise StartupError(sentence) from error
             log.warning(

@@ -1,9 +1,23 @@
 """Whose turn it is: round-robin over servers, then over a server's members; oldest job first."""
 
-import heapq
-from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many jobs run at once; further ones wait in the queue, as long as that has room."""
+
+    running_per_user_max: int
+    running_per_server_max: int
+    running_max: int
+    queued_max: int
+    queued_per_user_max: int
+    #: route id -> images under way at once; a job may go a few beyond it
+    running_per_route_max: Mapping[str, int]
+    #: of a route's id, the seconds that an image usually takes
+    typical_s: Callable[[str], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +32,8 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Turns:
     """
-    The last turn of each server and member (server id, user id).
-
-    Turns are numbered from 1 in the order in which jobs were claimed; no number means never.
+    The turn of each server and member (server id, user id): the number of its last claim, counted
+    from 1. Lower ones, which grow with their arrival, are of those who were never served.
     """
 
     servers: Mapping[int, int]
@@ -39,40 +52,29 @@ class QueuePlace:
 
 def fair_order(waiting: Sequence[Waiting], turns: Turns) -> list[Waiting]:
     """
-    The order in which jobs will be claimed if no other is accepted and no cap is reached.
+    The order in which jobs will be claimed if no other is accepted and no cap is reached: in each
+    round every server has one turn, and within a server every member; in the order of their turns.
 
     Args:
-        waiting: oldest first.
+        waiting: oldest first, which also decides among equal turns.
     """
-    jobs: dict[int, dict[int, deque[Waiting]]] = defaultdict(lambda: defaultdict(deque))
-    age = {job.job_id: number for number, job in enumerate(waiting)}
-    for job in waiting:
-        jobs[job.server_id][job.user_id].append(job)
-    # Heaps of (last turn, age of the oldest job, id): never served comes first, then the oldest.
-    servers = []
-    members: dict[int, list[tuple[int, int, int]]] = {}
-    for server_id, of_server in jobs.items():
-        members[server_id] = [
-            (turns.members.get((server_id, user_id), 0), age[of_user[0].job_id], user_id)
-            for user_id, of_user in of_server.items()
-        ]
-        heapq.heapify(members[server_id])
-        servers.append((turns.servers.get(server_id, 0), members[server_id][0][1], server_id))
-    heapq.heapify(servers)
-
-    order: list[Waiting] = []
-    latest = max(turns.servers.values(), default=0)
-    while servers:
-        server_id = heapq.heappop(servers)[2]
-        user_id = heapq.heappop(members[server_id])[2]
-        of_user = jobs[server_id][user_id]
-        order.append(of_user.popleft())
-        turn = latest + len(order)
-        if of_user:
-            heapq.heappush(members[server_id], (turn, age[of_user[0].job_id], user_id))
-        if members[server_id]:
-            heapq.heappush(servers, (turn, members[server_id][0][1], server_id))
-    return order
+    of_member: Counter[tuple[int, int]] = Counter()
+    by_server: dict[int, list[tuple[int, int, int, Waiting]]] = defaultdict(list)
+    first: dict[tuple[int, int], int] = {}
+    for age, job in enumerate(waiting):
+        member = (job.server_id, job.user_id)
+        turn = turns.members.get(member, 0)
+        by_server[job.server_id].append(
+            (of_member[member], turn, first.setdefault(member, age), job)
+        )
+        of_member[member] += 1
+    rounds = []
+    for server_id, jobs in by_server.items():
+        oldest = min(age for _, _, age, _ in jobs)
+        turn = turns.servers.get(server_id, 0)
+        jobs.sort(key=lambda each: each[:3])
+        rounds += [(number, turn, oldest, each[3]) for number, each in enumerate(jobs)]
+    return [job for *_, job in sorted(rounds, key=lambda each: each[:3])]
 
 
 def expected_wait_s(ahead: int, running_max: int, typical_s: float) -> int:

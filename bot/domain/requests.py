@@ -73,6 +73,11 @@ class ImageRequest:
     private: bool = False
 
 
+#: in the place of a stored request that this version cannot read; what it says of it is for its
+#: member alone, as the request may have been
+UNREADABLE = ImageRequest(Mode.GENERATE, prompt="", model="", private=True)
+
+
 def check_request(request: ImageRequest) -> None:
     """
     Hold the request against the bounds that no route lifts; the catalog checks the rest.

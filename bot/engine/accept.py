@@ -1,32 +1,25 @@
 """Accept a request: check it, quote it, and hold and insert the job in one transaction."""
 
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.catalog import Route
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState, Reply, Task, TaskState
-from bot.domain.policy import Place, nsfw_rule
-from bot.domain.ports import Clock, Jobs, Servers
-from bot.domain.queue import QueuePlace
+from bot.domain.policy import NsfwMode, NsfwRule, Place, nsfw_rule
+from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest, check_request
+from bot.domain.stored import Accepted, Jobs, Offer
 from bot.domain.words import clean
 from bot.engine.routing import Routing
-from bot.errors import InsufficientCredits
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    job: Job
-    tasks: tuple[Task, ...]
-    in_queue: QueuePlace
+from bot.errors import Refusal
 
 
 class Acceptance:
-    def __init__(self, jobs: Jobs, servers: Servers, routing: Routing, clock: Clock) -> None:
+    def __init__(self, jobs: Jobs, routing: Routing, clock: Clock) -> None:
         self._jobs = jobs
-        self._servers = servers
         self._routing = routing
         self._clock = clock
 
@@ -47,9 +40,6 @@ class Acceptance:
         """
         request = replace(request, prompt=clean(request.prompt))
         check_request(request)
-        rule = nsfw_rule(await self._servers.nsfw_mode(place.server_id), place)
-        request = self._routing.shaped(request, nsfw_checker=rule.nsfw_checker)
-        routes = self._routing.candidates(request, nsfw_checker=rule.nsfw_checker)
         now = self._clock.now()
         draft = Job(
             id=_job_id(now),
@@ -60,25 +50,42 @@ class Acceptance:
             state=JobState.QUEUED,
             quote_ucr=Microcredits(0),
             cost_ucr=None,
-            nsfw_checker=rule.nsfw_checker,
-            spoiler=rule.spoiler,
+            nsfw_checker=True,
+            spoiler=False,
             reply=reply,
             created_at=now,
             interaction_id=interaction_id,
         )
-        quotes = sorted({route.quote(request) for route in routes}, reverse=True)
-        for held in quotes:
-            # Whichever of the routes makes an image in the end, it is covered. Those that are too
-            # dear for the account are not among them.
+        # Which mode the server has is read in the transaction that accepts.
+        by_rule: dict[NsfwRule, Sequence[Offer] | Refusal] = {}
+        offers = {}
+        for mode in NsfwMode:
+            rule = nsfw_rule(mode, place)
+            if rule not in by_rule:
+                by_rule[rule] = self._offers(draft, rule)
+            offers[mode] = by_rule[rule]
+        return await self._jobs.accept(place.server_id, user_id, interaction_id, offers)
+
+    def _offers(self, draft: Job, rule: NsfwRule) -> Sequence[Offer] | Refusal:
+        try:
+            request = self._routing.shaped(draft.request, nsfw_checker=rule.nsfw_checker)
+            routes = self._routing.candidates(request, nsfw_checker=rule.nsfw_checker)
+        except Refusal as refusal:
+            return refusal
+        # Whichever of the routes makes an image in the end, it is covered. Those that are too
+        # dear for the account are not among them.
+        offers = []
+        for held in sorted({route.quote(request) for route in routes}, reverse=True):
             first = next(route for route in routes if route.quote(request) <= held)
-            job = replace(draft, quote_ucr=Microcredits(held * request.count))
-            tasks = tuple(_task(job, index, first) for index in range(request.count))
-            try:
-                return Accepted(job, tasks, await self._jobs.accept(job, tasks))
-            except InsufficientCredits:
-                if held == quotes[-1]:
-                    raise
-        raise AssertionError("there is at least one route")
+            job = replace(
+                draft,
+                request=request,
+                quote_ucr=Microcredits(held * request.count),
+                nsfw_checker=rule.nsfw_checker,
+                spoiler=rule.spoiler,
+            )
+            offers.append(Offer(job, tuple(_task(job, n, first) for n in range(request.count))))
+        return offers
 
 
 def _task(job: Job, index: int, route: Route) -> Task:

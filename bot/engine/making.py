@@ -18,11 +18,11 @@ from bot.domain.ports import (
     ImageFetcher,
     ImageFile,
     ImageLimits,
-    Jobs,
     LinkRefresher,
     Order,
     Provider,
 )
+from bot.domain.stored import Jobs
 from bot.engine.ended import Ended, task_fields
 from bot.engine.gates import AHEAD_MAX
 from bot.engine.images import FETCHED
@@ -103,22 +103,21 @@ class Making:
     def references(self, job: Job) -> References:
         return References(job, self._fetcher, self._refresher, self._clock, self._folder)
 
-    async def carry(
-        self, job: Job, task: Task, references: References, sent: asyncio.Event
-    ) -> None:
+    async def carry(self, job: Job, task: Task, references: References, sent: asyncio.Event) -> Job:
         """
         Carry an image on from its task's committed state to its end, over the next routes if need
         be.
 
         Args:
             sent: is set once an order goes to a vendor.
+        Returns:
+            The job as this task's end left it.
         Raises:
             StepLost: somebody else works on it.
         """
         while True:
             try:
-                await self._carry_task(job, task, references, sent)
-                return
+                return await self._carry_task(job, task, references, sent)
             except Ended as ended:
                 self._polling.finished.discard(task.id)
                 task = ended.task or task
@@ -129,8 +128,7 @@ class Making:
                 )
                 onto = await self._next_task(job, task) if ended.elsewhere else None
                 if onto is None:
-                    await self._jobs.failed(task, ended.problem, self._clock.now())
-                    return
+                    return await self._jobs.failed(task, ended.problem, self._clock.now())
                 task = await self._jobs.fall_back(task, ended.problem, onto)
                 log.info("next route", extra=task_fields(task, "task_fell_back"))
 
@@ -161,7 +159,7 @@ class Making:
 
     async def _carry_task(
         self, job: Job, task: Task, references: References, sent: asyncio.Event
-    ) -> None:
+    ) -> Job:
         way = self._way(task)
         if task.state is TaskState.SUBMITTING:
             # A process died between sending and hearing the answer.
@@ -170,8 +168,7 @@ class Making:
             sent.set()
             async with self._routing.place_if_free(way.route):
                 finished = await self._polling.wait(task, way, self._fetched(task), resumed=True)
-                await self._keep(task, way, finished)
-            return
+                return await self._keep(task, way, finished)
         async with self._routing.place(way.route):
             self._clock.go_on()
             if not self._routing.lets_through(way.route) and await self._next_task(job, task):
@@ -179,14 +176,15 @@ class Making:
                 raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
             task, at_once = await self._submit(job, task, way, references, sent)
             finished = at_once or await self._polling.wait(task, way, self._fetched(task))
-            await self._keep(task, way, finished)
+            return await self._keep(task, way, finished)
 
-    async def _keep(self, task: Task, way: Way, finished: Finished) -> None:
+    async def _keep(self, task: Task, way: Way, finished: Finished) -> Job:
         image = await self._store(task, way, finished)
         cost = pricing.final_cost(way.route.price, task.price_ucr, finished.bill)
-        await self._jobs.stored(task, image, cost, self._clock.now())
+        job = await self._jobs.stored(task, image, cost, self._clock.now())
         self._polling.finished.discard(task.id)
         log.info("image stored", extra=task_fields(task, "task_stored"))
+        return job
 
     def _way(self, task: Task) -> Way:
         route = self._catalog.route(task.route_id)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.catalog import Catalog, Rate, Route, RouteOrder
-from bot.domain.ports import Clock, Latencies, Provider
+from bot.domain.ports import Clock, Provider
 from bot.domain.requests import ImageRequest
+from bot.domain.stored import Latencies
 from bot.domain.waiting import LEARNED_MIN, Latency
 from bot.engine.gates import AHEAD_MAX, Gate
 from bot.errors import Busy

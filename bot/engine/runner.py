@@ -17,8 +17,10 @@ from bot.domain.jobs import (
     Task,
     TaskState,
 )
-from bot.domain.ports import Accounts, Delivered, ImageFile, Jobs, Messenger
+from bot.domain.ports import Delivered, ImageFile, Messenger
 from bot.domain.queue import QueuePlace
+from bot.domain.requests import UNREADABLE
+from bot.domain.stored import Jobs
 from bot.engine.images import stored_image, stored_images
 from bot.engine.making import Making
 from bot.engine.references import all_of
@@ -32,11 +34,14 @@ log = logging.getLogger(__name__)
 CLAIM_EVERY_S = 5.0
 #: seconds; a third of the lease, so that two renewals may fail
 RENEW_EVERY_S = 20.0
-#: seconds between two updates of a status message
+#: seconds between two updates of a status message, and before the first one: a quick job needs none
 PROGRESS_EVERY_S = 5.0
+PROGRESS_AFTER_S = 1.5
 #: seconds between two looks at the queue, and how many status messages one look may update
 QUEUE_EVERY_S = 10.0
 QUEUE_SHOWN_MAX = 25
+#: jobs claimed in one transaction; members who give commands meanwhile wait for it
+CLAIMS_AT_ONCE = 8
 #: a job that was taken on so often and never came to its end is given up
 CLAIMS_MAX = 20
 #: what has waited for longer without being submitted is not wanted any more
@@ -69,7 +74,6 @@ class Runner:
     def __init__(
         self,
         jobs: Jobs,
-        accounts: Accounts,
         making: Making,
         routing: Routing,
         messenger: Messenger,
@@ -80,7 +84,6 @@ class Runner:
         queue_every_s: float = QUEUE_EVERY_S,
     ) -> None:
         self._jobs = jobs
-        self._accounts = accounts
         self._making = making
         self._routing = routing
         self._messenger = messenger
@@ -95,6 +98,8 @@ class Runner:
         #: what those who wait were last told; only for the eyes
         self._places: dict[str, QueuePlace | None] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
+        #: whether jobs may wait that could not be claimed the last time
+        self._others_wait = True
         self._due = asyncio.Event()
 
     @property
@@ -103,7 +108,7 @@ class Runner:
         return tuple(self._running)
 
     def wake(self) -> None:
-        """A job was accepted or ended: look for the next one now."""
+        """A job was accepted: look for the next one now."""
         self._due.set()
 
     async def run(self) -> None:
@@ -130,25 +135,31 @@ class Runner:
 
     async def _claim(self) -> None:
         """Start every job that may run; a database in trouble is tried again later."""
-        while len(self._running) < self._running_max:
+        self._others_wait = True
+        while places := min(CLAIMS_AT_ONCE, self._running_max - len(self._running)):
             try:
-                job = await self._jobs.claim(self._clock.now())
+                claimed = await self._jobs.claim(self._clock.now(), places)
             except Exception:
                 log.exception("claim failed", extra={"action": "claim_failed"})
                 return
-            if job is None:
+            for job, tasks in claimed.jobs:
+                if job.id not in self._running:
+                    self._start(job, tasks)
+                # Else this process stood still for longer than a lease, and goes on with it now.
+            if len(claimed.jobs) < places:
+                self._others_wait = claimed.others_wait
                 return
-            if job.id in self._running:
-                # This process stood still for longer than a lease, and goes on with it now.
-                continue
-            log.info("job claimed", extra=_fields(job, "job_claimed"))
-            carrying = asyncio.create_task(self._carry(job), name=job.id)
-            self._running[job.id] = carrying
-            carrying.add_done_callback(self._ended)
+
+    def _start(self, job: Job, tasks: Sequence[Task]) -> None:
+        log.info("job claimed", extra=_fields(job, "job_claimed"))
+        carrying = asyncio.create_task(self._carry(job, tasks), name=job.id)
+        self._running[job.id] = carrying
+        carrying.add_done_callback(self._ended)
 
     def _ended(self, carrying: asyncio.Task[None]) -> None:
         del self._running[carrying.get_name()]
-        self.wake()
+        if self._others_wait:
+            self._due.set()
 
     async def _renew(self) -> None:
         await self._jobs.renew_leases(self.job_ids, self._clock.now())
@@ -156,22 +167,22 @@ class Runner:
     async def _show_queue(self) -> None:
         """Tell those who wait where they stand, where that has changed."""
         queue = await self._jobs.queue()
-        shown = {job.id: self._places.get(job.id) for job, _ in queue}
-        moved = [(job, place) for job, place in queue if shown[job.id] != place]
-        for job, place in moved[:QUEUE_SHOWN_MAX]:
-            update = asyncio.create_task(self._show_place(job, place))
-            self._updates[job.id] = update
+        shown = {job_id: self._places.get(job_id) for job_id, _ in queue}
+        moved = [(job_id, place) for job_id, place in queue if shown[job_id] != place]
+        for job_id, place in moved[:QUEUE_SHOWN_MAX]:
+            update = asyncio.create_task(self._show_place(job_id, place))
+            self._updates[job_id] = update
             try:
                 await update
             finally:
-                del self._updates[job.id]
-            shown[job.id] = place
+                del self._updates[job_id]
+            shown[job_id] = place
         self._places = shown
 
-    async def _show_place(self, job: Job, place: QueuePlace) -> None:
+    async def _show_place(self, job_id: str, place: QueuePlace) -> None:
+        job, tasks = await self._jobs.look(job_id)
         # The look at the queue may be old by now, and a result is not to be painted over.
-        if (await self._jobs.job(job.id)).state is JobState.QUEUED:
-            tasks = await self._jobs.tasks(job.id)
+        if job.state is JobState.QUEUED:
             await self._messenger.show_progress(job, tasks, self._clock.now(), place)
             await self._show_cancelled(job)
 
@@ -199,12 +210,12 @@ class Runner:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _carry(self, job: Job) -> None:
+    async def _carry(self, job: Job, tasks: Sequence[Task]) -> None:
         """Carry a job on from its committed state to its end: the outermost layer of a job."""
         try:
-            job = await self._give_up_if_hopeless(job)
+            job, tasks = await self._give_up_if_hopeless(job, tasks)
             if job.state is JobState.RUNNING:
-                job = await self._make(job)
+                job = await self._make(job, tasks)
             if job.state is JobState.DELIVERING:
                 await self._deliver(job)
         except Stopped:
@@ -217,62 +228,76 @@ class Runner:
             # committed step once its lease has run out, so nothing that was billed is dropped.
             log.exception("job interrupted", extra=_fields(job, "job_interrupted"))
 
-    async def _give_up_if_hopeless(self, job: Job) -> Job:
+    async def _give_up_if_hopeless(
+        self, job: Job, tasks: Sequence[Task]
+    ) -> tuple[Job, Sequence[Task]]:
         if job.claims > CLAIMS_MAX:
             log.error("job given up", extra=_fields(job, "job_given_up"))
             if job.state is JobState.DELIVERING:
-                return await self._fail_undelivered(job)
-            return await self._fail_tasks(job, Failure.INTERNAL, OPEN_TASK_STATES)
+                return await self._fail_undelivered(job), tasks
+            return await self._fail_tasks(job, tasks, Failure.INTERNAL, OPEN_TASK_STATES)
         if job.state is JobState.RUNNING and self._clock.now() - job.created_at > WAIT_MAX:
-            return await self._fail_tasks(job, Failure.WAITED_TOO_LONG, (TaskState.PENDING,))
-        return job
+            return await self._fail_tasks(job, tasks, Failure.WAITED_TOO_LONG, (TaskState.PENDING,))
+        if job.state is JobState.RUNNING and job.request is UNREADABLE:
+            # What was submitted is paid, and goes on without its request.
+            return await self._fail_tasks(job, tasks, Failure.INTERNAL, (TaskState.PENDING,))
+        return job, tasks
 
-    async def _fail_tasks(self, job: Job, failure: Failure, states: Collection[TaskState]) -> Job:
-        for task in await self._jobs.tasks(job.id):
+    async def _fail_tasks(
+        self,
+        job: Job,
+        tasks: Sequence[Task],
+        failure: Failure,
+        states: Collection[TaskState],
+    ) -> tuple[Job, Sequence[Task]]:
+        for task in tasks:
             if task.state in states:
-                job = await self._jobs.failed(task, Problem(failure), self._clock.now())
-        return job
+                await self._jobs.failed(task, Problem(failure), self._clock.now())
+        return await self._jobs.look(job.id)
 
     async def _show_cancelled(self, job: Job) -> None:
         """An update that was under way may have painted over what the member saw on cancelling."""
-        job = await self._jobs.job(job.id)
+        job, tasks = await self._jobs.look(job.id)
         if job.state is JobState.CANCELLED:
-            tasks = await self._jobs.tasks(job.id)
             await self._messenger.show_progress(job, tasks, self._clock.now())
 
-    async def _make(self, job: Job) -> Job:
+    async def _make(self, job: Job, tasks: Sequence[Task]) -> Job:
         ended, sent = asyncio.Event(), asyncio.Event()
         showing = asyncio.create_task(self._show_progress(job, ended, sent))
         references = self._making.references(job)
         try:
-            open_tasks = [
-                task for task in await self._jobs.tasks(job.id) if task.state in OPEN_TASK_STATES
-            ]
-            await all_of([self._making.carry(job, task, references, sent) for task in open_tasks])
+            after = await all_of(
+                [
+                    self._making.carry(job, task, references, sent)
+                    for task in tasks
+                    if task.state in OPEN_TASK_STATES
+                ]
+            )
         finally:
             # Awaited, never cancelled: an update still in flight must not land after the result.
             ended.set()
             sent.set()
             await showing
             references.remove()
-        return await self._jobs.job(job.id)
+        # Whichever task ended last took the job on to its delivery.
+        return next(each for each in after if each.state is not JobState.RUNNING)
 
     async def _show_progress(self, job: Job, ended: asyncio.Event, sent: asyncio.Event) -> None:
         """From when the vendor is asked on, so that the button does not promise what is over."""
         if update := self._updates.get(job.id):
             await asyncio.wait({update})
         await _within(self._progress_every_s, sent)
+        await _within(PROGRESS_AFTER_S, ended)
         # The loop is for eyes, so it follows real time, not the jobs' clock.
         while not ended.is_set():
-            job = await self._jobs.job(job.id)
-            tasks = await self._jobs.tasks(job.id)
+            job, tasks = await self._jobs.look(job.id)
             await self._messenger.show_progress(
                 job, tasks, self._clock.now(), finished=self._making.finished
             )
             await _within(self._progress_every_s, ended)
 
     async def _deliver(self, job: Job) -> None:
-        tasks = await self._jobs.tasks(job.id)
+        tasks, account = await self._jobs.to_deliver(job, self._clock.now())
         found = [stored_image(self._folder, task) for task in tasks]
         images = [image for image in found if image]
         if job.problem is None and not all(image.path.exists() for image in images):
@@ -282,7 +307,7 @@ class Runner:
         if job.problem:
             images = []
         try:
-            delivered = await self._post(job, tasks, images)
+            delivered = await self._post(job, tasks, images, account.available_ucr)
         except DeliveryError as error:
             await self._fail_undelivered(job, not_shown=error.not_shown)
             return
@@ -293,7 +318,7 @@ class Runner:
             _remove(images)
 
     async def _post(
-        self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]
+        self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
     ) -> Delivered:
         """
         Raises:
@@ -301,15 +326,16 @@ class Runner:
         """
         wait_s = DELIVERY_WAIT_S
         for attempt in range(1, DELIVERIES_MAX + 1):
-            account = await self._accounts.show(job.server_id, job.user_id, self._clock.now())
             try:
-                return await self._messenger.deliver(job, tasks, images, account.available_ucr)
+                return await self._messenger.deliver(job, tasks, images, balance_ucr)
             except DeliveryError as error:
                 log.warning("not delivered: %s", error, extra=_fields(job, "not_delivered"))
                 if not error.retryable or attempt == DELIVERIES_MAX:
                     raise
             await self._clock.sleep(wait_s)
             wait_s = min(wait_s * 2, DELIVERY_WAIT_S_MAX)
+            _, account = await self._jobs.to_deliver(job, self._clock.now())
+            balance_ucr = account.available_ucr
         raise AssertionError("unreachable")
 
     async def _fail_undelivered(self, job: Job, *, not_shown: bool = False) -> Job:

@@ -1,25 +1,28 @@
-"""The engine, its pragmas, `transaction()` and the schema's migrations."""
+"""The connections, a thread to each, what a transaction is, and the schema's migrations."""
 
 import asyncio
+import itertools
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from functools import wraps
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
+import aiosqlite
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
 
 from bot.errors import StartupError, StoreBusy
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
+#: connections that only read, beside the one that writes
+READERS = 2
 #: milliseconds; how long a transaction waits for another process to finish its own
 BUSY_TIMEOUT_MS = 5_000
 #: seconds before a step that must be kept is tried again; doubles up to the maximum
@@ -45,87 +48,157 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
-Step = Callable[P, Coroutine[Any, Any, T]]
+#: what happens in one transaction: a plain function, which waits for nothing outside the database
+Step = Callable[Concatenate[sa.Connection, P], T]
 
 
-def kept(step: Step[P, T]) -> Step[P, T]:
+class Lane(aiosqlite.Connection):
     """
-    A step that tells of something done outside, which cannot be undone: an order that a vendor
-    took, a message that stands in Discord. While another program holds the database, or the disk
-    is full, it is tried again; only a commit, or the end of the process, ends that.
+    A connection that carries whole transactions to its thread, one after the other: aiosqlite
+    itself makes a trip of each statement, and two more to begin and to end.
     """
 
-    @wraps(step)
-    async def tried(*args: P.args, **given: P.kwargs) -> T:
+    _core: sa.Connection | None = None
+
+    @property
+    def core(self) -> sa.Connection:
+        assert self._core is not None, "not open"
+        return self._core
+
+    async def open(self, *, writes: bool) -> None:
+        await self
+        await self._trip(self._prepare, writes)
+
+    async def run(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
+        """One trip: begin, the step, commit; an error undoes all of it."""
+        return await self._trip(lambda: self._transact(step, *args, **given))
+
+    async def shut(self) -> None:
+        if self._connection is None:
+            # It was never opened.
+            return
+        if self._core is not None:
+            await self._trip(self._core.close)
+        await self.close()
+
+    async def _trip(self, act: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
+        carried: T = await self._execute(act, *args, **given)  # type: ignore[no-untyped-call]
+        return carried
+
+    def _transact(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
+        with self.core.begin():
+            return step(self.core, *args, **given)
+
+    def _prepare(self, writes: bool) -> None:
+        raw = self._conn
+        # First, so that it holds for the others.
+        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        raw.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode this survives any death of the process; a power cut may take the last moments
+        # with it but leaves entries and balances in agreement.
+        raw.execute("PRAGMA synchronous = NORMAL")
+        raw.execute("PRAGMA foreign_keys = ON")
+        engine = sa.create_engine(
+            "sqlite://",
+            creator=lambda: raw,
+            poolclass=StaticPool,
+            # An error that quotes a statement must quote no prompt and no token with it.
+            hide_parameters=True,
+        )
+        # IMMEDIATE: what first reads and then writes cannot be refused midway.
+        begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+        sa.event.listen(engine, "begin", lambda _: raw.execute(begin))
+        self._core = engine.connect()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the database was asked for."""
+
+    #: to a connection's thread and back; each carries one transaction
+    trips: int = 0
+    #: beside those that begin and end a transaction; counted within `Database.counted` alone
+    statements: int = 0
+
+
+class Database:
+    """
+    One database file. SQLite has one writer, so one connection writes, and those who wait for it
+    stand in the order in which they came; the others read.
+    """
+
+    def __init__(self, writer: Lane, readers: list[Lane]) -> None:
+        self._writer = writer
+        self._readers = itertools.cycle(readers)
+        self._lanes = (writer, *readers)
+        self.counts = Counts()
+
+    async def write(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
+        """
+        Do the step in a writing transaction.
+
+        Raises:
+            StoreBusy: another program holds the database, or the disk is full; nothing is written.
+        """
+        self.counts.trips += 1
+        try:
+            return await self._writer.run(step, *args, **given)
+        except (OperationalError, sqlite3.OperationalError) as error:
+            # A transaction that cannot begin fails without SQLAlchemy.
+            cause = error.orig if isinstance(error, OperationalError) else error
+            if not _may_pass(cause):
+                raise
+            raise StoreBusy(
+                "My database is busy at the moment. Please try again in a minute."
+            ) from cause
+
+    async def keep(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
+        """
+        Write a step that tells of something done outside, which cannot be undone: an order that a
+        vendor took, a message that stands in Discord. While another program holds the database, or
+        the disk is full, it is tried again; only a commit, or the end of the process, ends that.
+        """
         wait_s = KEEP_WAIT_S
         while True:
             try:
-                return await step(*args, **given)
+                return await self.write(step, *args, **given)
             except StoreBusy as error:
                 log.warning(
                     "%s waits for the database: %s",
-                    step.__name__,
+                    getattr(step, "__name__", step),
                     error.__cause__,
                     extra={"action": "commit_waits"},
                 )
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, KEEP_WAIT_S_MAX)
 
-    return tried
+    async def read(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
+        """Do the step, which only reads, on one consistent view; never waits for a writer."""
+        self.counts.trips += 1
+        return await next(self._readers).run(step, *args, **given)
 
+    @contextmanager
+    def counted(self) -> Iterator[Counts]:
+        """Count trips and statements for as long as this lasts."""
+        before, self.counts = self.counts, Counts()
 
-def _may_pass(error: OperationalError) -> bool:
-    """Whether the same statements may work later, for nothing is wrong with them."""
-    code: int = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code & PRIMARY_CODE in PASSING_CODES
+        def count(*_: object) -> None:
+            self.counts.statements += 1
 
-
-class Database:
-    """One database file, its connections and its writer's turn."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        # SQLite has one writer. Waiting here is fair and wakes at once; SQLite's own waiting
-        # sleeps and starves.
-        self._turn = asyncio.Lock()
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """
-        A writing transaction. Nothing outside the database is awaited inside it.
-
-        Raises:
-            StoreBusy: another program holds the database, or the disk is full; nothing is written.
-        """
+        engines = [lane.core.engine for lane in self._lanes]
+        for engine in engines:
+            sa.event.listen(engine, "before_cursor_execute", count)
         try:
-            async with self._turn, self._engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            if not _may_pass(error):
-                raise
-            raise StoreBusy(
-                "My database is busy at the moment. Please try again in a minute."
-            ) from error.orig
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent view; never waits for a writer."""
-        async with self._engine.connect() as connection:
-            await connection.execution_options(easel_reading=True)
-            yield connection
+            yield self.counts
+        finally:
+            for engine in engines:
+                sa.event.remove(engine, "before_cursor_execute", count)
+            before.trips += self.counts.trips
+            self.counts = before
 
     async def revision(self) -> str | None:
         """The schema's revision; None before the first migration."""
-        async with self.reading() as connection:
-            known = await connection.run_sync(
-                lambda sync: sa.inspect(sync).has_table("alembic_version")
-            )
-            if not known:
-                return None
-            found: str | None = await connection.scalar(
-                sa.text("SELECT version_num FROM alembic_version")
-            )
-            return found
+        return await self.read(_revision)
 
     async def migrate(self) -> bool:
         """
@@ -145,9 +218,21 @@ class Database:
                 f"The database has schema {revision}, which this version of Easel does not know:"
                 " it was written by a newer one."
             )
-        async with self.transaction() as connection:
-            await connection.run_sync(upgrade)
+        await self.write(upgrade)
         return True
+
+
+def _may_pass(cause: BaseException | None) -> bool:
+    """Whether the same statements may work later, for nothing is wrong with them."""
+    code: int = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & PRIMARY_CODE in PASSING_CODES
+
+
+def _revision(tx: sa.Connection) -> str | None:
+    if not sa.inspect(tx).has_table("alembic_version"):
+        return None
+    found: str | None = tx.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 @asynccontextmanager
@@ -173,26 +258,29 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
             " or the bot has never run.",
             usage=True,
         )
-    engine = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=str(path)),
-        # An error that quotes a statement must quote no prompt and no token with it.
-        hide_parameters=True,
-    )
-    sa.event.listen(engine.sync_engine, "connect", _prepare)
-    sa.event.listen(engine.sync_engine, "begin", _begin)
-    try:
-        database = Database(engine)
+    async with AsyncExitStack() as stack:
         try:
+            database = await stack.enter_async_context(_connected(path))
             if migrate:
                 await database.migrate()
             else:
                 await _expect_head(database)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             reason = str(getattr(error, "orig", error))
             raise StartupError(f"The database {url} cannot be used: {reason}.") from error
         yield database
-    finally:
-        await engine.dispose()
+
+
+@asynccontextmanager
+async def _connected(path: Path) -> AsyncIterator[Database]:
+    async with AsyncExitStack() as stack:
+        lanes = []
+        for number in range(1 + READERS):
+            lane = Lane(lambda: sqlite3.connect(path, isolation_level=None), iter_chunk_size=1)
+            stack.push_async_callback(lane.shut)
+            await lane.open(writes=number == 0)
+            lanes.append(lane)
+        yield Database(lanes[0], lanes[1:])
 
 
 def database_path(url: str) -> Path:
@@ -211,23 +299,3 @@ async def _expect_head(database: Database) -> None:
 def _make_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
-
-
-def _prepare(connection: DBAPIConnection, _record: object) -> None:
-    # The driver must not begin transactions by itself: `_begin` does, as IMMEDIATE.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    # First, so that it holds for the others.
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    # In WAL mode this survives any death of the process; a power cut may take the last moments
-    # with it but leaves entries and balances in agreement.
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin(connection: sa.Connection) -> None:
-    """Begin IMMEDIATE: a transaction that first reads and then writes cannot be refused midway."""
-    reading = connection.get_execution_options().get("easel_reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,161 +1,271 @@
-"""Which job is next: the queue in its fair order, held against the caps on running jobs."""
+"""
+Which job is next, and how many are ahead of one: the rule of bot/domain/queue.py, from counts.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+The counts are read and changed in one transaction, and SQLite's one writer keeps those apart. A
+database with several writers would have to lock the rows it chooses from (FOR UPDATE).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.dialects.sqlite import insert
 
 from bot.domain.jobs import OPEN_TASK_STATES, Job, JobState
-from bot.domain.queue import QueuePlace, Turns, Waiting, expected_wait_s, fair_order
-from bot.store.rows import Row, read_job
-from bot.store.schema import jobs, tasks, turns
+from bot.domain.queue import Caps, QueuePlace, Turns, Waiting, expected_wait_s, fair_order
+from bot.store.schema import IS_QUEUED, IS_WAITING, IS_WORKED_ON, jobs, queue, tasks
 
 #: seconds; a job whose owner has not renewed its lease for so long is free for anyone
 LEASE_S = 60
-#: who shares turns and the cap of a server: a server, or one member in direct messages
-PARTY = sa.case((jobs.c.server_id == 0, -jobs.c.user_id), else_=jobs.c.server_id)
+#: where the numbers of those who were never served begin
+NEWCOMER = -(2**40)
+#: in the place of a user's id: the party as a whole
+PARTY = 0
 
+WAITING = sa.text(f"queue.{IS_WAITING}")
+_queued = sa.text(f"jobs.{IS_QUEUED}")
 
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """How many jobs run at once; further ones wait in the queue."""
+ARRIVAL = sa.select(sa.func.coalesce(sa.func.max(queue.c.turn), NEWCOMER) + 1).where(
+    queue.c.turn < 0
+)
+_next_turn = sa.select(
+    sa.case((sa.func.max(queue.c.turn) > 0, sa.func.max(queue.c.turn) + 1), else_=1)
+)
 
-    running_per_user_max: int
-    running_per_server_max: int
-    running_max: int
-    queued_max: int
-    #: route id -> images under way at once; a job may go a few beyond it
-    running_per_route_max: Mapping[str, int]
-    #: of a route's id, the seconds that an image usually takes
-    typical_s: Callable[[str], float]
-
-
-async def resumable(connection: AsyncConnection, now: datetime) -> Row | None:
-    """A job taken on before, that nobody works on any more."""
-    rows = await connection.execute(
-        sa.select(jobs)
-        .where(jobs.c.state.in_((JobState.RUNNING, JobState.DELIVERING)), _free(now))
-        .order_by(jobs.c.created_at, jobs.c.id)
-        .limit(1)
+_insert = insert(queue)
+ENQUEUE = _insert.on_conflict_do_update(
+    index_elements=[queue.c.party_id, queue.c.user_id],
+    set_={
+        "waiting": queue.c.waiting + 1,
+        # Whoever left unserved and comes back is new again.
+        "turn": sa.case(
+            ((queue.c.waiting == 0) & (queue.c.turn < 0), _insert.excluded.turn),
+            else_=queue.c.turn,
+        ),
+    },
+).returning(queue.c.user_id, queue.c.waiting, queue.c.turn)
+LEAVE = (
+    sa.update(queue)
+    .where(
+        queue.c.party_id == sa.bindparam("of_party"),
+        queue.c.user_id.in_((PARTY, sa.bindparam("of_user"))),
     )
-    return rows.one_or_none()
+    .values(waiting=queue.c.waiting - 1)
+)
+TAKE_TURN = LEAVE.values(turn=_next_turn.scalar_subquery())
 
 
-async def next_in_turn(connection: AsyncConnection, caps: Caps, now: datetime) -> Row | None:
-    """The queued job whose turn it is: the order of `fair_order`, held against the caps."""
-    of_server, of_member = turns.alias("of_server"), turns.alias("of_member")
-    ordered = (
-        sa.select(jobs)
-        .outerjoin(
-            of_server,
-            (of_server.c.server_id == PARTY) & (of_server.c.user_id == 0),
-        )
-        .outerjoin(
-            of_member,
-            (of_member.c.server_id == PARTY) & (of_member.c.user_id == jobs.c.user_id),
-        )
-        .where(jobs.c.state == JobState.QUEUED, _free(now), _under_caps(caps))
-        .order_by(
-            sa.func.coalesce(of_server.c.turn, 0),
-            sa.func.coalesce(of_member.c.turn, 0),
-            jobs.c.created_at,
-            jobs.c.id,
-        )
-        .limit(1)
+def _ahead(*those: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+    """Jobs of those lines before one that has so many full rounds before it, and that turn."""
+    rounds: sa.BindParameter[int] = sa.bindparam("rounds", type_=sa.Integer)
+    before = sa.case(
+        (queue.c.waiting <= rounds, queue.c.waiting),
+        (queue.c.turn < sa.bindparam("turn"), rounds + 1),
+        else_=rounds,
     )
-    full = await _full_routes(connection, caps)
-    if full:
-        ordered = ordered.where(
-            ~sa.exists().where(tasks.c.job_id == jobs.c.id, tasks.c.route_id.in_(full))
-        )
-    return (await connection.execute(ordered)).one_or_none()
+    return sa.select(sa.func.coalesce(sa.func.sum(before), 0)).where(WAITING, *those)
 
 
-async def _full_routes(connection: AsyncConnection, caps: Caps) -> list[str]:
-    rows = await connection.execute(
-        sa.select(tasks.c.route_id, sa.func.count().label("running"))
-        .join(jobs, jobs.c.id == tasks.c.job_id)
-        .where(jobs.c.state == JobState.RUNNING, tasks.c.state.in_(OPEN_TASK_STATES))
-        .group_by(tasks.c.route_id)
+MEMBERS_AHEAD = _ahead(
+    queue.c.party_id == sa.bindparam("party"),
+    queue.c.user_id.not_in((PARTY, sa.bindparam("user"))),
+)
+PARTIES_AHEAD = _ahead(queue.c.user_id == PARTY, queue.c.party_id != sa.bindparam("party"))
+
+
+def _free() -> sa.ColumnElement[bool]:
+    """Nobody holds it; a lease that ends later than any is of a clock that stood ahead."""
+    until = jobs.c.lease_until
+    return until.is_(None) | (until < sa.bindparam("now")) | (until > sa.bindparam("latest"))
+
+
+_claimable = (
+    _queued,
+    _free(),
+    jobs.c.route_id.not_in(sa.bindparam("full_routes", expanding=True)),
+)
+NEXT_PARTY = (
+    sa.select(queue.c.party_id)
+    .where(
+        WAITING,
+        queue.c.user_id == PARTY,
+        queue.c.party_id.not_in(sa.bindparam("full_parties", expanding=True)),
+        sa.exists().where(
+            jobs.c.party_id == queue.c.party_id,
+            jobs.c.user_id.not_in(sa.bindparam("full_users", expanding=True)),
+            *_claimable,
+        ),
     )
-    route_max = caps.running_per_route_max
-    return [row.route_id for row in rows if row.running >= route_max.get(row.route_id, 0)]
-
-
-async def take_turn(connection: AsyncConnection, job: Job) -> None:
-    party = _party(job)
-    latest = await connection.scalar(sa.select(sa.func.max(turns.c.turn)))
-    await connection.execute(
-        sa.delete(turns).where(turns.c.server_id == party, turns.c.user_id.in_((0, job.user_id)))
+    .order_by(queue.c.turn)
+    .limit(1)
+)
+NEXT_MEMBER = (
+    sa.select(queue.c.user_id)
+    .where(
+        WAITING,
+        queue.c.party_id == sa.bindparam("party"),
+        queue.c.user_id != PARTY,
+        queue.c.user_id.not_in(sa.bindparam("full_users", expanding=True)),
+        sa.exists().where(
+            jobs.c.party_id == queue.c.party_id, jobs.c.user_id == queue.c.user_id, *_claimable
+        ),
     )
-    turn = {"server_id": party, "turn": (latest or 0) + 1}
-    await connection.execute(
-        sa.insert(turns), [turn | {"user_id": 0}, turn | {"user_id": job.user_id}]
+    .order_by(queue.c.turn)
+    .limit(1)
+)
+OLDEST = (
+    sa.select(jobs.c.id)
+    .where(
+        jobs.c.party_id == sa.bindparam("party"),
+        jobs.c.user_id == sa.bindparam("user"),
+        *_claimable,
     )
+    .order_by(jobs.c.created_at, jobs.c.id)
+    .limit(1)
+)
+WORKED_ON = (
+    sa.select(
+        jobs.c.id, jobs.c.party_id, jobs.c.user_id, _free().label("is_free"), tasks.c.route_id
+    )
+    .outerjoin(
+        tasks,
+        (tasks.c.job_id == jobs.c.id)
+        & (jobs.c.state == JobState.RUNNING)
+        & tasks.c.state.in_(OPEN_TASK_STATES),
+    )
+    .where(sa.text(f"jobs.{IS_WORKED_ON}"))
+    .order_by(jobs.c.created_at, jobs.c.id)
+)
+ANYBODY = sa.select(sa.exists().where(WAITING, queue.c.user_id == PARTY))
+QUEUED = (
+    sa.select(jobs.c.id, jobs.c.party_id, jobs.c.user_id, jobs.c.route_id, jobs.c.lease_owner)
+    .where(_queued)
+    .order_by(jobs.c.created_at, jobs.c.id)
+)
+TURNS = sa.select(queue.c.party_id, queue.c.user_id, queue.c.turn).where(WAITING)
 
 
-async def list_queue(
-    connection: AsyncConnection, caps: Caps, *, answered: bool = False
-) -> list[tuple[Job, QueuePlace]]:
-    """
-    Args:
-        answered: leave out the jobs whose members have no status message yet.
-    """
-    rows = await connection.execute(
-        sa.select(jobs, tasks.c.route_id)
-        .join(tasks, (tasks.c.job_id == jobs.c.id) & (tasks.c.image_index == 0))
-        .where(jobs.c.state == JobState.QUEUED)
-        .order_by(jobs.c.created_at, jobs.c.id)
-    )
-    queued = {}
-    unanswered = set()
-    for row in rows:
-        queued[row.id] = (read_job(row), row.route_id)
-        if row.lease_owner is not None:
-            unanswered.add(row.id)
-    parties = {_party(job) for job, _ in queued.values()}
-    past = await connection.execute(sa.select(turns).where(turns.c.server_id.in_(parties)))
-    taken = {(row.server_id, row.user_id): row.turn for row in past}
+def party_of(server_id: int, user_id: int) -> int:
+    """Who shares turns and the cap of a server: a server, or one member in direct messages."""
+    return server_id or -user_id
+
+
+def enqueue(tx: sa.Connection, job: Job) -> int:
+    """Count a job that was inserted; returns how many are ahead of it."""
+    party = party_of(job.server_id, job.user_id)
+    arrival = tx.scalar(ARRIVAL)
+    line = {"party_id": party, "waiting": 1, "turn": arrival}
+    rows = tx.execute(ENQUEUE, [line | {"user_id": PARTY}, line | {"user_id": job.user_id}])
+    lines = {row.user_id: row for row in rows}
+    member, whole = lines[job.user_id], lines[PARTY]
+    ahead: int = member.waiting - 1
+    if whole.waiting > member.waiting:
+        given = {"party": party, "user": job.user_id, "rounds": ahead, "turn": member.turn}
+        ahead += tx.scalar(MEMBERS_AHEAD, given) or 0
+    elsewhere = {"party": party, "rounds": ahead, "turn": whole.turn}
+    return ahead + (tx.scalar(PARTIES_AHEAD, elsewhere) or 0)
+
+
+def leave(tx: sa.Connection, job: Job) -> None:
+    """Count a job no more that ended in the queue."""
+    tx.execute(LEAVE, {"of_party": party_of(job.server_id, job.user_id), "of_user": job.user_id})
+
+
+def is_anybody_waiting(tx: sa.Connection) -> bool:
+    return bool(tx.scalar(ANYBODY))
+
+
+@dataclass(slots=True)
+class Choice:
+    """What may be claimed next in one transaction: first what was left, then whose turn it is."""
+
+    caps: Caps
+    now: datetime
+    #: ids of jobs taken on before, that nobody works on any more; oldest first
+    left: list[str] = field(default_factory=list)
+    _running: Counter[tuple[str, int]] = field(default_factory=Counter)
+    _images: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def lease(self) -> dict[str, datetime]:
+        # Nobody takes a lease that ends so late: the clock stood ahead and was set right.
+        return {"now": self.now, "latest": self.now + timedelta(seconds=2 * LEASE_S)}
+
+    def look(self, tx: sa.Connection) -> None:
+        """Read what is under way."""
+        seen = set()
+        for row in tx.execute(WORKED_ON, self.lease):
+            if row.route_id is not None:
+                self._images[row.route_id] += 1
+            if row.id in seen:
+                continue
+            seen.add(row.id)
+            self._running["party", row.party_id] += 1
+            self._running["user", row.user_id] += 1
+            if row.is_free:
+                self.left.append(row.id)
+
+    def next_in_turn(self, tx: sa.Connection) -> str | None:
+        """The queued job whose turn it is among those under their caps; it has its turn now."""
+        given: dict[str, Any] = {
+            **self.lease,
+            "full_parties": self._full("party", self.caps.running_per_server_max),
+            "full_users": self._full("user", self.caps.running_per_user_max),
+            "full_routes": [
+                route_id
+                for route_id, images in self._images.items()
+                if images >= self.caps.running_per_route_max.get(route_id, 0)
+            ],
+        }
+        party = tx.scalar(NEXT_PARTY, given)
+        if party is None:
+            return None
+        user: int | None = tx.scalar(NEXT_MEMBER, given | {"party": party})
+        assert user is not None, "its party would not have had its turn"
+        job_id: str | None = tx.scalar(OLDEST, given | {"party": party, "user": user})
+        tx.execute(TAKE_TURN, {"of_party": party, "of_user": user})
+        self._running["party", party] += 1
+        self._running["user", user] += 1
+        return job_id
+
+    def count_images(self, route_ids: Sequence[str]) -> None:
+        """Of the job that was chosen last."""
+        self._images.update(route_ids)
+
+    def _full(self, kind: str, running_max: int) -> list[int]:
+        return [
+            each
+            for (of_kind, each), running in self._running.items()
+            if of_kind == kind
+            and running >= running_max
+            # Members in direct messages have their own cap, and no server's.
+            and not (kind == "party" and each < 0)
+        ]
+
+
+def list_queue(tx: sa.Connection, caps: Caps) -> list[tuple[str, QueuePlace]]:
+    """The ids of the queued jobs whose members have a status message, in their fair order."""
+    rows = {row.id: row for row in tx.execute(QUEUED)}
+    if not rows:
+        return []
+    taken = {(row.party_id, row.user_id): row.turn for row in tx.execute(TURNS)}
     order = fair_order(
-        [Waiting(job.id, _party(job), job.user_id) for job, _ in queued.values()],
+        [Waiting(row.id, row.party_id, row.user_id) for row in rows.values()],
         Turns(
-            servers={key[0]: turn for key, turn in taken.items() if key[1] == 0},
+            servers={party: turn for (party, user), turn in taken.items() if user == PARTY},
             members=taken,
         ),
     )
     return [
-        (queued[each.job_id][0], place(caps, ahead, queued[each.job_id][1]))
+        (each.job_id, place(caps, ahead, rows[each.job_id].route_id))
         for ahead, each in enumerate(order)
-        if not (answered and each.job_id in unanswered)
+        if rows[each.job_id].lease_owner is None
     ]
 
 
 def place(caps: Caps, ahead: int, route_id: str) -> QueuePlace:
     wait_s = expected_wait_s(ahead, caps.running_max, caps.typical_s(route_id))
     return QueuePlace(ahead, wait_s)
-
-
-def _free(now: datetime) -> sa.ColumnElement[bool]:
-    until = jobs.c.lease_until
-    # Nobody takes a lease that ends so late: the clock stood ahead and was set right.
-    return until.is_(None) | (until < now) | (until > now + timedelta(seconds=2 * LEASE_S))
-
-
-def _under_caps(caps: Caps) -> sa.ColumnElement[bool]:
-    other = jobs.alias("other")
-    running = (
-        sa.select(sa.func.count())
-        .where(other.c.state.in_((JobState.RUNNING, JobState.DELIVERING)))
-        .correlate(jobs)
-    )
-    of_user = running.where(other.c.user_id == jobs.c.user_id).scalar_subquery()
-    of_server = running.where(other.c.server_id == jobs.c.server_id).scalar_subquery()
-    return (of_user < caps.running_per_user_max) & (
-        (jobs.c.server_id == 0) | (of_server < caps.running_per_server_max)
-    )
-
-
-def _party(job: Job) -> int:
-    return job.server_id or -job.user_id

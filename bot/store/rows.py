@@ -1,15 +1,26 @@
 """Rows of `jobs` and `tasks` as domain values, and back."""
 
 import json
+import logging
 from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
-from bot.domain.requests import ImageRequest, Mode, Reference
+from bot.domain.requests import UNREADABLE, ImageRequest, Mode, Reference
+from bot.store.schema import jobs
+
+log = logging.getLogger(__name__)
 
 Row = sa.Row[tuple[Any, ...]]
+
+#: the columns that `read_job` needs
+JOB = tuple(
+    column
+    for column in jobs.c
+    if column.name not in ("party_id", "route_id", "lease_owner", "lease_until")
+)
 
 
 def job_row(job: Job) -> dict[str, Any]:
@@ -39,7 +50,7 @@ def read_job(row: Row) -> Job:
         server_id=row.server_id,
         channel_id=row.channel_id,
         user_id=row.user_id,
-        request=_request(row.request),
+        request=_request(row.id, row.request),
         state=JobState(row.state),
         quote_ucr=row.quote_ucr,
         cost_ucr=row.cost_ucr,
@@ -77,13 +88,28 @@ def read_task(row: Row) -> Task:
 
 
 def _problem(row: Row) -> Problem | None:
-    return Problem(Failure(row.failure), row.detail) if row.failure else None
+    if not row.failure:
+        return None
+    try:
+        return Problem(Failure(row.failure), row.detail)
+    except ValueError:
+        # Of another version of Easel.
+        return Problem(Failure.INTERNAL)
 
 
-def _request(text: str) -> ImageRequest:
-    values = json.loads(text)
-    values["mode"] = Mode(values["mode"])
-    values["references"] = tuple(Reference(**entry) for entry in values["references"])
-    if values["mask"]:
-        values["mask"] = Reference(**values["mask"])
-    return ImageRequest(**values)
+def _request(job_id: str, text: str) -> ImageRequest:
+    """One row that this version cannot read must not keep all others from being read."""
+    try:
+        values = json.loads(text)
+        values["mode"] = Mode(values["mode"])
+        values["references"] = tuple(Reference(**entry) for entry in values["references"])
+        if values["mask"]:
+            values["mask"] = Reference(**values["mask"])
+        return ImageRequest(**values)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        log.error(
+            "request unreadable: %s",
+            type(error).__name__,
+            extra={"job_id": job_id, "action": "request_unreadable"},
+        )
+        return UNREADABLE

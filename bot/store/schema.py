@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -39,6 +40,13 @@ def one_of(column: str, words: Iterable[str]) -> str:
 
 #: states in which a job still has something to do
 ACTIVE = one_of("state", (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING))
+
+# SQLite takes an index with a condition only for a statement that repeats the condition word for
+# word: a bound value proves nothing. So each of these stands in its index and in the statements.
+IS_QUEUED = "state = 'queued'"
+IS_WORKED_ON = one_of("state", (JobState.RUNNING, JobState.DELIVERING))
+IS_CANCELLED = "state = 'cancelled'"
+IS_WAITING = "waiting > 0"
 
 servers = sa.Table(
     "servers",
@@ -80,8 +88,12 @@ jobs = sa.Table(
     sa.Column("server_id", sa.BigInteger, nullable=False),
     sa.Column("channel_id", sa.BigInteger, nullable=False),
     sa.Column("user_id", sa.BigInteger, nullable=False),
+    # whose turns it shares: see `queue`
+    sa.Column("party_id", sa.BigInteger, nullable=False, server_default="0"),
+    # where its images are to begin
+    sa.Column("route_id", sa.String(120), nullable=False, server_default=""),
     sa.Column("state", sa.String(12), nullable=False),
-    # the request as JSON: see bot/store/jobs.py
+    # the request as JSON: see bot/store/rows.py
     sa.Column("request", sa.Text, nullable=False),
     sa.Column("quote_ucr", sa.BigInteger, nullable=False),
     sa.Column("cost_ucr", sa.BigInteger),
@@ -112,14 +124,26 @@ jobs = sa.Table(
         name="cost_when_settled",
     ),
 )
-#: what the claim looks through: never more than the jobs under way
-sa.Index(
-    "ix_jobs_active",
-    jobs.c.state,
+
+
+def _partial(name: str, condition: str, *columns: sa.Column[Any], unique: bool = False) -> None:
+    where = sa.text(condition)
+    sa.Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+#: what the claim looks through: never more than those who wait, and the jobs under way
+_partial(
+    "ix_jobs_queued",
+    IS_QUEUED,
+    jobs.c.party_id,
+    jobs.c.user_id,
     jobs.c.created_at,
-    sqlite_where=sa.text(ACTIVE),
-    postgresql_where=sa.text(ACTIVE),
+    jobs.c.id,
+    jobs.c.route_id,
+    jobs.c.lease_until,
 )
+_partial("ix_jobs_worked_on", IS_WORKED_ON, jobs.c.created_at)
+_partial("ix_jobs_cancelled", IS_CANCELLED, jobs.c.finished_at)
 
 #: Discord's gateway repeats an event now and then, and no job is made of it twice
 sa.Index("uq_jobs_interaction", jobs.c.interaction_id, unique=True)
@@ -127,14 +151,35 @@ sa.Index("uq_jobs_interaction", jobs.c.interaction_id, unique=True)
 #: a member's own jobs, newest first
 sa.Index("ix_jobs_member", jobs.c.server_id, jobs.c.user_id, jobs.c.created_at)
 
-#: the last turn of a server (user_id 0) or a member, numbered in the order of claims; members in
-#: direct messages each have a "server" of their own, minus their id
-turns = sa.Table(
-    "turns",
+#: How many jobs of a party (user_id 0) or of a member in it wait, and its turn: the number of its
+#: last claim, counted from 1; of one that was never served, a negative number that grows with its
+#: arrival. A party is a server; a member in direct messages is one of their own, minus their id.
+queue = sa.Table(
+    "queue",
     metadata,
-    sa.Column("server_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("party_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("waiting", sa.Integer, nullable=False),
     sa.Column("turn", sa.BigInteger, nullable=False, index=True),
+    sa.CheckConstraint("waiting >= 0", name="waiting_not_negative"),
+)
+#: parties in the order of their turns, and what each member has waiting anywhere
+_partial(
+    "ix_queue_waiting",
+    IS_WAITING,
+    queue.c.user_id,
+    queue.c.turn,
+    queue.c.party_id,
+    queue.c.waiting,
+)
+#: the members of a party
+_partial(
+    "ix_queue_members",
+    IS_WAITING,
+    queue.c.party_id,
+    queue.c.turn,
+    queue.c.user_id,
+    queue.c.waiting,
 )
 
 tasks = sa.Table(
@@ -169,14 +214,7 @@ tasks = sa.Table(
     ),
 )
 #: an image has one task at a time that may still give it
-sa.Index(
-    "uq_tasks_image",
-    tasks.c.job_id,
-    tasks.c.image_index,
-    unique=True,
-    sqlite_where=tasks.c.state != "failed",
-    postgresql_where=tasks.c.state != "failed",
-)
+_partial("uq_tasks_image", "state != 'failed'", tasks.c.job_id, tasks.c.image_index, unique=True)
 
 #: kinds that stand in the ledger at most once for a job
 OF_A_JOB = one_of("kind", (EntryKind.HOLD, EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.REFUND))
@@ -214,27 +252,12 @@ entries = sa.Table(
     sa.CheckConstraint(f"NOT ({OF_A_JOB}) OR job_id IS NOT NULL", name="of_a_job"),
     sa.Index("ix_entries_account", "server_id", "user_id"),
 )
-sa.Index(
-    "uq_entries_job_kind",
-    entries.c.job_id,
-    entries.c.kind,
-    unique=True,
-    sqlite_where=sa.text(OF_A_JOB),
-    postgresql_where=sa.text(OF_A_JOB),
-)
-sa.Index(
-    "uq_entries_job_ending",
-    entries.c.job_id,
-    unique=True,
-    sqlite_where=sa.text(ENDINGS),
-    postgresql_where=sa.text(ENDINGS),
-)
+_partial("uq_entries_job_kind", OF_A_JOB, entries.c.job_id, entries.c.kind, unique=True)
+_partial("uq_entries_job_ending", ENDINGS, entries.c.job_id, unique=True)
 
-#: the commands last synced, so that Discord is told only of changes
+#: servers that were given commands of their own: "api base/application id/server id"
 synced_commands = sa.Table(
     "synced_commands",
     metadata,
-    # "api base/application id/server id or global"
     sa.Column("scope", sa.String(200), primary_key=True),
-    sa.Column("digest", sa.String(64), nullable=False),
 )

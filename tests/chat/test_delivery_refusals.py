@@ -61,7 +61,13 @@ async def delivered_against(easel: Easel) -> AsyncIterator[Call]:
     """The faults that are added inside are met by the delivery, not by what comes before it."""
     async with easel.held(ProviderCall.RESULT) as call:
         await easel.until(lambda: easel.rows("SELECT 1 FROM tasks WHERE state = 'submitted'"))
+        await easel.discord.wait_for(lambda: is_shown(easel), "how it goes")
         yield call
+
+
+def is_shown(easel: Easel) -> bool:
+    """How the job goes stands in its status message."""
+    return any(each.method == "PATCH" and each.status == 200 for each in easel.discord.requests)
 
 
 def endings(easel: Easel) -> list[Message]:

@@ -25,7 +25,7 @@ DOWN = Respond(503, {"code": 503, "msg": "vendor's own words"})
 @pytest.fixture
 async def second() -> AsyncIterator[PlaygroundProviders]:
     """The vendor behind the second route."""
-    async with PlaygroundProviders() as providers:
+    async with PlaygroundProviders(paint=lambda _: picture()) as providers:
         yield providers
 
 
@@ -93,7 +93,9 @@ async def test_the_first_route_dies_in_a_burst_of_fifty(
         maxapi_base_url=second.maxapi_base_url,
         allowance="10.00",
         max_jobs_per_user=50,
+        max_queued_per_user=50,
         max_jobs_per_server=50,
+        paint=lambda _: picture(),
     ) as easel:
         first = easel.providers
         first.endings.extend(

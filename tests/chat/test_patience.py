@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.playground.faults import Call, Hold, Respond
-from bot.store.latencies import LatencyStore
+from bot.store.stores import LatencyStore
 from tests.support.easel import Easel, said
 
 SLOW_DOWN = Respond(429, {"code": 429, "msg": "slow down"})

@@ -16,7 +16,7 @@ from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
 
 PICTURE = noise()
-PLENTY = "10.00"
+MANY = {"allowance": "10.00", "max_queued_per_user": 100}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def ordered(easel: Easel) -> list[str]:
 
 async def test_fifty_jobs_of_one_delay_nobodys_first_by_more_than_one(opened) -> None:
     """One runs at a time, so the order of orders is the order of turns."""
-    async with opened(max_running_jobs=1, allowance=PLENTY, paint=lambda _: PICTURE) as easel:
+    async with opened(**MANY, max_running_jobs=1, paint=lambda _: PICTURE) as easel:
         go_on = hold_orders(easel)
         await easel.imagine("Ada", prompt="ada 0")
         await under_way(easel)
@@ -72,7 +72,7 @@ async def test_fifty_jobs_of_one_delay_nobodys_first_by_more_than_one(opened) ->
 
 
 async def test_two_who_ask_for_much_take_turns(opened) -> None:
-    async with opened(max_running_jobs=1, allowance=PLENTY, paint=lambda _: PICTURE) as easel:
+    async with opened(**MANY, max_running_jobs=1, paint=lambda _: PICTURE) as easel:
         go_on = hold_orders(easel)
         await easel.imagine("Ada", prompt="ada")
         await under_way(easel)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import sqlalchemy as sa
 
 from bot.chat import commands, wire
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call
 from bot.playground.faults import Call as ProviderCall
 from bot.store.database import HEAD_REVISION, open_database
+from bot.store.migrations.apply import upgrade
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 
@@ -170,13 +172,14 @@ async def test_an_answer_whose_news_was_lost_is_ours_all_the_same(
     assert job.message_id == call.messages[0].id
 
 
-async def test_jobs_from_before_get_ids_of_their_time(tmp_path: Path, schema: Path) -> None:
+async def test_jobs_from_before_get_ids_of_their_time(tmp_path: Path) -> None:
     path = tmp_path / "easel.db"
-    with sqlite3.connect(schema) as newest, sqlite3.connect(path) as older:
-        newest.backup(older)
-        older.executescript(
-            "DROP INDEX uq_jobs_interaction; ALTER TABLE jobs DROP COLUMN interaction_id;"
-            "UPDATE alembic_version SET version_num = '0001';"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+    engine.dispose()
+    with sqlite3.connect(path) as older:
+        older.execute(
             "INSERT INTO jobs (id, server_id, channel_id, user_id, state, request, quote_ucr,"
             " nsfw_checker, spoiler, application_id, token, token_expires_at, file_bytes_max,"
             " created_at) SELECT value, 1, 1, 1, 'queued', '{}', 0, 1, 0, 1, '', 0, 1,"

@@ -15,7 +15,7 @@ from bot.playground.discord import Message, Upload
 from bot.playground.discord.cdn import LINK_LIFE_S
 from bot.playground.faults import Call
 from bot.playground.providers import PlaygroundProviders
-from bot.store.latencies import LatencyStore
+from bot.store.stores import LatencyStore
 from tests.support.easel import Easel, said
 from tests.support.photos import written
 from tests.support.pictures import mask, picture

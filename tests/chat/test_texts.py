@@ -160,13 +160,15 @@ def refusals() -> list[Refusal]:
 
 
 @pytest.fixture
-async def full_queue(tmp_path: Path, schema: Path) -> Busy:
+async def full_queues(tmp_path: Path, schema: Path) -> list[Busy]:
     shutil.copy(schema, tmp_path / "full.db")
     async with open_database(f"sqlite:///{tmp_path / 'full.db'}") as database:
-        job, tasks = make_job()
-        with pytest.raises(Busy) as caught:
-            await lay(database, queued=0).jobs.accept(job, tasks)
-        return caught.value
+        raised = []
+        for full in ({"queued": 0}, {"queued_per_user": 0}):
+            with pytest.raises(Busy) as caught:
+                await lay(database, **full).take(*make_job())
+            raised.append(caught.value)
+        return raised
 
 
 async def lack_of_permission(easel: Easel) -> str:
@@ -178,9 +180,9 @@ async def lack_of_permission(easel: Easel) -> str:
 
 
 async def test_every_refusal_reads_well_and_says_that_nothing_was_charged(
-    easel: Easel, full_queue: Busy
+    easel: Easel, full_queues: list[Busy]
 ) -> None:
-    texts = [replies.refuse(refusal, NOW) for refusal in [*refusals(), full_queue]]
+    texts = [replies.refuse(refusal, NOW) for refusal in [*refusals(), *full_queues]]
     texts.append(await lack_of_permission(easel))
 
     assert [text for text in texts if not reads_well(text)] == []

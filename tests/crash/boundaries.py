@@ -13,17 +13,16 @@ from types import ModuleType
 
 from bot.chat import wire
 from bot.chat.messenger import DiscordMessenger
-from bot.domain import ports
+from bot.domain import ports, stored
 from bot.providers.apimodels import ApiModels
 from bot.providers.fetch import Fetcher
 from bot.providers.maxapi import MaxApi
-from bot.store.accounts import AccountStore
-from bot.store.jobs import JobStore
+from bot.store.stores import AccountStore, JobStore
 
 #: name -> the port and the classes behind it
 PORTS: dict[str, tuple[type, ...]] = {
-    "jobs": (ports.Jobs, JobStore),
-    "accounts": (ports.Accounts, AccountStore),
+    "jobs": (stored.Jobs, JobStore),
+    "accounts": (stored.Accounts, AccountStore),
     "provider": (ports.Provider, ApiModels, MaxApi),
     "fetcher": (ports.ImageFetcher, Fetcher),
     "messenger": (ports.Messenger, DiscordMessenger),
@@ -69,7 +68,8 @@ def methods(port: str) -> list[str]:
 
 
 def writes(port: str, method: str) -> bool:
-    return ".transaction()" in inspect.getsource(getattr(PORTS[port][1], method))
+    source = inspect.getsource(getattr(PORTS[port][1], method))
+    return "_database.write(" in source or "_database.keep(" in source
 
 
 def wire_functions() -> list[str]:

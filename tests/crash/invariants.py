@@ -10,8 +10,8 @@ from bot.domain.jobs import Failure
 from bot.playground.discord import Call, Message
 from bot.playground.discord.interactions import TOKEN_LIFE_S
 from bot.playground.studio import Completes
-from bot.store.accounts import audit
 from bot.store.database import open_database
+from bot.store.ledger import audit
 from tests.crash.matrix import Matrix, rows
 from tests.crash.plan import Command, Kind
 
@@ -80,7 +80,7 @@ def kind_of(message: Message) -> str:
 async def check(matrix: Matrix) -> list[str]:
     """Every violation, as a sentence."""
     async with open_database(f"sqlite:///{matrix.database}") as database:
-        found = list(await audit(database))
+        found = list(await database.read(audit))
     cases = list(cases_of(matrix))
     for case in cases:
         complaints = [*_ledger(case), *_told(case, matrix), *_provider(case, matrix)]

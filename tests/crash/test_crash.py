@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import ports
+from bot.domain import ports, stored
 from bot.playground.apimodels import Submission
 from tests.crash import boundaries
 from tests.crash.boundaries import PORTS, all_boundaries, coroutines, methods
@@ -130,8 +130,9 @@ def test_every_method_of_the_ports_is_a_boundary() -> None:
     """A new port, or a new method of one, is killed at without anyone thinking of it."""
     defined = {
         name: value
-        for name, value in vars(ports).items()
-        if getattr(value, "_is_protocol", False) and value.__module__ == ports.__name__
+        for module in (ports, stored)
+        for name, value in vars(module).items()
+        if getattr(value, "_is_protocol", False) and value.__module__ == module.__name__
     }
     watched = {protocol.__name__: port for port, (protocol, *_) in PORTS.items()}
     assert set(defined) == set(watched) | set(boundaries.UNWATCHED)

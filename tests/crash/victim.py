@@ -14,8 +14,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import wraps
@@ -39,7 +38,12 @@ WAITS: Mapping[Any, Mapping[str, object]] = {
     waiting: {"PRIOR_WAITS_S": (0.05,), "LEARNED_MIN": 1_000_000},
     making: {"RESULT_WAITS_S": (0.1,) * 9},
     references: {"RETRY_WAIT_S": 0.1, "TRANSFER_WAIT_S": 0.1},
-    runner: {"CLAIM_EVERY_S": 0.5, "RENEW_EVERY_S": 0.15, "DELIVERY_WAIT_S": 0.2},
+    runner: {
+        "CLAIM_EVERY_S": 0.5,
+        "RENEW_EVERY_S": 0.15,
+        "PROGRESS_AFTER_S": 0.0,
+        "DELIVERY_WAIT_S": 0.2,
+    },
     wire: {"RETRY_WAIT_S": 0.05, "LOGIN_WAIT_S": 0.2},
 }
 #: reached once what a start has to clear up is done
@@ -118,15 +122,20 @@ def wrap_calls(reaper: Reaper) -> None:
 
 
 def wrap_transactions(reaper: Reaper) -> None:
-    original = Database.transaction
+    original = Database.write
 
-    @asynccontextmanager
-    async def transaction(self: Database) -> AsyncIterator[Any]:
-        async with original(self) as connection:
-            yield connection
-            reaper.reach(f"commit:{inside.get()}")
+    @wraps(original)
+    async def write(self: Database, step: Any, *args: Any, **given: Any) -> Any:
+        name = inside.get()
 
-    Database.transaction = transaction  # type: ignore[method-assign]
+        def reaching(tx: Any, *args: Any, **given: Any) -> Any:
+            outcome = step(tx, *args, **given)
+            reaper.reach(f"commit:{name}")
+            return outcome
+
+        return await original(self, reaching, *args, **given)
+
+    Database.write = write  # type: ignore[method-assign]
 
 
 def wrap_file(name: str, reaper: Reaper) -> None:

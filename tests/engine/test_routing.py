@@ -24,7 +24,7 @@ from bot.engine.routing import (
 from bot.engine.stopping import StoppableClock
 from bot.errors import Busy
 from bot.store.database import open_database
-from bot.store.latencies import LatencyStore
+from bot.store.stores import LatencyStore
 from tests.support.clock import InstantClock
 
 LANTERN = ImageRequest(Mode.GENERATE, "a lantern", "gpt-image-2-beta", aspect_ratio="1:1")

@@ -12,13 +12,16 @@ import sqlalchemy as sa
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
 from bot.domain.ledger import Entry, Period
+from bot.domain.policy import NsfwMode
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.domain.pricing import Cost
+from bot.domain.queue import Caps
 from bot.domain.requests import ImageRequest, Mode
-from bot.store.accounts import AccountStore, audit, list_entries
+from bot.domain.stored import Accepted, Offer
 from bot.store.database import Database
-from bot.store.jobs import JobStore
-from bot.store.queue import Caps
+from bot.store.jobs import House
+from bot.store.ledger import Allowance, audit, list_entries
+from bot.store.stores import AccountStore, JobStore
 
 #: Ada has credits, Ben has none, Cleo is a moderator
 ADA, BEN, CLEO = 1, 2, 3
@@ -37,17 +40,27 @@ class Bench:
     database: Database
     jobs: JobStore
     accounts: AccountStore
+    refills: Allowance
 
     async def accept(self, job_id: str = "lantern", **given: Any) -> Job:
         """Accept a job, and tell its member: it is free to be claimed."""
         job, tasks = make_job(job_id, **given)
-        await self.jobs.accept(job, tasks)
+        await self.take(job, tasks)
         await self.jobs.hand_over(job_id, None)
         return job
 
+    async def take(self, job: Job, tasks: Sequence[Task]) -> Accepted:
+        """Accept a job at this one quote, whatever the server's mode."""
+        offers = {mode: [Offer(job, tuple(tasks))] for mode in NsfwMode}
+        return await self.jobs.accept(job.server_id, job.user_id, job.interaction_id, offers)
+
+    async def claim(self, now: datetime = NOW) -> Job | None:
+        claimed = (await self.jobs.claim(now, 1)).jobs
+        return claimed[0][0] if claimed else None
+
     async def running(self, job_id: str = "lantern", **given: Any) -> tuple[Job, list[Task]]:
         await self.accept(job_id, **given)
-        job = await self.jobs.claim(given.get("at", NOW))
+        job = await self.claim(given.get("at", NOW))
         assert job is not None
         assert job.id == job_id
         return job, await self.jobs.tasks(job_id)
@@ -76,7 +89,7 @@ class Bench:
         return (await self.accounts.show(SERVER, user_id, at)).available_ucr
 
     async def entries(self) -> list[Entry]:
-        return [entry for _, entry in await list_entries(self.database)]
+        return [entry for _, entry in await self.database.read(list_entries)]
 
     async def moves(self) -> list[tuple[str, int]]:
         """The ledger in short: kind and amount."""
@@ -86,15 +99,13 @@ class Bench:
         ]
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
-        async with self.database.reading() as connection:
-            return [tuple(row) for row in await connection.execute(sa.text(query))]
+        return await self.database.read(rows, query)
 
     async def write(self, statement: str) -> None:
-        async with self.database.transaction() as connection:
-            await connection.execute(sa.text(statement))
+        await self.database.write(lambda tx: tx.execute(sa.text(statement)))
 
     async def differences(self) -> list[str]:
-        return await audit(self.database)
+        return await self.database.read(audit)
 
 
 def lay(
@@ -106,19 +117,26 @@ def lay(
     per_user: int = 100,
     per_server: int = 100,
     queued: int = 10_000,
+    queued_per_user: int = 10_000,
     per_route: int = 100,
 ) -> Bench:
     """Lay the stores on a database; the caps are out of the way unless a test sets them."""
-    accounts = AccountStore(database, Microcredits(allowance), period)
+    refills = Allowance(Microcredits(allowance), period)
     caps = Caps(
         running_per_user_max=per_user,
         running_per_server_max=per_server,
         running_max=10,
         queued_max=queued,
+        queued_per_user_max=queued_per_user,
         running_per_route_max={ROUTE: per_route, "other/route": 100},
         typical_s={ROUTE: 48, "other/route": 20}.__getitem__,
     )
-    return Bench(database, JobStore(database, accounts, caps, owner), accounts)
+    house = House(caps, refills, owner)
+    return Bench(database, JobStore(database, house), AccountStore(database, refills), refills)
+
+
+def rows(tx: sa.Connection, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in tx.execute(sa.text(query))]
 
 
 def make_job(

@@ -1,6 +1,6 @@
 """What members, jobs and turns should look like, told without entries, turn numbers or SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -78,6 +78,8 @@ class Model:
     jobs: dict[str, ModelJob] = field(default_factory=dict)
     #: who had their turn, in order
     served: list[Member] = field(default_factory=list)
+    #: of each party and member that waits and was never served, when it came
+    arrivals: dict[tuple[str, Member], int] = field(default_factory=dict)
     #: seconds since NOW
     now_s: int = 0
 
@@ -124,7 +126,15 @@ class Model:
             held_grant=quote - from_allowance,
         )
         job.charge(quote)
+        self.arrive(job)
         self.jobs[job_id] = job
+
+    def arrive(self, job: ModelJob) -> None:
+        """Whoever waits for nothing yet comes anew."""
+        for level, of in LEVELS:
+            mine = of(job.member)
+            if all(of(other.member) != mine for other in self.in_state("queued")):
+                self.arrivals[level, mine] = len(self.jobs)
 
     def in_state(self, *states: str) -> list[ModelJob]:
         return [job for job in self.jobs.values() if job.state in states]
@@ -133,7 +143,7 @@ class Model:
         """The order of turns among all who wait."""
         waiting, served, order = self.in_state("queued"), list(self.served), []
         while waiting:
-            job = next_in_turn(waiting, served)
+            job = self.next_in_turn(waiting, served)
             waiting.remove(job)
             served.append(job.member)
             order.append(job.id)
@@ -149,7 +159,22 @@ class Model:
         if resumable:
             return resumable[0]
         waiting = [job for job in free if job.state == "queued" and self.is_under_caps(job)]
-        return next_in_turn(waiting, self.served) if waiting else None
+        return self.next_in_turn(waiting, self.served) if waiting else None
+
+    def next_in_turn(self, waiting: Sequence[ModelJob], served: Sequence[Member]) -> ModelJob:
+        """Of the party that waits longest the member who does, and of theirs the oldest."""
+
+        def rank(job: ModelJob) -> list[tuple[int, int]]:
+            return [
+                (
+                    last([of(each) for each in served], of(job.member)),
+                    self.arrivals[level, of(job.member)],
+                )
+                for level, of in LEVELS
+            ]
+
+        # min() takes the first of equals, and they stand oldest first.
+        return min(waiting, key=rank)
 
     def is_under_caps(self, job: ModelJob) -> bool:
         taken = [other.member for other in self.in_state("running", "delivering")]
@@ -197,17 +222,6 @@ class Model:
         job.cost, job.failure, job.away, job.refunded = 0, failure, (0, 0), True
 
 
-def next_in_turn(waiting: Sequence[ModelJob], served: Sequence[Member]) -> ModelJob:
-    """Of the server that waits longest for its turn the member who does; of theirs the oldest."""
-    parties = [party(member) for member in served]
-
-    def rank(job: ModelJob) -> tuple[int, int]:
-        return last(parties, party(job.member)), last(served, job.member)
-
-    # min() takes the first of equals, and they stand oldest first.
-    return min(waiting, key=rank)
-
-
 def party(member: Member) -> Member:
     """Those who take turns as one: a server, or one member's direct messages."""
     server, user = member
@@ -217,3 +231,9 @@ def party(member: Member) -> Member:
 def last(sequence: Sequence[object], wanted: object) -> int:
     """The last place of something; -1 where it is nowhere."""
     return max((place for place, each in enumerate(sequence) if each == wanted), default=-1)
+
+
+LEVELS: Sequence[tuple[str, Callable[[Member], Member]]] = (
+    ("party", party),
+    ("member", lambda member: member),
+)

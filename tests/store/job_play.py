@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, Problem, Task
 from bot.domain.pricing import Cost
 from bot.errors import Busy, InsufficientCredits, StepLost
+from bot.store import ledger as store
 from bot.store.database import open_database
 from tests.store.bench import (
     ADA,
@@ -92,13 +94,12 @@ class JobPlay:
     # The job as a whole
 
     def grant(self, member: Member, amount: int) -> None:
-        async def give() -> None:
-            accounts, now = self.benches["first"].accounts, self.model.now
-            async with self.database.transaction() as connection:
-                account = await accounts.open(connection, *member, now)
-                await accounts.apply(connection, ledger.grant(account, Microcredits(amount)), now)
+        def give(tx: sa.Connection) -> None:
+            refill = self.benches["first"].refills.refill(store.read(tx, *member), self.model.now)
+            granted = ledger.grant(refill[0], Microcredits(amount))
+            store.apply(tx, refill, granted, now=self.model.now)
 
-        self.run(give())
+        self.run(self.database.write(give))
         self.model.refill(member)
         self.model.members[member].grants_given += amount
 
@@ -110,7 +111,7 @@ class JobPlay:
         server, user = member
         job_id = f"job{len(model.jobs):03}"
         job, tasks = make_job(job_id, user, server, price, count, at=model.now, route=route)
-        accepting = self.benches[owner].jobs.accept(job, tasks)
+        accepting = self.benches[owner].take(job, tasks)
         refusal = None
         if len(model.in_state("queued")) >= QUEUED_MAX:
             refusal = Busy
@@ -120,7 +121,7 @@ class JobPlay:
             with pytest.raises(refusal):
                 self.run(accepting)
             return None
-        place = self.run(accepting)
+        place = self.run(accepting).in_queue
         model.accept(job_id, member, route, price, count, owner)
         assert place.ahead == model.queue().index(job_id)
         self._reload_tasks(model.jobs[job_id])
@@ -134,7 +135,7 @@ class JobPlay:
 
     def claim(self, owner: str) -> None:
         expected = self.model.next_claim()
-        claimed = self.run(self.benches[owner].jobs.claim(self.model.now))
+        claimed = self.run(self.benches[owner].claim(self.model.now))
         assert (claimed and claimed.id) == (expected and expected.id)
         if expected is not None:
             self.model.claim(expected, owner)
@@ -287,7 +288,7 @@ class JobPlay:
         if seen == self._queue_seen:
             return
         self._queue_seen = seen
-        assert [(job.id, place.ahead) for job, place in self.run(self.jobs.queue())] == [
+        assert [(job_id, place.ahead) for job_id, place in self.run(self.jobs.queue())] == [
             (job_id, ahead) for ahead, job_id in enumerate(order) if job_id in answered
         ]
 

@@ -30,7 +30,7 @@ from tests.store.bench import (
 
 async def test_the_quote_is_held_and_the_job_inserted(bench: Bench) -> None:
     job, tasks = make_job(count=2)
-    assert (await bench.jobs.accept(job, tasks)).ahead == 0
+    assert (await bench.take(job, tasks)).in_queue.ahead == 0
     assert await bench.jobs.job(job.id) == job
     assert await bench.jobs.tasks(job.id) == tasks
     today = NOW.date()
@@ -43,7 +43,7 @@ async def test_the_quote_is_held_and_the_job_inserted(bench: Bench) -> None:
 
 async def test_a_member_hears_how_many_are_queued_before(bench: Bench) -> None:
     accepted = [make_job(f"job{number}") for number in range(3)]
-    assert [(await bench.jobs.accept(*job)).ahead for job in accepted] == [0, 1, 2]
+    assert [(await bench.take(*job)).in_queue.ahead for job in accepted] == [0, 1, 2]
 
 
 async def test_without_credits_nothing_is_left_behind(database: Database) -> None:
@@ -62,7 +62,7 @@ async def test_a_quote_above_the_allowance_leaves_nothing_behind(bench: Bench) -
 async def test_a_row_that_cannot_be_inserted_holds_nothing(bench: Bench) -> None:
     job, (task,) = make_job()
     with pytest.raises(sa.exc.IntegrityError):
-        await bench.jobs.accept(job, [replace(task, image_index=4)])
+        await bench.take(job, [replace(task, image_index=4)])
     await assert_empty(bench)
 
 
@@ -74,7 +74,7 @@ async def test_a_full_queue_is_busy_and_holds_nothing(database: Database) -> Non
         await bench.accept("third", user=CLEO)
     assert [kind for kind, _ in await bench.moves()] == ["allowance", "hold"] * 2
     # One that runs has left the queue.
-    assert await bench.jobs.claim(NOW)
+    assert await bench.claim(NOW)
     await bench.accept("third", user=CLEO)
 
 
@@ -99,18 +99,18 @@ async def test_fifty_at_once_against_credits_for_five_yield_five(url: str, proce
 
 
 async def test_nobody_works_on_a_job_before_its_member_has_an_answer(bench: Bench) -> None:
-    await bench.jobs.accept(*make_job())
-    assert await bench.jobs.claim(NOW) is None
+    await bench.take(*make_job())
+    assert await bench.claim(NOW) is None
     await bench.jobs.hand_over("lantern", 4711)
-    claimed = await bench.jobs.claim(NOW)
+    claimed = await bench.claim(NOW)
     assert claimed
     assert (claimed.id, claimed.state, claimed.message_id) == ("lantern", JobState.RUNNING, 4711)
 
 
 async def test_a_job_whose_process_died_before_its_answer_is_found(bench: Bench) -> None:
-    await bench.jobs.accept(*make_job())
-    assert await bench.jobs.claim(NOW + timedelta(seconds=LEASE_S)) is None
-    assert await bench.jobs.claim(NOW + timedelta(seconds=LEASE_S + 1))
+    await bench.take(*make_job())
+    assert await bench.claim(NOW + timedelta(seconds=LEASE_S)) is None
+    assert await bench.claim(NOW + timedelta(seconds=LEASE_S + 1))
 
 
 async def test_credits_of_one_server_are_not_those_of_another(bench: Bench) -> None:
@@ -147,7 +147,7 @@ async def test_a_grant_pays_for_what_the_allowance_does_not_cover(bench: Bench) 
 
 async def test_tasks_come_in_the_order_of_their_images(bench: Bench) -> None:
     job, tasks = make_job(count=4)
-    await bench.jobs.accept(job, tasks[::-1])
+    await bench.take(job, tasks[::-1])
     indexes: list[Task] = await bench.jobs.tasks(job.id)
     assert [task.image_index for task in indexes] == [0, 1, 2, 3]
 
@@ -162,9 +162,9 @@ async def test_an_interaction_has_one_job_whoever_else_takes_it_up(bench: Bench)
     other = lay(bench.database, owner="other")
     job, tasks = make_job()
     again, its_tasks = make_job("again")
-    await bench.jobs.accept(job, tasks)
+    await bench.take(job, tasks)
     with pytest.raises(Repeated):
-        await other.jobs.accept(replace(again, interaction_id=job.interaction_id), its_tasks)
+        await other.take(replace(again, interaction_id=job.interaction_id), its_tasks)
 
     assert [entry.kind for entry in await bench.entries()] == ["allowance", "hold"]
     assert len(await bench.rows("SELECT id FROM jobs")) == 1

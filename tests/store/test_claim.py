@@ -21,13 +21,13 @@ def seconds(number: float) -> datetime:
 
 async def claim_all(bench: Bench, now: datetime = LEASE_OVER) -> list[str]:
     claimed = []
-    while job := await bench.jobs.claim(now):
+    while job := await bench.claim(now):
         claimed.append(job.id)
     return claimed
 
 
 async def test_an_empty_queue_gives_nothing(bench: Bench) -> None:
-    assert await bench.jobs.claim(NOW) is None
+    assert await bench.claim(NOW) is None
 
 
 async def test_the_oldest_comes_first(bench: Bench) -> None:
@@ -47,12 +47,14 @@ async def test_turns_go_round_the_servers_then_round_their_members(bench: Bench)
         await bench.accept(job_id, server=server, user=user, at=seconds(number))
     fair = ["ada1", "cleo1", "ben1", "ada2", "ben2", "ada3", "ada4"]
     queue = await bench.jobs.queue()
-    assert [(job.id, place.ahead) for job, place in queue] == [(x, n) for n, x in enumerate(fair)]
+    assert [(job_id, place.ahead) for job_id, place in queue] == [
+        (x, n) for n, x in enumerate(fair)
+    ]
     assert await claim_all(bench) == fair
     # Past turns count: Ada has just had two in a row.
     await bench.accept("ada5", at=seconds(20))
     await bench.accept("ben3", user=BEN, at=seconds(21))
-    assert [job.id for job, _ in await bench.jobs.queue()] == ["ben3", "ada5"]
+    assert [job_id for job_id, _ in await bench.jobs.queue()] == ["ben3", "ada5"]
     assert await claim_all(bench) == ["ben3", "ada5"]
 
 
@@ -66,11 +68,11 @@ async def test_a_full_route_holds_up_only_its_own_jobs(database: Database) -> No
 
 async def test_a_claimed_job_is_running_from_then_on_and_nobody_elses(bench: Bench) -> None:
     await bench.accept()
-    claimed = await bench.jobs.claim(seconds(9))
+    claimed = await bench.claim(seconds(9))
     assert claimed == await bench.jobs.job("lantern")
     assert (claimed.state, claimed.started_at) == (JobState.RUNNING, seconds(9))
     assert claimed.claims == 1
-    assert await bench.jobs.claim(seconds(9)) is None
+    assert await bench.claim(seconds(9)) is None
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ async def test_a_place_is_free_when_a_job_was_delivered_and_not_before(database:
     bench = lay(database, per_user=1)
     first = await bench.delivering(1_000)
     await bench.accept("second")
-    assert await bench.jobs.claim(NOW) is None
+    assert await bench.claim(NOW) is None
     await bench.jobs.finish(first, None, NOW)
     assert await claim_all(bench, NOW) == ["second"]
 
@@ -113,14 +115,14 @@ async def test_a_dead_process_s_job_is_claimed_again_as_it_was_left(
         left = await bench.delivering(1_000)
         (task,) = await bench.jobs.tasks(left.id)
     other = lay(bench.database, owner="second")
-    assert await other.jobs.claim(seconds(LEASE_S)) is None
-    again = await other.jobs.claim(LEASE_OVER)
+    assert await other.claim(seconds(LEASE_S)) is None
+    again = await other.claim(LEASE_OVER)
     assert again == replace(left, claims=2)
     assert again.state is state
     assert await other.jobs.tasks(left.id) == [task]
     assert task.state is (TaskState.SUBMITTED if state is JobState.RUNNING else TaskState.STORED)
     # It is the second's now.
-    assert await bench.jobs.claim(LEASE_OVER) is None
+    assert await bench.claim(LEASE_OVER) is None
 
 
 @pytest.mark.parametrize(("per_user", "claimed"), [(100, ["left", "older"]), (1, ["left"])])
@@ -140,16 +142,16 @@ async def test_only_its_owner_renews_a_lease(bench: Bench) -> None:
     await bench.jobs.renew_leases([], seconds(30))
     assert await bench.rows("SELECT lease_owner FROM jobs") == [("first",)]
     await bench.jobs.renew_leases(["lantern"], seconds(20))
-    assert await other.jobs.claim(seconds(20 + LEASE_S)) is None
-    assert await other.jobs.claim(seconds(21 + LEASE_S))
+    assert await other.claim(seconds(20 + LEASE_S)) is None
+    assert await other.claim(seconds(21 + LEASE_S))
 
 
 async def test_a_lease_from_a_clock_that_stood_ahead_is_no_lease(bench: Bench) -> None:
     await bench.running("left", at=NOW + timedelta(days=3))
     other = lay(bench.database, owner="second")
-    again = await other.jobs.claim(NOW)
+    again = await other.claim(NOW)
     assert again is not None
-    assert await other.jobs.claim(seconds(LEASE_S)) is None
+    assert await other.claim(seconds(LEASE_S)) is None
 
 
 async def test_at_start_the_only_process_frees_what_a_dead_one_held(bench: Bench) -> None:
@@ -172,19 +174,19 @@ async def test_two_processes_never_claim_the_same_job(url: str) -> None:
         ]
         for number in range(10):
             await first.accept(f"job{number}")
-        claims = [bench.jobs.claim(NOW) for bench in (first, second) for _ in range(10)]
+        claims = [bench.claim(NOW) for bench in (first, second) for _ in range(10)]
         claimed = [job.id for job in await asyncio.gather(*claims) if isinstance(job, Job)]
         assert sorted(claimed) == [f"job{number}" for number in range(10)]
 
 
 async def test_a_late_answer_frees_no_lease_that_is_not_its_own(bench: Bench) -> None:
     job, tasks = make_job()
-    await bench.jobs.accept(job, tasks)
+    await bench.take(job, tasks)
     late = NOW + timedelta(seconds=LEASE_S + 1)
-    assert await bench.jobs.claim(late)
+    assert await bench.claim(late)
     await bench.jobs.hand_over(job.id, 4711)
 
-    assert await bench.jobs.claim(late) is None
+    assert await bench.claim(late) is None
     assert (await bench.jobs.job(job.id)).message_id == 4711
 
 
@@ -194,7 +196,7 @@ async def test_members_in_direct_messages_share_neither_cap_nor_turn(database: D
         for number in range(2):
             await bench.accept(f"{user_id}-{number}", server=0, user=user_id)
 
-    claimed = [await bench.jobs.claim(NOW) for _ in range(4)]
+    claimed = [await bench.claim(NOW) for _ in range(4)]
     assert [job and job.user_id for job in claimed] == [ADA, BEN, ADA, BEN]
 
 
@@ -203,5 +205,5 @@ async def test_a_member_has_one_cap_in_all_servers(database: Database) -> None:
     await bench.accept("here", server=SERVER)
     await bench.accept("there", server=OTHER_SERVER)
 
-    assert await bench.jobs.claim(NOW)
-    assert await bench.jobs.claim(NOW) is None
+    assert await bench.claim(NOW)
+    assert await bench.claim(NOW) is None

@@ -13,17 +13,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bot.errors import StartupError
-from bot.store.database import HEAD_REVISION, MIGRATIONS, Database, open_database
+from bot.store.database import HEAD_REVISION, MIGRATIONS, READERS, Database, open_database
 from bot.store.schema import metadata
-from tests.store.bench import Bench
+from tests.store.bench import Bench, lay
 
 
 async def test_migrations_make_the_schema(database: Database) -> None:
     def differences(connection: sa.Connection) -> list[object]:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
-    async with database.reading() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await database.read(differences) == []
 
 
 async def test_migrations_make_each_check_default_and_index_word_for_word(
@@ -35,8 +34,7 @@ async def test_migrations_make_each_check_default_and_index_word_for_word(
         metadata.create_all(direct)
         expected = definitions(direct)
     engine.dispose()
-    async with database.reading() as connection:
-        assert await connection.run_sync(definitions) == expected
+    assert await database.read(definitions) == expected
 
 
 def definitions(connection: sa.Connection) -> dict[str, list[str]]:
@@ -58,7 +56,7 @@ def parts(sql: str) -> list[str]:
             found[-1] += letter
     # The last one ends with the bracket that closes all.
     found[-1] = found[-1].strip().removesuffix(")")
-    return [re.sub(r"^CREATE TABLE \w+ \(", "", each.strip()).strip() for each in found]
+    return [re.sub(r'^CREATE TABLE "?\w+"? \(', "", each.strip()).strip() for each in found]
 
 
 def test_the_head_revision_is_the_newest_one() -> None:
@@ -132,40 +130,67 @@ async def test_a_look_migrates_nothing(tmp_path: Path) -> None:
 
 async def test_a_look_opens_what_is_up_to_date(url: str, bench: Bench) -> None:
     await bench.write("INSERT INTO servers VALUES (7, 'off')")
-    async with open_database(url, migrate=False) as database, database.reading() as connection:
-        assert await connection.scalar(sa.text("SELECT count(*) FROM servers")) == 1
+    async with open_database(url, migrate=False) as database:
+        assert await lay(database).rows("SELECT count(*) FROM servers") == [(1,)]
 
 
 async def test_an_error_quotes_no_value_that_was_to_be_stored(bench: Bench) -> None:
+    def insert(tx: sa.Connection) -> None:
+        tx.execute(sa.text("INSERT INTO servers VALUES (7, :mode)"), {"mode": "surprise party"})
+
     with pytest.raises(sa.exc.IntegrityError) as failed:
-        async with bench.database.transaction() as connection:
-            await connection.execute(
-                sa.text("INSERT INTO servers VALUES (7, :mode)"), {"mode": "surprise party"}
-            )
+        await bench.database.write(insert)
     assert "INSERT INTO servers" in str(failed.value)
     assert "surprise party" not in str(failed.value)
 
 
 async def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
-    async def fail_halfway() -> None:
-        async with bench.database.transaction() as connection:
-            await connection.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
-            raise RuntimeError("halfway")
+    def fail_halfway(tx: sa.Connection) -> None:
+        tx.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
+        raise RuntimeError("halfway")
 
     with pytest.raises(RuntimeError, match="halfway"):
-        await fail_halfway()
+        await bench.database.write(fail_halfway)
     assert await bench.rows("SELECT * FROM servers") == []
 
 
 async def test_a_reader_neither_waits_for_a_writer_nor_sees_half_of_its_work(bench: Bench) -> None:
-    async with bench.database.transaction() as connection:
-        await connection.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
-        assert await bench.rows("SELECT * FROM servers") == []
+    written, looked = threading.Event(), threading.Event()
+
+    def write_and_wait(tx: sa.Connection) -> None:
+        tx.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
+        written.set()
+        assert looked.wait(10)
+
+    writing = asyncio.create_task(bench.database.write(write_and_wait))
+    await asyncio.to_thread(written.wait, 10)
+    assert await bench.rows("SELECT * FROM servers") == []
+    looked.set()
+    await writing
     assert await bench.rows("SELECT * FROM servers") == [(7, "off")]
 
 
 async def test_each_connection_survives_a_crash_and_minds_its_references(bench: Bench) -> None:
-    async with bench.database.transaction():
-        # A second connection, while the first is taken.
+    for _ in range(READERS):
         assert await bench.rows("PRAGMA journal_mode") == [("wal",)]
         assert await bench.rows("PRAGMA foreign_keys") == [(1,)]
+    assert await bench.database.write(lambda tx: tx.scalar(sa.text("PRAGMA foreign_keys"))) == 1
+
+
+async def test_a_step_whose_caller_goes_away_is_done_whole(bench: Bench) -> None:
+    """As when the process is asked to stop: the thread knows of no cancellation."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def write(tx: sa.Connection) -> None:
+        begun.set()
+        assert goes_on.wait(10)
+        tx.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
+
+    writing = asyncio.create_task(bench.database.write(write))
+    await asyncio.to_thread(begun.wait, 10)
+    writing.cancel()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await bench.write("UPDATE servers SET nsfw_checker = 'on'")
+    assert await bench.rows("SELECT * FROM servers") == [(7, "on")]

@@ -61,7 +61,7 @@ async def test_of_two_cancels_one_releases(two: tuple[Bench, Bench]) -> None:
 async def test_of_two_claims_one_has_the_job(two: tuple[Bench, Bench]) -> None:
     for number in range(ROUNDS // 3):
         job = await two[0].accept(f"job{number:02}", price=0)
-        claimed = await both([bench.jobs.claim(NOW) for bench in two])
+        claimed = await both([bench.claim(NOW) for bench in two])
         assert [each.id for each in claimed if each is not None] == [job.id]
         await two[0].jobs.cancel(job.id, NOW)
 

@@ -50,7 +50,7 @@ numbered = itertools.count()
 async def test_a_request_reads_back_as_it_was(bench: Bench, request: ImageRequest) -> None:
     # One database serves all examples, so each job has an id of its own and costs nothing.
     job, tasks = make_job(f"job{next(numbered)}", price=0, request=request)
-    await bench.jobs.accept(job, tasks)
+    await bench.take(job, tasks)
     assert await bench.jobs.job(job.id) == job
 
 

@@ -193,7 +193,7 @@ async def test_a_job_is_cancelled_while_nothing_was_submitted(bench: Bench, runn
     for task in make_job(count=2)[1]:
         with pytest.raises(StepLost):
             await bench.jobs.begin_submit(task)
-    assert await bench.jobs.claim(TOMORROW) is None
+    assert await bench.claim(TOMORROW) is None
 
 
 async def test_what_was_surely_not_accepted_may_still_be_cancelled(bench: Bench) -> None:

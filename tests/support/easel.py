@@ -20,7 +20,7 @@ from bot.playground.faults import Call as ProviderCall
 from bot.playground.faults import Hold
 from bot.playground.providers import PlaygroundProviders
 from bot.settings import GivenSettings
-from bot.store.accounts import audit, list_entries
+from bot.store.ledger import audit, list_entries
 from tests.support.clock import InstantClock
 from tests.support.openapi import violations
 
@@ -81,7 +81,7 @@ class Easel:
                 await asyncio.sleep(0)
 
     async def entries(self, *kinds: EntryKind) -> list[Entry]:
-        entries = [entry for _, entry in await list_entries(self.app.database)]
+        entries = [entry for _, entry in await self.app.database.read(list_entries)]
         return [entry for entry in entries if not kinds or entry.kind in kinds]
 
     async def balance_ucr(self) -> int:
@@ -89,8 +89,7 @@ class Easel:
         return sum(entry.allowance_ucr + entry.grant_ucr for entry in entries)
 
     async def rows(self, query: str) -> list[Any]:
-        async with self.app.database.reading() as connection:
-            return list(await connection.execute(sa.text(query)))
+        return await self.app.database.read(lambda tx: list(tx.execute(sa.text(query))))
 
 
 def is_status(message: Message) -> bool:
@@ -115,7 +114,7 @@ async def open_bot(
     async with open_app(settings, clock) as app:
         async with running(app, discord):
             yield app
-        assert await audit(app.database) == []
+        assert await app.database.read(audit) == []
 
 
 @asynccontextmanager

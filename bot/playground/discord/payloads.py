@@ -172,6 +172,18 @@ class Payloads:
             **{key: [] for key in ("guild_scheduled_events", "soundboard_sounds")},
         }
 
+    def own_guild(self, guild: Guild) -> Json:
+        """Write a server as `GET /users/@me/guilds` lists it."""
+        return {
+            "id": str(guild.id),
+            "name": guild.name,
+            "icon": None,
+            "banner": None,
+            "owner": False,
+            "permissions": "0",
+            "features": [],
+        }
+
     def application(self) -> Json:
         """Write the bot's application."""
         owner = next(user for user in self._world.users.values() if not user.bot)

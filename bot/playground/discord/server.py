@@ -203,6 +203,7 @@ class PlaygroundDiscord(Members):
         payloads, world = self.payloads, self.world
         return [
             ("GET", "/users/@me", lambda _: payloads.user(world.bot)),
+            ("GET", "/users/@me/guilds", self._list_guilds),
             ("GET", "/users/{user_id}", self._get_user),
             ("POST", "/users/@me/channels", self._open_dm),
             ("GET", "/oauth2/applications/@me", lambda _: payloads.application()),
@@ -220,6 +221,17 @@ class PlaygroundDiscord(Members):
             "shards": self.gateway.shard_count,
             "session_start_limit": limit,
         }
+
+    def _list_guilds(self, call: ApiRequest) -> list[Json]:
+        """A page of them, by id, as a member of each would see it."""
+        before = int(call.query.get("before", 2**63))
+        after = int(call.query.get("after", 0))
+        guilds = [
+            guild for _, guild in sorted(self.world.guilds.items()) if after < guild.id < before
+        ]
+        limit = int(call.query.get("limit", 200))
+        page = guilds[-limit:] if "before" in call.query else guilds[:limit]
+        return [self.payloads.own_guild(guild) for guild in page]
 
     def _get_user(self, call: ApiRequest) -> Json:
         user = self.world.users.get(call.id("user_id"))

@@ -20,8 +20,8 @@ def revisions() -> frozenset[str]:
     return frozenset(script.revision for script in scripts.walk_revisions())
 
 
-def upgrade(connection: sa.Connection) -> None:
-    """Apply every step that the database lacks, in the caller's transaction."""
+def upgrade(connection: sa.Connection, revision: str = "head") -> None:
+    """Apply every step that the database lacks up to a revision, in the caller's transaction."""
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
-        sa.Column("keeps_images", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("keeps_images", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("claims", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_owner", sa.String(length=40), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
@@ -186,7 +186,7 @@ def upgrade() -> None:
         sa.Column("height_px", sa.Integer(), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("cost_ucr", sa.BigInteger(), nullable=True),
-        sa.Column("cost_known", sa.Boolean(), server_default=sa.text("1"), nullable=False),
+        sa.Column("cost_known", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("failure", sa.String(length=30), nullable=True),
         sa.Column("detail", sa.String(length=300), server_default="", nullable=False),
         sa.CheckConstraint(

@@ -6,7 +6,8 @@ import pytest
 
 from bot.domain.policy import NsfwMode, SettingChange
 from bot.store.database import Database
-from bot.store.servers import CHANGES_SHOWN_MAX, ServerStore
+from bot.store.settings import CHANGES_SHOWN_MAX
+from bot.store.stores import ServerStore, SyncStore
 from tests.store.bench import CLEO, NOW, OTHER_SERVER, SERVER
 
 ON, AGE_RESTRICTED, OFF = NsfwMode
@@ -50,10 +51,13 @@ async def test_the_latest_changes_come_first_and_are_few(servers: ServerStore) -
     assert changes[0].created_at == NOW + timedelta(seconds=8)
 
 
-async def test_what_was_synced_is_remembered_by_scope(servers: ServerStore) -> None:
-    assert await servers.synced_digest("api/5/global") is None
-    await servers.set_synced_digest("api/5/global", "one")
-    await servers.set_synced_digest("api/5/7", "other")
-    await servers.set_synced_digest("api/5/global", "two")
-    assert await servers.synced_digest("api/5/global") == "two"
-    assert await servers.synced_digest("api/5/7") == "other"
+async def test_servers_with_commands_of_their_own_are_remembered(database: Database) -> None:
+    memory = SyncStore(database)
+    assert await memory.servers("api/5") == set()
+    await memory.remember("api/5", {7, 8})
+    await memory.remember("api/6", {7})
+    await memory.remember("api/5", {8})
+    assert await memory.servers("api/5") == {8}
+    assert await memory.servers("api/6") == {7}
+    await memory.remember("api/5", set())
+    assert await memory.servers("api/5") == set()

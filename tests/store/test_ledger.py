@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.ledger import Account, Period
-from bot.store.accounts import list_entries
 from bot.store.database import Database
+from bot.store.ledger import list_entries
 from tests.store.bench import ADA, BEN, NOW, SERVER, TOMORROW, Bench, lay
 
 
@@ -43,7 +43,7 @@ async def test_the_allowance_lasts_for_its_period(
 async def test_entries_are_listed_oldest_first_with_their_time(bench: Bench) -> None:
     await bench.accept("first")
     await bench.accept("second", at=NOW + timedelta(milliseconds=1_234))
-    listed = await list_entries(bench.database)
+    listed = await bench.database.read(list_entries)
     assert [(time, entry.job_id) for time, entry in listed] == [
         (NOW, None),
         (NOW, "first"),

@@ -1,0 +1,152 @@
+"""Discord's list of the commands, compared with ours and written where the two differ."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+import discord
+from discord import app_commands
+
+log = logging.getLogger(__name__)
+
+#: What of a command, and of its options and their choices, members see or may do. What Discord
+#: adds (ids, versions) or derives says nothing. Discord docs, Application Commands, read 2026-11.
+COMPARED = (
+    "name",
+    "type",
+    "description",
+    "options",
+    "nsfw",
+    "contexts",
+    "integration_types",
+    "default_member_permissions",
+    "required",
+    "choices",
+    "value",
+    "channel_types",
+    "autocomplete",
+    "min_value",
+    "max_value",
+    "min_length",
+    "max_length",
+)
+#: where Discord says nothing else, a command is of this type
+CHAT_INPUT = 1
+
+
+class SyncMemory(Protocol):
+    """Which servers were given commands of their own, so that they are taken back once unused."""
+
+    async def servers(self, application: str) -> set[int]: ...
+
+    async def remember(self, application: str, server_ids: Collection[int]) -> None: ...
+
+
+async def sync(
+    client: discord.Client,
+    tree: app_commands.CommandTree[Any],
+    memory: SyncMemory,
+    server_ids: Sequence[int],
+    *,
+    everywhere: bool = False,
+) -> list[str]:
+    """
+    Compare the commands with what Discord says, and write those scopes that differ. A command in
+    two scopes is offered twice, so the scope that is not used is cleared.
+
+    Args:
+        server_ids: whose commands they are; none: they are global.
+        everywhere: look at each server the bot is in, not only at those that are remembered.
+    Returns:
+        A line on each scope that was looked at.
+    """
+    application = f"{discord.http.Route.BASE}/{client.application_id}"
+    remembered = await memory.servers(application)
+    used = set(server_ids)
+    # What is being written now is to be taken back once, even if this process dies here.
+    await memory.remember(application, remembered | used)
+    lines = [await _scope(client, tree, None, wanted=not used)]
+    lines += [await _scope(client, tree, server_id, wanted=True) for server_id in server_ids]
+    others = remembered | (await _servers(client) if everywhere else set())
+    for server_id in sorted(others - used):
+        try:
+            lines.append(await _scope(client, tree, server_id, wanted=False))
+        except (discord.Forbidden, discord.NotFound):
+            lines.append(f"server {server_id}: the bot is not in it any more")
+    await memory.remember(application, used)
+    return lines
+
+
+async def _scope(
+    client: discord.Client,
+    tree: app_commands.CommandTree[Any],
+    server_id: int | None,
+    *,
+    wanted: bool,
+) -> str:
+    place = "global" if server_id is None else f"server {server_id}"
+    server = discord.Object(server_id) if server_id is not None else None
+    commands: list[Any] = []
+    if wanted:
+        if server is not None:
+            tree.copy_global_to(guild=server)
+        commands = [each.to_dict(tree) for each in tree.get_commands(guild=server)]
+    found = await _listed(client, server_id)
+    if _are_same(_by_name(commands), _by_name(found)):
+        return f"{place}: {len(commands)} commands, as they should be"
+    assert client.application_id is not None
+    if wanted:
+        await tree.sync(guild=server)
+    elif server_id is None:
+        await client.http.bulk_upsert_global_commands(client.application_id, payload=[])
+    else:
+        await client.http.bulk_upsert_guild_commands(client.application_id, server_id, payload=[])
+    log.info("commands synced", extra={"action": "commands_synced", "scope": place})
+    if not wanted:
+        return f"{place}: {len(found)} commands taken back, for they stand elsewhere"
+    return f"{place}: {len(commands)} commands written; Discord had {len(found)}, or others"
+
+
+async def _listed(client: discord.Client, server_id: int | None) -> Sequence[Mapping[str, Any]]:
+    assert client.application_id is not None
+    if server_id is None:
+        return await client.http.get_global_commands(client.application_id)
+    return await client.http.get_guild_commands(client.application_id, server_id)
+
+
+async def _servers(client: discord.Client) -> set[int]:
+    """Those the bot is in."""
+    return {server.id async for server in client.fetch_guilds(limit=None, with_counts=False)}
+
+
+def _are_same(ours: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> bool:
+    return ours.keys() == theirs.keys() and all(
+        # Where a command may be used is Discord's to say, if we do not.
+        command
+        == {
+            key: each
+            for key, each in theirs[name].items()
+            if key in command or key not in ("contexts", "integration_types")
+        }
+        for name, command in ours.items()
+    )
+
+
+def _by_name(commands: Sequence[Mapping[str, Any]]) -> dict[tuple[int, str], Any]:
+    return {(each.get("type", CHAT_INPUT), each["name"]): _compared(each) for each in commands}
+
+
+def _compared(value: Any) -> Any:
+    """What counts of a command; what is empty is as good as not there."""
+    if isinstance(value, Mapping):
+        kept = {key: _compared(value[key]) for key in COMPARED if key in value}
+        if kept.get("default_member_permissions") is not None:
+            # Discord writes it in letters.
+            kept["default_member_permissions"] = int(kept["default_member_permissions"])
+        for key in ("contexts", "integration_types", "channel_types"):
+            if kept.get(key):
+                kept[key] = sorted(kept[key])
+        return {key: each for key, each in kept.items() if each not in (None, False, "", [])}
+    if isinstance(value, list | tuple):
+        return [_compared(each) for each in value]
+    return value
