@@ -110,7 +110,17 @@ _leased: dict[str, Any] = {
     "lease_until": sa.bindparam("until"),
 }
 RESUME = sa.update(jobs).where(_of_job).values(claims=jobs.c.claims + 1, **_leased).returning(*JOB)
-CLAIM = RESUME.values(state=JobState.RUNNING, started_at=sa.bindparam("now"))
+CLAIM = (
+    sa.update(jobs)
+    .where(jobs.c.id == queue.OLDEST.scalar_subquery())
+    .values(
+        state=JobState.RUNNING,
+        started_at=sa.bindparam("now"),
+        claims=jobs.c.claims + 1,
+        **_leased,
+    )
+    .returning(*JOB)
+)
 RENEW = (
     sa.update(jobs)
     .where(jobs.c.lease_owner == sa.bindparam("owner"), _any_of)
@@ -198,7 +208,7 @@ def accept(
     tx.execute(NEW_JOB, row)
     tasks.insert(tx, offer.tasks)
     ledger.apply(tx, refill, held, now=now)
-    ahead = queue.enqueue(tx, offer.job)
+    ahead = queue.enqueue(tx, offer.job, others=before.queued)
     return Accepted(offer.job, offer.tasks, queue.place(house.caps, ahead, offer.tasks[0].route_id))
 
 
@@ -227,13 +237,15 @@ def claim(tx: sa.Connection, house: House, now: datetime, jobs_max: int) -> Clai
         job = read_job(tx.execute(RESUME, given | {"of_job": job_id}).one())
         claimed.append((job, tasks.of_job(tx, job_id)))
     while len(claimed) < jobs_max:
-        next_id = choice.next_in_turn(tx)
-        if next_id is None:
+        turn = choice.next_turn(tx)
+        if turn is None:
             break
-        job = read_job(tx.execute(CLAIM, given | {"of_job": next_id, "now": now}).one())
-        its_tasks = tasks.of_job(tx, next_id)
+        job = read_job(tx.execute(CLAIM, given | turn).one())
+        its_tasks = tasks.of_job(tx, job.id)
         choice.count_images([task.route_id for task in its_tasks])
         claimed.append((job, its_tasks))
+        if not queue.is_anybody_waiting(tx):
+            return Claimed(tuple(claimed), others_wait=False)
     return Claimed(tuple(claimed), others_wait=queue.is_anybody_waiting(tx))
 
 

@@ -35,7 +35,10 @@ _next_turn = sa.select(
     sa.case((sa.func.max(queue.c.turn) > 0, sa.func.max(queue.c.turn) + 1), else_=1)
 )
 
-_insert = insert(queue)
+_line = {"party_id": sa.bindparam("party"), "waiting": 1, "turn": ARRIVAL.scalar_subquery()}
+_insert = insert(queue).values(
+    [_line | {"user_id": PARTY}, _line | {"user_id": sa.bindparam("user")}]
+)
 ENQUEUE = _insert.on_conflict_do_update(
     index_elements=[queue.c.party_id, queue.c.user_id],
     set_={
@@ -153,13 +156,19 @@ def party_of(server_id: int, user_id: int) -> int:
     return server_id or -user_id
 
 
-def enqueue(tx: sa.Connection, job: Job) -> int:
-    """Count a job that was inserted; returns how many are ahead of it."""
+def enqueue(tx: sa.Connection, job: Job, others: int) -> int:
+    """
+    Count a job that was inserted.
+
+    Args:
+        others: how many wait already.
+    Returns:
+        How many of them are ahead of it.
+    """
     party = party_of(job.server_id, job.user_id)
-    arrival = tx.scalar(ARRIVAL)
-    line = {"party_id": party, "waiting": 1, "turn": arrival}
-    rows = tx.execute(ENQUEUE, [line | {"user_id": PARTY}, line | {"user_id": job.user_id}])
-    lines = {row.user_id: row for row in rows}
+    lines = {row.user_id: row for row in tx.execute(ENQUEUE, {"party": party, "user": job.user_id})}
+    if not others:
+        return 0
     member, whole = lines[job.user_id], lines[PARTY]
     ahead: int = member.waiting - 1
     if whole.waiting > member.waiting:
@@ -208,8 +217,13 @@ class Choice:
             if row.is_free:
                 self.left.append(row.id)
 
-    def next_in_turn(self, tx: sa.Connection) -> str | None:
-        """The queued job whose turn it is among those under their caps; it has its turn now."""
+    def next_turn(self, tx: sa.Connection) -> dict[str, Any] | None:
+        """
+        Take the turn of the next member under the caps.
+
+        Returns:
+            What OLDEST finds their job with; None: nobody's turn has come.
+        """
         given: dict[str, Any] = {
             **self.lease,
             "full_parties": self._full("party", self.caps.running_per_server_max),
@@ -225,11 +239,10 @@ class Choice:
             return None
         user: int | None = tx.scalar(NEXT_MEMBER, given | {"party": party})
         assert user is not None, "its party would not have had its turn"
-        job_id: str | None = tx.scalar(OLDEST, given | {"party": party, "user": user})
         tx.execute(TAKE_TURN, {"of_party": party, "of_user": user})
         self._running["party", party] += 1
         self._running["user", user] += 1
-        return job_id
+        return given | {"party": party, "user": user}
 
     def count_images(self, route_ids: Sequence[str]) -> None:
         """Of the job that was chosen last."""

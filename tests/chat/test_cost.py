@@ -1,0 +1,118 @@
+"""What a job asks of the database: trips and statements, and that none of them reads a table."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bot.domain.ledger import EntryKind
+from bot.engine import runner
+from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import Respond
+from bot.store.ledger import audit, list_entries
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, said
+from tests.support.pictures import noise, picture
+
+PICTURE = noise()
+#: what grows with history
+TABLES = ("jobs", "tasks", "entries", "accounts", "queue")
+#: a scan of what has no end; these indexes hold only what waits or is under way
+BOUNDED = ("ix_jobs_queued", "ix_jobs_worked_on", "ix_queue_waiting", "ix_queue_members")
+SCAN = re.compile(
+    rf"SCAN ({'|'.join(TABLES)})\b(?! USING (COVERING )?INDEX ({'|'.join(BOUNDED)})$)"
+)
+DEAD_TOKEN = {"code": 10015, "message": "Unknown Webhook"}
+
+
+@pytest.fixture(autouse=True)
+def shown_as_it_is_for_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "PROGRESS_AFTER_S", 1.5)
+
+
+async def test_a_job_of_one_image_is_a_few_trips(opened: OpenEasel) -> None:
+    async with opened(paint=lambda _: PICTURE) as easel:
+        await easel.finished(await easel.imagine())
+        with easel.app.database.counted() as counts:
+            message = await easel.finished(await easel.imagine())
+        assert message.attachments
+        # Each trip is one transaction.
+        assert counts.trips <= 10
+        assert counts.statements <= 30
+
+
+async def test_a_refused_command_is_one_trip(opened: OpenEasel) -> None:
+    async with opened(allowance="0.01") as easel:
+        await easel.finished(await easel.imagine())
+        with easel.app.database.counted() as counts:
+            refused = await easel.finished(await easel.imagine())
+        assert "Nothing was charged" in said(refused)
+        assert counts.trips == 1
+        assert counts.statements <= 8
+
+
+@contextmanager
+def recorded() -> Iterator[dict[str, Any]]:
+    """Each statement of any database, with values it was executed with."""
+    found: dict[str, Any] = {}
+
+    def record(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+        found[statement] = values[0] if isinstance(values, list) else values
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", record)
+    try:
+        yield found
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", record)
+
+
+async def everything_a_member_does(easel: Easel) -> None:
+    """A job that waits and is cancelled, one that falls back, one that is refunded, a look back."""
+    async with easel.held(ProviderCall.CREATE):
+        waiting = await easel.imagine()
+        shown = await waiting.until(lambda message: bool(message.components))
+        await easel.imagine("Ben", channel="mockups")
+        await easel.imagine(channel="mockups")
+        await easel.discord.press("Ada", shown, label="Cancel")
+        await waiting.until(lambda message: "Cancelled" in said(message))
+    easel.providers.faults.add(ProviderCall.CREATE, Respond(503, {"code": 503}), times=3)
+    await easel.finished(await easel.imagine(count=2))
+    easel.discord.faults.add(path="/messages/@original", status=404, body=DEAD_TOKEN, times=9)
+    missing = {"code": 50013, "message": "Missing Permissions"}
+    easel.discord.faults.add(method="POST", path="/channels/", status=403, body=missing, times=9)
+    await easel.imagine()
+    await easel.until(lambda: easel.entries(EntryKind.REFUND))
+    await easel.idle()
+    for command in ("history", "credits"):
+        await (await easel.discord.run_command("Ada", "studio", command)).response()
+
+
+async def test_no_statement_of_a_job_reads_a_table_that_grows(opened: OpenEasel) -> None:
+    """An index with a condition is used only where the statement repeats it word for word."""
+    async with opened(paint=lambda _: picture(), max_jobs_per_user=1, max_running_jobs=1) as easel:
+        with recorded() as statements:
+            await everything_a_member_does(easel)
+            await easel.restart()
+            await easel.app.runner._renew()
+            await easel.app.runner._show_queue()
+        with recorded() as of_tests:
+            await easel.app.database.read(audit)
+            await easel.app.database.read(list_entries)
+        of_bot = {text: values for text, values in statements.items() if text not in of_tests}
+
+        def explain(tx: sa.Connection) -> list[str]:
+            raw = tx.connection.driver_connection
+            assert raw is not None
+            return [
+                f"{step[3]}: {statement}"
+                for statement, values in of_bot.items()
+                if statement.startswith(("SELECT", "UPDATE", "INSERT", "DELETE"))
+                for step in raw.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+                if SCAN.match(step[3])
+            ]
+
+        assert len(of_bot) > 30
+        assert await easel.app.database.read(explain) == []
