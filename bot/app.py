@@ -24,6 +24,7 @@ from bot.domain.catalog_file import parse_catalog
 from bot.domain.ports import Clock, Provider
 from bot.domain.queue import Caps
 from bot.engine.accept import Acceptance
+from bot.engine.duties import Housekeeping
 from bot.engine.images import remove_fetched
 from bot.engine.making import Making
 from bot.engine.polling import Polling
@@ -40,7 +41,7 @@ from bot.settings import Settings
 from bot.store.database import Database, open_database
 from bot.store.jobs import House
 from bot.store.ledger import Allowance
-from bot.store.lock import sole_use
+from bot.store.lock import Use, sole_use
 from bot.store.stores import AccountStore, JobStore, LatencyStore, ServerStore, SyncStore
 
 log = logging.getLogger(__name__)
@@ -152,19 +153,14 @@ async def open_app(
     wire.use_api_base(settings.discord_api_base)
     async with AsyncExitStack() as stack:
         url = settings.database_url
-        if not beside:
-            stack.enter_context(sole_use(url))
+        use = Use(None, None) if beside else stack.enter_context(sole_use(url))
         database = await stack.enter_async_context(open_database(url, migrate=not beside))
-        allowance = Allowance(settings.allowance_ucr, settings.allowance_period)
-        accounts = AccountStore(database, allowance)
         servers = ServerStore(database)
         providers = await stack.enter_async_context(open_providers(settings))
         routing = Routing(catalog, providers, settings.route_order, LatencyStore(database), clock)
         await routing.load()
-        jobs = JobStore(
-            database,
-            House(_caps(settings, catalog, routing), allowance, owner=secrets.token_hex(8)),
-        )
+        house = _house(settings, catalog, routing)
+        jobs, accounts = JobStore(database, house), AccountStore(database, house.allowance)
         if not beside:
             # Whoever held a lease before this start is dead.
             await jobs.free_leases()
@@ -172,18 +168,23 @@ async def open_app(
         fetcher = await stack.enter_async_context(
             Fetcher(allow_private_addresses=settings.allow_private_addresses)
         )
-        client = EaselClient(
-            SyncStore(database),
-            server_ids=settings.discord_guild_ids,
-            shard_count=settings.shard_count,
-            shard_ids=settings.shard_ids,
-        )
+        client = _client(settings, database)
         messenger = DiscordMessenger(client, routing.typical_s, clock)
         polling = Polling(routing, clock)
         making = Making(
             jobs, providers, catalog, routing, polling, fetcher, messenger, clock, folder
         )
-        runner = Runner(jobs, making, routing, messenger, clock, folder, settings.max_running_jobs)
+        runner = Runner(
+            jobs,
+            making,
+            routing,
+            messenger,
+            clock,
+            folder,
+            settings.max_running_jobs,
+            Housekeeping(jobs, messenger, clock, folder, use.last_sign),
+            use.give_sign,
+        )
         acceptance = Acceptance(jobs, routing, clock)
         default_model = settings.default_model or catalog.default_model(providers)
         ImageCommands(
@@ -207,8 +208,8 @@ async def open_app(
         yield App(settings, client, runner, polling, clock, database)
 
 
-def _caps(settings: Settings, catalog: Catalog, routing: Routing) -> Caps:
-    return Caps(
+def _house(settings: Settings, catalog: Catalog, routing: Routing) -> House:
+    caps = Caps(
         running_per_user_max=settings.max_jobs_per_user,
         running_per_server_max=settings.max_jobs_per_server,
         running_max=settings.max_running_jobs,
@@ -216,6 +217,17 @@ def _caps(settings: Settings, catalog: Catalog, routing: Routing) -> Caps:
         queued_per_user_max=settings.max_queued_per_user,
         running_per_route_max={route.id: route.running_max for route in catalog.routes()},
         typical_s=routing.typical_s,
+    )
+    allowance = Allowance(settings.allowance_ucr, settings.allowance_period)
+    return House(caps, allowance, owner=secrets.token_hex(8))
+
+
+def _client(settings: Settings, database: Database) -> EaselClient:
+    return EaselClient(
+        SyncStore(database),
+        server_ids=settings.discord_guild_ids,
+        shard_count=settings.shard_count,
+        shard_ids=settings.shard_ids,
     )
 
 

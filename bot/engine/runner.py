@@ -1,9 +1,8 @@
 """Claims jobs that are due, carries each to its end under a cap, and stops cleanly."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +20,8 @@ from bot.domain.ports import Delivered, ImageFile, Messenger
 from bot.domain.queue import QueuePlace
 from bot.domain.requests import UNREADABLE
 from bot.domain.stored import Jobs
-from bot.engine.images import stored_image, stored_images
+from bot.engine.duties import Housekeeping, every, guarded, within
+from bot.engine.images import stored_image
 from bot.engine.making import Making
 from bot.engine.references import all_of
 from bot.engine.routing import Routing
@@ -51,13 +51,9 @@ DELIVERIES_MAX = 24
 #: seconds before the second try; doubles up to the maximum
 DELIVERY_WAIT_S = 5.0
 DELIVERY_WAIT_S_MAX = 300.0
-#: images that could not be posted, or not at their full size, are kept for their member
-KEEP = timedelta(days=7)
 TIDY_EVERY_S = 3_600.0
 #: seconds between two savings of what was learned of the routes
 LEARN_EVERY_S = 60.0
-#: how far back the members of cancelled jobs are told so at a start
-TELL_CANCELLED = timedelta(hours=24)
 #: seconds that short steps get to finish when the process is asked to stop
 STOP_GRACE_S = 6.0
 
@@ -67,6 +63,7 @@ class Runner:
     Args:
         running_max: jobs under way at once in this process.
         folder: where stored images lie.
+        give_sign: lets the next process know how long this one lived.
         progress_every_s: seconds between two updates of a running job's status message.
         queue_every_s: seconds between two looks at the queue.
     """
@@ -80,6 +77,8 @@ class Runner:
         clock: StoppableClock,
         folder: Path,
         running_max: int,
+        keeping: Housekeeping,
+        give_sign: Callable[[], None],
         progress_every_s: float = PROGRESS_EVERY_S,
         queue_every_s: float = QUEUE_EVERY_S,
     ) -> None:
@@ -90,6 +89,8 @@ class Runner:
         self._clock = clock
         self._folder = folder
         self._running_max = running_max
+        self._give_sign = give_sign
+        self._keeping = keeping
         self._progress_every_s = progress_every_s
         self._queue_every_s = queue_every_s
         #: updates of places in the queue that are under way; whoever claims such a job lets its
@@ -113,25 +114,31 @@ class Runner:
 
     async def run(self) -> None:
         """Work until cancelled; what is unfinished then goes on at the next start."""
-        duties = [
-            asyncio.create_task(_every(RENEW_EVERY_S, self._renew)),
-            asyncio.create_task(_every(self._queue_every_s, self._show_queue)),
-            asyncio.create_task(_every(TIDY_EVERY_S, self._tidy)),
-            asyncio.create_task(_every(LEARN_EVERY_S, self._routing.save)),
-        ]
+        duties: list[asyncio.Task[None]] = []
         try:
-            await self._tidy()
-            await self._tell_cancelled()
             while True:
                 self._due.clear()
                 await self._claim()
-                await _within(CLAIM_EVERY_S, self._due)
+                # Whoever waits comes first, at the start too.
+                duties = duties or self._begin_duties()
+                await within(CLAIM_EVERY_S, self._due)
         finally:
             await self._stop()
             for duty in duties:
                 duty.cancel()
             await asyncio.gather(*duties, return_exceptions=True)
             await self._routing.save()
+
+    def _begin_duties(self) -> list[asyncio.Task[None]]:
+        duties = (
+            every(RENEW_EVERY_S, self._renew),
+            every(self._queue_every_s, self._show_queue),
+            every(LEARN_EVERY_S, self._routing.save),
+            every(TIDY_EVERY_S, self._keeping.tidy),
+            guarded(self._keeping.tidy_what_was_left),
+            guarded(self._keeping.tell_cancelled),
+        )
+        return [asyncio.create_task(duty) for duty in duties]
 
     async def _claim(self) -> None:
         """Start every job that may run; a database in trouble is tried again later."""
@@ -162,6 +169,7 @@ class Runner:
             self._due.set()
 
     async def _renew(self) -> None:
+        self._give_sign()
         await self._jobs.renew_leases(self.job_ids, self._clock.now())
 
     async def _show_queue(self) -> None:
@@ -184,21 +192,7 @@ class Runner:
         # The look at the queue may be old by now, and a result is not to be painted over.
         if job.state is JobState.QUEUED:
             await self._messenger.show_progress(job, tasks, self._clock.now(), place)
-            await self._show_cancelled(job)
-
-    async def _tidy(self) -> None:
-        """Remove what a crash after a delivery left, and what was kept for long enough."""
-        oldest = self._clock.now() - KEEP
-        stored = await asyncio.to_thread(stored_images, self._folder)
-        without_use = await self._jobs.without_use({image.job_id for image in stored})
-        for image in stored:
-            if image.job_id in without_use or image.stored_at < oldest:
-                image.path.unlink(missing_ok=True)
-
-    async def _tell_cancelled(self) -> None:
-        """Of jobs that were cancelled just before the last end: their members may not know yet."""
-        for job in await self._jobs.cancelled_since(self._clock.now() - TELL_CANCELLED):
-            await self._show_cancelled(job)
+            await self._keeping.show_cancelled(job.id)
 
     async def _stop(self) -> None:
         """End every wait at once, let what is between two commits finish, cancel the rest."""
@@ -222,7 +216,7 @@ class Runner:
             log.info("job left for the next start", extra=_fields(job, "job_left"))
         except StepLost as error:
             log.info("job let go: %s", error, extra=_fields(job, "job_let_go"))
-            await self._show_cancelled(job)
+            await self._keeping.show_cancelled(job.id)
         except Exception:
             # A defect of ours, or a database in trouble. The job is taken on again from its last
             # committed step once its lease has run out, so nothing that was billed is dropped.
@@ -255,12 +249,6 @@ class Runner:
                 await self._jobs.failed(task, Problem(failure), self._clock.now())
         return await self._jobs.look(job.id)
 
-    async def _show_cancelled(self, job: Job) -> None:
-        """An update that was under way may have painted over what the member saw on cancelling."""
-        job, tasks = await self._jobs.look(job.id)
-        if job.state is JobState.CANCELLED:
-            await self._messenger.show_progress(job, tasks, self._clock.now())
-
     async def _make(self, job: Job, tasks: Sequence[Task]) -> Job:
         ended, sent = asyncio.Event(), asyncio.Event()
         showing = asyncio.create_task(self._show_progress(job, ended, sent))
@@ -286,15 +274,15 @@ class Runner:
         """From when the vendor is asked on, so that the button does not promise what is over."""
         if update := self._updates.get(job.id):
             await asyncio.wait({update})
-        await _within(self._progress_every_s, sent)
-        await _within(PROGRESS_AFTER_S, ended)
+        await within(self._progress_every_s, sent)
+        await within(PROGRESS_AFTER_S, ended)
         # The loop is for eyes, so it follows real time, not the jobs' clock.
         while not ended.is_set():
             job, tasks = await self._jobs.look(job.id)
             await self._messenger.show_progress(
                 job, tasks, self._clock.now(), finished=self._making.finished
             )
-            await _within(self._progress_every_s, ended)
+            await within(self._progress_every_s, ended)
 
     async def _deliver(self, job: Job) -> None:
         tasks, account = await self._jobs.to_deliver(job, self._clock.now())
@@ -356,24 +344,6 @@ class Runner:
         except DeliveryError as error:
             log.warning("not told: %s", error, extra=_fields(job, "not_told"))
             return None
-
-
-async def _every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
-    """Do it again and again; one failure does not end it."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await duty()
-        except Exception:
-            log.exception("duty failed", extra={"action": "duty_failed"})
-
-
-async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Wait for the event, but not longer."""
-    # Not wait_for: on Python 3.11 it swallows a cancellation that meets the event.
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 def _remove(images: Sequence[ImageFile]) -> None:

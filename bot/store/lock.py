@@ -1,9 +1,12 @@
 """One process on one database: who holds it, until it ends in whatever way."""
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -15,8 +18,22 @@ TRIES_MAX = 3
 TRY_AGAIN_S = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How a process uses the database: alone, with a file that says so; or beside another."""
+
+    _path: Path | None
+    #: when the process before this one was last known to live; None: there was none
+    last_sign: datetime | None
+
+    def give_sign(self) -> None:
+        """Let the next process know how long this one lived."""
+        if self._path:
+            os.utime(self._path)
+
+
 @contextmanager
-def sole_use(url: str) -> Iterator[None]:
+def sole_use(url: str) -> Iterator[Use]:
     """
     Keep other processes off the database; the system lets go of it when this one dies.
 
@@ -26,8 +43,10 @@ def sole_use(url: str) -> Iterator[None]:
     Raises:
         StartupError: another process has it, or the file cannot be had.
     """
+    path = _lock_path(url)
     try:
-        file = _open_locked(_lock_path(url))
+        last_sign = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
+        file = _open_locked(path)
     except BlockingIOError as error:
         raise StartupError(
             f"The database {url} is in use by another process of Easel: stop that one first,"
@@ -36,7 +55,12 @@ def sole_use(url: str) -> Iterator[None]:
     except OSError as error:
         raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
     with file:
-        yield
+        use = Use(path, last_sign)
+        use.give_sign()
+        try:
+            yield use
+        finally:
+            use.give_sign()
 
 
 def is_in_use(url: str) -> bool:

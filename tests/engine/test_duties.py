@@ -1,0 +1,67 @@
+"""A duty that fails ends nothing, and a start waits for none."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from bot.engine.duties import Housekeeping
+from bot.playground.discord import Call
+from bot.playground.faults import Call as ProviderCall
+from bot.store.lock import sole_use
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, said
+
+LONG_AGO = sa.text(
+    "UPDATE jobs SET finished_at = finished_at - 4000000 WHERE message_id = :message"
+)
+
+
+async def test_a_start_whose_duties_fail_takes_commands_all_the_same(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(_: Housekeeping) -> None:
+        raise OSError("no such folder")
+
+    for duty in ("tidy_what_was_left", "tell_cancelled"):
+        monkeypatch.setattr(Housekeeping, duty, fail)
+    await easel.restart()
+
+    assert (await easel.finished(await easel.imagine())).attachments
+    assert caplog.text.count("duty failed") == 2
+
+
+async def test_a_member_is_told_again_only_of_what_was_cancelled_just_before_the_end(
+    opened: OpenEasel,
+) -> None:
+    async with opened(max_running_jobs=1) as easel:
+        async with easel.held(ProviderCall.CREATE):
+            old, new = [await easel.imagine() for _ in range(2)]
+            for call in (old, new):
+                shown = await call.until(lambda message: bool(message.components))
+                await easel.discord.press("Ada", shown, label="Cancel")
+                await call.until(lambda message: "Cancelled" in said(message))
+        await easel.idle()
+        long_ago = {"message": old.messages[0].id}
+        await easel.app.database.write(lambda tx: tx.execute(LONG_AGO, long_ago))
+        before = len(easel.discord.requests)
+        await easel.restart()
+
+        def edited(call: Call) -> bool:
+            requests = list(easel.discord.requests)[before:]
+            return any(call.interaction.token in request.path for request in requests)
+
+        await easel.discord.wait_for(lambda: edited(new), "an update")
+        assert not edited(old)
+
+
+def test_a_process_leaves_a_sign_of_how_long_it_lived(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'easel.db'}"
+    with sole_use(url) as first:
+        assert first.last_sign is None
+    with sole_use(url) as second:
+        assert second.last_sign is not None
+        second.give_sign()
+    with sole_use(url) as third:
+        assert third.last_sign is not None
+        assert third.last_sign >= second.last_sign
