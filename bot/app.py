@@ -46,6 +46,7 @@ from bot.store.stores import AccountStore, JobStore, LatencyStore, ServerStore, 
 
 log = logging.getLogger(__name__)
 
+NO_PROVIDER = "no provider is configured: set the key of one, such as APIMODELS_API_KEY"
 SHIPPED_CATALOG = Path(__file__).parent / "catalog.toml"
 
 
@@ -204,7 +205,7 @@ async def open_app(
         )
         client.tree.add_command(SettingsCommands(servers, clock))
         if not providers:
-            log.warning("no provider is configured: set the key of one, such as APIMODELS_API_KEY")
+            log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, polling, clock, database)
 
 

@@ -117,7 +117,7 @@ async def _provider(provider: Provider, routes: Sequence[Route], settings: Setti
         if isinstance(error.__cause__, aiohttp.ClientConnectionError | OSError):
             address = getattr(settings, root.lower())
             raise StartupError(f"cannot be reached at {address}; see {root}") from error
-        message = str(error).removeprefix(f"{provider.name}: ")
+        message = error.words + (f" ({error.status})" if error.status else "")
         if isinstance(error, ProviderBusy):
             raise StartupError(message) from error
         redirected = error.status is not None and 300 <= error.status < 400

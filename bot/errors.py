@@ -63,7 +63,7 @@ class ProviderError(BotError):
     A vendor's answer, or its absence, as the engine has to treat it.
 
     Args:
-        message: for the operator's log; no key, no prompt.
+        message: what the vendor says, or we of its answer; no key. For the log at DEBUG alone.
         status: HTTP status or the vendor's own numeric code, where there was one.
         request_id: the vendor's, for its support.
     """
@@ -76,8 +76,10 @@ class ProviderError(BotError):
         status: int | None = None,
         request_id: str | None = None,
     ) -> None:
-        super().__init__(f"{provider}: {message}" + (f" ({status})" if status else ""))
+        # The words may quote the prompt, so they are no part of how it is printed.
+        super().__init__(f"{provider}: {type(self).__name__}" + (f" ({status})" if status else ""))
         self.provider = provider
+        self.words = message
         self.status = status
         self.request_id = request_id
 

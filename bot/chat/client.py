@@ -115,8 +115,9 @@ class EaselClient(discord.AutoShardedClient):
         except wire.CallFailed as error:
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
         except Exception:
-            log.exception("press failed", extra={"action": "press_failed", "button": action})
-            await wire.tell(interaction, replies.PRESS_FAILED)
+            fields = {"action": "press_failed", "button": action}
+            log.exception("press failed", extra=fields | wire.fields_of(interaction))
+            await wire.tell(interaction, replies.press_failed(wire.ref(interaction)))
 
 
 def invite(application_id: int) -> str:
@@ -147,6 +148,10 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         log.error(
             "command failed",
             exc_info=error,
-            extra={"action": "command_failed", "command": getattr(interaction.command, "name", "")},
+            extra={
+                "action": "command_failed",
+                "command": getattr(interaction.command, "name", ""),
+                **wire.fields_of(interaction),
+            },
         )
-        await wire.tell(interaction, replies.INTERNAL)
+        await wire.tell(interaction, replies.command_failed(wire.ref(interaction)))

@@ -9,12 +9,13 @@ from typing import Any
 
 import discord
 
+from bot.about import about, short
 from bot.chat import options, render, replies, wire
 from bot.chat.mentions import as_seen
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Failure, Reply
+from bot.domain.jobs import Failure, Reply, fields_of
 from bot.domain.ledger import Period, period_end, period_start
 from bot.domain.policy import Place
 from bot.domain.ports import Clock
@@ -114,7 +115,17 @@ class ImageCommands:
                 # The deferral came before whoever has the job could answer.
                 await wire.tell_instead(interaction, replies.TAKEN_ELSEWHERE)
             return
-        await self._show(interaction, accepted)
+        with about(**fields_of(accepted.job)):
+            await self._follow_up(interaction, accepted)
+
+    async def _follow_up(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
+        """From here on the job is held, and is made whatever becomes of its first answer."""
+        try:
+            await self._show(interaction, accepted)
+        except Exception:
+            log.exception("accepted, but not shown", extra={"action": "show_failed"})
+            text = replies.accepted_all_the_same(short(accepted.job.id))
+            await wire.tell_beside(interaction, text)
 
     async def _accept(
         self, interaction: discord.Interaction[Any], request: ImageRequest
@@ -142,7 +153,7 @@ class ImageCommands:
         try:
             message_id = await self._answer(interaction, accepted)
         except wire.CallFailed as error:
-            log.warning("answer lost: %s", error, extra={"job_id": job.id, "action": "answer_lost"})
+            log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
             if error.trouble is not wire.Trouble.DOWN:
                 # Its member may have pressed Cancel on an answer whose news was lost.
                 with contextlib.suppress(StepLost):

@@ -10,10 +10,11 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.about import about, short
 from bot.chat import buttons, render, replies, wire
 from bot.chat.fitting import Fitted, fit
 from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
-from bot.domain.jobs import Job, JobState
+from bot.domain.jobs import Job, JobState, fields_of
 from bot.domain.ports import Clock, ImageFile, Messenger
 from bot.domain.stored import Jobs
 from bot.engine.images import stored_image
@@ -68,6 +69,10 @@ class JobCommands:
         job = await self._own_job(interaction, job_id, moderators=True)
         if job is None:
             return
+        with about(**fields_of(job)):
+            await self._cancel_own(interaction, job_id)
+
+    async def _cancel_own(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         try:
             job = await self._jobs.cancel(job_id, self._clock.now())
         except StepLost:
@@ -75,11 +80,11 @@ class JobCommands:
             if job.state is not JobState.CANCELLED:
                 await wire.tell(interaction, replies.TOO_LATE)
                 return
-        log.info("job cancelled", extra={"job_id": job_id, "action": "job_cancelled"})
+        log.info("job cancelled", extra={"action": "job_cancelled"})
         try:
             await wire.update(interaction, embed=render.cancelled(job))
         except wire.CallFailed as error:
-            log.info("cancelling not shown: %s", error, extra={"job_id": job_id})
+            log.info("cancelling not shown: %s", error, extra={"action": "cancelling_not_shown"})
             # The press cannot be answered any more, as one that Discord sent too late.
             pressed_on = interaction.message.id if interaction.message else None
             shown = replace(job, message_id=job.message_id or pressed_on)
@@ -100,11 +105,11 @@ class JobCommands:
         try:
             await self._give_out(interaction, job, images)
         except wire.CallFailed as error:
-            log.warning("images not given out: %s", error, extra={"job_id": job_id})
+            fields = fields_of(job) | {"action": "images_not_given_out"}
+            log.warning("images not given out: %s", error, extra=fields)
             not_shown = error.trouble is wire.Trouble.NOT_SHOWN
-            await wire.tell(
-                interaction, replies.NOT_SHOWN_HERE if not_shown else replies.NOT_TAKEN_HERE
-            )
+            text = replies.NOT_SHOWN_HERE if not_shown else replies.NOT_TAKEN_HERE
+            await wire.tell(interaction, f"{text} ({short(job.id)})")
 
     async def _give_out(
         self, interaction: discord.Interaction[Any], job: Job, images: Sequence[ImageFile]

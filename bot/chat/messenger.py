@@ -61,7 +61,7 @@ class DiscordMessenger:
             elif job.state is JobState.CANCELLED:
                 await self._close_status(job, embed)
         except wire.CallFailed as error:
-            log.info("progress not shown: %s", error, extra={"job_id": job.id})
+            log.info("progress not shown: %s", error, extra={"action": "progress_not_shown"})
 
     async def fresh_links(self, links: Sequence[str]) -> list[str]:
         aged = [link for link in links if _is_aged(link, self._clock.now())]
@@ -107,7 +107,7 @@ class DiscordMessenger:
                 return await self._post(job, embed, fitted)
             except wire.CallFailed as error:
                 # The limit changed since the command, as when a server loses its boosts.
-                log.warning("too large for Discord: %s", error, extra={"job_id": job.id})
+                log.warning("too large for Discord: %s", error, extra={"action": "too_large"})
                 file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
             finally:
                 fitted.remove()
@@ -136,7 +136,7 @@ class DiscordMessenger:
                     raise DeliveryError(f"original: {error}", retryable=True) from error
                 if error.trouble is wire.Trouble.NOT_SHOWN:
                     raise _not_shown(error) from error
-                log.warning("original not edited: %s", error, extra={"job_id": job.id})
+                log.warning("not edited: %s", error, extra={"action": "original_not_edited"})
         if job.request.private:
             raise DeliveryError(
                 "its answer was for one member alone and can no longer be edited", retryable=False
@@ -221,7 +221,7 @@ class DiscordMessenger:
         try:
             await self._close_status(job, embed)
         except wire.CallFailed as error:
-            log.info("status message not closed: %s", error, extra={"job_id": job.id})
+            log.info("not closed: %s", error, extra={"action": "status_not_closed"})
 
     async def _close_status(self, job: Job, embed: discord.Embed) -> None:
         """Edit the status message as one of the channel's, which outlives the token."""

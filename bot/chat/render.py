@@ -5,6 +5,7 @@ from datetime import datetime
 
 import discord
 
+from bot.about import short
 from bot.chat import replies
 from bot.domain.credits import format_credits
 from bot.domain.jobs import KEPT, Job, JobState, Task, TaskState, latest
@@ -152,7 +153,7 @@ def failure(job: Job) -> discord.Embed:
     if job.problem.failure not in KEPT:
         # What Discord would not take may have been the words.
         embed.description += f"\n\n{quote_prompt(job.request)}"
-    embed.set_footer(text=knobs(job.request))
+    embed.set_footer(text=f"{knobs(job.request)} · {short(job.id)}")
     return embed
 
 

@@ -58,10 +58,6 @@ FAILURES = {
     ),
 }
 
-#: for a defect of ours while a command is answered
-INTERNAL = f"{FAILURES[Failure.INTERNAL]} {NOTHING_CHARGED}"
-#: the same for a button, whose job may have been charged long ago
-PRESS_FAILED = FAILURES[Failure.INTERNAL]
 OUTDATED_COMMAND = (
     "Discord sent this command without a part it needs, such as the image to edit."
     f" Restart Discord to reload its commands and try again. {NOTHING_CHARGED}"
@@ -80,6 +76,30 @@ NOT_SHOWN_HERE = (
 )
 NOT_TAKEN_HERE = "Discord did not take these images here. Try /history again, or elsewhere."
 MODERATORS_ONLY = "Only members who may manage this server can change its settings."
+
+
+def command_failed(ref: str) -> str:
+    """
+    A defect of ours while a command was answered, before anything was held.
+
+    Args:
+        ref: finds its line in the log.
+    """
+    return f"{press_failed(ref)} {NOTHING_CHARGED}"
+
+
+def press_failed(ref: str) -> str:
+    """The same for a button, whose job may have been charged long ago."""
+    return f"Something went wrong inside this bot. Whoever hosts it finds {ref} in its log."
+
+
+def accepted_all_the_same(ref: str) -> str:
+    """A defect of ours between a job's acceptance and its status message."""
+    return (
+        "Something went wrong inside this bot just after your image was accepted. It is made all"
+        " the same, and /history shows how it ends. Whoever hosts the bot finds"
+        f" {ref} in its log."
+    )
 
 
 def explain(problem: Problem) -> str:

@@ -22,6 +22,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.about import short
 from bot.errors import GatewayLost, StartupError
 
 log = logging.getLogger(__name__)
@@ -209,11 +210,37 @@ async def defer(interaction: discord.Interaction[Any], *, ephemeral: bool) -> No
             interaction.extras[DEFERRED] = True
 
 
+def ref(interaction: discord.Interaction[Any]) -> str:
+    """What finds the log line of a defect: of the id its time alone, in milliseconds."""
+    return short(f"{interaction.id >> 22:x}")
+
+
+def fields_of(interaction: discord.Interaction[Any]) -> dict[str, object]:
+    return {
+        "ref": ref(interaction),
+        "server_id": interaction.guild_id or 0,
+        "channel_id": interaction.channel_id,
+        "user_id": interaction.user.id,
+    }
+
+
 async def tell(interaction: discord.Interaction[Any], text: str) -> None:
     """Answer with a sentence for this member alone; a failure to do so is logged, not raised."""
     embed = discord.Embed(description=text)
     try:
         await answer(interaction, embed=embed, ephemeral=True)
+    except CallFailed as error:
+        log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
+
+
+async def tell_beside(interaction: discord.Interaction[Any], text: str) -> None:
+    """Tell this member alone, and leave an answer that is there as it is."""
+    if not has_answer(interaction):
+        await tell(interaction, text)
+        return
+    embed = discord.Embed(description=text)
+    try:
+        await call(lambda: interaction.followup.send(embed=embed, ephemeral=True, wait=True))
     except CallFailed as error:
         log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
 

@@ -170,6 +170,16 @@ class Task:
     problem: Problem | None = None
 
 
+def fields_of(job: Job) -> dict[str, object]:
+    """What every log line of a job says of it."""
+    return {
+        "job_id": job.id,
+        "server_id": job.server_id,
+        "channel_id": job.channel_id,
+        "user_id": job.user_id,
+    }
+
+
 def latest(tasks: Iterable[Task]) -> list[Task]:
     """
     Of each image its last task: the others went to another route.

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bot.domain.jobs import JobState
+from bot.about import about
+from bot.domain.jobs import JobState, fields_of
 from bot.domain.ports import Messenger
 from bot.domain.stored import Jobs
 from bot.engine.images import stored_images
@@ -79,7 +80,8 @@ class Housekeeping:
         """An update that was under way may have painted over what the member saw on cancelling."""
         job, tasks = await self._jobs.look(job_id)
         if job.state is JobState.CANCELLED:
-            await self._messenger.show_progress(job, tasks, self._clock.now())
+            with about(**fields_of(job)):
+                await self._messenger.show_progress(job, tasks, self._clock.now())
 
 
 async def every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:

@@ -307,7 +307,9 @@ class Making:
             else:
                 image = await self._fetch(task, way, finished, path)
         except UnusableImage as error:
-            log.error("result unusable: %s", error.problem, extra={"task_id": task.id})
+            log.error(
+                "result unusable: %s", error.problem, extra=task_fields(task, "result_unusable")
+            )
             raise Ended(Failure.BAD_RESULT, task=task) from error
         return replace(image, path=path.rename(path.with_suffix(f".{image.format}")))
 
@@ -346,3 +348,4 @@ def _log_provider(task: Task, error: ProviderError) -> None:
     # Our key or our money is the operator's to mend; the rest heals, or is the member's.
     level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING
     log.log(level, "submit failed: %s", error, extra=task_fields(task, "submit_failed"))
+    log.debug("in words: %s", error.words, extra=task_fields(task, "submit_failed"))

@@ -162,15 +162,11 @@ class Polling:
             log.warning("poll unusable", extra=task_fields(task, "poll_unusable"))
             return UNUSABLE
         except ProviderError as error:
-            # The vendor's words may quote the prompt.
-            log.debug("poll failed: %s", error, extra=task_fields(task, "poll_failed"))
-            name = type(error).__name__
-            log.warning(
-                "poll failed: %s %s", name, error.status, extra=task_fields(task, "poll_failed")
-            )
+            log.warning("poll failed: %s", error, extra=task_fields(task, "poll_failed"))
+            log.debug("in words: %s", error.words, extra=task_fields(task, "poll_failed"))
             if isinstance(error, ProviderRefused) and error.moderation:
                 # A refusal that comes as an error of the poll is the task's end all the same.
-                return Failed(moderation=True, retryable=False, vendor_code=name)
+                return Failed(moderation=True, retryable=False, vendor_code=type(error).__name__)
             if isinstance(error, ProviderBusy):
                 self._routing.too_many_polls(way.route, error.retry_after_s)
             return None
@@ -182,7 +178,8 @@ def gave_up(routing: Routing, route: Route, task: Task, failed: Failed) -> Ended
     """The vendor ended a task without an image."""
     if failed.moderation:
         return Ended(Failure.MODERATION, task=task)
-    log.warning("provider gave up: %s", failed.vendor_code, extra={"task_id": task.id})
+    log.warning("provider gave up", extra=task_fields(task, "provider_gave_up"))
+    log.debug("in words: %s", failed.vendor_code, extra=task_fields(task, "provider_gave_up"))
     if failed.retryable:
         # Else it may be the request's own fault.
         routing.fault(route)

@@ -174,7 +174,11 @@ class References:
                 except UnusableImage as error:
                     raise Ended(Failure.REFERENCE, f"{name} {error.problem}.") from error
                 except FetchFailed as error:
-                    log.warning("reference not fetched: %s", error, extra={"job_id": self._job.id})
+                    log.warning(
+                        "reference not fetched: %s",
+                        error,
+                        extra={"action": "reference_not_fetched"},
+                    )
                     may_pass = error.trouble in (FetchTrouble.PASSING, FetchTrouble.OUR_DISK)
                     if not may_pass or attempt == TRANSFERS_MAX:
                         detail = f"{name} could not be fetched from Discord."
@@ -189,19 +193,24 @@ class References:
                 try:
                     return await provider.upload(image)
                 except ProviderMisconfigured as error:
-                    log.error("upload refused: %s", error, extra={"job_id": self._job.id})
+                    self._log_upload(error)
                     raise Ended(Failure.PROVIDER_MISCONFIGURED, elsewhere=True) from error
                 except ProviderRefused as error:
-                    log.warning("upload refused: %s", error, extra={"job_id": self._job.id})
+                    self._log_upload(error)
                     if error.moderation:
                         raise Ended(Failure.MODERATION) from error
                     raise Ended(Failure.NOT_ACCEPTED, elsewhere=True) from error
                 except ProviderError as error:
-                    log.warning("upload failed: %s", error, extra={"job_id": self._job.id})
+                    self._log_upload(error)
                     if attempt == TRANSFERS_MAX:
                         raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
                     await self._clock.sleep(_retry_wait_s(error))
         raise AssertionError("unreachable")
+
+    def _log_upload(self, error: ProviderError) -> None:
+        level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING
+        log.log(level, "upload failed: %s", error, extra={"action": "upload_failed"})
+        log.debug("in words: %s", error.words, extra={"action": "upload_failed"})
 
 
 def _formats_of(route: Route) -> Formats:

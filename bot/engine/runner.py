@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from bot.about import about
 from bot.domain.jobs import (
     KEPT,
     OPEN_TASK_STATES,
@@ -15,6 +16,7 @@ from bot.domain.jobs import (
     Problem,
     Task,
     TaskState,
+    fields_of,
 )
 from bot.domain.ports import Delivered, ImageFile, Messenger
 from bot.domain.queue import QueuePlace
@@ -158,7 +160,7 @@ class Runner:
                 return
 
     def _start(self, job: Job, tasks: Sequence[Task]) -> None:
-        log.info("job claimed", extra=_fields(job, "job_claimed"))
+        log.info("job claimed", extra={**fields_of(job), "action": "job_claimed"})
         carrying = asyncio.create_task(self._carry(job, tasks), name=job.id)
         self._running[job.id] = carrying
         carrying.add_done_callback(self._ended)
@@ -206,6 +208,10 @@ class Runner:
 
     async def _carry(self, job: Job, tasks: Sequence[Task]) -> None:
         """Carry a job on from its committed state to its end: the outermost layer of a job."""
+        with about(**fields_of(job)):
+            await self._carry_on(job, tasks)
+
+    async def _carry_on(self, job: Job, tasks: Sequence[Task]) -> None:
         try:
             job, tasks = await self._give_up_if_hopeless(job, tasks)
             if job.state is JobState.RUNNING:
@@ -213,20 +219,20 @@ class Runner:
             if job.state is JobState.DELIVERING:
                 await self._deliver(job)
         except Stopped:
-            log.info("job left for the next start", extra=_fields(job, "job_left"))
+            log.info("job left for the next start", extra={"action": "job_left"})
         except StepLost as error:
-            log.info("job let go: %s", error, extra=_fields(job, "job_let_go"))
+            log.info("job let go: %s", error, extra={"action": "job_let_go"})
             await self._keeping.show_cancelled(job.id)
         except Exception:
             # A defect of ours, or a database in trouble. The job is taken on again from its last
             # committed step once its lease has run out, so nothing that was billed is dropped.
-            log.exception("job interrupted", extra=_fields(job, "job_interrupted"))
+            log.exception("job interrupted", extra={"action": "job_interrupted"})
 
     async def _give_up_if_hopeless(
         self, job: Job, tasks: Sequence[Task]
     ) -> tuple[Job, Sequence[Task]]:
         if job.claims > CLAIMS_MAX:
-            log.error("job given up", extra=_fields(job, "job_given_up"))
+            log.error("job given up", extra={"action": "job_given_up"})
             if job.state is JobState.DELIVERING:
                 return await self._fail_undelivered(job), tasks
             return await self._fail_tasks(job, tasks, Failure.INTERNAL, OPEN_TASK_STATES)
@@ -289,7 +295,7 @@ class Runner:
         found = [stored_image(self._folder, task) for task in tasks]
         images = [image for image in found if image]
         if job.problem is None and not all(image.path.exists() for image in images):
-            log.error("images are gone from disk", extra=_fields(job, "images_gone"))
+            log.error("images are gone from disk", extra={"action": "images_gone"})
             lost = Problem(Failure.RESULT_LOST)
             job = await self._jobs.refund(job, lost, self._clock.now())
         if job.problem:
@@ -301,7 +307,7 @@ class Runner:
             return
         kept = delivered.reduced or (job.problem is not None and job.problem.failure in KEPT)
         await self._jobs.finish(job, delivered.message_id, self._clock.now(), keeps_images=kept)
-        log.info("job delivered", extra=_fields(job, "job_delivered"))
+        log.info("job delivered", extra={"action": "job_delivered"})
         if not kept:
             _remove(images)
 
@@ -317,7 +323,7 @@ class Runner:
             try:
                 return await self._messenger.deliver(job, tasks, images, balance_ucr)
             except DeliveryError as error:
-                log.warning("not delivered: %s", error, extra=_fields(job, "not_delivered"))
+                log.warning("not delivered: %s", error, extra={"action": "not_delivered"})
                 if not error.retryable or attempt == DELIVERIES_MAX:
                     raise
             await self._clock.sleep(wait_s)
@@ -328,7 +334,7 @@ class Runner:
 
     async def _fail_undelivered(self, job: Job, *, not_shown: bool = False) -> Job:
         """Refund, leave the images to /history, and say so where words can still go."""
-        log.error("job undeliverable", extra=_fields(job, "job_undeliverable"))
+        log.error("job undeliverable", extra={"action": "job_undeliverable"})
         told = None
         if job.problem is None:
             failure = Failure.NOT_SHOWN if not_shown else Failure.UNDELIVERABLE
@@ -342,14 +348,10 @@ class Runner:
         try:
             return (await self._messenger.deliver(job, tasks, (), 0)).message_id
         except DeliveryError as error:
-            log.warning("not told: %s", error, extra=_fields(job, "not_told"))
+            log.warning("not told: %s", error, extra={"action": "not_told"})
             return None
 
 
 def _remove(images: Sequence[ImageFile]) -> None:
     for image in images:
         image.path.unlink(missing_ok=True)
-
-
-def _fields(job: Job, action: str) -> dict[str, object]:
-    return {"job_id": job.id, "server_id": job.server_id, "action": action}

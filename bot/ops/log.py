@@ -1,9 +1,14 @@
-"""Log format: readable on a console, or one JSON object a line; fields given as `extra` stay."""
+"""
+Log format: readable on a console, or one JSON object a line, each with the fields given as `extra`
+and those of bot/about.py.
+"""
 
 import json
 import logging
 from datetime import UTC, datetime
 from typing import Literal
+
+from bot import about
 
 #: attributes that every record has; what else a record carries was given as `extra`
 PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -47,4 +52,5 @@ def configure(level: str, style: Literal["console", "json"]) -> None:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
-    return {key: value for key, value in vars(record).items() if key not in PLAIN}
+    given = {key: value for key, value in vars(record).items() if key not in PLAIN}
+    return {**about.fields(), **given}

@@ -80,7 +80,12 @@ class ApiModels:
         progress = parse_poll(reply.body)
         if isinstance(progress, Finished):
             named = mapping(reply.body, "data").get("credits")
-            log.info("API Models finished %s and names %s credits", provider_task_id, named)
+            log.info(
+                "API Models finished %s and names %s credits",
+                provider_task_id,
+                named,
+                extra={"action": "cost_named"},
+            )
         return progress
 
     async def check(self, upstreams: Collection[str] = ()) -> str:

@@ -242,7 +242,8 @@ def handle_in(
         if address and len(address) <= TASK_ID_CHARS_MAX:
             return address
         if poll_url:
-            log.warning("%s named a poll_url that is not followed", provider)
+            action = {"action": "poll_url_ignored"}
+            log.warning("%s named a poll_url that is not followed", provider, extra=action)
     for place in (mapping(body, "data"), body):
         task_id = fields.task_id(place, "task_id", "taskId", "id", "name")
         if task_id:

@@ -264,8 +264,9 @@ def test_every_other_sentence_reads_well() -> None:
     assert [name for name, text in texts.items() if not reads_well(text)] == []
 
 
-@pytest.mark.parametrize("text", [replies.INTERNAL, replies.OUTDATED_COMMAND])
+@pytest.mark.parametrize("text", [replies.command_failed("#a1b2c3"), replies.OUTDATED_COMMAND])
 def test_a_command_that_failed_says_that_nothing_was_charged(text: str) -> None:
+    assert reads_well(text)
     assert text.endswith("Nothing was charged.")
 
 

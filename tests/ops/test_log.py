@@ -2,12 +2,17 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from bot.ops.log import ConsoleFormatter, JsonFormatter, configure
-from tests.support.easel import Easel
+from bot.playground.discord import Upload
+from bot.playground.faults import Call, Respond
+from bot.playground.studio import Fails
+from tests.support.easel import Easel, said
+from tests.support.pictures import picture
 
 
 @pytest.fixture
@@ -88,12 +93,53 @@ def test_migrations_are_quiet(level: str) -> None:
     assert migration.isEnabledFor(logging.WARNING)
 
 
-async def test_every_line_about_a_job_carries_its_id_and_an_action(easel: Easel, caplog) -> None:
-    caplog.set_level(logging.INFO)
-    await easel.finished(await easel.imagine())
+@pytest.mark.usefixtures("logging_restored")
+async def test_every_line_about_a_job_says_whose_it_is_and_what_it_is_about(opened, capsys) -> None:
+    configure("DEBUG", "json")
+    async with opened() as easel:
+        call = await easel.imagine()
+        await easel.finished(call)
+        [job] = await easel.rows("SELECT * FROM jobs")
 
-    lines = [line for line in caplog.records if line.name.startswith("bot.engine")]
-    assert lines
-    for line in lines:
-        assert vars(line)["job_id"]
-        assert vars(line)["action"]
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    lines = [line for line in lines if line["logger"].startswith("bot.")]
+    about_it = [line for line in lines if line.get("job_id") == job.id]
+    of_bot = [line for line in lines if line["logger"].startswith(("bot.engine", "bot.providers"))]
+    assert len(about_it) >= len(of_bot) >= 4
+    for line in about_it:
+        assert line["action"]
+        assert (line["user_id"], line["channel_id"]) == (job.user_id, job.channel_id)
+        assert line["server_id"] == job.server_id
+
+
+@pytest.mark.usefixtures("logging_restored")
+async def test_the_words_of_a_vendor_are_logged_at_debug_alone(opened, capsys) -> None:
+    """They may quote the prompt, in part or in another case, which no filter finds."""
+    configure("INFO", "console")
+    words = {"code": 400, "msg": "cannot draw a SURPRISE party"}
+    async with opened() as easel:
+        easel.providers.faults.add(Call.CREATE, Respond(400, words))
+        call = await easel.imagine(prompt="a secret surprise party")
+        message = await easel.finished(call)
+        assert not message.attachments
+        picked = Upload("a.png", picture())
+        easel.providers.faults.add(Call.UPLOAD, Respond(400, words))
+        await easel.finished(await easel.imagine(prompt="a surprise party", reference1=picked))
+
+    written = capsys.readouterr().err
+    assert "submit_failed" in written
+    assert "upload_failed" in written
+    assert "surprise" not in written.lower()
+
+
+@pytest.mark.usefixtures("logging_restored")
+async def test_a_failure_that_is_shown_names_what_finds_it_in_the_log(opened, capsys) -> None:
+    configure("INFO", "json")
+    async with opened() as easel:
+        easel.providers.endings.append(Fails("UPSTREAM_BUSY"))
+        message = await easel.finished(await easel.imagine())
+        [ref] = re.findall(r"#([0-9a-f]{6})", said(message))
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    found = {line["action"] for line in lines if ref in str(line.get("job_id"))}
+    assert found >= {"job_claimed", "task_failed", "job_delivered"}

@@ -201,7 +201,7 @@ async def test_a_refusal_by_cloudflare_is_told_apart(
     server.faults.add(Call.CREATE, Respond(403, page, "text/html"))
     error = await error_of(vendor.submit(PATH, BODY))
     assert type(error) is ProviderMisconfigured
-    assert "Cloudflare, not the vendor, refused the request" in str(error)
+    assert "Cloudflare, not the vendor, refused the request" in error.words
 
 
 async def test_a_busy_vendor_says_when_to_come_back(

@@ -1,0 +1,90 @@
+"""A defect of ours: what the member reads is what stands in the database."""
+
+import re
+
+import pytest
+
+from bot.chat.jobs import JobCommands
+from bot.engine.accept import Acceptance
+from bot.playground.faults import Call as ProviderCall
+from bot.store.stores import JobStore
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, said
+
+ALLOWANCE_UCR = 1_000_000
+PRICE_UCR = 60_000
+
+
+async def broken(*_: object, **__: object) -> None:
+    raise RuntimeError("a defect")
+
+
+def ref_in(text: str) -> str:
+    [ref] = re.findall(r"#[0-9a-f]{6}", text)
+    return ref
+
+
+async def test_before_anything_is_held_nothing_was_charged(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Acceptance, "accept", broken)
+    message = await (await easel.imagine()).response()
+
+    assert "Nothing was charged." in said(message)
+    assert message.is_ephemeral
+    [line] = [each for each in caplog.records if vars(each).get("action") == "command_failed"]
+    assert vars(line)["ref"] == ref_in(said(message))
+    assert await easel.entries() == []
+
+
+async def test_once_it_is_held_it_is_made_and_the_member_is_told_so(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It breaks on the line after the answer: whoever claims the job later charges it."""
+    hand_over = JobStore.hand_over
+    monkeypatch.setattr(JobStore, "hand_over", broken)
+    call = await easel.imagine()
+    await easel.discord.wait_for(lambda: len(call.interaction.message_ids) == 2, "both answers")
+    monkeypatch.setattr(JobStore, "hand_over", hand_over)
+
+    status, told = call.messages
+    assert told.is_ephemeral
+    assert not status.is_ephemeral
+    assert "It is made all the same" in said(told)
+    assert "charged" not in said(told)
+    [line] = [each for each in caplog.records if vars(each).get("action") == "show_failed"]
+    assert line.exc_info
+    [job] = await easel.rows("SELECT id FROM jobs")
+    assert ref_in(said(told)) == f"#{job.id[-6:]}"
+
+    easel.clock.advance(61)
+    easel.app.runner.wake()
+    await call.until(lambda message: bool(message.attachments))
+    await easel.idle()
+    assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
+
+
+async def test_an_answer_that_cannot_be_drawn_leaves_the_job_to_be_made(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.chat.commands.ImageCommands._answer", broken)
+    call = await easel.imagine()
+    told = await call.response()
+    assert "It is made all the same" in said(told)
+    easel.clock.advance(61)
+    easel.app.runner.wake()
+    await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'done'"))
+    assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
+
+
+async def test_a_press_that_breaks_says_nothing_of_charges(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(max_jobs_per_user=1) as easel, easel.held(ProviderCall.CREATE):
+        waiting = await easel.imagine()
+        shown = await waiting.until(lambda message: bool(message.components))
+        monkeypatch.setattr(JobCommands, "_own_job", broken)
+        press = await easel.discord.press("Ada", shown, label="Cancel")
+        told = await press.response()
+        assert "charged" not in said(told)
+        assert ref_in(said(told))
