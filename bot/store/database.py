@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from bot.errors import StartupError, StoreBusy
+from bot.store.schema import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
@@ -42,6 +43,12 @@ PASSING_CODES = frozenset(
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_PROTOCOL,
     }
+)
+
+#: the table in which Alembic keeps where a database stands
+VERSION = sa.text(
+    "CREATE TABLE alembic_version ("
+    "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
 
 log = logging.getLogger(__name__)
@@ -210,6 +217,8 @@ class Database:
         revision = await self.revision()
         if revision == HEAD_REVISION:
             return False
+        if revision is None and await self.write(_create):
+            return True
         # Imported here: alembic takes a third of the start-up time and is needed once a release.
         from bot.store.migrations.apply import revisions, upgrade
 
@@ -226,6 +235,16 @@ def _may_pass(cause: BaseException | None) -> bool:
     """Whether the same statements may work later, for nothing is wrong with them."""
     code: int = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     return code & PRIMARY_CODE in PASSING_CODES
+
+
+def _create(tx: sa.Connection) -> bool:
+    """The schema at once in an empty database, as all migrations would make it; else nothing."""
+    if sa.inspect(tx).get_table_names():
+        return False
+    metadata.create_all(tx)
+    tx.execute(VERSION)
+    tx.execute(sa.text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD_REVISION})
+    return True
 
 
 def _revision(tx: sa.Connection) -> str | None:

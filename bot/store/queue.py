@@ -35,9 +35,11 @@ _next_turn = sa.select(
     sa.case((sa.func.max(queue.c.turn) > 0, sa.func.max(queue.c.turn) + 1), else_=1)
 )
 
-_line = {"party_id": sa.bindparam("party"), "waiting": 1, "turn": ARRIVAL.scalar_subquery()}
 _insert = insert(queue).values(
-    [_line | {"user_id": PARTY}, _line | {"user_id": sa.bindparam("user")}]
+    party_id=sa.bindparam("party"),
+    user_id=sa.bindparam("line"),
+    waiting=1,
+    turn=ARRIVAL.scalar_subquery(),
 )
 ENQUEUE = _insert.on_conflict_do_update(
     index_elements=[queue.c.party_id, queue.c.user_id],
@@ -49,7 +51,7 @@ ENQUEUE = _insert.on_conflict_do_update(
             else_=queue.c.turn,
         ),
     },
-).returning(queue.c.user_id, queue.c.waiting, queue.c.turn)
+).returning(queue.c.waiting, queue.c.turn)
 LEAVE = (
     sa.update(queue)
     .where(
@@ -166,10 +168,11 @@ def enqueue(tx: sa.Connection, job: Job, others: int) -> int:
         How many of them are ahead of it.
     """
     party = party_of(job.server_id, job.user_id)
-    lines = {row.user_id: row for row in tx.execute(ENQUEUE, {"party": party, "user": job.user_id})}
+    whole, member = (
+        tx.execute(ENQUEUE, {"party": party, "line": line}).one() for line in (PARTY, job.user_id)
+    )
     if not others:
         return 0
-    member, whole = lines[job.user_id], lines[PARTY]
     ahead: int = member.waiting - 1
     if whole.waiting > member.waiting:
         given = {"party": party, "user": job.user_id, "rounds": ahead, "turn": member.turn}
