@@ -1,7 +1,6 @@
 """The connections, a thread to each, what a transaction is, and the schema's migrations."""
 
 import asyncio
-import itertools
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,8 +21,6 @@ from bot.store.schema import metadata
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
 HEAD_REVISION = "0003"
-#: connections that only read, beside the one that writes
-READERS = 2
 #: milliseconds; how long a transaction waits for another process to finish its own
 BUSY_TIMEOUT_MS = 5_000
 #: seconds before a step that must be kept is tried again; doubles up to the maximum
@@ -131,13 +128,12 @@ class Counts:
 class Database:
     """
     One database file. SQLite has one writer, so one connection writes, and those who wait for it
-    stand in the order in which they came; the others read.
+    stand in the order in which they came; the other one reads.
     """
 
-    def __init__(self, writer: Lane, readers: list[Lane]) -> None:
+    def __init__(self, writer: Lane, reader: Lane) -> None:
         self._writer = writer
-        self._readers = itertools.cycle(readers)
-        self._lanes = (writer, *readers)
+        self._reader = reader
         self.counts = Counts()
 
     async def write(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
@@ -182,7 +178,7 @@ class Database:
     async def read(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """Do the step, which only reads, on one consistent view; never waits for a writer."""
         self.counts.trips += 1
-        return await next(self._readers).run(step, *args, **given)
+        return await self._reader.run(step, *args, **given)
 
     @contextmanager
     def counted(self) -> Iterator[Counts]:
@@ -192,7 +188,7 @@ class Database:
         def count(*_: object) -> None:
             self.counts.statements += 1
 
-        engines = [lane.core.engine for lane in self._lanes]
+        engines = [lane.core.engine for lane in (self._writer, self._reader)]
         for engine in engines:
             sa.event.listen(engine, "before_cursor_execute", count)
         try:
@@ -294,12 +290,12 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
 async def _connected(path: Path) -> AsyncIterator[Database]:
     async with AsyncExitStack() as stack:
         lanes = []
-        for number in range(1 + READERS):
+        for writes in (True, False):
             lane = Lane(lambda: sqlite3.connect(path, isolation_level=None), iter_chunk_size=1)
             stack.push_async_callback(lane.shut)
-            await lane.open(writes=number == 0)
+            await lane.open(writes=writes)
             lanes.append(lane)
-        yield Database(lanes[0], lanes[1:])
+        yield Database(*lanes)
 
 
 def database_path(url: str) -> Path:

@@ -37,6 +37,9 @@ UNWATCHED = {
 #: of the ports, but never called while the bot runs
 UNREACHED = {
     "provider.check": "only `easel check` asks for it",
+    "accounts.show": "only /credits asks for it, which changes nothing",
+    "wire.log_in": "only `easel sync` asks for it",
+    "jobs.job": "only a press that comes too late asks for it",
     "messenger.fresh_links": "the links of the matrix are young, so it asks nobody",
     "messenger.fresh_links/call": "as above",
 }
