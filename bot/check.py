@@ -13,7 +13,7 @@ from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.ports import Provider
 from bot.errors import BotError, ProviderBusy, ProviderError, ProviderMisconfigured, StartupError
 from bot.ops.health import serve_health
-from bot.settings import Settings
+from bot.settings import Settings, misspelt_settings
 from bot.store.database import open_database
 from bot.store.lock import is_in_use
 
@@ -45,7 +45,7 @@ async def check(settings: Settings) -> int:
                 works.append(await _line(name, _provider(provider, of_it, settings)))
         if routes:
             works.append(await _line("models", _models(settings, providers)))
-    for remark in [*_remarks(settings), *_without_filter(routes, providers)]:
+    for remark in [*misspelt_settings(), *_remarks(settings), *_without_filter(routes, providers)]:
         print(f"! {remark}")
     return 0 if all(works) else 1
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -11,10 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import BotError, StartupError
-from bot.settings import Settings, load_settings
+from bot.settings import Settings, load_settings, misspelt_settings
 
 FAILED = 1
 WRONG_USAGE = 2
+#: where files cannot be locked and processes not be asked to stop as Easel needs it
+WITHOUT = frozenset({"win32", "cygwin"})
+NOT_HERE = (
+    "Easel needs Linux or macOS, for its lock on the database and for a clean stop. On Windows it"
+    " runs in WSL or in a container."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 good, 1 a failure said in one sentence, 2 wrong usage or settings.
     """
     chosen = _parser().parse_args(arguments)
+    if sys.platform in WITHOUT:
+        print(f"easel: {NOT_HERE}", file=sys.stderr)
+        return FAILED
     try:
         status: int = chosen.command(chosen)
         sys.stdout.flush()
@@ -106,6 +116,8 @@ def _run(_chosen: argparse.Namespace) -> int:
     from bot.ops import log
 
     log.configure(settings.log_level, settings.log_format)
+    for sentence in misspelt_settings():
+        logging.getLogger(__name__).warning(sentence, extra={"action": "setting_unknown"})
 
     async def run() -> None:
         async with open_app(settings) as app:

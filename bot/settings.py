@@ -1,5 +1,6 @@
 """Each environment variable with its bounds and default; nothing else reads the environment."""
 
+import os
 import re
 from enum import Enum
 from pathlib import Path
@@ -37,6 +38,8 @@ WHERE_TO_GET = {
 
 #: what values are put in by hand, by other programs' rules, and by word processors
 QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb", "``")
+#: how much a name is like the setting's that was meant: difflib's ratio, 1 where they are the same
+ALIKE = 0.82
 COMMENT = re.compile(r"\s+#.*$")
 
 
@@ -274,3 +277,24 @@ def load_settings() -> Settings:
                 "SHARD_IDS is wrong: each must be below SHARD_COUNT, which must be set.", usage=True
             )
     return settings
+
+
+def misspelt_settings() -> list[str]:
+    """
+    Of the environment and `.env`, the names that are no setting and look like one.
+
+    Returns:
+        A sentence on each, with the name that may have been meant.
+    """
+    # Imported here: only a start needs them, and once.
+    import difflib
+
+    from dotenv import dotenv_values
+
+    known = [name.upper() for name in Settings.model_fields]
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env", encoding="utf-8-sig"))}
+    return [
+        f"{name} is no setting and changes nothing: did you mean {meant[0]}?"
+        for name in sorted(given - set(known))
+        if (meant := difflib.get_close_matches(name, known, 1, ALIKE))
+    ]

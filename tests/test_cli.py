@@ -491,3 +491,35 @@ async def test_check_sees_an_empty_account_and_a_model_that_is_not_offered(
     assert ended.status == 1
     assert "✗ apimodels: nothing is left on the account" in ended.out
     assert "✗ openai: the key may not use gpt-9" in ended.out
+
+
+def test_where_it_cannot_run_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bot.cli.WITHOUT", {sys.platform})
+    assert main(["run"]) == 1
+    assert "On Windows it runs in WSL or in a container." in capsys.readouterr().err
+
+
+async def test_sync_says_what_it_did_beside_a_running_bot(
+    tmp_path: Path, discord: PlaygroundDiscord
+) -> None:
+    given = {
+        "DISCORD_TOKEN": discord.token,
+        "DISCORD_API_BASE": discord.api_base,
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'easel.db'}",
+        "OPS_PORT": "0",
+    }
+    running = await start(tmp_path, "run", **given)
+    try:
+        await discord.wait_until_ready(timeout_s=PROCESS_S_MAX)
+        global_commands = discord.world.commands[None]
+        count = len(global_commands)
+        del global_commands[next(iter(global_commands))]
+        ended = await easel(tmp_path, "sync", **given)
+        assert ended.status == 0
+        assert f"global: {count} commands written; Discord had {count - 1}" in ended.out
+        assert len(discord.world.commands[None]) == count
+    finally:
+        running.terminate()
+        await end(running)

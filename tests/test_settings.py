@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.errors import StartupError
-from bot.settings import Settings, load_settings
+from bot.settings import Settings, load_settings, misspelt_settings
 from tests.test_cli import easel
 
 HOME = str(Path.home())
@@ -192,3 +192,51 @@ async def test_check_makes_no_folder_called_quotes_or_tilde(tmp_path: Path) -> N
     assert f"✓ images: {home / 'easel' / 'images'} can be written to" in ended.out
     assert (home / "easel" / "easel.db").exists()
     assert not any((tmp_path / name).exists() for name in ("~", "'~", '"data"', "data"))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ALOWANCE", "ALLOWANCE"),
+        ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN"),
+        ("APIMODELS_KEY", "APIMODELS_API_KEY"),
+        ("MAXAPI_API_KEY", "MAXAPI_KEY"),
+        ("max_jobs_user", "MAX_JOBS_PER_USER"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("DISCORD_GUILDS", "DISCORD_GUILD_IDS"),
+    ],
+)
+def test_a_name_that_looks_like_a_setting_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str
+) -> None:
+    sentence = f"{name.upper()} is no setting and changes nothing: did you mean {meant}?"
+    assert sentence not in misspelt_settings()
+    monkeypatch.setenv(name, "5")
+    assert sentence in misspelt_settings()
+    monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"{name}=5\n")
+    assert sentence in misspelt_settings()
+
+
+def test_what_a_system_or_a_setting_is_called_is_no_mistake(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = misspelt_settings()
+    system = ("HOME", "USER", "HOST", "HOSTNAME", "PORT", "LOGNAME", "LANG", "TZ", "PYTHONPATH")
+    for name in (*system, "OPENAI_ORG_ID", "XDG_DATA_DIRS", "SSL_CERT_FILE", "LOG_FILE"):
+        monkeypatch.setenv(name, "x")
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper(), "x")
+    assert misspelt_settings() == before
+
+
+async def test_run_and_check_say_a_name_that_is_no_setting(tmp_path: Path) -> None:
+    given = {"ALOWANCE": "5", "OPS_PORT": "0", "DISCORD_API_BASE": "http://127.0.0.1:9/api/v10"}
+    said = "ALOWANCE is no setting and changes nothing: did you mean ALLOWANCE?"
+    checked = await easel(tmp_path, "check", **given)
+    assert f"! {said}" in checked.out
+    (tmp_path / "catalog.toml").write_text("")
+    more = {"DISCORD_TOKEN": "x", "CATALOG_FILE": "catalog.toml"}
+    ended = await easel(tmp_path, "run", **given, **more)
+    assert said in ended.err

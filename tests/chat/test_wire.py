@@ -61,6 +61,8 @@ async def test_a_dead_token_sends_the_result_to_the_channel_once(
     easel.providers.studio.latency_s = 1e9
     call = await easel.imagine()
     await call.until(lambda message: "Drawing" in said(message))
+    # From then on the vendor's time counts.
+    await easel.until(lambda: easel.rows("SELECT 1 FROM tasks WHERE state = 'submitted'"))
     easel.discord.clock.advance(15 * 60 + 1)
     easel.clock.advance(15 * 60 + 1)
     easel.discord.faults.add(
