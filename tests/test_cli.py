@@ -22,6 +22,8 @@ from bot.playground.providers import PlaygroundProviders
 from bot.settings import Settings
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[1]
 #: seconds; a process that takes longer hangs
 PROCESS_S_MAX = 40

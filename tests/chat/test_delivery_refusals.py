@@ -14,6 +14,8 @@ from bot.playground.faults import Call as ProviderCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 
+pytestmark = pytest.mark.slow
+
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
 EVER = 1_000

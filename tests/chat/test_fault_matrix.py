@@ -31,6 +31,8 @@ from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
 
+pytestmark = pytest.mark.slow
+
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
 #: seconds; past the route's deadline, and past the life of an interaction's token

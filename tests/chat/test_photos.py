@@ -13,6 +13,8 @@ from tests.support.easel import Easel, said
 from tests.support.photos import HEIGHT_PX, MADE, WIDTH_PX, drawn, see_through, turned, written
 from tests.support.pictures import picture
 
+pytestmark = pytest.mark.slow
+
 assert GREY <= set(MADE) >= SEE_THROUGH
 
 

@@ -17,6 +17,8 @@ from bot.playground.faults import Call
 from tests.conftest import OpenEasel
 from tests.support.easel import said
 
+pytestmark = pytest.mark.slow
+
 SERVER = "Lantern Community"
 #: past the life of an interaction's token
 TOKEN_OVER_S = 15 * 60 + 1

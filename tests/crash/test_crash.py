@@ -16,6 +16,8 @@ from tests.crash.invariants import check
 from tests.crash.matrix import Matrix, open_matrix
 from tests.crash.plan import CHAINS, NEEDS, Command, Kind, Life, Mishap, Plan
 
+pytestmark = pytest.mark.slow
+
 TWO = (
     Command(Kind.SEVERAL, "Ada", "studio", "two lanterns", count=2, repeat_after_s=0.0),
     Command(Kind.EDIT, "Ben", "mockups", "a green lantern", references=1),

@@ -8,6 +8,8 @@ from bot.providers.registry import FACTORIES
 from tests.providers.conformance import CASES, NOT_OFFERED, PASS, run_cell
 from tests.providers.stage import GEMINI_ID, ROWS, Row, shipped
 
+pytestmark = pytest.mark.slow
+
 ANSWERING_AT_THE_END = {"apimodels/gpt-image-2-all", "openai/gpt-image-2"}
 SWITCHING_THE_FILTER = {"apimodels/gpt-image-2-beta", "kie/gpt-image-2", "openai/gpt-image-2"}
 #: The only cells that may say so.
