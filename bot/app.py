@@ -33,6 +33,7 @@ from bot.engine.runner import Runner
 from bot.engine.stopping import StoppableClock
 from bot.errors import StartupError
 from bot.ops.health import serve_health
+from bot.pictures.pool import Pool
 from bot.providers import kie
 from bot.providers.connections import open_connections
 from bot.providers.fetch import Fetcher
@@ -166,26 +167,22 @@ async def open_app(
             # Whoever held a lease before this start is dead.
             await jobs.free_leases()
             remove_fetched(folder)
+        pool = Pool()
+        stack.callback(pool.close)
         fetcher = await stack.enter_async_context(
-            Fetcher(allow_private_addresses=settings.allow_private_addresses)
+            Fetcher(allow_private_addresses=settings.allow_private_addresses, pool=pool)
         )
         client = _client(settings, database)
-        messenger = DiscordMessenger(client, routing.typical_s, clock)
+        messenger = DiscordMessenger(client, routing.typical_s, clock, pool)
         polling = Polling(routing, clock)
         making = Making(
             jobs, providers, catalog, routing, polling, fetcher, messenger, clock, folder
         )
-        runner = Runner(
-            jobs,
-            making,
-            routing,
-            messenger,
-            clock,
-            folder,
-            settings.max_running_jobs,
-            Housekeeping(jobs, messenger, clock, folder, use.last_sign),
-            use.give_sign,
+        keeping = Housekeeping(
+            jobs, messenger, clock, folder, use.last_sign, settings.keep_bytes_max
         )
+        parts = (jobs, making, routing, messenger, clock, folder)
+        runner = Runner(*parts, settings.max_running_jobs, keeping, use.give_sign)
         acceptance = Acceptance(jobs, routing, clock)
         default_model = settings.default_model or catalog.default_model(providers)
         ImageCommands(
@@ -199,7 +196,7 @@ async def open_app(
             allowance=settings.allowance_ucr,
             period=settings.allowance_period,
         ).add_to(client.tree, catalog)
-        JobCommands(jobs, messenger, clock, folder).add_to(client.tree, client.presses)
+        JobCommands(jobs, messenger, clock, folder, pool).add_to(client.tree, client.presses)
         ModelCommands(catalog, providers, servers, default_model, routing.typical_s).add_to(
             client.tree
         )

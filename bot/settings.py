@@ -193,6 +193,8 @@ class Settings(BaseSettings):
     #: jobs that may wait; a further one is refused
     max_queued_jobs: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     max_queued_per_user: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    #: bytes of images kept for /history; with more, the oldest go before their seven days are over
+    keep_bytes_max: Annotated[int, Field(ge=0)] = 5_000_000_000
     #: where providers can call back, over https; needs the ops port behind it
     public_url: Annotated[Address, AfterValidator(_public)] | None = None
     #: key of kie.ai's signed callbacks, from its account page; without it none is asked for

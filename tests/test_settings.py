@@ -43,6 +43,7 @@ GIVEN = {
     "MAX_RUNNING_JOBS": "65",
     "MAX_QUEUED_JOBS": "1001",
     "MAX_QUEUED_PER_USER": "21",
+    "KEEP_BYTES_MAX": "1000000",
     "PUBLIC_URL": "https://bot.example.org",
     "KIE_WEBHOOK_KEY": "hook",
     "ALLOW_PRIVATE_ADDRESSES": "true",

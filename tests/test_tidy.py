@@ -22,9 +22,13 @@ LINE_CHARS_MAX = 100
 MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
     "domain": ({"errors"}, set()),
     "engine": ({"about", "domain", "errors"}, set()),
-    "providers": ({"domain", "errors"}, {"aiohttp", "yarl", "PIL", "pydantic"}),
+    "pictures": ({"domain", "errors"}, set()),
+    "providers": ({"domain", "errors", "pictures"}, {"aiohttp", "yarl", "PIL", "pydantic"}),
     "store": ({"domain", "errors"}, {"sqlalchemy", "alembic", "aiosqlite"}),
-    "chat": ({"about", "domain", "engine", "errors"}, {"discord", "aiohttp", "yarl", "PIL"}),
+    "chat": (
+        {"about", "domain", "engine", "errors", "pictures"},
+        {"discord", "aiohttp", "yarl", "PIL"},
+    ),
     "ops": ({"about", "errors"}, {"aiohttp"}),
     "playground": (set(), {"aiohttp", "PIL", "yarl"}),
 }

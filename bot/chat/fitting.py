@@ -1,12 +1,12 @@
 """Makes images small enough for Discord: re-encoded first, then scaled, off the event loop."""
 
-import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.domain.ports import ImageFile
+from bot.domain.ports import ImageFile, ImageFormat
+from bot.pictures.pool import BUDGET_BYTES, Need, Pool
 
 #: WebP quality of a copy; visually the same
 COPY_QUALITY = 90
@@ -14,6 +14,14 @@ COPY_QUALITY = 90
 SCALE = 0.75
 #: copies of one image at most; the last one's sides are 0.75^11 = 4 % of the original's
 COPIES_MAX = 12
+#: what decoding takes, a pixel, before a copy is made of it at a whole fraction of its sides
+DECODED_BYTES = {ImageFormat.PNG: 4.2, ImageFormat.JPEG: 10.5, ImageFormat.WEBP: 16.5}
+DIVISORS = (1, 2, 4, 8)
+#: what the copy takes as it is encoded, a pixel, and the more the less it can be compressed: for
+#: each byte of the file
+COPY_BYTES = 10
+ALPHA_COPY_BYTES = 19
+FILE_TIMES = {ImageFormat.PNG: 6.5, ImageFormat.JPEG: 13, ImageFormat.WEBP: 13}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,9 @@ class Fitted:
             path.unlink(missing_ok=True)
 
 
-async def fit(images: Sequence[ImageFile], file_bytes_max: int, message_bytes_max: int) -> Fitted:
+async def fit(
+    images: Sequence[ImageFile], file_bytes_max: int, message_bytes_max: int, pool: Pool
+) -> Fitted:
     """Copy, smaller, each image over its limit; the whole message is shared out evenly."""
     limit = file_bytes_max
     if sum(image.size_bytes for image in images) > message_bytes_max:
@@ -45,19 +55,40 @@ async def fit(images: Sequence[ImageFile], file_bytes_max: int, message_bytes_ma
     paths = []
     for image in images:
         large = image.size_bytes > limit
-        paths.append(await asyncio.to_thread(_copy, image, limit) if large else image.path)
+        paths.append(await _fitted(image, limit, pool) if large else image.path)
     originals = {image.path for image in images}
     return Fitted(tuple(paths), tuple(path for path in paths if path not in originals))
 
 
-def _copy(image: ImageFile, size_bytes_max: int) -> Path:
+async def _fitted(image: ImageFile, size_bytes_max: int, pool: Pool) -> Path:
+    # The larger it is, the smaller the copy will be in the end.
+    for divisor in DIVISORS:
+        need = _need(image, divisor)
+        if need.size_bytes <= BUDGET_BYTES:
+            break
+    else:
+        # It was decoded once, to be checked: in the whole room it can be again.
+        need = Need(0, 1, BUDGET_BYTES)
+    return await pool.run(lambda: need, _copy, image, size_bytes_max, divisor)
+
+
+def _need(image: ImageFile, divisor: int) -> Need:
+    pixels = image.width_px * image.height_px
+    copied = pixels * (ALPHA_COPY_BYTES if image.alpha else COPY_BYTES)
+    copied += round(image.size_bytes * FILE_TIMES[image.format])
+    return Need(pixels, DECODED_BYTES[image.format], copied // divisor**2)
+
+
+def _copy(image: ImageFile, size_bytes_max: int, divisor: int = 1) -> Path:
     # Imported here: most processes never need it.
     from PIL import Image
 
     # Two may fit the same image at once, each for a message of its own.
     path = image.path.with_name(f"{image.path.stem}.{secrets.token_hex(4)}.webp")
     with Image.open(image.path) as original:
-        picture = original.convert("RGBA" if original.has_transparency_data else "RGB")
+        smaller = original.reduce(divisor) if divisor > 1 else original
+        picture = smaller.convert("RGBA" if original.has_transparency_data else "RGB")
+        del smaller
     for _ in range(COPIES_MAX):
         picture.save(path, "WEBP", quality=COPY_QUALITY)
         if path.stat().st_size <= size_bytes_max:

@@ -19,6 +19,7 @@ from bot.domain.ports import Clock, ImageFile, Messenger
 from bot.domain.stored import Jobs
 from bot.engine.images import stored_image
 from bot.errors import StepLost
+from bot.pictures.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,13 @@ class JobCommands:
     """
     Args:
         folder: where stored images lie.
+        pool: where images are made smaller.
     """
 
-    def __init__(self, jobs: Jobs, messenger: Messenger, clock: Clock, folder: Path) -> None:
+    def __init__(
+        self, jobs: Jobs, messenger: Messenger, clock: Clock, folder: Path, pool: Pool
+    ) -> None:
+        self._pool = pool
         self._jobs = jobs
         self._messenger = messenger
         self._clock = clock
@@ -120,7 +125,7 @@ class JobCommands:
         """
         file_bytes_max = interaction.filesize_limit
         for shrinks_left in range(SHRINKS_MAX, -1, -1):
-            fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX)
+            fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
             try:
                 await _attach(interaction, job, fitted)
                 return

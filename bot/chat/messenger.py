@@ -15,6 +15,7 @@ from bot.domain.jobs import Job, JobState, Task, TaskState, latest
 from bot.domain.ports import Clock, Delivered, ImageFile
 from bot.domain.queue import QueuePlace
 from bot.errors import DeliveryError
+from bot.pictures.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,17 @@ class DiscordMessenger:
     Args:
         client: logged in; need not be connected.
         typical_s: of a route's id, the seconds that an image usually takes.
+        pool: where images are made smaller.
     """
 
     def __init__(
-        self, client: discord.Client, typical_s: Callable[[str], float], clock: Clock
+        self,
+        client: discord.Client,
+        typical_s: Callable[[str], float],
+        clock: Clock,
+        pool: Pool,
     ) -> None:
+        self._pool = pool
         self._client = client
         self._typical_s = typical_s
         self._clock = clock
@@ -101,7 +108,7 @@ class DiscordMessenger:
             return await self._post(job, render.failure(job), Fitted(()))
         file_bytes_max = job.reply.file_bytes_max
         for _ in range(1 + SHRINKS_MAX):
-            fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX)
+            fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
             embed = render.result(job, tasks, images, balance_ucr, reduced=fitted.reduced)
             try:
                 return await self._post(job, embed, fitted)

@@ -156,6 +156,10 @@ class Jobs(Protocol):
         """Of these jobs, those that have ended and keep no images."""
         ...
 
+    async def ended(self, job_ids: Collection[str]) -> set[str]:
+        """Of these jobs, those that have ended."""
+        ...
+
     async def refund(self, job: Job, problem: Problem, now: datetime) -> Job:
         """Give back what a job in delivery was charged; what is delivered then is the problem."""
         ...

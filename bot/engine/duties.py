@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from bot.about import about
 from bot.domain.jobs import JobState, fields_of
 from bot.domain.ports import Messenger
 from bot.domain.stored import Jobs
-from bot.engine.images import stored_images
+from bot.engine.images import Stored, stored_images
 from bot.engine.stopping import StoppableClock
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class Housekeeping:
     Args:
         folder: where stored images lie.
         last_sign: when the process before this one was last known to live.
+        keep_bytes_max: of images that are kept for members.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Housekeeping:
         clock: StoppableClock,
         folder: Path,
         last_sign: datetime | None,
+        keep_bytes_max: int,
     ) -> None:
         self._jobs = jobs
         self._messenger = messenger
         self._clock = clock
         self._folder = folder
         self._last_sign = last_sign
+        self._keep_bytes_max = keep_bytes_max
 
     async def tidy_what_was_left(self) -> None:
         """By the process before this one, which was in the midst of deliveries as it died."""
@@ -64,9 +67,31 @@ class Housekeeping:
         if since:
             stored = [image for image in stored if image.stored_at >= since]
         without_use = await self._jobs.without_use({image.job_id for image in stored})
-        for image in stored:
+        kept = []
+        for image in sorted(stored, key=lambda each: each.stored_at):
             if image.job_id in without_use or image.stored_at < oldest:
                 image.path.unlink(missing_ok=True)
+            else:
+                kept.append(image)
+        await self._make_room(kept)
+
+    async def _make_room(self, kept: Sequence[Stored]) -> None:
+        """Remove the oldest of what is kept for members where that has become too much."""
+        over_bytes = sum(image.size_bytes for image in kept) - self._keep_bytes_max
+        if over_bytes <= 0:
+            return
+        # What is under way stays, however much it is.
+        ended = await self._jobs.ended({image.job_id for image in kept})
+        for image in kept:
+            if over_bytes <= 0:
+                break
+            if image.job_id in ended:
+                image.path.unlink(missing_ok=True)
+                over_bytes -= image.size_bytes
+        log.warning(
+            "kept images removed before their time: KEEP_BYTES_MAX is reached",
+            extra={"action": "kept_removed"},
+        )
 
     async def tell_cancelled(self) -> None:
         """Of jobs that were cancelled just before the last end: their members may not know yet."""

@@ -1,5 +1,6 @@
 """The folder of images in flight: what lies there, and under which names."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ class Stored:
     path: Path
     job_id: str
     stored_at: datetime
+    size_bytes: int
 
 
 def stored_image(folder: Path, task: Task) -> ImageFile | None:
@@ -36,15 +38,16 @@ def stored_image(folder: Path, task: Task) -> ImageFile | None:
 
 def stored_images(folder: Path) -> list[Stored]:
     """Every image in the folder; blocks."""
-    return [
-        Stored(
-            path=path,
-            job_id=path.stem.partition("-")[0],
-            stored_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-        )
-        for path in folder.glob("*-*.*")
-        if path.suffix != FETCHED
-    ]
+    found = []
+    for path in folder.glob("*-*.*"):
+        if path.suffix == FETCHED:
+            continue
+        # Its job may be delivered, and the file removed, at any moment.
+        with contextlib.suppress(FileNotFoundError):
+            about = path.stat()
+            stored_at = datetime.fromtimestamp(about.st_mtime, UTC)
+            found.append(Stored(path, path.stem.partition("-")[0], stored_at, about.st_size))
+    return found
 
 
 def remove_fetched(folder: Path) -> None:

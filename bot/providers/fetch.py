@@ -13,6 +13,7 @@ import socket
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,9 +25,10 @@ from yarl import URL
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_BYTES_MAX
 from bot.errors import FetchFailed, FetchTrouble, UnusableImage
+from bot.pictures.pool import Need, Pool
 from bot.providers.connections import USER_AGENT
-from bot.providers.images import check_image, too_many_bytes
-from bot.providers.photos import convert, make_plain
+from bot.providers.images import check_image, memory_of_check, too_many_bytes
+from bot.providers.photos import WORKED_BYTES, convert, make_plain, memory_of_plain
 from bot.providers.threads import in_thread
 
 #: Seconds for a whole fetch, redirects included; for connecting; between two pieces.
@@ -38,8 +40,6 @@ CONNECTIONS_MAX = 64
 #: Bytes gathered before a thread writes them. Most images take one write, in the same visit to a
 #: thread that checks them; a large one costs a visit per MiB and never blocks the event loop.
 WRITE_BYTES = 1024 * 1024
-#: Images decoded at once: a decoded one takes four bytes a pixel, far more than its file.
-DECODES_MAX = 2
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Client errors that may pass: request timeout, too early, too many requests.
 PASSING_CODES = frozenset({408, 425, 429})
@@ -86,6 +86,7 @@ class Fetcher:
 
     Args:
         allow_private_addresses: the rule is ANYWHERE then, else PUBLIC_ONLY.
+        pool: where images are decoded.
         resolver: answers for names; the system's if None.
         timeout_s: for a whole fetch.
     """
@@ -94,13 +95,14 @@ class Fetcher:
         self,
         *,
         allow_private_addresses: bool,
+        pool: Pool,
         resolver: AbstractResolver | None = None,
         timeout_s: float = FETCH_TIMEOUT_S,
     ) -> None:
         self.rule = ANYWHERE if allow_private_addresses else PUBLIC_ONLY
         self._resolver = resolver
         self._timeout_s = timeout_s
-        self._decoding = asyncio.Semaphore(DECODES_MAX)
+        self._pool = pool
 
     async def __aenter__(self) -> Self:
         resolver = CheckedResolver(self._resolver or aiohttp.ThreadedResolver(), self.rule)
@@ -142,8 +144,10 @@ class Fetcher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 rest, mode = await self._stream(url, path, fetched)
-            async with self._decoding:
-                return await in_thread(_write_and_make_plain, path, mode, rest, limits, formats)
+            await in_thread(_write, path, mode, rest)
+            return await self._pool.run(
+                partial(memory_of_plain, path), make_plain, path, limits, formats
+            )
         except BaseException as error:
             path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
             if isinstance(error, TRANSPORT_ERRORS):
@@ -158,14 +162,13 @@ class Fetcher:
         formats: tuple[ImageFormat, ...],
     ) -> ImageFile:
         """See ImageFetcher.convert."""
-        async with self._decoding:
-            return await in_thread(convert, image, path, size_px, formats)
+        need = Need(image.width_px * image.height_px, WORKED_BYTES, image.size_bytes)
+        return await self._pool.run(lambda: need, convert, image, path, size_px, formats)
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
         """See ImageFetcher.check."""
         try:
-            async with self._decoding:
-                return await in_thread(check_image, path, limits)
+            return await self._checked_image(path, limits)
         except BaseException:
             path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
             raise
@@ -173,8 +176,11 @@ class Fetcher:
     async def _fetched(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
         async with asyncio.timeout(self._timeout_s):
             rest, mode = await self._stream(url, path, limits)
-        async with self._decoding:
-            return await in_thread(_write_and_check, path, mode, rest, limits)
+        await in_thread(_write, path, mode, rest)
+        return await self._checked_image(path, limits)
+
+    async def _checked_image(self, path: Path, limits: ImageLimits) -> ImageFile:
+        return await self._pool.run(partial(memory_of_check, path), check_image, path, limits)
 
     async def _stream(self, url: str, path: Path, limits: ImageLimits) -> tuple[bytearray, str]:
         """Write all but the last piece; returns that one and the mode to write it in."""
@@ -280,22 +286,6 @@ def _decompressed(encoding: str) -> Callable[[bytes, int], bytes]:
             return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress
         case other:
             raise FetchFailed(f"the link answered in {other[:20]!r}", FetchTrouble.REFUSED)
-
-
-def _write_and_check(path: Path, mode: str, rest: bytearray, limits: ImageLimits) -> ImageFile:
-    _write(path, mode, rest)
-    return check_image(path, limits)
-
-
-def _write_and_make_plain(
-    path: Path,
-    mode: str,
-    rest: bytearray,
-    limits: ImageLimits,
-    formats: tuple[ImageFormat, ...],
-) -> ImageFile:
-    _write(path, mode, rest)
-    return make_plain(path, limits, formats)
 
 
 def _write(path: Path, mode: str, piece: bytearray) -> None:

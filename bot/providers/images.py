@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import UnusableImage
+from bot.pictures.pool import Need
 from bot.providers.containers import strip
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 HEAD_BYTES = 32
 #: JPEG is decoded at an eighth of its size: all its data is read, but little memory is needed.
 JPEG_DRAFT = 8
+#: What decoding takes, a pixel: PNG at most, JPEG that is progressive, WebP with its canvases.
+BYTES_A_PIXEL = {ImageFormat.PNG: 4.2, ImageFormat.JPEG: 6.5, ImageFormat.WEBP: 16.5}
+BASELINE_BYTES = 0.3
 #: How other things that are found behind image links begin.
 OTHER_FORMATS = {
     b"GIF8": "a GIF",
@@ -27,6 +31,28 @@ OTHER_FORMATS = {
 }
 #: What Pillow's decoders are known to raise at hostile bytes; `images` tests mutate files for it.
 DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
+
+
+def memory_of_check(path: Path) -> Need:
+    """What `check_image` will take, from the head; nothing where it refuses the head."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+        try:
+            image_format = _format_of(head)
+            if image_format is ImageFormat.PNG:
+                width_px, height_px = struct.unpack(">II", head[16:24])
+            elif image_format is ImageFormat.WEBP:
+                width_px, height_px = webp_size(head)
+            else:
+                image = _opened(file, image_format)
+                width_px, height_px = image.size
+                if not image.info.get("progressive"):
+                    # Decoded at an eighth.
+                    return Need(width_px * height_px, BASELINE_BYTES)
+        except (UnusableImage, *DECODER_ERRORS):
+            return Need(0, 1)
+    return Need(width_px * height_px, BYTES_A_PIXEL[image_format])
 
 
 def check_image(path: Path, limits: ImageLimits) -> ImageFile:

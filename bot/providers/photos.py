@@ -16,8 +16,15 @@ from typing import TYPE_CHECKING
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_PIXELS_MAX
 from bot.errors import UnusableImage
+from bot.pictures.pool import Need
 from bot.providers.containers import Bare, strip
-from bot.providers.images import DECODER_ERRORS, too_many_bytes, too_many_pixels, webp_size
+from bot.providers.images import (
+    DECODER_ERRORS,
+    HEAD_BYTES,
+    too_many_bytes,
+    too_many_pixels,
+    webp_size,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -44,11 +51,56 @@ JPEG_QUALITY = 95
 #: further tries at a file that is too large: each has this share of the last one's sides
 SCALE = 0.75
 SCALES_MAX = 12
+#: pixels of what does not stay as it is, at most; a JPEG with more is decoded at a half or less
+WORKED_PIXELS_MAX = 12_300_000
+PROGRESSIVE_PIXELS_MAX = 6_000_000
+#: what that takes, a pixel: decoding, and the copies of each step
+WORKED_BYTES = 13.2
+WEBP_BYTES = 20.5
+#: what reading a JPEG takes besides, and what a picture takes that is only decoded
+PROGRESSIVE_BYTES = 6.5
+KEPT_JPEG_BYTES = 0.3
+KEPT_BYTES = 0.5
 ORIENTATION = 0x0112
 NOT_TAKEN = (
     "is no picture: PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC and AVIF are taken; others can be saved"
     " as one of them"
 )
+
+
+def memory_of_plain(path: Path) -> Need:
+    """What `make_plain` will take, from the head; nothing where it refuses the head."""
+    size_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+        try:
+            module, name = _kind(head)
+            if name == "WebPImageFile":
+                width_px, height_px = webp_size(head)
+                return Need(width_px * height_px, WEBP_BYTES, size_bytes)
+            picture = getattr(importlib.import_module(module), name)(file)
+            pixels = picture.size[0] * picture.size[1]
+            if name != "JpegImageFile":
+                # One that stays as it is takes less, and may have more pixels.
+                worked_bytes = round(min(pixels, WORKED_PIXELS_MAX) * WORKED_BYTES)
+                return Need(pixels, KEPT_BYTES, size_bytes + worked_bytes)
+            scale = _scale(picture)
+            read = PROGRESSIVE_BYTES if picture.info.get("progressive") else KEPT_JPEG_BYTES
+            return Need(pixels, read + WORKED_BYTES / scale**2, size_bytes)
+        except Exception:
+            # Whatever a decoder raises at hostile bytes, it will raise again.
+            return Need(0, 1, size_bytes)
+
+
+def _scale(picture: "PillowFile") -> int:
+    """By what a JPEG's sides are divided as it is decoded to be worked on."""
+    progressive = bool(picture.info.get("progressive"))
+    pixels_max = PROGRESSIVE_PIXELS_MAX if progressive else WORKED_PIXELS_MAX
+    scale = 1
+    while -(-picture.size[0] // scale) * -(-picture.size[1] // scale) > pixels_max and scale < 8:
+        scale *= 2
+    return scale
 
 
 def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]) -> ImageFile:
@@ -68,6 +120,7 @@ def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
     kind = _kind(data)
     try:
         bare = strip(data) if kind[1] in STRIPPABLE else Bare(data, to_decode=data)
+        del data
         with _opened(bare, kind, limits) as picture:
             size_px = picture.size
             kept = _kept_format(picture, bare, limits)
@@ -153,14 +206,13 @@ def _decoded_whole(picture: "PillowFile", limits: ImageLimits) -> bool:
 
 def _decode(picture: "PillowFile", limits: ImageLimits) -> None:
     width_px, height_px = picture.size
-    if picture.format == "JPEG" and not picture.info.get("progressive"):
+    if picture.format == "JPEG":
         if width_px * height_px > PHOTO_PIXELS_MAX:
             raise UnusableImage(too_many_pixels(PHOTO_PIXELS_MAX))
-        scale = 1
-        while -(-width_px // scale) * -(-height_px // scale) > limits.pixels_max:
-            scale *= 2
+        scale = _scale(picture)
         picture.draft(None, (max(width_px // scale, 1), max(height_px // scale, 1)))
-    _check_pixels(picture.size, limits)
+    pixels_max = min(limits.pixels_max, WORKED_PIXELS_MAX)
+    _check_pixels(picture.size, ImageLimits(limits.size_bytes_max, pixels_max))
     picture.load()
 
 

@@ -70,6 +70,7 @@ CANCELLED_SINCE = (
 WITHOUT_USE = sa.select(jobs.c.id).where(
     _any_of, jobs.c.finished_at.is_not(None), ~jobs.c.keeps_images
 )
+ENDED = sa.select(jobs.c.id).where(_any_of, jobs.c.finished_at.is_not(None))
 #: if its own lease ran out meanwhile, the one it has now is somebody else's
 HAND_OVER = (
     sa.update(jobs)
@@ -297,6 +298,10 @@ def cancelled_since(tx: sa.Connection, since: datetime) -> list[Job]:
 
 def without_use(tx: sa.Connection, job_ids: Collection[str]) -> set[str]:
     return {row.id for row in tx.execute(WITHOUT_USE, {"ids": list(job_ids)})}
+
+
+def ended(tx: sa.Connection, job_ids: Collection[str]) -> set[str]:
+    return {row.id for row in tx.execute(ENDED, {"ids": list(job_ids)})}
 
 
 def refund(tx: sa.Connection, house: House, job: Job, problem: Problem, now: datetime) -> Job:

@@ -1,7 +1,9 @@
 """What the engine and the chat call: each method carries one step to the database's thread."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+
+import sqlalchemy as sa
 
 from bot.domain.jobs import Failure, Job, Problem, Task
 from bot.domain.ledger import Account
@@ -106,10 +108,18 @@ class JobStore:
         return await self._database.read(jobs.cancelled_since, since)
 
     async def without_use(self, job_ids: Collection[str]) -> set[str]:
+        return await self._in_pieces(jobs.without_use, job_ids)
+
+    async def ended(self, job_ids: Collection[str]) -> set[str]:
+        return await self._in_pieces(jobs.ended, job_ids)
+
+    async def _in_pieces(
+        self, step: Callable[[sa.Connection, list[str]], set[str]], job_ids: Collection[str]
+    ) -> set[str]:
         found = set()
         ids = sorted(job_ids)
         for start in range(0, len(ids), IDS_MAX):
-            found |= await self._database.read(jobs.without_use, ids[start : start + IDS_MAX])
+            found |= await self._database.read(step, ids[start : start + IDS_MAX])
         return found
 
     async def refund(self, job: Job, problem: Problem, now: datetime) -> Job:

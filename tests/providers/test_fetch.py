@@ -15,6 +15,7 @@ from PIL import Image
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import FetchFailed, FetchTrouble, UnusableImage
+from bot.pictures.pool import Pool
 from bot.playground.drawing import Picture
 from bot.playground.faults import Call, Hold, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
@@ -55,7 +56,7 @@ class Fetching:
 
 @pytest.fixture
 async def fetching(server: PlaygroundProviders, tmp_path: Path) -> AsyncIterator[Fetching]:
-    async with Fetcher(allow_private_addresses=True) as fetcher:
+    async with Fetcher(allow_private_addresses=True, pool=Pool()) as fetcher:
         link = f"{server.root_url}/results/any.png"
         yield Fetching(fetcher, server, link, tmp_path / "result")
 
@@ -161,7 +162,7 @@ async def test_a_broken_connection_may_be_tried_again(
 
 
 async def test_a_silent_server_is_given_up(server: PlaygroundProviders, tmp_path: Path) -> None:
-    async with Fetcher(allow_private_addresses=True, timeout_s=0.05) as fetcher:
+    async with Fetcher(allow_private_addresses=True, pool=Pool(), timeout_s=0.05) as fetcher:
         fetching = Fetching(fetcher, server, f"{server.root_url}/results/a.png", tmp_path / "a")
         fetching.answers(Hold(asyncio.Event()))
         assert (await fetching.failure()).trouble is FetchTrouble.PASSING
@@ -278,7 +279,7 @@ async def test_a_redirect_to_nowhere_is_refused(fetching: Fetching, location: st
     ],
 )
 async def test_only_https_and_public_addresses_are_called(tmp_path: Path, url: str) -> None:
-    async with Fetcher(allow_private_addresses=False) as fetcher:
+    async with Fetcher(allow_private_addresses=False, pool=Pool()) as fetcher:
         with pytest.raises(FetchFailed) as caught:
             await fetcher.fetch(url, tmp_path / "a", LIMITS)
     assert caught.value.trouble is FetchTrouble.NEVER
@@ -309,7 +310,7 @@ async def test_a_name_for_a_private_address_is_never_connected_to(
     tmp_path: Path, addresses: list[str]
 ) -> None:
     names = Names(addresses)
-    async with Fetcher(allow_private_addresses=False, resolver=names) as fetcher:
+    async with Fetcher(allow_private_addresses=False, pool=Pool(), resolver=names) as fetcher:
         with pytest.raises(FetchFailed, match="private network") as caught:
             await fetcher.fetch("https://results.example/a.png", tmp_path / "a", LIMITS)
     assert caught.value.trouble is FetchTrouble.NEVER
@@ -324,7 +325,7 @@ LOOPBACK_IS_PUBLIC = AddressRule(frozenset({"http"}), lambda address: address ==
 async def test_a_redirect_to_a_private_address_is_refused(
     server: PlaygroundProviders, tmp_path: Path, host: str
 ) -> None:
-    fetcher = Fetcher(allow_private_addresses=False, resolver=Names(["127.0.0.2"]))
+    fetcher = Fetcher(allow_private_addresses=False, pool=Pool(), resolver=Names(["127.0.0.2"]))
     fetcher.rule = LOOPBACK_IS_PUBLIC
     async with fetcher:
         url = f"{server.root_url}/results/a.png"
@@ -339,7 +340,7 @@ async def test_a_name_that_changes_its_answer_gains_nothing(
 ) -> None:
     """DNS rebinding: the answer that is checked is the one that is connected to."""
     names = Names(["127.0.0.1"], ["127.0.0.2"])
-    fetcher = Fetcher(allow_private_addresses=False, resolver=names)
+    fetcher = Fetcher(allow_private_addresses=False, pool=Pool(), resolver=names)
     fetcher.rule = LOOPBACK_IS_PUBLIC
     async with fetcher:
         url = f"{server.root_url}/results/a.png".replace("127.0.0.1", "rebinding.example")

@@ -1,0 +1,1 @@
+"""Where pictures are decoded: threads of their own, and a budget of memory."""

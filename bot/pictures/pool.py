@@ -1,0 +1,96 @@
+"""
+The one room for decoding: threads of its own, so that nothing else waits for a picture (name
+look-ups share the loop's own threads), and a budget that is taken before anything is decoded.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar, TypeVarTuple
+
+from bot.errors import UnusableImage
+
+#: bytes that all pictures in work may take together, beside what the process takes at rest
+BUDGET_BYTES = 190 * 1024 * 1024
+#: of glibc's mallopt: blocks of this many bytes are the system's again as soon as they are freed;
+#: left to itself, it keeps those of a picture for later ones
+M_MMAP_THRESHOLD = -3
+KEPT_BLOCK_BYTES = 512 * 1024
+#: pictures in work at once, as far as the budget goes
+THREADS = 2
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What work on a picture takes: some bytes a pixel, and its file as often as that is held."""
+
+    pixels: int
+    #: measured with Pillow 12 at twelve megapixels, and rounded up
+    bytes_a_pixel: float
+    file_bytes: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        return round(self.pixels * self.bytes_a_pixel) + self.file_bytes
+
+
+class Pool:
+    def __init__(self, budget_bytes: int = BUDGET_BYTES) -> None:
+        self._budget_bytes = self._free_bytes = budget_bytes
+        with contextlib.suppress(OSError, AttributeError):
+            # Another C library has no such call, and needs none.
+            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="pictures")
+        # Whoever waits for much is not overtaken for ever by those who want little.
+        self._line = asyncio.Lock()
+        self._freed = asyncio.Event()
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False)
+
+    async def run(self, need: Callable[[], Need], work: Callable[[*Ts], T], *args: *Ts) -> T:
+        """
+        Wait for room, and work; even when cancelled, wait for the work's end.
+
+        Args:
+            need: looks at the picture's head, in a thread as well.
+        Raises:
+            UnusableImage: it would never find room.
+        """
+        wanted = await self._in_thread(need)
+        if wanted.size_bytes > self._budget_bytes:
+            left = max(self._budget_bytes - wanted.file_bytes, 0)
+            megapixels = left / wanted.bytes_a_pixel / 1_000_000
+            raise UnusableImage(
+                f"has more than {megapixels:.3g} megapixels, which is the most for its kind of file"
+            )
+        async with self._line:
+            while wanted.size_bytes > self._free_bytes:
+                self._freed.clear()
+                await self._freed.wait()
+            self._free_bytes -= wanted.size_bytes
+        try:
+            return await self._in_thread(work, *args)
+        finally:
+            self._free_bytes += wanted.size_bytes
+            self._freed.set()
+
+    async def _in_thread(self, work: Callable[[*Ts], T], *args: *Ts) -> T:
+        """
+        A thread cannot be stopped; one that still writes would bring back a file just removed.
+        """
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._threads, work, *args)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            if not running.cancelled():
+                running.exception()
+            raise

@@ -1,0 +1,116 @@
+"""
+What pictures take above an idle process at most: hostile ones four at once, and results that must
+shrink beside them.
+
+    python -m tests.benchmarks.memory
+"""
+
+import asyncio
+import random
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from bot.chat.fitting import fit
+from bot.domain.ports import ImageFile, ImageFormat
+from bot.engine.making import RESULT_LIMITS
+from bot.engine.references import REFERENCE_LIMITS
+from bot.errors import UnusableImage
+from bot.pictures.pool import Pool
+from bot.providers.images import check_image, memory_of_check
+from bot.providers.photos import make_plain, memory_of_plain
+
+SIDE_PX = 6_324
+AT_ONCE = 4
+
+
+def peak_mib() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def hostile(folder: Path) -> list[Path]:
+    """Forty megapixels each, in files of a few bytes."""
+    size = (SIDE_PX, SIDE_PX)
+    red = Image.new("RGB", size, "red")
+    made = {
+        "webp": (red, {"format": "WEBP", "lossless": True}),
+        "png": (red, {"format": "PNG"}),
+        "progressive": (red, {"format": "JPEG", "progressive": True, "subsampling": 0}),
+        "palette": (Image.new("P", size), {"format": "PNG"}),
+        "deep": (Image.new("I;16", size, 60_000), {"format": "PNG"}),
+    }
+    paths = []
+    for name, (picture, options) in made.items():
+        paths.append(folder / name)
+        picture.save(paths[-1], **options)
+    return paths
+
+
+def large_results(folder: Path) -> list[ImageFile]:
+    """Eight of 18 MiB, as noisy as they come."""
+    side_px = 2_500
+    noise = random.Random(7).randbytes(side_px * side_px * 3)
+    first = folder / "result-0.png"
+    Image.frombytes("RGB", (side_px, side_px), noise).save(first, "PNG")
+    paths = [first, *(folder / f"result-{n}.png" for n in range(1, 8))]
+    for path in paths[1:]:
+        shutil.copy(first, path)
+    size_bytes = first.stat().st_size
+    return [ImageFile(path, ImageFormat.PNG, side_px, side_px, size_bytes) for path in paths]
+
+
+async def shrink(image: ImageFile, pool: Pool) -> None:
+    (await fit([image], 10_485_760, 26_214_400, pool)).remove()
+
+
+async def look(path: Path, pool: Pool, *, photo: bool) -> str:
+    copy = path.with_name(f"{path.name}-{random.random()}")
+    shutil.copy(path, copy)
+    try:
+        if photo:
+            formats = tuple(ImageFormat)
+            need = partial(memory_of_plain, copy)
+            await pool.run(need, make_plain, copy, REFERENCE_LIMITS, formats)
+        else:
+            await pool.run(partial(memory_of_check, copy), check_image, copy, RESULT_LIMITS)
+    except UnusableImage as error:
+        return error.problem
+    finally:
+        copy.unlink(missing_ok=True)
+    return "taken"
+
+
+async def main() -> None:
+    pool = Pool()
+    with tempfile.TemporaryDirectory(prefix="easel-memory-") as name:
+        folder = Path(name)
+        maker = await asyncio.to_thread(lambda: (hostile(folder), large_results(folder)))
+        paths, results = maker
+        await look(paths[1], pool, photo=False)
+        forget_peak()
+        idle = peak_mib()
+        for photo in (False, True):
+            for path in paths:
+                forget_peak()
+                said = await asyncio.gather(
+                    *(look(path, pool, photo=photo) for _ in range(AT_ONCE)),
+                    *(shrink(image, pool) for image in results),
+                )
+                kind = "reference" if photo else "result"
+                print(
+                    f"{kind:10} {path.name:12} {peak_mib() - idle:6.0f} MiB above idle: {said[0]}"
+                )
+    pool.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
