@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from bot.domain.jobs import OPEN_TASK_STATES, Job, JobState
 from bot.domain.queue import Caps, QueuePlace, Turns, Waiting, expected_wait_s, fair_order
+from bot.store.rows import Row
 from bot.store.schema import IS_QUEUED, IS_WAITING, IS_WORKED_ON, jobs, queue, tasks
 
 #: seconds; a job whose owner has not renewed its lease for so long is free for anyone
@@ -35,23 +35,32 @@ _next_turn = sa.select(
     sa.case((sa.func.max(queue.c.turn) > 0, sa.func.max(queue.c.turn) + 1), else_=1)
 )
 
-_insert = insert(queue).values(
-    party_id=sa.bindparam("party"),
-    user_id=sa.bindparam("line"),
-    waiting=1,
-    turn=ARRIVAL.scalar_subquery(),
+_of_line = sa.and_(
+    queue.c.party_id == sa.bindparam("of_party"), queue.c.user_id == sa.bindparam("of_line")
 )
-ENQUEUE = _insert.on_conflict_do_update(
-    index_elements=[queue.c.party_id, queue.c.user_id],
-    set_={
-        "waiting": queue.c.waiting + 1,
+ENQUEUE = (
+    sa.update(queue)
+    .where(_of_line)
+    .values(
+        waiting=queue.c.waiting + 1,
         # Whoever left unserved and comes back is new again.
-        "turn": sa.case(
-            ((queue.c.waiting == 0) & (queue.c.turn < 0), _insert.excluded.turn),
+        turn=sa.case(
+            ((queue.c.waiting == 0) & (queue.c.turn < 0), ARRIVAL.scalar_subquery()),
             else_=queue.c.turn,
         ),
-    },
-).returning(queue.c.waiting, queue.c.turn)
+    )
+    .returning(queue.c.waiting, queue.c.turn)
+)
+NEW_LINE = (
+    sa.insert(queue)
+    .values(
+        party_id=sa.bindparam("of_party"),
+        user_id=sa.bindparam("of_line"),
+        waiting=1,
+        turn=ARRIVAL.scalar_subquery(),
+    )
+    .returning(queue.c.waiting, queue.c.turn)
+)
 LEAVE = (
     sa.update(queue)
     .where(
@@ -168,9 +177,7 @@ def enqueue(tx: sa.Connection, job: Job, others: int) -> int:
         How many of them are ahead of it.
     """
     party = party_of(job.server_id, job.user_id)
-    whole, member = (
-        tx.execute(ENQUEUE, {"party": party, "line": line}).one() for line in (PARTY, job.user_id)
-    )
+    whole, member = (_count_in(tx, party, line) for line in (PARTY, job.user_id))
     if not others:
         return 0
     ahead: int = member.waiting - 1
@@ -179,6 +186,11 @@ def enqueue(tx: sa.Connection, job: Job, others: int) -> int:
         ahead += tx.scalar(MEMBERS_AHEAD, given) or 0
     elsewhere = {"party": party, "rounds": ahead, "turn": whole.turn}
     return ahead + (tx.scalar(PARTIES_AHEAD, elsewhere) or 0)
+
+
+def _count_in(tx: sa.Connection, party: int, line: int) -> Row:
+    given = {"of_party": party, "of_line": line}
+    return tx.execute(ENQUEUE, given).one_or_none() or tx.execute(NEW_LINE, given).one()
 
 
 def leave(tx: sa.Connection, job: Job) -> None:
