@@ -190,7 +190,9 @@ async def test_jobs_from_before_get_ids_of_their_time(tmp_path: Path) -> None:
         assert await database.revision() == HEAD_REVISION
     with sqlite3.connect(path) as migrated:
         first, second = migrated.execute("SELECT interaction_id FROM jobs ORDER BY id").fetchall()
+        waiting = migrated.execute("SELECT party_id, user_id, waiting FROM queue").fetchall()
 
+    assert sorted(waiting) == [(1, 0, 2), (1, 1, 2)]
     assert first != second
     times = {(each[0] >> 22) + 1_420_070_400_000 for each in (first, second)}
     assert times == {1_764_000_000_000 - 60_000}
