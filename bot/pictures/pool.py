@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
 from bot.errors import UnusableImage
+from bot.pictures.threads import in_thread
 
 #: bytes that all pictures in work may take together, beside what the process takes at rest
 BUDGET_BYTES = 190 * 1024 * 1024
@@ -63,7 +64,7 @@ class Pool:
         Raises:
             UnusableImage: it would never find room.
         """
-        wanted = await self._in_thread(need)
+        wanted = await in_thread(need, executor=self._threads)
         if wanted.size_bytes > self._budget_bytes:
             left = max(self._budget_bytes - wanted.file_bytes, 0)
             megapixels = left / wanted.bytes_a_pixel / 1_000_000
@@ -76,21 +77,7 @@ class Pool:
                 await self._freed.wait()
             self._free_bytes -= wanted.size_bytes
         try:
-            return await self._in_thread(work, *args)
+            return await in_thread(work, *args, executor=self._threads)
         finally:
             self._free_bytes += wanted.size_bytes
             self._freed.set()
-
-    async def _in_thread(self, work: Callable[[*Ts], T], *args: *Ts) -> T:
-        """
-        A thread cannot be stopped; one that still writes would bring back a file just removed.
-        """
-        loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._threads, work, *args)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            if not running.cancelled():
-                running.exception()
-            raise

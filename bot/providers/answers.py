@@ -9,8 +9,8 @@ from typing import Never
 
 import aiohttp
 
+from bot.pictures.threads import in_thread
 from bot.providers.inline import InlineImage
-from bot.providers.threads import in_thread
 
 #: Largest answer that is read as JSON; a real one has a few kilobytes.
 JSON_BYTES_MAX = 1024 * 1024

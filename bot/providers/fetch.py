@@ -26,10 +26,10 @@ from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_BYTES_MAX
 from bot.errors import FetchFailed, FetchTrouble, UnusableImage
 from bot.pictures.pool import Need, Pool
+from bot.pictures.threads import in_thread
 from bot.providers.connections import USER_AGENT
 from bot.providers.images import check_image, memory_of_check, too_many_bytes
 from bot.providers.photos import WORKED_BYTES, convert, make_plain, memory_of_plain
-from bot.providers.threads import in_thread
 
 #: Seconds for a whole fetch, redirects included; for connecting; between two pieces.
 FETCH_TIMEOUT_S = 120.0
