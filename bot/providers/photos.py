@@ -211,8 +211,8 @@ def _decode(picture: "PillowFile", limits: ImageLimits) -> None:
             raise UnusableImage(too_many_pixels(PHOTO_PIXELS_MAX))
         scale = _scale(picture)
         picture.draft(None, (max(width_px // scale, 1), max(height_px // scale, 1)))
-    pixels_max = min(limits.pixels_max, WORKED_PIXELS_MAX)
-    _check_pixels(picture.size, ImageLimits(limits.size_bytes_max, pixels_max))
+    _check_pixels(picture.size, limits)
+    _check_pixels(picture.size, ImageLimits(limits.size_bytes_max, WORKED_PIXELS_MAX))
     picture.load()
 
 

@@ -39,6 +39,7 @@ UNREACHED = {
     "provider.check": "only `easel check` asks for it",
     "accounts.show": "only /credits asks for it, which changes nothing",
     "wire.log_in": "only `easel sync` asks for it",
+    "wire.tell_beside": "only a defect is told so",
     "jobs.ended": "only asked for where too much is kept",
     "jobs.job": "only a press that comes too late asks for it",
     "messenger.fresh_links": "the links of the matrix are young, so it asks nobody",
