@@ -212,7 +212,10 @@ def _decode(picture: "PillowFile", limits: ImageLimits) -> None:
         scale = _scale(picture)
         picture.draft(None, (max(width_px // scale, 1), max(height_px // scale, 1)))
     _check_pixels(picture.size, limits)
-    _check_pixels(picture.size, ImageLimits(limits.size_bytes_max, WORKED_PIXELS_MAX))
+    if picture.size[0] * picture.size[1] > WORKED_PIXELS_MAX:
+        raise UnusableImage(
+            f"{too_many_pixels(WORKED_PIXELS_MAX)}; saved as a JPEG, it may have more"
+        )
     picture.load()
 
 

@@ -216,3 +216,19 @@ def test_a_place_is_not_told() -> None:
         data = written(drawn(), image_format, exif=exif)
         assert b"A Phone's Maker" in data
         assert b"A Phone's Maker" not in strip(data).data
+
+
+def test_what_is_too_large_to_be_worked_on_says_how_to_have_it_taken(tmp_path: Path) -> None:
+    """A palette has to be made colours; a baseline JPEG is decoded at a half."""
+    path, size = tmp_path / "large", (4_000, 3_200)
+    Image.new("P", size).save(path, "PNG")
+    with pytest.raises(UnusableImage) as refused:
+        make_plain(path, LIMITS, ALL)
+    assert refused.value.problem == (
+        "has more than 12.3 megapixels; saved as a JPEG, it may have more"
+    )
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", size).save(path, "JPEG", exif=turned)
+    plain = make_plain(path, LIMITS, ALL)
+    assert (plain.width_px, plain.height_px) == (1_600, 2_000)
