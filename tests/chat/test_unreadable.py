@@ -21,11 +21,10 @@ async def test_what_waits_fails_alone_and_is_refunded(opened: OpenEasel, request
             broken, after = await easel.imagine(), await easel.imagine("Ben")
             for call in (broken, after):
                 await call.response()
-            [job_id] = [
-                row.id
-                for row in await easel.rows("SELECT id, message_id FROM jobs")
-                if row.message_id == broken.messages[0].id
-            ]
+            ours = f"SELECT id FROM jobs WHERE message_id = {broken.messages[0].id}"
+            # It is committed a moment after the answer.
+            await easel.until(lambda: easel.rows(ours))
+            [[job_id]] = await easel.rows(ours)
             await easel.app.database.write(
                 lambda tx: tx.execute(
                     sa.text("UPDATE jobs SET request = :text, failure = NULL WHERE id = :id"),
