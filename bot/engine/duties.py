@@ -82,16 +82,20 @@ class Housekeeping:
             return
         # What is under way stays, however much it is.
         ended = await self._jobs.ended({image.job_id for image in kept})
+        removed = 0
         for image in kept:
             if over_bytes <= 0:
                 break
             if image.job_id in ended:
                 image.path.unlink(missing_ok=True)
                 over_bytes -= image.size_bytes
-        log.warning(
-            "kept images removed before their time: KEEP_BYTES_MAX is reached",
-            extra={"action": "kept_removed"},
-        )
+                removed += 1
+        if removed:
+            log.warning(
+                "%d kept images removed before their time: KEEP_BYTES_MAX is reached",
+                removed,
+                extra={"action": "kept_removed"},
+            )
 
     async def tell_cancelled(self) -> None:
         """Of jobs that were cancelled just before the last end: their members may not know yet."""
