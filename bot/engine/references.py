@@ -123,6 +123,8 @@ class References:
 
     def remove(self) -> None:
         """No task needs the files any more."""
+        if not self._job.request.references:
+            return
         for path in self._folder.glob(f"{self._job.id}-reference*"):
             path.unlink(missing_ok=True)
 

@@ -78,8 +78,7 @@ async def _read_with(image: InlineImage, response: aiohttp.ClientResponse) -> by
         if len(piece) >= DECODE_BYTES:
             await in_thread(image.feed, piece)
             piece = bytearray()
-    await in_thread(image.feed, piece)
-    return await in_thread(image.end)
+    return await in_thread(image.end, piece)
 
 
 def decoded(raw: bytes | None) -> Mapping[str, object]:

@@ -73,8 +73,14 @@ class InlineImage:
         while data:
             data = self._feed_image(data) if self._text else self._feed_rest(data)
 
-    def end(self) -> bytes | None:
-        """The answer without its images, to be read as JSON; None if it is too long."""
+    def end(self, piece: bytes | bytearray = b"") -> bytes | None:
+        """
+        The answer without its images, to be read as JSON; None if it is too long.
+
+        Args:
+            piece: the last one.
+        """
+        self.feed(piece)
         # Cut off within the image, the rest of the answer will not be JSON either.
         self.close()
         return None if len(self._rest) > self._rest_bytes_max else bytes(self._rest)
