@@ -2,7 +2,7 @@
 Every error Easel raises on purpose; imports nothing of the bot.
 
 BotError
-  Refusal                   cannot be taken; its text is safe to show; nothing is held
+  Refusal                   cannot be taken; nothing is held
     InvalidRequest          the request itself is wrong
     NotAllowed              this server, channel or member may not do it
     InsufficientCredits     the account does not cover the quote
@@ -15,7 +15,7 @@ BotError
     ProviderOutcomeUnknown  a submit that may have been accepted: never sent twice
     ProviderMisconfigured   our key or our money
     ProviderContractBroken  the reply is not of the documented shape
-  UnusableImage             what was fetched is not an image we take; `problem` is safe to show
+  UnusableImage             what was fetched is not an image we take
   FetchFailed               a link could not be read
   DeliveryError             Discord would not take the post
   StepLost                  a row had left the state that a step starts from
@@ -23,19 +23,94 @@ BotError
   GatewayLost               discord.py gave up; the process ends and is to be started again
   StartupError              settings, schema, token: the process ends with this one sentence
 
-The class decides what the engine does; nobody reads status codes again. The member's sentence
-for each of them stands in bot/chat/replies.py.
+The class decides what the engine does; nobody reads status codes again. A refusal, and what is
+wrong with an image, is a reason and its facts; the sentence for each stands in bot/chat/texts.
 """
 
-from enum import Enum, auto
+from collections.abc import Mapping, Sequence
+from enum import Enum, StrEnum, auto
+
+#: what a sentence is made with beside its reason; JSON can hold it
+Fact = str | int | Sequence[str]
+Facts = Mapping[str, Fact]
 
 
 class BotError(Exception):
     """Root of the tree. Anything outside it is a broken assumption."""
 
 
+def _spelled(reason: str, facts: Facts) -> str:
+    """For the log."""
+    return ", ".join([reason, *(f"{name} {fact}" for name, fact in facts.items())])
+
+
+class Reason(StrEnum):
+    """Why a request is not taken; behind each the facts that come with it."""
+
+    PROMPT_EMPTY = "prompt_empty"
+    #: chars, chars_max
+    PROMPT_TOO_LONG = "prompt_too_long"
+    #: images_max
+    TOO_MANY_IMAGES = "too_many_images"
+    #: allowed
+    NO_SUCH_RATIO = "no_such_ratio"
+    #: allowed
+    NO_SUCH_RESOLUTION = "no_such_resolution"
+    #: allowed
+    NO_SUCH_QUALITY = "no_such_quality"
+    #: allowed
+    NO_SUCH_MODEL = "no_such_model"
+    NOTHING_TO_EDIT = "nothing_to_edit"
+    #: references_max
+    TOO_MANY_REFERENCES = "too_many_references"
+    MASK_WITHOUT_IMAGE = "mask_without_image"
+    #: option, filename, and those of `flaw`
+    REFERENCE = "reference"
+    #: model
+    NO_PROVIDER = "no_provider"
+    #: model
+    NO_FILTER = "no_filter"
+    #: model
+    EDITS_NOTHING = "edits_nothing"
+    #: model
+    ONLY_EDITS = "only_edits"
+    #: model, references_max
+    MODEL_REFERENCES = "model_references"
+    #: model
+    MODEL_MASK = "model_mask"
+    #: model
+    MODEL_WITHOUT_QUALITIES = "model_without_qualities"
+    #: model, quality, qualities
+    MODEL_QUALITY = "model_quality"
+    #: model, ratio, ratios
+    MODEL_RATIO = "model_ratio"
+    #: model, resolution, resolutions
+    MODEL_RESOLUTION = "model_resolution"
+    #: model, ratio, resolution; resolutions of that ratio, ratios at that resolution
+    MODEL_SIZE = "model_size"
+    #: permissions
+    PERMISSIONS = "permissions"
+    #: needed_ucr, available_ucr; refills_at where that helps
+    CREDITS = "credits"
+    ROUTES_DOWN = "routes_down"
+    QUEUE_FULL = "queue_full"
+    #: waiting
+    OWN_QUEUE_FULL = "own_queue_full"
+    STORE_BUSY = "store_busy"
+
+
 class Refusal(BotError):
-    """A request that is not taken. `str(error)` is a full sentence, safe to show to the member."""
+    """
+    A request that is not taken.
+
+    Args:
+        facts: those that the reason names; `others` besides, where other models could do it.
+    """
+
+    def __init__(self, reason: Reason, **facts: Fact) -> None:
+        super().__init__(_spelled(reason, facts))
+        self.reason = reason
+        self.facts = facts
 
 
 class InvalidRequest(Refusal):
@@ -137,16 +212,37 @@ class ProviderContractBroken(ProviderError):
     pass
 
 
-class UnusableImage(BotError):
-    """
-    Args:
-        problem: the end of a sentence that begins with the image, such as
-            "is not a PNG, JPEG or WebP image"; safe to show.
-    """
+class Flaw(StrEnum):
+    """What is wrong with an image; behind each the facts that come with it."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
+    EMPTY = "empty"
+    #: damaged, or cut off
+    DAMAGED = "damaged"
+    ANIMATED = "animated"
+    VIDEO = "video"
+    #: no kind of picture that is taken
+    NO_PICTURE = "no_picture"
+    #: a picture, of a kind that no vendor is to answer with; found
+    OTHER_FORMAT = "other_format"
+    #: bytes_max
+    TOO_MANY_BYTES = "too_many_bytes"
+    #: pixels_max
+    TOO_MANY_PIXELS = "too_many_pixels"
+    #: more than there is memory for, in this kind of file; pixels_max
+    TOO_MANY_PIXELS_OF_ITS_KIND = "too_many_pixels_of_its_kind"
+    #: as a JPEG it may have more; pixels_max
+    TOO_MANY_PIXELS_BUT_AS_JPEG = "too_many_pixels_but_as_jpeg"
+    #: a mask that is opaque, or not as large as its image
+    WRONG_MASK = "wrong_mask"
+    #: nothing may be wrong with it, but Discord did not give it out
+    NOT_FETCHED = "not_fetched"
+
+
+class UnusableImage(BotError):
+    def __init__(self, flaw: Flaw, **facts: Fact) -> None:
+        super().__init__(_spelled(flaw, facts))
+        self.flaw = flaw
+        self.facts = facts
 
 
 class FetchTrouble(Enum):

@@ -8,8 +8,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, replies, wire
+from bot.chat import buttons, wire
 from bot.chat.sync import SyncMemory, sync
+from bot.chat.texts import Notice, say
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class EaselClient(discord.AutoShardedClient):
         action, job_id = buttons.read(data["custom_id"])
         press = self.presses.get(action)
         if press is None:
-            await wire.tell(interaction, replies.UNKNOWN_BUTTON)
+            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
             return
         try:
             await press(interaction, job_id)
@@ -117,7 +118,8 @@ class EaselClient(discord.AutoShardedClient):
         except Exception:
             fields = {"action": "press_failed", "button": action}
             log.exception("press failed", extra=fields | wire.fields_of(interaction))
-            await wire.tell(interaction, replies.press_failed(wire.ref(interaction)))
+            text = say(Notice.PRESS_FAILED, str(interaction.locale), ref=wire.ref(interaction))
+            await wire.tell(interaction, text)
 
 
 def invite(application_id: int) -> str:
@@ -140,7 +142,7 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         take, or has already; anything else is a defect of ours.
         """
         if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
-            await wire.tell(interaction, replies.OUTDATED_COMMAND)
+            await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
         if isinstance(getattr(error, "original", None), wire.CallFailed):
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
@@ -154,4 +156,5 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
                 **wire.fields_of(interaction),
             },
         )
-        await wire.tell(interaction, replies.command_failed(wire.ref(interaction)))
+        text = say(Notice.COMMAND_FAILED, str(interaction.locale), ref=wire.ref(interaction))
+        await wire.tell(interaction, text)

@@ -10,9 +10,10 @@ from typing import Any
 import discord
 
 from bot.about import about, short
-from bot.chat import options, render, replies, wire
+from bot.chat import options, render, wire
 from bot.chat.mentions import as_seen
 from bot.chat.messenger import DiscordMessenger
+from bot.chat.texts import Notice, refuse, say
 from bot.domain.catalog import Catalog
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Reply, fields_of
@@ -22,7 +23,7 @@ from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest, Mode
 from bot.domain.stored import Accepted, Accounts, Jobs
 from bot.engine.accept import Acceptance
-from bot.errors import NotAllowed, Refusal, Repeated, StepLost
+from bot.errors import NotAllowed, Reason, Refusal, Repeated, StepLost
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,8 @@ class ImageCommands:
                 await wire.defer(interaction, ephemeral=request.private)
             accepted = await accepting
         except Refusal as refusal:
-            text = replies.refuse(refusal, self._refills_at(self._clock.now()))
+            refills_at = self._refills_at(self._clock.now())
+            text = refuse(refusal, int(refills_at.timestamp()), str(interaction.locale))
             public = wire.has_answer(interaction) and not request.private
             await (wire.tell_instead if public else wire.tell)(interaction, text)
             return
@@ -113,7 +115,8 @@ class ImageCommands:
             log.info("command repeated: %s", repeated, extra={"action": "command_repeated"})
             if wire.has_answer(interaction):
                 # The deferral came before whoever has the job could answer.
-                await wire.tell_instead(interaction, replies.TAKEN_ELSEWHERE)
+                text = say(Notice.TAKEN_ELSEWHERE, str(interaction.locale))
+                await wire.tell_instead(interaction, text)
             return
         with about(**fields_of(accepted.job)):
             await self._follow_up(interaction, accepted)
@@ -124,7 +127,8 @@ class ImageCommands:
             await self._show(interaction, accepted)
         except Exception:
             log.exception("accepted, but not shown", extra={"action": "show_failed"})
-            text = replies.accepted_all_the_same(short(accepted.job.id))
+            job = accepted.job
+            text = say(Notice.ACCEPTED_ALL_THE_SAME, job.locale, ref=short(job.id))
             await wire.tell_beside(interaction, text)
 
     async def _accept(
@@ -139,7 +143,12 @@ class ImageCommands:
             file_bytes_max=interaction.filesize_limit,
         )
         return await self._acceptance.accept(
-            request, place_of(interaction), interaction.user.id, interaction.id, reply
+            request,
+            place_of(interaction),
+            interaction.user.id,
+            interaction.id,
+            reply,
+            str(interaction.locale),
         )
 
     async def _show(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
@@ -222,7 +231,4 @@ def _check_permissions(interaction: discord.Interaction[Any]) -> None:
             needed["manage_threads"] = "Manage Threads"
     lacking = [words for name, words in needed.items() if not getattr(granted, name)]
     if lacking:
-        raise NotAllowed(
-            f"I cannot post images in this channel: I lack {', '.join(lacking)}."
-            " A moderator can grant that, or you can try another channel."
-        )
+        raise NotAllowed(Reason.PERMISSIONS, permissions=lacking)

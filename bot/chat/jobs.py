@@ -11,9 +11,10 @@ import discord
 from discord import app_commands
 
 from bot.about import about, short
-from bot.chat import buttons, render, replies, wire
+from bot.chat import buttons, render, wire
 from bot.chat.fitting import Fitted, fit
 from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
+from bot.chat.texts import Notice, say
 from bot.domain.jobs import Job, JobState, fields_of
 from bot.domain.ports import Clock, ImageFile, Messenger
 from bot.domain.stored import Jobs
@@ -83,7 +84,7 @@ class JobCommands:
         except StepLost:
             job = await self._jobs.job(job_id)
             if job.state is not JobState.CANCELLED:
-                await wire.tell(interaction, replies.TOO_LATE)
+                await wire.tell(interaction, say(Notice.TOO_LATE, str(interaction.locale)))
                 return
         log.info("job cancelled", extra={"action": "job_cancelled"})
         try:
@@ -102,7 +103,7 @@ class JobCommands:
             return
         images = await self._kept(job)
         if not images:
-            await wire.tell(interaction, replies.IMAGES_GONE)
+            await wire.tell(interaction, say(Notice.IMAGES_GONE, str(interaction.locale)))
             return
         await wire.defer(interaction, ephemeral=True)
         if not wire.has_answer(interaction):
@@ -113,7 +114,8 @@ class JobCommands:
             fields = fields_of(job) | {"action": "images_not_given_out"}
             log.warning("images not given out: %s", error, extra=fields)
             not_shown = error.trouble is wire.Trouble.NOT_SHOWN
-            text = replies.NOT_SHOWN_HERE if not_shown else replies.NOT_TAKEN_HERE
+            notice = Notice.NOT_SHOWN_HERE if not_shown else Notice.NOT_TAKEN_HERE
+            text = say(notice, str(interaction.locale))
             await wire.tell(interaction, f"{text} ({short(job.id)})")
 
     async def _give_out(
@@ -143,11 +145,11 @@ class JobCommands:
         """The job, if this member may touch it; whoever may not is told so."""
         job = await self._jobs.find(job_id)
         if job is None:
-            await wire.tell(interaction, replies.UNKNOWN_BUTTON)
+            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
             return None
         moderates = moderators and interaction.permissions.manage_messages
         if interaction.user.id != job.user_id and not moderates:
-            await wire.tell(interaction, replies.NOT_YOURS)
+            await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
             return None
         return job
 

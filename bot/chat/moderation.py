@@ -6,7 +6,8 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import replies, wire
+from bot.chat import wire
+from bot.chat.texts import Notice, say
 from bot.domain.policy import NsfwMode, SettingChange
 from bot.domain.ports import Clock
 from bot.domain.stored import Servers
@@ -55,7 +56,7 @@ class SettingsCommands(app_commands.Group):
         """
         # Discord hides the command from others, but a server can show it to anyone.
         if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            await wire.tell(interaction, replies.MODERATORS_ONLY)
+            await wire.tell(interaction, say(Notice.MODERATORS_ONLY, str(interaction.locale)))
             return
         current = await self._servers.nsfw_mode(interaction.guild_id)
         if mode is not None:

@@ -6,7 +6,7 @@ from datetime import datetime
 import discord
 
 from bot.about import short
-from bot.chat import replies
+from bot.chat.texts import Notice, explain, say
 from bot.domain.credits import format_credits
 from bot.domain.jobs import KEPT, Job, JobState, Task, TaskState, latest
 from bot.domain.ledger import Account
@@ -73,7 +73,7 @@ def status(
 
 def cancelled(job: Job) -> discord.Embed:
     embed = discord.Embed(colour=FAILED, title="Cancelled", description=quote_prompt(job.request))
-    embed.set_footer(text=replies.NOTHING_CHARGED)
+    embed.set_footer(text=say(Notice.NOTHING_CHARGED, job.locale))
     return embed
 
 
@@ -105,7 +105,7 @@ def result(
     if problems:
         notes.append(
             f"{len(problems)} of {len(images_asked)} images could not be made:"
-            f" {replies.explain(problems[0])}"
+            f" {explain(problems[0], job.locale)}"
         )
     if reduced:
         limit_mb = job.reply.file_bytes_max / 1024**2
@@ -149,7 +149,7 @@ def failure(job: Job) -> discord.Embed:
     """A job that has no image. It must have a problem."""
     assert job.problem is not None
     embed = discord.Embed(colour=FAILED, title="No image this time")
-    embed.description = replies.explain(job.problem)
+    embed.description = explain(job.problem, job.locale)
     if job.problem.failure not in KEPT:
         # What Discord would not take may have been the words.
         embed.description += f"\n\n{quote_prompt(job.request)}"
@@ -198,7 +198,7 @@ def _history_line(job: Job) -> str:
         case JobState.DONE:
             ending = format_credits(job.cost_ucr or 0)
         case JobState.FAILED if job.problem:
-            ending = replies.explain(job.problem)
+            ending = explain(job.problem, job.locale)
         case JobState.CANCELLED:
             ending = "cancelled"
         case _:

@@ -9,7 +9,10 @@ from bot.domain import pricing
 from bot.domain.credits import Microcredits
 from bot.domain.pricing import Price
 from bot.domain.requests import ASPECT_RATIOS, RESOLUTIONS, ImageRequest, Mode
-from bot.errors import InvalidRequest, NotAllowed
+from bot.errors import Facts, InvalidRequest, NotAllowed, Reason
+
+#: what no route of a model can do, and the facts of it beside the model
+Lack = tuple[Reason, Facts]
 
 
 class NsfwSwitch(StrEnum):
@@ -127,7 +130,8 @@ class Catalog:
             ]
             if not others:
                 raise
-            raise type(refusal)(f"{refusal} {' and '.join(others)} can do this.") from refusal
+            facts = {**refusal.facts, "others": others}
+            raise type(refusal)(refusal.reason, **facts) from refusal
 
     def shaped(
         self, request: ImageRequest, *, providers: Collection[str], nsfw_checker: bool
@@ -171,21 +175,19 @@ class Catalog:
     ) -> tuple[Route, ...]:
         model = self.models.get(request.model)
         if model is None:
-            raise InvalidRequest(f"There is no such model. Choose one of {', '.join(self.models)}.")
+            raise InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self.models))
         routes = [route for route in model.routes if route.provider in providers]
         if not routes:
-            raise NotAllowed(
-                f"{model.id} is not available here: whoever hosts this bot has not set up"
-                " a provider for it."
-            )
+            raise NotAllowed(Reason.NO_PROVIDER, model=model.id)
         if nsfw_checker:
             routes = [route for route in routes if route.nsfw_switch is not NsfwSwitch.NONE]
             if not routes:
-                raise NotAllowed(f"{model.id} has no NSFW filter, and the filter is on here.")
-        for fits, complaint in CHECKS:
+                raise NotAllowed(Reason.NO_FILTER, model=model.id)
+        for fits, lack_of in CHECKS:
             able = [route for route in routes if fits(route, request)]
             if not able:
-                raise InvalidRequest(f"{model.id} {complaint(routes, request)}")
+                reason, facts = lack_of(routes, request)
+                raise InvalidRequest(reason, model=model.id, **facts)
             routes = able
         return tuple(routes)
 
@@ -219,26 +221,27 @@ def _fits_size(route: Route, request: ImageRequest) -> bool:
     return request.resolution in route.sizes.get(request.aspect_ratio, ())
 
 
-def _about_mode(routes: Sequence[Route], request: ImageRequest) -> str:
-    return "cannot edit images." if request.mode is Mode.EDIT else "only edits images."
+def _about_mode(routes: Sequence[Route], request: ImageRequest) -> Lack:
+    return Reason.EDITS_NOTHING if request.mode is Mode.EDIT else Reason.ONLY_EDITS, {}
 
 
-def _about_references(routes: Sequence[Route], request: ImageRequest) -> str:
-    return f"takes at most {max(route.references_max for route in routes)} references."
+def _about_references(routes: Sequence[Route], request: ImageRequest) -> Lack:
+    references_max = max(route.references_max for route in routes)
+    return Reason.MODEL_REFERENCES, {"references_max": references_max}
 
 
-def _about_mask(routes: Sequence[Route], request: ImageRequest) -> str:
-    return "cannot confine an edit to a mask."
+def _about_mask(routes: Sequence[Route], request: ImageRequest) -> Lack:
+    return Reason.MODEL_MASK, {}
 
 
-def _about_quality(routes: Sequence[Route], request: ImageRequest) -> str:
-    qualities = dict.fromkeys(each for route in routes for each in route.qualities)
+def _about_quality(routes: Sequence[Route], request: ImageRequest) -> Lack:
+    qualities = list(dict.fromkeys(each for route in routes for each in route.qualities))
     if not qualities:
-        return "has no quality setting; leave it out."
-    return f"has no quality {request.quality}; it has {', '.join(qualities)}."
+        return Reason.MODEL_WITHOUT_QUALITIES, {}
+    return Reason.MODEL_QUALITY, {"quality": request.quality, "qualities": qualities}
 
 
-def _about_size(routes: Sequence[Route], request: ImageRequest) -> str:
+def _about_size(routes: Sequence[Route], request: ImageRequest) -> Lack:
     """Says which pairs work, whichever of the routes makes them."""
     ratio, resolution = request.aspect_ratio, request.resolution
     pairs = {(each, size) for route in routes for each in route.sizes for size in route.sizes[each]}
@@ -248,21 +251,19 @@ def _about_size(routes: Sequence[Route], request: ImageRequest) -> str:
         offered = [
             each for each in ASPECT_RATIOS if any((each, size) in pairs for size in RESOLUTIONS)
         ]
-        return f"cannot do {ratio}; it does {', '.join(offered)}."
+        return Reason.MODEL_RATIO, {"ratio": ratio, "ratios": offered}
     if not ratios:
         known = [
             each for each in RESOLUTIONS if any((shape, each) in pairs for shape in ASPECT_RATIOS)
         ]
-        return f"cannot do {resolution}; it does {', '.join(known)}."
-    return (
-        f"cannot do {ratio} at {resolution}; it does {ratio} at {', '.join(sizes)},"
-        f" and {resolution} at {', '.join(ratios)}."
-    )
+        return Reason.MODEL_RESOLUTION, {"resolution": resolution, "resolutions": known}
+    pair = {"ratio": ratio, "resolution": resolution}
+    return Reason.MODEL_SIZE, pair | {"resolutions": sizes, "ratios": ratios}
 
 
 #: what a route must be able to do, and what is said where none of those left is
 CHECKS: Sequence[
-    tuple[Callable[[Route, ImageRequest], bool], Callable[[Sequence[Route], ImageRequest], str]]
+    tuple[Callable[[Route, ImageRequest], bool], Callable[[Sequence[Route], ImageRequest], Lack]]
 ] = (
     (_fits_mode, _about_mode),
     (_fits_references, _about_references),

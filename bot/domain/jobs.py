@@ -1,12 +1,13 @@
 """Jobs and tasks: their states, the steps between them, and why one fails."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.credits import Microcredits
 from bot.domain.requests import ImageRequest
+from bot.errors import Facts
 
 
 class JobState(StrEnum):
@@ -61,7 +62,7 @@ OPEN_TASK_STATES = tuple(state for state, steps in TASK_STEPS.items() if steps)
 
 
 class Failure(StrEnum):
-    """Why a task, or a job, ended without an image; bot/chat/replies.py has the sentences."""
+    """Why a task, or a job, ended without an image."""
 
     MODERATION = "moderation"
     #: the provider says that it will not take this request, for its form
@@ -78,7 +79,7 @@ class Failure(StrEnum):
     #: finished by the provider without an image
     NO_IMAGE = "no_image"
     TIMED_OUT = "timed_out"
-    #: `detail` says which reference and what is wrong with it
+    #: option, filename, and those of `flaw`
     REFERENCE = "reference"
     #: Discord took the result nowhere
     UNDELIVERABLE = "undeliverable"
@@ -101,8 +102,8 @@ KEPT = frozenset({Failure.UNDELIVERABLE, Failure.NOT_SHOWN})
 @dataclass(frozen=True, slots=True)
 class Problem:
     failure: Failure
-    #: words of our own, safe to show; never a vendor's text
-    detail: str = ""
+    #: what its sentence is made with; never a vendor's text
+    facts: Facts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,8 @@ class Job:
     created_at: datetime
     #: Discord's id of the command, button or form that asked for it; it asks once
     interaction_id: int
+    #: the member's language, as Discord names it
+    locale: str = "en-US"
     started_at: datetime | None = None
     #: the status message, once Discord told its id
     message_id: int | None = None

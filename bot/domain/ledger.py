@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from bot.domain.credits import Microcredits, format_credits
-from bot.errors import InsufficientCredits
+from bot.domain.credits import Microcredits
+from bot.errors import InsufficientCredits, Reason
 
 #: two clocks that are set right differ by less
 CLOCK_AHEAD_MAX = timedelta(hours=1)
@@ -140,8 +140,7 @@ def hold(account: Account, job_id: str, amount: Microcredits) -> Change:
     """
     if amount > account.available_ucr:
         raise InsufficientCredits(
-            f"This needs {format_credits(amount)}, and you have"
-            f" {format_credits(account.available_ucr)} left."
+            Reason.CREDITS, needed_ucr=amount, available_ucr=account.available_ucr
         )
     from_allowance = min(amount, account.allowance_ucr)
     return _change(account, EntryKind.HOLD, -from_allowance, -(amount - from_allowance), job_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.domain import words
-from bot.errors import InvalidRequest
+from bot.errors import Fact, Flaw, InvalidRequest, Reason
 
 #: characters; what a Discord text input takes (Discord docs, Text Input), so that a prompt
 #: typed as an option can be opened for editing later
@@ -23,7 +23,6 @@ REFERENCE_PIXELS_MAX = 40_000_000
 PHOTO_PIXELS_MAX = 250_000_000
 #: bytes (OpenAI API reference, images: mask)
 MASK_BYTES_MAX = 4_000_000
-WRONG_MASK = "must be a picture with transparent parts, as large as the image to change"
 REFERENCE_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 ASPECT_RATIOS = (
@@ -83,45 +82,47 @@ def check_request(request: ImageRequest) -> None:
     Hold the request against the bounds that no route lifts; the catalog checks the rest.
 
     Raises:
-        InvalidRequest: with the sentence the member reads.
+        InvalidRequest: the first bound that it breaks.
     """
     if not words.is_seen(request.prompt):
-        raise InvalidRequest("The prompt is empty. Say in a few words what you want to see.")
+        raise InvalidRequest(Reason.PROMPT_EMPTY)
     if len(request.prompt) > PROMPT_CHARS_MAX:
         raise InvalidRequest(
-            f"The prompt has {len(request.prompt):,} characters; at most {PROMPT_CHARS_MAX:,} fit."
+            Reason.PROMPT_TOO_LONG, chars=len(request.prompt), chars_max=PROMPT_CHARS_MAX
         )
     if not 1 <= request.count <= IMAGES_MAX:
-        raise InvalidRequest(f"One command makes 1 to {IMAGES_MAX} images.")
-    _check_word("aspect ratio", request.aspect_ratio, ASPECT_RATIOS)
-    _check_word("resolution", request.resolution, RESOLUTIONS)
-    _check_word("quality", request.quality, QUALITIES)
+        raise InvalidRequest(Reason.TOO_MANY_IMAGES, images_max=IMAGES_MAX)
+    _check_word(Reason.NO_SUCH_RATIO, request.aspect_ratio, ASPECT_RATIOS)
+    _check_word(Reason.NO_SUCH_RESOLUTION, request.resolution, RESOLUTIONS)
+    _check_word(Reason.NO_SUCH_QUALITY, request.quality, QUALITIES)
     if request.mode is Mode.EDIT and not request.references:
-        raise InvalidRequest("There is no image to edit. Attach one as `image`.")
+        raise InvalidRequest(Reason.NOTHING_TO_EDIT)
     if len(request.references) > REFERENCES_MAX:
-        raise InvalidRequest(f"At most {REFERENCES_MAX} references fit in one command.")
+        raise InvalidRequest(Reason.TOO_MANY_REFERENCES, references_max=REFERENCES_MAX)
     for reference in request.references:
         _check_reference(reference)
     if request.mask is not None:
         if request.mode is not Mode.EDIT:
-            raise InvalidRequest("A mask needs an image to edit.")
+            raise InvalidRequest(Reason.MASK_WITHOUT_IMAGE)
         _check_reference(request.mask)
 
 
-def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:
+def _check_word(reason: Reason, word: str, allowed: Sequence[str]) -> None:
     if word not in allowed:
-        raise InvalidRequest(f"There is no such {name}. Choose one of {', '.join(allowed)}.")
+        raise InvalidRequest(reason, allowed=allowed)
 
 
-def name_of(reference: Reference) -> str:
-    """What the member knows it by: the option, as they filled it in."""
-    return f"`{reference.option}`" if reference.option else f"The image {reference.filename}"
+def flawed(reference: Reference, flaw: Flaw, **facts: Fact) -> dict[str, Fact]:
+    """The facts of a reference that cannot be used: what its member knows it by, and why."""
+    return {"option": reference.option, "filename": reference.filename, "flaw": flaw, **facts}
 
 
 def _check_reference(reference: Reference) -> None:
     """Refuse on what Discord says already; the bytes themselves are looked at when fetched."""
-    name = name_of(reference)
+    flaw = None
     if reference.size_bytes > PHOTO_BYTES_MAX:
-        raise InvalidRequest(f"{name} is larger than {PHOTO_BYTES_MAX // 1_000_000} MB.")
-    if (reference.width_px or 0) * (reference.height_px or 0) > PHOTO_PIXELS_MAX:
-        raise InvalidRequest(f"{name} has more than {PHOTO_PIXELS_MAX // 1_000_000} megapixels.")
+        flaw = flawed(reference, Flaw.TOO_MANY_BYTES, bytes_max=PHOTO_BYTES_MAX)
+    elif (reference.width_px or 0) * (reference.height_px or 0) > PHOTO_PIXELS_MAX:
+        flaw = flawed(reference, Flaw.TOO_MANY_PIXELS, pixels_max=PHOTO_PIXELS_MAX)
+    if flaw:
+        raise InvalidRequest(Reason.REFERENCE, **flaw)

@@ -30,12 +30,13 @@ class Acceptance:
         user_id: int,
         interaction_id: int,
         reply: Reply,
+        locale: str,
     ) -> Accepted:
         """
         The job is inserted but rests until `Jobs.hand_over` says that its member has an answer.
 
         Raises:
-            Refusal: why not, in words for the member; nothing is held.
+            Refusal: nothing is held.
             Repeated: the interaction has a job already; nothing is held.
         """
         request = replace(request, prompt=clean(request.prompt))
@@ -55,6 +56,7 @@ class Acceptance:
             reply=reply,
             created_at=now,
             interaction_id=interaction_id,
+            locale=locale,
         )
         # Which mode the server has is read in the transaction that accepts.
         by_rule: dict[NsfwRule, Sequence[Offer] | Refusal] = {}

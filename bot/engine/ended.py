@@ -1,6 +1,7 @@
 """How the carrying of a task ends early, and what a log says of a task."""
 
 from bot.domain.jobs import Failure, Problem, Task
+from bot.errors import Facts
 
 
 class Ended(Exception):
@@ -15,13 +16,13 @@ class Ended(Exception):
     def __init__(
         self,
         failure: Failure,
-        detail: str = "",
+        facts: Facts | None = None,
         *,
         task: Task | None = None,
         elsewhere: bool = False,
     ) -> None:
         super().__init__(failure)
-        self.problem = Problem(failure, detail)
+        self.problem = Problem(failure, facts or {})
         self.task = task
         self.elsewhere = elsewhere
 

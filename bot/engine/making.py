@@ -307,9 +307,7 @@ class Making:
             else:
                 image = await self._fetch(task, way, finished, path)
         except UnusableImage as error:
-            log.error(
-                "result unusable: %s", error.problem, extra=task_fields(task, "result_unusable")
-            )
+            log.error("result unusable: %s", error, extra=task_fields(task, "result_unusable"))
             raise Ended(Failure.BAD_RESULT, task=task) from error
         return replace(image, path=path.rename(path.with_suffix(f".{image.format}")))
 

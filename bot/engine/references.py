@@ -22,15 +22,15 @@ from bot.domain.requests import (
     MASK_BYTES_MAX,
     REFERENCE_BYTES_MAX,
     REFERENCE_PIXELS_MAX,
-    WRONG_MASK,
     Reference,
-    name_of,
+    flawed,
 )
 from bot.engine.ended import Ended
 from bot.engine.images import FETCHED
 from bot.errors import (
     FetchFailed,
     FetchTrouble,
+    Flaw,
     ProviderBusy,
     ProviderError,
     ProviderMisconfigured,
@@ -149,7 +149,7 @@ class References:
     ) -> ImageFile:
         """The mask, scaled with the image where that had too many bytes."""
         if not mask.alpha or mask.full_px != image.full_px:
-            raise Ended(Failure.REFERENCE, f"{name_of(reference)} {WRONG_MASK}.")
+            raise Ended(Failure.REFERENCE, flawed(reference, Flaw.WRONG_MASK))
         size_px = (image.width_px, image.height_px)
         if size_px == (mask.width_px, mask.height_px):
             return mask
@@ -164,7 +164,6 @@ class References:
         return await self._fetcher.convert(image, path, size_px, formats)
 
     async def _fetch(self, reference: Reference, index: int, link: str) -> ImageFile:
-        name = name_of(reference)
         path = self._folder / f"{self._job.id}-reference{index + 1}{FETCHED}"
         limits, formats = REFERENCE_LIMITS, tuple(ImageFormat)
         if reference is self._job.request.mask:
@@ -174,7 +173,8 @@ class References:
                 try:
                     return await self._fetcher.fetch_photo(link, path, limits, formats)
                 except UnusableImage as error:
-                    raise Ended(Failure.REFERENCE, f"{name} {error.problem}.") from error
+                    facts = flawed(reference, error.flaw, **error.facts)
+                    raise Ended(Failure.REFERENCE, facts) from error
                 except FetchFailed as error:
                     log.warning(
                         "reference not fetched: %s",
@@ -183,8 +183,8 @@ class References:
                     )
                     may_pass = error.trouble in (FetchTrouble.PASSING, FetchTrouble.OUR_DISK)
                     if not may_pass or attempt == TRANSFERS_MAX:
-                        detail = f"{name} could not be fetched from Discord."
-                        raise Ended(Failure.REFERENCE, detail) from error
+                        facts = flawed(reference, Flaw.NOT_FETCHED)
+                        raise Ended(Failure.REFERENCE, facts) from error
                 await self._clock.sleep(TRANSFER_WAIT_S * attempt)
         raise AssertionError("unreachable")
 

@@ -13,7 +13,7 @@ from bot.domain.requests import ImageRequest
 from bot.domain.stored import Latencies
 from bot.domain.waiting import LEARNED_MIN, Latency
 from bot.engine.gates import AHEAD_MAX, Gate
-from bot.errors import Busy
+from bot.errors import Busy, Reason
 
 #: faults in a row that open a route's breaker
 FAULTS_MAX = 5
@@ -144,10 +144,7 @@ class Routing:
         )
         ready = [route for route in able if route.id not in tried and self.lets_through(route)]
         if not ready:
-            raise Busy(
-                "The image services behind this model are down at the moment."
-                " Please try again in a few minutes."
-            )
+            raise Busy(Reason.ROUTES_DOWN)
         match self._order:
             case RouteOrder.CHEAPEST:
                 ready.sort(key=lambda route: route.quote(request))

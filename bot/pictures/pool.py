@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
-from bot.errors import UnusableImage
+from bot.errors import Flaw, UnusableImage
 from bot.pictures.threads import in_thread
 
 #: bytes that all pictures in work may take together, beside what the process takes at rest
@@ -67,10 +67,8 @@ class Pool:
         wanted = await in_thread(need, executor=self._threads)
         if wanted.size_bytes > self._budget_bytes:
             left = max(self._budget_bytes - wanted.file_bytes, 0)
-            megapixels = left / wanted.bytes_a_pixel / 1_000_000
-            raise UnusableImage(
-                f"has more than {megapixels:.3g} megapixels, which is the most for its kind of file"
-            )
+            pixels_max = int(left / wanted.bytes_a_pixel)
+            raise UnusableImage(Flaw.TOO_MANY_PIXELS_OF_ITS_KIND, pixels_max=pixels_max)
         async with self._line:
             while wanted.size_bytes > self._free_bytes:
                 self._freed.clear()

@@ -24,11 +24,11 @@ from yarl import URL
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_BYTES_MAX
-from bot.errors import FetchFailed, FetchTrouble, UnusableImage
+from bot.errors import FetchFailed, FetchTrouble, Flaw, UnusableImage
 from bot.pictures.pool import Need, Pool
 from bot.pictures.threads import in_thread
 from bot.providers.connections import USER_AGENT
-from bot.providers.images import check_image, memory_of_check, too_many_bytes
+from bot.providers.images import check_image, memory_of_check
 from bot.providers.photos import WORKED_BYTES, convert, make_plain, memory_of_plain
 
 #: Seconds for a whole fetch, redirects included; for connecting; between two pieces.
@@ -247,7 +247,7 @@ async def _receive(
     if response.status != 200:
         raise FetchFailed(f"the link answered {response.status}", _trouble(response.status))
     if (response.content_length or 0) > limits.size_bytes_max:
-        raise UnusableImage(too_many_bytes(limits))
+        raise UnusableImage(Flaw.TOO_MANY_BYTES, bytes_max=limits.size_bytes_max)
     plain = _decompressed(response.headers.get("Content-Encoding", ""))
     size_bytes = 0
     piece = bytearray()
@@ -257,7 +257,7 @@ async def _receive(
         data = plain(chunk, limits.size_bytes_max - size_bytes + 1)
         size_bytes += len(data)
         if size_bytes > limits.size_bytes_max:
-            raise UnusableImage(too_many_bytes(limits))
+            raise UnusableImage(Flaw.TOO_MANY_BYTES, bytes_max=limits.size_bytes_max)
         piece += data
         if len(piece) >= WRITE_BYTES:
             await in_thread(_write, path, mode, piece)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
-from bot.errors import UnusableImage
+from bot.errors import Flaw, UnusableImage
 from bot.pictures.pool import Need
 from bot.providers.containers import strip
 
@@ -22,12 +22,12 @@ BYTES_A_PIXEL = {ImageFormat.PNG: 4.2, ImageFormat.JPEG: 6.5, ImageFormat.WEBP: 
 BASELINE_BYTES = 0.3
 #: How other things that are found behind image links begin.
 OTHER_FORMATS = {
-    b"GIF8": "a GIF",
-    b"BM": "a BMP",
-    b"II*\x00": "a TIFF",
-    b"MM\x00*": "a TIFF",
-    b"%PDF": "a PDF",
-    b"<": "a web page or drawing in text",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"%PDF": "PDF",
+    b"<": "web page or drawing in text",
 }
 #: What Pillow's decoders are known to raise at hostile bytes; `images` tests mutate files for it.
 DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
@@ -67,7 +67,7 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
     """
     size_bytes = path.stat().st_size
     if size_bytes > limits.size_bytes_max:
-        raise UnusableImage(too_many_bytes(limits))
+        raise UnusableImage(Flaw.TOO_MANY_BYTES, bytes_max=limits.size_bytes_max)
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         image_format = _format_of(head)
@@ -91,17 +91,9 @@ def _check_bare(path: Path, image_format: ImageFormat, limits: ImageLimits) -> I
             io.BytesIO(shown), shown[:HEAD_BYTES], image_format, limits
         )
     except DECODER_ERRORS as error:
-        raise UnusableImage("is damaged or cut off") from error
+        raise UnusableImage(Flaw.DAMAGED) from error
     path.write_bytes(data)
     return ImageFile(path, image_format, width_px, height_px, len(data), alpha)
-
-
-def too_many_pixels(pixels_max: int) -> str:
-    return f"has more than {pixels_max / 1_000_000:.3g} megapixels"
-
-
-def too_many_bytes(limits: ImageLimits) -> str:
-    return f"is larger than {limits.size_bytes_max / 1_000_000:.3g} MB"
 
 
 def _format_of(head: bytes) -> ImageFormat:
@@ -112,13 +104,13 @@ def _format_of(head: bytes) -> ImageFormat:
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return ImageFormat.WEBP
     if not head:
-        raise UnusableImage("is empty")
+        raise UnusableImage(Flaw.EMPTY)
     if head[4:8] == b"ftyp":
-        raise UnusableImage("is a HEIC, AVIF or video file, not a PNG, JPEG or WebP image")
+        raise UnusableImage(Flaw.OTHER_FORMAT, found="HEIC, AVIF or video")
     for magic, name in OTHER_FORMATS.items():
         if head.lstrip().startswith(magic):
-            raise UnusableImage(f"is {name}, not a PNG, JPEG or WebP image")
-    raise UnusableImage("is not a PNG, JPEG or WebP image")
+            raise UnusableImage(Flaw.OTHER_FORMAT, found=name)
+    raise UnusableImage(Flaw.NO_PICTURE)
 
 
 def _decode(
@@ -137,7 +129,7 @@ def _decode(
     width_px, height_px = image.size
     _check_pixels((width_px, height_px), limits)
     if getattr(image, "is_animated", False):
-        raise UnusableImage("is animated")
+        raise UnusableImage(Flaw.ANIMATED)
     alpha = "A" in image.getbands() or "transparency" in image.info
     if image_format is ImageFormat.PNG and _is_as_written(image):
         return width_px, height_px, alpha
@@ -186,9 +178,9 @@ def _opened(file: BinaryIO, image_format: ImageFormat) -> "PillowFile":
 def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
     width_px, height_px = size
     if width_px < 1 or height_px < 1:
-        raise UnusableImage("is damaged or cut off")
+        raise UnusableImage(Flaw.DAMAGED)
     if width_px * height_px > limits.pixels_max:
-        raise UnusableImage(too_many_pixels(limits.pixels_max))
+        raise UnusableImage(Flaw.TOO_MANY_PIXELS, pixels_max=limits.pixels_max)
 
 
 def webp_size(head: bytes) -> tuple[int, int]:

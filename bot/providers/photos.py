@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_PIXELS_MAX
-from bot.errors import UnusableImage
+from bot.errors import Flaw, UnusableImage
 from bot.pictures.pool import Need
 from bot.providers.containers import Bare, strip
 from bot.providers.images import (
     DECODER_ERRORS,
     HEAD_BYTES,
-    too_many_bytes,
-    too_many_pixels,
     webp_size,
 )
 
@@ -62,10 +60,6 @@ PROGRESSIVE_BYTES = 6.5
 KEPT_JPEG_BYTES = 0.3
 KEPT_BYTES = 0.5
 ORIENTATION = 0x0112
-NOT_TAKEN = (
-    "is no picture: PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC and AVIF are taken; others can be saved"
-    " as one of them"
-)
 
 
 def memory_of_plain(path: Path) -> Need:
@@ -116,7 +110,7 @@ def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
     """
     data = path.read_bytes()
     if not data:
-        raise UnusableImage("is empty")
+        raise UnusableImage(Flaw.EMPTY)
     kind = _kind(data)
     try:
         bare = strip(data) if kind[1] in STRIPPABLE else Bare(data, to_decode=data)
@@ -133,7 +127,7 @@ def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
         raise
     except Exception as error:
         # Whatever else a decoder raises at hostile bytes, it is no picture.
-        raise UnusableImage("is damaged or cut off") from error
+        raise UnusableImage(Flaw.DAMAGED) from error
     return _saved(plain, path, limits, formats)
 
 
@@ -178,8 +172,8 @@ def _kind(data: bytes) -> tuple[str, str]:
             return "PIL.AvifImagePlugin", "AvifImageFile"
         if brands & HEIC_BRANDS:
             return "pi_heif.as_plugin", "HeifImageFile"
-        raise UnusableImage("is a video")
-    raise UnusableImage(NOT_TAKEN)
+        raise UnusableImage(Flaw.VIDEO)
+    raise UnusableImage(Flaw.NO_PICTURE)
 
 
 def _kept_format(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> ImageFormat | None:
@@ -208,14 +202,12 @@ def _decode(picture: "PillowFile", limits: ImageLimits) -> None:
     width_px, height_px = picture.size
     if picture.format == "JPEG":
         if width_px * height_px > PHOTO_PIXELS_MAX:
-            raise UnusableImage(too_many_pixels(PHOTO_PIXELS_MAX))
+            raise UnusableImage(Flaw.TOO_MANY_PIXELS, pixels_max=PHOTO_PIXELS_MAX)
         scale = _scale(picture)
         picture.draft(None, (max(width_px // scale, 1), max(height_px // scale, 1)))
     _check_pixels(picture.size, limits)
     if picture.size[0] * picture.size[1] > WORKED_PIXELS_MAX:
-        raise UnusableImage(
-            f"{too_many_pixels(WORKED_PIXELS_MAX)}; saved as a JPEG, it may have more"
-        )
+        raise UnusableImage(Flaw.TOO_MANY_PIXELS_BUT_AS_JPEG, pixels_max=WORKED_PIXELS_MAX)
     picture.load()
 
 
@@ -228,9 +220,9 @@ def _is_transparent(picture: "Picture") -> bool:
 
 def _check_pixels(size_px: tuple[int, int], limits: ImageLimits) -> None:
     if min(size_px) < 1:
-        raise UnusableImage("is damaged or cut off")
+        raise UnusableImage(Flaw.DAMAGED)
     if size_px[0] * size_px[1] > limits.pixels_max:
-        raise UnusableImage(too_many_pixels(limits.pixels_max))
+        raise UnusableImage(Flaw.TOO_MANY_PIXELS, pixels_max=limits.pixels_max)
 
 
 def _plain(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> "Picture":
@@ -271,7 +263,7 @@ def _check_still(picture: "PillowFile", limits: ImageLimits) -> None:
     for frame in range(picture.tell() + 1, min(frames, FRAMES_MAX)):
         picture.seek(frame)
         if picture.convert("RGBA").tobytes() != first:
-            raise UnusableImage("is animated")
+            raise UnusableImage(Flaw.ANIMATED)
     picture.seek(0)
 
 
@@ -358,7 +350,7 @@ def _saved(
                 return _described(path, ImageFormat.JPEG, picture.size, plain.size, alpha=False)
         width_px, height_px = (max(1, int(side * SCALE)) for side in picture.size)
         picture = picture.resize((width_px, height_px))
-    raise UnusableImage(too_many_bytes(limits))
+    raise UnusableImage(Flaw.TOO_MANY_BYTES, bytes_max=limits.size_bytes_max)
 
 
 def _described(

@@ -15,12 +15,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from bot.errors import StartupError, StoreBusy
+from bot.errors import Reason, StartupError, StoreBusy
 from bot.store.schema import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 #: milliseconds; how long a transaction waits for another process to finish its own
 BUSY_TIMEOUT_MS = 5_000
 #: seconds before a step that must be kept is tried again; doubles up to the maximum
@@ -151,9 +151,7 @@ class Database:
             cause = error.orig if isinstance(error, OperationalError) else error
             if not _may_pass(cause):
                 raise
-            raise StoreBusy(
-                "My database is busy at the moment. Please try again in a minute."
-            ) from cause
+            raise StoreBusy(Reason.STORE_BUSY) from cause
 
     async def keep(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """

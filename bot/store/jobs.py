@@ -20,7 +20,7 @@ from bot.domain.ledger import Account, EntryKind
 from bot.domain.policy import NsfwMode
 from bot.domain.queue import Caps
 from bot.domain.stored import Accepted, Claimed, Offer
-from bot.errors import Busy, InsufficientCredits, Refusal, Repeated, StepLost
+from bot.errors import Busy, InsufficientCredits, Reason, Refusal, Repeated, StepLost
 from bot.store import ledger, queue, schema, tasks
 from bot.store.ledger import Allowance
 from bot.store.rows import JOB, job_row, read_job
@@ -149,7 +149,7 @@ CHARGED = sa.select(jobs.c.cost_ucr).where(_delivering)
 REFUND = (
     sa.update(jobs)
     .where(_delivering)
-    .values(failure=sa.bindparam("why"), detail=sa.bindparam("words"), cost_ucr=0)
+    .values(failure=sa.bindparam("why"), facts=sa.bindparam("its_facts"), cost_ucr=0)
     .returning(*JOB)
 )
 
@@ -184,12 +184,9 @@ def accept(
     if isinstance(offered, Refusal):
         raise offered
     if before.queued >= house.caps.queued_max:
-        raise Busy("So many images are waiting already that this one would wait too long.")
+        raise Busy(Reason.QUEUE_FULL)
     if before.own >= house.caps.queued_per_user_max:
-        raise Busy(
-            f"You have {before.own} images waiting already, and that is as many as may wait for"
-            " one member. Please try again once some of them are done."
-        )
+        raise Busy(Reason.OWN_QUEUE_FULL, waiting=before.own)
     now = offered[0].job.created_at
     refill = house.allowance.refill(ledger.read(tx, server_id, user_id), now)
     for offer in offered:
@@ -313,5 +310,5 @@ def refund(tx: sa.Connection, house: House, job: Job, problem: Problem, now: dat
         refill = house.allowance.refill(ledger.read(tx, job.server_id, job.user_id), now)
         back = rules.refund(refill[0], of_job[EntryKind.HOLD], of_job[EntryKind.SETTLE])
         ledger.apply(tx, refill, back, now=now)
-    given = {"of_job": job.id, "why": problem.failure, "words": problem.detail}
+    given = {"of_job": job.id, "why": problem.failure, "its_facts": problem.facts}
     return read_job(tx.execute(REFUND, given).one())

@@ -41,6 +41,7 @@ def job_row(job: Job) -> dict[str, Any]:
         "file_bytes_max": job.reply.file_bytes_max,
         "created_at": job.created_at,
         "interaction_id": job.interaction_id,
+        "locale": job.locale,
     }
 
 
@@ -59,6 +60,7 @@ def read_job(row: Row) -> Job:
         reply=Reply(row.application_id, row.token, row.token_expires_at, row.file_bytes_max),
         created_at=row.created_at,
         interaction_id=row.interaction_id,
+        locale=row.locale,
         started_at=row.started_at,
         message_id=row.message_id,
         problem=_problem(row),
@@ -83,7 +85,7 @@ def task_row(task: Task) -> dict[str, Any]:
 def read_task(row: Row) -> Task:
     values = dict(row._mapping)
     problem = _problem(row)
-    del values["failure"], values["detail"]
+    del values["failure"], values["facts"]
     return Task(**values | {"state": TaskState(row.state), "problem": problem})
 
 
@@ -91,7 +93,7 @@ def _problem(row: Row) -> Problem | None:
     if not row.failure:
         return None
     try:
-        return Problem(Failure(row.failure), row.detail)
+        return Problem(Failure(row.failure), row.facts)
     except ValueError:
         # Of another version of Easel.
         return Problem(Failure.INTERNAL)

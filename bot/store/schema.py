@@ -1,5 +1,6 @@
 """The tables; what must never be true of a row is a CHECK or a UNIQUE here."""
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from bot.domain.jobs import JobState, TaskState
 from bot.domain.ledger import EntryKind
 from bot.domain.policy import NsfwMode
+from bot.errors import Facts
 
 metadata = sa.MetaData(
     naming_convention={
@@ -32,6 +34,23 @@ class UtcTime(sa.TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+
+
+class FactsText(sa.TypeDecorator[Facts]):
+    """The facts of a problem, stored as JSON; what cannot be read are none."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Facts | None, dialect: sa.Dialect) -> str:
+        return json.dumps(dict(value or {}), ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Facts:
+        try:
+            facts = json.loads(value or "{}")
+        except ValueError:
+            return {}
+        return facts if isinstance(facts, dict) else {}
 
 
 def one_of(column: str, words: Iterable[str]) -> str:
@@ -105,7 +124,7 @@ jobs = sa.Table(
     sa.Column("file_bytes_max", sa.BigInteger, nullable=False),
     sa.Column("message_id", sa.BigInteger),
     sa.Column("failure", sa.String(30)),
-    sa.Column("detail", sa.String(300), nullable=False, server_default=""),
+    sa.Column("facts", FactsText, nullable=False, server_default="{}"),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("started_at", UtcTime),
     sa.Column("finished_at", UtcTime),
@@ -115,6 +134,7 @@ jobs = sa.Table(
     sa.Column("lease_owner", sa.String(40)),
     sa.Column("lease_until", UtcTime),
     sa.Column("interaction_id", sa.BigInteger),
+    sa.Column("locale", sa.String(10), nullable=False, server_default="en-US"),
     sa.CheckConstraint(one_of("state", JobState), name="state"),
     sa.CheckConstraint("quote_ucr >= 0", name="quote_not_negative"),
     sa.CheckConstraint("cost_ucr BETWEEN 0 AND quote_ucr", name="cost_within_quote"),
@@ -202,7 +222,7 @@ tasks = sa.Table(
     sa.Column("cost_ucr", sa.BigInteger),
     sa.Column("cost_known", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("failure", sa.String(30)),
-    sa.Column("detail", sa.String(300), nullable=False, server_default=""),
+    sa.Column("facts", FactsText, nullable=False, server_default="{}"),
     sa.CheckConstraint(one_of("state", TaskState), name="state"),
     sa.CheckConstraint("image_index BETWEEN 0 AND 3", name="image_index"),
     sa.CheckConstraint("(failure IS NOT NULL) = (state = 'failed')", name="failed_with_failure"),

@@ -47,7 +47,7 @@ END_MAKING = (
         state=JobState.DELIVERING,
         cost_ucr=sa.bindparam("cost"),
         failure=sa.bindparam("why"),
-        detail=sa.bindparam("words"),
+        facts=sa.bindparam("its_facts"),
     )
     .returning(*JOB)
 )
@@ -77,7 +77,7 @@ STEPS = {
         TaskState.STORED,
         *("image_name", "width_px", "height_px", "size_bytes", "cost_ucr", "cost_known"),
     ),
-    TaskState.FAILED: _stepping(TaskState.FAILED, "failure", "detail"),
+    TaskState.FAILED: _stepping(TaskState.FAILED, "failure", "facts"),
 }
 
 
@@ -106,7 +106,7 @@ def submitted(tx: sa.Connection, task: Task, provider_task_id: str, now: datetim
 
 
 def fall_back(tx: sa.Connection, task: Task, problem: Problem, onto: Task) -> Task:
-    _take(tx, task, TaskState.FAILED, failure=problem.failure, detail=problem.detail)
+    _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=problem.facts)
     insert(tx, [onto])
     return onto
 
@@ -131,7 +131,7 @@ def stored(
 def failed(
     tx: sa.Connection, allowance: Allowance, task: Task, problem: Problem, now: datetime
 ) -> Job:
-    _take(tx, task, TaskState.FAILED, failure=problem.failure, detail=problem.detail)
+    _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=problem.facts)
     return _end_making(tx, allowance, task.job_id, now)
 
 
@@ -169,7 +169,7 @@ def _end_making(tx: sa.Connection, allowance: Allowance, job_id: str, now: datet
         "of_job": job_id,
         "cost": cost,
         "why": problem and problem.failure,
-        "words": problem.detail if problem else "",
+        "its_facts": problem.facts if problem else {},
     }
     row = tx.execute(END_MAKING, given).one_or_none()
     if row is None:

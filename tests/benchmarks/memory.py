@@ -83,7 +83,7 @@ async def look(path: Path, pool: Pool, *, photo: bool) -> str:
         else:
             await pool.run(partial(memory_of_check, copy), check_image, copy, RESULT_LIMITS)
     except UnusableImage as error:
-        return error.problem
+        return str(error)
     finally:
         copy.unlink(missing_ok=True)
     return "taken"

@@ -1,40 +1,38 @@
 """Every sentence a member can read when something did not work, gathered and read through."""
 
-import ast
 import re
 import shutil
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
 from bot.app import SHIPPED_CATALOG, load_catalog
-from bot.chat import replies
-from bot.domain import catalog, ledger
+from bot.chat import texts
+from bot.chat.texts import FOLDER, TABLES, Notice, explain, languages, refuse, say
+from bot.domain import ledger
 from bot.domain.catalog import Catalog, RouteOrder
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Problem
 from bot.domain.ledger import Account
-from bot.domain.ports import ImageLimits
-from bot.domain.requests import ImageRequest, Mode, Reference, check_request
+from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
-from bot.errors import Busy, InsufficientCredits, InvalidRequest, NotAllowed, Refusal
+from bot.errors import Busy, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
-from bot.providers.images import too_many_bytes
 from bot.providers.registry import FACTORIES
 from bot.settings import GivenSettings
 from bot.store.database import open_database
-from tests.store.bench import NOW, lay, make_job
+from tests.store.bench import lay, make_job
 from tests.support.clock import InstantClock
 from tests.support.easel import Easel, said
 
-BOT = Path(replies.__file__).parents[1]
-#: functions that say what no route of a model can do
-COMPLAINTS = {complaint.__name__ for _, complaint in catalog.CHECKS}
-REFUSALS = {each.__name__ for each in (InvalidRequest, NotAllowed, InsufficientCredits, Busy)}
+BOT = Path(texts.__file__).parents[2]
+REFILLS_AT_S = 1_790_000_000
 TEXT_CHARS_MAX = 2_000
 VENDORS = {*FACTORIES, "api models", "apimodels", "maxapi", "kie", "runninghub", "openai"}
 #: what gives a machine away: links, codes, traces, placeholders, keys
@@ -114,6 +112,12 @@ def without_qualities() -> Catalog:
     return Catalog({"painter": replace(model, routes=(replace(model.routes[0], qualities=()),))})
 
 
+def with_a_gap() -> Catalog:
+    model = PAINTER.models["painter"]
+    sizes = {"1:1": ("1K",), "3:2": ("2K",)}
+    return Catalog({"painter": replace(model, routes=(replace(model.routes[0], sizes=sizes),))})
+
+
 def hold_too_much() -> None:
     ledger.hold(Account(7, 1, 50_000), "lantern", Microcredits(60_000))
 
@@ -146,6 +150,7 @@ CAUSES: dict[str, Callable[[], None]] = {
     "model's resolutions": lambda: quoted(resolution="4K"),
     "model without qualities": lambda: quoted(without_qualities(), quality="low"),
     "model's qualities": lambda: quoted(quality="high"),
+    "model's sizes": lambda: quoted(with_a_gap(), resolution="2K"),
     "credits": hold_too_much,
 }
 
@@ -182,92 +187,75 @@ async def lack_of_permission(easel: Easel) -> str:
 async def test_every_refusal_reads_well_and_says_that_nothing_was_charged(
     easel: Easel, full_queues: list[Busy]
 ) -> None:
-    texts = [replies.refuse(refusal, NOW) for refusal in [*refusals(), *full_queues]]
+    raised = [*refusals(), *full_queues, StoreBusy(Reason.STORE_BUSY)]
+    texts = [refuse(refusal, REFILLS_AT_S) for refusal in raised]
     texts.append(await lack_of_permission(easel))
 
     assert [text for text in texts if not reads_well(text)] == []
     assert all(text.endswith("Nothing was charged.") for text in texts)
-    # The list above is complete: each place that refuses has its sentence in it.
-    unheard = [
-        f"{place}: {words}"
-        for place, words in words_of_refusals()
-        if not any(words in text for text in texts)
-    ]
-    assert unheard == []
+    heard = {refusal.reason for refusal in raised} | {Reason.PERMISSIONS}
+    assert set(Reason) - heard == set()
 
 
-def words_of_refusals() -> Iterator[tuple[str, str]]:
-    """The longest fixed part of each sentence that a refusal is raised with."""
-    for path in sorted(BOT.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                if getattr(node.exc.func, "id", "") in REFUSALS:
-                    yield f"{path.name}:{node.lineno}", longest_part(node.exc.args[0])
-            elif isinstance(node, ast.FunctionDef) and node.name in COMPLAINTS:
-                for line in ast.walk(node):
-                    if isinstance(line, ast.Return) and line.value is not None:
-                        for text in returned(line.value):
-                            yield f"{path.name}:{line.lineno}", longest_part(text)
+@pytest.mark.parametrize("language", sorted(languages()))
+@pytest.mark.parametrize("table", TABLES)
+def test_a_language_has_the_sentence_of_each_reason_and_no_other(table: str, language: str) -> None:
+    document = tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+    assert set(document) == set(TABLES)
+    assert set(document[table]) == set(TABLES[table])
+    assert all(document[table].values())
 
 
-def returned(value: ast.expr) -> list[ast.expr]:
-    return [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
-
-
-def longest_part(text: ast.expr) -> str:
-    parts = text.values if isinstance(text, ast.JoinedStr) else [text]
-    fixed = [part.value for part in parts if isinstance(part, ast.Constant)]
-    return max(map(str, fixed), key=len)
+@pytest.mark.parametrize("words", TABLES.values())
+def test_each_reason_is_given_somewhere(words: type[StrEnum]) -> None:
+    """What stands nowhere but in its list is a sentence that nobody can read."""
+    source = "".join(path.read_text(encoding="utf-8") for path in BOT.rglob("*.py"))
+    assert [each for each in words if f"{words.__name__}.{each.name}" not in source] == []
 
 
 @pytest.mark.parametrize("failure", Failure)
 def test_each_failure_has_its_sentence_and_costs_nothing(failure: Failure) -> None:
-    text = replies.explain(Problem(failure))
+    text = explain(Problem(failure))
     assert reads_well(text)
     assert text.endswith("Nothing was charged.")
-    assert replies.FAILURES[failure] in text
 
 
 def test_no_two_failures_are_told_alike() -> None:
-    assert len(set(replies.FAILURES.values())) == len(Failure)
+    assert len({explain(Problem(failure)) for failure in Failure}) == len(Failure)
 
 
-def test_what_is_wrong_with_a_reference_ends_its_sentence_well() -> None:
-    endings = [too_many_bytes(ImageLimits(10_000_000, 1)), *problems_of_images()]
-    texts = [
-        replies.explain(Problem(Failure.REFERENCE, f"Reference 3 {ending}.")) for ending in endings
-    ]
-    assert len(texts) > 5
-    assert [text for text in texts if not reads_well(text)] == []
-    assert all(text.endswith("Nothing was charged.") for text in texts)
+@pytest.mark.parametrize("flaw", Flaw)
+def test_what_is_wrong_with_a_reference_is_told_by_its_name(flaw: Flaw) -> None:
+    facts = {"found": "GIF", "bytes_max": 10_000_000, "pixels_max": 12_300_000}
+    for reference, name in ((PHOTO, "The image 1.png "), (replace(PHOTO, option="mask"), "`mask`")):
+        problem = Problem(Failure.REFERENCE, flawed(reference, flaw, **facts))
+        text = explain(problem)
+        assert reads_well(text)
+        assert text.startswith(name)
+        assert text.endswith("Nothing was charged.")
 
 
-def problems_of_images() -> Iterator[str]:
-    """With a word in place of whatever is filled in."""
-    for path in sorted((BOT / "providers").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UnusableImage":
-                [text] = node.args
-                if isinstance(text, ast.Constant | ast.JoinedStr):
-                    parts = text.values if isinstance(text, ast.JoinedStr) else [text]
-                    yield "".join(
-                        str(part.value) if isinstance(part, ast.Constant) else "12"
-                        for part in parts
-                    )
+@pytest.mark.parametrize("facts", [{"flaw": "unheard of"}, {"flaw": "too_many_bytes"}, {}])
+def test_facts_of_another_version_leave_the_sentence_of_the_failure(facts: dict) -> None:
+    assert explain(Problem(Failure.REFERENCE, facts)).startswith("One of the references")
 
 
-def test_every_other_sentence_reads_well() -> None:
-    texts = {name: text for name, text in vars(replies).items() if isinstance(text, str)}
-    texts = {name: text for name, text in texts.items() if name.isupper()}
-    assert len(texts) > 5
-    assert [name for name, text in texts.items() if not reads_well(text)] == []
+@pytest.mark.parametrize("locale", ["en-GB", "tlh", ""])
+def test_a_language_that_is_not_there_is_english(locale: str) -> None:
+    assert say(Notice.TOO_LATE, locale) == say(Notice.TOO_LATE)
 
 
-@pytest.mark.parametrize("text", [replies.command_failed("#a1b2c3"), replies.OUTDATED_COMMAND])
-def test_a_command_that_failed_says_that_nothing_was_charged(text: str) -> None:
-    assert reads_well(text)
-    assert text.endswith("Nothing was charged.")
+@pytest.mark.parametrize("notice", Notice)
+def test_every_other_sentence_reads_well(notice: Notice) -> None:
+    text = say(notice, ref="#a1b2c3", others=["a", "b"], option="mask", filename="1.png")
+    ends = "" if notice.startswith("named_by") else "."
+    assert text.endswith(ends)
+    assert reads_well(text if ends else f"{text}.")
+
+
+@pytest.mark.parametrize("notice", [Notice.COMMAND_FAILED, Notice.OUTDATED_COMMAND])
+def test_a_command_that_failed_says_that_nothing_was_charged(notice: Notice) -> None:
+    assert say(notice, ref="#a1b2c3").endswith("Nothing was charged.")
 
 
 def test_the_shipped_models_can_be_named_in_a_sentence() -> None:

@@ -13,6 +13,7 @@ from bot.domain.catalog import Catalog, NsfwSwitch
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.requests import ASPECT_RATIOS, ImageRequest, Mode, Reference
 from bot.errors import InvalidRequest, NotAllowed, StartupError
+from tests.support.words import told
 
 SHIPPED = Path(bot.__file__).parent / "catalog.toml"
 
@@ -113,7 +114,7 @@ def test_an_impossible_pair_is_refused_with_those_that_work(
     request = replace(LANTERN, model="gpt-image-2-beta", aspect_ratio=ratio, resolution=resolution)
     with pytest.raises(InvalidRequest) as refused:
         catalog.candidates(request, providers=["kie"], nsfw_checker=True)
-    assert sentence in str(refused.value)
+    assert sentence in told(refused.value)
 
 
 def route_key(key: str, value: object) -> Callable[[dict[str, Any]], object]:
@@ -273,13 +274,14 @@ def test_what_no_route_can_do_is_refused_with_what_is_possible(
     request = replace(LANTERN, **changes)
     with pytest.raises(InvalidRequest) as refused:
         catalog.candidates(request, providers=["north"], nsfw_checker=False)
-    assert str(refused.value) == sentence
+    assert told(refused.value) == sentence
 
 
 def test_a_quality_that_the_route_lacks_is_refused_with_those_it_has(catalog: Catalog) -> None:
     request = replace(LANTERN, quality="medium")
-    with pytest.raises(InvalidRequest, match=r"has no quality medium; it has low, high\.$"):
+    with pytest.raises(InvalidRequest) as refused:
         catalog.candidates(request, providers=["south"], nsfw_checker=False)
+    assert told(refused.value).endswith("has no quality medium; it has low, high.")
 
 
 @pytest.mark.parametrize(
@@ -297,4 +299,4 @@ def test_a_model_that_may_not_be_used_here_is_refused(
         catalog.candidates(
             replace(LANTERN, model=model), providers=providers, nsfw_checker=nsfw_checker
         )
-    assert sentence in str(refused.value)
+    assert sentence in told(refused.value)

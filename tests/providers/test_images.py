@@ -52,7 +52,7 @@ def checked(tmp_path: Path, content: bytes, limits: ImageLimits = LIMITS) -> Ima
 def problem_of(tmp_path: Path, content: bytes, limits: ImageLimits = LIMITS) -> str:
     with pytest.raises(UnusableImage) as caught:
         checked(tmp_path, content, limits)
-    return caught.value.problem
+    return str(caught.value)
 
 
 @pytest.mark.parametrize("kind", list(GOOD))
@@ -71,16 +71,22 @@ def test_a_good_image_is_taken_with_its_format_and_size(tmp_path: Path, kind: st
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "is empty"),
-        (b"hello", "is not a PNG, JPEG or WebP image"),
-        (bytes(5_000), "is not a PNG, JPEG or WebP image"),
-        (encoded(NOISE, "GIF"), "is a GIF, not a PNG, JPEG or WebP image"),
-        (encoded(NOISE, "BMP"), "is a BMP, not a PNG, JPEG or WebP image"),
-        (encoded(NOISE, "TIFF"), "is a TIFF, not a PNG, JPEG or WebP image"),
-        (b"\x00\x00\x00\x1cftypheic" + bytes(40), "is a HEIC, AVIF or video file, not a PNG,"),
-        (b"\n <!doctype html><title>Error</title>", "is a web page or drawing in text, not a"),
-        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is a web page or drawing in text, not a"),
-        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "is not a PNG, JPEG or WebP image"),
+        (b"", "empty"),
+        (b"hello", "no_picture"),
+        (bytes(5_000), "no_picture"),
+        (encoded(NOISE, "GIF"), "other_format, found GIF"),
+        (encoded(NOISE, "BMP"), "other_format, found BMP"),
+        (encoded(NOISE, "TIFF"), "other_format, found TIFF"),
+        (b"\x00\x00\x00\x1cftypheic" + bytes(40), "other_format, found HEIC, AVIF or video"),
+        (
+            b"\n <!doctype html><title>Error</title>",
+            "other_format, found web page",
+        ),
+        (
+            b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+            "other_format, found web page",
+        ),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "no_picture"),
     ],
 )
 def test_what_is_no_image_we_take_is_called_by_its_name(
@@ -93,7 +99,7 @@ def test_what_is_no_image_we_take_is_called_by_its_name(
 def test_an_animation_is_refused(tmp_path: Path, pillow_format: str) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
     content = encoded(frames[0], pillow_format, save_all=True, append_images=frames[1:])
-    assert problem_of(tmp_path, content) == "is animated"
+    assert problem_of(tmp_path, content) == "animated"
 
 
 @pytest.mark.parametrize("kind", list(GOOD))
@@ -124,7 +130,10 @@ def test_damage_is_seen_or_harmless_and_raises_nothing_else(
 
 def test_too_many_bytes_are_refused(tmp_path: Path) -> None:
     limits = ImageLimits(size_bytes_max=len(GOOD["png"]) - 1, pixels_max=1_000_000)
-    assert problem_of(tmp_path, GOOD["png"], limits) == "is larger than 0.0179 MB"
+    assert (
+        problem_of(tmp_path, GOOD["png"], limits)
+        == f"too_many_bytes, bytes_max {len(GOOD['png']) - 1}"
+    )
 
 
 @pytest.mark.parametrize("kind", list(GOOD))
@@ -132,7 +141,7 @@ def test_one_pixel_too_many_is_refused(tmp_path: Path, kind: str) -> None:
     limits = ImageLimits(size_bytes_max=1_000_000, pixels_max=97 * 61)
     assert checked(tmp_path, GOOD[kind], limits).width_px == 97
     limits = ImageLimits(size_bytes_max=1_000_000, pixels_max=97 * 61 - 1)
-    assert problem_of(tmp_path, GOOD[kind], limits) == "has more than 0.00592 megapixels"
+    assert problem_of(tmp_path, GOOD[kind], limits) == "too_many_pixels, pixels_max 5916"
 
 
 def png_claiming(width_px: int, height_px: int) -> bytes:
@@ -165,11 +174,11 @@ BOMBS = {
 @pytest.mark.parametrize("kind", list(BOMBS))
 def test_a_decompression_bomb_is_refused_by_its_head(tmp_path: Path, kind: str) -> None:
     """No warning of Pillow's comes up either: warnings are errors here."""
-    assert problem_of(tmp_path, BOMBS[kind]) == "has more than 1 megapixels"
+    assert problem_of(tmp_path, BOMBS[kind]) == "too_many_pixels, pixels_max 1000000"
 
 
 def test_an_image_without_pixels_is_refused(tmp_path: Path) -> None:
-    assert problem_of(tmp_path, png_claiming(0, 10)) == "is damaged or cut off"
+    assert problem_of(tmp_path, png_claiming(0, 10)) == "damaged"
 
 
 def test_pillow_is_not_loaded_before_there_is_an_image() -> None:

@@ -130,18 +130,18 @@ def cut(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"", "is empty"),
-        (b"words alone", "is no picture: PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC and AVIF"),
-        (b"<html>", "is no picture"),
-        (b"\x00\x00\x00\x18ftypmp42" + bytes(40), "is a video"),
-        (cut(written(drawn(400, 300), "PNG", compress_level=0)), "is damaged or cut off"),
-        (cut(jpeg(drawn(800, 600))), "is damaged or cut off"),
-        (cut(written(drawn(), "BMP")), "is damaged or cut off"),
-        (cut(MADE["HEIC"][1]()), "is damaged or cut off"),
-        (cut(MADE["AVIF"][1]()), "is damaged or cut off"),
-        (animation("PNG"), "is animated"),
-        (animation("WEBP"), "is animated"),
-        (animation("GIF"), "is animated"),
+        (b"", "empty"),
+        (b"words alone", "no_picture"),
+        (b"<html>", "no_picture"),
+        (b"\x00\x00\x00\x18ftypmp42" + bytes(40), "video"),
+        (cut(written(drawn(400, 300), "PNG", compress_level=0)), "damaged"),
+        (cut(jpeg(drawn(800, 600))), "damaged"),
+        (cut(written(drawn(), "BMP")), "damaged"),
+        (cut(MADE["HEIC"][1]()), "damaged"),
+        (cut(MADE["AVIF"][1]()), "damaged"),
+        (animation("PNG"), "animated"),
+        (animation("WEBP"), "animated"),
+        (animation("GIF"), "animated"),
     ],
     ids=str,
 )
@@ -152,7 +152,7 @@ def test_what_no_viewer_shows_whole_or_moves_is_refused(
     path.write_bytes(data)
     with pytest.raises(UnusableImage) as refused:
         make_plain(path, LIMITS, ALL)
-    assert refused.value.problem.startswith(problem)
+    assert str(refused.value).startswith(problem)
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "GIF", "BMP", "TIFF", "WEBP", "JPEG"])
@@ -162,7 +162,7 @@ def test_what_has_too_many_pixels_is_refused_before_it_is_decoded(
     path = tmp_path / "photo"
     options = {"progressive": True} if image_format == "JPEG" else {}
     path.write_bytes(written(drawn(600, 400), image_format, **options))
-    with pytest.raises(UnusableImage, match=r"more than 0\.1 megapixels"):
+    with pytest.raises(UnusableImage, match="too_many_pixels, pixels_max 100000"):
         make_plain(path, ImageLimits(10_000_000, 100_000), ALL)
 
 
@@ -224,9 +224,7 @@ def test_what_is_too_large_to_be_worked_on_says_how_to_have_it_taken(tmp_path: P
     Image.new("P", size).save(path, "PNG")
     with pytest.raises(UnusableImage) as refused:
         make_plain(path, LIMITS, ALL)
-    assert refused.value.problem == (
-        "has more than 12.3 megapixels; saved as a JPEG, it may have more"
-    )
+    assert str(refused.value) == "too_many_pixels_but_as_jpeg, pixels_max 12300000"
     turned = Image.Exif()
     turned[0x0112] = 6
     Image.new("RGB", size).save(path, "JPEG", exif=turned)

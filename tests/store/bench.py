@@ -32,7 +32,7 @@ ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
 LANTERN = ImageRequest(Mode.GENERATE, "a paper lantern 🏮", "gpt-image-2-beta")
 ROUTE = "apimodels/gpt-image-2-beta"
-MODERATION = Problem(Failure.MODERATION, "the second word")
+MODERATION = Problem(Failure.MODERATION, {"option": "reference2", "filename": "b.png"})
 
 
 @dataclass

@@ -12,7 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from bot.domain.jobs import Failure, Problem
 from bot.errors import StartupError
+from bot.store import jobs
 from bot.store.database import HEAD_REVISION, MIGRATIONS, open_database
 from bot.store.migrations.apply import upgrade
 from bot.store.schema import metadata
@@ -40,6 +42,54 @@ async def test_migrations_make_each_check_default_and_index_word_for_word(
     """Alembic's own comparison sees no CHECK, no default and no WHERE of an index."""
     async with open_database(f"sqlite:///{tmp_path / 'direct.db'}") as direct:
         assert definitions(migrated) == await direct.read(definitions)
+
+
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        (
+            "`reference7` is larger than 50 MB.",
+            {
+                "option": "reference7",
+                "filename": "",
+                "flaw": "too_many_bytes",
+                "bytes_max": 50_000_000,
+            },
+        ),
+        (
+            "The image a `b` is.png has more than 12.3 megapixels; saved as a JPEG, it may have.",
+            {
+                "option": "",
+                "filename": "a `b` is.png",
+                "flaw": "too_many_pixels",
+                "pixels_max": 12_300_000,
+            },
+        ),
+        ("`mask` is a video.", {"option": "mask", "filename": "", "flaw": "video"}),
+        ("Words that nobody knows.", {}),
+    ],
+)
+async def test_words_of_before_become_facts(
+    tmp_path: Path, words: str, facts: dict[str, object]
+) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'easel.db'}")
+    with engine.begin() as connection:
+        upgrade(connection, "0003")
+        connection.execute(
+            sa.text(
+                "INSERT INTO jobs (id, server_id, channel_id, user_id, state, request, quote_ucr,"
+                " cost_ucr, nsfw_checker, spoiler, application_id, token, token_expires_at,"
+                " file_bytes_max, created_at, failure, detail)"
+                " VALUES ('a', 1, 1, 1, 'delivering', '', 0, 0, 1, 0, 1, '', 0, 1, 0,"
+                " 'reference', :words)"
+            ),
+            {"words": words},
+        )
+    engine.dispose()
+    async with open_database(f"sqlite:///{tmp_path / 'easel.db'}") as database:
+        job = await database.read(jobs.find, "a")
+    assert job is not None
+    assert job.problem == Problem(Failure.REFERENCE, facts)
 
 
 def definitions(connection: sa.Connection) -> dict[str, list[str]]:

@@ -1,0 +1,142 @@
+"""
+What a member reads when something does not go as asked: the sentence of each reason, by language.
+
+A language is a TOML file beside this one. Its sentences are ours alone: no vendor's words.
+"""
+
+import string
+import tomllib
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bot.domain.credits import format_credits
+from bot.domain.jobs import Failure, Problem
+from bot.errors import Fact, Facts, Flaw, Reason, Refusal
+
+FALLBACK = "en"
+FOLDER = Path(__file__).parent
+
+
+class Notice(StrEnum):
+    """What is said beside refusals and failures; behind each the facts that it takes."""
+
+    NOTHING_CHARGED = "nothing_charged"
+    #: others
+    OTHERS_CAN = "others_can"
+    OUTDATED_COMMAND = "outdated_command"
+    TAKEN_ELSEWHERE = "taken_elsewhere"
+    TOO_LATE = "too_late"
+    NOT_YOURS = "not_yours"
+    UNKNOWN_BUTTON = "unknown_button"
+    IMAGES_GONE = "images_gone"
+    NOT_SHOWN_HERE = "not_shown_here"
+    NOT_TAKEN_HERE = "not_taken_here"
+    MODERATORS_ONLY = "moderators_only"
+    #: a defect of ours while a command was answered, before anything was held; ref
+    COMMAND_FAILED = "command_failed"
+    #: the same for a button, whose job may have been charged long ago; ref
+    PRESS_FAILED = "press_failed"
+    #: a defect of ours between a job's acceptance and its status message; ref
+    ACCEPTED_ALL_THE_SAME = "accepted_all_the_same"
+    #: option
+    NAMED_BY_OPTION = "named_by_option"
+    #: filename
+    NAMED_BY_FILE = "named_by_file"
+
+
+#: a language's tables, and whose sentences each holds
+TABLES: dict[str, type[StrEnum]] = {
+    "notices": Notice,
+    "refusals": Reason,
+    "failures": Failure,
+    "flaws": Flaw,
+}
+
+
+class Writer(string.Formatter):
+    """Writes facts into a sentence."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        match format_spec:
+            case "list":
+                return ", ".join(value)
+            case "and":
+                return " and ".join(value)
+            case "credits":
+                return format_credits(value)
+            case "megabytes":
+                return f"{value / 1_000_000:.3g} MB"
+            case "megapixels":
+                return f"{value / 1_000_000:.3g} megapixels"
+            case "time":
+                # Seconds since 1970; Discord counts down to it in the reader's own language.
+                return f"<t:{value}:R>"
+            case _:
+                return format(value, format_spec)
+
+
+WRITER = Writer()
+
+
+def say(notice: Notice, locale: str = FALLBACK, **facts: Fact) -> str:
+    return _sentence("notices", notice, facts, locale)
+
+
+def explain(problem: Problem, locale: str = FALLBACK) -> str:
+    """What happened to a job that has no image, and that it cost nothing."""
+    text = _flaw(problem.facts, locale) or _sentence(
+        "failures", problem.failure, problem.facts, locale
+    )
+    return f"{text} {say(Notice.NOTHING_CHARGED, locale)}"
+
+
+def refuse(refusal: Refusal, refills_at_s: int, locale: str = FALLBACK) -> str:
+    """
+    Why a request was not taken, and what to do about it.
+
+    Args:
+        refills_at_s: when the member's allowance is refilled, in seconds since 1970.
+    """
+    facts = {**refusal.facts, "refills_at": refills_at_s}
+    text = _flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)
+    if "others" in facts:
+        text += f" {say(Notice.OTHERS_CAN, locale, **facts)}"
+    return f"{text} {say(Notice.NOTHING_CHARGED, locale)}"
+
+
+def _flaw(facts: Facts, locale: str) -> str | None:
+    """What is wrong with the image that the facts are of; None: they are of none."""
+    flaw = str(facts.get("flaw", ""))
+    if flaw not in set(Flaw):
+        # Of another version of Easel: the sentence of the reason itself has to do.
+        return None
+    named = Notice.NAMED_BY_OPTION if facts.get("option") else Notice.NAMED_BY_FILE
+    try:
+        image = say(named, locale, **facts)
+        return _sentence("flaws", flaw, {**facts, "image": image}, locale)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _sentence(table: str, name: str, facts: Facts, locale: str) -> str:
+    return WRITER.vformat(_language(locale)[table][name], (), facts)
+
+
+@cache
+def _language(locale: str) -> dict[str, dict[str, str]]:
+    """
+    Args:
+        locale: as Discord names it: `de`, `en-US`.
+    """
+    for name in (locale, locale.partition("-")[0], FALLBACK):
+        path = FOLDER / f"{name}.toml"
+        if name in languages():
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+    raise AssertionError(f"{FALLBACK}.toml is not there")
+
+
+@cache
+def languages() -> frozenset[str]:
+    return frozenset(path.stem for path in FOLDER.glob("*.toml"))
