@@ -23,7 +23,7 @@ MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
     "domain": ({"errors"}, set()),
     "engine": ({"about", "domain", "errors"}, set()),
     "pictures": ({"domain", "errors"}, set()),
-    "providers": ({"domain", "errors", "pictures"}, {"aiohttp", "yarl", "PIL", "pydantic"}),
+    "providers": ({"domain", "errors", "pictures"}, {"aiohttp", "yarl", "PIL", "pybase64", "pydantic"}),
     "store": ({"domain", "errors"}, {"sqlalchemy", "alembic", "aiosqlite"}),
     "chat": (
         {"about", "domain", "engine", "errors", "pictures"},

@@ -18,7 +18,7 @@ JSON_BYTES_MAX = 1024 * 1024
 IMAGE_ANSWER_BYTES_MAX = 90 * 1024 * 1024
 READ_CHUNK_BYTES = 64 * 1024
 #: Bytes of such an answer gathered before a thread decodes and writes them.
-DECODE_BYTES = 1024 * 1024
+DECODE_BYTES = 256 * 1024
 #: Longest pause that a vendor's Retry-After can ask for.
 RETRY_AFTER_S_MAX = 600.0
 

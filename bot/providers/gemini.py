@@ -6,9 +6,10 @@ docs (endpoint, headers, operations); read 2026-11. What an operation answers is
 """
 
 import asyncio
-import base64
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+
+import pybase64
 
 from bot.domain.catalog import Route
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
@@ -99,7 +100,7 @@ def encode_references(references: Sequence[ImageFile]) -> list[str]:
         raise ProviderRefused(
             NAME, f"the references are more than {INLINE_BYTES_MAX // 1_000_000} MB in base64"
         )
-    return [base64.b64encode(each.path.read_bytes()).decode("ascii") for each in references]
+    return [pybase64.b64encode_as_string(each.path.read_bytes()) for each in references]
 
 
 def build_generate(order: Order, encoded: Sequence[str]) -> dict[str, object]:
