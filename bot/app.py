@@ -23,14 +23,15 @@ from bot.domain.catalog import Catalog
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.ports import Clock, Provider
 from bot.domain.queue import Caps
-from bot.engine.accept import Acceptance
-from bot.engine.duties import Housekeeping
+from bot.engine.delivery import Delivery
+from bot.engine.duties import Duties
+from bot.engine.easel import Easel
 from bot.engine.images import remove_fetched
-from bot.engine.making import Making
-from bot.engine.polling import Polling
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
 from bot.engine.stopping import StoppableClock
+from bot.engine.traffic import Traffic
+from bot.engine.workshop import Workshop
 from bot.errors import StartupError
 from bot.ops.health import serve_health
 from bot.pictures.pool import Pool
@@ -40,10 +41,9 @@ from bot.providers.fetch import Fetcher
 from bot.providers.registry import ProviderSettings, build_providers, check_catalog
 from bot.settings import Settings
 from bot.store.database import Database, open_database
-from bot.store.jobs import House
+from bot.store.jobs import House, free_leases
 from bot.store.ledger import Allowance
 from bot.store.lock import Use, sole_use
-from bot.store.stores import AccountStore, JobStore, LatencyStore, ServerStore, SyncStore
 
 log = logging.getLogger(__name__)
 
@@ -67,16 +67,14 @@ class App:
         settings: Settings,
         client: EaselClient,
         runner: Runner,
-        polling: Polling,
-        clock: Clock,
+        shop: Workshop,
         database: Database,
     ) -> None:
         self.settings = settings
         self.client = client
         self.runner = runner
         self.database = database
-        self._polling = polling
-        self._clock = clock
+        self._shop = shop
 
     async def run(self) -> None:
         """
@@ -126,9 +124,9 @@ class App:
 
     def _hear_kie(self, headers: Mapping[str, str], body: bytes) -> None:
         key = self.settings.kie_webhook_key
-        task_id = key and kie.verify_callback(key, headers, body, self._clock.now())
+        task_id = key and kie.verify_callback(key, headers, body, self._shop.clock.now())
         if task_id:
-            self._polling.hint(task_id)
+            self._shop.hint(task_id)
 
     async def _connected(self) -> bool:
         return self.client.is_ready() and not self.client.is_closed()
@@ -157,56 +155,60 @@ async def open_app(
         url = settings.database_url
         use = Use(None, None) if beside else stack.enter_context(sole_use(url))
         database = await stack.enter_async_context(open_database(url, migrate=not beside))
-        servers = ServerStore(database)
-        providers = await stack.enter_async_context(open_providers(settings))
-        routing = Routing(catalog, providers, settings.route_order, LatencyStore(database), clock)
-        await routing.load()
-        house = _house(settings, catalog, routing)
-        jobs, accounts = JobStore(database, house), AccountStore(database, house.allowance)
         if not beside:
             # Whoever held a lease before this start is dead.
-            await jobs.free_leases()
+            await database.write(free_leases)
             remove_fetched(folder)
+        providers = await stack.enter_async_context(open_providers(settings))
+        routing = Routing(catalog, providers, settings.route_order, database)
+        await routing.load()
+        traffic = Traffic(catalog, clock)
+        house = _house(settings, catalog)
+        due = asyncio.Event()
+        easel = Easel(database, house, routing, traffic, clock, due)
         pool = Pool()
         stack.callback(pool.close)
         fetcher = await stack.enter_async_context(
             Fetcher(allow_private_addresses=settings.allow_private_addresses, pool=pool)
         )
-        client = _client(settings, database)
+        client = _client(settings, easel)
         messenger = DiscordMessenger(client, routing.typical_s, clock, pool)
-        polling = Polling(routing, clock)
-        making = Making(
-            jobs, providers, catalog, routing, polling, fetcher, messenger, clock, folder
-        )
-        keeping = Housekeeping(
-            jobs, messenger, clock, folder, use.last_sign, settings.keep_bytes_max
-        )
-        parts = (jobs, making, routing, messenger, clock, folder)
-        runner = Runner(*parts, settings.max_running_jobs, keeping, use.give_sign)
-        acceptance = Acceptance(jobs, routing, clock)
+        roads = (catalog, routing, traffic)
+        shop = Workshop(database, house, providers, *roads, fetcher, messenger, clock, folder)
+        signs = (use.last_sign, use.give_sign)
+        around = (routing, messenger, clock, folder)
+        duties = Duties(database, house, *around, *signs, settings.keep_bytes_max)
+        delivery = Delivery(database, house, messenger, clock, folder)
+        runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
+        JobCommands(easel, messenger, clock, folder, pool).add_to(client.tree, client.presses)
         default_model = settings.default_model or catalog.default_model(providers)
+        ModelCommands(catalog, providers, easel, default_model, routing.typical_s).add_to(
+            client.tree
+        )
+        client.tree.add_command(SettingsCommands(easel))
         ImageCommands(
-            acceptance,
-            jobs,
-            accounts,
+            easel,
             messenger,
             clock,
-            runner.wake,
             default_model=default_model,
             allowance=settings.allowance_ucr,
             period=settings.allowance_period,
         ).add_to(client.tree, catalog)
-        JobCommands(jobs, messenger, clock, folder, pool).add_to(client.tree, client.presses)
-        ModelCommands(catalog, providers, servers, default_model, routing.typical_s).add_to(
-            client.tree
-        )
-        client.tree.add_command(SettingsCommands(servers, clock))
         if not providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
-        yield App(settings, client, runner, polling, clock, database)
+        yield App(settings, client, runner, shop, database)
 
 
-def _house(settings: Settings, catalog: Catalog, routing: Routing) -> House:
+def _client(settings: Settings, easel: Easel) -> EaselClient:
+    return EaselClient(
+        easel,
+        server_ids=settings.discord_guild_ids,
+        shard_count=settings.shard_count,
+        shard_ids=settings.shard_ids,
+    )
+
+
+def _house(settings: Settings, catalog: Catalog) -> House:
     caps = Caps(
         running_per_user_max=settings.max_jobs_per_user,
         running_per_server_max=settings.max_jobs_per_server,
@@ -214,19 +216,9 @@ def _house(settings: Settings, catalog: Catalog, routing: Routing) -> House:
         queued_max=settings.max_queued_jobs,
         queued_per_user_max=settings.max_queued_per_user,
         running_per_route_max={route.id: route.running_max for route in catalog.routes()},
-        typical_s=routing.typical_s,
     )
     allowance = Allowance(settings.allowance_ucr, settings.allowance_period)
     return House(caps, allowance, owner=secrets.token_hex(8))
-
-
-def _client(settings: Settings, database: Database) -> EaselClient:
-    return EaselClient(
-        SyncStore(database),
-        server_ids=settings.discord_guild_ids,
-        shard_count=settings.shard_count,
-        shard_ids=settings.shard_ids,
-    )
 
 
 @asynccontextmanager

@@ -23,9 +23,9 @@ from bot.playground.scratch import scratch_folder
 from bot.playground.site import Site
 from bot.playground.studio import LATENCY_SIGMA
 from bot.settings import GivenSettings
+from bot.store import learned
 from bot.store.database import open_database
 from bot.store.ledger import audit, list_entries
-from bot.store.stores import LatencyStore
 
 #: seconds a sample image takes, at the median: long enough to watch, short enough to stay
 LATENCY_S = 5.0
@@ -124,10 +124,10 @@ async def open_demo(latency_s: float) -> AsyncIterator[Demo]:
 
 async def _expect(latency_s: float, settings: GivenSettings) -> None:
     """Let the bot know its routes; what the catalog says of them holds for the real ones."""
-    learned = Latency(LEARNED_MIN, math.log(max(latency_s, STEP_S)), LATENCY_SIGMA**2)
+    expected = Latency(LEARNED_MIN, math.log(max(latency_s, STEP_S)), LATENCY_SIGMA**2)
     routes = load_catalog(settings).routes()
     async with open_database(settings.database_url) as database:
-        await LatencyStore(database).save({route.id: learned for route in routes})
+        await database.write(learned.save, {route.id: expected for route in routes})
 
 
 @asynccontextmanager

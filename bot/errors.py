@@ -181,7 +181,13 @@ class ProviderRefused(ProviderError):
 
 
 class ProviderBusy(ProviderError):
-    """Certainly not accepted; may be sent again after `retry_after_s` seconds (None: not said)."""
+    """
+    Certainly not accepted; may be sent again.
+
+    Args:
+        retry_after_s: when the vendor wants to hear from us again; None: it did not say.
+        rate_limited: we sent too many; nothing is wrong with the vendor.
+    """
 
     def __init__(
         self,
@@ -189,11 +195,13 @@ class ProviderBusy(ProviderError):
         message: str,
         *,
         retry_after_s: float | None = None,
+        rate_limited: bool,
         status: int | None = None,
         request_id: str | None = None,
     ) -> None:
         super().__init__(provider, message, status=status, request_id=request_id)
         self.retry_after_s = retry_after_s
+        self.rate_limited = rate_limited
 
 
 class ProviderUnreachable(ProviderError):

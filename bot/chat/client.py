@@ -9,8 +9,9 @@ import discord
 from discord import app_commands
 
 from bot.chat import buttons, wire
-from bot.chat.sync import SyncMemory, sync
+from bot.chat.sync import sync
 from bot.chat.texts import Notice, say
+from bot.engine.easel import Easel
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class EaselClient(discord.AutoShardedClient):
 
     def __init__(
         self,
-        memory: SyncMemory,
+        easel: Easel,
         *,
         server_ids: tuple[int, ...] = (),
         shard_count: int | None = None,
@@ -60,7 +61,7 @@ class EaselClient(discord.AutoShardedClient):
         self.tree = EaselTree(self)
         #: set once the REST side can be used, before the gateway connects
         self.logged_in = asyncio.Event()
-        self._memory = memory
+        self._easel = easel
         self._server_ids = server_ids
         #: what the press of a button does, by the first word of its custom id
         self.presses: dict[str, buttons.Press] = {}
@@ -84,7 +85,7 @@ class EaselClient(discord.AutoShardedClient):
     async def setup_hook(self) -> None:
         await wire.learn_gateway(self)
         self.synced = await sync(
-            self, self.tree, self._memory, self._server_ids, everywhere=self.syncs_everywhere
+            self, self.tree, self._easel, self._server_ids, everywhere=self.syncs_everywhere
         )
         self.logged_in.set()
 

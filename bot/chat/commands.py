@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -16,13 +15,12 @@ from bot.chat.messenger import DiscordMessenger
 from bot.chat.texts import Notice, refuse, say
 from bot.domain.catalog import Catalog
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Failure, Reply, fields_of
+from bot.domain.jobs import Accepted, Failure, Reply, fields_of
 from bot.domain.ledger import Period, period_end, period_start
 from bot.domain.policy import Place
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest, Mode
-from bot.domain.stored import Accepted, Accounts, Jobs
-from bot.engine.accept import Acceptance
+from bot.engine.easel import Easel
 from bot.errors import NotAllowed, Reason, Refusal, Repeated, StepLost
 
 log = logging.getLogger(__name__)
@@ -41,30 +39,19 @@ PERMISSIONS = {
 
 
 class ImageCommands:
-    """
-    Args:
-        wake: tells the runner that a job is due.
-    """
-
     def __init__(
         self,
-        acceptance: Acceptance,
-        jobs: Jobs,
-        accounts: Accounts,
+        easel: Easel,
         messenger: DiscordMessenger,
         clock: Clock,
-        wake: Callable[[], None],
         *,
         default_model: str,
         allowance: Microcredits,
         period: Period,
     ) -> None:
-        self._acceptance = acceptance
-        self._jobs = jobs
-        self._accounts = accounts
+        self._easel = easel
         self._messenger = messenger
         self._clock = clock
-        self._wake = wake
         self._default_model = default_model
         self._allowance = allowance
         self._period = period
@@ -87,11 +74,9 @@ class ImageCommands:
         await self._take(interaction, Mode.EDIT, given)
 
     async def _credits(self, interaction: discord.Interaction[Any]) -> None:
-        now = self._clock.now()
-        account = await self._accounts.show(interaction.guild_id or 0, interaction.user.id, now)
-        embed = render.account(
-            account, allowance_ucr=self._allowance, refills_at=self._refills_at(now)
-        )
+        account = await self._easel.account(interaction.guild_id or 0, interaction.user.id)
+        refills_at = self._refills_at(self._clock.now())
+        embed = render.account(account, allowance_ucr=self._allowance, refills_at=refills_at)
         await wire.answer(interaction, embed=embed, ephemeral=True)
 
     async def _take(
@@ -142,7 +127,7 @@ class ImageCommands:
             token_expires_at=self._clock.now() + TOKEN_LIFE,
             file_bytes_max=interaction.filesize_limit,
         )
-        return await self._acceptance.accept(
+        return await self._easel.accept(
             request,
             place_of(interaction),
             interaction.user.id,
@@ -166,10 +151,9 @@ class ImageCommands:
             if error.trouble is not wire.Trouble.DOWN:
                 # Its member may have pressed Cancel on an answer whose news was lost.
                 with contextlib.suppress(StepLost):
-                    await self._jobs.cancel(job.id, self._clock.now(), Failure.UNANSWERED)
+                    await self._easel.cancel(job.id, Failure.UNANSWERED)
                 return
-        await self._jobs.hand_over(job.id, message_id)
-        self._wake()
+        await self._easel.hand_over(job.id, message_id)
 
     async def _answer(
         self, interaction: discord.Interaction[Any], accepted: Accepted

@@ -17,7 +17,7 @@ from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
 from bot.chat.texts import Notice, say
 from bot.domain.jobs import Job, JobState, fields_of
 from bot.domain.ports import Clock, ImageFile, Messenger
-from bot.domain.stored import Jobs
+from bot.engine.easel import Easel
 from bot.engine.images import stored_image
 from bot.errors import StepLost
 from bot.pictures.pool import Pool
@@ -36,10 +36,10 @@ class JobCommands:
     """
 
     def __init__(
-        self, jobs: Jobs, messenger: Messenger, clock: Clock, folder: Path, pool: Pool
+        self, easel: Easel, messenger: Messenger, clock: Clock, folder: Path, pool: Pool
     ) -> None:
         self._pool = pool
-        self._jobs = jobs
+        self._easel = easel
         self._messenger = messenger
         self._clock = clock
         self._folder = folder
@@ -58,7 +58,7 @@ class JobCommands:
         presses[buttons.IMAGES] = self._images
 
     async def _history(self, interaction: discord.Interaction[Any]) -> None:
-        jobs = await self._jobs.history(interaction.guild_id or 0, interaction.user.id)
+        jobs = await self._easel.history(interaction.guild_id or 0, interaction.user.id)
         kept = [
             buttons.images(job.id, f"Images of {job.created_at:%d %b %H:%M} UTC")
             for job in jobs
@@ -80,9 +80,9 @@ class JobCommands:
 
     async def _cancel_own(self, interaction: discord.Interaction[Any], job_id: str) -> None:
         try:
-            job = await self._jobs.cancel(job_id, self._clock.now())
+            job = await self._easel.cancel(job_id)
         except StepLost:
-            job = await self._jobs.job(job_id)
+            job, _ = await self._easel.look(job_id)
             if job.state is not JobState.CANCELLED:
                 await wire.tell(interaction, say(Notice.TOO_LATE, str(interaction.locale)))
                 return
@@ -94,7 +94,7 @@ class JobCommands:
             # The press cannot be answered any more, as one that Discord sent too late.
             pressed_on = interaction.message.id if interaction.message else None
             shown = replace(job, message_id=job.message_id or pressed_on)
-            tasks = await self._jobs.tasks(job_id)
+            tasks = await self._easel.tasks(job_id)
             await self._messenger.show_progress(shown, tasks, self._clock.now())
 
     async def _images(self, interaction: discord.Interaction[Any], job_id: str) -> None:
@@ -143,7 +143,7 @@ class JobCommands:
         self, interaction: discord.Interaction[Any], job_id: str, *, moderators: bool
     ) -> Job | None:
         """The job, if this member may touch it; whoever may not is told so."""
-        job = await self._jobs.find(job_id)
+        job = await self._easel.find(job_id)
         if job is None:
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
             return None
@@ -157,7 +157,7 @@ class JobCommands:
         """Images of an ended job that were kept for its member and are still on disk."""
         if not job.keeps_images:
             return []
-        found = [stored_image(self._folder, task) for task in await self._jobs.tasks(job.id)]
+        found = [stored_image(self._folder, task) for task in await self._easel.tasks(job.id)]
         return await asyncio.to_thread(
             lambda: [image for image in found if image and image.path.exists()]
         )

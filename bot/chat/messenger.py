@@ -13,7 +13,7 @@ from bot.chat import buttons, render, wire
 from bot.chat.fitting import Fitted, fit
 from bot.domain.jobs import Job, JobState, Task, TaskState, latest
 from bot.domain.ports import Clock, Delivered, ImageFile
-from bot.domain.queue import QueuePlace
+from bot.domain.queue import QueuePosition
 from bot.errors import DeliveryError
 from bot.pictures.pool import Pool
 
@@ -58,10 +58,10 @@ class DiscordMessenger:
         job: Job,
         tasks: Sequence[Task],
         now: datetime,
-        place: QueuePlace | None = None,
+        position: QueuePosition | None = None,
         finished: Collection[str] = (),
     ) -> None:
-        embed, view = self.status(job, tasks, now, place, finished)
+        embed, view = self.status(job, tasks, now, position, finished)
         try:
             if self._token_lives(job):
                 await wire.call(lambda: self._edit(job, embed, view=view))
@@ -91,12 +91,14 @@ class DiscordMessenger:
         job: Job,
         tasks: Sequence[Task],
         now: datetime,
-        place: QueuePlace | None = None,
+        position: QueuePosition | None = None,
         finished: Collection[str] = (),
     ) -> tuple[discord.Embed, discord.ui.View | None]:
         """The status message as it stands now; with a button for as long as it can be cancelled."""
         typical_s = self._typical_s(latest(tasks)[0].route_id)
-        embed = render.status(job, tasks, now, typical_s=typical_s, place=place, finished=finished)
+        embed = render.status(
+            job, tasks, now, typical_s=typical_s, position=position, finished=finished
+        )
         if all(task.state is TaskState.PENDING for task in tasks):
             return embed, buttons.view(buttons.cancel(job.id))
         return embed, None

@@ -12,7 +12,7 @@ from bot.domain.catalog import Catalog, Model, NsfwSwitch
 from bot.domain.credits import format_credits
 from bot.domain.policy import nsfw_rule
 from bot.domain.requests import RESOLUTIONS
-from bot.domain.stored import Servers
+from bot.engine.easel import Easel
 
 
 class ModelCommands:
@@ -27,13 +27,13 @@ class ModelCommands:
         self,
         catalog: Catalog,
         providers: Collection[str],
-        servers: Servers,
+        easel: Easel,
         default_model: str,
         typical_s: Callable[[str], float],
     ) -> None:
         self._catalog = catalog
         self._providers = providers
-        self._servers = servers
+        self._easel = easel
         self._default_model = default_model
         self._typical_s = typical_s
 
@@ -47,9 +47,8 @@ class ModelCommands:
         )
 
     async def _models(self, interaction: discord.Interaction[Any]) -> None:
-        rule = nsfw_rule(
-            await self._servers.nsfw_mode(interaction.guild_id or 0), place_of(interaction)
-        )
+        decided = await self._easel.settings(interaction.guild_id or 0)
+        rule = nsfw_rule(decided.nsfw_checker, place_of(interaction))
         embed = discord.Embed(title="Models and prices of one image")
         for model in self._catalog.models.values():
             mark = " (used if you name none)" if model.id == self._default_model else ""

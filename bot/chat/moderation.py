@@ -8,9 +8,9 @@ from discord import app_commands
 
 from bot.chat import wire
 from bot.chat.texts import Notice, say
-from bot.domain.policy import NsfwMode, SettingChange
-from bot.domain.ports import Clock
-from bot.domain.stored import Servers
+from bot.domain.policy import NsfwMode
+from bot.domain.settings import SettingChange
+from bot.engine.easel import Easel
 
 MEANINGS = {
     NsfwMode.ON: "The NSFW filter is **on** everywhere in this server.",
@@ -33,15 +33,14 @@ CHOICES = [
 
 
 class SettingsCommands(app_commands.Group):
-    def __init__(self, servers: Servers, clock: Clock) -> None:
+    def __init__(self, easel: Easel) -> None:
         super().__init__(
             name="settings",
             description="What this server allows",
             guild_only=True,
             default_permissions=discord.Permissions(manage_guild=True),
         )
-        self._servers = servers
-        self._clock = clock
+        self._easel = easel
 
     @app_commands.command(name="nsfw_checker")
     @app_commands.choices(mode=CHOICES)
@@ -58,16 +57,16 @@ class SettingsCommands(app_commands.Group):
         if interaction.guild_id is None or not interaction.permissions.manage_guild:
             await wire.tell(interaction, say(Notice.MODERATORS_ONLY, str(interaction.locale)))
             return
-        current = await self._servers.nsfw_mode(interaction.guild_id)
+        current = (await self._easel.settings(interaction.guild_id)).nsfw_checker
         if mode is not None:
             chosen = NsfwMode(mode)
-            before = await self._servers.set_nsfw_mode(
-                interaction.guild_id, interaction.user.id, chosen, self._clock.now()
+            before = await self._easel.change_nsfw_checker(
+                interaction.guild_id, interaction.user.id, chosen
             )
             text = MEANINGS[chosen] + (f" It was `{before}`." if before is not chosen else "")
         else:
             text = MEANINGS[current]
-        changes = await self._servers.changes(interaction.guild_id)
+        changes = await self._easel.setting_changes(interaction.guild_id)
         await wire.tell(interaction, "\n".join([text, *_trail(changes)]))
 
 

@@ -11,7 +11,7 @@ from bot.domain.credits import format_credits
 from bot.domain.jobs import KEPT, Job, JobState, Task, TaskState, latest
 from bot.domain.ledger import Account
 from bot.domain.ports import ImageFile
-from bot.domain.queue import QueuePlace
+from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest, Mode
 from bot.domain.words import set_apart
 
@@ -38,7 +38,7 @@ def status(
     now: datetime,
     *,
     typical_s: float,
-    place: QueuePlace | None = None,
+    position: QueuePosition | None = None,
     finished: Collection[str] = (),
 ) -> discord.Embed:
     """
@@ -46,7 +46,7 @@ def status(
 
     Args:
         typical_s: seconds the route usually takes.
-        place: of a queued job.
+        position: of a queued job.
         finished: ids of tasks whose images are finished and being fetched.
     """
     if job.state is JobState.CANCELLED:
@@ -57,7 +57,7 @@ def status(
     unsent = all(task.state is TaskState.PENDING for task in images)
     if job.state is JobState.QUEUED or (unsent and elapsed_s > SENT_WITHIN_S):
         embed.title = "Queued"
-        embed.add_field(name="Place in the queue", value=queue_place(place))
+        embed.add_field(name="Place in the queue", value=queue_position(position))
     else:
         embed.title = "Editing" if job.request.mode is Mode.EDIT else "Drawing"
         stored = sum(task.state is TaskState.STORED for task in images)
@@ -77,12 +77,12 @@ def cancelled(job: Job) -> discord.Embed:
     return embed
 
 
-def queue_place(place: QueuePlace | None) -> str:
-    if place is None or place.ahead == 0:
+def queue_position(position: QueuePosition | None) -> str:
+    if position is None or position.ahead == 0:
         return "next in line"
-    minutes = round(place.wait_s / 60)
+    minutes = round(position.wait_s / 60)
     wait = f"about {minutes} min" if minutes else "less than a minute"
-    return f"{place.ahead} ahead of you, {wait}"
+    return f"{position.ahead} ahead of you, {wait}"
 
 
 def result(
@@ -129,11 +129,11 @@ def result(
 def made_by(tasks: Sequence[Task]) -> str:
     """The providers whose routes made the images."""
     stored = [task for task in tasks if task.state is TaskState.STORED]
-    return f"by {', '.join(dict.fromkeys(_way(task.route_id) for task in stored))}"
+    return f"by {', '.join(dict.fromkeys(_route_name(task.route_id) for task in stored))}"
 
 
-def _way(route_id: str) -> str:
-    """The provider and, where it has several ways to a model, which one."""
+def _route_name(route_id: str) -> str:
+    """The provider and, where it has several routes to a model, which of them."""
     route, _, mode = route_id.partition("@")
     provider = route.partition("/")[0]
     return f"{provider} ({mode})" if mode else provider

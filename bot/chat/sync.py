@@ -1,11 +1,13 @@
 """Discord's list of the commands, compared with ours and written where the two differ."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import discord
 from discord import app_commands
+
+from bot.engine.easel import Easel
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +36,10 @@ COMPARED = (
 CHAT_INPUT = 1
 
 
-class SyncMemory(Protocol):
-    """Which servers were given commands of their own, so that they are taken back once unused."""
-
-    async def servers(self, application: str) -> set[int]: ...
-
-    async def remember(self, application: str, server_ids: Collection[int]) -> None: ...
-
-
 async def sync(
     client: discord.Client,
     tree: app_commands.CommandTree[Any],
-    memory: SyncMemory,
+    easel: Easel,
     server_ids: Sequence[int],
     *,
     everywhere: bool = False,
@@ -55,16 +49,17 @@ async def sync(
     two scopes is offered twice, so the scope that is not used is cleared.
 
     Args:
+        easel: remembers which servers were given commands of their own.
         server_ids: whose commands they are; none: they are global.
         everywhere: look at each server the bot is in, not only at those that are remembered.
     Returns:
         A line on each scope that was looked at.
     """
     application = f"{discord.http.Route.BASE}/{client.application_id}"
-    remembered = await memory.servers(application)
+    remembered = await easel.synced_servers(application)
     used = set(server_ids)
     # What is being written now is to be taken back once, even if this process dies here.
-    await memory.remember(application, remembered | used)
+    await easel.remember_synced(application, remembered | used)
     lines = [await _scope(client, tree, None, wanted=not used)]
     lines += [await _scope(client, tree, server_id, wanted=True) for server_id in server_ids]
     others = remembered | (await _servers(client) if everywhere else set())
@@ -73,7 +68,7 @@ async def sync(
             lines.append(await _scope(client, tree, server_id, wanted=False))
         except (discord.Forbidden, discord.NotFound):
             lines.append(f"server {server_id}: the bot is not in it any more")
-    await memory.remember(application, used)
+    await easel.remember_synced(application, used)
     return lines
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.credits import Microcredits
+from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest
 from bot.errors import Facts
 
@@ -171,6 +172,30 @@ class Task:
     #: False: the vendor did not say its cost, so the quote was charged
     cost_known: bool = True
     problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A job as it would be accepted, at one of the quotes that it may be held at."""
+
+    job: Job
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    job: Job
+    tasks: tuple[Task, ...]
+    in_queue: QueuePosition
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Jobs with their tasks, in the order of their images."""
+
+    jobs: tuple[tuple[Job, list[Task]], ...]
+    #: whether there are jobs in the queue that were not claimed
+    others_wait: bool
 
 
 def fields_of(job: Job) -> dict[str, object]:

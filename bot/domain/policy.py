@@ -1,7 +1,6 @@
 """What this server and channel may do: the NSFW rule, and the trail of its changes."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 
@@ -44,14 +43,3 @@ def nsfw_rule(mode: NsfwMode, place: Place) -> NsfwRule:
     if mode is NsfwMode.AGE_RESTRICTED:
         return NsfwRule(nsfw_checker=not place.age_restricted, spoiler=False)
     return NsfwRule(nsfw_checker=False, spoiler=not place.age_restricted)
-
-
-@dataclass(frozen=True, slots=True)
-class SettingChange:
-    """One change of a server's setting by a moderator."""
-
-    user_id: int
-    setting: str
-    old: str
-    new: str
-    created_at: datetime

@@ -10,7 +10,7 @@ from typing import Protocol
 from bot.domain.catalog import Route
 from bot.domain.jobs import Job, Task
 from bot.domain.pricing import Bill
-from bot.domain.queue import QueuePlace
+from bot.domain.queue import QueuePosition
 from bot.domain.requests import Mode
 
 
@@ -229,14 +229,14 @@ class Messenger(Protocol):
         job: Job,
         tasks: Sequence[Task],
         now: datetime,
-        place: QueuePlace | None = None,
+        position: QueuePosition | None = None,
         finished: Collection[str] = (),
     ) -> None:
         """
         Bring the status message up to date; a failure to do so is logged, never raised.
 
         Args:
-            place: of a queued job.
+            position: of a queued job.
             finished: ids of tasks whose images are finished and being fetched.
         """
         ...

@@ -1,7 +1,7 @@
 """Whose turn it is: round-robin over servers, then over a server's members; oldest job first."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -16,8 +16,6 @@ class Caps:
     queued_per_user_max: int
     #: route id -> images under way at once; a job may go a few beyond it
     running_per_route_max: Mapping[str, int]
-    #: of a route's id, the seconds that an image usually takes
-    typical_s: Callable[[str], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +39,21 @@ class Turns:
 
 
 @dataclass(frozen=True, slots=True)
-class QueuePlace:
+class QueuePosition:
     """Where a queued job stands, as its member is told."""
 
     #: jobs whose turn comes first
     ahead: int
     #: seconds until its turn, about
     wait_s: int
+
+    @classmethod
+    def after(cls, ahead: int, caps: Caps, typical_s: float) -> "QueuePosition":
+        """
+        Args:
+            typical_s: that an image takes on the job's route, when all are busy.
+        """
+        return cls(ahead, round((ahead // caps.running_max + 1) * typical_s))
 
 
 def fair_order(waiting: Sequence[Waiting], turns: Turns) -> list[Waiting]:
@@ -75,8 +81,3 @@ def fair_order(waiting: Sequence[Waiting], turns: Turns) -> list[Waiting]:
         jobs.sort(key=lambda each: each[:3])
         rounds += [(number, turn, oldest, each[3]) for number, each in enumerate(jobs)]
     return [job for *_, job in sorted(rounds, key=lambda each: each[:3])]
-
-
-def expected_wait_s(ahead: int, running_max: int, typical_s: float) -> int:
-    """Seconds until a job with so many ahead of it begins, when all slots are busy."""
-    return round((ahead // running_max + 1) * typical_s)

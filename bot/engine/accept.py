@@ -1,93 +1,76 @@
-"""Accept a request: check it, quote it, and hold and insert the job in one transaction."""
+"""What a request may become: a draft of its job, and the quotes at which it could be accepted."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.catalog import Route
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Job, JobState, Reply, Task, TaskState
-from bot.domain.policy import NsfwMode, NsfwRule, Place, nsfw_rule
-from bot.domain.ports import Clock
+from bot.domain.jobs import Job, JobState, Offer, Reply, Task, TaskState
+from bot.domain.policy import NsfwRule, Place
 from bot.domain.requests import ImageRequest, check_request
-from bot.domain.stored import Accepted, Jobs, Offer
 from bot.domain.words import clean
 from bot.engine.routing import Routing
-from bot.errors import Refusal
 
 
-class Acceptance:
-    def __init__(self, jobs: Jobs, routing: Routing, clock: Clock) -> None:
-        self._jobs = jobs
-        self._routing = routing
-        self._clock = clock
+def draft_job(
+    request: ImageRequest,
+    place: Place,
+    user_id: int,
+    interaction_id: int,
+    reply: Reply,
+    locale: str,
+    now: datetime,
+) -> Job:
+    """
+    Raises:
+        InvalidRequest: no route could do it, whatever the server allows.
+    """
+    request = replace(request, prompt=clean(request.prompt))
+    check_request(request)
+    return Job(
+        id=_job_id(now),
+        server_id=place.server_id,
+        channel_id=place.channel_id,
+        user_id=user_id,
+        request=request,
+        state=JobState.QUEUED,
+        quote_ucr=Microcredits(0),
+        cost_ucr=None,
+        nsfw_checker=True,
+        spoiler=False,
+        reply=reply,
+        created_at=now,
+        interaction_id=interaction_id,
+        locale=locale,
+    )
 
-    async def accept(
-        self,
-        request: ImageRequest,
-        place: Place,
-        user_id: int,
-        interaction_id: int,
-        reply: Reply,
-        locale: str,
-    ) -> Accepted:
-        """
-        The job is inserted but rests until `Jobs.hand_over` says that its member has an answer.
 
-        Raises:
-            Refusal: nothing is held.
-            Repeated: the interaction has a job already; nothing is held.
-        """
-        request = replace(request, prompt=clean(request.prompt))
-        check_request(request)
-        now = self._clock.now()
-        draft = Job(
-            id=_job_id(now),
-            server_id=place.server_id,
-            channel_id=place.channel_id,
-            user_id=user_id,
+def offers(draft: Job, rule: NsfwRule, routing: Routing, ready: Container[str]) -> Sequence[Offer]:
+    """
+    The job at each quote it may be held at, the dearest first: whichever of the routes makes an
+    image in the end, it is covered, and routes that are too dear for the account are left out.
+
+    Args:
+        ready: ids of routes that may be used now.
+    Raises:
+        Refusal: no route can make it here and now.
+    """
+    request = routing.shaped(draft.request, nsfw_checker=rule.nsfw_checker)
+    routes = routing.candidates(request, nsfw_checker=rule.nsfw_checker, ready=ready)
+    found = []
+    for held in sorted({route.quote(request) for route in routes}, reverse=True):
+        first = next(route for route in routes if route.quote(request) <= held)
+        job = replace(
+            draft,
             request=request,
-            state=JobState.QUEUED,
-            quote_ucr=Microcredits(0),
-            cost_ucr=None,
-            nsfw_checker=True,
-            spoiler=False,
-            reply=reply,
-            created_at=now,
-            interaction_id=interaction_id,
-            locale=locale,
+            quote_ucr=Microcredits(held * request.count),
+            nsfw_checker=rule.nsfw_checker,
+            spoiler=rule.spoiler,
         )
-        # Which mode the server has is read in the transaction that accepts.
-        by_rule: dict[NsfwRule, Sequence[Offer] | Refusal] = {}
-        offers = {}
-        for mode in NsfwMode:
-            rule = nsfw_rule(mode, place)
-            if rule not in by_rule:
-                by_rule[rule] = self._offers(draft, rule)
-            offers[mode] = by_rule[rule]
-        return await self._jobs.accept(place.server_id, user_id, interaction_id, offers)
-
-    def _offers(self, draft: Job, rule: NsfwRule) -> Sequence[Offer] | Refusal:
-        try:
-            request = self._routing.shaped(draft.request, nsfw_checker=rule.nsfw_checker)
-            routes = self._routing.candidates(request, nsfw_checker=rule.nsfw_checker)
-        except Refusal as refusal:
-            return refusal
-        # Whichever of the routes makes an image in the end, it is covered. Those that are too
-        # dear for the account are not among them.
-        offers = []
-        for held in sorted({route.quote(request) for route in routes}, reverse=True):
-            first = next(route for route in routes if route.quote(request) <= held)
-            job = replace(
-                draft,
-                request=request,
-                quote_ucr=Microcredits(held * request.count),
-                nsfw_checker=rule.nsfw_checker,
-                spoiler=rule.spoiler,
-            )
-            offers.append(Offer(job, tuple(_task(job, n, first) for n in range(request.count))))
-        return offers
+        found.append(Offer(job, tuple(_task(job, n, first) for n in range(request.count))))
+    return found
 
 
 def _task(job: Job, index: int, route: Route) -> Task:

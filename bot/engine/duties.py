@@ -1,21 +1,38 @@
-"""What is done now and then beside the jobs: tidying, and telling what a dead process did not."""
+"""
+What is done now and then beside the jobs: leases, places in the queue, tidying, and telling what a
+dead process did not.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.about import about
 from bot.domain.jobs import JobState, fields_of
 from bot.domain.ports import Messenger
-from bot.domain.stored import Jobs
+from bot.domain.queue import QueuePosition
+from bot.engine.events import emit
 from bot.engine.images import Stored, stored_images
+from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
+from bot.store import jobs as job_steps
+from bot.store.database import Database, Step
+from bot.store.jobs import House
+from bot.store.queue import list_queue
 
-log = logging.getLogger(__name__)
-
+#: seconds; a third of the lease, so that two renewals may fail
+RENEW_EVERY_S = 20.0
+#: seconds between two looks at the queue, and how many status messages one look may update
+QUEUE_EVERY_S = 10.0
+QUEUE_SHOWN_MAX = 25
+#: seconds between two savings of what was learned of the routes
+LEARN_EVERY_S = 60.0
+TIDY_EVERY_S = 3_600.0
+#: ids in one statement
+IDS_MAX = 500
 #: for so long an image may lie here before it is delivered
 DELIVERIES_TAKE = timedelta(hours=2)
 #: images that could not be posted, or not at their full size, are kept for their member
@@ -26,29 +43,97 @@ TELL_CANCELLED = timedelta(hours=24)
 SIGN_AGE = timedelta(minutes=2)
 
 
-class Housekeeping:
+class Duties:
     """
     Args:
         folder: where stored images lie.
         last_sign: when the process before this one was last known to live.
+        give_sign: lets the next process know how long this one lived.
         keep_bytes_max: of images that are kept for members.
+        queue_every_s: seconds between two looks at the queue.
     """
 
     def __init__(
         self,
-        jobs: Jobs,
+        database: Database,
+        house: House,
+        routing: Routing,
         messenger: Messenger,
         clock: StoppableClock,
         folder: Path,
         last_sign: datetime | None,
+        give_sign: Callable[[], None],
         keep_bytes_max: int,
+        queue_every_s: float = QUEUE_EVERY_S,
     ) -> None:
-        self._jobs = jobs
+        self._database = database
+        self._house = house
+        self._routing = routing
         self._messenger = messenger
         self._clock = clock
         self._folder = folder
         self._last_sign = last_sign
+        self._give_sign = give_sign
         self._keep_bytes_max = keep_bytes_max
+        self._queue_every_s = queue_every_s
+        #: updates of positions in the queue that are under way
+        self._updates: dict[str, asyncio.Task[None]] = {}
+        #: what those who wait were last told; only for the eyes
+        self._told: dict[str, QueuePosition | None] = {}
+
+    def begin(self, job_ids: Callable[[], Sequence[str]]) -> list[asyncio.Task[None]]:
+        """
+        Args:
+            job_ids: the jobs under way in this process, whose leases are renewed.
+        """
+        duties = (
+            every(RENEW_EVERY_S, lambda: self._renew(job_ids())),
+            every(self._queue_every_s, self._show_queue),
+            every(LEARN_EVERY_S, self._routing.save),
+            every(TIDY_EVERY_S, self.tidy),
+            guarded(self.tidy_what_was_left),
+            guarded(self.tell_cancelled),
+        )
+        return [asyncio.create_task(duty) for duty in duties]
+
+    async def _renew(self, job_ids: Sequence[str]) -> None:
+        self._give_sign()
+        if job_ids:
+            now = self._clock.now()
+            await self._database.write(job_steps.renew_leases, self._house, job_ids, now)
+
+    async def let_land(self, job_id: str) -> None:
+        """Whoever goes on with a job paints over an update of its position once that has landed."""
+        if update := self._updates.get(job_id):
+            await asyncio.wait({update})
+
+    async def _show_queue(self) -> None:
+        """Tell those who wait where they stand, where that has changed."""
+        queue = await self._database.read(list_queue)
+        positions = {
+            each.job_id: QueuePosition.after(
+                each.ahead, self._house.caps, self._routing.typical_s(each.route_id)
+            )
+            for each in queue
+        }
+        told = {job_id: self._told.get(job_id) for job_id in positions}
+        moved = [each for each in positions.items() if told[each[0]] != each[1]]
+        for job_id, position in moved[:QUEUE_SHOWN_MAX]:
+            update = asyncio.create_task(self._show_position(job_id, position))
+            self._updates[job_id] = update
+            try:
+                await update
+            finally:
+                del self._updates[job_id]
+            told[job_id] = position
+        self._told = told
+
+    async def _show_position(self, job_id: str, position: QueuePosition) -> None:
+        job, tasks = await self._database.read(job_steps.look, job_id)
+        # The look at the queue may be old by now, and a result is not to be painted over.
+        if job.state is JobState.QUEUED:
+            await self._messenger.show_progress(job, tasks, self._clock.now(), position)
+            await self.show_cancelled(job.id)
 
     async def tidy_what_was_left(self) -> None:
         """By the process before this one, which was in the midst of deliveries as it died."""
@@ -66,7 +151,7 @@ class Housekeeping:
         stored = await asyncio.to_thread(stored_images, self._folder)
         if since:
             stored = [image for image in stored if image.stored_at >= since]
-        without_use = await self._jobs.without_use({image.job_id for image in stored})
+        without_use = await self._of(job_steps.without_use, {image.job_id for image in stored})
         kept = []
         for image in sorted(stored, key=lambda each: each.stored_at):
             if image.job_id in without_use or image.stored_at < oldest:
@@ -81,7 +166,7 @@ class Housekeeping:
         if over_bytes <= 0:
             return
         # What is under way stays, however much it is.
-        ended = await self._jobs.ended({image.job_id for image in kept})
+        ended = await self._of(job_steps.ended, {image.job_id for image in kept})
         removed = 0
         for image in kept:
             if over_bytes <= 0:
@@ -91,23 +176,32 @@ class Housekeeping:
                 over_bytes -= image.size_bytes
                 removed += 1
         if removed:
-            log.warning(
+            emit(
+                "kept_removed",
                 "%d kept images removed before their time: KEEP_BYTES_MAX is reached",
                 removed,
-                extra={"action": "kept_removed"},
+                level=logging.WARNING,
             )
+
+    async def _of(self, step: Step[[list[str]], set[str]], job_ids: Collection[str]) -> set[str]:
+        """Of these jobs, those that the step finds; in pieces, between which others may write."""
+        found = set()
+        ids = sorted(job_ids)
+        for start in range(0, len(ids), IDS_MAX):
+            found |= await self._database.read(step, ids[start : start + IDS_MAX])
+        return found
 
     async def tell_cancelled(self) -> None:
         """Of jobs that were cancelled just before the last end: their members may not know yet."""
         since = self._clock.now() - TELL_CANCELLED
         if self._last_sign is not None:
             since = max(since, self._last_sign - SIGN_AGE)
-        for job in await self._jobs.cancelled_since(since):
+        for job in await self._database.read(job_steps.cancelled_since, since):
             await self.show_cancelled(job.id)
 
     async def show_cancelled(self, job_id: str) -> None:
         """An update that was under way may have painted over what the member saw on cancelling."""
-        job, tasks = await self._jobs.look(job_id)
+        job, tasks = await self._database.read(job_steps.look, job_id)
         if job.state is JobState.CANCELLED:
             with about(**fields_of(job)):
                 await self._messenger.show_progress(job, tasks, self._clock.now())
@@ -124,7 +218,7 @@ async def guarded(duty: Callable[[], Awaitable[None]]) -> None:
     try:
         await duty()
     except Exception:
-        log.exception("duty failed", extra={"action": "duty_failed"})
+        emit("duty_failed", "duty failed", level=logging.ERROR, trace=True)
 
 
 async def within(seconds: float, event: asyncio.Event) -> None:

@@ -25,8 +25,9 @@ from bot.domain.requests import (
     Reference,
     flawed,
 )
-from bot.engine.ended import Ended
+from bot.engine.events import emit
 from bot.engine.images import FETCHED
+from bot.engine.outcome import Ended
 from bot.errors import (
     FetchFailed,
     FetchTrouble,
@@ -37,8 +38,6 @@ from bot.errors import (
     ProviderRefused,
     UnusableImage,
 )
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -176,10 +175,11 @@ class References:
                     facts = flawed(reference, error.flaw, **error.facts)
                     raise Ended(Failure.REFERENCE, facts) from error
                 except FetchFailed as error:
-                    log.warning(
+                    emit(
+                        "reference_not_fetched",
                         "reference not fetched: %s",
                         error,
-                        extra={"action": "reference_not_fetched"},
+                        level=logging.WARNING,
                     )
                     may_pass = error.trouble in (FetchTrouble.PASSING, FetchTrouble.OUR_DISK)
                     if not may_pass or attempt == TRANSFERS_MAX:
@@ -211,8 +211,8 @@ class References:
 
     def _log_upload(self, error: ProviderError) -> None:
         level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING
-        log.log(level, "upload failed: %s", error, extra={"action": "upload_failed"})
-        log.debug("in words: %s", error.words, extra={"action": "upload_failed"})
+        emit("upload_failed", "upload failed: %s", error, level=level)
+        emit("upload_failed", "in words: %s", error.words, level=logging.DEBUG)
 
 
 def _formats_of(route: Route) -> Formats:

@@ -41,6 +41,8 @@ from bot.providers.answers import (
 from bot.providers.connections import Connections
 from bot.providers.inline import InlineImage
 
+#: HTTP's word for: wait, and ask less
+TOO_MANY_REQUESTS = 429
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
 #: Its page names it; its bare answer is "error code: 1010".
@@ -370,6 +372,7 @@ def error_for(provider: str, code: int, message: str, reply: Reply, stake: Stake
                 provider,
                 message,
                 retry_after_s=reply.retry_after_s,
+                rate_limited=code == TOO_MANY_REQUESTS,
                 status=code,
                 request_id=request_id,
             )

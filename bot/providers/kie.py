@@ -28,7 +28,7 @@ from bot.errors import (
 )
 from bot.providers import fields
 from bot.providers.answers import decoded
-from bot.providers.http import Reply, Stake, VendorHttp
+from bot.providers.http import TOO_MANY_REQUESTS, Reply, Stake, VendorHttp
 from bot.providers.moderation import is_content
 
 NAME = "kie"
@@ -43,8 +43,6 @@ FROM_WORDS, FROM_IMAGES = "-text-to-image", "-image-to-image"
 
 #: Seconds; the window of the submit limit, 20 new tasks an account (docs.kie.ai, getting started).
 SUBMIT_WINDOW_S = 10.0
-#: Values of `code`, which are the vendor's own and not all HTTP's.
-TOO_MANY_REQUESTS = 429
 GENERATION_FAILED = 501
 #: A sub-key's cap is reached; the feature is switched off.
 OPERATOR_CODES = frozenset({433, 505})
@@ -132,7 +130,12 @@ class Kie:
             # What is refused is not queued, and the window is not ours to look into.
             wait_s = max(reply.retry_after_s or 0.0, SUBMIT_WINDOW_S)
             raise ProviderBusy(
-                NAME, message, retry_after_s=wait_s, status=code, request_id=request_id
+                NAME,
+                message,
+                retry_after_s=wait_s,
+                rate_limited=True,
+                status=code,
+                request_id=request_id,
             )
         if is_content(raw, status=code):
             raise ProviderRefused(

@@ -31,7 +31,7 @@ from bot.providers.fields import (
     mapping,
     text,
 )
-from bot.providers.http import Reply, Stake, VendorHttp, error_for
+from bot.providers.http import TOO_MANY_REQUESTS, Reply, Stake, VendorHttp, error_for
 from bot.providers.inline import INLINE
 from bot.providers.moderation import is_content
 
@@ -196,6 +196,7 @@ def check_submit(http: VendorHttp, reply: Reply, *, hidden: str) -> None:
             http.provider,
             message,
             retry_after_s=reply.retry_after_s,
+            rate_limited=status == TOO_MANY_REQUESTS,
             status=status,
             request_id=reply.request_id,
         )

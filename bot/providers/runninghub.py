@@ -19,7 +19,7 @@ from bot.errors import (
     ProviderUnreachable,
 )
 from bot.providers import fields
-from bot.providers.http import Reply, Stake, VendorHttp
+from bot.providers.http import TOO_MANY_REQUESTS, Reply, Stake, VendorHttp
 from bot.providers.moderation import is_content
 
 NAME = "runninghub"
@@ -47,7 +47,6 @@ OPERATOR_CODES = frozenset(
 #: was accepted.
 WAIT_CODES = frozenset({"421", "429", "814", "1003"})
 BUSY_CODES = frozenset({"415", "503", "1010", "1011"})
-TOO_MANY_REQUESTS = 429
 CODE_DIGITS_MAX = 6
 #: A task just made is not always found at once; one that stays lost meets its deadline.
 UNKNOWN_TASK_CODES = frozenset({"404", "423", "807", "1004"})
@@ -159,7 +158,8 @@ class RunningHub:
                 NAME,
                 message,
                 retry_after_s=reply.retry_after_s,
-                status=TOO_MANY_REQUESTS if complaint.code in WAIT_CODES else status,
+                rate_limited=complaint.code in WAIT_CODES,
+                status=status,
                 request_id=request_id,
             )
         if complaint.is_operators:

@@ -1,6 +1,6 @@
 """Jobs: accept, claim, end; every step is guarded by the state it starts from."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,22 +9,23 @@ import sqlalchemy as sa
 
 from bot.domain import ledger as rules
 from bot.domain.jobs import (
+    Claimed,
     Failure,
     Job,
     JobState,
+    Offer,
     Problem,
     Task,
     TaskState,
 )
 from bot.domain.ledger import Account, EntryKind
-from bot.domain.policy import NsfwMode
 from bot.domain.queue import Caps
-from bot.domain.stored import Accepted, Claimed, Offer
-from bot.errors import Busy, InsufficientCredits, Reason, Refusal, Repeated, StepLost
-from bot.store import ledger, queue, schema, tasks
+from bot.domain.settings import ServerSettings
+from bot.errors import Busy, InsufficientCredits, Reason, Repeated, StepLost
+from bot.store import ledger, queue, schema, settings, tasks
 from bot.store.ledger import Allowance
 from bot.store.rows import JOB, job_row, read_job
-from bot.store.schema import IS_CANCELLED, IS_QUEUED, IS_WORKED_ON, jobs, servers
+from bot.store.schema import IS_CANCELLED, IS_QUEUED, IS_WORKED_ON, jobs
 from bot.store.schema import queue as lines
 
 #: how many jobs a member is shown
@@ -42,10 +43,6 @@ BEFORE = sa.select(
     .where(jobs.c.interaction_id == sa.bindparam("interaction"))
     .scalar_subquery()
     .label("repeats"),
-    sa.select(servers.c.nsfw_checker)
-    .where(servers.c.server_id == sa.bindparam("server"))
-    .scalar_subquery()
-    .label("nsfw_checker"),
     _waiting.where(lines.c.user_id == queue.PARTY).scalar_subquery().label("queued"),
     _waiting.where(lines.c.user_id == sa.bindparam("user")).scalar_subquery().label("own"),
 )
@@ -170,25 +167,41 @@ class House:
 def accept(
     tx: sa.Connection,
     house: House,
-    server_id: int,
-    user_id: int,
-    interaction_id: int,
-    offers: Mapping[NsfwMode, Sequence[Offer] | Refusal],
-) -> Accepted:
-    before = tx.execute(
-        BEFORE, {"interaction": interaction_id, "server": server_id, "user": user_id}
-    ).one()
+    draft: Job,
+    offers: Callable[[ServerSettings], Sequence[Offer]],
+) -> tuple[Offer, int]:
+    """
+    Refill the account if that is due, hold a quote and insert the job, or do none of it.
+
+    The job is ours until `hand_over`: nobody works on it before its member has an answer.
+
+    Args:
+        draft: who asks, where and when.
+        offers: the job at each quote it may be held at, the dearest first; the first one that the
+            account covers is held. A pure function.
+    Returns:
+        What was accepted, and how many jobs are ahead of it.
+    Raises:
+        Repeated: the interaction has a job already; nothing is held.
+        Busy: the queue is full, or the member's part of it.
+        InsufficientCredits: the account covers no quote.
+        Refusal: there is no offer.
+    """
+    given = {
+        "interaction": draft.interaction_id,
+        "server": draft.server_id,
+        "user": draft.user_id,
+    }
+    before = tx.execute(BEFORE, given).one()
     if before.repeats is not None:
-        raise Repeated(f"interaction {interaction_id} is job {before.repeats} already")
-    offered = offers[NsfwMode(before.nsfw_checker or NsfwMode.ON)]
-    if isinstance(offered, Refusal):
-        raise offered
+        raise Repeated(f"interaction {draft.interaction_id} is job {before.repeats} already")
+    offered = offers(settings.of_server(tx, draft.server_id))
     if before.queued >= house.caps.queued_max:
         raise Busy(Reason.QUEUE_FULL)
     if before.own >= house.caps.queued_per_user_max:
         raise Busy(Reason.OWN_QUEUE_FULL, waiting=before.own)
-    now = offered[0].job.created_at
-    refill = house.allowance.refill(ledger.read(tx, server_id, user_id), now)
+    now = draft.created_at
+    refill = house.allowance.refill(ledger.read(tx, draft.server_id, draft.user_id), now)
     for offer in offered:
         try:
             held = rules.hold(refill[0], offer.job.id, offer.job.quote_ucr)
@@ -198,7 +211,7 @@ def accept(
         else:
             break
     row = job_row(offer.job) | {
-        "party_id": queue.party_of(server_id, user_id),
+        "party_id": queue.party_of(draft.server_id, draft.user_id),
         "route_id": offer.tasks[0].route_id,
         "lease_owner": house.owner,
         "lease_until": now + timedelta(seconds=queue.LEASE_S),
@@ -206,15 +219,27 @@ def accept(
     tx.execute(NEW_JOB, row)
     tasks.insert(tx, offer.tasks)
     ledger.apply(tx, refill, held, now=now)
-    ahead = queue.enqueue(tx, offer.job, others=before.queued)
-    return Accepted(offer.job, offer.tasks, queue.place(house.caps, ahead, offer.tasks[0].route_id))
+    return offer, queue.enqueue(tx, offer.job, others=before.queued)
 
 
 def hand_over(tx: sa.Connection, house: House, job_id: str, message_id: int | None) -> None:
+    """The member has the status message: anyone may work on the job now."""
     tx.execute(HAND_OVER, {"of_job": job_id, "message": message_id, "owner": house.owner})
 
 
-def cancel(tx: sa.Connection, house: House, job_id: str, now: datetime, failure: Failure) -> Job:
+def cancel(
+    tx: sa.Connection,
+    house: House,
+    job_id: str,
+    now: datetime,
+    failure: Failure = Failure.CANCELLED,
+) -> Job:
+    """
+    End a job of which nothing was submitted, and release its hold.
+
+    Raises:
+        StepLost: it is too late; or it was cancelled before.
+    """
     row = tx.execute(CANCEL, {"of_job": job_id, "why": failure, "now": now}).one_or_none()
     if row is None:
         raise StepLost(f"job {job_id} was submitted, or has ended")
@@ -227,6 +252,11 @@ def cancel(tx: sa.Connection, house: House, job_id: str, now: datetime, failure:
 
 
 def claim(tx: sa.Connection, house: House, now: datetime, jobs_max: int) -> Claimed:
+    """
+    Take jobs whose owners died, and then queued ones whose turn it is among those whose members,
+    servers and routes are under their caps. A queued job becomes running; a resumed one keeps its
+    state.
+    """
     choice = queue.Choice(house.caps, now)
     choice.look(tx)
     given = house.lease(now)
@@ -248,6 +278,7 @@ def claim(tx: sa.Connection, house: House, now: datetime, jobs_max: int) -> Clai
 
 
 def history(tx: sa.Connection, server_id: int, user_id: int) -> list[Job]:
+    """A member's latest jobs, newest first."""
     return [read_job(row) for row in tx.execute(HISTORY, {"server": server_id, "user": user_id})]
 
 
@@ -256,10 +287,12 @@ def renew_leases(tx: sa.Connection, house: House, job_ids: Sequence[str], now: d
 
 
 def free_leases(tx: sa.Connection) -> int:
+    """At start, where this is the database's only process: whoever held one is dead."""
     return sum(tx.execute(statement).rowcount for statement in FREE_LEASES)
 
 
 def find(tx: sa.Connection, job_id: str) -> Job | None:
+    """The job, for an id that came from outside."""
     row = tx.execute(FIND, {"of_job": job_id}).one_or_none()
     return read_job(row) if row else None
 
@@ -269,39 +302,51 @@ def job_of(tx: sa.Connection, job_id: str) -> Job:
 
 
 def look(tx: sa.Connection, job_id: str) -> tuple[Job, list[Task]]:
+    """The job and its tasks at one moment."""
     return job_of(tx, job_id), tasks.of_job(tx, job_id)
 
 
 def to_deliver(
     tx: sa.Connection, house: House, job: Job, now: datetime
 ) -> tuple[list[Task], Account]:
+    """What a delivery shows beside the job: its tasks, and the account as it is now."""
     account = ledger.show(tx, job.server_id, job.user_id, house.allowance, now)
     return tasks.of_job(tx, job.id), account
 
 
 def finish(
-    tx: sa.Connection, job_id: str, message_id: int | None, now: datetime, keeps_images: bool
+    tx: sa.Connection,
+    job: Job,
+    message_id: int | None,
+    now: datetime,
+    *,
+    keeps_images: bool = False,
 ) -> Job:
-    given = {"of_job": job_id, "message": message_id, "now": now, "keeps": keeps_images}
+    """The member has been told: the job is done or failed."""
+    given = {"of_job": job.id, "message": message_id, "now": now, "keeps": keeps_images}
     row = tx.execute(FINISH, given).one_or_none()
     if row is None:
-        raise StepLost(f"job {job_id} is no longer {JobState.DELIVERING}")
+        raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
     return read_job(row)
 
 
 def cancelled_since(tx: sa.Connection, since: datetime) -> list[Job]:
+    """The latest jobs that were cancelled in front of their members."""
     return [read_job(row) for row in tx.execute(CANCELLED_SINCE, {"since": since})]
 
 
 def without_use(tx: sa.Connection, job_ids: Collection[str]) -> set[str]:
+    """Of these jobs, those that have ended and keep no images."""
     return {row.id for row in tx.execute(WITHOUT_USE, {"ids": list(job_ids)})}
 
 
 def ended(tx: sa.Connection, job_ids: Collection[str]) -> set[str]:
+    """Of these jobs, those that have ended."""
     return {row.id for row in tx.execute(ENDED, {"ids": list(job_ids)})}
 
 
 def refund(tx: sa.Connection, house: House, job: Job, problem: Problem, now: datetime) -> Job:
+    """Give back what a job in delivery was charged; what is delivered then is the problem."""
     cost = tx.scalar(CHARGED, {"of_job": job.id})
     if cost is None:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.domain.jobs import OPEN_TASK_STATES, Job, JobState
-from bot.domain.queue import Caps, QueuePlace, Turns, Waiting, expected_wait_s, fair_order
+from bot.domain.queue import Caps, Turns, Waiting, fair_order
 from bot.store.rows import Row
 from bot.store.schema import IS_QUEUED, IS_WAITING, IS_WORKED_ON, jobs, queue, tasks
 
@@ -274,8 +274,16 @@ class Choice:
         ]
 
 
-def list_queue(tx: sa.Connection, caps: Caps) -> list[tuple[str, QueuePlace]]:
-    """The ids of the queued jobs whose members have a status message, in their fair order."""
+@dataclass(frozen=True, slots=True)
+class Queued:
+    job_id: str
+    route_id: str
+    #: jobs whose turn comes first
+    ahead: int
+
+
+def list_queue(tx: sa.Connection) -> list[Queued]:
+    """The queued jobs whose members have a status message, in their fair order."""
     rows = {row.id: row for row in tx.execute(QUEUED)}
     if not rows:
         return []
@@ -288,12 +296,7 @@ def list_queue(tx: sa.Connection, caps: Caps) -> list[tuple[str, QueuePlace]]:
         ),
     )
     return [
-        (each.job_id, place(caps, ahead, rows[each.job_id].route_id))
+        Queued(each.job_id, rows[each.job_id].route_id, ahead)
         for ahead, each in enumerate(order)
         if rows[each.job_id].lease_owner is None
     ]
-
-
-def place(caps: Caps, ahead: int, route_id: str) -> QueuePlace:
-    wait_s = expected_wait_s(ahead, caps.running_max, caps.typical_s(route_id))
-    return QueuePlace(ahead, wait_s)

@@ -5,7 +5,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bot.domain.policy import NsfwMode, SettingChange
+from bot.domain.policy import NsfwMode
+from bot.domain.settings import ServerSettings, SettingChange
 from bot.store.schema import servers, setting_changes, synced_commands
 
 #: how many changes a moderator is shown
@@ -38,19 +39,21 @@ def synced_servers(tx: sa.Connection, application: str) -> set[int]:
 
 def remember_servers(tx: sa.Connection, application: str, server_ids: Collection[int]) -> None:
     known = synced_servers(tx, application)
+    if known == set(server_ids):
+        return
     tx.execute(FORGET, {"scopes": [f"{application}/{each}" for each in known]})
     if server_ids:
         tx.execute(REMEMBER, [{"scope": f"{application}/{each}"} for each in server_ids])
 
 
-def nsfw_mode(tx: sa.Connection, server_id: int) -> NsfwMode:
-    return NsfwMode(tx.scalar(NSFW_MODE, {"server": server_id}) or NsfwMode.ON)
+def of_server(tx: sa.Connection, server_id: int) -> ServerSettings:
+    return ServerSettings(NsfwMode(tx.scalar(NSFW_MODE, {"server": server_id}) or NsfwMode.ON))
 
 
 def set_nsfw_mode(
     tx: sa.Connection, server_id: int, user_id: int, mode: NsfwMode, now: datetime
 ) -> NsfwMode:
-    old = nsfw_mode(tx, server_id)
+    old = of_server(tx, server_id).nsfw_checker
     if old is mode:
         return old
     if not tx.execute(SET_NSFW_MODE, {"server": server_id, "mode": mode.value}).rowcount:

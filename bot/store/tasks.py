@@ -86,6 +86,7 @@ def insert(tx: sa.Connection, its_tasks: Sequence[Task]) -> None:
 
 
 def of_job(tx: sa.Connection, job_id: str) -> list[Task]:
+    """In the order of their images."""
     return [read_task(row) for row in tx.execute(TASKS, {"of_job": job_id})]
 
 
@@ -94,10 +95,12 @@ def cancel(tx: sa.Connection, job_id: str, failure: Failure) -> None:
 
 
 def begin_submit(tx: sa.Connection, task: Task) -> Task:
+    """Commit that the task is about to be sent, unless its job was cancelled."""
     return _step(tx, task, TaskState.SUBMITTING, submits=task.submits + 1)
 
 
 def not_accepted(tx: sa.Connection, task: Task) -> Task:
+    """The submit was surely not accepted: the task may be sent again."""
     return _step(tx, task, TaskState.PENDING)
 
 
@@ -106,6 +109,7 @@ def submitted(tx: sa.Connection, task: Task, provider_task_id: str, now: datetim
 
 
 def fall_back(tx: sa.Connection, task: Task, problem: Problem, onto: Task) -> Task:
+    """The task gives no image, and another one on another route tries in its place."""
     _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=problem.facts)
     insert(tx, [onto])
     return onto
@@ -114,6 +118,7 @@ def fall_back(tx: sa.Connection, task: Task, problem: Problem, onto: Task) -> Ta
 def stored(
     tx: sa.Connection, allowance: Allowance, task: Task, image: ImageFile, cost: Cost, now: datetime
 ) -> Job:
+    """The image is on disk. With the job's last task, its hold is settled."""
     _take(
         tx,
         task,
@@ -131,6 +136,7 @@ def stored(
 def failed(
     tx: sa.Connection, allowance: Allowance, task: Task, problem: Problem, now: datetime
 ) -> Job:
+    """The task gives no image. With the job's last task, its hold ends."""
     _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=problem.facts)
     return _end_making(tx, allowance, task.job_id, now)
 

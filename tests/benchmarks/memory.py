@@ -16,7 +16,7 @@ from PIL import Image
 
 from bot.chat.fitting import fit
 from bot.domain.ports import ImageFile, ImageFormat
-from bot.engine.making import RESULT_LIMITS
+from bot.engine.carrier import RESULT_LIMITS
 from bot.engine.references import REFERENCE_LIMITS
 from bot.errors import UnusableImage
 from bot.pictures.pool import Pool

@@ -96,8 +96,8 @@ async def test_no_statement_of_a_job_reads_a_table_that_grows(opened: OpenEasel)
         with recorded() as statements:
             await everything_a_member_does(easel)
             await easel.restart()
-            await easel.app.runner._renew()
-            await easel.app.runner._show_queue()
+            await easel.app.runner._duties._renew(easel.app.runner.job_ids)
+            await easel.app.runner._duties._show_queue()
         with recorded() as of_tests:
             await easel.app.database.read(audit)
             await easel.app.database.read(list_entries)

@@ -5,9 +5,8 @@ import re
 import pytest
 
 from bot.chat.jobs import JobCommands
-from bot.engine.accept import Acceptance
+from bot.engine.easel import Easel as Engine
 from bot.playground.faults import Call as ProviderCall
-from bot.store.stores import JobStore
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 
@@ -27,7 +26,7 @@ def ref_in(text: str) -> str:
 async def test_before_anything_is_held_nothing_was_charged(
     easel: Easel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(Acceptance, "accept", broken)
+    monkeypatch.setattr(Engine, "accept", broken)
     message = await (await easel.imagine()).response()
 
     assert "Nothing was charged." in said(message)
@@ -41,11 +40,11 @@ async def test_once_it_is_held_it_is_made_and_the_member_is_told_so(
     easel: Easel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It breaks on the line after the answer: whoever claims the job later charges it."""
-    hand_over = JobStore.hand_over
-    monkeypatch.setattr(JobStore, "hand_over", broken)
+    hand_over = Engine.hand_over
+    monkeypatch.setattr(Engine, "hand_over", broken)
     call = await easel.imagine()
     await easel.discord.wait_for(lambda: len(call.interaction.message_ids) == 2, "both answers")
-    monkeypatch.setattr(JobStore, "hand_over", hand_over)
+    monkeypatch.setattr(Engine, "hand_over", hand_over)
 
     status, told = call.messages
     assert told.is_ephemeral
@@ -58,7 +57,7 @@ async def test_once_it_is_held_it_is_made_and_the_member_is_told_so(
     assert ref_in(said(told)) == f"#{job.id[-6:]}"
 
     easel.clock.advance(61)
-    easel.app.runner.wake()
+    easel.app.runner._due.set()
     await call.until(lambda message: bool(message.attachments))
     await easel.idle()
     assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
@@ -72,7 +71,7 @@ async def test_an_answer_that_cannot_be_drawn_leaves_the_job_to_be_made(
     told = await call.response()
     assert "It is made all the same" in said(told)
     easel.clock.advance(61)
-    easel.app.runner.wake()
+    easel.app.runner._due.set()
     await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'done'"))
     assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
 

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from bot.app import SHIPPED_CATALOG
 from bot.domain.ledger import EntryKind
-from bot.engine.making import SUBMITS_MAX
-from bot.engine.routing import FAULTS_MAX, OPEN_FOR
+from bot.engine.carrier import SUBMITS_MAX
+from bot.engine.traffic import FAULTS_MAX, OPEN_FOR
 from bot.playground.discord import Upload
 from bot.playground.faults import Call, Hold, Respond
 from bot.playground.providers import PlaygroundProviders

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from bot.domain.ledger import EntryKind
-from bot.engine.making import LIMITS_MAX, TRIES_MAX
-from bot.engine.routing import MISCONFIGURED_FOR
+from bot.engine.carrier import LIMITS_MAX, TRIES_MAX
+from bot.engine.traffic import MISCONFIGURED_FOR
 from bot.errors import FetchTrouble
 from bot.playground.discord import Message, Upload
 from bot.playground.faults import Call as ProviderCall

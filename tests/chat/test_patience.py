@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.playground.faults import Call, Hold, Respond
-from bot.store.stores import LatencyStore
+from bot.store import learned
 from tests.support.easel import Easel, said
 
 SLOW_DOWN = Respond(429, {"code": 429, "msg": "slow down"})
@@ -74,4 +74,4 @@ async def test_the_time_that_we_were_away_is_not_learned(easel: Easel) -> None:
     assert (await easel.finished(call)).attachments
     await easel.restart()
 
-    assert await LatencyStore(easel.app.database).load() == {}
+    assert await easel.app.database.read(learned.load) == {}

@@ -129,7 +129,7 @@ async def test_the_status_says_that_a_finished_picture_is_fetched(
     fetch.until.set()
 
     assert (await easel.finished(call)).attachments
-    assert not easel.app.runner._making.finished
+    assert not easel.app.runner._shop.finished
 
 
 EMPTY: Mapping[str, object] = {

@@ -15,7 +15,7 @@ from bot.playground.discord import Message, Upload
 from bot.playground.discord.cdn import LINK_LIFE_S
 from bot.playground.faults import Call
 from bot.playground.providers import PlaygroundProviders
-from bot.store.stores import LatencyStore
+from bot.store import learned
 from tests.support.easel import Easel, said
 from tests.support.photos import written
 from tests.support.pictures import mask, picture
@@ -153,8 +153,8 @@ async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> Non
 
 
 async def test_members_are_told_how_long_a_route_has_taken_of_late(easel: Easel) -> None:
-    learned = Latency(images=50, mean=math.log(21.4), variance=0.1)
-    await LatencyStore(easel.app.database).save({"apimodels/gpt-image-2-beta": learned})
+    lately = Latency(images=50, mean=math.log(21.4), variance=0.1)
+    await easel.app.database.write(learned.save, {"apimodels/gpt-image-2-beta": lately})
     await easel.restart()
     call = await easel.discord.run_command("Ada", "studio", "models")
     assert "usually about 21 s" in said(await call.response())

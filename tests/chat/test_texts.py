@@ -21,14 +21,12 @@ from bot.domain.jobs import Failure, Problem
 from bot.domain.ledger import Account
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
 from bot.engine.routing import Routing
-from bot.engine.stopping import StoppableClock
 from bot.errors import Busy, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
 from bot.providers.registry import FACTORIES
 from bot.settings import GivenSettings
 from bot.store.database import open_database
 from tests.store.bench import lay, make_job
-from tests.support.clock import InstantClock
 from tests.support.easel import Easel, said
 
 BOT = Path(texts.__file__).parents[2]
@@ -89,12 +87,9 @@ def quoted(known: Catalog = PAINTER, *, checked: bool = False, **given: object) 
 
 
 def all_down() -> None:
-    clock = StoppableClock(InstantClock())
-    routing = Routing(PAINTER, ["studio"], RouteOrder.LISTED, None, clock)
+    routing = Routing(PAINTER, ["studio"], RouteOrder.LISTED, None)
     request = replace(LANTERN, aspect_ratio="1:1")
-    for route in routing.candidates(request, nsfw_checker=False):
-        routing.fault(route, misconfigured=True)
-    routing.candidates(request, nsfw_checker=False)
+    routing.candidates(request, nsfw_checker=False, ready=())
 
 
 def checked(**given: object) -> None:

@@ -1,28 +1,34 @@
 """
-The boundaries a process is killed at, derived from the ports so that none can be forgotten.
+The boundaries a process is killed at, derived from the ports and from what the engine asks of the
+store, so that none can be forgotten.
 
-`before:` and `after:` a method or function; `commit:` inside its transaction, all statements
-done; `.../call` one request to Discord within a method of the messenger; `during:` while the
-other side holds a request whose effect it has had already, or is about to have.
+`before:` and `after:` a step of the store, a method or a function; `commit:` inside a step's
+transaction, all statements done; `.../call` one request to Discord within a method of the
+messenger; `during:` while the other side holds a request whose effect it has had already, or is
+about to have.
 """
 
+import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from bot import app
 from bot.chat import wire
 from bot.chat.messenger import DiscordMessenger
-from bot.domain import ports, stored
+from bot.domain import ports
+from bot.engine import stopping
 from bot.providers.apimodels import ApiModels
 from bot.providers.fetch import Fetcher
 from bot.providers.maxapi import MaxApi
-from bot.store.stores import AccountStore, JobStore
 
+#: how the engine carries a step to the database
+CARRIED = re.compile(r"\b(write|keep|read|_of)\(\s*(\w+)\b(?:\.(\w+))?")
 #: name -> the port and the classes behind it
 PORTS: dict[str, tuple[type, ...]] = {
-    "jobs": (stored.Jobs, JobStore),
-    "accounts": (stored.Accounts, AccountStore),
     "provider": (ports.Provider, ApiModels, MaxApi),
     "fetcher": (ports.ImageFetcher, Fetcher),
     "messenger": (ports.Messenger, DiscordMessenger),
@@ -30,18 +36,22 @@ PORTS: dict[str, tuple[type, ...]] = {
 #: ports whose methods are no boundary of a job, each with the reason
 UNWATCHED = {
     "Clock": "a wait changes nothing",
-    "Servers": "settings: one row, no job",
-    "Latencies": "what is learned of a route changes no job",
     "LinkRefresher": "behind it is the messenger, whose methods are all watched",
 }
 #: of the ports, but never called while the bot runs
 UNREACHED = {
     "provider.check": "only `easel check` asks for it",
-    "accounts.show": "only /credits asks for it, which changes nothing",
+    "ledger.show": "only /credits asks for it, which changes nothing",
+    "settings.of_server": "only /settings and /models ask for it alone",
+    "settings.set_nsfw_mode": "settings: one row, no job",
+    "settings.changes": "settings: one row, no job",
+    "settings.synced_servers": "commands, no job",
+    "settings.remember_servers": "commands, no job",
+    "learned.load": "what is learned of a route changes no job",
+    "learned.save": "what is learned of a route changes no job",
     "wire.log_in": "only `easel sync` asks for it",
     "wire.tell_beside": "only a defect is told so",
     "jobs.ended": "only asked for where too much is kept",
-    "jobs.job": "only a press that comes too late asks for it",
     "messenger.fresh_links": "the links of the matrix are young, so it asks nobody",
     "messenger.fresh_links/call": "as above",
 }
@@ -49,6 +59,7 @@ UNREACHED = {
 NO_STEP = {"run", "close"}
 #: what the process does with files: methods of Path
 FILES = ("rename", "unlink")
+ENGINE = Path(stopping.__file__).parent
 #: points the other side can stop at, by the request it holds
 HELD = (
     "provider.upload",
@@ -72,9 +83,24 @@ def methods(port: str) -> list[str]:
     return sorted({name for each in PORTS[port] for name in coroutines(each)})
 
 
-def writes(port: str, method: str) -> bool:
-    source = inspect.getsource(getattr(PORTS[port][1], method))
-    return "_database.write(" in source or "_database.keep(" in source
+def steps() -> dict[str, bool]:
+    """The store's steps that the engine asks for, and whether each of them writes."""
+    found: dict[str, bool] = {}
+    sources = {app.__name__: Path(app.__file__)}
+    sources |= {f"bot.engine.{path.stem}": path for path in ENGINE.glob("*.py")}
+    for name, path in sources.items():
+        module = importlib.import_module(name)
+        for how, first, second in CARRIED.findall(path.read_text(encoding="utf-8")):
+            step = getattr(module, first, None)
+            step = getattr(step, second) if second else step
+            if inspect.isfunction(step) and step.__module__.startswith("bot.store."):
+                writes = how in ("write", "keep")
+                found[step_name(step)] = found.get(step_name(step), False) or writes
+    return found
+
+
+def step_name(step: Any) -> str:
+    return f"{step.__module__.rpartition('.')[2]}.{step.__name__}"
 
 
 def wire_functions() -> list[str]:
@@ -82,8 +108,9 @@ def wire_functions() -> list[str]:
 
 
 def all_boundaries() -> list[str]:
-    around = [f"{port}.{method}" for port in PORTS for method in methods(port)]
-    found = [f"commit:{name}" for name in around if writes(*name.split("."))]
+    found = [f"commit:{name}" for name, writes in steps().items() if writes]
+    found = [name for name in found if name.partition(":")[2] not in UNREACHED]
+    around = [*steps(), *(f"{port}.{method}" for port in PORTS for method in methods(port))]
     around += [f"wire.{name}" for name in wire_functions() if name != "call"]
     around += [f"messenger.{method}/call" for method in methods("messenger")]
     around += [f"file.{name}" for name in FILES]

@@ -109,9 +109,9 @@ NEEDS: dict[str, Kind | Mishap] = {
     "jobs.find": Kind.CANCELLED,
     "wire.update": Kind.CANCELLED,
     "jobs.refund": Kind.UNDELIVERABLE,
-    "jobs.failed": Kind.MODERATED,
-    "jobs.not_accepted": Mishap.PROVIDER_BUSY,
-    "jobs.fall_back": Mishap.PROVIDER_OVERLOADED,
+    "tasks.failed": Kind.MODERATED,
+    "tasks.not_accepted": Mishap.PROVIDER_BUSY,
+    "tasks.fall_back": Mishap.PROVIDER_OVERLOADED,
     "fetcher.check": Mishap.PROVIDER_OVERLOADED,
     "fetcher.convert": Kind.EDIT,
     "provider.upload": Kind.EDIT,
@@ -127,7 +127,16 @@ RESUMED = [
     for boundary in all_boundaries()
     if boundary.partition(":")[2].partition(".")[2]
     in {
-        *("claim", "free_leases", "job", "tasks", "begin_submit", "submitted", "stored"),
+        *(
+            "claim",
+            "free_leases",
+            "look",
+            "of_job",
+            "to_deliver",
+            "begin_submit",
+            "submitted",
+            "stored",
+        ),
         *("failed", "fall_back", "finish", "submit", "poll", "fetch", "check"),
         *("deliver", "deliver/call"),
         *("rename", "unlink"),
@@ -144,9 +153,9 @@ CHAINS: Sequence[Sequence[tuple[str, float]]] = (
     (("before:jobs.finish", 1_000.0),),
     (("after:messenger.deliver/call", 1_000.0), ("before:jobs.finish", 0.0)),
     # It dies while the job is with the provider.
-    (("after:jobs.submitted", 1_000.0), ("after:messenger.deliver/call", 0.0)),
-    (("after:jobs.submitted", 1_000.0), ("after:messenger.deliver/call", 240.0)),
-    (("commit:jobs.stored", 0.0), ("after:file.rename", 0.0), ("commit:jobs.finish", 0.0)),
+    (("after:tasks.submitted", 1_000.0), ("after:messenger.deliver/call", 0.0)),
+    (("after:tasks.submitted", 1_000.0), ("after:messenger.deliver/call", 240.0)),
+    (("commit:tasks.stored", 0.0), ("after:file.rename", 0.0), ("commit:jobs.finish", 0.0)),
 )
 
 

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import partialmethod, wraps
 from itertools import product
 from multiprocessing import parent_process
 from pathlib import Path
@@ -27,7 +27,7 @@ import bot.app
 from bot.chat import commands, wire
 from bot.cli import main
 from bot.domain import waiting
-from bot.engine import making, references, runner
+from bot.engine import carrier, delivery, duties, references, runner
 from bot.store.database import Database
 from tests.crash import boundaries
 
@@ -36,20 +36,20 @@ VICTIM_S_MAX = 60.0
 #: short enough that a job takes a fraction of a second beside the provider's own time
 WAITS: Mapping[Any, Mapping[str, object]] = {
     waiting: {"PRIOR_WAITS_S": (0.05,), "LEARNED_MIN": 1_000_000},
-    making: {"RESULT_WAITS_S": (0.1,) * 9},
+    carrier: {"RESULT_WAITS_S": (0.1,) * 9},
+    delivery: {"DELIVERY_WAIT_S": 0.2},
+    duties: {"RENEW_EVERY_S": 0.15},
     references: {"RETRY_WAIT_S": 0.1, "TRANSFER_WAIT_S": 0.1},
     runner: {
         "CLAIM_EVERY_S": 0.5,
-        "RENEW_EVERY_S": 0.15,
         "PROGRESS_AFTER_S": 0.0,
-        "DELIVERY_WAIT_S": 0.2,
     },
     wire: {"RETRY_WAIT_S": 0.05, "LOGIN_WAIT_S": 0.2},
 }
 #: reached once what a start has to clear up is done
 CLAIMED = "after:jobs.claim"
 #: seconds between two updates of a status message, and two looks at the queue
-SHOWN_EVERY_S = {"progress_every_s": 0.3, "queue_every_s": 0.3}
+SHOWN_EVERY_S = {runner.Runner: "progress_every_s", duties.Duties: "queue_every_s"}
 
 
 class Reaper:
@@ -122,20 +122,29 @@ def wrap_calls(reaper: Reaper) -> None:
 
 
 def wrap_transactions(reaper: Reaper) -> None:
-    original = Database.write
+    for method in ("read", "write"):
+        wrap_transaction(method, reaper)
+
+
+def wrap_transaction(method: str, reaper: Reaper) -> None:
+    original = getattr(Database, method)
 
     @wraps(original)
-    async def write(self: Database, step: Any, *args: Any, **given: Any) -> Any:
-        name = inside.get()
+    async def carried(self: Database, step: Any, *args: Any, **given: Any) -> Any:
+        name = boundaries.step_name(step)
 
+        @wraps(step)
         def reaching(tx: Any, *args: Any, **given: Any) -> Any:
             outcome = step(tx, *args, **given)
             reaper.reach(f"commit:{name}")
             return outcome
 
-        return await original(self, reaching, *args, **given)
+        reaper.reach(f"before:{name}")
+        outcome = await original(self, reaching, *args, **given)
+        reaper.reach(f"after:{name}")
+        return outcome
 
-    Database.write = write  # type: ignore[method-assign]
+    setattr(Database, method, carried)
 
 
 def wrap_file(name: str, reaper: Reaper) -> None:
@@ -158,13 +167,8 @@ def hurry(environment: Mapping[str, str]) -> None:
             assert hasattr(module, name), f"{module.__name__} has no {name}"
             setattr(module, name, value)
     commands.DEFER_AFTER_S = float(environment.get("DEFER_AFTER_S", commands.DEFER_AFTER_S))
-    begin = runner.Runner.__init__
-
-    @wraps(begin)
-    def begin_quick(self: Any, *args: Any, **given: Any) -> None:
-        begin(self, *args, **SHOWN_EVERY_S | given)
-
-    runner.Runner.__init__ = begin_quick  # type: ignore[method-assign]
+    for owner, setting in SHOWN_EVERY_S.items():
+        owner.__init__ = partialmethod(owner.__init__, **{setting: 0.3})  # type: ignore[method-assign]
     ahead = timedelta(seconds=float(environment.get("CLOCK_AHEAD_S", 0)))
     now = bot.app.SystemClock.now
 

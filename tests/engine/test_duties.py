@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from bot.engine.duties import Housekeeping
+from bot.engine.duties import Duties
 from bot.playground.discord import Call, Permission
 from bot.playground.faults import Call as ProviderCall
 from bot.store.lock import sole_use
@@ -25,11 +25,11 @@ LONG_AGO = sa.text(
 async def test_a_start_whose_duties_fail_takes_commands_all_the_same(
     easel: Easel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(_: Housekeeping) -> None:
+    async def fail(_: Duties) -> None:
         raise OSError("no such folder")
 
     for duty in ("tidy_what_was_left", "tell_cancelled"):
-        monkeypatch.setattr(Housekeeping, duty, fail)
+        monkeypatch.setattr(Duties, duty, fail)
     await easel.restart()
 
     assert (await easel.finished(await easel.imagine())).attachments
@@ -99,5 +99,5 @@ async def test_of_too_many_kept_images_the_oldest_go_and_none_that_is_under_way(
         for age, path in enumerate(kept):
             os.utime(path, (time.time() - 1_000 + age,) * 2)
         os.utime(under_way, (0, time.time() - 2_000))
-        await easel.app.runner._keeping.tidy()
+        await easel.app.runner._duties.tidy()
         assert sorted(folder.glob("*.png")) == [under_way, kept[2]]

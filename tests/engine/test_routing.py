@@ -2,7 +2,7 @@
 
 import asyncio
 import tomllib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,19 +12,18 @@ from bot.app import SHIPPED_CATALOG
 from bot.domain.catalog import Catalog, Rate, Route, RouteOrder
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.requests import ImageRequest, Mode
-from bot.domain.waiting import Latency
-from bot.engine.gates import Gate
-from bot.engine.routing import (
+from bot.engine.routing import Routing
+from bot.engine.stopping import StoppableClock
+from bot.engine.traffic import (
     FAULTS_MAX,
     MISCONFIGURED_FOR,
     OPEN_FOR,
     POLL_WAIT_S_MAX,
-    Routing,
+    Gate,
+    Traffic,
 )
-from bot.engine.stopping import StoppableClock
 from bot.errors import Busy
-from bot.store.database import open_database
-from bot.store.stores import LatencyStore
+from bot.store.database import Database, open_database
 from tests.support.clock import InstantClock
 
 LANTERN = ImageRequest(Mode.GENERATE, "a lantern", "gpt-image-2-beta", aspect_ratio="1:1")
@@ -39,15 +38,16 @@ class Moving(InstantClock):
         self.advance(seconds)
 
 
-class Kept:
-    def __init__(self) -> None:
-        self.known: dict[str, Latency] = {}
+@dataclass(frozen=True)
+class Roads:
+    """Both halves: what can make an image, and whether it may be used now."""
 
-    async def load(self) -> dict[str, Latency]:
-        return dict(self.known)
+    routing: Routing
+    traffic: Traffic
 
-    async def save(self, known: dict[str, Latency]) -> None:
-        self.known |= known
+    def candidates(self, *, nsfw_checker: bool = False) -> tuple[Route, ...]:
+        ready = self.traffic.ready()
+        return self.routing.candidates(LANTERN, nsfw_checker=nsfw_checker, ready=ready)
 
 
 @pytest.fixture
@@ -60,196 +60,200 @@ def clock() -> InstantClock:
     return InstantClock()
 
 
-def lay(catalog: Catalog, clock: InstantClock, order: RouteOrder = RouteOrder.LISTED) -> Routing:
-    return Routing(catalog, ALL, order, Kept(), StoppableClock(clock))
+def lay(
+    catalog: Catalog,
+    clock: InstantClock,
+    order: RouteOrder = RouteOrder.LISTED,
+    database: Database | None = None,
+) -> Roads:
+    return Roads(Routing(catalog, ALL, order, database), Traffic(catalog, StoppableClock(clock)))
 
 
-def providers(routing: Routing) -> list[str]:
-    routes = routing.candidates(LANTERN, nsfw_checker=False)
-    return list(dict.fromkeys(route.provider for route in routes))
+def providers(roads: Roads) -> list[str]:
+    return list(dict.fromkeys(route.provider for route in roads.candidates()))
 
 
-async def turn(routing: Routing, route: Route) -> None:
+async def submit(traffic: Traffic, route: Route) -> None:
     """However long it takes."""
-    assert await routing.turn(route, datetime.now(UTC) + timedelta(days=1))
+    assert await traffic.may_submit(route, datetime.now(UTC) + timedelta(days=1))
 
 
-def first(routing: Routing) -> Route:
-    return routing.candidates(LANTERN, nsfw_checker=False)[0]
+def first(roads: Roads) -> Route:
+    return roads.candidates()[0]
 
 
 def test_the_operators_order_is_followed(catalog: Catalog, clock: InstantClock) -> None:
     assert providers(lay(catalog, clock)) == ["apimodels", "kie", "maxapi"]
     assert providers(lay(catalog, clock, RouteOrder.CHEAPEST)) == ["maxapi", "kie", "apimodels"]
-    routing = lay(catalog, clock, RouteOrder.FASTEST)
-    kie = routing.candidates(LANTERN, nsfw_checker=False)[1]
+    roads = lay(catalog, clock, RouteOrder.FASTEST)
+    kie = roads.candidates()[1]
     for _ in range(10):
-        routing.observe(kie, 4, 6)
-    assert providers(routing)[0] == "kie"
+        roads.routing.observe(kie, 4, 6)
+    assert providers(roads)[0] == "kie"
 
 
 def test_faults_in_a_row_open_the_breaker_and_one_job_probes(
     catalog: Catalog, clock: InstantClock
 ) -> None:
-    routing = lay(catalog, clock)
-    route = first(routing)
+    roads = lay(catalog, clock)
+    route = first(roads)
     for _ in range(FAULTS_MAX - 1):
-        routing.fault(route)
-    routing.success(route)
+        roads.traffic.fault(route)
+    roads.traffic.success(route)
     for _ in range(FAULTS_MAX):
-        assert providers(routing)[0] == "apimodels"
-        routing.accepted(route)
-        routing.fault(route)
-    assert providers(routing) == ["kie", "maxapi"]
+        assert providers(roads)[0] == "apimodels"
+        roads.traffic.accepted(route)
+        roads.traffic.fault(route)
+    assert providers(roads) == ["kie", "maxapi"]
 
     clock.advance(OPEN_FOR.total_seconds())
-    assert providers(routing)[0] == "apimodels"
-    asyncio.run(turn(routing, route))
-    assert providers(routing)[0] == "kie"
-    routing.fault(route)
+    assert providers(roads)[0] == "apimodels"
+    asyncio.run(submit(roads.traffic, route))
+    assert providers(roads)[0] == "kie"
+    roads.traffic.fault(route)
     clock.advance(OPEN_FOR.total_seconds())
-    assert providers(routing)[0] == "kie"
+    assert providers(roads)[0] == "kie"
     clock.advance(OPEN_FOR.total_seconds())
-    asyncio.run(turn(routing, route))
-    routing.accepted(route)
-    assert providers(routing)[0] == "kie"
-    routing.success(route)
-    assert providers(routing)[0] == "apimodels"
+    asyncio.run(submit(roads.traffic, route))
+    roads.traffic.accepted(route)
+    assert providers(roads)[0] == "kie"
+    roads.traffic.success(route)
+    assert providers(roads)[0] == "apimodels"
 
 
 def test_faults_of_what_was_under_way_already_do_not_keep_it_open_for_longer(
     catalog: Catalog, clock: InstantClock
 ) -> None:
-    routing = lay(catalog, clock)
-    route = first(routing)
+    roads = lay(catalog, clock)
+    route = first(roads)
     for _ in range(4 * FAULTS_MAX):
-        routing.fault(route)
+        roads.traffic.fault(route)
     clock.advance(OPEN_FOR.total_seconds())
-    assert providers(routing)[0] == "apimodels"
-    routing.fault(route, misconfigured=True)
-    routing.fault(route)
+    assert providers(roads)[0] == "apimodels"
+    roads.traffic.fault(route, misconfigured=True)
+    roads.traffic.fault(route)
     clock.advance(MISCONFIGURED_FOR.total_seconds() - 1)
-    assert providers(routing)[0] == "kie"
+    assert providers(roads)[0] == "kie"
 
 
 def test_a_breaker_from_a_clock_that_stood_ahead_closes(
     catalog: Catalog, clock: InstantClock
 ) -> None:
-    routing = lay(catalog, clock)
-    route = first(routing)
+    roads = lay(catalog, clock)
+    route = first(roads)
     clock.advance(30 * 86_400)
-    routing.fault(route, misconfigured=True)
+    roads.traffic.fault(route, misconfigured=True)
     clock.advance(-30 * 86_400)
-    assert providers(routing)[0] == "apimodels"
-    routing.fault(route, misconfigured=True)
-    assert providers(routing)[0] == "kie"
+    assert providers(roads)[0] == "apimodels"
+    roads.traffic.fault(route, misconfigured=True)
+    assert providers(roads)[0] == "kie"
     clock.advance(MISCONFIGURED_FOR.total_seconds())
-    assert providers(routing)[0] == "apimodels"
+    assert providers(roads)[0] == "apimodels"
 
 
 def test_a_try_before_its_time_is_no_probe(catalog: Catalog, clock: InstantClock) -> None:
     """Those that failed while the breaker was closed try again while it is open."""
-    routing = lay(catalog, clock)
-    route = first(routing)
+    roads = lay(catalog, clock)
+    route = first(roads)
     for _ in range(FAULTS_MAX):
-        routing.fault(route)
+        roads.traffic.fault(route)
     for _ in range(FAULTS_MAX):
-        asyncio.run(turn(routing, route))
-        routing.fault(route)
+        asyncio.run(submit(roads.traffic, route))
+        roads.traffic.fault(route)
     clock.advance(OPEN_FOR.total_seconds())
-    assert providers(routing)[0] == "apimodels"
+    assert providers(roads)[0] == "apimodels"
 
 
 def test_a_probe_that_nothing_is_heard_of_does_not_close_the_route_for_ever(
     catalog: Catalog, clock: InstantClock
 ) -> None:
-    routing = lay(catalog, clock)
-    route = first(routing)
+    roads = lay(catalog, clock)
+    route = first(roads)
     for _ in range(FAULTS_MAX):
-        routing.fault(route)
+        roads.traffic.fault(route)
     clock.advance(2 * OPEN_FOR.total_seconds())
-    asyncio.run(turn(routing, route))
-    assert providers(routing)[0] == "kie"
+    asyncio.run(submit(roads.traffic, route))
+    assert providers(roads)[0] == "kie"
     clock.advance(2 * OPEN_FOR.total_seconds())
-    assert providers(routing)[0] == "apimodels"
+    assert providers(roads)[0] == "apimodels"
 
 
 def test_a_bad_key_or_an_empty_account_opens_it_at_once(
     catalog: Catalog, clock: InstantClock
 ) -> None:
-    routing = lay(catalog, clock)
-    routing.fault(first(routing), misconfigured=True)
-    assert providers(routing)[0] == "kie"
+    roads = lay(catalog, clock)
+    roads.traffic.fault(first(roads), misconfigured=True)
+    assert providers(roads)[0] == "kie"
     clock.advance(MISCONFIGURED_FOR.total_seconds())
-    assert providers(routing)[0] == "apimodels"
+    assert providers(roads)[0] == "apimodels"
 
 
 def test_when_all_are_down_the_member_hears_it(catalog: Catalog, clock: InstantClock) -> None:
-    routing = lay(catalog, clock)
-    for route in routing.candidates(LANTERN, nsfw_checker=False):
-        routing.fault(route, misconfigured=True)
+    roads = lay(catalog, clock)
+    for route in roads.candidates():
+        roads.traffic.fault(route, misconfigured=True)
     with pytest.raises(Busy, match="routes_down"):
-        routing.candidates(LANTERN, nsfw_checker=False)
+        roads.candidates()
 
 
 def test_with_the_filter_on_a_route_without_one_is_out(
     catalog: Catalog, clock: InstantClock
 ) -> None:
-    routes = lay(catalog, clock).candidates(LANTERN, nsfw_checker=True)
+    routes = lay(catalog, clock).candidates(nsfw_checker=True)
     assert [route.provider for route in routes] == ["apimodels", "kie"]
 
 
 async def test_a_rate_is_shared_by_all_jobs_of_the_key(catalog: Catalog) -> None:
     clock = Moving()
     naps = clock.naps
-    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
-    kie = routing.candidates(LANTERN, nsfw_checker=False)[1]
+    roads = lay(catalog, clock)
+    kie = roads.candidates()[1]
     for _ in range(18):
-        await turn(routing, kie)
+        await submit(roads.traffic, kie)
     assert naps == []
-    await turn(routing, replace(kie, id="kie/another"))
+    await submit(roads.traffic, replace(kie, id="kie/another"))
     assert sum(naps) == pytest.approx(10, abs=1)
 
 
 async def test_polls_have_a_rate_of_their_own(catalog: Catalog) -> None:
     clock = Moving()
-    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
-    kie = routing.candidates(LANTERN, nsfw_checker=False)[1]
+    roads = lay(catalog, clock)
+    kie = roads.candidates()[1]
     for _ in range(8 * 3):
-        await routing.poll_turn(kie)
+        await roads.traffic.may_poll(kie)
     assert sum(clock.naps) == pytest.approx(2, abs=0.2)
-    await turn(routing, kie)
+    await submit(roads.traffic, kie)
     assert sum(clock.naps) == pytest.approx(2, abs=0.2)
 
 
 async def test_a_wish_to_wait_holds_for_those_who_wait_already(catalog: Catalog) -> None:
     clock = Moving()
-    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
-    route = first(routing)
-    routing.too_many(route, 30)
+    roads = lay(catalog, clock)
+    route = first(roads)
+    roads.traffic.too_many(route, 30)
     began = clock.now()
-    sleeping = asyncio.create_task(turn(routing, route))
+    sleeping = asyncio.create_task(submit(roads.traffic, route))
     await asyncio.sleep(0)
-    routing.too_many(route, 90)
-    routing.too_many(route, 10)
+    roads.traffic.too_many(route, 90)
+    roads.traffic.too_many(route, 10)
     await sleeping
     assert (clock.now() - began).total_seconds() == pytest.approx(90, abs=1)
 
 
 async def test_after_a_wish_to_wait_not_all_come_back_at_once(catalog: Catalog) -> None:
     clock = InstantClock()
-    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
-    route = first(routing)
+    roads = lay(catalog, clock)
+    route = first(roads)
     for expected in (5, 10, 20, 40, 60, 60):
-        routing.too_many(route, None)
-        routing.too_many(route, None)
-        await turn(routing, route)
+        roads.traffic.too_many(route, None)
+        roads.traffic.too_many(route, None)
+        await submit(roads.traffic, route)
         assert clock.naps.pop() == pytest.approx(expected, abs=0.1)
         clock.advance(expected)
-    routing.accepted(route)
-    routing.too_many(route, None)
+    roads.traffic.accepted(route)
+    roads.traffic.too_many(route, None)
     for _ in range(20):
-        await turn(routing, route)
+        await submit(roads.traffic, route)
     assert clock.naps == pytest.approx([5 + n / 2 for n in range(20)], abs=0.1)
 
 
@@ -257,52 +261,51 @@ async def test_what_was_learned_outlives_a_restart(
     catalog: Catalog, clock: InstantClock, tmp_path: Path
 ) -> None:
     async with open_database(f"sqlite:///{tmp_path / 'easel.db'}") as database:
-        store = LatencyStore(database)
-        routing = Routing(catalog, ALL, RouteOrder.LISTED, store, StoppableClock(clock))
-        route = first(routing)
+        roads = lay(catalog, clock, database=database)
+        route = first(roads)
         for _ in range(8):
-            routing.observe(route, 20, 22)
-        await routing.save()
-        await routing.save()
+            roads.routing.observe(route, 20, 22)
+        await roads.routing.save()
+        await roads.routing.save()
 
-        again = Routing(catalog, ALL, RouteOrder.LISTED, store, StoppableClock(clock))
+        again = lay(catalog, clock, database=database).routing
         await again.load()
-        assert again.latency(route) == routing.latency(route)
+        assert again.latency(route) == roads.routing.latency(route)
         assert again.typical_s(route.id) == pytest.approx(21, rel=0.05)
 
 
-async def test_a_turn_that_comes_too_late_is_not_waited_for(
+async def test_a_submit_that_would_come_too_late_is_not_waited_for(
     catalog: Catalog, clock: InstantClock
 ) -> None:
-    routing = lay(catalog, clock)
-    route = first(routing)
-    routing.too_many(route, 90)
-    assert not await routing.turn(route, clock.now() + timedelta(seconds=60))
+    roads = lay(catalog, clock)
+    route = first(roads)
+    roads.traffic.too_many(route, 90)
+    assert not await roads.traffic.may_submit(route, clock.now() + timedelta(seconds=60))
     assert clock.naps == []
-    assert await routing.turn(route, clock.now() + timedelta(seconds=100))
+    assert await roads.traffic.may_submit(route, clock.now() + timedelta(seconds=100))
     assert clock.naps == [pytest.approx(90, abs=1)]
 
 
 async def test_a_wish_for_no_wait_at_all_does_not_use_up_the_tries(catalog: Catalog) -> None:
     clock = Moving()
-    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
-    route = first(routing)
+    roads = lay(catalog, clock)
+    route = first(roads)
     for _ in range(5):
-        routing.too_many(route, 0.0)
-        await turn(routing, route)
+        roads.traffic.too_many(route, 0.0)
+        await submit(roads.traffic, route)
     assert clock.naps == pytest.approx([1, 2, 4, 8, 12], abs=0.1)
 
 
 async def test_an_answered_poll_ends_the_growth_of_waits(catalog: Catalog) -> None:
     clock = Moving()
-    routing = Routing(catalog, ALL, RouteOrder.LISTED, Kept(), StoppableClock(clock))
-    route = first(routing)
+    roads = lay(catalog, clock)
+    route = first(roads)
     for _ in range(3):
-        routing.too_many_polls(route, None)
-        await routing.poll_turn(route)
-        routing.polled(route)
-    routing.too_many_polls(route, 600)
-    await routing.poll_turn(route)
+        roads.traffic.too_many_polls(route, None)
+        await roads.traffic.may_poll(route)
+        roads.traffic.polled(route)
+    roads.traffic.too_many_polls(route, 600)
+    await roads.traffic.may_poll(route)
     assert clock.naps == pytest.approx([5, 5, 5, POLL_WAIT_S_MAX], abs=0.1)
 
 
@@ -310,7 +313,7 @@ async def test_an_answered_poll_ends_the_growth_of_waits(catalog: Catalog) -> No
 def test_a_clock_that_is_set_back_holds_nobody_up(rate: Rate | None) -> None:
     gate = Gate(rate)
     now = datetime.now(UTC)
-    assert gate.reserve(now, now) == now
+    assert gate.book(now, now) == now
     gate.close(now, 600)
     back = now - timedelta(hours=1)
-    assert gate.reserve(back, back) == back
+    assert gate.book(back, back) == back

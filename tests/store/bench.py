@@ -1,27 +1,26 @@
 """A migrated database with the stores on it, and a member's jobs to put in."""
 
+import inspect
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
-from bot.domain.ledger import Entry, Period
-from bot.domain.policy import NsfwMode
+from bot.domain.jobs import Failure, Job, JobState, Offer, Problem, Reply, Task, TaskState
+from bot.domain.ledger import Account, Entry, Period
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.domain.pricing import Cost
 from bot.domain.queue import Caps
 from bot.domain.requests import ImageRequest, Mode
-from bot.domain.stored import Accepted, Offer
+from bot.store import jobs, ledger, queue, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
 from bot.store.ledger import Allowance, audit, list_entries
-from bot.store.stores import AccountStore, JobStore
 
 #: Ada has credits, Ben has none, Cleo is a moderator
 ADA, BEN, CLEO = 1, 2, 3
@@ -35,11 +34,42 @@ ROUTE = "apimodels/gpt-image-2-beta"
 MODERATION = Problem(Failure.MODERATION, {"option": "reference2", "filename": "b.png"})
 
 
+class Steps:
+    """The store's steps as methods, each a transaction; the house is given to those that ask."""
+
+    NAMES: ClassVar = {"job": "job_of", "tasks": "of_job", "queue": "list_queue"}
+
+    def __init__(self, database: Database, house: House) -> None:
+        self.database = database
+        self.house = house
+
+    def __getattr__(self, name: str) -> Any:
+        name = self.NAMES.get(name, name)
+        step = next(getattr(each, name) for each in (jobs, tasks, queue) if hasattr(each, name))
+        asked = inspect.signature(step).parameters
+        first = [self.house] if "house" in asked else []
+        first += [self.house.allowance] if "allowance" in asked else []
+
+        async def run(*args: Any, **given: Any) -> Any:
+            return await self.database.write(step, *first, *args, **given)
+
+        return run
+
+
+@dataclass
+class Accounts:
+    database: Database
+    allowance: Allowance
+
+    async def show(self, server_id: int, user_id: int, now: datetime) -> Account:
+        return await self.database.read(ledger.show, server_id, user_id, self.allowance, now)
+
+
 @dataclass
 class Bench:
     database: Database
-    jobs: JobStore
-    accounts: AccountStore
+    jobs: Steps
+    accounts: Accounts
     refills: Allowance
 
     async def accept(self, job_id: str = "lantern", **given: Any) -> Job:
@@ -49,10 +79,10 @@ class Bench:
         await self.jobs.hand_over(job_id, None)
         return job
 
-    async def take(self, job: Job, tasks: Sequence[Task]) -> Accepted:
-        """Accept a job at this one quote, whatever the server's mode."""
-        offers = {mode: [Offer(job, tuple(tasks))] for mode in NsfwMode}
-        return await self.jobs.accept(job.server_id, job.user_id, job.interaction_id, offers)
+    async def take(self, job: Job, tasks: Sequence[Task]) -> int:
+        """Accept a job at this one quote; returns how many are ahead of it."""
+        _, ahead = await self.jobs.accept(job, lambda _: [Offer(job, tuple(tasks))])
+        return ahead
 
     async def claim(self, now: datetime = NOW) -> Job | None:
         claimed = (await self.jobs.claim(now, 1)).jobs
@@ -129,10 +159,9 @@ def lay(
         queued_max=queued,
         queued_per_user_max=queued_per_user,
         running_per_route_max={ROUTE: per_route, "other/route": 100},
-        typical_s={ROUTE: 48, "other/route": 20}.__getitem__,
     )
     house = House(caps, refills, owner)
-    return Bench(database, JobStore(database, house), AccountStore(database, refills), refills)
+    return Bench(database, Steps(database, house), Accounts(database, refills), refills)
 
 
 def rows(tx: sa.Connection, query: str) -> list[tuple[Any, ...]]:

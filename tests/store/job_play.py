@@ -121,9 +121,9 @@ class JobPlay:
             with pytest.raises(refusal):
                 self.run(accepting)
             return None
-        place = self.run(accepting).in_queue
+        ahead = self.run(accepting)
         model.accept(job_id, member, route, price, count, owner)
-        assert place.ahead == model.queue().index(job_id)
+        assert ahead == model.queue().index(job_id)
         self._reload_tasks(model.jobs[job_id])
         return model.jobs[job_id]
 
@@ -288,7 +288,7 @@ class JobPlay:
         if seen == self._queue_seen:
             return
         self._queue_seen = seen
-        assert [(job_id, place.ahead) for job_id, place in self.run(self.jobs.queue())] == [
+        assert [(each.job_id, each.ahead) for each in self.run(self.jobs.queue())] == [
             (job_id, ahead) for ahead, job_id in enumerate(order) if job_id in answered
         ]
 

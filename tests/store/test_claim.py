@@ -47,14 +47,12 @@ async def test_turns_go_round_the_servers_then_round_their_members(bench: Bench)
         await bench.accept(job_id, server=server, user=user, at=seconds(number))
     fair = ["ada1", "cleo1", "ben1", "ada2", "ben2", "ada3", "ada4"]
     queue = await bench.jobs.queue()
-    assert [(job_id, place.ahead) for job_id, place in queue] == [
-        (x, n) for n, x in enumerate(fair)
-    ]
+    assert [(each.job_id, each.ahead) for each in queue] == [(x, n) for n, x in enumerate(fair)]
     assert await claim_all(bench) == fair
     # Past turns count: Ada has just had two in a row.
     await bench.accept("ada5", at=seconds(20))
     await bench.accept("ben3", user=BEN, at=seconds(21))
-    assert [job_id for job_id, _ in await bench.jobs.queue()] == ["ben3", "ada5"]
+    assert [each.job_id for each in await bench.jobs.queue()] == ["ben3", "ada5"]
     assert await claim_all(bench) == ["ben3", "ada5"]
 
 

@@ -1,0 +1,399 @@
+"""One image of a job, carried from its committed state to its end: a step for each state."""
+
+import asyncio
+import logging
+import math
+import random
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bot.domain import pricing, waiting
+from bot.domain.catalog import Route
+from bot.domain.jobs import Failure, Job, Task, TaskState
+from bot.domain.ports import (
+    Failed,
+    Finished,
+    ImageFile,
+    ImageLimits,
+    Order,
+    Progress,
+    Provider,
+)
+from bot.engine.events import emit
+from bot.engine.images import FETCHED
+from bot.engine.outcome import UNUSABLE, Ended, Patience, of_ending, of_submit
+from bot.engine.references import RETRY_WAIT_S, Given, References
+from bot.engine.traffic import AHEAD_MAX
+from bot.engine.workshop import Workshop
+from bot.errors import (
+    FetchFailed,
+    FetchTrouble,
+    ProviderBusy,
+    ProviderContractBroken,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderRefused,
+    ProviderUnreachable,
+    Refusal,
+    UnusableImage,
+)
+from bot.store import tasks as steps
+
+#: tries to send a task, each further one only when it was surely not accepted
+SUBMITS_MAX = 3
+#: how often a vendor may say "too many" to one task, with waits from 5 s to a minute or its wish
+LIMITS_MAX = 12
+#: seconds; what has to wait for longer goes to another route where there is one
+PATIENCE_S = 60.0
+#: polls are spread by this share, so that jobs begun together do not poll together
+POLL_SPREAD = 0.05
+#: polls of one task; its deadline comes first
+POLLS_MAX = 10_000
+#: seconds between two polls of a vendor that has finished, and whose links are not there yet
+LINKS_WAIT_S = 5.0
+#: seconds between two tries to fetch a result
+RESULT_WAITS_S = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0, 60.0)
+#: of them, those at links of a kind: the vendor is asked for another one before each further try
+TRIES_MAX = {FetchTrouble.GONE: 4, FetchTrouble.NEVER: 2, FetchTrouble.OUR_DISK: 5_760}
+#: of which another link may be free
+LINK_TROUBLES = frozenset({FetchTrouble.REFUSED, FetchTrouble.GONE, FetchTrouble.NEVER})
+#: seconds between two tries while our disk is full
+DISK_WAIT_S = 15.0
+#: a 4K PNG of the noisiest kind stays below
+RESULT_LIMITS = ImageLimits(size_bytes_max=50_000_000, pixels_max=40_000_000)
+
+
+class Carrier:
+    """
+    Args:
+        task: as it was last committed; it goes on from there.
+        sent: is set once an order goes to a vendor.
+    """
+
+    def __init__(
+        self, shop: Workshop, job: Job, task: Task, references: References, sent: asyncio.Event
+    ) -> None:
+        self._shop = shop
+        self._job = job
+        #: as it was last committed
+        self._task = task
+        self._references = references
+        self._sent = sent
+        #: whether this process sent the order, and knows when the image was not done yet
+        self._fresh = False
+
+    async def carry(self) -> Job:
+        """
+        Carry the image to its end, over the next routes if need be.
+
+        Returns:
+            The job as this image's end left it.
+        Raises:
+            StepLost: somebody else works on it.
+        """
+        while True:
+            try:
+                return await self._carry_on_route()
+            except Ended as ended:
+                self._shop.finished.discard(self._task.id)
+                problem, keep = ended.problem, self._shop.database.keep
+                self._emit("task_failed", "task failed: %s", problem.failure, level=logging.WARNING)
+                onto = await self._next_task() if ended.elsewhere else None
+                if onto is None:
+                    allowance, now = self._shop.house.allowance, self._shop.clock.now()
+                    return await keep(steps.failed, allowance, self._task, problem, now)
+                self._task = await keep(steps.fall_back, self._task, problem, onto)
+                self._emit("task_fell_back", "next route")
+
+    async def _carry_on_route(self) -> Job:
+        route, provider = self._route_and_provider()
+        waits = self._task.state is TaskState.PENDING
+        if not waits:
+            self._sent.set()
+        async with self._shop.traffic.slot(route, waits=waits):
+            finished = None
+            while finished is None:
+                match self._task.state:
+                    case TaskState.PENDING:
+                        finished = await self._submit(route, provider)
+                    case TaskState.SUBMITTED:
+                        finished = await self._wait(route, provider)
+                    case _:
+                        # A process died between sending and hearing the answer.
+                        raise Ended(Failure.OUTCOME_UNKNOWN)
+            return await self._keep(route, provider, finished)
+
+    def _route_and_provider(self) -> tuple[Route, Provider]:
+        route = self._shop.catalog.route(self._task.route_id)
+        provider = self._shop.providers.get(route.provider) if route else None
+        if route is None or provider is None:
+            # The operator took the route away while the job was under way.
+            unsent = self._task.state is TaskState.PENDING
+            raise Ended(Failure.PROVIDER_MISCONFIGURED, elsewhere=unsent)
+        return route, provider
+
+    async def _next_task(self) -> Task | None:
+        """A task on the best route that has not been tried for this image, within the hold."""
+        # From the rows, so that routes tried before a restart count.
+        job, index = self._job, self._task.image_index
+        its_tasks = await self._shop.database.read(steps.of_job, job.id)
+        tried = {each.route_id for each in its_tasks if each.image_index == index}
+        try:
+            routes = self._shop.routing.candidates(
+                job.request,
+                nsfw_checker=job.nsfw_checker,
+                ready=self._shop.traffic.ready(),
+                tried=tried,
+            )
+        except Refusal:
+            return None
+        held = job.quote_ucr // job.request.count
+        affordable = [route for route in routes if route.quote(job.request) <= held]
+        if not affordable:
+            return None
+        route = affordable[0]
+        return Task(
+            id=f"{job.id}-{index}-{len(tried)}",
+            job_id=job.id,
+            image_index=index,
+            route_id=route.id,
+            price_ucr=route.quote(job.request),
+            state=TaskState.PENDING,
+        )
+
+    async def _submit(self, route: Route, provider: Provider) -> Finished | None:
+        """Send the order; the image is there at once where the vendor answers only when done."""
+        shop = self._shop
+        shop.clock.go_on()
+        if not shop.traffic.lets_through(route) and await self._next_task():
+            # The route failed others since this job was accepted.
+            raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
+        order = self._order(route, await self._give(route, provider))
+        waits_since = shop.clock.now()
+        faults = limits = 0
+        while True:
+            await self._wait_until_may_submit(route, waits_since + timedelta(seconds=PATIENCE_S))
+            self._task = await shop.database.write(steps.begin_submit, self._task)
+            self._sent.set()
+            sent_at = shop.clock.now()
+            try:
+                answer = await provider.submit(order)
+            except (ProviderBusy, ProviderUnreachable) as error:
+                self._emit_refused(error)
+                self._task = await shop.database.keep(steps.not_accepted, self._task)
+                limited = isinstance(error, ProviderBusy) and error.rate_limited
+                wait_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
+                if limited:
+                    limits += 1
+                    shop.traffic.too_many(route, wait_s)
+                else:
+                    faults += 1
+                    shop.traffic.fault(route)
+                if limits >= LIMITS_MAX or faults >= SUBMITS_MAX:
+                    raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
+                hopeless = not shop.traffic.lets_through(route) or (wait_s or 0) > PATIENCE_S
+                if hopeless and await self._next_task():
+                    raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
+                if not limited:
+                    await shop.clock.sleep(wait_s or RETRY_WAIT_S)
+            except ProviderError as error:
+                self._emit_refused(error)
+                raise of_submit(error, shop.traffic, route) from error
+            else:
+                took_s = (shop.clock.now() - sent_at).total_seconds()
+                return await self._hear(route, answer, took_s)
+
+    def _order(self, route: Route, given: Given) -> Order:
+        request = self._job.request
+        return Order(
+            task_id=self._task.id,
+            route=route,
+            mode=request.mode,
+            prompt=request.prompt,
+            aspect_ratio=request.aspect_ratio,
+            resolution=request.resolution,
+            quality=request.quality,
+            nsfw_checker=self._job.nsfw_checker,
+            result_path=self._fetched(),
+            reference_links=given.links,
+            references=given.files,
+            mask=given.mask,
+        )
+
+    async def _give(self, route: Route, provider: Provider) -> Given:
+        try:
+            return await self._references.given_to(provider, route)
+        except Ended as ended:
+            if ended.problem.failure in (Failure.PROVIDER_DOWN, Failure.PROVIDER_MISCONFIGURED):
+                misconfigured = ended.problem.failure is Failure.PROVIDER_MISCONFIGURED
+                self._shop.traffic.fault(route, misconfigured=misconfigured)
+            raise
+
+    async def _wait_until_may_submit(self, route: Route, before: datetime) -> None:
+        """Not for long where there is another route."""
+        if await self._shop.traffic.may_submit(route, before):
+            return
+        if await self._next_task():
+            raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
+        if not await self._shop.traffic.may_submit(route, before + AHEAD_MAX):
+            raise Ended(Failure.PROVIDER_DOWN)
+
+    async def _hear(
+        self, route: Route, answer: str | Finished | Failed, took_s: float
+    ) -> Finished | None:
+        """Of the vendor, which answers with its task's id or with the image itself."""
+        self._emit("task_submitted", "task submitted")
+        shop = self._shop
+        shop.traffic.accepted(route)
+        match answer:
+            case str():
+                self._task = await shop.database.keep(
+                    steps.submitted, self._task, answer, shop.clock.now()
+                )
+                self._fresh = True
+                return None
+            case Finished(links=(), in_answer=False):
+                raise Ended(Failure.NO_IMAGE)
+            case Finished():
+                shop.routing.observe(route, took_s, took_s)
+                shop.traffic.success(route)
+                return answer
+            case Failed():
+                raise of_ending(answer, shop.traffic, route, self._task)
+
+    async def _wait(self, route: Route, provider: Provider) -> Finished:
+        """
+        Poll until the provider is finished; an unknown state, or a fault, means not yet.
+
+        Raises:
+            Ended: it gave up, or its time is over.
+        """
+        shop, task = self._shop, self._task
+        assert task.provider_task_id is not None
+        assert task.submitted_at is not None
+        hint = shop.hints.setdefault(task.provider_task_id, asyncio.Event())
+        # A clock that stood ahead is set right at any time: what seems to go back has not passed.
+        elapsed_s = max(0.0, (shop.clock.now() - task.submitted_at).total_seconds())
+        # Where it is not known when the image was not done yet, there is nothing to learn.
+        unfinished_s = 0.0 if self._fresh else None
+        patience = Patience(route.deadline_s)
+        try:
+            for poll in range(POLLS_MAX):
+                asked_at = shop.clock.now()
+                wait_s = waiting.next_wait_s(shop.routing.latency(route), elapsed_s, poll)
+                wait_s = LINKS_WAIT_S if patience.is_finished else wait_s
+                wait_s *= random.uniform(1 - POLL_SPREAD, 1 + POLL_SPREAD)  # noqa: S311 - no secret
+                await shop.clock.sleep(wait_s, unless=hint)
+                hint.clear()
+                progress = await self._poll(route, provider)
+                elapsed_s += max((shop.clock.now() - asked_at).total_seconds(), 0.0)
+                match progress:
+                    case Finished() if progress.links or progress.in_answer:
+                        shop.finished.add(task.id)
+                        if unfinished_s is not None:
+                            shop.routing.observe(route, unfinished_s, elapsed_s)
+                        shop.traffic.success(route)
+                        return progress
+                    case Finished():
+                        shop.finished.add(task.id)
+                    case Failed():
+                        raise of_ending(progress, shop.traffic, route, task)
+                unfinished_s = elapsed_s if progress else None
+                if failure := patience.after(progress, elapsed_s, wait_s):
+                    break
+        finally:
+            del shop.hints[task.provider_task_id]
+        if failure is Failure.TIMED_OUT:
+            shop.traffic.fault(route)
+        raise Ended(failure or Failure.TIMED_OUT)
+
+    async def _poll(self, route: Route, provider: Provider) -> Progress | None:
+        """
+        Ask once how the task goes.
+
+        Returns:
+            None: it could not be learned this time; UNUSABLE: finished with what is no link.
+        """
+        task, traffic = self._task, self._shop.traffic
+        assert task.provider_task_id is not None
+        await traffic.may_poll(route)
+        try:
+            progress = await provider.poll(task.provider_task_id, self._fetched())
+        except ProviderContractBroken:
+            self._emit("poll_unusable", "poll unusable", level=logging.WARNING)
+            return UNUSABLE
+        except ProviderError as error:
+            self._emit("poll_failed", "poll failed: %s", error, level=logging.WARNING)
+            self._emit("poll_failed", "in words: %s", error.words, level=logging.DEBUG)
+            if isinstance(error, ProviderRefused) and error.moderation:
+                # A refusal that comes as an error of the poll is the task's end all the same.
+                return Failed(moderation=True, retryable=False, vendor_code=type(error).__name__)
+            if isinstance(error, ProviderBusy):
+                traffic.too_many_polls(route, error.retry_after_s)
+            return None
+        traffic.polled(route)
+        return progress
+
+    async def _keep(self, route: Route, provider: Provider, finished: Finished) -> Job:
+        shop, task = self._shop, self._task
+        image = await self._store(route, provider, finished)
+        cost = pricing.final_cost(route.price, task.price_ucr, finished.bill)
+        allowance, now = shop.house.allowance, shop.clock.now()
+        job = await shop.database.keep(steps.stored, allowance, task, image, cost, now)
+        shop.finished.discard(task.id)
+        self._emit("task_stored", "image stored")
+        return job
+
+    async def _store(self, route: Route, provider: Provider, finished: Finished) -> ImageFile:
+        path = self._fetched()
+        try:
+            if finished.in_answer:
+                image = await self._shop.fetcher.check(path, RESULT_LIMITS)
+            else:
+                image = await self._fetch(route, provider, finished, path)
+        except UnusableImage as error:
+            self._emit("result_unusable", "result unusable: %s", error, level=logging.ERROR)
+            raise Ended(Failure.BAD_RESULT) from error
+        return replace(image, path=path.rename(path.with_suffix(f".{image.format}")))
+
+    async def _fetch(
+        self, route: Route, provider: Provider, finished: Finished, path: Path
+    ) -> ImageFile:
+        """
+        The image is paid, and lies with the vendor for days, so it is not given up soon. Whoever
+        has a task is asked for its links anew, but not for ever for one that is never there.
+        """
+        tries: Counter[FetchTrouble] = Counter()
+        waits = iter((*RESULT_WAITS_S, None))
+        while True:
+            try:
+                return await self._shop.fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
+            except FetchFailed as error:
+                self._emit("not_fetched", "result not fetched: %s", error, level=logging.WARNING)
+                tries[error.trouble] += 1
+                # The image is there for as long as it takes to make room for it.
+                wait_s = DISK_WAIT_S if error.trouble is FetchTrouble.OUR_DISK else next(waits)
+                tries_max = TRIES_MAX.get(error.trouble, math.inf)
+                if self._task.provider_task_id is None and error.trouble in LINK_TROUBLES:
+                    tries_max = 1
+                if wait_s is None or tries[error.trouble] >= tries_max:
+                    self._emit("result_lost", "result lost", level=logging.ERROR)
+                    raise Ended(Failure.RESULT_LOST) from error
+            await self._shop.clock.sleep(wait_s)
+            if self._task.provider_task_id is not None:
+                progress = await self._poll(route, provider)
+                if isinstance(progress, Finished) and progress.links:
+                    finished = progress
+
+    def _fetched(self) -> Path:
+        return self._shop.folder / f"{self._task.id}{FETCHED}"
+
+    def _emit_refused(self, error: ProviderError) -> None:
+        level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING
+        self._emit("submit_failed", "submit failed: %s", error, level=level)
+        self._emit("submit_failed", "in words: %s", error.words, level=logging.DEBUG)
+
+    def _emit(self, action: str, message: str, *args: object, level: int = logging.INFO) -> None:
+        emit(action, message, *args, level=level, task=self._task)

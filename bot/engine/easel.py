@@ -1,0 +1,129 @@
+"""What the chat may ask of Easel: one object, whatever stands behind it."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task
+from bot.domain.ledger import Account
+from bot.domain.policy import NsfwMode, Place, nsfw_rule
+from bot.domain.ports import Clock
+from bot.domain.queue import QueuePosition
+from bot.domain.requests import ImageRequest
+from bot.domain.settings import ServerSettings, SettingChange
+from bot.engine.accept import draft_job, offers
+from bot.engine.routing import Routing
+from bot.engine.traffic import Traffic
+from bot.store import jobs, ledger, settings, tasks
+from bot.store.database import Database
+from bot.store.jobs import House
+
+
+class Easel:
+    """
+    Args:
+        due: is set once there is a job to be worked on.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        house: House,
+        routing: Routing,
+        traffic: Traffic,
+        clock: Clock,
+        due: asyncio.Event,
+    ) -> None:
+        self._database = database
+        self._house = house
+        self._routing = routing
+        self._traffic = traffic
+        self._clock = clock
+        self._due = due
+
+    async def accept(
+        self,
+        request: ImageRequest,
+        place: Place,
+        user_id: int,
+        interaction_id: int,
+        reply: Reply,
+        locale: str,
+    ) -> Accepted:
+        """
+        Check, quote, hold and insert, or do none of it. The job rests until `hand_over` says that
+        its member has an answer.
+
+        Raises:
+            Refusal: nothing is held.
+            Repeated: the interaction has a job already; nothing is held.
+        """
+        now = self._clock.now()
+        draft = draft_job(request, place, user_id, interaction_id, reply, locale, now)
+        ready = self._traffic.ready()
+
+        def offers_here(decided: ServerSettings) -> Sequence[Offer]:
+            return offers(draft, nsfw_rule(decided.nsfw_checker, place), self._routing, ready)
+
+        offer, ahead = await self._database.write(jobs.accept, self._house, draft, offers_here)
+        typical_s = self._routing.typical_s(offer.tasks[0].route_id)
+        position = QueuePosition.after(ahead, self._house.caps, typical_s)
+        return Accepted(offer.job, offer.tasks, position)
+
+    async def hand_over(self, job_id: str, message_id: int | None) -> None:
+        """
+        The member has the status message: anyone may work on the job now.
+
+        Args:
+            message_id: None: it is not known.
+        """
+        await self._database.keep(jobs.hand_over, self._house, job_id, message_id)
+        self._due.set()
+
+    async def cancel(self, job_id: str, failure: Failure = Failure.CANCELLED) -> Job:
+        """
+        End a job of which nothing was submitted, and release its hold.
+
+        Raises:
+            StepLost: it is too late; or it was cancelled before.
+        """
+        now = self._clock.now()
+        return await self._database.keep(jobs.cancel, self._house, job_id, now, failure)
+
+    async def find(self, job_id: str) -> Job | None:
+        """The job, for an id that came from outside."""
+        return await self._database.read(jobs.find, job_id)
+
+    async def look(self, job_id: str) -> tuple[Job, list[Task]]:
+        """The job and its tasks at one moment, these in the order of their images."""
+        return await self._database.read(jobs.look, job_id)
+
+    async def tasks(self, job_id: str) -> list[Task]:
+        return await self._database.read(tasks.of_job, job_id)
+
+    async def history(self, server_id: int, user_id: int) -> list[Job]:
+        """A member's latest jobs, newest first."""
+        return await self._database.read(jobs.history, server_id, user_id)
+
+    async def account(self, server_id: int, user_id: int) -> Account:
+        """The account as a command given now would find it."""
+        allowance, now = self._house.allowance, self._clock.now()
+        return await self._database.read(ledger.show, server_id, user_id, allowance, now)
+
+    async def settings(self, server_id: int) -> ServerSettings:
+        return await self._database.read(settings.of_server, server_id)
+
+    async def change_nsfw_checker(self, server_id: int, user_id: int, mode: NsfwMode) -> NsfwMode:
+        """Set and record; returns the mode before. Setting what is set records nothing."""
+        now = self._clock.now()
+        return await self._database.write(settings.set_nsfw_mode, server_id, user_id, mode, now)
+
+    async def setting_changes(self, server_id: int) -> list[SettingChange]:
+        """The latest changes, newest first."""
+        return await self._database.read(settings.changes, server_id)
+
+    async def synced_servers(self, application: str) -> set[int]:
+        """Those that were given commands of their own, which are to be taken back once unused."""
+        return await self._database.read(settings.synced_servers, application)
+
+    async def remember_synced(self, application: str, server_ids: Collection[int]) -> None:
+        await self._database.write(settings.remember_servers, application, server_ids)

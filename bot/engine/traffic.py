@@ -1,0 +1,243 @@
+"""
+Whether a route may be used now: breakers for routes that fail, rates of their vendors' keys, and
+slots for the images under way. Nothing of it is stored, for all of it is advice.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.catalog import Catalog, Rate, Route
+from bot.domain.ports import Clock
+
+#: faults in a row that open a route's breaker
+FAULTS_MAX = 5
+#: how long a breaker stays open before one job may probe the route; doubles up to the maximum
+OPEN_FOR = timedelta(seconds=60)
+OPEN_FOR_MAX = timedelta(minutes=15)
+#: our key or our money mends itself only when somebody acts
+MISCONFIGURED_FOR = timedelta(minutes=10)
+#: no breaker stays open for longer; one that seems to was opened by a clock that stood ahead
+OPEN_AHEAD_MAX = max(OPEN_FOR_MAX, MISCONFIGURED_FOR)
+#: seconds; the longest that a vendor's wish is followed by all polls of its key
+POLL_WAIT_S_MAX = 60.0
+#: seconds; the wait after the first "too many" that names none, doubled by each further one
+WAIT_S = 5.0
+WAIT_S_MAX = 60.0
+#: a vendor's shorter wish is raised to this share of our own wait
+WAIT_SHARE_MIN = 0.2
+#: between two calls after a wait that the vendor asked for: not all come back at once
+SPACING = timedelta(seconds=0.5)
+#: no call is put off for longer; a call booked further ahead was booked by a clock that stood ahead
+AHEAD_MAX = timedelta(minutes=30)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Keeps jobs away from a route that fails."""
+
+    faults: int = 0
+    open_until: datetime | None = None
+    open_for: timedelta = OPEN_FOR
+    probing: bool = False
+
+    def lets_through(self, now: datetime) -> bool:
+        if self.open_until is not None and self.open_until - now > OPEN_AHEAD_MAX:
+            self.open_until = now
+        return self.open_until is None or now >= self.open_until
+
+    def probe(self, now: datetime) -> None:
+        """One job goes through; the next one only if nothing was heard of it for as long again."""
+        if self.open_until is not None and self.lets_through(now):
+            self.open_until = now + self.open_for
+            self.probing = True
+
+    def fault(self, now: datetime, *, at_once: bool) -> None:
+        self.faults += 1
+        if at_once:
+            self._open(now + MISCONFIGURED_FOR)
+        elif self.open_until is None:
+            if self.faults >= FAULTS_MAX:
+                self._open(now + self.open_for)
+        elif self.probing:
+            self.open_for = min(self.open_for * 2, OPEN_FOR_MAX)
+            self._open(now + self.open_for)
+        # A fault of a job that was under way when the breaker opened says nothing new.
+
+    def success(self) -> None:
+        self.faults = 0
+        self.open_until = None
+        self.open_for = OPEN_FOR
+        self.probing = False
+
+    def _open(self, until: datetime) -> None:
+        self.open_until = until if self.open_until is None else max(self.open_until, until)
+        self.probing = False
+
+
+class Gate:
+    """
+    When the next call to a vendor may be made, for all jobs that share its key.
+
+    Args:
+        rate: None: the vendor names no limit.
+    """
+
+    def __init__(self, rate: Rate | None) -> None:
+        self._window = timedelta(seconds=rate.seconds) if rate else None
+        #: when the latest calls were made, or will be; as many as fit into the window
+        self._booked: deque[datetime] = deque(maxlen=rate.calls if rate else 1)
+        self._not_before: datetime | None = None
+        self._wait_s = WAIT_S
+
+    def book(self, now: datetime, before: datetime) -> datetime | None:
+        """The moment at which the call may be made; None: it would not come before that time."""
+        ahead = [*self._booked, self._not_before or now]
+        if max(ahead) > now + AHEAD_MAX:
+            self._booked.clear()
+            self._not_before = None
+        closed = self._is_closed(now)
+        if not closed and self._window is None:
+            return now
+        moment, last = now, self._booked[-1] if self._booked else now
+        if closed and self._not_before is not None:
+            moment = self._not_before if last < self._not_before else last + SPACING
+        moment = max(moment, last)
+        if self._window is not None and len(self._booked) == self._booked.maxlen:
+            moment = max(moment, self._booked[0] + self._window)
+        if moment > before:
+            return None
+        self._booked.append(moment)
+        return moment
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether a booking still stands: the vendor has not asked for a longer wait since."""
+        return self._not_before is None or moment >= self._not_before
+
+    def close(self, now: datetime, retry_after_s: float | None) -> None:
+        """
+        The vendor said "too many".
+
+        Args:
+            retry_after_s: when it wants to hear from us again; None: it did not say.
+        """
+        closed = self._is_closed(now)
+        if closed and retry_after_s is None:
+            # Sent before the wait that is on already.
+            return
+        wait_s = self._wait_s
+        if retry_after_s is not None:
+            wait_s = max(retry_after_s, self._wait_s * WAIT_SHARE_MIN)
+        if not closed:
+            self._wait_s = min(self._wait_s * 2, WAIT_S_MAX)
+        until = now + timedelta(seconds=wait_s)
+        self._not_before = until if self._not_before is None else max(self._not_before, until)
+
+    def open(self) -> None:
+        """The vendor took a call."""
+        self._wait_s = WAIT_S
+
+    def _is_closed(self, now: datetime) -> bool:
+        return self._not_before is not None and self._not_before > now
+
+
+class Traffic:
+    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+        self._clock = clock
+        self._breakers: dict[str, Breaker] = defaultdict(Breaker)
+        self._routes = tuple(catalog.routes())
+        self._slots = {route.id: asyncio.Semaphore(route.running_max) for route in self._routes}
+        names = {route.provider for route in self._routes}
+        self._submits = {
+            name: Gate(_strictest(each.rate for each in self._routes if each.provider == name))
+            for name in names
+        }
+        self._polls = {
+            name: Gate(_strictest(each.poll_rate for each in self._routes if each.provider == name))
+            for name in names
+        }
+
+    def ready(self) -> frozenset[str]:
+        """The ids of the routes whose breakers let a job through."""
+        return frozenset(route.id for route in self._routes if self.lets_through(route))
+
+    def lets_through(self, route: Route) -> bool:
+        return self._breakers[route.id].lets_through(self._clock.now())
+
+    @asynccontextmanager
+    async def slot(self, route: Route, *, waits: bool) -> AsyncIterator[None]:
+        """
+        Held while an image is under way on the route.
+
+        Args:
+            waits: for a slot, where the route is full; if not, the image is under way there
+                already, and goes on without one.
+        """
+        slots = self._slots[route.id]
+        if slots.locked() and not waits:
+            yield
+            return
+        async with slots:
+            yield
+
+    async def may_submit(self, route: Route, before: datetime) -> bool:
+        """
+        Wait until the route may be sent another submit, and count it.
+
+        Returns:
+            Whether that was before the time that is given; if not, it was not waited for.
+        Raises:
+            Stopped: the process stops.
+        """
+        if not await self._pass(self._submits[route.provider], before):
+            return False
+        self._breakers[route.id].probe(self._clock.now())
+        return True
+
+    async def may_poll(self, route: Route) -> None:
+        """The same for a poll, which has the time."""
+        await self._pass(self._polls[route.provider], self._clock.now() + AHEAD_MAX)
+
+    def accepted(self, route: Route) -> None:
+        """The vendor took an order; whether it makes an image is not known yet."""
+        self._submits[route.provider].open()
+
+    def polled(self, route: Route) -> None:
+        """The vendor answered a poll."""
+        self._polls[route.provider].open()
+
+    def success(self, route: Route) -> None:
+        """The vendor made an image."""
+        self._breakers[route.id].success()
+
+    def fault(self, route: Route, *, misconfigured: bool = False) -> None:
+        self._breakers[route.id].fault(self._clock.now(), at_once=misconfigured)
+
+    def too_many(self, route: Route, retry_after_s: float | None) -> None:
+        """The vendor takes no more submits for now; see Gate.close."""
+        self._submits[route.provider].close(self._clock.now(), retry_after_s)
+
+    def too_many_polls(self, route: Route, retry_after_s: float | None) -> None:
+        """The same for polls, none of which waits for so long that its task would be given up."""
+        wait_s = None if retry_after_s is None else min(retry_after_s, POLL_WAIT_S_MAX)
+        self._polls[route.provider].close(self._clock.now(), wait_s)
+
+    async def _pass(self, gate: Gate, before: datetime) -> bool:
+        while True:
+            now = self._clock.now()
+            moment = gate.book(now, before)
+            if moment is None:
+                return False
+            if moment > now:
+                await self._clock.sleep((moment - now).total_seconds())
+            if gate.holds(moment):
+                return True
+
+
+def _strictest(rates: Iterable[Rate | None]) -> Rate | None:
+    """Of the routes that share a key."""
+    named = [rate for rate in rates if rate is not None]
+    return min(named, key=lambda rate: rate.calls / rate.seconds, default=None)
