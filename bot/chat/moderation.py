@@ -60,10 +60,11 @@ class SettingsCommands(app_commands.Group):
         current = (await self._easel.settings(interaction.guild_id)).nsfw_checker
         if mode is not None:
             chosen = NsfwMode(mode)
-            before = await self._easel.change_nsfw_checker(
-                interaction.guild_id, interaction.user.id, chosen
+            before = await self._easel.change_setting(
+                interaction.guild_id, "nsfw_checker", chosen, by=interaction.user.id
             )
-            text = MEANINGS[chosen] + (f" It was `{before}`." if before is not chosen else "")
+            was = before.nsfw_checker
+            text = MEANINGS[chosen] + (f" It was `{was}`." if was is not chosen else "")
         else:
             text = MEANINGS[current]
         changes = await self._easel.setting_changes(interaction.guild_id)
@@ -78,7 +79,7 @@ def _trail(changes: Sequence[SettingChange]) -> list[str]:
         "**Latest changes**",
         *(
             f"<t:{int(change.created_at.timestamp())}:f> <@{change.user_id}>:"
-            f" `{change.old}` → `{change.new}`"
+            f" {change.setting} `{change.old}` → `{change.new}`"
             for change in changes
         ),
     ]

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task
 from bot.domain.ledger import Account
-from bot.domain.policy import NsfwMode, Place, nsfw_rule
+from bot.domain.policy import Place, nsfw_rule
 from bot.domain.ports import Clock
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest
@@ -112,10 +112,20 @@ class Easel:
     async def settings(self, server_id: int) -> ServerSettings:
         return await self._database.read(settings.of_server, server_id)
 
-    async def change_nsfw_checker(self, server_id: int, user_id: int, mode: NsfwMode) -> NsfwMode:
-        """Set and record; returns the mode before. Setting what is set records nothing."""
+    async def change_setting(
+        self, server_id: int, name: str, value: object, by: int
+    ) -> ServerSettings:
+        """
+        Change one setting, and record it; setting what is set records nothing.
+
+        Args:
+            name: of a field of ServerSettings.
+            by: the moderator's id.
+        Returns:
+            The settings before.
+        """
         now = self._clock.now()
-        return await self._database.write(settings.set_nsfw_mode, server_id, user_id, mode, now)
+        return await self._database.write(settings.change, server_id, name, value, by, now)
 
     async def setting_changes(self, server_id: int) -> list[SettingChange]:
         """The latest changes, newest first."""

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from bot.domain.jobs import JobState, TaskState
 from bot.domain.ledger import EntryKind
-from bot.domain.policy import NsfwMode
 from bot.errors import Facts
 
 metadata = sa.MetaData(
@@ -67,12 +66,13 @@ IS_WORKED_ON = one_of("state", (JobState.RUNNING, JobState.DELIVERING))
 IS_CANCELLED = "state = 'cancelled'"
 IS_WAITING = "waiting > 0"
 
-servers = sa.Table(
-    "servers",
+#: what moderators have decided; see SETTINGS in bot/domain/settings.py
+server_settings = sa.Table(
+    "server_settings",
     metadata,
     sa.Column("server_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("nsfw_checker", sa.String(20), nullable=False),
-    sa.CheckConstraint(one_of("nsfw_checker", NsfwMode), name="nsfw_checker"),
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
 )
 
 #: every change of a server's settings, for its moderators
@@ -83,8 +83,8 @@ setting_changes = sa.Table(
     sa.Column("server_id", sa.BigInteger, nullable=False, index=True),
     sa.Column("user_id", sa.BigInteger, nullable=False),
     sa.Column("setting", sa.String(40), nullable=False),
-    sa.Column("old", sa.String(100), nullable=False),
-    sa.Column("new", sa.String(100), nullable=False),
+    sa.Column("old", sa.Text, nullable=False),
+    sa.Column("new", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
 )
 

@@ -5,17 +5,21 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bot.domain.policy import NsfwMode
-from bot.domain.settings import ServerSettings, SettingChange
-from bot.store.schema import servers, setting_changes, synced_commands
+from bot.domain.settings import SETTINGS, ServerSettings, SettingChange, read_settings
+from bot.store.schema import server_settings, setting_changes, synced_commands
 
 #: how many changes a moderator is shown
 CHANGES_SHOWN_MAX = 5
 
-_here = servers.c.server_id == sa.bindparam("server")
-NSFW_MODE = sa.select(servers.c.nsfw_checker).where(_here)
-SET_NSFW_MODE = sa.update(servers).where(_here).values(nsfw_checker=sa.bindparam("mode"))
-NEW_SERVER = sa.insert(servers)
+OF_SERVER = sa.select(server_settings.c.name, server_settings.c.value).where(
+    server_settings.c.server_id == sa.bindparam("server")
+)
+_this = sa.and_(
+    server_settings.c.server_id == sa.bindparam("server"),
+    server_settings.c.name == sa.bindparam("setting"),
+)
+SET = sa.update(server_settings).where(_this).values(value=sa.bindparam("text"))
+NEW_SETTING = sa.insert(server_settings)
 NEW_CHANGE = sa.insert(setting_changes)
 CHANGES = (
     sa.select(*(setting_changes.c[name] for name in SettingChange.__slots__))
@@ -47,29 +51,41 @@ def remember_servers(tx: sa.Connection, application: str, server_ids: Collection
 
 
 def of_server(tx: sa.Connection, server_id: int) -> ServerSettings:
-    return ServerSettings(NsfwMode(tx.scalar(NSFW_MODE, {"server": server_id}) or NsfwMode.ON))
+    rows = tx.execute(OF_SERVER, {"server": server_id})
+    return read_settings({row.name: row.value for row in rows})
 
 
-def set_nsfw_mode(
-    tx: sa.Connection, server_id: int, user_id: int, mode: NsfwMode, now: datetime
-) -> NsfwMode:
-    old = of_server(tx, server_id).nsfw_checker
-    if old is mode:
-        return old
-    if not tx.execute(SET_NSFW_MODE, {"server": server_id, "mode": mode.value}).rowcount:
-        tx.execute(NEW_SERVER, {"server_id": server_id, "nsfw_checker": mode.value})
+def change(
+    tx: sa.Connection, server_id: int, name: str, value: object, by: int, now: datetime
+) -> ServerSettings:
+    """
+    Change one setting, and record it; setting what is set records nothing.
+
+    Args:
+        name: of a field of ServerSettings.
+        by: the moderator's id.
+    Returns:
+        The settings before.
+    """
+    before = of_server(tx, server_id)
+    setting = SETTINGS[name]
+    old, new = (setting.write(each) for each in (getattr(before, name), value))
+    if old == new:
+        return before
+    if not tx.execute(SET, {"server": server_id, "setting": name, "text": new}).rowcount:
+        tx.execute(NEW_SETTING, {"server_id": server_id, "name": name, "value": new})
     tx.execute(
         NEW_CHANGE,
         {
             "server_id": server_id,
-            "user_id": user_id,
-            "setting": "nsfw_checker",
-            "old": old.value,
-            "new": mode.value,
+            "user_id": by,
+            "setting": name,
+            "old": old,
+            "new": new,
             "created_at": now,
         },
     )
-    return old
+    return before
 
 
 def changes(tx: sa.Connection, server_id: int) -> list[SettingChange]:

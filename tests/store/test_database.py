@@ -13,8 +13,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bot.domain.jobs import Failure, Problem
+from bot.domain.policy import NsfwMode
+from bot.domain.settings import ServerSettings
 from bot.errors import StartupError
-from bot.store import jobs
+from bot.store import jobs, settings
 from bot.store.database import HEAD_REVISION, MIGRATIONS, open_database
 from bot.store.migrations.apply import upgrade
 from bot.store.schema import metadata
@@ -90,6 +92,22 @@ async def test_words_of_before_become_facts(
         job = await database.read(jobs.find, "a")
     assert job is not None
     assert job.problem == Problem(Failure.REFERENCE, facts)
+
+
+async def test_the_filter_of_before_is_a_setting(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'easel.db'}")
+    with engine.begin() as connection:
+        upgrade(connection, "0004")
+        connection.execute(sa.text("INSERT INTO servers VALUES (7, 'age_restricted')"))
+        connection.execute(
+            sa.text("INSERT INTO setting_changes VALUES (1, 7, 3, 'nsfw_checker', 'on', 'off', 0)")
+        )
+    engine.dispose()
+    async with open_database(f"sqlite:///{tmp_path / 'easel.db'}") as database:
+        decided = await database.read(settings.of_server, 7)
+        [change] = await database.read(settings.changes, 7)
+    assert decided == ServerSettings(NsfwMode.AGE_RESTRICTED)
+    assert (change.user_id, change.old, change.new) == (3, "on", "off")
 
 
 def definitions(connection: sa.Connection) -> dict[str, list[str]]:
@@ -184,45 +202,48 @@ async def test_a_look_migrates_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_look_opens_what_is_up_to_date(url: str, bench: Bench) -> None:
-    await bench.write("INSERT INTO servers VALUES (7, 'off')")
+    await bench.write("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')")
     async with open_database(url, migrate=False) as database:
-        assert await lay(database).rows("SELECT count(*) FROM servers") == [(1,)]
+        assert await lay(database).rows("SELECT count(*) FROM server_settings") == [(1,)]
 
 
 async def test_an_error_quotes_no_value_that_was_to_be_stored(bench: Bench) -> None:
     def insert(tx: sa.Connection) -> None:
-        tx.execute(sa.text("INSERT INTO servers VALUES (7, :mode)"), {"mode": "surprise party"})
+        tx.execute(
+            sa.text("INSERT INTO server_settings VALUES (7, NULL, :mode)"),
+            {"mode": "surprise party"},
+        )
 
     with pytest.raises(sa.exc.IntegrityError) as failed:
         await bench.database.write(insert)
-    assert "INSERT INTO servers" in str(failed.value)
+    assert "INSERT INTO server_settings" in str(failed.value)
     assert "surprise party" not in str(failed.value)
 
 
 async def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
     def fail_halfway(tx: sa.Connection) -> None:
-        tx.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
+        tx.execute(sa.text("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')"))
         raise RuntimeError("halfway")
 
     with pytest.raises(RuntimeError, match="halfway"):
         await bench.database.write(fail_halfway)
-    assert await bench.rows("SELECT * FROM servers") == []
+    assert await bench.rows("SELECT * FROM server_settings") == []
 
 
 async def test_a_reader_neither_waits_for_a_writer_nor_sees_half_of_its_work(bench: Bench) -> None:
     written, looked = threading.Event(), threading.Event()
 
     def write_and_wait(tx: sa.Connection) -> None:
-        tx.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
+        tx.execute(sa.text("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')"))
         written.set()
         assert looked.wait(10)
 
     writing = asyncio.create_task(bench.database.write(write_and_wait))
     await asyncio.to_thread(written.wait, 10)
-    assert await bench.rows("SELECT * FROM servers") == []
+    assert await bench.rows("SELECT * FROM server_settings") == []
     looked.set()
     await writing
-    assert await bench.rows("SELECT * FROM servers") == [(7, "off")]
+    assert await bench.rows("SELECT * FROM server_settings") == [(7, "nsfw_checker", "off")]
 
 
 async def test_each_connection_survives_a_crash_and_minds_its_references(bench: Bench) -> None:
@@ -238,7 +259,7 @@ async def test_a_step_whose_caller_goes_away_is_done_whole(bench: Bench) -> None
     def write(tx: sa.Connection) -> None:
         begun.set()
         assert goes_on.wait(10)
-        tx.execute(sa.text("INSERT INTO servers VALUES (7, 'off')"))
+        tx.execute(sa.text("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')"))
 
     writing = asyncio.create_task(bench.database.write(write))
     await asyncio.to_thread(begun.wait, 10)
@@ -246,5 +267,5 @@ async def test_a_step_whose_caller_goes_away_is_done_whole(bench: Bench) -> None
     goes_on.set()
     with pytest.raises(asyncio.CancelledError):
         await writing
-    await bench.write("UPDATE servers SET nsfw_checker = 'on'")
-    assert await bench.rows("SELECT * FROM servers") == [(7, "on")]
+    await bench.write("UPDATE server_settings SET value = 'on'")
+    assert await bench.rows("SELECT * FROM server_settings") == [(7, "nsfw_checker", "on")]

@@ -36,7 +36,7 @@ NEW_ENTRY = "INSERT INTO entries VALUES (NULL, 7, 1, '{}', 0, 0, NULL, {}, 0)"
         ("UPDATE tasks SET cost_ucr = NULL WHERE job_id = 'done'", "ck_tasks_stored_with_image"),
         ("UPDATE tasks SET state = 'submitted' WHERE job_id = 'open'", "ck_tasks_submitted_with"),
         ("UPDATE tasks SET image_index = 0", "tasks.job_id, tasks.image_index"),
-        ("INSERT INTO servers VALUES (7, 'maybe')", "ck_servers_nsfw_checker"),
+        ("INSERT INTO server_settings VALUES (7, 'nsfw_checker', NULL)", "server_settings.value"),
         ("DELETE FROM jobs WHERE id = 'done'", "FOREIGN KEY"),
     ],
 )
@@ -93,5 +93,5 @@ async def test_amounts_are_integers_everywhere(bench: Bench) -> None:
 
 
 async def everything(bench: Bench) -> list[list[tuple]]:
-    tables = ("accounts", "entries", "jobs", "servers", "tasks")
+    tables = ("accounts", "entries", "jobs", "server_settings", "tasks")
     return [await bench.rows(f"SELECT * FROM {table}") for table in tables]

@@ -1,11 +1,13 @@
 """A server's settings with the trail of their changes, and what was synced to Discord."""
 
-from datetime import timedelta
+import asyncio
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from bot.domain.policy import NsfwMode
-from bot.domain.settings import SettingChange
+from bot.domain.settings import SETTINGS, ServerSettings, SettingChange
 from bot.store import settings
 from bot.store.database import Database
 from bot.store.settings import CHANGES_SHOWN_MAX
@@ -19,10 +21,16 @@ async def test_the_filter_is_on_where_nobody_changed_it(database: Database) -> N
     assert await database.read(settings.changes, SERVER) == []
 
 
+async def change(
+    database: Database, mode: NsfwMode, at: datetime = NOW, server: int = SERVER
+) -> ServerSettings:
+    return await database.write(settings.change, server, "nsfw_checker", mode, CLEO, at)
+
+
 async def test_a_change_is_kept_and_recorded_for_this_server_only(database: Database) -> None:
-    assert await database.write(settings.set_nsfw_mode, SERVER, CLEO, OFF, NOW) is ON
-    assert (await database.read(settings.of_server, SERVER)).nsfw_checker is OFF
-    assert (await database.read(settings.of_server, OTHER_SERVER)).nsfw_checker is ON
+    assert await change(database, OFF) == ServerSettings(ON)
+    assert await database.read(settings.of_server, SERVER) == ServerSettings(OFF)
+    assert await database.read(settings.of_server, OTHER_SERVER) == ServerSettings()
     assert await database.read(settings.changes, SERVER) == [
         SettingChange(CLEO, "nsfw_checker", old="on", new="off", created_at=NOW)
     ]
@@ -31,22 +39,72 @@ async def test_a_change_is_kept_and_recorded_for_this_server_only(database: Data
 
 @pytest.mark.parametrize("mode", NsfwMode)
 async def test_setting_what_is_set_records_nothing(database: Database, mode: NsfwMode) -> None:
-    await database.write(settings.set_nsfw_mode, SERVER, CLEO, mode, NOW)
+    await change(database, mode)
     before = await database.read(settings.changes, SERVER)
-    assert await database.write(settings.set_nsfw_mode, SERVER, CLEO, mode, NOW) is mode
+    assert (await change(database, mode)).nsfw_checker is mode
     assert await database.read(settings.changes, SERVER) == before
 
 
 async def test_the_latest_changes_come_first_and_are_few(database: Database) -> None:
     modes = [OFF, AGE_RESTRICTED, ON] * 3
     for number, mode in enumerate(modes):
-        await database.write(
-            settings.set_nsfw_mode, SERVER, CLEO, mode, NOW + timedelta(seconds=number)
-        )
+        await change(database, mode, NOW + timedelta(seconds=number))
     changes = await database.read(settings.changes, SERVER)
     assert [change.new for change in changes] == modes[: -CHANGES_SHOWN_MAX - 1 : -1]
     assert [change.old for change in changes[:-1]] == [change.new for change in changes[1:]]
     assert changes[0].created_at == NOW + timedelta(seconds=8)
+
+
+#: of each setting two values beside its default
+VALUES: dict[str, tuple[object, object]] = {
+    "nsfw_checker": (OFF, AGE_RESTRICTED),
+    "allowance_ucr": (0, 2_500_000),
+    "role_allowances_ucr": ({2**62: 5_000_000, 7: 0}, {8: 1}),
+    "budget_ucr": (0, 100_000_000),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+async def test_each_setting_is_kept_and_can_be_given_back(database: Database, name: str) -> None:
+    default = getattr(ServerSettings(), name)
+    for value in (*VALUES[name], default):
+        await database.write(settings.change, SERVER, name, value, CLEO, NOW)
+        found = await database.read(settings.of_server, SERVER)
+        assert found == replace(ServerSettings(), **{name: value})
+    assert len(await database.read(settings.changes, SERVER)) == 3
+
+
+def test_each_field_of_the_settings_can_be_kept() -> None:
+    assert set(SETTINGS) == set(VALUES) == {each.name for each in fields(ServerSettings)}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("nsfw_checker", "sometimes"),
+        ("allowance_ucr", "much"),
+        ("role_allowances_ucr", "[1]"),
+        ("role_allowances_ucr", "{"),
+        ("role_allowances_ucr", '{"7": null}'),
+        ("colour", "blue"),
+    ],
+)
+async def test_what_another_version_wrote_counts_as_undecided(
+    database: Database, name: str, text: str
+) -> None:
+    row = {"server_id": SERVER, "name": name, "value": text}
+    await database.write(lambda tx: tx.execute(settings.NEW_SETTING, row))
+    assert await database.read(settings.of_server, SERVER) == ServerSettings()
+
+
+async def test_two_moderators_at_once_lose_nothing(database: Database) -> None:
+    await asyncio.gather(
+        change(database, OFF),
+        database.write(settings.change, SERVER, "budget_ucr", 5, CLEO, NOW),
+    )
+    found = await database.read(settings.of_server, SERVER)
+    assert (found.nsfw_checker, found.budget_ucr) == (OFF, 5)
+    assert len(await database.read(settings.changes, SERVER)) == 2
 
 
 async def test_servers_with_commands_of_their_own_are_remembered(database: Database) -> None:
