@@ -21,6 +21,7 @@ from bot.chat.models import ModelCommands
 from bot.chat.moderation import SettingsCommands
 from bot.domain.catalog import Catalog
 from bot.domain.catalog_file import parse_catalog
+from bot.domain.ledger import Allowance
 from bot.domain.ports import Clock, Provider
 from bot.domain.queue import Caps
 from bot.engine.delivery import Delivery
@@ -42,7 +43,6 @@ from bot.providers.registry import ProviderSettings, build_providers, check_cata
 from bot.settings import Settings
 from bot.store.database import Database, open_database
 from bot.store.jobs import House, free_leases
-from bot.store.ledger import Allowance
 from bot.store.lock import Use, sole_use
 
 log = logging.getLogger(__name__)
@@ -186,14 +186,7 @@ async def open_app(
             client.tree
         )
         client.tree.add_command(SettingsCommands(easel))
-        ImageCommands(
-            easel,
-            messenger,
-            clock,
-            default_model=default_model,
-            allowance=settings.allowance_ucr,
-            period=settings.allowance_period,
-        ).add_to(client.tree, catalog)
+        ImageCommands(easel, messenger, clock, default_model).add_to(client.tree, catalog)
         if not providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, shop, database)
@@ -218,7 +211,7 @@ def _house(settings: Settings, catalog: Catalog) -> House:
         running_per_route_max={route.id: route.running_max for route in catalog.routes()},
     )
     allowance = Allowance(settings.allowance_ucr, settings.allowance_period)
-    return House(caps, allowance, owner=secrets.token_hex(8))
+    return House(caps, allowance, settings.server_budget_ucr, owner=secrets.token_hex(8))
 
 
 @asynccontextmanager

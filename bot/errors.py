@@ -90,8 +90,10 @@ class Reason(StrEnum):
     MODEL_SIZE = "model_size"
     #: permissions
     PERMISSIONS = "permissions"
-    #: needed_ucr, available_ucr; refills_at where that helps
+    #: needed_ucr, available_ucr, refills_at in seconds since 1970
     CREDITS = "credits"
+    #: the same of the whole server
+    BUDGET = "budget"
     ROUTES_DOWN = "routes_down"
     QUEUE_FULL = "queue_full"
     #: waiting

@@ -186,6 +186,8 @@ class Settings(BaseSettings):
     #: credits per member, server and period; direct messages count as one more server
     allowance: Annotated[str, AfterValidator(_amount)] = "1.00"
     allowance_period: Period = Period.DAY
+    #: credits that a whole server may spend in a month; none when empty
+    server_budget: Annotated[str, AfterValidator(_amount)] | None = None
     #: jobs under way at once; further ones wait
     max_jobs_per_user: Annotated[int, Field(ge=1, le=1_000)] = 2
     max_jobs_per_server: Annotated[int, Field(ge=1, le=10_000)] = 16
@@ -224,6 +226,10 @@ class Settings(BaseSettings):
     @property
     def allowance_ucr(self) -> Microcredits:
         return parse_credits(self.allowance)
+
+    @property
+    def server_budget_ucr(self) -> Microcredits | None:
+        return None if self.server_budget is None else parse_credits(self.server_budget)
 
     def needed(self, name: str) -> str:
         """

@@ -38,6 +38,7 @@ GIVEN = {
     "DEFAULT_MODEL": "gpt-image-2",
     "ALLOWANCE": "2.50",
     "ALLOWANCE_PERIOD": "week",
+    "SERVER_BUDGET": "100",
     "MAX_JOBS_PER_USER": "3",
     "MAX_JOBS_PER_SERVER": "17",
     "MAX_RUNNING_JOBS": "65",

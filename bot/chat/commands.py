@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 import discord
@@ -14,9 +14,7 @@ from bot.chat.mentions import as_seen
 from bot.chat.messenger import DiscordMessenger
 from bot.chat.texts import Notice, refuse, say
 from bot.domain.catalog import Catalog
-from bot.domain.credits import Microcredits
 from bot.domain.jobs import Accepted, Failure, Reply, fields_of
-from bot.domain.ledger import Period, period_end, period_start
 from bot.domain.policy import Place
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest, Mode
@@ -44,17 +42,12 @@ class ImageCommands:
         easel: Easel,
         messenger: DiscordMessenger,
         clock: Clock,
-        *,
         default_model: str,
-        allowance: Microcredits,
-        period: Period,
     ) -> None:
         self._easel = easel
         self._messenger = messenger
         self._clock = clock
         self._default_model = default_model
-        self._allowance = allowance
-        self._period = period
 
     def add_to(self, tree: discord.app_commands.CommandTree[Any], catalog: Catalog) -> None:
         tree.add_command(options.image_command(Mode.GENERATE, catalog, self.imagine))
@@ -74,9 +67,9 @@ class ImageCommands:
         await self._take(interaction, Mode.EDIT, given)
 
     async def _credits(self, interaction: discord.Interaction[Any]) -> None:
-        account = await self._easel.account(interaction.guild_id or 0, interaction.user.id)
-        refills_at = self._refills_at(self._clock.now())
-        embed = render.account(account, allowance_ucr=self._allowance, refills_at=refills_at)
+        user = interaction.user
+        account = await self._easel.account(interaction.guild_id or 0, user.id, role_ids_of(user))
+        embed = render.account(account, self._clock.now())
         await wire.answer(interaction, embed=embed, ephemeral=True)
 
     async def _take(
@@ -91,8 +84,7 @@ class ImageCommands:
                 await wire.defer(interaction, ephemeral=request.private)
             accepted = await accepting
         except Refusal as refusal:
-            refills_at = self._refills_at(self._clock.now())
-            text = refuse(refusal, int(refills_at.timestamp()), str(interaction.locale))
+            text = refuse(refusal, str(interaction.locale))
             public = wire.has_answer(interaction) and not request.private
             await (wire.tell_instead if public else wire.tell)(interaction, text)
             return
@@ -131,6 +123,7 @@ class ImageCommands:
             request,
             place_of(interaction),
             interaction.user.id,
+            role_ids_of(interaction.user),
             interaction.id,
             reply,
             str(interaction.locale),
@@ -178,9 +171,9 @@ class ImageCommands:
                 raise
             return found
 
-    def _refills_at(self, now: datetime) -> datetime:
-        day = period_end(period_start(now, self._period), self._period)
-        return datetime.combine(day, time(), UTC)
+
+def role_ids_of(user: discord.User | discord.Member) -> list[int]:
+    return [role.id for role in getattr(user, "roles", ())]
 
 
 def place_of(interaction: discord.Interaction[Any]) -> Place:

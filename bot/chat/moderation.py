@@ -8,8 +8,7 @@ from discord import app_commands
 
 from bot.chat import wire
 from bot.chat.texts import Notice, say
-from bot.domain.policy import NsfwMode
-from bot.domain.settings import SettingChange
+from bot.domain.settings import NsfwMode, SettingChange
 from bot.engine.easel import Easel
 
 MEANINGS = {

@@ -157,12 +157,18 @@ def failure(job: Job) -> discord.Embed:
     return embed
 
 
-def account(account: Account, *, allowance_ucr: int, refills_at: datetime) -> discord.Embed:
+def account(account: Account, now: datetime) -> discord.Embed:
+    """
+    Args:
+        account: as a command given now would find it.
+    """
+    allowance = account.refilled_to
+    assert allowance is not None
     embed = discord.Embed(colour=WORKING, title=f"{format_credits(account.available_ucr)} left")
-    refill = f"<t:{int(refills_at.timestamp())}:R>"
+    refill = f"<t:{int(allowance.refills_at(now).timestamp())}:R>"
     embed.add_field(
         name="Allowance",
-        value=f"{format_credits(account.allowance_ucr)} of {format_credits(allowance_ucr)},"
+        value=f"{format_credits(account.allowance_ucr)} of {format_credits(allowance.amount_ucr)},"
         f" refills {refill}",
     )
     if account.grant_ucr:

@@ -6,12 +6,14 @@ the sum of an account's entries is its balance, always.
 """
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from bot.domain.credits import Microcredits
 from bot.errors import InsufficientCredits, Reason
 
+#: in the place of a member's id: the server as a whole
+NOBODY = 0
 #: two clocks that are set right differ by less
 CLOCK_AHEAD_MAX = timedelta(hours=1)
 
@@ -36,15 +38,33 @@ class EntryKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an account is refilled to, and how often."""
+
+    amount_ucr: Microcredits
+    period: Period
+
+    def refills_at(self, now: datetime) -> datetime:
+        day = period_end(period_start(now, self.period), self.period)
+        return datetime.combine(day, time(), UTC)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """One member's credits in one server. Both parts are never negative."""
+    """
+    One member's credits in one server, or what a server has left of its budget. Both parts are
+    never negative.
+    """
 
     server_id: int
+    #: NOBODY: the server's budget
     user_id: int
     allowance_ucr: int = 0
     grant_ucr: int = 0
     #: first day of the period that the allowance belongs to; None before the first refill
     period_start: date | None = None
+    #: what was given for that period; None: it was written before this was remembered
+    refilled_to: Allowance | None = None
 
     @property
     def available_ucr(self) -> int:
@@ -112,6 +132,27 @@ def refill(account: Account, allowance: Microcredits, start: date, latest: date)
     if allowance:
         entries.append(_entry(refilled, EntryKind.ALLOWANCE, allowance, 0))
     return refilled, tuple(entries)
+
+
+def renew(account: Account, allowance: Allowance, now: datetime) -> Change:
+    """
+    Refill the account if its period has turned. Within a period, give or take what a changed
+    allowance differs by; what is spent already is not taken, so that a change there and back gives
+    nothing.
+    """
+    start = period_start(now, allowance.period)
+    before = account.refilled_to
+    changed, entries = refill(account, allowance.amount_ucr, start, latest_day(now))
+    if before is None or changed.period_start != account.period_start:
+        return replace(changed, refilled_to=allowance), entries
+    more = allowance.amount_ucr - before.amount_ucr
+    if more < 0:
+        more = -min(-more, changed.allowance_ucr)
+    given = Allowance(Microcredits(before.amount_ucr + more), allowance.period)
+    changed = replace(changed, refilled_to=given)
+    if not more:
+        return changed, entries
+    return _change(changed, EntryKind.ALLOWANCE if more > 0 else EntryKind.EXPIRE, more, 0, None)
 
 
 def grant(account: Account, amount: Microcredits) -> Change:

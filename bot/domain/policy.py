@@ -1,16 +1,11 @@
-"""What this server and channel may do: the NSFW rule, and the trail of its changes."""
+"""What a server's decisions mean here: the NSFW rule, and what members and servers may spend."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class NsfwMode(StrEnum):
-    """A server's `nsfw_checker` setting."""
-
-    ON = "on"
-    #: off in age-restricted channels only
-    AGE_RESTRICTED = "age_restricted"
-    OFF = "off"
+from bot.domain.credits import Microcredits
+from bot.domain.ledger import Allowance, Period
+from bot.domain.settings import NsfwMode, ServerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +38,23 @@ def nsfw_rule(mode: NsfwMode, place: Place) -> NsfwRule:
     if mode is NsfwMode.AGE_RESTRICTED:
         return NsfwRule(nsfw_checker=not place.age_restricted, spoiler=False)
     return NsfwRule(nsfw_checker=False, spoiler=not place.age_restricted)
+
+
+def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allowance) -> Allowance:
+    """
+    What a member's account is refilled to: the best of their roles counts, then the server, then
+    the operator.
+
+    Args:
+        default: the operator's; its period is everyone's.
+    """
+    amounts = decided.role_allowances_ucr
+    of_roles = [amounts[role_id] for role_id in role_ids if role_id in amounts]
+    amount = max(of_roles) if of_roles else decided.allowance_ucr
+    return default if amount is None else Allowance(amount, default.period)
+
+
+def budget(decided: ServerSettings, default_ucr: Microcredits | None) -> Allowance | None:
+    """What the whole server may spend in a month; None: as much as its members may."""
+    amount = default_ucr if decided.budget_ucr is None else decided.budget_ucr
+    return None if amount is None else Allowance(amount, Period.MONTH)

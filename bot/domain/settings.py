@@ -4,10 +4,19 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from bot.domain.credits import Microcredits
-from bot.domain.policy import NsfwMode
+
+
+class NsfwMode(StrEnum):
+    """A server's `nsfw_checker` setting."""
+
+    ON = "on"
+    #: off in age-restricted channels only
+    AGE_RESTRICTED = "age_restricted"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Easel:
         request: ImageRequest,
         place: Place,
         user_id: int,
+        role_ids: Collection[int],
         interaction_id: int,
         reply: Reply,
         locale: str,
@@ -64,7 +65,9 @@ class Easel:
         def offers_here(decided: ServerSettings) -> Sequence[Offer]:
             return offers(draft, nsfw_rule(decided.nsfw_checker, place), self._routing, ready)
 
-        offer, ahead = await self._database.write(jobs.accept, self._house, draft, offers_here)
+        offer, ahead = await self._database.write(
+            jobs.accept, self._house, draft, role_ids, offers_here
+        )
         typical_s = self._routing.typical_s(offer.tasks[0].route_id)
         position = QueuePosition.after(ahead, self._house.caps, typical_s)
         return Accepted(offer.job, offer.tasks, position)
@@ -104,10 +107,10 @@ class Easel:
         """A member's latest jobs, newest first."""
         return await self._database.read(jobs.history, server_id, user_id)
 
-    async def account(self, server_id: int, user_id: int) -> Account:
+    async def account(self, server_id: int, user_id: int, role_ids: Collection[int]) -> Account:
         """The account as a command given now would find it."""
-        allowance, now = self._house.allowance, self._clock.now()
-        return await self._database.read(ledger.show, server_id, user_id, allowance, now)
+        default, now = self._house.allowance, self._clock.now()
+        return await self._database.read(ledger.show, server_id, user_id, role_ids, default, now)
 
     async def settings(self, server_id: int) -> ServerSettings:
         return await self._database.read(settings.of_server, server_id)

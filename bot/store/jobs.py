@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.domain import ledger as rules
+from bot.domain import policy
+from bot.domain.credits import Microcredits
 from bot.domain.jobs import (
     Claimed,
     Failure,
@@ -18,12 +20,11 @@ from bot.domain.jobs import (
     Task,
     TaskState,
 )
-from bot.domain.ledger import Account, EntryKind
+from bot.domain.ledger import NOBODY, Account, Allowance, Change
 from bot.domain.queue import Caps
 from bot.domain.settings import ServerSettings
 from bot.errors import Busy, InsufficientCredits, Reason, Repeated, StepLost
 from bot.store import ledger, queue, schema, settings, tasks
-from bot.store.ledger import Allowance
 from bot.store.rows import JOB, job_row, read_job
 from bot.store.schema import IS_CANCELLED, IS_QUEUED, IS_WORKED_ON, jobs
 from bot.store.schema import queue as lines
@@ -157,6 +158,8 @@ class House:
 
     caps: Caps
     allowance: Allowance
+    #: what each server may spend in a month; None: as much as its members may
+    budget_ucr: Microcredits | None
     #: the name on its leases
     owner: str
 
@@ -168,6 +171,7 @@ def accept(
     tx: sa.Connection,
     house: House,
     draft: Job,
+    role_ids: Collection[int],
     offers: Callable[[ServerSettings], Sequence[Offer]],
 ) -> tuple[Offer, int]:
     """
@@ -177,6 +181,7 @@ def accept(
 
     Args:
         draft: who asks, where and when.
+        role_ids: of the member.
         offers: the job at each quote it may be held at, the dearest first; the first one that the
             account covers is held. A pure function.
     Returns:
@@ -184,7 +189,7 @@ def accept(
     Raises:
         Repeated: the interaction has a job already; nothing is held.
         Busy: the queue is full, or the member's part of it.
-        InsufficientCredits: the account covers no quote.
+        InsufficientCredits: the account, or the server's budget, covers no quote.
         Refusal: there is no offer.
     """
     given = {
@@ -195,21 +200,14 @@ def accept(
     before = tx.execute(BEFORE, given).one()
     if before.repeats is not None:
         raise Repeated(f"interaction {draft.interaction_id} is job {before.repeats} already")
-    offered = offers(settings.of_server(tx, draft.server_id))
+    decided = settings.of_server(tx, draft.server_id)
+    offered = offers(decided)
     if before.queued >= house.caps.queued_max:
         raise Busy(Reason.QUEUE_FULL)
     if before.own >= house.caps.queued_per_user_max:
         raise Busy(Reason.OWN_QUEUE_FULL, waiting=before.own)
+    offer, changes = _hold_first(tx, house, draft, role_ids, decided, offered)
     now = draft.created_at
-    refill = house.allowance.refill(ledger.read(tx, draft.server_id, draft.user_id), now)
-    for offer in offered:
-        try:
-            held = rules.hold(refill[0], offer.job.id, offer.job.quote_ucr)
-        except InsufficientCredits:
-            if offer is offered[-1]:
-                raise
-        else:
-            break
     row = job_row(offer.job) | {
         "party_id": queue.party_of(draft.server_id, draft.user_id),
         "route_id": offer.tasks[0].route_id,
@@ -218,8 +216,50 @@ def accept(
     }
     tx.execute(NEW_JOB, row)
     tasks.insert(tx, offer.tasks)
-    ledger.apply(tx, refill, held, now=now)
+    for of_account in changes:
+        ledger.apply(tx, *of_account, now=now)
     return offer, queue.enqueue(tx, offer.job, others=before.queued)
+
+
+def _hold_first(
+    tx: sa.Connection,
+    house: House,
+    draft: Job,
+    role_ids: Collection[int],
+    decided: ServerSettings,
+    offered: Sequence[Offer],
+) -> tuple[Offer, list[tuple[Change, Change]]]:
+    """
+    The first offer that is covered.
+
+    Returns:
+        It, and of the member's account and, where there is a budget, the server's: what refills it
+        and what holds the quote. Nothing is written.
+    """
+    now = draft.created_at
+    purses = [(draft.user_id, policy.allowance(decided, role_ids, house.allowance), Reason.CREDITS)]
+    budget = policy.budget(decided, house.budget_ucr)
+    if budget is not None and draft.server_id:
+        purses.append((NOBODY, budget, Reason.BUDGET))
+    renewals = [
+        rules.renew(ledger.read(tx, draft.server_id, user_id), purse, now)
+        for user_id, purse, _ in purses
+    ]
+    refused = None
+    for offer in offered:
+        changes = []
+        for renewal, (_, purse, reason) in zip(renewals, purses, strict=True):
+            try:
+                held = rules.hold(renewal[0], offer.job.id, offer.job.quote_ucr)
+            except InsufficientCredits as error:
+                refills_at = int(purse.refills_at(now).timestamp())
+                refused = InsufficientCredits(reason, **error.facts, refills_at=refills_at)
+                break
+            changes.append((renewal, held))
+        else:
+            return offer, changes
+    assert refused is not None, "there was no offer"
+    raise refused
 
 
 def hand_over(tx: sa.Connection, house: House, job_id: str, message_id: int | None) -> None:
@@ -310,7 +350,7 @@ def to_deliver(
     tx: sa.Connection, house: House, job: Job, now: datetime
 ) -> tuple[list[Task], Account]:
     """What a delivery shows beside the job: its tasks, and the account as it is now."""
-    account = ledger.show(tx, job.server_id, job.user_id, house.allowance, now)
+    account, _ = ledger.renewed(tx, job.server_id, job.user_id, house.allowance, now)
     return tasks.of_job(tx, job.id), account
 
 
@@ -351,9 +391,6 @@ def refund(tx: sa.Connection, house: House, job: Job, problem: Problem, now: dat
     if cost is None:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
     if cost:
-        of_job = ledger.of_job(tx, job.id)
-        refill = house.allowance.refill(ledger.read(tx, job.server_id, job.user_id), now)
-        back = rules.refund(refill[0], of_job[EntryKind.HOLD], of_job[EntryKind.SETTLE])
-        ledger.apply(tx, refill, back, now=now)
+        ledger.pay_back(tx, house.allowance, job, now)
     given = {"of_job": job.id, "why": problem.failure, "its_facts": problem.facts}
     return read_job(tx.execute(REFUND, given).one())

@@ -1,24 +1,28 @@
 """Accounts and their entries: read, change within a transaction, audit."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from bot.domain import policy
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState
 from bot.domain.ledger import (
+    NOBODY,
     Account,
+    Allowance,
     Change,
     Entry,
     EntryKind,
     Period,
-    latest_day,
-    period_start,
-    refill,
+    refund,
     release,
+    renew,
     settle,
 )
+from bot.store import settings
 from bot.store.schema import OF_A_JOB, accounts, entries, jobs
 
 ACCOUNT = sa.select(accounts).where(
@@ -34,6 +38,8 @@ NEW_BALANCE = (
         allowance_ucr=sa.bindparam("allowance"),
         grant_ucr=sa.bindparam("grant"),
         period_start=sa.bindparam("begun"),
+        refilled_to_ucr=sa.bindparam("refilled_to"),
+        refill_period=sa.bindparam("period"),
     )
 )
 NEW_ENTRIES = sa.insert(entries)
@@ -43,29 +49,48 @@ OF_JOB = sa.select(entries).where(
 ALL_ENTRIES = sa.select(entries).order_by(entries.c.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What each account is refilled to, and how often."""
-
-    amount_ucr: Microcredits
-    period: Period
-
-    def refill(self, account: Account, now: datetime) -> Change:
-        start = period_start(now, self.period)
-        return refill(account, self.amount_ucr, start, latest_day(now))
-
-
 def show(
-    tx: sa.Connection, server_id: int, user_id: int, allowance: Allowance, now: datetime
+    tx: sa.Connection,
+    server_id: int,
+    user_id: int,
+    role_ids: Collection[int],
+    default: Allowance,
+    now: datetime,
 ) -> Account:
     """The account as a command given now would find it; writes nothing."""
-    return allowance.refill(read(tx, server_id, user_id), now)[0]
+    decided = settings.of_server(tx, server_id)
+    allowance = policy.allowance(decided, role_ids, default)
+    return renew(read(tx, server_id, user_id), allowance, now)[0]
 
 
 def read(tx: sa.Connection, server_id: int, user_id: int) -> Account:
     """The account as it stands; one that is not there yet has no period and nothing in it."""
     row = tx.execute(ACCOUNT, {"server": server_id, "user": user_id}).one_or_none()
-    return Account(server_id, user_id) if row is None else Account(**row._mapping)
+    if row is None:
+        return Account(server_id, user_id)
+    return Account(
+        server_id,
+        user_id,
+        row.allowance_ucr,
+        row.grant_ucr,
+        row.period_start,
+        None
+        if row.refilled_to_ucr is None
+        else Allowance(row.refilled_to_ucr, Period(row.refill_period)),
+    )
+
+
+def renewed(
+    tx: sa.Connection, server_id: int, user_id: int, default: Allowance, now: datetime
+) -> Change:
+    """
+    The account, refilled to what it was refilled to the last time, if its period has turned.
+
+    Args:
+        default: of an account that was written before this was remembered.
+    """
+    account = read(tx, server_id, user_id)
+    return renew(account, account.refilled_to or default, now)
 
 
 def apply(tx: sa.Connection, *changes: Change, now: datetime) -> Account:
@@ -80,20 +105,34 @@ def apply(tx: sa.Connection, *changes: Change, now: datetime) -> Account:
     return account
 
 
-def of_job(tx: sa.Connection, job_id: str) -> dict[EntryKind, Entry]:
-    """What the ledger says of a job; each kind but `expire` stands there at most once."""
-    return {entry.kind: entry for entry in map(_entry, tx.execute(OF_JOB, {"job": job_id}))}
+def of_job(tx: sa.Connection, job_id: str) -> dict[int, dict[EntryKind, Entry]]:
+    """
+    What the ledger says of a job: of its member's account, and of the server's (NOBODY) where that
+    has a budget; each kind but `expire` stands there at most once for each.
+    """
+    found: dict[int, dict[EntryKind, Entry]] = defaultdict(dict)
+    for entry in map(_entry, tx.execute(OF_JOB, {"job": job_id})):
+        found[entry.user_id][entry.kind] = entry
+    return found
 
 
 def end_hold(
-    tx: sa.Connection, allowance: Allowance, job: Job, cost: Microcredits | None, now: datetime
+    tx: sa.Connection, default: Allowance, job: Job, cost: Microcredits | None, now: datetime
 ) -> None:
-    """Settle at `cost`, or release where there is none."""
-    held = of_job(tx, job.id)[EntryKind.HOLD]
-    refilled = allowance.refill(read(tx, job.server_id, job.user_id), now)
-    account = refilled[0]
-    change = release(account, held) if cost is None else settle(account, held, cost)
-    apply(tx, refilled, change, now=now)
+    """Settle at `cost`, or release where there is none; the member's account and the server's."""
+    for user_id, its_entries in of_job(tx, job.id).items():
+        held = its_entries[EntryKind.HOLD]
+        account = renewed(tx, job.server_id, user_id, default, now)
+        ending = release(account[0], held) if cost is None else settle(account[0], held, cost)
+        apply(tx, account, ending, now=now)
+
+
+def pay_back(tx: sa.Connection, default: Allowance, job: Job, now: datetime) -> None:
+    """Give back what a settled job was charged, to the member and to the server's budget."""
+    for user_id, its_entries in of_job(tx, job.id).items():
+        account = renewed(tx, job.server_id, user_id, default, now)
+        back = refund(account[0], its_entries[EntryKind.HOLD], its_entries[EntryKind.SETTLE])
+        apply(tx, account, back, now=now)
 
 
 def audit(tx: sa.Connection) -> list[str]:
@@ -115,6 +154,8 @@ def _open(tx: sa.Connection, account: Account) -> None:
             "allowance_ucr": account.allowance_ucr,
             "grant_ucr": account.grant_ucr,
             "period_start": account.period_start,
+            "refilled_to_ucr": account.refilled_to and account.refilled_to.amount_ucr,
+            "refill_period": account.refilled_to and account.refilled_to.period,
         },
     )
 
@@ -129,6 +170,8 @@ def _write_balance(tx: sa.Connection, account: Account) -> bool:
             "allowance": account.allowance_ucr,
             "grant": account.grant_ucr,
             "begun": account.period_start,
+            "refilled_to": account.refilled_to and account.refilled_to.amount_ucr,
+            "period": account.refilled_to and account.refilled_to.period,
         },
     )
     return bool(updated.rowcount)
@@ -155,7 +198,7 @@ def _wrong_balances(tx: sa.Connection) -> list[str]:
     ]
     rows = tx.execute(sa.select(accounts, *explained).select_from(joined))
     return [
-        f"Member {row.user_id} in server {row.server_id}: {part} is {balance}, its entries"
+        f"{_whose(row.server_id, row.user_id)}: {part} is {balance}, its entries"
         f" add up to {explanation}."
         for row in rows
         for part, balance, explanation in (
@@ -166,6 +209,12 @@ def _wrong_balances(tx: sa.Connection) -> list[str]:
     ]
 
 
+def _whose(server_id: int, user_id: int) -> str:
+    if user_id == NOBODY:
+        return f"The budget of server {server_id}"
+    return f"Member {user_id} in server {server_id}"
+
+
 def _wrong_charges(tx: sa.Connection) -> list[str]:
     """A job under way holds its quote, an ended one took its cost, a cancelled one nothing."""
     due = sa.case(
@@ -173,20 +222,21 @@ def _wrong_charges(tx: sa.Connection) -> list[str]:
         else_=sa.func.coalesce(jobs.c.cost_ucr, 0),
     )
     taken = sa.func.coalesce(-sa.func.sum(entries.c.allowance_ucr + entries.c.grant_ucr), 0)
-    rows = tx.execute(
+    # What expires on coming back was given back all the same.
+    its_entries = (entries.c.job_id == jobs.c.id) & (entries.c.kind != EntryKind.EXPIRE)
+    wrong = (
         sa.select(jobs.c.id, jobs.c.state, due.label("due"), taken.label("taken"))
-        .outerjoin(
-            entries,
-            # What expires on coming back was given back all the same.
-            (entries.c.job_id == jobs.c.id) & (entries.c.kind != EntryKind.EXPIRE),
-        )
         .group_by(jobs.c.id)
         .having(due != taken)
     )
+    of_members = wrong.outerjoin(entries, its_entries & (entries.c.user_id != NOBODY))
+    # Not every job has a server with a budget.
+    of_budgets = wrong.join(entries, its_entries & (entries.c.user_id == NOBODY))
     return [
-        f"Job {row.id} is {row.state}: it should have taken {row.due},"
+        f"Job {row.id} is {row.state}: it should have taken {row.due}{whose},"
         f" its entries take {row.taken}."
-        for row in rows
+        for statement, whose in ((of_members, ""), (of_budgets, " of its server's budget"))
+        for row in tx.execute(statement)
     ]
 
 

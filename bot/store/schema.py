@@ -96,6 +96,9 @@ accounts = sa.Table(
     sa.Column("allowance_ucr", sa.BigInteger, nullable=False),
     sa.Column("grant_ucr", sa.BigInteger, nullable=False),
     sa.Column("period_start", sa.Date),
+    # see Account in bot/domain/ledger.py
+    sa.Column("refilled_to_ucr", sa.BigInteger),
+    sa.Column("refill_period", sa.String(5)),
     sa.CheckConstraint("allowance_ucr >= 0", name="allowance_not_negative"),
     sa.CheckConstraint("grant_ucr >= 0", name="grant_not_negative"),
 )
@@ -273,8 +276,16 @@ entries = sa.Table(
     sa.CheckConstraint(f"NOT ({OF_A_JOB}) OR job_id IS NOT NULL", name="of_a_job"),
     sa.Index("ix_entries_account", "server_id", "user_id"),
 )
-_partial("uq_entries_job_kind", OF_A_JOB, entries.c.job_id, entries.c.kind, unique=True)
-_partial("uq_entries_job_ending", ENDINGS, entries.c.job_id, unique=True)
+#: of the member's account and of the server's, each
+_partial(
+    "uq_entries_job_kind",
+    OF_A_JOB,
+    entries.c.job_id,
+    entries.c.user_id,
+    entries.c.kind,
+    unique=True,
+)
+_partial("uq_entries_job_ending", ENDINGS, entries.c.job_id, entries.c.user_id, unique=True)
 
 #: servers that were given commands of their own: "api base/application id/server id"
 synced_commands = sa.Table(

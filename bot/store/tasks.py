@@ -20,11 +20,11 @@ from bot.domain.jobs import (
     TaskState,
     latest,
 )
+from bot.domain.ledger import Allowance
 from bot.domain.ports import ImageFile
 from bot.domain.pricing import Cost
 from bot.errors import StepLost
 from bot.store import ledger
-from bot.store.ledger import Allowance
 from bot.store.rows import JOB, read_job, read_task, task_row
 from bot.store.schema import jobs, tasks
 

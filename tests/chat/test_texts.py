@@ -13,15 +13,12 @@ import pytest
 from bot.app import SHIPPED_CATALOG, load_catalog
 from bot.chat import texts
 from bot.chat.texts import FOLDER, TABLES, Notice, explain, languages, refuse, say
-from bot.domain import ledger
 from bot.domain.catalog import Catalog, RouteOrder
 from bot.domain.catalog_file import parse_catalog
-from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Problem
-from bot.domain.ledger import Account
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
 from bot.engine.routing import Routing
-from bot.errors import Busy, Flaw, Reason, Refusal, StoreBusy
+from bot.errors import Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
 from bot.providers.registry import FACTORIES
 from bot.settings import GivenSettings
@@ -30,7 +27,6 @@ from tests.store.bench import lay, make_job
 from tests.support.easel import Easel, said
 
 BOT = Path(texts.__file__).parents[2]
-REFILLS_AT_S = 1_790_000_000
 TEXT_CHARS_MAX = 2_000
 VENDORS = {*FACTORIES, "api models", "apimodels", "maxapi", "kie", "runninghub", "openai"}
 #: what gives a machine away: links, codes, traces, placeholders, keys
@@ -113,10 +109,6 @@ def with_a_gap() -> Catalog:
     return Catalog({"painter": replace(model, routes=(replace(model.routes[0], sizes=sizes),))})
 
 
-def hold_too_much() -> None:
-    ledger.hold(Account(7, 1, 50_000), "lantern", Microcredits(60_000))
-
-
 #: each refusal that is decided without a database and without Discord
 CAUSES: dict[str, Callable[[], None]] = {
     "no prompt": lambda: checked(prompt="  "),
@@ -146,7 +138,6 @@ CAUSES: dict[str, Callable[[], None]] = {
     "model without qualities": lambda: quoted(without_qualities(), quality="low"),
     "model's qualities": lambda: quoted(quality="high"),
     "model's sizes": lambda: quoted(with_a_gap(), resolution="2K"),
-    "credits": hold_too_much,
 }
 
 
@@ -160,13 +151,13 @@ def refusals() -> list[Refusal]:
 
 
 @pytest.fixture
-async def full_queues(tmp_path: Path, schema: Path) -> list[Busy]:
+async def full(tmp_path: Path, schema: Path) -> list[Refusal]:
     shutil.copy(schema, tmp_path / "full.db")
     async with open_database(f"sqlite:///{tmp_path / 'full.db'}") as database:
         raised = []
-        for full in ({"queued": 0}, {"queued_per_user": 0}):
-            with pytest.raises(Busy) as caught:
-                await lay(database, **full).take(*make_job())
+        for lack in ({"queued": 0}, {"queued_per_user": 0}, {"allowance": 0}, {"budget": 0}):
+            with pytest.raises(Refusal) as caught:
+                await lay(database, **lack).take(*make_job())
             raised.append(caught.value)
         return raised
 
@@ -180,10 +171,10 @@ async def lack_of_permission(easel: Easel) -> str:
 
 
 async def test_every_refusal_reads_well_and_says_that_nothing_was_charged(
-    easel: Easel, full_queues: list[Busy]
+    easel: Easel, full: list[Refusal]
 ) -> None:
-    raised = [*refusals(), *full_queues, StoreBusy(Reason.STORE_BUSY)]
-    texts = [refuse(refusal, REFILLS_AT_S) for refusal in raised]
+    raised = [*refusals(), *full, StoreBusy(Reason.STORE_BUSY)]
+    texts = [refuse(refusal) for refusal in raised]
     texts.append(await lack_of_permission(easel))
 
     assert [text for text in texts if not reads_well(text)] == []

@@ -6,7 +6,7 @@ less what jobs hold or were charged. The ledger must agree after every step.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
-from bot.domain.ledger import Account, Change, Entry, EntryKind
+from bot.domain.ledger import Account, Allowance, Change, Entry, EntryKind, Period
 from bot.errors import InsufficientCredits
 
 SERVER = 7
@@ -41,6 +41,7 @@ class ModelJob:
 class ModelMember:
     #: days since FIRST_DAY; None before the first refill
     day: int | None = None
+    refilled_to: int = 0
     allowance_given: int = 0
     grants_given: int = 0
     jobs: list[ModelJob] = field(default_factory=list)
@@ -73,14 +74,22 @@ class LedgerMachine(RuleBasedStateMachine):
         self.today += days
 
     @rule(user=st.sampled_from([ADA, CLEO]), allowance=amounts)
-    def refill(self, user: int, allowance: int) -> None:
-        start = FIRST_DAY + timedelta(days=self.today)
-        self.apply(ledger.refill(self.accounts[user], Microcredits(allowance), start, start))
+    def renew(self, user: int, allowance: int) -> None:
+        """A period turned, or the allowance was changed within one."""
+        noon = datetime.combine(FIRST_DAY + timedelta(days=self.today), time(12), UTC)
+        to = Allowance(Microcredits(allowance), Period.DAY)
+        self.apply(ledger.renew(self.accounts[user], to, noon))
         member = self.model[user]
         if member.day != self.today:
             # Of a day that comes twice, what its jobs took the first time is given anew.
             away = sum(job.away_allowance for job in member.jobs if job.day == self.today)
             member.day, member.allowance_given = self.today, allowance + away
+            member.refilled_to = allowance
+            return
+        # What is spent already is not taken.
+        more = max(allowance - member.refilled_to, -member.allowance)
+        member.allowance_given += more
+        member.refilled_to += more
 
     @rule(user=st.sampled_from([ADA, CLEO]), amount=amounts)
     def grant(self, user: int, amount: int) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bot.domain.policy import NsfwMode, NsfwRule, Place, nsfw_rule
+from bot.domain.policy import NsfwRule, Place, nsfw_rule
+from bot.domain.settings import NsfwMode
 
 FILTERED = NsfwRule(nsfw_checker=True, spoiler=False)
 UNFILTERED = NsfwRule(nsfw_checker=False, spoiler=False)

@@ -2,7 +2,7 @@
 
 import inspect
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, JobState, Offer, Problem, Reply, Task, TaskState
-from bot.domain.ledger import Account, Entry, Period
+from bot.domain.ledger import Account, Allowance, Entry, Period
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.domain.pricing import Cost
 from bot.domain.queue import Caps
@@ -20,7 +20,7 @@ from bot.domain.requests import ImageRequest, Mode
 from bot.store import jobs, ledger, queue, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
-from bot.store.ledger import Allowance, audit, list_entries
+from bot.store.ledger import audit, list_entries
 
 #: Ada has credits, Ben has none, Cleo is a moderator
 ADA, BEN, CLEO = 1, 2, 3
@@ -48,7 +48,7 @@ class Steps:
         step = next(getattr(each, name) for each in (jobs, tasks, queue) if hasattr(each, name))
         asked = inspect.signature(step).parameters
         first = [self.house] if "house" in asked else []
-        first += [self.house.allowance] if "allowance" in asked else []
+        first += [self.house.allowance] if "allowance" in asked or "default" in asked else []
 
         async def run(*args: Any, **given: Any) -> Any:
             return await self.database.write(step, *first, *args, **given)
@@ -61,8 +61,12 @@ class Accounts:
     database: Database
     allowance: Allowance
 
-    async def show(self, server_id: int, user_id: int, now: datetime) -> Account:
-        return await self.database.read(ledger.show, server_id, user_id, self.allowance, now)
+    async def show(
+        self, server_id: int, user_id: int, now: datetime, role_ids: Collection[int] = ()
+    ) -> Account:
+        return await self.database.read(
+            ledger.show, server_id, user_id, role_ids, self.allowance, now
+        )
 
 
 @dataclass
@@ -79,9 +83,9 @@ class Bench:
         await self.jobs.hand_over(job_id, None)
         return job
 
-    async def take(self, job: Job, tasks: Sequence[Task]) -> int:
+    async def take(self, job: Job, tasks: Sequence[Task], role_ids: Collection[int] = ()) -> int:
         """Accept a job at this one quote; returns how many are ahead of it."""
-        _, ahead = await self.jobs.accept(job, lambda _: [Offer(job, tuple(tasks))])
+        _, ahead = await self.jobs.accept(job, role_ids, lambda _: [Offer(job, tuple(tasks))])
         return ahead
 
     async def claim(self, now: datetime = NOW) -> Job | None:
@@ -144,6 +148,7 @@ def lay(
     owner: str = "first",
     allowance: int = ALLOWANCE_UCR,
     period: Period = Period.DAY,
+    budget: int | None = None,
     per_user: int = 100,
     per_server: int = 100,
     queued: int = 10_000,
@@ -160,7 +165,8 @@ def lay(
         queued_per_user_max=queued_per_user,
         running_per_route_max={ROUTE: per_route, "other/route": 100},
     )
-    house = House(caps, refills, owner)
+    budget_ucr = None if budget is None else Microcredits(budget)
+    house = House(caps, refills, budget_ucr, owner)
     return Bench(database, Steps(database, house), Accounts(database, refills), refills)
 
 

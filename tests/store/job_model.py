@@ -35,6 +35,8 @@ class ModelJob:
     day: date
     held_allowance: int
     held_grant: int
+    #: of the server's budget that it was held from; None: the server has none
+    month: date | None
     state: str = "queued"
     claims: int = 0
     message_id: int | None = None
@@ -68,12 +70,23 @@ class ModelMember:
 
 
 @dataclass
+class ModelBudget:
+    """What a server may spend in a month."""
+
+    amount: int
+    #: the first day of the current one; None: nothing was ever held
+    month: date | None = None
+
+
+@dataclass
 class Model:
     allowance: int
     per_user: int
     per_server: int
     per_route: dict[str, int]
     members: dict[Member, ModelMember]
+    #: of servers that have one
+    budgets: dict[int, ModelBudget]
     #: oldest first
     jobs: dict[str, ModelJob] = field(default_factory=dict)
     #: who had their turn, in order
@@ -91,6 +104,29 @@ class Model:
         it = self.members[member]
         if it.day != self.now.date():
             it.day, it.allowance_given = self.now.date(), self.allowance
+
+    @property
+    def this_month(self) -> date:
+        return self.now.date().replace(day=1)
+
+    def renew(self, job: ModelJob) -> None:
+        """Whoever writes to a job's accounts refills those whose period has turned."""
+        self.refill(job.member)
+        if job.month is not None:
+            self.budgets[job.member[0]].month = self.this_month
+
+    def left(self, server: int) -> int:
+        """Of the current budget: what was given, less what jobs of its month hold or cost."""
+        it = self.budgets[server]
+        jobs = [job for job in self.jobs.values() if job.member[0] == server]
+        return it.amount - sum(sum(job.away) for job in jobs if job.month == it.month)
+
+    def left_now(self, server: int) -> int:
+        """What a command given now finds; more than can ever be asked for, without a budget."""
+        if server not in self.budgets:
+            return 10**9
+        turned = self.budgets[server].month != self.this_month
+        return self.budgets[server].amount if turned else self.left(server)
 
     def balance(self, member: Member) -> tuple[int, int]:
         """Allowance and grant: what was given, less what is away; older days' allowance is gone."""
@@ -110,7 +146,10 @@ class Model:
     def accept(
         self, job_id: str, member: Member, route: str, price: int, count: int, owner: str
     ) -> None:
+        server, _ = member
         self.refill(member)
+        if server in self.budgets:
+            self.budgets[server].month = self.this_month
         quote = price * count
         from_allowance = min(quote, self.balance(member)[0])
         job = ModelJob(
@@ -124,6 +163,7 @@ class Model:
             day=self.now.date(),
             held_allowance=from_allowance,
             held_grant=quote - from_allowance,
+            month=self.this_month if server in self.budgets else None,
         )
         job.charge(quote)
         self.arrive(job)
@@ -200,7 +240,7 @@ class Model:
         job.owner, job.lease_until = owner, self.now_s + LEASE_S
 
     def cancel(self, job: ModelJob) -> None:
-        self.refill(job.member)
+        self.renew(job)
         job.state, job.failure, job.away = "cancelled", Failure.CANCELLED, (0, 0)
         for task in job.tasks:
             task.state, task.failure = "failed", Failure.CANCELLED
@@ -209,7 +249,7 @@ class Model:
         """With its last task, the job goes on to delivery and is charged for its images."""
         if any(task.state not in ("stored", "failed") for task in job.tasks):
             return
-        self.refill(job.member)
+        self.renew(job)
         job.state = "delivering"
         job.cost = sum(task.cost or 0 for task in job.tasks)
         if all(task.state == "failed" for task in job.tasks):
@@ -218,7 +258,7 @@ class Model:
 
     def refund(self, job: ModelJob, failure: str) -> None:
         if job.cost:
-            self.refill(job.member)
+            self.renew(job)
         job.cost, job.failure, job.away, job.refunded = 0, failure, (0, 0), True
 
 

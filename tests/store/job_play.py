@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,9 +16,11 @@ import sqlalchemy as sa
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, Problem, Task
+from bot.domain.ledger import NOBODY
 from bot.domain.pricing import Cost
 from bot.errors import Busy, InsufficientCredits, StepLost
 from bot.store import ledger as store
+from bot.store import settings
 from bot.store.database import open_database
 from tests.store.bench import (
     ADA,
@@ -33,13 +35,23 @@ from tests.store.bench import (
     lay,
     make_job,
 )
-from tests.store.job_model import LEASE_S, Member, Model, ModelJob, ModelMember, ModelTask
+from tests.store.job_model import (
+    LEASE_S,
+    Member,
+    Model,
+    ModelBudget,
+    ModelJob,
+    ModelMember,
+    ModelTask,
+)
 
 #: server 0 stands for direct messages
 MEMBERS = [(SERVER, ADA), (SERVER, BEN), (OTHER_SERVER, ADA), (OTHER_SERVER, CLEO), (0, CLEO)]
 OWNERS = ("first", "second")
 ROUTES = (ROUTE, "other/route")
 ALLOWANCE = 1_000
+#: of SERVER alone, a month
+BUDGET = 2_500
 QUEUED_MAX = 5
 PER_USER, PER_SERVER, PER_ROUTE = 2, 3, 3
 UNDELIVERABLE = Problem(Failure.UNDELIVERABLE)
@@ -74,6 +86,10 @@ class JobPlay:
             PER_SERVER,
             dict(zip(ROUTES, (PER_ROUTE, 100), strict=True)),
             {member: ModelMember() for member in MEMBERS},
+            {SERVER: ModelBudget(BUDGET)},
+        )
+        self.run(
+            self.database.write(settings.change, SERVER, "budget_ucr", BUDGET, CLEO, self.model.now)
         )
         #: every value that the store ever gave away
         self.task_values: list[Task] = []
@@ -95,7 +111,9 @@ class JobPlay:
 
     def grant(self, member: Member, amount: int) -> None:
         def give(tx: sa.Connection) -> None:
-            refill = self.benches["first"].refills.refill(store.read(tx, *member), self.model.now)
+            refill = ledger.renew(
+                store.read(tx, *member), self.benches["first"].refills, self.model.now
+            )
             granted = ledger.grant(refill[0], Microcredits(amount))
             store.apply(tx, refill, granted, now=self.model.now)
 
@@ -115,7 +133,7 @@ class JobPlay:
         refusal = None
         if len(model.in_state("queued")) >= QUEUED_MAX:
             refusal = Busy
-        elif price * count > model.available(member):
+        elif price * count > min(model.available(member), model.left_now(server)):
             refusal = InsufficientCredits
         if refusal:
             with pytest.raises(refusal):
@@ -263,6 +281,10 @@ class JobPlay:
             member: self.model.balance(member)
             for member, it in self.model.members.items()
             if it.day is not None
+        } | {
+            (server, NOBODY): (self.model.left(server), 0)
+            for server, it in self.model.budgets.items()
+            if it.month is not None
         }
         assert all(part >= 0 for parts in shown.values() for part in parts)
         sums = self._rows(
@@ -272,14 +294,17 @@ class JobPlay:
         assert {(row[0], row[1]): (row[2], row[3]) for row in sums} == shown
 
     def compare_holds(self) -> None:
-        kinds: dict[str, Counter[str]] = {job_id: Counter() for job_id in self.model.jobs}
-        for row in self._rows("SELECT job_id, kind FROM entries WHERE job_id IS NOT NULL"):
-            kinds[row["job_id"]][row["kind"]] += 1
+        kinds: dict[tuple[str, bool], Counter[str]] = defaultdict(Counter)
+        for row in self._rows("SELECT job_id, user_id, kind FROM entries WHERE job_id IS NOT NULL"):
+            kinds[row["job_id"], row["user_id"] == NOBODY][row["kind"]] += 1
         for job in self.model.jobs.values():
-            found = kinds[job.id]
-            assert found["hold"] == 1
-            assert found["settle"] + found["release"] == (0 if job.is_open else 1)
-            assert found["refund"] <= (1 if job.refunded else 0)
+            for found in (kinds[job.id, False], kinds[job.id, True]):
+                if found is kinds[job.id, True] and job.month is None:
+                    assert not found
+                    continue
+                assert found["hold"] == 1
+                assert found["settle"] + found["release"] == (0 if job.is_open else 1)
+                assert found["refund"] <= (1 if job.refunded else 0)
 
     def compare_queue(self) -> None:
         order = self.model.queue()

@@ -13,8 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bot.domain.jobs import Failure, Problem
-from bot.domain.policy import NsfwMode
-from bot.domain.settings import ServerSettings
+from bot.domain.settings import NsfwMode, ServerSettings
 from bot.errors import StartupError
 from bot.store import jobs, settings
 from bot.store.database import HEAD_REVISION, MIGRATIONS, open_database

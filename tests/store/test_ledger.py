@@ -12,7 +12,7 @@ from tests.store.bench import ADA, BEN, NOW, SERVER, TOMORROW, Bench, lay
 
 async def test_a_new_member_is_shown_the_allowance_and_nothing_is_written(bench: Bench) -> None:
     shown = await bench.accounts.show(SERVER, BEN, NOW)
-    assert shown == Account(SERVER, BEN, 1_000_000, 0, NOW.date())
+    assert shown == Account(SERVER, BEN, 1_000_000, 0, NOW.date(), bench.refills)
     assert await bench.rows("SELECT * FROM accounts") == []
 
 

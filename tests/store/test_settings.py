@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.policy import NsfwMode
-from bot.domain.settings import SETTINGS, ServerSettings, SettingChange
+from bot.domain.settings import SETTINGS, NsfwMode, ServerSettings, SettingChange
 from bot.store import settings
 from bot.store.database import Database
 from bot.store.settings import CHANGES_SHOWN_MAX

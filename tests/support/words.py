@@ -5,4 +5,4 @@ from bot.errors import Refusal
 
 
 def told(refusal: Refusal) -> str:
-    return refuse(refusal, refills_at_s=0).removesuffix(f" {say(Notice.NOTHING_CHARGED)}")
+    return refuse(refusal).removesuffix(f" {say(Notice.NOTHING_CHARGED)}")

@@ -92,14 +92,9 @@ def explain(problem: Problem, locale: str = FALLBACK) -> str:
     return f"{text} {say(Notice.NOTHING_CHARGED, locale)}"
 
 
-def refuse(refusal: Refusal, refills_at_s: int, locale: str = FALLBACK) -> str:
-    """
-    Why a request was not taken, and what to do about it.
-
-    Args:
-        refills_at_s: when the member's allowance is refilled, in seconds since 1970.
-    """
-    facts = {**refusal.facts, "refills_at": refills_at_s}
+def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
+    """Why a request was not taken, and what to do about it."""
+    facts = refusal.facts
     text = _flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)
     if "others" in facts:
         text += f" {say(Notice.OTHERS_CAN, locale, **facts)}"

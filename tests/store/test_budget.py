@@ -1,0 +1,148 @@
+"""What a server may spend beside its members, and what roles give them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.domain.jobs import Failure, Offer, Problem
+from bot.domain.ledger import NOBODY
+from bot.errors import InsufficientCredits, Reason
+from bot.store import settings
+from bot.store.database import Database
+from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, SERVER, Bench, lay, make_job
+
+NEXT_MONTH = datetime(2025, 12, 1, tzinfo=UTC)
+PAINTER, PATRON = 501, 502
+
+
+@pytest.fixture
+def bench(database: Database) -> Bench:
+    """Each server may spend two and a half images a month."""
+    return lay(database, budget=150_000)
+
+
+async def left(bench: Bench, server: int = SERVER) -> int:
+    rows = await bench.rows(
+        f"SELECT allowance_ucr FROM accounts WHERE server_id = {server} AND user_id = {NOBODY}"
+    )
+    return rows[0][0] if rows else -1
+
+
+async def decide(bench: Bench, name: str, value: Any) -> None:
+    await bench.database.write(settings.change, SERVER, name, value, CLEO, NOW)
+
+
+async def test_a_job_is_held_settled_and_paid_back_on_both_accounts(bench: Bench) -> None:
+    job = await bench.delivering(40_000)
+    assert await left(bench) == 110_000
+    assert await bench.balance() == 960_000
+    await bench.jobs.refund(job, Problem(Failure.UNDELIVERABLE), NOW)
+    assert await left(bench) == 150_000
+    assert await bench.balance() == 1_000_000
+    kinds = [(entry.user_id, entry.kind.value) for entry in await bench.entries()]
+    both = ["allowance", "hold", "settle", "refund"]
+    assert sorted(kinds) == sorted((user, kind) for user in (ADA, NOBODY) for kind in both)
+    assert await bench.differences() == []
+
+
+async def test_a_cancelled_job_takes_nothing_of_the_budget(bench: Bench) -> None:
+    await bench.accept()
+    assert await left(bench) == 90_000
+    await bench.jobs.cancel("lantern", NOW)
+    assert await left(bench) == 150_000
+    assert await bench.differences() == []
+
+
+async def test_what_the_budget_does_not_cover_is_refused_whoever_asks(bench: Bench) -> None:
+    await bench.accept("first")
+    await bench.accept("second", user=BEN)
+    with pytest.raises(InsufficientCredits) as refused:
+        await bench.accept("third", user=CLEO)
+    assert refused.value.reason is Reason.BUDGET
+    assert refused.value.facts == {
+        "needed_ucr": 60_000,
+        "available_ucr": 30_000,
+        "refills_at": int(NEXT_MONTH.timestamp()),
+    }
+    assert await bench.balance(CLEO) == 1_000_000
+    assert await bench.rows(f"SELECT * FROM accounts WHERE user_id = {CLEO}") == []
+    await bench.accept("elsewhere", server=OTHER_SERVER)
+    await bench.accept("direct", server=0)
+    assert await left(bench, 0) == -1
+
+    await bench.accept("next month", user=CLEO, at=NEXT_MONTH)
+    assert await left(bench) == 90_000
+    assert await bench.differences() == []
+
+
+async def test_of_the_routes_one_that_the_budget_covers_is_taken(bench: Bench) -> None:
+    dear, cheap = make_job(price=200_000), make_job(price=100_000)
+    offers = [Offer(job, tuple(tasks)) for job, tasks in (dear, cheap)]
+    offer, _ = await bench.jobs.accept(dear[0], (), lambda _: offers)
+    assert offer.job.quote_ucr == 100_000
+
+
+async def test_a_server_decides_for_itself_and_at_once(bench: Bench) -> None:
+    await bench.accept("first")
+    await decide(bench, "budget_ucr", 60_000)
+    with pytest.raises(InsufficientCredits):
+        await bench.accept("second")
+    await decide(bench, "budget_ucr", 120_000)
+    await bench.accept("second")
+    assert await left(bench) == 0
+    await decide(bench, "budget_ucr", None)
+    await bench.accept("third", price=30_000)
+    assert await left(bench) == 0
+
+
+async def test_what_was_held_last_month_does_not_come_back_to_this_one(bench: Bench) -> None:
+    await bench.accept("old")
+    await bench.accept("new", at=NEXT_MONTH)
+    await bench.jobs.cancel("old", NEXT_MONTH)
+    assert await left(bench) == 90_000
+    assert await bench.differences() == []
+
+
+async def test_the_best_role_counts_then_the_server_then_the_operator(bench: Bench) -> None:
+    async def shown(*role_ids: int) -> int:
+        return (await bench.accounts.show(SERVER, ADA, NOW, role_ids)).available_ucr
+
+    assert await shown() == 1_000_000
+    await decide(bench, "allowance_ucr", 200_000)
+    await decide(bench, "role_allowances_ucr", {PAINTER: 300_000, PATRON: 100_000})
+    assert await shown() == 200_000
+    assert await shown(PATRON) == 100_000
+    assert await shown(PATRON, PAINTER, 7) == 300_000
+
+
+async def test_a_role_that_comes_and_goes_gives_nothing_twice(bench: Bench) -> None:
+    await decide(bench, "budget_ucr", 10_000_000)
+    await decide(bench, "allowance_ucr", 60_000)
+    await decide(bench, "role_allowances_ucr", {PAINTER: 120_000})
+    for number, role_ids in enumerate([(), (PAINTER,)]):
+        await bench.take(*make_job(f"job{number}"), role_ids)
+    for role_ids in [(), (PAINTER,), ()]:
+        with pytest.raises(InsufficientCredits):
+            await bench.take(*make_job("one more", price=1), role_ids)
+    assert await bench.differences() == []
+
+
+async def test_a_worker_refills_to_what_was_given_the_last_time(bench: Bench) -> None:
+    """It knows no roles."""
+    await decide(bench, "role_allowances_ucr", {PAINTER: 300_000})
+    await bench.take(*make_job(), (PAINTER,))
+    await bench.jobs.cancel("lantern", datetime(2025, 11, 21, tzinfo=UTC))
+    rows = await bench.rows(f"SELECT allowance_ucr FROM accounts WHERE user_id = {ADA}")
+    assert rows == [(300_000,)]
+
+
+async def test_the_audit_finds_a_budget_that_was_tampered_with(bench: Bench) -> None:
+    await bench.delivering(40_000)
+    await bench.write(f"UPDATE accounts SET allowance_ucr = 7 WHERE user_id = {NOBODY}")
+    await bench.write(
+        f"UPDATE entries SET allowance_ucr = -1 WHERE user_id = {NOBODY} AND kind = 'hold'"
+    )
+    found = await bench.differences()
+    assert found[0].startswith("The budget of server 7: allowance is 7, its entries add up to")
+    assert "of its server's budget" in found[1]
