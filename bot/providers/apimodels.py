@@ -16,7 +16,6 @@ from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Runni
 from bot.errors import (
     ProviderContractBroken,
     ProviderMisconfigured,
-    ProviderRefused,
     ProviderUnreachable,
 )
 from bot.providers import openai_images
@@ -31,7 +30,8 @@ from bot.providers.fields import (
     task_id,
     text,
 )
-from bot.providers.http import Reply, Stake, VendorHttp
+from bot.providers.http import VendorHttp
+from bot.providers.judge import Complaint, Kind, Reply, Stake
 from bot.providers.moderation import is_content
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class ApiModels:
 
     async def upload(self, image: ImageFile) -> str:
         reply = await self._http.upload("/files", "file", image)
-        self._check(reply, Stake.REPEATABLE)
+        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         return parse_upload(reply.body)
 
     async def submit(self, order: Order) -> str | Finished | Failed:
@@ -67,7 +67,7 @@ class ApiModels:
             reply = await self._order(order)
         else:
             reply = await self._http.submit(IMAGES_PATH, build_create(order))
-        self._check(reply, Stake.SUBMIT, hidden=order.prompt)
+        self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_submit(reply.body)
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
@@ -76,7 +76,7 @@ class ApiModels:
         code, words = code_of(reply), error_message(reply.body)
         if code in UNKNOWN_TASK_CODES and not is_content(words):
             raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code)
-        self._check(reply, Stake.REPEATABLE)
+        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         progress = parse_poll(reply.body)
         if isinstance(progress, Finished):
             named = mapping(reply.body, "data").get("credits")
@@ -90,7 +90,7 @@ class ApiModels:
 
     async def check(self, upstreams: Collection[str] = ()) -> str:
         reply = await self._http.get("/balance")
-        self._check(reply, Stake.REPEATABLE)
+        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         balance_ucr = parse_balance(reply.body)
         if balance_ucr <= 0:
             raise ProviderMisconfigured(NAME, "nothing is left on the account")
@@ -113,26 +113,18 @@ class ApiModels:
                 answer_s=order.route.deadline_s,
             )
 
-    def _check(self, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
-        """
-        Raise unless the answer is a success.
 
-        Args:
-            hidden: what the vendor may quote but must not reach a log.
-        """
-        code, raw = code_of(reply), error_message(reply.body)
-        if 200 <= code < 300 and (reply.body.get("data") or not is_content(raw)):
-            return
-        message = self._http.clean(raw, hidden)
-        error = openai_images.parse_error(reply.body)
-        if is_content(raw, status=code) or (error and openai_images.is_moderation(error, code)):
-            raise ProviderRefused(
-                NAME, message, moderation=True, status=code, request_id=reply.request_id
-            )
-        if code == 400 and message.startswith("Invalid model"):
-            # The catalog names a model that the vendor no longer has: the operator's to mend.
-            raise ProviderMisconfigured(NAME, message, status=code, request_id=reply.request_id)
-        self._http.reject(reply, code, message, stake)
+def read_complaint(reply: Reply) -> Complaint | None:
+    """None: the answer is a success."""
+    code, words = code_of(reply), error_message(reply.body)
+    if 200 <= code < 300 and (reply.body.get("data") or not is_content(words)):
+        return None
+    error = openai_images.parse_error(reply.body)
+    if is_content(words, status=code) or (error and openai_images.is_moderation(error, code)):
+        return Complaint(words, code, Kind.CONTENT)
+    # The catalog names a model that the vendor no longer has: the operator's to mend.
+    unknown_model = code == 400 and words.startswith("Invalid model")
+    return Complaint(words, code, Kind.OPERATOR if unknown_model else Kind.STATUS)
 
 
 def build_create(order: Order) -> dict[str, object]:

@@ -19,6 +19,7 @@ from bot.providers import maxapi_replies as replies
 from bot.providers.fields import FINISHED_WORDS, WORD_CHARS_MAX, is_link, mapping, text
 from bot.providers.http import CONTENT_TYPES, VendorHttp
 from bot.providers.inline import INLINE
+from bot.providers.judge import Stake
 from bot.providers.moderation import is_content
 
 NAME = "maxapi-gemini"
@@ -65,7 +66,8 @@ class MaxApiGemini:
             answer_s=order.route.deadline_s,
             headers=build_headers(order.route, asynchronous=self._asynchronous),
         )
-        replies.check_submit(self._http, reply, hidden=order.prompt)
+        complaint = replies.read_complaint(reply)
+        self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
         return parse_submit(reply.body, own_address=self._http.own_address)
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:

@@ -13,9 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum, auto
 from pathlib import Path
-from typing import Never
 
 import aiohttp
 from pydantic import SecretStr
@@ -23,12 +21,9 @@ from yarl import URL
 
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.errors import (
-    ProviderBusy,
     ProviderContractBroken,
     ProviderError,
-    ProviderMisconfigured,
     ProviderOutcomeUnknown,
-    ProviderRefused,
     ProviderUnreachable,
 )
 from bot.providers.answers import (
@@ -40,9 +35,8 @@ from bot.providers.answers import (
 )
 from bot.providers.connections import Connections
 from bot.providers.inline import InlineImage
+from bot.providers.judge import Complaint, Reply, Stake, judge
 
-#: HTTP's word for: wait, and ask less
-TOO_MANY_REQUESTS = 429
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
 #: Its page names it; its bare answer is "error code: 1010".
@@ -52,15 +46,6 @@ CONTENT_TYPES = {
     ImageFormat.JPEG: "image/jpeg",
     ImageFormat.WEBP: "image/webp",
 }
-
-
-class Stake(Enum):
-    """What an unknown outcome would cost."""
-
-    #: nothing: the call may be made again
-    REPEATABLE = auto()
-    #: an image: the call must not be made again
-    SUBMIT = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +59,6 @@ class TimeLimits:
     transfer_s: float = 120.0
     #: at most, of a submit that is answered when the image is done; its route says less
     sync_s: float = 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A JSON object and what came with it; numbers with a point are Decimal."""
-
-    status: int
-    body: Mapping[str, object]
-    #: None: the vendor said nothing
-    retry_after_s: float | None = None
-    request_id: str | None = None
 
 
 class VendorHttp:
@@ -223,15 +197,18 @@ class VendorHttp:
                 "POST", address, Stake.REPEATABLE, answer_s=self.limits.transfer_s, data=form
             )
 
-    def reject(self, reply: Reply, code: int, message: str, stake: Stake) -> Never:
+    def judge(
+        self, reply: Reply, complaint: Complaint | None, stake: Stake, *, hidden: str = ""
+    ) -> None:
         """
-        Raise what an answer that is no success means.
+        Raise what a complaint means; None is none.
 
         Args:
-            code: the vendor's own where it has one, else the HTTP status.
-            message: has been through `clean`.
+            hidden: what the vendor may quote but must not reach a log.
         """
-        raise error_for(self.provider, code, message, reply, stake)
+        if complaint is not None:
+            words = self.clean(complaint.words, hidden)
+            raise judge(self.provider, reply, complaint, words, stake)
 
     def clean(self, message: str, *hidden: str) -> str:
         """A vendor's words in one short line, without our key and what else must stay hidden."""
@@ -310,7 +287,7 @@ class VendorHttp:
         kept = False
         try:
             reply = self._read_reply(response, await read_answer(response, image), stake)
-            kept = 200 <= reply.status < 300
+            kept = reply.is_good
             return reply
         finally:
             image.close()
@@ -349,42 +326,11 @@ class VendorHttp:
         message = f"not a JSON object but {response.content_type}, {size}"
         if raw and response.status == 403 and CLOUDFLARE.search(raw):
             message = "Cloudflare, not the vendor, refused the request; is it the User-Agent?"
-        if not 200 <= response.status < 300:
-            self.reject(reply, response.status, message, stake)
+        if not reply.is_good:
+            self.judge(reply, Complaint(message, reply.status), stake)
         if stake is Stake.SUBMIT:
             raise ProviderOutcomeUnknown(self.provider, message, status=response.status)
         raise ProviderUnreachable(self.provider, message, status=response.status)
-
-
-def error_for(provider: str, code: int, message: str, reply: Reply, stake: Stake) -> ProviderError:
-    """
-    The table of codes that all vendors share.
-
-    A 5xx says that something broke, not when: a submit may have been accepted before. Only 503
-    (and kie.ai's 455, maintenance) says that the work was not taken.
-    """
-    request_id = reply.request_id
-    match code:
-        case 401 | 402 | 403 | 407:
-            return ProviderMisconfigured(provider, message, status=code, request_id=request_id)
-        case 429 | 455 | 503:
-            return ProviderBusy(
-                provider,
-                message,
-                retry_after_s=reply.retry_after_s,
-                rate_limited=code == TOO_MANY_REQUESTS,
-                status=code,
-                request_id=request_id,
-            )
-        case _ if 300 <= code < 400:
-            message = f"a redirect; is the base address right? {message}"
-            return ProviderMisconfigured(provider, message, status=code, request_id=request_id)
-        case _ if 400 <= code < 500 and code not in {408, 425}:
-            return ProviderRefused(provider, message, status=code, request_id=request_id)
-        case _ if stake is Stake.SUBMIT:
-            return ProviderOutcomeUnknown(provider, message, status=code, request_id=request_id)
-        case _:
-            return ProviderUnreachable(provider, message, status=code, request_id=request_id)
 
 
 def _without_headers(error: Exception) -> Exception | None:

@@ -20,15 +20,14 @@ from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
 from bot.domain.pricing import Bill
 from bot.errors import (
-    ProviderBusy,
     ProviderContractBroken,
     ProviderMisconfigured,
-    ProviderRefused,
     ProviderUnreachable,
 )
 from bot.providers import fields
 from bot.providers.answers import decoded
-from bot.providers.http import TOO_MANY_REQUESTS, Reply, Stake, VendorHttp
+from bot.providers.http import VendorHttp
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake
 from bot.providers.moderation import is_content
 
 NAME = "kie"
@@ -82,14 +81,14 @@ class Kie:
         reply = await self._upload_http.upload(
             UPLOAD_PATH, "file", image, fields={"uploadPath": UPLOAD_FOLDER, "fileName": name}
         )
-        self._check(reply, Stake.REPEATABLE)
+        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         return parse_upload(reply.body)
 
     async def submit(self, order: Order) -> str | Failed:
         reply = await self._http.submit(CREATE_PATH, build_create(order, self._callback_url))
         if code_of(reply) == GENERATION_FAILED:
             return _failed(str(GENERATION_FAILED), error_message(reply.body))
-        self._check(reply, Stake.SUBMIT, hidden=order.prompt)
+        self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_create(reply.body)
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
@@ -100,48 +99,30 @@ class Kie:
             raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code)
         if code == GENERATION_FAILED:
             return _failed(str(code), error_message(reply.body))
-        self._check(reply, Stake.REPEATABLE)
+        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         return parse_record(reply.body)
 
     async def check(self, upstreams: Collection[str] = ()) -> str:
         reply = await self._http.get(CREDIT_PATH)
-        self._check(reply, Stake.REPEATABLE)
+        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         credit = parse_credit(reply.body)
         if credit <= 0:
             raise ProviderMisconfigured(NAME, "nothing is left on the account")
         return f"{credit.normalize():,f} kie.ai credits on the account"
 
-    def _check(self, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
-        """
-        Raise unless the answer is a success.
 
-        Args:
-            hidden: what the vendor may quote but must not reach a log.
-        """
-        code, request_id = code_of(reply), reply.request_id
-        raw = error_message(reply.body)
-        good = 200 <= code < 300 and reply.body.get("success") is not False
-        if good and (reply.body.get("data") is not None or not is_content(raw)):
-            return
-        message = self._http.clean(raw, hidden)
-        if code in OPERATOR_CODES:
-            raise ProviderMisconfigured(NAME, message, status=code, request_id=request_id)
-        if code == TOO_MANY_REQUESTS:
-            # What is refused is not queued, and the window is not ours to look into.
-            wait_s = max(reply.retry_after_s or 0.0, SUBMIT_WINDOW_S)
-            raise ProviderBusy(
-                NAME,
-                message,
-                retry_after_s=wait_s,
-                rate_limited=True,
-                status=code,
-                request_id=request_id,
-            )
-        if is_content(raw, status=code):
-            raise ProviderRefused(
-                NAME, message, moderation=True, status=code, request_id=request_id
-            )
-        self._http.reject(reply, code, message, stake)
+def read_complaint(reply: Reply) -> Complaint | None:
+    """None: the answer is a success."""
+    code, words = code_of(reply), error_message(reply.body)
+    good = 200 <= code < 300 and reply.body.get("success") is not False
+    if good and (reply.body.get("data") is not None or not is_content(words)):
+        return None
+    if code in OPERATOR_CODES:
+        return Complaint(words, code, Kind.OPERATOR)
+    if code == TOO_MANY_REQUESTS:
+        # What is refused is not queued, and the window is not ours to look into.
+        return Complaint(words, code, Kind.LIMIT, wait_s=SUBMIT_WINDOW_S)
+    return Complaint(words, code, Kind.CONTENT if is_content(words, status=code) else Kind.STATUS)
 
 
 def build_create(order: Order, callback_url: str | None = None) -> dict[str, object]:

@@ -16,6 +16,7 @@ from bot.providers import maxapi_replies as replies
 from bot.providers import openai_images
 from bot.providers.fields import FINISHED_WORDS
 from bot.providers.http import VendorHttp
+from bot.providers.judge import Stake
 
 NAME = "maxapi"
 GENERATIONS_PATH = "/v1" + openai_images.GENERATIONS_PATH
@@ -65,7 +66,8 @@ class MaxApi:
                 result_path=order.result_path,
                 answer_s=order.route.deadline_s,
             )
-        replies.check_submit(self._http, reply, hidden=order.prompt)
+        complaint = replies.read_complaint(reply)
+        self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
         return parse_create(reply.body, task_path=path, own_address=self._http.own_address)
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:

@@ -14,13 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bot.domain.ports import Failed
-from bot.errors import (
-    ProviderBusy,
-    ProviderContractBroken,
-    ProviderMisconfigured,
-    ProviderRefused,
-    ProviderUnreachable,
-)
+from bot.errors import ProviderContractBroken, ProviderRefused, ProviderUnreachable
 from bot.providers import fields
 from bot.providers.fields import (
     FAILED_WORDS,
@@ -31,8 +25,9 @@ from bot.providers.fields import (
     mapping,
     text,
 )
-from bot.providers.http import TOO_MANY_REQUESTS, Reply, Stake, VendorHttp, error_for
+from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake
 from bot.providers.moderation import is_content
 
 log = logging.getLogger(__name__)
@@ -77,7 +72,7 @@ WRAPPINGS_MAX = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class ErrorWords:
     """An error inside an answer, whatever the answer's status."""
 
     code: str
@@ -119,7 +114,7 @@ class Complaint:
         )
 
 
-def complaint_in(body: Mapping[str, object]) -> Complaint | None:
+def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     """
     The error that an answer carries, if any: `error` as OpenAI or Gemini shapes it or as a text,
     `success: false`, new-api's `code` and `message`, or a reason in the place of a link.
@@ -129,28 +124,28 @@ def complaint_in(body: Mapping[str, object]) -> Complaint | None:
         error = place.get("error")
         if isinstance(error, Mapping) and error:
             code = text(error, "code") or text(error, "status") or text(error, "type")
-            return Complaint(code, text(error, "message") or "no message")
+            return ErrorWords(code, text(error, "message") or "no message")
         if isinstance(error, str) and error:
-            return Complaint(text(place, "code"), error)
+            return ErrorWords(text(place, "code"), error)
     reason = text(body, "message") or text(body, "msg")
     if body.get("success") is False or text(body, "code").lower() not in GOOD_CODES:
-        return Complaint(text(body, "code"), reason or "no message")
+        return ErrorWords(text(body, "code"), reason or "no message")
     url = text(data, "url")
     if url and url != INLINE and not is_link(url):
         # A fork of new-api answers a failed task with 200, and its reason where the link belongs.
-        return Complaint("", url)
+        return ErrorWords("", url)
     return None
 
 
 def ended_badly(body: Mapping[str, object]) -> Failed | None:
     """The failure that a successful poll speaks of: by complaint, or by the task's word."""
-    complaint = complaint_in(body)
+    error = error_in(body)
     word = state_in(body)
-    if complaint is None and word.lower() in FAILED_WORDS:
+    if error is None and word.lower() in FAILED_WORDS:
         data = mapping(body, "data") or body
         reason = text(data, "fail_reason") or text(data, "message") or text(data, "reason")
-        complaint = Complaint(text(data, "code") or word, reason)
-    return complaint.as_failed() if complaint else None
+        error = ErrorWords(text(data, "code") or word, reason)
+    return error.as_failed() if error else None
 
 
 def state_in(body: Mapping[str, object]) -> str:
@@ -170,38 +165,21 @@ def status_of(reply: Reply) -> int:
     return reply.status
 
 
-def check_submit(http: VendorHttp, reply: Reply, *, hidden: str) -> None:
-    """
-    Raise unless the answer to a submit is a success, or tells of an ending.
-
-    Args:
-        hidden: what the vendor may quote but must not reach a log.
-    """
-    status = status_of(reply)
-    complaint = complaint_in(reply.body)
-    if complaint is None and 200 <= status < 300:
-        return
-    complaint = complaint or Complaint("", "no message")
-    message = http.clean(f"{complaint.code} {complaint.message}", hidden)
-    if complaint.is_moderation:
-        raise ProviderRefused(
-            http.provider, message, moderation=True, status=status, request_id=reply.request_id
-        )
-    if complaint.is_operators:
-        raise ProviderMisconfigured(
-            http.provider, message, status=status, request_id=reply.request_id
-        )
-    if complaint.is_busy:
-        raise ProviderBusy(
-            http.provider,
-            message,
-            retry_after_s=reply.retry_after_s,
-            rate_limited=status == TOO_MANY_REQUESTS,
-            status=status,
-            request_id=reply.request_id,
-        )
-    if status >= 300:
-        http.reject(reply, status, message, Stake.SUBMIT)
+def read_complaint(reply: Reply) -> Complaint | None:
+    """None: the answer to a submit is a success, or tells of an ending."""
+    status, error = status_of(reply), error_in(reply.body)
+    if error is None and 200 <= status < 300:
+        return None
+    error = error or ErrorWords("", "no message")
+    words = f"{error.code} {error.message}"
+    if error.is_moderation:
+        return Complaint(words, status, Kind.CONTENT)
+    if error.is_operators:
+        return Complaint(words, status, Kind.OPERATOR)
+    if error.is_busy:
+        limited = status == TOO_MANY_REQUESTS
+        return Complaint(words, status, Kind.LIMIT if limited else Kind.BUSY)
+    return Complaint(words, status) if status >= 300 else None
 
 
 def check_poll(http: VendorHttp, reply: Reply) -> Failed | None:
@@ -211,13 +189,14 @@ def check_poll(http: VendorHttp, reply: Reply) -> Failed | None:
     status = status_of(reply)
     if 200 <= status < 300:
         return ended_badly(reply.body)
-    complaint = complaint_in(reply.body) or Complaint("", f"answered {status}")
-    if status in ENDED_STATUSES or complaint.is_moderation:
-        return complaint.as_failed()
-    message = http.clean(f"{complaint.code} {complaint.message}")
+    error = error_in(reply.body) or ErrorWords("", f"answered {status}")
+    if status in ENDED_STATUSES or error.is_moderation:
+        return error.as_failed()
     if status in UNKNOWN_TASK_STATUSES:
         raise ProviderUnreachable(http.provider, "does not know the task (yet)", status=status)
-    raise error_for(http.provider, status, message, reply, Stake.REPEATABLE)
+    words = f"{error.code} {error.message}"
+    http.judge(reply, Complaint(words, status), Stake.REPEATABLE)
+    return None
 
 
 def handle_in(
@@ -275,11 +254,12 @@ async def check_key(http: VendorHttp) -> str:
     status = status_of(reply)
     if status in NO_SUCH_CALL_STATUSES and status != 200:
         return KEY_NOT_CHECKED
-    complaint = complaint_in(reply.body)
-    if complaint or not 200 <= status < 300:
-        message = http.clean(complaint.message if complaint else "no message")
+    named = error_in(reply.body)
+    if named or not 200 <= status < 300:
+        words = named.message if named else "no message"
         # An error in a 200 is about the key, for nothing else was sent.
-        http.reject(reply, status if status >= 300 else 401, message, Stake.REPEATABLE)
+        complaint = Complaint(words, status if status >= 300 else 401)
+        http.judge(reply, complaint, Stake.REPEATABLE)
     models = reply.body.get("data")
     return f"key accepted, {len(models)} models" if isinstance(models, list) else "key accepted"
 

@@ -11,15 +11,16 @@ from bot.domain.catalog import Route
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress
 from bot.errors import ProviderContractBroken, ProviderMisconfigured
 from bot.providers import fields
-from bot.providers.http import Stake, VendorHttp
+from bot.providers.http import VendorHttp
+from bot.providers.judge import Stake
 from bot.providers.openai_images import (
     EDITS_PATH,
     GENERATIONS_PATH,
     build_fields,
-    check_reply,
     moderation_field,
     open_edit_form,
     parse_images,
+    read_complaint,
 )
 
 NAME = "openai"
@@ -53,7 +54,7 @@ class OpenAI:
                 result_path=order.result_path,
                 answer_s=order.route.deadline_s,
             )
-        check_reply(self._http, reply, Stake.SUBMIT, hidden=order.prompt)
+        self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_images(NAME, reply.body)
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
@@ -61,7 +62,7 @@ class OpenAI:
 
     async def check(self, upstreams: Collection[str] = ()) -> str:
         reply = await self._http.get("/models")
-        check_reply(self._http, reply, Stake.REPEATABLE)
+        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         models = parse_models(reply.body)
         if missing := sorted(set(upstreams) - models):
             raise ProviderMisconfigured(NAME, f"the key may not use {', '.join(missing)}")

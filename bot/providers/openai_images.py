@@ -17,10 +17,11 @@ from bot.domain.catalog import NsfwSwitch
 from bot.domain.ports import Failed, Finished, ImageFile, Order
 from bot.domain.pricing import Bill, Usage
 from bot.domain.sizes import pixels
-from bot.errors import ProviderContractBroken, ProviderMisconfigured, ProviderRefused
+from bot.errors import ProviderContractBroken
 from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text
-from bot.providers.http import CONTENT_TYPES, Reply, Stake, VendorHttp
+from bot.providers.http import CONTENT_TYPES
 from bot.providers.inline import INLINE
+from bot.providers.judge import Complaint, Kind, Reply
 from bot.providers.moderation import is_content
 
 GENERATIONS_PATH = "/images/generations"
@@ -162,32 +163,19 @@ def is_moderation(error: ErrorWords, status: int = 0) -> bool:
     return is_content(error.code or error.type, error.message, status=status)
 
 
-def check_reply(http: VendorHttp, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
-    """
-    Raise unless the answer is a success: its HTTP status says so, and there is no `error` in it.
-
-    Args:
-        hidden: what the vendor may quote but must not reach a log.
-    """
+def read_complaint(reply: Reply) -> Complaint | None:
+    """None: the answer is a success, by its HTTP status, and there is no `error` in it."""
     error = parse_error(reply.body)
-    if error is None and 200 <= reply.status < 300:
-        return
+    if error is None and reply.is_good:
+        return None
     error = error or ErrorWords("", "", "no message")
-    words = http.clean(" ".join(filter(None, (error.code, error.message))), hidden)
+    words = " ".join(filter(None, (error.code, error.message)))
     if is_moderation(error, reply.status):
-        raise ProviderRefused(
-            http.provider,
-            words,
-            moderation=True,
-            status=reply.status,
-            request_id=reply.request_id,
-        )
+        return Complaint(words, reply.status, Kind.CONTENT)
     if error.code in MONEY_CODES | MODEL_CODES:
-        raise ProviderMisconfigured(
-            http.provider, words, status=reply.status, request_id=reply.request_id
-        )
+        return Complaint(words, reply.status, Kind.OPERATOR)
     # An error that calls itself a success says nothing of when things went wrong.
-    http.reject(reply, reply.status if reply.status >= 300 else 500, words, stake)
+    return Complaint(words, reply.status if reply.status >= 300 else 500)
 
 
 def _form(

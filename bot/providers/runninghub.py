@@ -11,15 +11,10 @@ from pathlib import Path
 
 from bot.domain.catalog import Route
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
-from bot.errors import (
-    ProviderBusy,
-    ProviderContractBroken,
-    ProviderMisconfigured,
-    ProviderRefused,
-    ProviderUnreachable,
-)
+from bot.errors import ProviderContractBroken, ProviderUnreachable
 from bot.providers import fields
-from bot.providers.http import TOO_MANY_REQUESTS, Reply, Stake, VendorHttp
+from bot.providers.http import VendorHttp
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake
 from bot.providers.moderation import is_content
 
 NAME = "runninghub"
@@ -59,36 +54,35 @@ REQUEST_WORDS = ("bad request", "invalid parameter", "parameter error")
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class ErrorWords:
     """The error that an answer names at its top level, whatever its HTTP status is."""
 
     code: str
     message: str
 
     @property
-    def is_moderation(self) -> bool:
+    def kind(self) -> Kind:
+        """STATUS: something broke, before or after a submit was taken."""
         otherwise = self.code in WAIT_CODES | BUSY_CODES | OPERATOR_CODES
         status = TOO_MANY_REQUESTS if otherwise else 0
-        return self.code in MODERATION_CODES or is_content(self.message, status=status)
-
-    @property
-    def is_operators(self) -> bool:
-        return self.code in OPERATOR_CODES or self._says(OPERATOR_WORDS)
-
-    @property
-    def is_requests(self) -> bool:
-        return self.code in REQUEST_CODES or self._says(REQUEST_WORDS)
-
-    def status_or(self, http_status: int) -> int:
-        """The code as an error's status, where it is a number."""
-        usable = self.code.isascii() and self.code.isdecimal() and len(self.code) <= CODE_DIGITS_MAX
-        return int(self.code) if usable else http_status
+        if self.code in MODERATION_CODES or is_content(self.message, status=status):
+            return Kind.CONTENT
+        if self.code in WAIT_CODES:
+            return Kind.LIMIT
+        if self.code in BUSY_CODES:
+            return Kind.BUSY
+        if self.code in OPERATOR_CODES or self._says(OPERATOR_WORDS):
+            return Kind.OPERATOR
+        if self.code in REQUEST_CODES or self._says(REQUEST_WORDS):
+            return Kind.REQUEST
+        return Kind.STATUS
 
     def as_failed(self, state: str) -> Failed:
         """A task's end. The vendor's client tries again unless the request or we are to blame."""
-        final = self.is_moderation or self.is_requests
+        moderation = self.kind is Kind.CONTENT
+        final = moderation or self.code in REQUEST_CODES or self._says(REQUEST_WORDS)
         return Failed(
-            moderation=self.is_moderation,
+            moderation=moderation,
             retryable=not final and bool(self.code or self.message),
             vendor_code=(self.code or state)[: fields.WORD_CHARS_MAX],
         )
@@ -108,12 +102,12 @@ class RunningHub:
 
     async def upload(self, image: ImageFile) -> str:
         reply = await self._http.upload(UPLOAD_PATH, "file", image)
-        self._check(reply, Stake.REPEATABLE)
+        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         return parse_upload(reply.body)
 
     async def submit(self, order: Order) -> str:
         reply = await self._http.submit(submit_path(order), build_submit(order))
-        self._check(reply, Stake.SUBMIT, hidden=order.prompt)
+        self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_submit(reply.body)
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
@@ -122,53 +116,31 @@ class RunningHub:
             raise ProviderUnreachable(NAME, "does not know the task (yet)", status=reply.status)
         # A task that ended badly tells its reason where other answers have their own error.
         if not fields.text(reply.body, "status"):
-            self._check(reply, Stake.REPEATABLE)
+            self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         return parse_query(reply.body)
 
     async def check(self, upstreams: Collection[str] = ()) -> str:
         """Asks for a task that does not exist: free, and a wrong key is told from a right one."""
         reply = await self._query(NO_TASK_ID)
         if not _knows_no_such_task(reply):
-            self._check(reply, Stake.REPEATABLE)
+            self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         return "the key works; this API does not tell what is left on the account"
 
     async def _query(self, task_id: str) -> Reply:
         return await self._http.query(QUERY_PATH, {"taskId": task_id})
 
-    def _check(self, reply: Reply, stake: Stake, *, hidden: str = "") -> None:
-        """
-        Raise unless the answer is a success.
 
-        Args:
-            hidden: what the vendor may quote but must not reach a log.
-        """
-        complaint = complaint_in(reply.body)
-        if complaint is None:
-            if not 200 <= reply.status < 300:
-                self._http.reject(reply, reply.status, "no message", stake)
-            return
-        message = self._http.clean(f"{complaint.code} {complaint.message}", hidden)
-        status, request_id = complaint.status_or(reply.status), reply.request_id
-        if complaint.is_moderation:
-            raise ProviderRefused(
-                NAME, message, moderation=True, status=status, request_id=request_id
-            )
-        if complaint.code in WAIT_CODES | BUSY_CODES:
-            raise ProviderBusy(
-                NAME,
-                message,
-                retry_after_s=reply.retry_after_s,
-                rate_limited=complaint.code in WAIT_CODES,
-                status=status,
-                request_id=request_id,
-            )
-        if complaint.is_operators:
-            raise ProviderMisconfigured(NAME, message, status=status, request_id=request_id)
-        if complaint.is_requests:
-            raise ProviderRefused(NAME, message, status=status, request_id=request_id)
-        # To HTTP it may be a 200, but something broke there, before or after a submit was taken.
-        broken = 500 if 200 <= reply.status < 300 else reply.status
-        self._http.reject(reply, broken, message, stake)
+def read_complaint(reply: Reply) -> Complaint | None:
+    """None: the answer is a success."""
+    error = error_in(reply.body)
+    if error is None:
+        return None if reply.is_good else Complaint("no message", reply.status)
+    words = f"{error.code} {error.message}"
+    if error.kind is Kind.STATUS:
+        # To HTTP it may be a 200 all the same.
+        return Complaint(words, 500 if reply.is_good else reply.status)
+    usable = error.code.isascii() and error.code.isdecimal() and len(error.code) <= CODE_DIGITS_MAX
+    return Complaint(words, int(error.code) if usable else reply.status, error.kind)
 
 
 def submit_path(order: Order) -> str:
@@ -212,7 +184,7 @@ def parse_query(body: Mapping[str, object]) -> Progress:
     if status.lower() in fields.FINISHED_WORDS:
         return Finished(_result_links(body))
     if status.lower() in fields.FAILED_WORDS:
-        return (complaint_in(body) or Complaint("", "")).as_failed(status)
+        return (error_in(body) or ErrorWords("", "")).as_failed(status)
     return Running(status[: fields.WORD_CHARS_MAX])
 
 
@@ -224,7 +196,7 @@ def parse_upload(body: Mapping[str, object]) -> str:
     return link
 
 
-def complaint_in(body: Mapping[str, object]) -> Complaint | None:
+def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     """`errorCode` and `errorMessage`; the upload has `code`, which is 0 for good, and `message`."""
     code = fields.code(body, "errorCode") or fields.code(body, "error_code")
     message = fields.text(body, "errorMessage") or fields.text(body, "error_message")
@@ -233,14 +205,14 @@ def complaint_in(body: Mapping[str, object]) -> Complaint | None:
         message = fields.text(body, "message") or fields.text(body, "msg")
         if code in {"", "0", "200"}:
             return None
-    return Complaint(code, message)
+    return ErrorWords(code, message)
 
 
 def _knows_no_such_task(reply: Reply) -> bool:
-    complaint = complaint_in(reply.body)
-    if complaint and complaint.is_moderation:
+    error = error_in(reply.body)
+    if error and error.kind is Kind.CONTENT:
         return False
-    code = complaint.code if complaint else str(reply.status)
+    code = error.code if error else str(reply.status)
     return code in UNKNOWN_TASK_CODES
 
 

@@ -26,7 +26,8 @@ from bot.playground.faults import Call, Fault, Hold, Reset, Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.providers.answers import JSON_BYTES_MAX, RETRY_AFTER_S_MAX, parse_retry_after
 from bot.providers.connections import USER_AGENT, Connections, open_connections
-from bot.providers.http import Reply, TimeLimits, VendorHttp
+from bot.providers.http import TimeLimits, VendorHttp
+from bot.providers.judge import Reply
 from tests.providers.stage import unused_port
 
 BODY = {"model": "gpt-image-2-beta", "prompt": "a lantern"}

@@ -14,7 +14,7 @@ from bot.errors import (
 from bot.playground.providers import PlaygroundProviders
 from bot.providers.runninghub import (
     build_submit,
-    complaint_in,
+    error_in,
     parse_query,
     parse_submit,
     parse_upload,
@@ -115,7 +115,7 @@ def test_the_models_choice_of_a_ratio_has_a_word_of_its_own(order: OrderOf) -> N
     ],
 )
 def test_an_error_is_found_wherever_it_stands(body: dict[str, object], code: str | None) -> None:
-    complaint = complaint_in(body)
+    complaint = error_in(body)
     assert (complaint.code if complaint else None) == code
 
 

@@ -1,0 +1,142 @@
+"""
+One judge for all vendors: what a complaint means, as the engine has to treat it; knows no vendor.
+
+A vendor's file reads its own complaint, in its own shape, and says what kind it is; whose fault
+that is, and whether the call may be made again, is decided here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bot.errors import (
+    ProviderBusy,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderOutcomeUnknown,
+    ProviderRefused,
+    ProviderUnreachable,
+)
+
+#: HTTP's word for: wait, and ask less
+TOO_MANY_REQUESTS = 429
+
+
+class Stake(Enum):
+    """What an unknown outcome would cost."""
+
+    #: nothing: the call may be made again
+    REPEATABLE = auto()
+    #: an image: the call must not be made again
+    SUBMIT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A JSON object and what came with it; numbers with a point are Decimal."""
+
+    status: int
+    body: Mapping[str, object]
+    #: None: the vendor said nothing
+    retry_after_s: float | None = None
+    request_id: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """By its HTTP status, which not every vendor means."""
+        return 200 <= self.status < 300
+
+
+class Kind(Enum):
+    """What a complaint is about."""
+
+    #: the content of the request
+    CONTENT = auto()
+    #: its form
+    REQUEST = auto()
+    #: our key, our money, or a name in our catalog
+    OPERATOR = auto()
+    #: we sent too much; nothing was accepted
+    LIMIT = auto()
+    #: the vendor is overrun or out of service; nothing was accepted
+    BUSY = auto()
+    #: a number says it; see `by_status`
+    STATUS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """
+    What a vendor says is wrong.
+
+    Args:
+        words: as the vendor says them; they may quote the prompt.
+        status: HTTP's, or the vendor's own number where that says more.
+        wait_s: at least, before the next call.
+    """
+
+    words: str
+    status: int
+    kind: Kind = Kind.STATUS
+    wait_s: float | None = None
+
+
+def judge(
+    provider: str, reply: Reply, complaint: Complaint, words: str, stake: Stake
+) -> ProviderError:
+    """
+    Args:
+        words: the complaint's, without what must stay hidden.
+    """
+    status, request_id = complaint.status, reply.request_id
+    match complaint.kind:
+        case Kind.CONTENT | Kind.REQUEST:
+            moderation = complaint.kind is Kind.CONTENT
+            return ProviderRefused(
+                provider, words, moderation=moderation, status=status, request_id=request_id
+            )
+        case Kind.OPERATOR:
+            return ProviderMisconfigured(provider, words, status=status, request_id=request_id)
+        case Kind.LIMIT | Kind.BUSY:
+            return ProviderBusy(
+                provider,
+                words,
+                retry_after_s=max(
+                    (each for each in (reply.retry_after_s, complaint.wait_s) if each is not None),
+                    default=None,
+                ),
+                rate_limited=complaint.kind is Kind.LIMIT,
+                status=status,
+                request_id=request_id,
+            )
+        case Kind.STATUS:
+            if 300 <= status < 400:
+                words = f"a redirect; is the base address right? {words}"
+            kind = by_status(status)
+            if kind is not Kind.STATUS:
+                known = Complaint(words, status, kind)
+                return judge(provider, reply, known, words, stake)
+            unknown = ProviderOutcomeUnknown if stake is Stake.SUBMIT else ProviderUnreachable
+            return unknown(provider, words, status=status, request_id=request_id)
+
+
+def by_status(status: int) -> Kind:
+    """
+    The table of numbers that all vendors share; STATUS for those that say nothing certain.
+
+    A 5xx says that something broke, not when: a submit may have been accepted before. Only 503
+    (and kie.ai's 455, maintenance) says that the work was not taken.
+    """
+    match status:
+        case 401 | 402 | 403 | 407:
+            return Kind.OPERATOR
+        case 429:
+            return Kind.LIMIT
+        case 455 | 503:
+            return Kind.BUSY
+        case _ if 300 <= status < 400:
+            return Kind.OPERATOR
+        case _ if 400 <= status < 500 and status not in {408, 425}:
+            return Kind.REQUEST
+        case _:
+            return Kind.STATUS
