@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -36,16 +37,19 @@ from bot.engine.workshop import Workshop
 from bot.errors import StartupError
 from bot.ops.health import serve_health
 from bot.pictures.pool import Pool
-from bot.providers import kie
 from bot.providers.connections import open_connections
 from bot.providers.fetch import Fetcher
-from bot.providers.registry import ProviderSettings, build_providers, check_catalog
+from bot.providers.registry import VENDORS, build_providers, check_catalog, options_of
+from bot.providers.vendors import Vendor
 from bot.settings import Settings
 from bot.store.database import Database, open_database
 from bot.store.jobs import House, free_leases
 from bot.store.lock import Use, sole_use
 
 log = logging.getLogger(__name__)
+
+#: by vendor and API
+Providers = Mapping[tuple[str, str], Provider]
 
 NO_PROVIDER = "no provider is configured: set the key of one, such as APIMODELS_API_KEY"
 SHIPPED_CATALOG = Path(__file__).parent / "catalog.toml"
@@ -86,7 +90,9 @@ class App:
         """
         checks = {"discord": self._connected, "database": self._database_answers}
         token = self.settings.needed("DISCORD_TOKEN")
-        callbacks = {"kie": self._hear_kie}
+        callbacks = {
+            vendor.name: partial(self._hear, vendor) for vendor in VENDORS if vendor.verify_callback
+        }
         ops = serve_health(self.settings.ops_host, self.settings.ops_port, checks, callbacks)
         async with ops:
             gateway = asyncio.create_task(wire.run(self.client, token))
@@ -122,9 +128,10 @@ class App:
         await self.client.logged_in.wait()
         await self.runner.run()
 
-    def _hear_kie(self, headers: Mapping[str, str], body: bytes) -> None:
-        key = self.settings.kie_webhook_key
-        task_id = key and kie.verify_callback(key, headers, body, self._shop.clock.now())
+    def _hear(self, vendor: Vendor, headers: Mapping[str, str], body: bytes) -> None:
+        assert vendor.verify_callback is not None
+        options = options_of(vendor, self.settings.of_vendor)
+        task_id = vendor.verify_callback(options, headers, body, self._shop.clock.now())
         if task_id:
             self._shop.hint(task_id)
 
@@ -160,7 +167,8 @@ async def open_app(
             await database.write(free_leases)
             remove_fetched(folder)
         providers = await stack.enter_async_context(open_providers(settings))
-        routing = Routing(catalog, providers, settings.route_order, database)
+        on = {name for name, _ in providers}
+        routing = Routing(catalog, on, settings.route_order, database)
         await routing.load()
         traffic = Traffic(catalog, clock)
         house = _house(settings, catalog)
@@ -181,10 +189,8 @@ async def open_app(
         delivery = Delivery(database, house, messenger, clock, folder)
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
         JobCommands(easel, messenger, clock, folder, pool).add_to(client.tree, client.presses)
-        default_model = settings.default_model or catalog.default_model(providers)
-        ModelCommands(catalog, providers, easel, default_model, routing.typical_s).add_to(
-            client.tree
-        )
+        default_model = settings.default_model or catalog.default_model(on)
+        ModelCommands(catalog, on, easel, default_model, routing.typical_s).add_to(client.tree)
         client.tree.add_command(SettingsCommands(easel))
         ImageCommands(easel, messenger, clock, default_model).add_to(client.tree, catalog)
         if not providers:
@@ -215,40 +221,10 @@ def _house(settings: Settings, catalog: Catalog) -> House:
 
 
 @asynccontextmanager
-async def open_providers(settings: Settings) -> AsyncIterator[dict[str, Provider]]:
-    """Those whose key is set, by name."""
+async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
+    """Those whose key is set."""
     async with open_connections() as connections:
-        yield build_providers(
-            {
-                "apimodels": ProviderSettings(
-                    settings.apimodels_api_key, settings.apimodels_base_url
-                ),
-                "maxapi": ProviderSettings(
-                    settings.maxapi_key,
-                    settings.maxapi_base_url,
-                    asset_delivery=settings.maxapi_asset_delivery,
-                ),
-                "maxapi-gemini": ProviderSettings(settings.maxapi_key, settings.maxapi_base_url),
-                "kie": ProviderSettings(
-                    settings.kie_api_key,
-                    settings.kie_base_url,
-                    upload_url=settings.kie_upload_url,
-                    callback_url=_kie_callback(settings),
-                ),
-                "openai": ProviderSettings(settings.openai_api_key, settings.openai_base_url),
-                "runninghub": ProviderSettings(
-                    settings.runninghub_api_key, settings.runninghub_base_url
-                ),
-            },
-            connections,
-        )
-
-
-def _kie_callback(settings: Settings) -> str | None:
-    """An unsigned call could come from anyone, so none is asked for without a key."""
-    if settings.public_url is None or settings.kie_webhook_key is None:
-        return None
-    return f"{settings.public_url}/callbacks/kie"
+        yield build_providers(settings.of_vendor, connections, public_url=settings.public_url)
 
 
 def load_catalog(settings: Settings) -> Catalog:

@@ -13,12 +13,11 @@ from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.ports import Provider
 from bot.errors import BotError, ProviderBusy, ProviderError, ProviderMisconfigured, StartupError
 from bot.ops.health import serve_health
+from bot.providers.registry import VENDORS
+from bot.providers.vendors import Vendor
 from bot.settings import Settings, misspelt_settings
 from bot.store.database import open_database
 from bot.store.lock import is_in_use
-
-#: a provider that is MaxAPI's second face: its key is on MaxAPI's line already
-SECOND_FACES = frozenset({"maxapi-gemini"})
 
 
 async def check(settings: Settings) -> int:
@@ -39,13 +38,15 @@ async def check(settings: Settings) -> int:
     ]
     async with AsyncExitStack() as stack:
         providers = await stack.enter_async_context(open_providers(settings))
-        for name, provider in providers.items():
-            of_it = [route for route in routes if route.provider == name]
-            if of_it or name not in SECOND_FACES:
-                works.append(await _line(name, _provider(provider, of_it, settings)))
+        on = [vendor for vendor in VENDORS if (vendor.name, "") in providers]
+        for vendor in on:
+            of_it = [route for route in routes if route.provider == vendor.name]
+            provider = providers[vendor.name, ""]
+            works.append(await _line(vendor.name, _provider(vendor, provider, of_it, settings)))
+        names = [vendor.name for vendor in on]
         if routes:
-            works.append(await _line("models", _models(settings, providers)))
-    for remark in [*misspelt_settings(), *_remarks(settings), *_without_filter(routes, providers)]:
+            works.append(await _line("models", _models(settings, names)))
+    for remark in [*misspelt_settings(), *_remarks(settings), *_without_filter(routes, names)]:
         print(f"! {remark}")
     return 0 if all(works) else 1
 
@@ -109,13 +110,15 @@ async def _discord(settings: Settings) -> str:
         return f"logged in as {client.user}; invite: {invite(client.application_id or 0)}"
 
 
-async def _provider(provider: Provider, routes: Sequence[Route], settings: Settings) -> str:
+async def _provider(
+    vendor: Vendor, provider: Provider, routes: Sequence[Route], settings: Settings
+) -> str:
     try:
         return await provider.check({route.upstream for route in routes})
     except ProviderError as error:
-        key, root = _settings_of(provider.name)
+        key, root = vendor.key, vendor.root
         if isinstance(error.__cause__, aiohttp.ClientConnectionError | OSError):
-            address = getattr(settings, root.lower())
+            address = settings.of_vendor(root)
             raise StartupError(f"cannot be reached at {address}; see {root}") from error
         message = error.words + (f" ({error.status})" if error.status else "")
         if isinstance(error, ProviderBusy):
@@ -123,13 +126,6 @@ async def _provider(provider: Provider, routes: Sequence[Route], settings: Setti
         redirected = error.status is not None and 300 <= error.status < 400
         about_key = isinstance(error, ProviderMisconfigured) and not redirected
         raise StartupError(f"{message}; see {key if about_key else root}") from error
-
-
-def _settings_of(provider: str) -> tuple[str, str]:
-    """The names of its key and of its root."""
-    vendor = "maxapi" if provider in SECOND_FACES else provider
-    prefix = vendor.upper()
-    return "MAXAPI_KEY" if vendor == "maxapi" else f"{prefix}_API_KEY", f"{prefix}_BASE_URL"
 
 
 async def _models(settings: Settings, providers: Collection[str]) -> str:
@@ -158,8 +154,20 @@ def _remarks(settings: Settings) -> list[str]:
     if settings.public_url is None:
         return []
     lacking = []
-    if settings.kie_webhook_key is None:
-        lacking.append("PUBLIC_URL is of no use without KIE_WEBHOOK_KEY: no provider calls back.")
+    if not any(vendor.verify_callback and _keys(vendor, settings) for vendor in VENDORS):
+        keys = " or ".join(
+            name for vendor in VENDORS if vendor.verify_callback for name in _key_options(vendor)
+        )
+        lacking.append(f"PUBLIC_URL is of no use without {keys}: no provider calls back.")
     if settings.ops_port == 0:
         lacking.append("PUBLIC_URL is of no use with OPS_PORT=0: nothing hears a call.")
     return lacking
+
+
+def _key_options(vendor: Vendor) -> list[str]:
+    return [name for name, option in vendor.options.items() if option.takes == "key"]
+
+
+def _keys(vendor: Vendor, settings: Settings) -> bool:
+    """Whether the vendor's further keys, with which it signs, are set."""
+    return all(settings.of_vendor(name) for name in _key_options(vendor))

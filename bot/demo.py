@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -156,23 +157,15 @@ async def running(app: App, discord: PlaygroundDiscord) -> AsyncIterator[None]:
 def _settings(
     folder: Path, discord: PlaygroundDiscord, providers: PlaygroundProviders
 ) -> GivenSettings:
-    key = SecretStr(providers.api_key)
+    of_vendors: dict[str, Any] = {
+        name.lower(): value for name, value in providers.environment.items()
+    }
     return GivenSettings(
         discord_token=SecretStr(discord.token),
         discord_api_base=discord.api_base,
         database_url=f"sqlite:///{folder / 'easel.db'}",
         data_dir=folder,
-        apimodels_api_key=key,
-        apimodels_base_url=providers.apimodels_base_url,
-        maxapi_key=key,
-        maxapi_base_url=providers.maxapi_base_url,
-        kie_api_key=key,
-        kie_base_url=providers.kie_base_url,
-        kie_upload_url=providers.kie_upload_url,
-        openai_api_key=key,
-        openai_base_url=providers.openai_base_url,
-        runninghub_api_key=key,
-        runninghub_base_url=providers.runninghub_base_url,
         allow_private_addresses=True,
         ops_port=0,
+        **of_vendors,
     )

@@ -4,7 +4,7 @@ import os
 import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    create_model,
     model_validator,
 )
 from pydantic_settings import (
@@ -26,6 +27,8 @@ from bot.domain.catalog import RouteOrder
 from bot.domain.credits import Microcredits, parse_credits
 from bot.domain.ledger import Period
 from bot.errors import StartupError
+from bot.providers.registry import VENDORS
+from bot.providers.vendors import Value
 
 #: where a setting that is needed comes from
 WHERE_TO_GET = {
@@ -137,8 +140,8 @@ Token = Annotated[SecretStr, AfterValidator(_token), AfterValidator(_key)]
 Home = Annotated[Path, AfterValidator(_home)]
 
 
-class Settings(BaseSettings):
-    """The settings; README and .env.example say the same of each, and a test compares them."""
+class OwnSettings(BaseSettings):
+    """Those of Easel itself."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -163,20 +166,6 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_sqlite)] = "sqlite:///data/easel.db"
     #: folder of images in flight
     data_dir: Home = Path("data")
-    #: a provider is on when its key is set
-    apimodels_api_key: Key | None = None
-    maxapi_key: Key | None = None
-    kie_api_key: Key | None = None
-    openai_api_key: Key | None = None
-    runninghub_api_key: Key | None = None
-    apimodels_base_url: Address = "https://api.apimodels.app/v1"
-    maxapi_base_url: Address = "https://api.maxapi.dev"
-    #: the host that MaxAPI's result links name: its usual one, or its mirror
-    maxapi_asset_delivery: Literal["default", "mirror"] = "default"
-    kie_base_url: Address = "https://api.kie.ai"
-    kie_upload_url: Address = "https://kieai.redpandaai.co"
-    openai_base_url: Address = "https://api.openai.com/v1"
-    runninghub_base_url: Address = "https://www.runninghub.ai/openapi/v2"
     #: replaces the shipped catalog
     catalog_file: Home | None = None
     #: which of the routes that can do a request comes first
@@ -199,8 +188,6 @@ class Settings(BaseSettings):
     keep_bytes_max: Annotated[int, Field(ge=0)] = 5_000_000_000
     #: where providers can call back, over https; needs the ops port behind it
     public_url: Annotated[Address, AfterValidator(_public)] | None = None
-    #: key of kie.ai's signed callbacks, from its account page; without it none is asked for
-    kie_webhook_key: Key | None = None
     #: let result links point at loopback or private hosts
     allow_private_addresses: bool = False
     ops_host: str = "127.0.0.1"
@@ -231,6 +218,11 @@ class Settings(BaseSettings):
     def server_budget_ucr(self) -> Microcredits | None:
         return None if self.server_budget is None else parse_credits(self.server_budget)
 
+    def of_vendor(self, name: str) -> Value:
+        """The value of a vendor's setting, by its name."""
+        value: Value = getattr(self, name.lower())
+        return value
+
     def needed(self, name: str) -> str:
         """
         A secret that this use of the program cannot do without.
@@ -242,6 +234,31 @@ class Settings(BaseSettings):
         if not isinstance(secret, SecretStr) or not secret.get_secret_value().strip():
             raise StartupError(f"{name} is not set: {WHERE_TO_GET[name]}.", usage=True)
         return secret.get_secret_value().strip()
+
+
+def _of_vendors() -> dict[str, Any]:
+    """The settings of all vendors, as their records name them."""
+    fields: dict[str, Any] = {}
+    for vendor in VENDORS:
+        fields[vendor.key.lower()] = (Key | None, None)
+        fields[vendor.root.lower()] = (Address, vendor.root_default)
+        for name, option in vendor.options.items():
+            match option.takes:
+                case "address":
+                    takes: Any = Address
+                case "key":
+                    takes = Key | None
+                case words:
+                    takes = Literal[words]
+            fields[name.lower()] = (takes, option.default)
+    return fields
+
+
+if TYPE_CHECKING:
+    Settings = OwnSettings
+else:
+    #: README and .env.example say the same of each, and a test compares them
+    Settings = create_model("Settings", __base__=OwnSettings, **_of_vendors())
 
 
 class GivenSettings(Settings):

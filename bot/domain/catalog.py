@@ -49,7 +49,9 @@ class Route:
     provider: str
     #: the vendor's own name of the model
     upstream: str
-    #: the vendor's name for its own way to the model, such as MaxAPI's "mix"; empty: none is sent
+    #: which of its vendor's wire formats it speaks; empty: the vendor's first
+    api: str
+    #: the vendor's name for its own route to the model, such as MaxAPI's "mix"; empty: none is sent
     route_mode: str
     modes: frozenset[Mode]
     references_max: int

@@ -59,6 +59,7 @@ def _parse_route(table: "_Table") -> Route:
         id=f"{provider}/{upstream}" + (f"@{route_mode}" if route_mode else ""),
         provider=provider,
         upstream=upstream,
+        api=table.optional_text("api"),
         route_mode=route_mode,
         modes=frozenset(Mode(word) for word in table.words("modes", tuple(Mode), least=1)),
         references_max=table.number("references_max", 0, 16),

@@ -1,11 +1,11 @@
 """What the engine needs from the outside, as Protocols; nothing here knows a vendor or Discord."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.domain.catalog import Route
 from bot.domain.jobs import Job, Task
@@ -101,21 +101,22 @@ Progress = Running | Finished | Failed
 
 class Provider(Protocol):
     """
-    One vendor. Errors are those of bot/errors.py and mean the same for each vendor.
+    One wire format of a vendor. Errors are those of bot/errors.py and mean the same for each.
 
     submit: ProviderRefused, ProviderBusy, ProviderUnreachable and ProviderMisconfigured say that
     nothing was accepted; ProviderOutcomeUnknown and ProviderContractBroken that it may have been.
     poll, upload, check: ProviderBusy and ProviderUnreachable say that it may be tried again.
     """
 
+    #: the vendor's, as the catalog names it
     name: str
 
-    def uploads(self, route: Route) -> bool:
-        """Whether this route's references are uploaded first; else they go inside the order."""
-        ...
-
-    async def upload(self, image: ImageFile) -> str:
-        """Give the vendor a reference; returns the link it will read."""
+    @property
+    def upload(self) -> Callable[[ImageFile], Coroutine[Any, Any, str]] | None:
+        """
+        Give the vendor a reference; returns the link it will read. None: references go inside the
+        order.
+        """
         ...
 
     async def submit(self, order: Order) -> str | Finished | Failed:
@@ -128,16 +129,16 @@ class Provider(Protocol):
         """
         ...
 
-    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
+    @property
+    def poll(self) -> Callable[[str, Path], Coroutine[Any, Any, Progress]] | None:
         """
-        Ask how a task goes.
-
-        Args:
-            result_path: the order's; an image that comes inside the answer is written there.
+        Ask how a task goes, by what `submit` returned. Its second argument is the order's
+        `result_path`: an image that comes inside the answer is written there. None: `submit` always
+        gives the ending.
         """
         ...
 
-    async def check(self, upstreams: Collection[str] = ()) -> str:
+    async def check(self, upstreams: Collection[str]) -> str:
         """
         One line for `easel check`: what is left on our account, or that the key works.
 

@@ -127,7 +127,7 @@ class Carrier:
 
     def _route_and_provider(self) -> tuple[Route, Provider]:
         route = self._shop.catalog.route(self._task.route_id)
-        provider = self._shop.providers.get(route.provider) if route else None
+        provider = self._shop.providers.get((route.provider, route.api)) if route else None
         if route is None or provider is None:
             # The operator took the route away while the job was under way.
             unsent = self._task.state is TaskState.PENDING
@@ -318,6 +318,7 @@ class Carrier:
         """
         task, traffic = self._task, self._shop.traffic
         assert task.provider_task_id is not None
+        assert provider.poll is not None, "whoever gives no task has none to ask for"
         await traffic.may_poll(route)
         try:
             progress = await provider.poll(task.provider_task_id, self._fetched())

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +59,7 @@ MEDIA_TYPES = {
 }
 
 Formats = tuple[ImageFormat, ...]
+Upload = Callable[[ImageFile], Coroutine[Any, Any, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +112,12 @@ class References:
             references = await all_of(
                 [self._in_format(image, formats) for image in self._files[:count]]
             )
-            if not provider.uploads(route):
+            if provider.upload is None:
                 return Given(files=tuple(references), mask=mask)
             key = (provider.name, formats)
             if key not in self._links:
                 self._links[key] = await all_of(
-                    [self._upload(provider, image) for image in references]
+                    [self._upload(provider.upload, image) for image in references]
                 )
             return Given(links=tuple(self._links[key]), mask=mask)
 
@@ -188,12 +189,12 @@ class References:
                 await self._clock.sleep(TRANSFER_WAIT_S * attempt)
         raise AssertionError("unreachable")
 
-    async def _upload(self, provider: Provider, image: ImageFile) -> str:
+    async def _upload(self, upload: Upload, image: ImageFile) -> str:
         """An upload costs nothing, so a doubtful one is repeated."""
         async with self._at_once:
             for attempt in range(1, TRANSFERS_MAX + 1):
                 try:
-                    return await provider.upload(image)
+                    return await upload(image)
                 except ProviderMisconfigured as error:
                     self._log_upload(error)
                     raise Ended(Failure.PROVIDER_MISCONFIGURED, elsewhere=True) from error

@@ -26,7 +26,8 @@ class Workshop:
 
     database: Database
     house: House
-    providers: Mapping[str, Provider]
+    #: by vendor and API, as a route names them
+    providers: Mapping[tuple[str, str], Provider]
     catalog: Catalog
     routing: Routing
     traffic: Traffic

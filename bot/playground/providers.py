@@ -113,6 +113,20 @@ class PlaygroundProviders:
         return self.root_url + runninghub.BASE_PATH
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The settings that lead a bot here: every vendor's key, and its addresses."""
+        addresses = {
+            "APIMODELS_BASE_URL": self.apimodels_base_url,
+            "MAXAPI_BASE_URL": self.maxapi_base_url,
+            "KIE_BASE_URL": self.kie_base_url,
+            "KIE_UPLOAD_URL": self.kie_upload_url,
+            "OPENAI_BASE_URL": self.openai_base_url,
+            "RUNNINGHUB_BASE_URL": self.runninghub_base_url,
+        }
+        keys = ("APIMODELS_API_KEY", "MAXAPI_KEY", "KIE_API_KEY", "OPENAI_API_KEY")
+        return addresses | dict.fromkeys((*keys, "RUNNINGHUB_API_KEY"), self.api_key)
+
+    @property
     def submissions(self) -> deque[Submission]:
         """Every create call with a valid key, oldest first."""
         return self._apimodels.submissions

@@ -5,19 +5,13 @@ Source: apimodels.app docs, image page; the vendor's clients apimodels-mcp 0.7.0
 apimodels-skill; read 2026-11.
 """
 
-import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 
-from bot.domain.catalog import NsfwSwitch, Route
-from bot.domain.credits import Microcredits, format_credits, from_usd
-from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
-from bot.errors import (
-    ProviderContractBroken,
-    ProviderMisconfigured,
-    ProviderUnreachable,
-)
+from bot.domain.catalog import NsfwSwitch
+from bot.domain.credits import format_credits, from_usd
+from bot.domain.ports import Failed, Finished, Order, Progress, Running
+from bot.errors import ProviderContractBroken, ProviderMisconfigured
 from bot.providers import openai_images
 from bot.providers.fields import (
     FAILED_WORDS,
@@ -33,85 +27,36 @@ from bot.providers.fields import (
 from bot.providers.http import VendorHttp
 from bot.providers.judge import Complaint, Kind, Reply, Stake
 from bot.providers.moderation import is_content
-
-log = logging.getLogger(__name__)
+from bot.providers.tasks import TaskFormat, TaskProvider
+from bot.providers.vendors import Api, Setup, Vendor
 
 NAME = "apimodels"
 IMAGES_PATH = "/images/generations"
-#: These are asked as OpenAI's are, with the references as files, and answer when the image is done
-#: (apimodels.app docs, gpt-image-2-all).
-SYNC_UPSTREAMS = frozenset({"gpt-image-2-all"})
 
 #: Parts of `failCode` or `failMsg` (apimodels-skill).
 RETRYABLE_WORDS = ("UPSTREAM_BUSY", "TIMEOUT")
-#: A task just made is not always found at once; one that stays lost meets its deadline.
+#: Of a poll.
 UNKNOWN_TASK_CODES = frozenset({404, 422})
 
 
-class ApiModels:
+class ApiModelsImages:
+    """Answers when the image is done (apimodels.app docs, gpt-image-2-all)."""
+
     name = NAME
+    upload = None
 
-    def __init__(self, http: VendorHttp) -> None:
+    def __init__(self, tasks: TaskProvider, http: VendorHttp) -> None:
         self._http = http
-
-    def uploads(self, route: Route) -> bool:
-        return route.upstream not in SYNC_UPSTREAMS
-
-    async def upload(self, image: ImageFile) -> str:
-        reply = await self._http.upload("/files", "file", image)
-        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
-        return parse_upload(reply.body)
+        # Without a `size`, the vendor may answer with a task.
+        self.poll = tasks.poll
+        self.check = tasks.check
 
     async def submit(self, order: Order) -> str | Finished | Failed:
-        if order.route.upstream in SYNC_UPSTREAMS:
-            reply = await self._order(order)
-        else:
-            reply = await self._http.submit(IMAGES_PATH, build_create(order))
+        fields = build_order(order)
+        paths = (IMAGES_PATH, openai_images.EDITS_PATH)
+        reply = await openai_images.send(self._http, order, paths, fields)
         self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_submit(reply.body)
-
-    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
-        asked = {"task_id": provider_task_id}
-        reply = await self._http.get(IMAGES_PATH, asked, result_path=result_path)
-        code, words = code_of(reply), error_message(reply.body)
-        if code in UNKNOWN_TASK_CODES and not is_content(words):
-            raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code)
-        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
-        progress = parse_poll(reply.body)
-        if isinstance(progress, Finished):
-            named = mapping(reply.body, "data").get("credits")
-            log.info(
-                "API Models finished %s and names %s credits",
-                provider_task_id,
-                named,
-                extra={"action": "cost_named"},
-            )
-        return progress
-
-    async def check(self, upstreams: Collection[str] = ()) -> str:
-        reply = await self._http.get("/balance")
-        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
-        balance_ucr = parse_balance(reply.body)
-        if balance_ucr <= 0:
-            raise ProviderMisconfigured(NAME, "nothing is left on the account")
-        return f"{format_credits(balance_ucr)} on the account"
-
-    async def _order(self, order: Order) -> Reply:
-        fields = build_order(order)
-        if not order.references:
-            return await self._http.order(
-                IMAGES_PATH,
-                json=fields,
-                result_path=order.result_path,
-                answer_s=order.route.deadline_s,
-            )
-        async with openai_images.open_edit_form(order, fields) as form:
-            return await self._http.order(
-                openai_images.EDITS_PATH,
-                form=form,
-                result_path=order.result_path,
-                answer_s=order.route.deadline_s,
-            )
 
 
 def read_complaint(reply: Reply) -> Complaint | None:
@@ -223,12 +168,13 @@ def parse_upload(body: Mapping[str, object]) -> str:
     return link
 
 
-def parse_balance(body: Mapping[str, object]) -> Microcredits:
+def parse_balance(body: Mapping[str, object]) -> str:
     """
     `data.balance`, in USD: what is left beside the holds of running tasks.
 
     Raises:
         ProviderContractBroken: it is missing, no number, or in another currency.
+        ProviderMisconfigured: nothing is left.
     """
     data = mapping(body, "data")
     balance = data.get("balance")
@@ -236,7 +182,14 @@ def parse_balance(body: Mapping[str, object]) -> Microcredits:
         raise ProviderContractBroken(NAME, "named no balance")
     if data.get("currency", "USD") != "USD":
         raise ProviderContractBroken(NAME, "named its balance in another currency than USD")
-    return from_usd(Decimal(balance))
+    if balance <= 0:
+        raise ProviderMisconfigured(NAME, "nothing is left on the account")
+    return f"{format_credits(from_usd(Decimal(balance)))} on the account"
+
+
+def is_unknown(reply: Reply) -> bool:
+    """Whether a poll's answer says that there is no such task (yet)."""
+    return code_of(reply) in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
 
 
 def code_of(reply: Reply) -> int:
@@ -268,3 +221,40 @@ def _results(data: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
     if found is None:
         raise ProviderContractBroken(NAME, "finished a task with something else than links")
     return found
+
+
+TASKS = TaskFormat(
+    create=lambda order: (IMAGES_PATH, build_create(order)),
+    parse_create=parse_create,
+    poll_path=IMAGES_PATH,
+    id_name="task_id",
+    parse_poll=parse_poll,
+    upload_path="/files",
+    parse_upload=parse_upload,
+    balance=("/balance", {}),
+    parse_balance=parse_balance,
+    read_complaint=read_complaint,
+    read_poll_complaint=read_complaint,
+    is_unknown=is_unknown,
+)
+
+
+def _tasks(setup: Setup) -> TaskProvider:
+    return TaskProvider(NAME, TASKS, setup.http(setup.root))
+
+
+VENDOR = Vendor(
+    NAME,
+    key="APIMODELS_API_KEY",
+    root="APIMODELS_BASE_URL",
+    root_default="https://api.apimodels.app/v1",
+    apis={
+        "tasks": Api(_tasks, switches=frozenset({NsfwSwitch.NSFW_CHECKER}), qualities=True),
+        "images": Api(
+            lambda setup: ApiModelsImages(_tasks(setup), setup.http(setup.root)),
+            mask=True,
+            qualities=True,
+            tokens=True,
+        ),
+    },
+)

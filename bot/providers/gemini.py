@@ -22,7 +22,7 @@ from bot.providers.inline import INLINE
 from bot.providers.judge import Stake
 from bot.providers.moderation import is_content
 
-NAME = "maxapi-gemini"
+NAME = "maxapi"
 OPERATIONS_PATH = "/v1beta/operations"
 
 #: Bytes of base64 in one request (Google, guide "Image understanding": 20 MB in all, inline).
@@ -46,16 +46,11 @@ class MaxApiGemini:
     """
 
     name = NAME
+    upload = None
 
     def __init__(self, http: VendorHttp, *, asynchronous: bool = True) -> None:
         self._http = http
         self._asynchronous = asynchronous
-
-    def uploads(self, route: Route) -> bool:
-        return False
-
-    async def upload(self, image: ImageFile) -> str:
-        raise AssertionError("Gemini takes references inside the order")
 
     async def submit(self, order: Order) -> str | Finished | Failed:
         encoded = await asyncio.to_thread(encode_references, order.references)
@@ -74,7 +69,7 @@ class MaxApiGemini:
         reply = await replies.ask(self._http, provider_task_id, result_path)
         return replies.check_poll(self._http, reply) or parse_operation(reply.body)
 
-    async def check(self, upstreams: Collection[str] = ()) -> str:
+    async def check(self, upstreams: Collection[str]) -> str:
         return await replies.check_key(self._http)
 
 

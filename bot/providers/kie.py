@@ -9,26 +9,22 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 from pydantic import SecretStr
 
-from bot.domain.catalog import NsfwSwitch, Route
+from bot.domain.catalog import NsfwSwitch
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
 from bot.domain.pricing import Bill
-from bot.errors import (
-    ProviderContractBroken,
-    ProviderMisconfigured,
-    ProviderUnreachable,
-)
+from bot.errors import ProviderContractBroken, ProviderMisconfigured
 from bot.providers import fields
 from bot.providers.answers import decoded
-from bot.providers.http import VendorHttp
-from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply
 from bot.providers.moderation import is_content
+from bot.providers.tasks import TaskFormat, TaskProvider
+from bot.providers.vendors import Api, Option, Setup, Value, Vendor
 
 NAME = "kie"
 CREATE_PATH = "/api/v1/jobs/createTask"
@@ -45,7 +41,7 @@ SUBMIT_WINDOW_S = 10.0
 GENERATION_FAILED = 501
 #: A sub-key's cap is reached; the feature is switched off.
 OPERATOR_CODES = frozenset({433, 505})
-#: A task just made is not always found at once; one that stays lost meets its deadline.
+#: Of a poll.
 UNKNOWN_TASK_CODES = frozenset({404, 422})
 #: `failCode`s that say nothing against the request: money, limits, maintenance, breakdown.
 RETRYABLE_FAIL_CODES = frozenset({"402", "429", "433", "455", "500", "501", "505"})
@@ -54,61 +50,6 @@ CREDITS_MAX = 1_000_000
 
 CALLBACK_AGE_MAX = timedelta(minutes=5)
 TIMESTAMP_DIGITS_MAX = 12
-
-
-class Kie:
-    """
-    Args:
-        upload_http: references go to another host than tasks.
-        callback_url: where the vendor is to say that a task has ended; None asks for no call.
-    """
-
-    name = NAME
-
-    def __init__(
-        self, http: VendorHttp, upload_http: VendorHttp, *, callback_url: str | None = None
-    ) -> None:
-        self._http = http
-        self._upload_http = upload_http
-        self._callback_url = callback_url
-
-    def uploads(self, route: Route) -> bool:
-        return True
-
-    async def upload(self, image: ImageFile) -> str:
-        # A file of the same name is overwritten there, so none has a name that another could have.
-        name = f"{secrets.token_hex(16)}.{image.format}"
-        reply = await self._upload_http.upload(
-            UPLOAD_PATH, "file", image, fields={"uploadPath": UPLOAD_FOLDER, "fileName": name}
-        )
-        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
-        return parse_upload(reply.body)
-
-    async def submit(self, order: Order) -> str | Failed:
-        reply = await self._http.submit(CREATE_PATH, build_create(order, self._callback_url))
-        if code_of(reply) == GENERATION_FAILED:
-            return _failed(str(GENERATION_FAILED), error_message(reply.body))
-        self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
-        return parse_create(reply.body)
-
-    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
-        asked = {"taskId": provider_task_id}
-        reply = await self._http.get(RECORD_PATH, asked, result_path=result_path)
-        code = code_of(reply)
-        if code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body)):
-            raise ProviderUnreachable(NAME, "does not know the task (yet)", status=code)
-        if code == GENERATION_FAILED:
-            return _failed(str(code), error_message(reply.body))
-        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
-        return parse_record(reply.body)
-
-    async def check(self, upstreams: Collection[str] = ()) -> str:
-        reply = await self._http.get(CREDIT_PATH)
-        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
-        credit = parse_credit(reply.body)
-        if credit <= 0:
-            raise ProviderMisconfigured(NAME, "nothing is left on the account")
-        return f"{credit.normalize():,f} kie.ai credits on the account"
 
 
 def read_complaint(reply: Reply) -> Complaint | None:
@@ -189,12 +130,20 @@ def parse_upload(body: Mapping[str, object]) -> str:
     raise ProviderContractBroken(NAME, "took a file but named no link")
 
 
-def parse_credit(body: Mapping[str, object]) -> Decimal:
-    """`data`: the credits that are left. Raises ProviderContractBroken."""
+def parse_credit(body: Mapping[str, object]) -> str:
+    """
+    `data`: the credits that are left.
+
+    Raises:
+        ProviderContractBroken: they are no number.
+        ProviderMisconfigured: nothing is left.
+    """
     credit = body.get("data")
     if isinstance(credit, bool) or not isinstance(credit, int | Decimal):
         raise ProviderContractBroken(NAME, "named no credits")
-    return Decimal(credit)
+    if credit <= 0:
+        raise ProviderMisconfigured(NAME, "nothing is left on the account")
+    return f"{Decimal(credit).normalize():,f} kie.ai credits on the account"
 
 
 def verify_callback(
@@ -229,6 +178,24 @@ def verify_callback(
     return task_id if hmac.compare_digest(base64.b64encode(digest), signature.encode()) else None
 
 
+def is_unknown(reply: Reply) -> bool:
+    """Whether a poll's answer says that there is no such task (yet)."""
+    return code_of(reply) in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
+
+
+def read_failed(reply: Reply) -> Failed | None:
+    """The answer itself says that the generation failed."""
+    if code_of(reply) != GENERATION_FAILED:
+        return None
+    return _failed(str(GENERATION_FAILED), error_message(reply.body))
+
+
+def upload_fields(image: ImageFile) -> dict[str, str]:
+    """A file of the same name is overwritten there, so none has a name that another could have."""
+    name = f"{secrets.token_hex(16)}.{image.format}"
+    return {"uploadPath": UPLOAD_FOLDER, "fileName": name}
+
+
 def code_of(reply: Reply) -> int:
     """The body's `code` where there is one; whether HTTP's status follows it is not documented."""
     code = reply.body.get("code")
@@ -257,3 +224,50 @@ def _credits(data: Mapping[str, object]) -> Decimal | None:
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return Decimal(value) if 0 <= value <= CREDITS_MAX else None
     return None
+
+
+def _tasks(setup: Setup) -> TaskProvider:
+    key, upload_root = setup.options["KIE_WEBHOOK_KEY"], setup.options["KIE_UPLOAD_URL"]
+    # An unsigned call could come from anyone, so none is asked for without a key.
+    callback_url = setup.callback_url if key else None
+    written = TaskFormat(
+        create=lambda order: (CREATE_PATH, build_create(order, callback_url)),
+        parse_create=parse_create,
+        poll_path=RECORD_PATH,
+        id_name="taskId",
+        parse_poll=parse_record,
+        upload_path=UPLOAD_PATH,
+        upload_fields=upload_fields,
+        parse_upload=parse_upload,
+        balance=(CREDIT_PATH, {}),
+        parse_balance=parse_credit,
+        read_complaint=read_complaint,
+        read_poll_complaint=read_complaint,
+        is_unknown=is_unknown,
+        read_failed=read_failed,
+    )
+    return TaskProvider(NAME, written, setup.http(setup.root), setup.http(str(upload_root)))
+
+
+def _verify(
+    options: Mapping[str, Value], headers: Mapping[str, str], body: bytes, now: datetime
+) -> str | None:
+    key = options["KIE_WEBHOOK_KEY"]
+    return verify_callback(key, headers, body, now) if isinstance(key, SecretStr) else None
+
+
+VENDOR = Vendor(
+    NAME,
+    key="KIE_API_KEY",
+    root="KIE_BASE_URL",
+    root_default="https://api.kie.ai",
+    apis={
+        "tasks": Api(_tasks, switches=frozenset({NsfwSwitch.NSFW_CHECKER}), credits=True),
+    },
+    options={
+        "KIE_UPLOAD_URL": Option("https://kieai.redpandaai.co"),
+        # Of its signed callbacks, from its account page.
+        "KIE_WEBHOOK_KEY": Option(takes="key"),
+    },
+    verify_callback=_verify,
+)

@@ -8,15 +8,16 @@ answers is not documented; see maxapi_replies for what is taken.
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from bot.domain.catalog import Route
-from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
+from bot.domain.catalog import NsfwSwitch
+from bot.domain.ports import Failed, Finished, Order, Progress, Running
 from bot.domain.pricing import Bill
 from bot.errors import ProviderContractBroken
+from bot.providers import gemini, openai_images
 from bot.providers import maxapi_replies as replies
-from bot.providers import openai_images
 from bot.providers.fields import FINISHED_WORDS
 from bot.providers.http import VendorHttp
 from bot.providers.judge import Stake
+from bot.providers.vendors import Api, Option, Vendor
 
 NAME = "maxapi"
 GENERATIONS_PATH = "/v1" + openai_images.GENERATIONS_PATH
@@ -31,16 +32,11 @@ class MaxApi:
     """
 
     name = NAME
+    upload = None
 
-    def __init__(self, http: VendorHttp, *, asset_delivery: str = "default") -> None:
+    def __init__(self, http: VendorHttp, *, asset_delivery: str) -> None:
         self._http = http
         self._asset_delivery = asset_delivery
-
-    def uploads(self, route: Route) -> bool:
-        return False
-
-    async def upload(self, image: ImageFile) -> str:
-        raise AssertionError("MaxAPI takes references inside the order")
 
     async def submit(self, order: Order) -> str | Finished | Failed:
         """
@@ -49,32 +45,19 @@ class MaxApi:
         That may take as long as the image does, so the time limit is that of a vendor that answers
         when it is done.
         """
-        path = EDITS_PATH if order.references else GENERATIONS_PATH
         body = build_create(order, self._asset_delivery)
-        if order.references:
-            async with openai_images.open_edit_form(order, in_form(body)) as form:
-                reply = await self._http.order(
-                    path,
-                    form=form,
-                    result_path=order.result_path,
-                    answer_s=order.route.deadline_s,
-                )
-        else:
-            reply = await self._http.order(
-                path,
-                json=body,
-                result_path=order.result_path,
-                answer_s=order.route.deadline_s,
-            )
+        paths = (GENERATIONS_PATH, EDITS_PATH)
+        reply = await openai_images.send(self._http, order, paths, body, in_form(body))
         complaint = replies.read_complaint(reply)
         self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
+        path = EDITS_PATH if order.references else GENERATIONS_PATH
         return parse_create(reply.body, task_path=path, own_address=self._http.own_address)
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         reply = await replies.ask(self._http, provider_task_id, result_path)
         return replies.check_poll(self._http, reply) or parse_poll(reply.body)
 
-    async def check(self, upstreams: Collection[str] = ()) -> str:
+    async def check(self, upstreams: Collection[str]) -> str:
         return await replies.check_key(self._http)
 
 
@@ -139,3 +122,27 @@ def _bill_in(body: Mapping[str, object]) -> Bill:
         if "usage" in place:
             return openai_images.parse_bill(place)
     return Bill()
+
+
+VENDOR = Vendor(
+    NAME,
+    key="MAXAPI_KEY",
+    root="MAXAPI_BASE_URL",
+    root_default="https://api.maxapi.dev",
+    apis={
+        "images": Api(
+            lambda setup: MaxApi(
+                setup.http(setup.root), asset_delivery=str(setup.options["MAXAPI_ASSET_DELIVERY"])
+            ),
+            switches=frozenset({NsfwSwitch.MODERATION}),
+            mask=True,
+            qualities=True,
+            tokens=True,
+        ),
+        "gemini": Api(lambda setup: gemini.MaxApiGemini(setup.http(setup.root)), tokens=True),
+    },
+    options={
+        # The host that result links name: the vendor's usual one, or its mirror.
+        "MAXAPI_ASSET_DELIVERY": Option("default", takes=("default", "mirror")),
+    },
+)

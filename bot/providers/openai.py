@@ -5,10 +5,9 @@ Source: as in openai_images; it answers when the image is done, so there are no 
 """
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
-from bot.domain.catalog import Route
-from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress
+from bot.domain.catalog import NsfwSwitch
+from bot.domain.ports import Failed, Finished, Order
 from bot.errors import ProviderContractBroken, ProviderMisconfigured
 from bot.providers import fields
 from bot.providers.http import VendorHttp
@@ -18,49 +17,31 @@ from bot.providers.openai_images import (
     GENERATIONS_PATH,
     build_fields,
     moderation_field,
-    open_edit_form,
     parse_images,
     read_complaint,
+    send,
 )
+from bot.providers.vendors import Api, Vendor
 
 NAME = "openai"
 
 
 class OpenAI:
     name = NAME
+    upload = None
+    poll = None
 
     def __init__(self, http: VendorHttp) -> None:
         self._http = http
 
-    def uploads(self, route: Route) -> bool:
-        return False
-
-    async def upload(self, image: ImageFile) -> str:
-        raise AssertionError("OpenAI takes references inside the order")
-
     async def submit(self, order: Order) -> Finished | Failed:
-        if order.references:
-            async with open_edit_form(order, build_edit(order)) as form:
-                reply = await self._http.order(
-                    EDITS_PATH,
-                    form=form,
-                    result_path=order.result_path,
-                    answer_s=order.route.deadline_s,
-                )
-        else:
-            reply = await self._http.order(
-                GENERATIONS_PATH,
-                json=build_generation(order),
-                result_path=order.result_path,
-                answer_s=order.route.deadline_s,
-            )
+        paths = (GENERATIONS_PATH, EDITS_PATH)
+        fields = (build_generation(order), build_edit(order))
+        reply = await send(self._http, order, paths, *fields)
         self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_images(NAME, reply.body)
 
-    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
-        raise AssertionError("OpenAI answers when the image is done")
-
-    async def check(self, upstreams: Collection[str] = ()) -> str:
+    async def check(self, upstreams: Collection[str]) -> str:
         reply = await self._http.get("/models")
         self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         models = parse_models(reply.body)
@@ -89,3 +70,20 @@ def parse_models(body: Mapping[str, object]) -> set[str]:
     if not isinstance(models, list):
         raise ProviderContractBroken(NAME, "named no models")
     return {fields.text(model, "id") for model in models if isinstance(model, dict)}
+
+
+VENDOR = Vendor(
+    NAME,
+    key="OPENAI_API_KEY",
+    root="OPENAI_BASE_URL",
+    root_default="https://api.openai.com/v1",
+    apis={
+        "images": Api(
+            lambda setup: OpenAI(setup.http(setup.root)),
+            switches=frozenset({NsfwSwitch.MODERATION}),
+            mask=True,
+            qualities=True,
+            tokens=True,
+        ),
+    },
+)

@@ -19,7 +19,7 @@ from bot.domain.pricing import Bill, Usage
 from bot.domain.sizes import pixels
 from bot.errors import ProviderContractBroken
 from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text
-from bot.providers.http import CONTENT_TYPES
+from bot.providers.http import CONTENT_TYPES, VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import Complaint, Kind, Reply
 from bot.providers.moderation import is_content
@@ -78,6 +78,30 @@ def moderation_field(order: Order) -> dict[str, object]:
     if order.route.nsfw_switch is not NsfwSwitch.MODERATION:
         return {}
     return {"moderation": "auto" if order.nsfw_checker else "low"}
+
+
+async def send(
+    http: VendorHttp,
+    order: Order,
+    paths: tuple[str, str],
+    fields: Mapping[str, object],
+    form_fields: Mapping[str, object] | None = None,
+) -> Reply:
+    """
+    Order a generation, or with references an edit.
+
+    Args:
+        paths: of a generation, and of an edit.
+        form_fields: of an edit, where they differ.
+    """
+    generations, edits = paths
+    answer_s = order.route.deadline_s
+    if not order.references:
+        return await http.order(
+            generations, json=fields, result_path=order.result_path, answer_s=answer_s
+        )
+    async with open_edit_form(order, fields if form_fields is None else form_fields) as form:
+        return await http.order(edits, form=form, result_path=order.result_path, answer_s=answer_s)
 
 
 @asynccontextmanager

@@ -5,17 +5,16 @@ Source: HM-RunningHub/ComfyUI_RH_OpenAPI, the vendor's client and model registry
 RunningHub API docs, error code reference; read 2026-11.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from bot.domain.catalog import Route
-from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
-from bot.errors import ProviderContractBroken, ProviderUnreachable
+from bot.domain.ports import Failed, Finished, Order, Progress, Running
+from bot.errors import ProviderContractBroken
 from bot.providers import fields
-from bot.providers.http import VendorHttp
-from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply
 from bot.providers.moderation import is_content
+from bot.providers.tasks import TaskFormat, TaskProvider
+from bot.providers.vendors import Api, Vendor
 
 NAME = "runninghub"
 QUERY_PATH = "/query"
@@ -43,7 +42,7 @@ OPERATOR_CODES = frozenset(
 WAIT_CODES = frozenset({"421", "429", "814", "1003"})
 BUSY_CODES = frozenset({"415", "503", "1010", "1011"})
 CODE_DIGITS_MAX = 6
-#: A task just made is not always found at once; one that stays lost meets its deadline.
+#: Of a poll.
 UNKNOWN_TASK_CODES = frozenset({"404", "423", "807", "1004"})
 #: The request itself is wrong.
 REQUEST_CODES = frozenset({"301", "400", "422", "433", "809", "1007", "1008", "1009", "1101"})
@@ -91,45 +90,6 @@ class ErrorWords:
         return any(word in self.message.lower() for word in words)
 
 
-class RunningHub:
-    name = NAME
-
-    def __init__(self, http: VendorHttp) -> None:
-        self._http = http
-
-    def uploads(self, route: Route) -> bool:
-        return True
-
-    async def upload(self, image: ImageFile) -> str:
-        reply = await self._http.upload(UPLOAD_PATH, "file", image)
-        self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
-        return parse_upload(reply.body)
-
-    async def submit(self, order: Order) -> str:
-        reply = await self._http.submit(submit_path(order), build_submit(order))
-        self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
-        return parse_submit(reply.body)
-
-    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
-        reply = await self._query(provider_task_id)
-        if _knows_no_such_task(reply):
-            raise ProviderUnreachable(NAME, "does not know the task (yet)", status=reply.status)
-        # A task that ended badly tells its reason where other answers have their own error.
-        if not fields.text(reply.body, "status"):
-            self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
-        return parse_query(reply.body)
-
-    async def check(self, upstreams: Collection[str] = ()) -> str:
-        """Asks for a task that does not exist: free, and a wrong key is told from a right one."""
-        reply = await self._query(NO_TASK_ID)
-        if not _knows_no_such_task(reply):
-            self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
-        return "the key works; this API does not tell what is left on the account"
-
-    async def _query(self, task_id: str) -> Reply:
-        return await self._http.query(QUERY_PATH, {"taskId": task_id})
-
-
 def read_complaint(reply: Reply) -> Complaint | None:
     """None: the answer is a success."""
     error = error_in(reply.body)
@@ -141,6 +101,11 @@ def read_complaint(reply: Reply) -> Complaint | None:
         return Complaint(words, 500 if reply.is_good else reply.status)
     usable = error.code.isascii() and error.code.isdecimal() and len(error.code) <= CODE_DIGITS_MAX
     return Complaint(words, int(error.code) if usable else reply.status, error.kind)
+
+
+def read_poll_complaint(reply: Reply) -> Complaint | None:
+    """A task that ended badly tells its reason where other answers have their own error."""
+    return None if fields.text(reply.body, "status") else read_complaint(reply)
 
 
 def submit_path(order: Order) -> str:
@@ -208,7 +173,8 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     return ErrorWords(code, message)
 
 
-def _knows_no_such_task(reply: Reply) -> bool:
+def is_unknown(reply: Reply) -> bool:
+    """Whether a poll's answer says that there is no such task (yet)."""
     error = error_in(reply.body)
     if error and error.kind is Kind.CONTENT:
         return False
@@ -229,3 +195,33 @@ def _result_links(body: Mapping[str, object]) -> tuple[str, ...]:
     if links is None:
         raise ProviderContractBroken(NAME, "finished a task with something else than links")
     return links
+
+
+TASKS = TaskFormat(
+    create=lambda order: (submit_path(order), build_submit(order)),
+    parse_create=parse_submit,
+    poll_path=QUERY_PATH,
+    poll_posts=True,
+    id_name="taskId",
+    parse_poll=parse_query,
+    upload_path=UPLOAD_PATH,
+    parse_upload=parse_upload,
+    # A task that does not exist is free to ask for, and tells a wrong key from a right one.
+    balance=(QUERY_PATH, {"taskId": NO_TASK_ID}),
+    parse_balance=lambda _: "the key works; this API does not tell what is left on the account",
+    read_complaint=read_complaint,
+    read_poll_complaint=read_poll_complaint,
+    is_unknown=is_unknown,
+)
+
+VENDOR = Vendor(
+    NAME,
+    key="RUNNINGHUB_API_KEY",
+    root="RUNNINGHUB_BASE_URL",
+    root_default="https://www.runninghub.ai/openapi/v2",
+    apis={
+        "tasks": Api(
+            lambda setup: TaskProvider(NAME, TASKS, setup.http(setup.root)), qualities=True
+        ),
+    },
+)

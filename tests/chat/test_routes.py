@@ -26,7 +26,8 @@ GEMINI = """
 [models.gemini-3-pro-image]
 summary = "Gemini's own"
 [[models.gemini-3-pro-image.routes]]
-provider = "maxapi-gemini"
+provider = "maxapi"
+api = "gemini"
 upstream = "gemini-3-pro-image"
 modes = ["generate", "edit"]
 references_max = 14

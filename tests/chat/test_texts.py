@@ -20,7 +20,7 @@ from bot.domain.requests import ImageRequest, Mode, Reference, check_request, fl
 from bot.engine.routing import Routing
 from bot.errors import Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
-from bot.providers.registry import FACTORIES
+from bot.providers.registry import VENDORS as RECORDS
 from bot.settings import GivenSettings
 from bot.store.database import open_database
 from tests.store.bench import lay, make_job
@@ -28,7 +28,7 @@ from tests.support.easel import Easel, said
 
 BOT = Path(texts.__file__).parents[2]
 TEXT_CHARS_MAX = 2_000
-VENDORS = {*FACTORIES, "api models", "apimodels", "maxapi", "kie", "runninghub", "openai"}
+VENDORS = {*(vendor.name for vendor in RECORDS), "api models"}
 #: what gives a machine away: links, codes, traces, placeholders, keys
 UNSPEAKABLE = re.compile(
     r"https?:|://|www\.|\b[1345]\d\d\b|Traceback|Exception|Error\b|\bNone\b|[{}]|\bsk[-_]|\n\n"

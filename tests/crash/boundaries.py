@@ -21,15 +21,15 @@ from bot.chat import wire
 from bot.chat.messenger import DiscordMessenger
 from bot.domain import ports
 from bot.engine import stopping
-from bot.providers.apimodels import ApiModels
 from bot.providers.fetch import Fetcher
 from bot.providers.maxapi import MaxApi
+from bot.providers.tasks import TaskProvider
 
 #: how the engine carries a step to the database
 CARRIED = re.compile(r"\b(write|keep|read|_of)\(\s*(\w+)\b(?:\.(\w+))?")
 #: name -> the port and the classes behind it
 PORTS: dict[str, tuple[type, ...]] = {
-    "provider": (ports.Provider, ApiModels, MaxApi),
+    "provider": (ports.Provider, TaskProvider, MaxApi),
     "fetcher": (ports.ImageFetcher, Fetcher),
     "messenger": (ports.Messenger, DiscordMessenger),
 }

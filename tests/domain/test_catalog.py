@@ -172,7 +172,7 @@ FIRST = "models.painter.routes[0]"
             }.items()
             for wrong in wrongs
         ),
-        (route_key("limit", {}), f"{FIRST}.limit is not a key here; there are aspect_ratios,"),
+        (route_key("limit", {}), f"{FIRST}.limit is not a key here; there are api,"),
         (lambda doc: doc.update(modells={}), "modells is not a key here; there are models"),
         (lambda doc: doc["models"]["painter"].update(rout=1), "models.painter.rout is not a key"),
         (route_key("rate", {"submits": 1, "seconds": 1, "x": 1}), f"{FIRST}.rate.x is not a key"),

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from PIL import Image
-from pydantic import SecretStr
 
 from bot.domain.catalog import NsfwSwitch
 from bot.domain.ports import Failed, Finished, Order, Running
@@ -35,6 +34,7 @@ from bot.errors import (
 from bot.playground.faults import Call, Hold, Reset, Respond
 from bot.playground.studio import Completes, Fails, Sticks
 from bot.providers.http import TimeLimits
+from bot.providers.registry import VENDORS
 from tests.providers.stage import ROWS, Row, Stage, open_stage, unused_port
 
 PASS, NOT_OFFERED = "pass", "not offered"
@@ -43,6 +43,8 @@ RETRY_AFTER_S = 30
 #: Seconds; a cell that takes longer hangs.
 CELL_S = 15
 #: Long enough for loopback, short enough to wait for its end.
+KEY_OF = {vendor.name: vendor.key for vendor in VENDORS}
+ROOT_OF = {vendor.name: vendor.root for vendor in VENDORS}
 SHORT = TimeLimits(connect_s=0.3, answer_s=0.1, sync_s=0.1)
 IMAGES = 4
 #: More than any vendor takes.
@@ -128,7 +130,7 @@ async def _relayed_refusal(stage: Stage) -> str:
         for status in (200, 400, 500):
             stage.server.faults.add(Call.CREATE, stage.row.complaint(status, words))
             assert await _is_moderated(stage, stage.order()), (status, words)
-        if provider.uploads(stage.route):
+        if provider.upload is not None:
             stage.server.faults.add(Call.UPLOAD, stage.row.complaint(400, words))
             image = stage.image("reference", (9, 60, 80, 255))
             error = await _raised(ProviderRefused, provider.upload(image))
@@ -176,19 +178,22 @@ async def _out_of_money(stage: Stage) -> str:
     error = await _raised(ProviderMisconfigured, provider.submit(stage.order()))
     assert error.status == stage.row.no_money_status
     if stage.row.tells_the_balance:
-        await _raised(ProviderMisconfigured, provider.check())
+        await _raised(ProviderMisconfigured, provider.check(()))
     else:
-        assert await provider.check()
+        assert await provider.check(())
     return PASS
 
 
 async def _bad_key(stage: Stage) -> str:
-    provider, stranger = stage.provider(), stage.provider(key=SecretStr("sk_another_one"))
-    refused = [stranger.submit(stage.order()), stranger.check()]
+    provider, stranger = (
+        stage.provider(),
+        stage.provider(**{KEY_OF[stage.route.provider]: "sk_another_one"}),
+    )
+    refused = [stranger.submit(stage.order()), stranger.check(())]
     errors = [await _raised(ProviderMisconfigured, call) for call in refused]
-    assert await provider.check()
+    assert await provider.check(())
     assert not stage.server.submissions
-    if provider.uploads(stage.route):
+    if provider.upload is not None:
         image = stage.image("reference", (9, 60, 80, 255))
         errors.append(await _raised(ProviderMisconfigured, stranger.upload(image)))
     if not stage.row.answers_at_the_end:
@@ -275,8 +280,10 @@ async def _cut_off(stage: Stage) -> str:
 
 async def _not_there(stage: Stage) -> str:
     """Nobody listens, so nothing was accepted."""
-    provider = stage.provider(base_url=f"http://127.0.0.1:{unused_port()}")
-    for call in (provider.submit(stage.order()), provider.check()):
+    provider = stage.provider(
+        **{ROOT_OF[stage.route.provider]: f"http://127.0.0.1:{unused_port()}"}
+    )
+    for call in (provider.submit(stage.order()), provider.check(())):
         await _raised(ProviderUnreachable, call)
     return PASS
 

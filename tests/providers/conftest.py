@@ -47,7 +47,7 @@ def route() -> Route:
 
 @pytest.fixture
 def provider(route: Route, server: PlaygroundProviders, connections: Connections) -> Provider:
-    return open_provider(route.provider, server, connections)
+    return open_provider(route, server, connections)
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ async def _call(
 ) -> object:
     path = urlsplit(request["url"]).path
     if path.endswith(("/balance", "/credit", "/models")):
-        return await provider.check()
+        return await provider.check(())
     if path.endswith(("/files", "/file-stream-upload", "/upload/binary")):
         return await provider.upload(image)
     if request["method"] == "GET" or path.endswith("/query"):

@@ -3,7 +3,7 @@
 import io
 import socket
 import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,20 +20,12 @@ from bot.playground.faults import Respond
 from bot.playground.providers import PlaygroundProviders
 from bot.providers.connections import Connections, open_connections
 from bot.providers.http import TimeLimits
-from bot.providers.registry import ProviderSettings, build_providers
+from bot.providers.registry import VENDORS, build_providers
+from bot.providers.vendors import Value
 
 CATALOG = Path(__file__).parents[2] / "bot" / "catalog.toml"
 API_KEY = "sk_test_0123456789"
-GEMINI_ID = "maxapi-gemini/gemini-3-pro-image@mix"
-
-BASE_URLS: Mapping[str, Callable[[PlaygroundProviders], str]] = {
-    "apimodels": lambda server: server.apimodels_base_url,
-    "kie": lambda server: server.kie_base_url,
-    "runninghub": lambda server: server.runninghub_base_url,
-    "maxapi": lambda server: server.maxapi_base_url,
-    "maxapi-gemini": lambda server: server.maxapi_base_url,
-    "openai": lambda server: server.openai_base_url,
-}
+GEMINI_ID = "maxapi/gemini-3-pro-image@mix"
 
 
 def _in_envelope(status: int, words: str) -> Respond:
@@ -96,32 +88,33 @@ def route_of(route_id: str) -> Route:
         return next(route for route in shipped().routes() if route.id == route_id)
     # No shipped model goes over MaxAPI's Gemini-native calls; an operator's catalog may.
     twin = next(route for route in shipped().routes() if route.provider == "maxapi")
-    names = {"id": GEMINI_ID, "provider": "maxapi-gemini", "upstream": "gemini-3-pro-image"}
+    names = {"id": GEMINI_ID, "api": "gemini", "upstream": "gemini-3-pro-image"}
     return replace(twin, **names, references_max=14, mask=False)
 
 
 def open_provider(
-    name: str,
+    route: Route,
     server: PlaygroundProviders,
     connections: Connections,
     *,
     limits: TimeLimits | None = None,
-    **settings: object,
+    **settings: str,
 ) -> Provider:
     """
-    The vendor's adapter as the bot builds it.
+    The route's adapter as the bot builds it.
 
     Args:
-        settings: fields of ProviderSettings; where left out, they lead to the playground.
+        settings: of the vendor, by their names; where left out, they lead to the playground.
     """
-    theirs = {
-        "key": SecretStr(server.api_key),
-        "base_url": BASE_URLS[name](server),
-        # Of kie.ai, the only one with another host for them.
-        "upload_url": server.kie_upload_url,
-    }
-    given = ProviderSettings(**(theirs | settings))  # type: ignore[arg-type]
-    return build_providers({name: given}, connections, limits)[name]
+    [vendor] = [each for each in VENDORS if each.name == route.provider]
+    defaults = {name: option.default for name, option in vendor.options.items()}
+    given = defaults | server.environment | settings
+
+    def setting(name: str) -> Value:
+        value = given.get(name)
+        return SecretStr(value or "") if name.endswith("KEY") else value
+
+    return build_providers(setting, connections, limits=limits)[route.provider, route.api]
 
 
 def order_of(route: Route, result_path: Path, /, **fields: object) -> Order:
@@ -170,7 +163,7 @@ class Stage:
         return list(self.folder.glob("result*"))
 
     def provider(self, **given: object) -> Provider:
-        return open_provider(self.route.provider, self.server, self.connections, **given)  # type: ignore[arg-type]
+        return open_provider(self.route, self.server, self.connections, **given)  # type: ignore[arg-type]
 
     def order(self, **fields: object) -> Order:
         return order_of(self.route, self.result_path, **fields)
@@ -186,7 +179,7 @@ class Stage:
         provider = self.provider()
         files = [self.image(f"reference-{n}", (9 * n, 60, 80, 255)) for n in range(references)]
         order = self.order(mode=Mode.EDIT, mask=mask)
-        if provider.uploads(self.route):
+        if provider.upload is not None:
             links = [await provider.upload(each) for each in files]
             order = replace(order, reference_links=tuple(links))
         else:

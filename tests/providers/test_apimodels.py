@@ -168,13 +168,13 @@ def test_a_broken_result_text_counts_as_no_links_yet(text: object) -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({"balance": 5}, 5_000_000),
-        ({"balance": Decimal("0.000001"), "currency": "USD"}, 1),
-        ({"balance": Decimal("4.82")}, 4_820_000),
+        ({"balance": 5}, "5.00 cr"),
+        ({"balance": Decimal("0.000001"), "currency": "USD"}, "0.000001 cr"),
+        ({"balance": Decimal("4.82")}, "4.82 cr"),
     ],
 )
-def test_a_balance_becomes_microcredits(data: dict[str, object], expected: int) -> None:
-    assert parse_balance({"data": data}) == expected
+def test_a_balance_is_told_in_credits(data: dict[str, object], expected: str) -> None:
+    assert parse_balance({"data": data}) == f"{expected} on the account"
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ async def test_an_image_in_an_answer_is_written_to_its_file(
     server.maxapi_habits.inline = True
     server.maxapi_habits.ignores_async = ignores_async
     key = SecretStr(server.api_key)
-    http = VendorHttp("maxapi-gemini", server.maxapi_base_url, key, connections)
+    http = VendorHttp("maxapi", server.maxapi_base_url, key, connections)
     provider = MaxApiGemini(http, asynchronous=asynchronous)
     asked = order(resolution="2K")
     finished = await provider.submit(asked)

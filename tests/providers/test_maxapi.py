@@ -312,9 +312,9 @@ async def test_the_fields_of_an_edit_are_texts(
 
 
 async def test_links_can_name_the_mirror(
-    server: PlaygroundProviders, connections: Connections, order: OrderOf
+    route: Route, server: PlaygroundProviders, connections: Connections, order: OrderOf
 ) -> None:
-    provider = open_provider("maxapi", server, connections, asset_delivery="mirror")
+    provider = open_provider(route, server, connections, MAXAPI_ASSET_DELIVERY="mirror")
     handle = await provider.submit(order())
     assert isinstance(handle, str)
     progress = await provider.poll(handle, NO_RESULT)
@@ -371,4 +371,4 @@ async def test_a_key_that_cannot_be_checked_for_free_is_not_called_wrong(
     provider: Provider, server: PlaygroundProviders, fault: Respond
 ) -> None:
     server.faults.add(Call.MODELS, fault)
-    assert await provider.check() == NOT_CHECKED
+    assert await provider.check(()) == NOT_CHECKED

@@ -1,4 +1,5 @@
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,34 +12,66 @@ from bot.domain.catalog_file import parse_catalog
 from bot.domain.credits import Microcredits
 from bot.domain.pricing import TokenRates
 from bot.errors import StartupError
-from bot.providers.apimodels import ApiModels
+from bot.playground.providers import PlaygroundProviders
 from bot.providers.connections import Connections
-from bot.providers.registry import (
-    FACTORIES,
-    ProviderSettings,
-    build_providers,
-    check_catalog,
-)
+from bot.providers.registry import VENDORS, build_providers, check_catalog
+from bot.providers.vendors import Value
+from tests.providers.conftest import OrderOf
+from tests.providers.stage import route_of
 
-BASE_URL = "https://vendor.example/v1"
+
+def given(**settings: str) -> Callable[[str], Value]:
+    options = {
+        name: option.default for vendor in VENDORS for name, option in vendor.options.items()
+    }
+
+    def setting(name: str) -> Value:
+        value = (options | settings).get(name, "https://vendor.example/v1")
+        return SecretStr(value or "") if name.endswith("KEY") else value
+
+    return setting
+
+
+KEYS = {vendor.key: "" for vendor in VENDORS}
 
 
 def test_a_provider_is_on_when_its_key_is_set(connections: Connections) -> None:
-    settings = {"apimodels": ProviderSettings(SecretStr("sk_test"), BASE_URL)}
-    providers = build_providers(settings, connections)
-    assert {name: type(each) for name, each in providers.items()} == {"apimodels": ApiModels}
+    providers = build_providers(given(**KEYS | {"APIMODELS_API_KEY": "sk_test"}), connections)
+    assert set(providers) == {("apimodels", ""), ("apimodels", "tasks"), ("apimodels", "images")}
+    assert providers["apimodels", ""] is providers["apimodels", "tasks"]
 
 
-def test_a_provider_without_a_key_is_off(connections: Connections) -> None:
-    for key in (None, SecretStr(""), SecretStr(" \n")):
-        settings = {"apimodels": ProviderSettings(key, BASE_URL)}
-        assert build_providers(settings, connections) == {}
+@pytest.mark.parametrize("key", ["", " \n"])
+def test_a_provider_without_a_key_is_off(connections: Connections, key: str) -> None:
+    assert build_providers(given(**dict.fromkeys(KEYS, key)), connections) == {}
 
 
 def test_every_provider_is_listed_under_its_own_name(connections: Connections) -> None:
-    settings = {name: ProviderSettings(SecretStr("sk_test"), BASE_URL) for name in FACTORIES}
-    providers = build_providers(settings, connections)
-    assert {name: each.name for name, each in providers.items()} == {n: n for n in FACTORIES}
+    providers = build_providers(given(**dict.fromkeys(KEYS, "sk_test")), connections)
+    assert {name for name, _ in providers} == {vendor.name for vendor in VENDORS}
+    assert all(each.name == name for (name, _), each in providers.items())
+
+
+@pytest.mark.parametrize(
+    ("public_url", "key", "called_at"),
+    [
+        ("https://bot.example.org", "whk", "https://bot.example.org/callbacks/kie"),
+        ("https://bot.example.org", "", None),
+        (None, "whk", None),
+    ],
+)
+async def test_a_call_is_asked_for_where_it_can_be_heard_and_verified(
+    server: PlaygroundProviders,
+    connections: Connections,
+    order: OrderOf,
+    public_url: str | None,
+    key: str,
+    called_at: str | None,
+) -> None:
+    setting = given(**server.environment | {"KIE_WEBHOOK_KEY": key})
+    provider = build_providers(setting, connections, public_url=public_url)["kie", ""]
+    await provider.submit(order(route=route_of("kie/gpt-image-2")))
+    assert server.submissions[0].body.get("callBackUrl") == called_at
 
 
 @pytest.mark.parametrize(
@@ -48,6 +81,7 @@ def test_every_provider_is_listed_under_its_own_name(connections: Connections) -
         ("kie/gpt-image-2", {"nsfw_switch": NsfwSwitch.MODERATION}, "is not sent to this provider"),
         ("kie/gpt-image-2", {"mask": True}, "mask cannot be sent to this provider"),
         ("kie/gpt-image-2", {"qualities": ("low", "high")}, "qualities cannot be sent"),
+        ("kie/gpt-image-2", {"api": "images"}, "api must be one of tasks"),
         ("apimodels/gpt-image-2-all", {"nsfw_switch": NsfwSwitch.NSFW_CHECKER}, "is not sent"),
         ("openai/gpt-image-2", {"nsfw_switch": NsfwSwitch.NSFW_CHECKER}, "is not sent"),
         ("runninghub/rhart-image-g-2", {"rates": True}, "rates are of no use"),

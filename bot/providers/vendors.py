@@ -1,0 +1,91 @@
+"""What there is to know of a vendor beside its wire format: a record in each adapter's file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pydantic import SecretStr
+
+from bot.domain.catalog import NsfwSwitch, Route
+from bot.domain.ports import Provider
+from bot.providers.http import VendorHttp
+
+#: a setting's value: an address, a key, or one of some words; None: it is not set
+Value = str | SecretStr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting of one vendor beside its key and its root."""
+
+    default: str | None = None
+    #: what kind of value it takes; or the words to choose from
+    takes: Literal["address", "key"] | tuple[str, ...] = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an adapter is built from."""
+
+    root: str
+    #: gives the vendor's key to that root
+    http: Callable[[str], VendorHttp]
+    #: by the names of the vendor's options
+    options: Mapping[str, Value] = field(default_factory=dict)
+    #: where the vendor may say that a task has ended; None: nowhere
+    callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One wire format of a vendor, and what it can be told, so that a catalog promises no more."""
+
+    build: Callable[[Setup], Provider]
+    switches: frozenset[NsfwSwitch] = frozenset()
+    mask: bool = False
+    qualities: bool = False
+    #: what the vendor's bills name
+    tokens: bool = False
+    credits: bool = False
+
+    def lack(self, route: Route) -> str | None:
+        """What is wrong with a route, from its key on; None if nothing is."""
+        if route.nsfw_switch not in self.switches | {NsfwSwitch.NONE}:
+            return f'nsfw_switch "{route.nsfw_switch}" is not sent to this provider'
+        if route.mask and not self.mask:
+            return "mask cannot be sent to this provider"
+        if route.qualities and not self.qualities:
+            return "qualities cannot be sent to this provider"
+        if route.price.rates and not self.tokens:
+            return "rates are of no use: this provider names no tokens"
+        if route.price.credit is not None and not self.credits:
+            return "credit is of no use: this provider names no credits"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """
+    Args:
+        name: of the provider in the catalog.
+        key, root: the names of its settings.
+        root_default: without a slash at its end.
+        options: by the names of their settings.
+        apis: by the catalog's word for them; a route that names none speaks the first.
+        verify_callback: from options, headers, body and the time now, the task that a call of the
+            vendor's speaks of; None: the vendor does not call.
+    """
+
+    name: str
+    key: str
+    root: str
+    root_default: str
+    apis: Mapping[str, Api]
+    options: Mapping[str, Option] = field(default_factory=dict)
+    verify_callback: (
+        Callable[[Mapping[str, Value], Mapping[str, str], bytes, datetime], str | None] | None
+    ) = None
+
+    def api(self, route: Route) -> Api | None:
+        return self.apis.get(route.api or next(iter(self.apis)))
