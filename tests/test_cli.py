@@ -18,9 +18,9 @@ from bot.app import SHIPPED_CATALOG
 from bot.cli import main
 from bot.playground.discord import PlaygroundDiscord
 from bot.playground.faults import Call, Hold
-from bot.playground.providers import PlaygroundProviders
 from bot.settings import Settings
 from tests.support.ports import free_port
+from tests.vendors import AllVendors
 
 pytestmark = pytest.mark.slow
 
@@ -70,13 +70,13 @@ async def discord() -> AsyncIterator[PlaygroundDiscord]:
 
 
 @pytest.fixture
-async def providers() -> AsyncIterator[PlaygroundProviders]:
-    async with PlaygroundProviders() as providers:
+async def providers() -> AsyncIterator[AllVendors]:
+    async with AllVendors() as providers:
         yield providers
 
 
 @pytest.fixture
-def environment(discord: PlaygroundDiscord, providers: PlaygroundProviders) -> dict[str, str]:
+def environment(discord: PlaygroundDiscord, providers: AllVendors) -> dict[str, str]:
     return {
         "DISCORD_TOKEN": discord.token,
         "DISCORD_API_BASE": discord.api_base,
@@ -286,7 +286,7 @@ async def test_a_job_under_way_goes_on_after_the_process_is_killed(
     tmp_path: Path,
     environment: dict[str, str],
     discord: PlaygroundDiscord,
-    providers: PlaygroundProviders,
+    providers: AllVendors,
 ) -> None:
     # The first poll comes after the provider's task id is committed.
     polled = Hold(until=asyncio.Event())
@@ -313,7 +313,7 @@ async def test_a_stop_leaves_a_job_that_waits_as_it_is(
     tmp_path: Path,
     environment: dict[str, str],
     discord: PlaygroundDiscord,
-    providers: PlaygroundProviders,
+    providers: AllVendors,
 ) -> None:
     providers.studio.latency_s = 1e9
     polled = Hold(until=asyncio.Event())
@@ -335,7 +335,7 @@ async def test_a_second_signal_ends_the_process_at_once(
     tmp_path: Path,
     environment: dict[str, str],
     discord: PlaygroundDiscord,
-    providers: PlaygroundProviders,
+    providers: AllVendors,
 ) -> None:
     submitted = Hold(until=asyncio.Event())
     providers.faults.add(Call.CREATE, submitted)
@@ -375,7 +375,7 @@ async def test_check_ticks_what_works(
     tmp_path: Path,
     environment: dict[str, str],
     discord: PlaygroundDiscord,
-    providers: PlaygroundProviders,
+    providers: AllVendors,
 ) -> None:
     given = {
         "OPS_PORT": str(free_port()),
@@ -447,7 +447,7 @@ async def test_check_names_the_address_that_cannot_be_reached(
 async def test_check_says_what_members_could_not_make(
     tmp_path: Path,
     environment: dict[str, str],
-    providers: PlaygroundProviders,
+    providers: AllVendors,
     given: dict[str, str],
     line: str,
     status: int,
@@ -477,7 +477,7 @@ async def test_check_remarks_on_an_address_that_nobody_calls(
 
 
 async def test_check_sees_an_empty_account_and_a_model_that_is_not_offered(
-    tmp_path: Path, environment: dict[str, str], providers: PlaygroundProviders
+    tmp_path: Path, environment: dict[str, str], providers: AllVendors
 ) -> None:
     providers.studio.balance_usd = Decimal(0)
     catalog = tmp_path / "catalog.toml"

@@ -1,4 +1,4 @@
-"""The playground's provider server: every vendor's format on one loopback port, files included."""
+"""The playground's provider server: its vendors' formats on one loopback port, files included."""
 
 import asyncio
 import shutil
@@ -6,7 +6,7 @@ import socket
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from typing import Self
 
 from aiohttp import web
 
-from bot.playground import apimodels, gemini, kie, maxapi, openai, runninghub
+from bot.playground import apimodels, gemini, maxapi
 from bot.playground.drawing import Picture, draw
 from bot.playground.faults import Call, Faults
 from bot.playground.studio import UPLOAD_BYTES_MAX, Ending, Studio, Submission, Upload
@@ -62,21 +62,10 @@ class PlaygroundProviders:
             clock=clock,
             paint=paint,
         )
-        self._apimodels = apimodels.ApiModelsFormat(self.studio, api_key=api_key)
-        self._openai = openai.OpenAiFormat(self.studio, self.submissions, api_key=api_key)
+        self.clock = clock
         self.maxapi_habits = maxapi.Habits()
-        of_maxapi = (self.studio, self.submissions, self.maxapi_habits)
-        self._maxapi = maxapi.MaxApiFormat(*of_maxapi, api_key=api_key)
-        self._gemini = gemini.GeminiFormat(*of_maxapi, api_key=api_key)
-        self.kie = kie.KieFormat(self.studio, self.submissions, api_key=api_key, clock=clock)
-        self._runninghub = runninghub.RunningHubFormat(
-            self.studio, self.submissions, api_key=api_key
-        )
         app = web.Application(client_max_size=UPLOAD_BYTES_MAX)
-        app.add_routes(self._apimodels.routes(self.faults))
-        app.add_routes(self._openai.routes(self.faults))
-        app.add_routes(self._maxapi.routes(self.faults) + self._gemini.routes(self.faults))
-        app.add_routes(self.kie.routes(self.faults) + self._runninghub.routes(self.faults))
+        app.add_routes(list(self._formats()))
         app.add_routes(
             [
                 web.get(r"/results/{task_id}.png", self.faults.around(Call.RESULT, self._result)),
@@ -87,13 +76,20 @@ class PlaygroundProviders:
             app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S
         )
 
+    def _formats(self) -> Iterable[web.RouteDef]:
+        """The routes of each vendor's wire format."""
+        self._apimodels = apimodels.ApiModelsFormat(self.studio, api_key=self.api_key)
+        of_maxapi = (self.studio, self.submissions, self.maxapi_habits)
+        for written in (
+            self._apimodels,
+            maxapi.MaxApiFormat(*of_maxapi, api_key=self.api_key),
+            gemini.GeminiFormat(*of_maxapi, api_key=self.api_key),
+        ):
+            yield from written.routes(self.faults)
+
     @property
     def apimodels_base_url(self) -> str:
         return self.root_url + apimodels.BASE_PATH
-
-    @property
-    def openai_base_url(self) -> str:
-        return self.root_url + openai.BASE_PATH
 
     @property
     def maxapi_base_url(self) -> str:
@@ -101,30 +97,14 @@ class PlaygroundProviders:
         return self.root_url + maxapi.BASE_PATH
 
     @property
-    def kie_base_url(self) -> str:
-        return self.root_url + kie.BASE_PATH
-
-    @property
-    def kie_upload_url(self) -> str:
-        return self.root_url + kie.UPLOAD_BASE_PATH
-
-    @property
-    def runninghub_base_url(self) -> str:
-        return self.root_url + runninghub.BASE_PATH
-
-    @property
     def environment(self) -> dict[str, str]:
         """The settings that lead a bot here: every vendor's key, and its addresses."""
-        addresses = {
+        return {
+            "APIMODELS_API_KEY": self.api_key,
             "APIMODELS_BASE_URL": self.apimodels_base_url,
+            "MAXAPI_KEY": self.api_key,
             "MAXAPI_BASE_URL": self.maxapi_base_url,
-            "KIE_BASE_URL": self.kie_base_url,
-            "KIE_UPLOAD_URL": self.kie_upload_url,
-            "OPENAI_BASE_URL": self.openai_base_url,
-            "RUNNINGHUB_BASE_URL": self.runninghub_base_url,
         }
-        keys = ("APIMODELS_API_KEY", "MAXAPI_KEY", "KIE_API_KEY", "OPENAI_API_KEY")
-        return addresses | dict.fromkeys((*keys, "RUNNINGHUB_API_KEY"), self.api_key)
 
     @property
     def submissions(self) -> deque[Submission]:

@@ -14,22 +14,22 @@ from bot.engine.carrier import SUBMITS_MAX
 from bot.engine.traffic import FAULTS_MAX, OPEN_FOR
 from bot.playground.discord import Upload
 from bot.playground.faults import Call, Hold, Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
+from tests.vendors import AllVendors
 
 DOWN = Respond(503, {"code": 503, "msg": "vendor's own words"})
 
 
 @pytest.fixture
-async def second() -> AsyncIterator[PlaygroundProviders]:
+async def second() -> AsyncIterator[AllVendors]:
     """The vendor behind the second route."""
-    async with PlaygroundProviders(paint=lambda _: picture()) as providers:
+    async with AllVendors(paint=lambda _: picture()) as providers:
         yield providers
 
 
-def kie(second: PlaygroundProviders, **more: Any) -> dict[str, Any]:
+def kie(second: AllVendors, **more: Any) -> dict[str, Any]:
     return {
         "kie_api_key": SecretStr(second.api_key),
         "kie_base_url": second.kie_base_url,
@@ -37,9 +37,7 @@ def kie(second: PlaygroundProviders, **more: Any) -> dict[str, Any]:
     } | more
 
 
-async def test_the_next_route_makes_what_the_first_cannot(
-    opened, second: PlaygroundProviders
-) -> None:
+async def test_the_next_route_makes_what_the_first_cannot(opened, second: AllVendors) -> None:
     async with opened(**kie(second)) as easel:
         easel.providers.faults.add(Call.CREATE, DOWN, times=3)
         message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))
@@ -64,7 +62,7 @@ async def test_the_next_route_makes_what_the_first_cannot(
     ],
 )
 async def test_only_a_failure_that_may_pass_goes_on(
-    opened, second: PlaygroundProviders, ending: Fails, delivered: bool
+    opened, second: AllVendors, ending: Fails, delivered: bool
 ) -> None:
     async with opened(**kie(second)) as easel:
         easel.providers.endings.append(ending)
@@ -74,9 +72,7 @@ async def test_only_a_failure_that_may_pass_goes_on(
         assert len(second.submissions) == delivered
 
 
-async def test_an_unknown_outcome_is_never_ordered_again(
-    opened, second: PlaygroundProviders
-) -> None:
+async def test_an_unknown_outcome_is_never_ordered_again(opened, second: AllVendors) -> None:
     async with opened(**kie(second)) as easel:
         easel.providers.faults.add(Call.CREATE, Respond(500, b"oops", "text/plain"))
         message = await easel.finished(await easel.imagine())
@@ -85,9 +81,7 @@ async def test_an_unknown_outcome_is_never_ordered_again(
         assert not second.submissions
 
 
-async def test_the_first_route_dies_in_a_burst_of_fifty(
-    opened, second: PlaygroundProviders
-) -> None:
+async def test_the_first_route_dies_in_a_burst_of_fifty(opened, second: AllVendors) -> None:
     async with opened(
         maxapi_key=SecretStr(second.api_key),
         maxapi_base_url=second.maxapi_base_url,
@@ -128,7 +122,7 @@ async def test_the_first_route_dies_in_a_burst_of_fifty(
 
 
 async def test_a_route_too_dear_for_the_account_leaves_the_cheaper_ones(
-    opened, second: PlaygroundProviders
+    opened, second: AllVendors
 ) -> None:
     async with opened(**kie(second, allowance="0.10")) as easel:
         message = await easel.finished(await easel.imagine(count=2))
@@ -143,7 +137,7 @@ async def test_a_route_too_dear_for_the_account_leaves_the_cheaper_ones(
 
 
 async def test_a_route_that_takes_orders_and_makes_nothing_is_closed(
-    opened, second: PlaygroundProviders
+    opened, second: AllVendors
 ) -> None:
     async with opened(**kie(second, allowance="10.00")) as easel:
         easel.providers.endings.extend([Fails("UPSTREAM_BUSY", retryable=True)] * 20)
@@ -169,7 +163,7 @@ async def test_a_probe_lets_the_other_images_of_its_job_through(opened) -> None:
         assert len(message.attachments) == 4
 
 
-async def test_a_long_wait_is_left_for_another_route(opened, second: PlaygroundProviders) -> None:
+async def test_a_long_wait_is_left_for_another_route(opened, second: AllVendors) -> None:
     async with opened(**kie(second)) as easel:
         limited = Respond(429, {"code": 429, "msg": "slow down"}, headers={"Retry-After": "90"})
         easel.providers.faults.add(Call.CREATE, limited)
@@ -197,7 +191,7 @@ async def uploads_begun(easel: Easel, count: int) -> bool:
 
 
 async def test_a_reference_refused_for_its_content_goes_nowhere_else(
-    opened, second: PlaygroundProviders
+    opened, second: AllVendors
 ) -> None:
     async with opened(**kie(second)) as easel:
         refused = Respond(400, {"code": 400, "msg": "CONTENT_MODERATION: image refused"})
@@ -209,7 +203,7 @@ async def test_a_reference_refused_for_its_content_goes_nowhere_else(
 
 
 async def test_an_upload_that_is_refused_for_money_closes_the_route(
-    opened, second: PlaygroundProviders
+    opened, second: AllVendors
 ) -> None:
     async with opened(**kie(second)) as easel:
         poor = Respond(402, {"code": 402, "msg": "no money"})
@@ -221,7 +215,7 @@ async def test_an_upload_that_is_refused_for_money_closes_the_route(
 
 
 async def test_no_more_images_fail_over_than_the_next_route_takes(
-    opened, second: PlaygroundProviders, tmp_path: Path
+    opened, second: AllVendors, tmp_path: Path
 ) -> None:
     catalog = tmp_path / "catalog.toml"
     shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
@@ -245,7 +239,7 @@ async def at_least(easel: Easel, count: int, query: str) -> bool:
     return len(await easel.rows(query)) >= count
 
 
-async def test_a_bad_key_is_passed_over_at_once(opened, second: PlaygroundProviders) -> None:
+async def test_a_bad_key_is_passed_over_at_once(opened, second: AllVendors) -> None:
     async with opened(**kie(second, apimodels_api_key=SecretStr("wrong"))) as easel:
         for _ in range(3):
             message = await easel.finished(await easel.imagine())
@@ -256,7 +250,7 @@ async def test_a_bad_key_is_passed_over_at_once(opened, second: PlaygroundProvid
 
 
 async def test_routes_tried_before_a_restart_are_not_tried_again(
-    opened, second: PlaygroundProviders, monkeypatch: pytest.MonkeyPatch
+    opened, second: AllVendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The poll that is held outlasts any grace.
     monkeypatch.setattr("bot.engine.runner.STOP_GRACE_S", 0.0)

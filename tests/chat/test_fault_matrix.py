@@ -24,12 +24,12 @@ from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message, Permission, Upload
 from bot.playground.faults import Call as ProviderCall
 from bot.playground.faults import Hold, Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
 from bot.providers import http
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
+from tests.vendors import AllVendors
 
 pytestmark = pytest.mark.slow
 
@@ -278,7 +278,7 @@ async def carried_out(easel: Easel, provider_fault: str, discord: DiscordFault) 
 
 
 @asynccontextmanager
-async def unreachable(providers: PlaygroundProviders) -> AsyncIterator[None]:
+async def unreachable(providers: AllVendors) -> AsyncIterator[None]:
     """Connections to the provider are refused meanwhile."""
     runner = providers._runner
     [site] = runner.sites

@@ -14,12 +14,12 @@ from bot.domain.waiting import Latency
 from bot.playground.discord import Message, Upload
 from bot.playground.discord.cdn import LINK_LIFE_S
 from bot.playground.faults import Call
-from bot.playground.providers import PlaygroundProviders
 from bot.store import learned
 from tests.support.easel import Easel, said
 from tests.support.photos import written
 from tests.support.pictures import mask, picture
 from tests.support.ports import free_port
+from tests.vendors import AllVendors
 
 #: an operator's addition to the shipped catalog
 GEMINI = """
@@ -107,7 +107,7 @@ async def test_a_mask_is_refused_where_no_route_takes_one(easel: Easel) -> None:
 
 async def test_a_resolution_alone_gets_a_shape_that_can_be_had(opened) -> None:
     async with (
-        PlaygroundProviders(latency_s=0) as vendor,
+        AllVendors(latency_s=0) as vendor,
         opened(
             kie_api_key=SecretStr(vendor.api_key),
             kie_base_url=vendor.kie_base_url,
@@ -125,7 +125,7 @@ async def test_a_resolution_alone_gets_a_shape_that_can_be_had(opened) -> None:
 
 async def test_without_the_first_model_s_provider_another_is_the_default(opened) -> None:
     async with (
-        PlaygroundProviders(latency_s=0) as vendor,
+        AllVendors(latency_s=0) as vendor,
         opened(
             apimodels_api_key=None,
             openai_api_key=SecretStr(vendor.api_key),
@@ -182,7 +182,7 @@ async def test_an_image_inside_an_answer_is_delivered(
     catalog = tmp_path / "catalog.toml"
     catalog.write_text(SHIPPED_CATALOG.read_text(encoding="utf-8") + GEMINI, encoding="utf-8")
     async with (
-        PlaygroundProviders(latency_s=0) as vendor,
+        AllVendors(latency_s=0) as vendor,
         opened(
             apimodels_api_key=None,
             maxapi_key=SecretStr(vendor.api_key),
@@ -203,7 +203,7 @@ async def test_an_image_inside_an_answer_is_delivered(
 
 async def test_the_mirror_delivers_where_the_host_wants_it(opened) -> None:
     async with (
-        PlaygroundProviders(latency_s=0) as vendor,
+        AllVendors(latency_s=0) as vendor,
         opened(
             apimodels_api_key=None,
             maxapi_key=SecretStr(vendor.api_key),
@@ -221,7 +221,7 @@ async def test_the_mirror_delivers_where_the_host_wants_it(opened) -> None:
 async def test_a_signed_call_back_is_a_hint_to_poll(opened) -> None:
     port = free_port()
     async with (
-        PlaygroundProviders(latency_s=0) as vendor,
+        AllVendors(latency_s=0) as vendor,
         opened(
             apimodels_api_key=None,
             kie_api_key=SecretStr(vendor.api_key),
@@ -247,7 +247,7 @@ async def test_a_signed_call_back_is_a_hint_to_poll(opened) -> None:
 @pytest.mark.parametrize("order", ["cheapest", "listed"])
 async def test_the_operators_order_decides(opened, order: str) -> None:
     async with (
-        PlaygroundProviders() as second,
+        AllVendors() as second,
         opened(
             route_order=order,
             maxapi_key=SecretStr(second.api_key),

@@ -22,11 +22,11 @@ from bot.playground import faults
 from bot.playground.discord import Call, NotOfferedError, PlaygroundDiscord, Upload
 from bot.playground.drawing import Picture
 from bot.playground.faults import Hold, Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Fails
 from tests.crash import victim
 from tests.crash.plan import Command, Kind, Life, Mishap, Plan
 from tests.support.pictures import picture
+from tests.vendors import AllVendors
 
 #: seconds; a process is connected by then, one that is to die at a boundary has reached it or
 #: is at rest, a healthy one has finished everything, and one asked to stop has ended
@@ -59,7 +59,7 @@ class Matrix:
     plan: Plan
     folder: Path
     discord: PlaygroundDiscord
-    providers: PlaygroundProviders
+    providers: AllVendors
     #: sha256 of a picture -> its prompt
     painted: dict[str, str]
     ahead_s: float = 0.0
@@ -381,9 +381,7 @@ async def open_matrix(plan: Plan, folder: Path, schema: Path) -> AsyncIterator[M
 
     async with (
         PlaygroundDiscord() as discord,
-        PlaygroundProviders(
-            latency_s=plan.latency_s, paint=paint, clock=discord.clock.now_s
-        ) as providers,
+        AllVendors(latency_s=plan.latency_s, paint=paint, clock=discord.clock.now_s) as providers,
     ):
         yield Matrix(plan, folder, discord, providers, painted)
 

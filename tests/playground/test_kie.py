@@ -10,10 +10,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from bot.playground.kie import WEBHOOK_KEY
-from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
 from bot.providers.kie import verify_callback
+from tests.vendors import AllVendors
+from tests.vendors.kie import WEBHOOK_KEY
 
 SIZES = {"2:1": (1408, 704), "9:21": (576, 1344), "16:9": (1280, 720)}
 
@@ -30,7 +30,7 @@ class Client:
     """Speaks the vendor's format by hand, so that nothing of the bot can hide a mistake."""
 
     def __init__(
-        self, server: PlaygroundProviders, session: aiohttp.ClientSession, clock: MovableClock
+        self, server: AllVendors, session: aiohttp.ClientSession, clock: MovableClock
     ) -> None:
         self.server = server
         self.session = session
@@ -70,7 +70,7 @@ class Client:
 async def client() -> AsyncIterator[Client]:
     clock = MovableClock()
     async with (
-        PlaygroundProviders(balance_usd=Decimal(1), clock=clock) as server,
+        AllVendors(balance_usd=Decimal(1), clock=clock) as server,
         aiohttp.ClientSession() as session,
     ):
         yield Client(server, session, clock)

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
+from tests.vendors import AllVendors
 
 PROMPT = {"parts": [{"text": "a lantern"}]}
 
@@ -17,7 +17,7 @@ PROMPT = {"parts": [{"text": "a lantern"}]}
 class Client:
     """Speaks the vendor's format by hand, so that nothing of the bot can hide a mistake."""
 
-    def __init__(self, server: PlaygroundProviders, session: aiohttp.ClientSession) -> None:
+    def __init__(self, server: AllVendors, session: aiohttp.ClientSession) -> None:
         self.server = server
         self.session = session
         self.headers = {"Authorization": f"Bearer {server.api_key}"}
@@ -50,7 +50,7 @@ class Client:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     async with (
-        PlaygroundProviders(balance_usd=Decimal(1)) as server,
+        AllVendors(balance_usd=Decimal(1)) as server,
         aiohttp.ClientSession() as session,
     ):
         yield Client(server, session)

@@ -10,14 +10,14 @@ from PIL import Image, ImageChops
 
 from bot.playground.faults import Call, Respond
 from bot.playground.openai_images import Wanted, price_by_tokens
-from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Fails
+from tests.vendors import AllVendors
 
 
 class Client:
     """Speaks the vendor's format by hand, so that nothing of the bot can hide a mistake."""
 
-    def __init__(self, server: PlaygroundProviders, session: aiohttp.ClientSession) -> None:
+    def __init__(self, server: AllVendors, session: aiohttp.ClientSession) -> None:
         self.server = server
         self.session = session
         self.headers = {"Authorization": f"Bearer {server.api_key}"}
@@ -48,7 +48,7 @@ class Client:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    async with PlaygroundProviders() as server, aiohttp.ClientSession() as session:
+    async with AllVendors() as server, aiohttp.ClientSession() as session:
         yield Client(server, session)
 
 

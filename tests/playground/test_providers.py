@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from bot.playground.faults import Call, Hold, Reset, Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
+from tests.vendors import AllVendors
 
 
 class Client:
     """Speaks the vendor's format by hand, so that nothing of the bot can hide a mistake."""
 
-    def __init__(self, server: PlaygroundProviders, session: aiohttp.ClientSession) -> None:
+    def __init__(self, server: AllVendors, session: aiohttp.ClientSession) -> None:
         self.server = server
         self.session = session
         self.headers = {"Authorization": f"Bearer {server.api_key}"}
@@ -69,7 +69,7 @@ def clock() -> MovableClock:
 @pytest.fixture
 async def client(clock: MovableClock) -> AsyncIterator[Client]:
     async with (
-        PlaygroundProviders(balance_usd=Decimal(1), clock=clock) as server,
+        AllVendors(balance_usd=Decimal(1), clock=clock) as server,
         aiohttp.ClientSession() as session,
     ):
         yield Client(server, session)
@@ -332,7 +332,7 @@ async def test_the_models_are_listed(client: Client) -> None:
 
 async def test_a_request_still_held_does_not_keep_the_server_from_stopping() -> None:
     async with aiohttp.ClientSession() as session:
-        async with PlaygroundProviders() as server:
+        async with AllVendors() as server:
             hold = Hold(asyncio.Event())
             server.faults.add(Call.CREATE, hold)
             waiting = asyncio.create_task(Client(server, session).create())

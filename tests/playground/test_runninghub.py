@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails, Sticks
+from tests.vendors import AllVendors
 
 WORDS = "/rhart-image-g-2/text-to-image"
 IMAGES = "/rhart-image-g-2/image-to-image"
@@ -17,7 +17,7 @@ OFFICIAL = "/rhart-image-g-2-official/text-to-image"
 class Client:
     """Speaks the vendor's format by hand, so that nothing of the bot can hide a mistake."""
 
-    def __init__(self, server: PlaygroundProviders, session: aiohttp.ClientSession) -> None:
+    def __init__(self, server: AllVendors, session: aiohttp.ClientSession) -> None:
         self.server = server
         self.session = session
         self.headers = {"Authorization": f"Bearer {server.api_key}"}
@@ -40,7 +40,7 @@ class Client:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     async with (
-        PlaygroundProviders(balance_usd=Decimal(1)) as server,
+        AllVendors(balance_usd=Decimal(1)) as server,
         aiohttp.ClientSession() as session,
     ):
         yield Client(server, session)

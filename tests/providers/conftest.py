@@ -9,10 +9,10 @@ from PIL import Image
 from bot.domain.catalog import Route
 from bot.domain.ports import ImageFile, ImageLimits, Order, Provider
 from bot.playground.drawing import Picture
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.connections import Connections, open_connections
 from tests.providers import samples
 from tests.providers.stage import API_KEY, draw_file, open_provider, order_of, route_of
+from tests.vendors import AllVendors
 
 LIMITS = ImageLimits(size_bytes_max=1_000_000, pixels_max=1_000_000)
 
@@ -28,8 +28,8 @@ def plain_png(picture: Picture) -> bytes:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[PlaygroundProviders]:
-    async with PlaygroundProviders(api_key=API_KEY, paint=plain_png) as server:
+async def server() -> AsyncIterator[AllVendors]:
+    async with AllVendors(api_key=API_KEY, paint=plain_png) as server:
         yield server
 
 
@@ -46,7 +46,7 @@ def route() -> Route:
 
 
 @pytest.fixture
-def provider(route: Route, server: PlaygroundProviders, connections: Connections) -> Provider:
+def provider(route: Route, server: AllVendors, connections: Connections) -> Provider:
     return open_provider(route, server, connections)
 
 
@@ -66,9 +66,7 @@ def mask(tmp_path: Path) -> ImageFile:
 
 
 @pytest.fixture
-def read(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf, image_file: ImageFile
-) -> Read:
+def read(provider: Provider, server: AllVendors, order: OrderOf, image_file: ImageFile) -> Read:
     """Has the adapter meet a sample; see samples.read."""
 
     async def reading(sample: dict[str, Any], handle: str = "any-task") -> object:

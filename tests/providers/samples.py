@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from bot.domain.ports import Failed, ImageFile, Order, Provider
 from bot.errors import ProviderBusy, ProviderError, ProviderRefused
 from bot.playground.faults import Call, Respond
-from bot.playground.providers import PlaygroundProviders
+from tests.vendors import AllVendors
 
 FOLDER = Path(__file__).parents[1] / "samples"
 #: Where a poll that brings no image would write one; there is no such folder.
@@ -39,7 +39,7 @@ def load(vendor: str, names: str = "") -> dict[str, Any]:
 async def read(
     sample: Mapping[str, Any],
     provider: Provider,
-    server: PlaygroundProviders,
+    server: AllVendors,
     *,
     order: Order,
     image: ImageFile,

@@ -17,11 +17,11 @@ from bot.domain.ports import Finished, ImageFile, ImageFormat, Order, Provider
 from bot.domain.requests import Mode
 from bot.playground.drawing import Picture
 from bot.playground.faults import Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.connections import Connections, open_connections
 from bot.providers.http import TimeLimits
 from bot.providers.registry import VENDORS, build_providers
 from bot.providers.vendors import Value
+from tests.vendors import AllVendors
 
 CATALOG = Path(__file__).parents[2] / "bot" / "catalog.toml"
 API_KEY = "sk_test_0123456789"
@@ -94,7 +94,7 @@ def route_of(route_id: str) -> Route:
 
 def open_provider(
     route: Route,
-    server: PlaygroundProviders,
+    server: AllVendors,
     connections: Connections,
     *,
     limits: TimeLimits | None = None,
@@ -147,7 +147,7 @@ def unused_port() -> int:
 class Stage:
     row: Row
     route: Route
-    server: PlaygroundProviders
+    server: AllVendors
     connections: Connections
     folder: Path
     #: what the playground was asked to paint: the picture, its references' and its mask's bytes
@@ -219,7 +219,7 @@ class Stage:
 async def open_stage(row: Row, folder: Path) -> AsyncIterator[Stage]:
     async with open_connections() as connections:
         painters: list[Stage] = []
-        async with PlaygroundProviders(
+        async with AllVendors(
             api_key=API_KEY, paint=lambda picture: painters[0].paint(picture)
         ) as server:
             painters.append(Stage(row, route_of(row.route_id), server, connections, folder))

@@ -13,7 +13,6 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.apimodels import (
     build_create,
     parse_balance,
@@ -23,6 +22,7 @@ from bot.providers.apimodels import (
 )
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, failed, load
+from tests.vendors import AllVendors
 
 SAMPLES = load("apimodels", "(?!all_)")
 LINK = "https://r2.apimodels.app/results/am-task-0001.png"
@@ -64,7 +64,7 @@ async def test_every_sample_is_read_as_meant(name: str, read: Read) -> None:
 
 
 async def test_the_documented_requests_are_sent(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf
+    provider: Provider, server: AllVendors, order: OrderOf
 ) -> None:
     asked = SAMPLES["create_refs"]["request"]["body"]
     links = tuple(asked["image_urls"])

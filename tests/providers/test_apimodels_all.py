@@ -7,10 +7,10 @@ import pytest
 from bot.domain.catalog import Route
 from bot.domain.ports import Finished, Provider
 from bot.errors import ProviderMisconfigured
-from bot.playground.providers import PlaygroundProviders
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, load
 from tests.providers.stage import route_of
+from tests.vendors import AllVendors
 
 SAMPLES = load("apimodels", "all_")
 LINK = "https://r2.apimodels.app/results/sync-1.png"
@@ -37,7 +37,7 @@ async def test_every_sample_is_read_as_meant(name: str, read: Read) -> None:
 
 
 async def test_the_documented_requests_are_sent_and_answered_at_once(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf
+    provider: Provider, server: AllVendors, order: OrderOf
 ) -> None:
     for ratio in ("1:1", "auto"):
         asked = order(prompt="a chess clock on slate", aspect_ratio=ratio, quality="low")
@@ -58,7 +58,7 @@ async def test_the_documented_requests_are_sent_and_answered_at_once(
 )
 async def test_the_sizes_we_send_are_billed_at_their_resolution(
     provider: Provider,
-    server: PlaygroundProviders,
+    server: AllVendors,
     order: OrderOf,
     resolution: str,
     quality: str,

@@ -18,9 +18,9 @@ from bot.errors import FetchFailed, FetchTrouble, UnusableImage
 from bot.pictures.pool import Pool
 from bot.playground.drawing import Picture
 from bot.playground.faults import Call, Hold, Reset, Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.fetch import WRITE_BYTES, AddressRule, Fetcher, is_public
 from tests.providers.conftest import LIMITS, plain_png
+from tests.vendors import AllVendors
 
 PNG = plain_png(Picture("", 320, 200))
 
@@ -30,7 +30,7 @@ class Fetching:
     """A fetcher that may reach the playground, one link there, and a place to fetch it to."""
 
     fetcher: Fetcher
-    server: PlaygroundProviders
+    server: AllVendors
     url: str
     path: Path
 
@@ -55,7 +55,7 @@ class Fetching:
 
 
 @pytest.fixture
-async def fetching(server: PlaygroundProviders, tmp_path: Path) -> AsyncIterator[Fetching]:
+async def fetching(server: AllVendors, tmp_path: Path) -> AsyncIterator[Fetching]:
     async with Fetcher(allow_private_addresses=True, pool=Pool()) as fetcher:
         link = f"{server.root_url}/results/any.png"
         yield Fetching(fetcher, server, link, tmp_path / "result")
@@ -161,7 +161,7 @@ async def test_a_broken_connection_may_be_tried_again(
     assert (await fetching.failure()).trouble is FetchTrouble.PASSING
 
 
-async def test_a_silent_server_is_given_up(server: PlaygroundProviders, tmp_path: Path) -> None:
+async def test_a_silent_server_is_given_up(server: AllVendors, tmp_path: Path) -> None:
     async with Fetcher(allow_private_addresses=True, pool=Pool(), timeout_s=0.05) as fetcher:
         fetching = Fetching(fetcher, server, f"{server.root_url}/results/a.png", tmp_path / "a")
         fetching.answers(Hold(asyncio.Event()))
@@ -323,7 +323,7 @@ LOOPBACK_IS_PUBLIC = AddressRule(frozenset({"http"}), lambda address: address ==
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "[::1]", "rebound.example"])
 async def test_a_redirect_to_a_private_address_is_refused(
-    server: PlaygroundProviders, tmp_path: Path, host: str
+    server: AllVendors, tmp_path: Path, host: str
 ) -> None:
     fetcher = Fetcher(allow_private_addresses=False, pool=Pool(), resolver=Names(["127.0.0.2"]))
     fetcher.rule = LOOPBACK_IS_PUBLIC
@@ -336,7 +336,7 @@ async def test_a_redirect_to_a_private_address_is_refused(
 
 
 async def test_a_name_that_changes_its_answer_gains_nothing(
-    server: PlaygroundProviders, tmp_path: Path
+    server: AllVendors, tmp_path: Path
 ) -> None:
     """DNS rebinding: the answer that is checked is the one that is connected to."""
     names = Names(["127.0.0.1"], ["127.0.0.2"])

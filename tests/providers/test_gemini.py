@@ -18,7 +18,6 @@ from bot.errors import (
     ProviderUnreachable,
 )
 from bot.playground.faults import Call
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.connections import Connections
 from bot.providers.gemini import (
     INLINE_BYTES_MAX,
@@ -34,6 +33,7 @@ from bot.providers.http import VendorHttp
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import failed, load
 from tests.providers.stage import GEMINI_ID, route_of
+from tests.vendors import AllVendors
 
 SAMPLES = load("gemini")
 LINK = "https://cdn.maxapi.dev/g/0001.png"
@@ -113,7 +113,7 @@ def test_references_are_encoded_in_order(image_file: ImageFile, tmp_path: Path) 
 
 
 async def test_references_too_large_for_one_request_are_refused_before_sending(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf, image_file: ImageFile
+    provider: Provider, server: AllVendors, order: OrderOf, image_file: ImageFile
 ) -> None:
     large = replace(image_file, size_bytes=INLINE_BYTES_MAX // 2)
     with pytest.raises(ProviderRefused) as caught:
@@ -189,7 +189,7 @@ def test_an_operation_that_is_done_has_its_result_whatever_its_word() -> None:
 @pytest.mark.parametrize("ignores_async", [True, False])
 @pytest.mark.parametrize("asynchronous", [True, False])
 async def test_an_image_in_an_answer_is_written_to_its_file(
-    server: PlaygroundProviders,
+    server: AllVendors,
     connections: Connections,
     order: OrderOf,
     ignores_async: bool,

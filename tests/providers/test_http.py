@@ -23,12 +23,12 @@ from bot.errors import (
     ProviderUnreachable,
 )
 from bot.playground.faults import Call, Fault, Hold, Reset, Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.answers import JSON_BYTES_MAX, RETRY_AFTER_S_MAX, parse_retry_after
 from bot.providers.connections import USER_AGENT, Connections, open_connections
 from bot.providers.http import TimeLimits, VendorHttp
 from bot.providers.judge import Reply
 from tests.providers.stage import unused_port
+from tests.vendors import AllVendors
 
 BODY = {"model": "gpt-image-2-beta", "prompt": "a lantern"}
 PATH = "/images/generations"
@@ -37,7 +37,7 @@ IMPATIENT = TimeLimits(connect_s=0.1, answer_s=0.05, transfer_s=0.05, sync_s=0.0
 
 
 @pytest.fixture
-def vendor_at(server: PlaygroundProviders, connections: Connections) -> Callable[..., VendorHttp]:
+def vendor_at(server: AllVendors, connections: Connections) -> Callable[..., VendorHttp]:
     def build(base_url: str | None = None, limits: TimeLimits | None = None) -> VendorHttp:
         root = base_url or server.apimodels_base_url
         return VendorHttp("apimodels", root, SecretStr(server.api_key), connections, limits)
@@ -65,7 +65,7 @@ async def test_a_refused_connection_was_surely_not_accepted(
 
 
 async def test_a_failed_tls_handshake_was_surely_not_accepted(
-    vendor_at: Callable[..., VendorHttp], server: PlaygroundProviders
+    vendor_at: Callable[..., VendorHttp], server: AllVendors
 ) -> None:
     vendor = vendor_at(server.root_url.replace("http://", "https://"))
     assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderUnreachable
@@ -100,7 +100,7 @@ async def test_what_never_got_connected_was_surely_not_accepted(silent: bool) ->
 
 @pytest.mark.parametrize("after_effect", [False, True])
 async def test_a_reset_leaves_a_submit_unknown_and_a_read_repeatable(
-    vendor: VendorHttp, server: PlaygroundProviders, after_effect: bool
+    vendor: VendorHttp, server: AllVendors, after_effect: bool
 ) -> None:
     """
     From here, a reset before the effect looks like one after it.
@@ -116,7 +116,7 @@ async def test_a_reset_leaves_a_submit_unknown_and_a_read_repeatable(
 
 @pytest.mark.parametrize("after_effect", [False, True])
 async def test_silence_leaves_a_submit_unknown_and_a_read_repeatable(
-    vendor_at: Callable[..., VendorHttp], server: PlaygroundProviders, after_effect: bool
+    vendor_at: Callable[..., VendorHttp], server: AllVendors, after_effect: bool
 ) -> None:
     vendor = vendor_at(limits=IMPATIENT)
     never = asyncio.Event()
@@ -142,7 +142,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("fault", GARBAGE, ids=lambda fault: repr(fault.body[:10]))
 async def test_an_unreadable_success_leaves_a_submit_unknown_and_a_read_repeatable(
-    vendor: VendorHttp, server: PlaygroundProviders, fault: Respond
+    vendor: VendorHttp, server: AllVendors, fault: Respond
 ) -> None:
     server.faults.add(Call.CREATE, fault)
     server.faults.add(Call.BALANCE, fault)
@@ -171,7 +171,7 @@ async def test_an_unreadable_success_leaves_a_submit_unknown_and_a_read_repeatab
 )
 async def test_a_status_without_json_speaks_for_itself(
     vendor: VendorHttp,
-    server: PlaygroundProviders,
+    server: AllVendors,
     status: int,
     of_submit: type[ProviderError],
     of_read: type[ProviderError],
@@ -185,7 +185,7 @@ async def test_a_status_without_json_speaks_for_itself(
 
 
 async def test_a_redirect_is_not_followed_with_the_key(
-    vendor: VendorHttp, server: PlaygroundProviders
+    vendor: VendorHttp, server: AllVendors
 ) -> None:
     elsewhere = {"Location": f"{server.apimodels_base_url}/models"}
     server.faults.add(Call.BALANCE, Respond(status=307, headers=elsewhere))
@@ -197,7 +197,7 @@ async def test_a_redirect_is_not_followed_with_the_key(
     "page", [b"<html>error code: 1010 | Cloudflare</html>", b"error code: 1010"]
 )
 async def test_a_refusal_by_cloudflare_is_told_apart(
-    vendor: VendorHttp, server: PlaygroundProviders, page: bytes
+    vendor: VendorHttp, server: AllVendors, page: bytes
 ) -> None:
     server.faults.add(Call.CREATE, Respond(403, page, "text/html"))
     error = await error_of(vendor.submit(PATH, BODY))
@@ -205,9 +205,7 @@ async def test_a_refusal_by_cloudflare_is_told_apart(
     assert "Cloudflare, not the vendor, refused the request" in error.words
 
 
-async def test_a_busy_vendor_says_when_to_come_back(
-    vendor: VendorHttp, server: PlaygroundProviders
-) -> None:
+async def test_a_busy_vendor_says_when_to_come_back(vendor: VendorHttp, server: AllVendors) -> None:
     busy = Respond(429, b"slow down", "text/plain", {"Retry-After": "7", "X-Request-Id": "r-1"})
     server.faults.add(Call.CREATE, busy)
     error = await error_of(vendor.submit(PATH, BODY))
@@ -273,13 +271,13 @@ async def test_a_vendors_own_headers_are_sent_but_never_in_place_of_ours(
 
 
 async def test_an_upload_keeps_the_name_of_its_file_to_itself(
-    vendor: VendorHttp, server: PlaygroundProviders, image_file: ImageFile
+    vendor: VendorHttp, server: AllVendors, image_file: ImageFile
 ) -> None:
     await vendor.upload("/files", "file", image_file)
     assert [each.filename for each in server.uploads.values()] == ["reference.png"]
 
 
-async def test_every_call_names_its_sender(server: PlaygroundProviders) -> None:
+async def test_every_call_names_its_sender(server: AllVendors) -> None:
     async with open_connections() as connections:
         for session in (connections.lasting, connections.single):
             assert session.headers["User-Agent"] == USER_AGENT
@@ -299,7 +297,7 @@ async def test_every_call_names_its_sender(server: PlaygroundProviders) -> None:
 )
 async def test_the_key_is_never_shown(
     vendor: VendorHttp,
-    server: PlaygroundProviders,
+    server: AllVendors,
     caplog: pytest.LogCaptureFixture,
     fault: Fault | None,
 ) -> None:

@@ -18,12 +18,12 @@ from bot.errors import (
     ProviderRefused,
 )
 from bot.playground.faults import Call, Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.providers import http
 from bot.providers.answers import IMAGE_ANSWER_BYTES_MAX, JSON_BYTES_MAX
 from bot.providers.connections import Connections
 from bot.providers.http import TimeLimits, VendorHttp
 from bot.providers.inline import DROPPED, INLINE, InlineImage
+from tests.vendors import AllVendors
 
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(5_000)
 JPEG = b"\xff\xd8\xff\xe0" + random.Random(8).randbytes(700)
@@ -172,7 +172,7 @@ def test_what_is_too_long_beside_the_image_is_not_kept(path: Path) -> None:
 
 
 @pytest.fixture
-def vendor(server: PlaygroundProviders, connections: Connections) -> VendorHttp:
+def vendor(server: AllVendors, connections: Connections) -> VendorHttp:
     key = SecretStr(server.api_key)
     limits = TimeLimits(sync_s=20.0)
     return VendorHttp("openai", server.openai_base_url, key, connections, limits)
@@ -183,7 +183,7 @@ HEAD, TAIL = b'{"data": [{"b64_json": "', b'"}], "created": 1}'
 
 
 async def test_an_answer_s_image_goes_to_the_file(
-    vendor: VendorHttp, server: PlaygroundProviders, path: Path
+    vendor: VendorHttp, server: AllVendors, path: Path
 ) -> None:
     server.faults.add(Call.CREATE, Respond(body=HEAD + TEXT.encode() + TAIL))
     reply = await vendor.order(PATH, json={}, result_path=path)
@@ -206,7 +206,7 @@ async def test_an_answer_s_image_goes_to_the_file(
 )
 async def test_a_broken_answer_leaves_no_file(
     vendor: VendorHttp,
-    server: PlaygroundProviders,
+    server: AllVendors,
     path: Path,
     fault: Respond,
     kind: type[Exception],
@@ -221,7 +221,7 @@ async def test_a_broken_answer_leaves_no_file(
 
 
 async def test_an_error_with_an_image_leaves_no_file(
-    vendor: VendorHttp, server: PlaygroundProviders, path: Path
+    vendor: VendorHttp, server: AllVendors, path: Path
 ) -> None:
     server.faults.add(Call.CREATE, Respond(status=402, body=HEAD + TEXT.encode() + TAIL))
     reply = await vendor.order(PATH, json={}, result_path=path)
@@ -231,7 +231,7 @@ async def test_an_error_with_an_image_leaves_no_file(
 
 async def test_a_cancelled_order_leaves_no_file(
     vendor: VendorHttp,
-    server: PlaygroundProviders,
+    server: AllVendors,
     path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -255,7 +255,7 @@ async def test_a_cancelled_order_leaves_no_file(
 
 
 async def test_a_huge_answer_is_never_whole_in_memory(
-    vendor: VendorHttp, server: PlaygroundProviders, path: Path
+    vendor: VendorHttp, server: AllVendors, path: Path
 ) -> None:
     """60 MB of base64, the same piece over and over so that the server needs no memory for it."""
     piece = base64.b64encode(random.Random(9).randbytes(192 * 1024))
@@ -271,9 +271,7 @@ async def test_a_huge_answer_is_never_whole_in_memory(
     assert peak < len(piece) * 240 / 6
 
 
-async def test_an_answer_has_a_limit(
-    vendor: VendorHttp, server: PlaygroundProviders, path: Path
-) -> None:
+async def test_an_answer_has_a_limit(vendor: VendorHttp, server: AllVendors, path: Path) -> None:
     piece = b"A" * (1024 * 1024)
     times = IMAGE_ANSWER_BYTES_MAX // len(piece) + 1
     server.faults.add(Call.CREATE, Respond(body=piece, repeat=times))
@@ -284,7 +282,7 @@ async def test_an_answer_has_a_limit(
 
 @pytest.mark.parametrize("address", ["/openai/v1/models", "{root}/openai/v1/models"])
 async def test_an_address_that_the_vendor_names_is_asked(
-    vendor: VendorHttp, server: PlaygroundProviders, address: str
+    vendor: VendorHttp, server: AllVendors, address: str
 ) -> None:
     reply = await vendor.get_at(address.format(root=server.root_url))
     assert reply.status == 200
@@ -304,7 +302,7 @@ async def test_an_address_that_the_vendor_names_is_asked(
     ],
 )
 async def test_another_host_never_sees_the_key(
-    vendor: VendorHttp, server: PlaygroundProviders, address: str
+    vendor: VendorHttp, server: AllVendors, address: str
 ) -> None:
     address = address.format(with_password=server.root_url.replace("//", "//user:word@"))
     assert vendor.own_address(address) is None

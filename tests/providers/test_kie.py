@@ -15,11 +15,11 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.kie import build_create, parse_create, parse_credit, parse_record, parse_upload
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, failed, load
 from tests.providers.stage import route_of
+from tests.vendors import AllVendors
 
 SAMPLES = load("kie", "(?!callback_)")
 ID = "task_gptimage_0000000000001"
@@ -84,7 +84,7 @@ async def test_every_sample_is_read_as_meant(name: str, read: Read) -> None:
 
 
 async def test_the_documented_requests_are_sent(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf, route: Route
+    provider: Provider, server: AllVendors, order: OrderOf, route: Route
 ) -> None:
     bodies = [SAMPLES[name]["request"]["body"] for name in ("create_text", "create_refs")]
     words, edit = (body["input"] for body in bodies)
@@ -170,7 +170,7 @@ def test_an_upload_without_a_link_breaks_the_contract(link: object) -> None:
 
 
 async def test_no_two_uploads_have_the_same_name(
-    provider: Provider, server: PlaygroundProviders, image_file: ImageFile
+    provider: Provider, server: AllVendors, image_file: ImageFile
 ) -> None:
     """A file of the same name is overwritten there: two members' references would be mixed up."""
     for _ in range(2):
@@ -181,7 +181,7 @@ async def test_no_two_uploads_have_the_same_name(
 
 
 async def test_the_submit_gate_is_a_wish_to_wait_for_its_window(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf
+    provider: Provider, server: AllVendors, order: OrderOf
 ) -> None:
     for _ in range(20):
         await provider.submit(order())

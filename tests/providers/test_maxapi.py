@@ -16,13 +16,13 @@ from bot.errors import (
     ProviderUnreachable,
 )
 from bot.playground.faults import Call, Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.playground.studio import Completes, Fails
 from bot.providers.connections import Connections
 from bot.providers.maxapi import build_create, parse_create, parse_poll
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, NO_RESULT, failed, load
 from tests.providers.stage import open_provider, route_of
+from tests.vendors import AllVendors
 
 SAMPLES = load("maxapi")
 CDN = "https://cdn.maxapi.dev/a/"
@@ -92,14 +92,14 @@ async def test_every_sample_is_read_as_meant(name: str, read: Read) -> None:
 
 
 async def test_the_documented_request_is_sent(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf
+    provider: Provider, server: AllVendors, order: OrderOf
 ) -> None:
     await provider.submit(order(prompt="a glass cube on linen", aspect_ratio="1:1", quality="high"))
     assert server.submissions[0].body == SAMPLES["accept_flat"]["request"]["body"]
 
 
 async def test_an_image_inside_the_answer_is_written_to_its_file(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf
+    provider: Provider, server: AllVendors, order: OrderOf
 ) -> None:
     server.faults.add(Call.CREATE, Respond(body=SAMPLES["sync_b64_usage"]["response"]["body"]))
     asked = order()
@@ -196,7 +196,7 @@ def test_an_answer_without_a_usable_id_breaks_the_contract(body: dict[str, objec
     ],
 )
 async def test_a_poll_url_that_leads_away_is_not_followed(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf, address: str
+    provider: Provider, server: AllVendors, order: OrderOf, address: str
 ) -> None:
     poll_url = address.replace("<host>", server.root_url.removeprefix("http://"))
     poll_url = poll_url.replace("<root>", server.root_url)
@@ -205,7 +205,7 @@ async def test_a_poll_url_that_leads_away_is_not_followed(
 
 
 async def test_a_stored_address_of_another_host_never_gets_the_key(
-    provider: Provider, server: PlaygroundProviders
+    provider: Provider, server: AllVendors
 ) -> None:
     with pytest.raises(ProviderContractBroken):
         await provider.poll("http://127.0.0.2:1/v1/images/generations/t", NO_RESULT)
@@ -256,7 +256,7 @@ def test_a_reason_in_the_place_of_a_link_is_a_failure(
 @pytest.mark.parametrize("names_poll_url", [True, False])
 async def test_each_shape_of_a_task_leads_to_its_image(
     provider: Provider,
-    server: PlaygroundProviders,
+    server: AllVendors,
     order: OrderOf,
     image_file: ImageFile,
     wraps: bool,
@@ -277,7 +277,7 @@ async def test_each_shape_of_a_task_leads_to_its_image(
 @pytest.mark.parametrize("ignores_async", [True, False])
 async def test_an_image_comes_as_a_link_or_in_an_answer(
     provider: Provider,
-    server: PlaygroundProviders,
+    server: AllVendors,
     order: OrderOf,
     inline: bool,
     ignores_async: bool,
@@ -297,7 +297,7 @@ async def test_an_image_comes_as_a_link_or_in_an_answer(
 
 
 async def test_the_fields_of_an_edit_are_texts(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf, image_file: ImageFile
+    provider: Provider, server: AllVendors, order: OrderOf, image_file: ImageFile
 ) -> None:
     handle = await provider.submit(order(references=(image_file,), aspect_ratio="1:1"))
     assert isinstance(handle, str)
@@ -312,7 +312,7 @@ async def test_the_fields_of_an_edit_are_texts(
 
 
 async def test_links_can_name_the_mirror(
-    route: Route, server: PlaygroundProviders, connections: Connections, order: OrderOf
+    route: Route, server: AllVendors, connections: Connections, order: OrderOf
 ) -> None:
     provider = open_provider(route, server, connections, MAXAPI_ASSET_DELIVERY="mirror")
     handle = await provider.submit(order())
@@ -341,7 +341,7 @@ async def test_each_route_mode_is_taken(
 )
 async def test_a_failed_task_says_why_in_each_shape(
     provider: Provider,
-    server: PlaygroundProviders,
+    server: AllVendors,
     order: OrderOf,
     wraps: bool,
     disguises_failures: bool,
@@ -368,7 +368,7 @@ async def test_a_failed_task_says_why_in_each_shape(
     ],
 )
 async def test_a_key_that_cannot_be_checked_for_free_is_not_called_wrong(
-    provider: Provider, server: PlaygroundProviders, fault: Respond
+    provider: Provider, server: AllVendors, fault: Respond
 ) -> None:
     server.faults.add(Call.MODELS, fault)
     assert await provider.check(()) == NOT_CHECKED

@@ -12,11 +12,11 @@ from bot.errors import (
     ProviderRefused,
 )
 from bot.playground.faults import Call, Respond
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.openai import build_edit, build_generation
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, load
 from tests.providers.stage import route_of
+from tests.vendors import AllVendors
 
 SAMPLES = load("openai")
 LINK = "https://files.example.test/1.png"
@@ -60,7 +60,7 @@ async def test_every_sample_is_read_as_meant(name: str, read: Read) -> None:
 
 
 async def test_the_documented_requests_are_sent(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf
+    provider: Provider, server: AllVendors, order: OrderOf
 ) -> None:
     await provider.submit(order())
     assert server.submissions[0].body == SAMPLES["generate"]["request"]["body"]
@@ -91,7 +91,7 @@ async def test_usage_becomes_the_cost_of_the_price_list(provider: Provider, orde
 
 async def test_references_and_mask_go_inside_the_order(
     provider: Provider,
-    server: PlaygroundProviders,
+    server: AllVendors,
     order: OrderOf,
     image_file: ImageFile,
     mask: ImageFile,
@@ -122,7 +122,7 @@ async def test_a_mask_of_another_size_is_refused(
 
 
 async def test_a_list_without_models_breaks_the_contract(
-    provider: Provider, server: PlaygroundProviders
+    provider: Provider, server: AllVendors
 ) -> None:
     server.faults.add(Call.MODELS, Respond(body={"object": "list"}))
     with pytest.raises(ProviderContractBroken):

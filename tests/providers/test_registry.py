@@ -12,12 +12,12 @@ from bot.domain.catalog_file import parse_catalog
 from bot.domain.credits import Microcredits
 from bot.domain.pricing import TokenRates
 from bot.errors import StartupError
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.connections import Connections
 from bot.providers.registry import VENDORS, build_providers, check_catalog
 from bot.providers.vendors import Value
 from tests.providers.conftest import OrderOf
 from tests.providers.stage import route_of
+from tests.vendors import AllVendors
 
 
 def given(**settings: str) -> Callable[[str], Value]:
@@ -61,7 +61,7 @@ def test_every_provider_is_listed_under_its_own_name(connections: Connections) -
     ],
 )
 async def test_a_call_is_asked_for_where_it_can_be_heard_and_verified(
-    server: PlaygroundProviders,
+    server: AllVendors,
     connections: Connections,
     order: OrderOf,
     public_url: str | None,

@@ -11,7 +11,6 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.playground.providers import PlaygroundProviders
 from bot.providers.runninghub import (
     build_submit,
     error_in,
@@ -23,6 +22,7 @@ from bot.providers.runninghub import (
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, failed, load
 from tests.providers.stage import route_of
+from tests.vendors import AllVendors
 
 SAMPLES = load("runninghub")
 ID = "1990000000000000001"
@@ -75,7 +75,7 @@ async def test_every_sample_is_read_as_meant(name: str, read: Read) -> None:
 
 
 async def test_the_documented_requests_are_sent(
-    provider: Provider, server: PlaygroundProviders, order: OrderOf
+    provider: Provider, server: AllVendors, order: OrderOf
 ) -> None:
     requests = [SAMPLES[name]["request"] for name in ("submit_text", "submit_official_refs")]
     words, edit = (request["body"] for request in requests)

@@ -18,18 +18,18 @@ from bot.playground.discord import Call, Message, PlaygroundDiscord
 from bot.playground.drawing import Picture, draw
 from bot.playground.faults import Call as ProviderCall
 from bot.playground.faults import Hold
-from bot.playground.providers import PlaygroundProviders
 from bot.settings import GivenSettings
 from bot.store.ledger import audit, list_entries
 from tests.support.clock import InstantClock
 from tests.support.openapi import violations
+from tests.vendors import AllVendors
 
 
 @dataclass
 class Easel:
     app: App
     discord: PlaygroundDiscord
-    providers: PlaygroundProviders
+    providers: AllVendors
     clock: InstantClock
     folder: Path
     settings: GivenSettings
@@ -134,7 +134,7 @@ async def open_easel(
     if not (folder / "easel.db").exists():
         shutil.copy(schema, folder / "easel.db")
     clock = InstantClock()
-    async with PlaygroundDiscord() as discord, PlaygroundProviders(paint=paint) as providers:
+    async with PlaygroundDiscord() as discord, AllVendors(paint=paint) as providers:
         prepare(discord)
         given = {
             "discord_token": SecretStr(discord.token),

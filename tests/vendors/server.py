@@ -1,0 +1,50 @@
+"""The playground's provider server, with the doubles of the other vendors beside its own two."""
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from bot.playground.providers import PlaygroundProviders
+from tests.vendors import kie, openai, runninghub
+
+
+class AllVendors(PlaygroundProviders):
+    kie: kie.KieFormat
+
+    def _formats(self) -> Iterable[web.RouteDef]:
+        key = {"api_key": self.api_key}
+        yield from super()._formats()
+        self.kie = kie.KieFormat(self.studio, self.submissions, **key, clock=self.clock)
+        for double in (
+            self.kie,
+            openai.OpenAiFormat(self.studio, self.submissions, **key),
+            runninghub.RunningHubFormat(self.studio, self.submissions, **key),
+        ):
+            yield from double.routes(self.faults)
+
+    @property
+    def kie_base_url(self) -> str:
+        return self.root_url + kie.BASE_PATH
+
+    @property
+    def kie_upload_url(self) -> str:
+        return self.root_url + kie.UPLOAD_BASE_PATH
+
+    @property
+    def openai_base_url(self) -> str:
+        return self.root_url + openai.BASE_PATH
+
+    @property
+    def runninghub_base_url(self) -> str:
+        return self.root_url + runninghub.BASE_PATH
+
+    @property
+    def environment(self) -> dict[str, str]:
+        keys = ("KIE_API_KEY", "OPENAI_API_KEY", "RUNNINGHUB_API_KEY")
+        return super().environment | {
+            "KIE_BASE_URL": self.kie_base_url,
+            "KIE_UPLOAD_URL": self.kie_upload_url,
+            "OPENAI_BASE_URL": self.openai_base_url,
+            "RUNNINGHUB_BASE_URL": self.runninghub_base_url,
+            **dict.fromkeys(keys, self.api_key),
+        }
