@@ -28,7 +28,6 @@ from bot.domain.queue import Caps
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties
 from bot.engine.easel import Easel
-from bot.engine.images import remove_fetched
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
 from bot.engine.stopping import StoppableClock
@@ -36,9 +35,10 @@ from bot.engine.traffic import Traffic
 from bot.engine.workshop import Workshop
 from bot.errors import StartupError
 from bot.ops.health import serve_health
+from bot.pictures.fetch import Fetcher
+from bot.pictures.folder import remove_fetched
 from bot.pictures.pool import Pool
 from bot.providers.connections import open_connections
-from bot.providers.fetch import Fetcher
 from bot.providers.registry import VENDORS, build_providers, check_catalog, options_of
 from bot.providers.vendors import Vendor
 from bot.settings import Settings

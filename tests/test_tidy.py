@@ -21,16 +21,16 @@ LINE_CHARS_MAX = 100
 #: folder of bot -> what it may import: other parts of bot, and packages from outside
 MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
     "domain": ({"errors"}, set()),
-    "engine": ({"about", "domain", "errors", "store"}, set()),
-    "pictures": ({"domain", "errors"}, set()),
+    "engine": ({"about", "domain", "errors", "pictures", "store"}, set()),
+    "pictures": ({"domain", "errors"}, {"aiohttp", "yarl", "PIL"}),
     "providers": (
         {"domain", "errors", "pictures"},
-        {"aiohttp", "yarl", "PIL", "pybase64", "pydantic"},
+        {"aiohttp", "yarl", "pybase64", "pydantic"},
     ),
     "store": ({"domain", "errors"}, {"sqlalchemy", "alembic", "aiosqlite"}),
     "chat": (
         {"about", "domain", "engine", "errors", "pictures"},
-        {"discord", "aiohttp", "yarl", "PIL"},
+        {"discord", "aiohttp", "yarl"},
     ),
     "ops": ({"about", "errors"}, {"aiohttp"}),
     "playground": (set(), {"aiohttp", "PIL", "yarl"}),

@@ -12,14 +12,14 @@ from discord import app_commands
 
 from bot.about import about, short
 from bot.chat import buttons, render, wire
-from bot.chat.fitting import Fitted, fit
 from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
 from bot.chat.texts import Notice, say
 from bot.domain.jobs import Job, JobState, fields_of
 from bot.domain.ports import Clock, ImageFile, Messenger
 from bot.engine.easel import Easel
-from bot.engine.images import stored_image
 from bot.errors import StepLost
+from bot.pictures.fit import Fitted, fit
+from bot.pictures.folder import stored_image
 from bot.pictures.pool import Pool
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from discord.http import Route
 from yarl import URL
 
 from bot.chat import buttons, render, wire
-from bot.chat.fitting import Fitted, fit
 from bot.domain.jobs import Job, JobState, Task, TaskState, latest
 from bot.domain.ports import Clock, Delivered, ImageFile
 from bot.domain.queue import QueuePosition
 from bot.errors import DeliveryError
+from bot.pictures.fit import Fitted, fit
 from bot.pictures.pool import Pool
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,6 @@ from bot.domain.ports import (
     Provider,
 )
 from bot.engine.events import emit
-from bot.engine.images import FETCHED
 from bot.engine.outcome import UNUSABLE, Ended, Patience, of_ending, of_submit
 from bot.engine.references import RETRY_WAIT_S, Given, References
 from bot.engine.traffic import AHEAD_MAX
@@ -39,6 +38,7 @@ from bot.errors import (
     Refusal,
     UnusableImage,
 )
+from bot.pictures.folder import FETCHED
 from bot.store import tasks as steps
 
 #: tries to send a task, each further one only when it was surely not accepted

@@ -7,9 +7,9 @@ from pathlib import Path
 from bot.domain.jobs import KEPT, Failure, Job, Problem, Task
 from bot.domain.ports import Delivered, ImageFile, Messenger
 from bot.engine.events import emit
-from bot.engine.images import stored_image
 from bot.engine.stopping import StoppableClock
 from bot.errors import DeliveryError
+from bot.pictures.folder import stored_image
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
 from bot.store.database import Database

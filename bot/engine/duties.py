@@ -15,9 +15,9 @@ from bot.domain.jobs import JobState, fields_of
 from bot.domain.ports import Messenger
 from bot.domain.queue import QueuePosition
 from bot.engine.events import emit
-from bot.engine.images import Stored, stored_images
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
+from bot.pictures.folder import Stored, stored_images
 from bot.store import jobs as job_steps
 from bot.store.database import Database, Step
 from bot.store.jobs import House

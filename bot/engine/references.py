@@ -26,7 +26,6 @@ from bot.domain.requests import (
     flawed,
 )
 from bot.engine.events import emit
-from bot.engine.images import FETCHED
 from bot.engine.outcome import Ended
 from bot.errors import (
     FetchFailed,
@@ -38,6 +37,7 @@ from bot.errors import (
     ProviderRefused,
     UnusableImage,
 )
+from bot.pictures.folder import FETCHED
 
 T = TypeVar("T")
 

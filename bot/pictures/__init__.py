@@ -1,1 +1,4 @@
-"""Where pictures are decoded: threads of their own, and a budget of memory."""
+"""
+Pictures: fetched, checked, made plain, made smaller, and kept in their folder; decoded in threads
+of their own and within a budget of memory.
+"""

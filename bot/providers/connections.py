@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import aiohttp
 
-#: Vendors behind Cloudflare refuse clients without a browser-like one, and so does API Models'
-#: result host (seen by third parties with kie.ai and r2.apimodels.app).
-USER_AGENT = "Mozilla/5.0 (compatible; Easel; Discord bot)"
+from bot.pictures.fetch import USER_AGENT
+
 #: Connections of each kind at once, over all vendors; more wait for one, but only for `connect_s`.
 #: A vendor that answers when the image is done keeps one for minutes, so there are more than the
 #: 64 jobs of four images that run at once by default.

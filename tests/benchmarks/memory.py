@@ -14,14 +14,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from bot.chat.fitting import fit
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.engine.carrier import RESULT_LIMITS
 from bot.engine.references import REFERENCE_LIMITS
 from bot.errors import UnusableImage
+from bot.pictures.check import check_image, memory_of_check
+from bot.pictures.fit import fit
+from bot.pictures.photos import make_plain, memory_of_plain
 from bot.pictures.pool import Pool
-from bot.providers.images import check_image, memory_of_check
-from bot.providers.photos import make_plain, memory_of_plain
 
 SIDE_PX = 6_324
 AT_ONCE = 4

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from bot.playground.discord import Upload
 from tests.conftest import OpenEasel
-from tests.providers.test_photos import GREY, SEE_THROUGH, assert_looks_as_drawn, assert_plain
+from tests.pictures.test_photos import GREY, SEE_THROUGH, assert_looks_as_drawn, assert_plain
 from tests.support.easel import Easel, said
 from tests.support.photos import HEIGHT_PX, MADE, WIDTH_PX, drawn, see_through, turned, written
 from tests.support.pictures import picture

@@ -21,7 +21,7 @@ from bot.chat import wire
 from bot.chat.messenger import DiscordMessenger
 from bot.domain import ports
 from bot.engine import stopping
-from bot.providers.fetch import Fetcher
+from bot.pictures.fetch import Fetcher
 from bot.providers.maxapi import MaxApi
 from bot.providers.tasks import TaskProvider
 

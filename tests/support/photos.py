@@ -318,7 +318,7 @@ def _heavy() -> bytes:
 def main() -> None:
     from bot.domain.ports import ImageFormat
     from bot.engine.references import REFERENCE_LIMITS
-    from bot.providers.photos import make_plain
+    from bot.pictures.photos import make_plain
 
     with tempfile.TemporaryDirectory() as folder:
         for name, (filename, make) in MADE.items():

@@ -15,10 +15,10 @@ from PIL import Image
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import FetchFailed, FetchTrouble, UnusableImage
+from bot.pictures.fetch import WRITE_BYTES, AddressRule, Fetcher, is_public
 from bot.pictures.pool import Pool
 from bot.playground.drawing import Picture
 from bot.playground.faults import Call, Hold, Reset, Respond
-from bot.providers.fetch import WRITE_BYTES, AddressRule, Fetcher, is_public
 from tests.providers.conftest import LIMITS, plain_png
 from tests.vendors import AllVendors
 

@@ -8,9 +8,9 @@ from PIL import Image
 
 from bot.domain.ports import ImageFormat, ImageLimits
 from bot.errors import UnusableImage
-from bot.providers.containers import strip
-from bot.providers.images import check_image
-from bot.providers.photos import convert, make_plain
+from bot.pictures.check import check_image
+from bot.pictures.containers import strip
+from bot.pictures.photos import convert, make_plain
 from tests.support.photos import BLUE, GREEN, HEIGHT_PX, MADE, RED, WIDTH_PX, drawn, jpeg, written
 from tests.support.pictures import animation
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_PIXELS_MAX
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.pool import Need
-from bot.providers.containers import Bare, strip
-from bot.providers.images import (
+from bot.pictures.check import (
     DECODER_ERRORS,
     HEAD_BYTES,
     webp_size,
 )
+from bot.pictures.containers import Bare, strip
+from bot.pictures.pool import Need
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import Flaw, UnusableImage
+from bot.pictures.containers import strip
 from bot.pictures.pool import Need
-from bot.providers.containers import strip
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile as PillowFile

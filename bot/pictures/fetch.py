@@ -25,12 +25,14 @@ from yarl import URL
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_BYTES_MAX
 from bot.errors import FetchFailed, FetchTrouble, Flaw, UnusableImage
+from bot.pictures.check import check_image, memory_of_check
+from bot.pictures.photos import WORKED_BYTES, convert, make_plain, memory_of_plain
 from bot.pictures.pool import Need, Pool
 from bot.pictures.threads import in_thread
-from bot.providers.connections import USER_AGENT
-from bot.providers.images import check_image, memory_of_check
-from bot.providers.photos import WORKED_BYTES, convert, make_plain, memory_of_plain
 
+#: Vendors behind Cloudflare refuse clients without a browser-like one, and so does API Models'
+#: result host (seen by third parties with kie.ai and r2.apimodels.app).
+USER_AGENT = "Mozilla/5.0 (compatible; Easel; Discord bot)"
 #: Seconds for a whole fetch, redirects included; for connecting; between two pieces.
 FETCH_TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 10.0

@@ -15,7 +15,7 @@ from PIL import Image
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import UnusableImage
-from bot.providers.images import check_image
+from bot.pictures.check import check_image
 from tests.providers.conftest import LIMITS
 
 NOISE = Image.frombytes("RGB", (97, 61), random.Random(1).randbytes(97 * 61 * 3))
@@ -183,6 +183,6 @@ def test_an_image_without_pixels_is_refused(tmp_path: Path) -> None:
 
 def test_pillow_is_not_loaded_before_there_is_an_image() -> None:
     """It takes a tenth of a second and megabytes that an idle bot can do without."""
-    program = "import sys, bot.providers.registry, bot.providers.fetch; print('PIL' in sys.modules)"
+    program = "import sys, bot.providers.registry, bot.pictures.fetch; print('PIL' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "False\n"
