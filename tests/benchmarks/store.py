@@ -29,7 +29,8 @@ def fill(path: Path, old: int) -> None:
     now = round(NOW.timestamp() * 1000)
     connection = sqlite3.connect(path)
     connection.executemany(
-        "INSERT INTO accounts VALUES (7, ?, 1000000000000, 0, '2025-11-20')",
+        "INSERT INTO accounts (server_id, user_id, allowance_ucr, grant_ucr, period_start)"
+        " VALUES (7, ?, 1000000000000, 0, '2025-11-20')",
         ((1_000 + member,) for member in range(MEMBERS)),
     )
     connection.executemany(
