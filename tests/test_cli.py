@@ -17,7 +17,7 @@ from PIL import Image
 from bot.app import SHIPPED_CATALOG
 from bot.cli import main
 from bot.playground.discord import PlaygroundDiscord
-from bot.playground.faults import Call, Hold
+from bot.playground.faults import Hold, VendorCall
 from bot.settings import Settings
 from tests.support.ports import free_port
 from tests.vendors import AllVendors
@@ -290,7 +290,7 @@ async def test_a_job_under_way_goes_on_after_the_process_is_killed(
 ) -> None:
     # The first poll comes after the provider's task id is committed.
     polled = Hold(until=asyncio.Event())
-    providers.faults.add(Call.POLL, polled)
+    providers.faults.add(VendorCall.POLL, polled)
     process = await start(tmp_path, "run", **environment)
     await discord.wait_until_ready()
     call = await discord.run_command("Ada", "studio", "imagine", {"prompt": "a lantern"})
@@ -317,7 +317,7 @@ async def test_a_stop_leaves_a_job_that_waits_as_it_is(
 ) -> None:
     providers.studio.latency_s = 1e9
     polled = Hold(until=asyncio.Event())
-    providers.faults.add(Call.POLL, polled)
+    providers.faults.add(VendorCall.POLL, polled)
     process = await start(tmp_path, "run", **environment)
     await discord.wait_until_ready()
     call = await discord.run_command("Ada", "studio", "imagine", {"prompt": "a lantern"})
@@ -338,7 +338,7 @@ async def test_a_second_signal_ends_the_process_at_once(
     providers: AllVendors,
 ) -> None:
     submitted = Hold(until=asyncio.Event())
-    providers.faults.add(Call.CREATE, submitted)
+    providers.faults.add(VendorCall.CREATE, submitted)
     process = await start(tmp_path, "run", **environment)
     await discord.wait_until_ready()
     await discord.run_command("Ada", "studio", "imagine", {"prompt": "a lantern"})

@@ -59,7 +59,7 @@ MEDIA_TYPES = {
 }
 
 Formats = tuple[ImageFormat, ...]
-Upload = Callable[[ImageFile], Coroutine[Any, Any, str]]
+Uploader = Callable[[ImageFile], Coroutine[Any, Any, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class References:
                 await self._clock.sleep(TRANSFER_WAIT_S * attempt)
         raise AssertionError("unreachable")
 
-    async def _upload(self, upload: Upload, image: ImageFile) -> str:
+    async def _upload(self, upload: Uploader, image: ImageFile) -> str:
         """An upload costs nothing, so a doubtful one is repeated."""
         async with self._at_once:
             for attempt in range(1, TRANSFERS_MAX + 1):

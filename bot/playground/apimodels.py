@@ -19,7 +19,7 @@ from aiohttp import BodyPartReader, web
 
 from bot.playground import openai_images
 from bot.playground.drawing import SCALE, SIZES_1K_PX, size_px
-from bot.playground.faults import Call, Faults, Handler
+from bot.playground.faults import Handler, VendorCall, VendorFaults
 from bot.playground.studio import (
     Commission,
     Fails,
@@ -91,19 +91,25 @@ class ApiModelsFormat:
             moderation="low",
         )
 
-    def routes(self, faults: Faults) -> list[web.RouteDef]:
+    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
         images = f"{BASE_PATH}/images/generations"
         return [
-            web.post(images, faults.around(Call.CREATE, self._guarded(self._create))),
+            web.post(images, faults.around(VendorCall.CREATE, self._guarded(self._create))),
             web.post(
-                f"{BASE_PATH}/images/edits", faults.around(Call.CREATE, self._guarded(self._edit))
+                f"{BASE_PATH}/images/edits",
+                faults.around(VendorCall.CREATE, self._guarded(self._edit)),
             ),
-            web.get(images, faults.around(Call.POLL, self._guarded(self._poll))),
-            web.post(f"{BASE_PATH}/files", faults.around(Call.UPLOAD, self._guarded(self._upload))),
+            web.get(images, faults.around(VendorCall.POLL, self._guarded(self._poll))),
+            web.post(
+                f"{BASE_PATH}/files", faults.around(VendorCall.UPLOAD, self._guarded(self._upload))
+            ),
             web.get(
-                f"{BASE_PATH}/balance", faults.around(Call.BALANCE, self._guarded(self._balance))
+                f"{BASE_PATH}/balance",
+                faults.around(VendorCall.BALANCE, self._guarded(self._balance)),
             ),
-            web.get(f"{BASE_PATH}/models", faults.around(Call.MODELS, self._guarded(self._models))),
+            web.get(
+                f"{BASE_PATH}/models", faults.around(VendorCall.MODELS, self._guarded(self._models))
+            ),
         ]
 
     def _guarded(self, handler: Handler) -> Handler:

@@ -12,7 +12,7 @@ from aiohttp import web
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Call(StrEnum):
+class VendorCall(StrEnum):
     CREATE = "create"
     POLL = "poll"
     UPLOAD = "upload"
@@ -62,18 +62,18 @@ class Hold:
 Fault = Respond | Reset | Hold
 
 
-class Faults:
+class VendorFaults:
     """The queue, and a count of all calls."""
 
     def __init__(self) -> None:
-        self.calls: Counter[Call] = Counter()
-        self._queued: dict[Call, deque[Fault]] = defaultdict(deque)
+        self.calls: Counter[VendorCall] = Counter()
+        self._queued: dict[VendorCall, deque[Fault]] = defaultdict(deque)
 
-    def add(self, call: Call, fault: Fault, *, times: int = 1) -> None:
+    def add(self, call: VendorCall, fault: Fault, *, times: int = 1) -> None:
         """Let the next `times` calls of this kind meet the fault; later ones queue behind it."""
         self._queued[call].extend([fault] * times)
 
-    def around(self, call: Call, handler: Handler) -> Handler:
+    def around(self, call: VendorCall, handler: Handler) -> Handler:
         """The handler, seen through whatever is queued for its kind of call."""
 
         async def answer(request: web.Request) -> web.StreamResponse:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from aiohttp import web
 
 from bot.playground.drawing import SCALE
-from bot.playground.faults import Call, Faults, Handler
+from bot.playground.faults import Handler, VendorCall, VendorFaults
 from bot.playground.maxapi import BASE_PATH, ORDERS_MAX, PRICES, Habits, guarded
 from bot.playground.openai_images import ImagesError, read_json
 from bot.playground.studio import (
@@ -66,14 +66,16 @@ class GeminiFormat:
         #: by task id, oldest first
         self._operations: dict[str, StudioTask] = {}
 
-    def routes(self, faults: Faults) -> list[web.RouteDef]:
-        def around(call: Call, handler: Handler) -> Handler:
+    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
+        def around(call: VendorCall, handler: Handler) -> Handler:
             return faults.around(call, guarded(self._api_key, handler))
 
         root = f"{BASE_PATH}/v1beta"
         return [
-            web.post(root + "/models/{model}:generateContent", around(Call.CREATE, self._generate)),
-            web.get(root + "/operations/{task_id}", around(Call.POLL, self._poll)),
+            web.post(
+                root + "/models/{model}:generateContent", around(VendorCall.CREATE, self._generate)
+            ),
+            web.get(root + "/operations/{task_id}", around(VendorCall.POLL, self._poll)),
         ]
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from aiohttp import web
 
-from bot.playground.faults import Call, Faults, Handler
+from bot.playground.faults import Handler, VendorCall, VendorFaults
 from bot.playground.openai_images import (
     ImagesError,
     OpenAiImages,
@@ -125,16 +125,18 @@ class MaxApiFormat:
             studio, submissions, models=MODELS, links=True, moderation="low", habits=habits
         )
 
-    def routes(self, faults: Faults) -> list[web.RouteDef]:
-        def around(call: Call, handler: Handler) -> Handler:
+    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
+        def around(call: VendorCall, handler: Handler) -> Handler:
             return faults.around(call, guarded(self._api_key, handler))
 
         images = f"{BASE_PATH}/v1/images"
         return [
-            web.post(f"{images}/generations", around(Call.CREATE, self._generate)),
-            web.post(f"{images}/edits", around(Call.CREATE, self._edit)),
-            web.get(images + "/{kind:generations|edits}/{task_id}", around(Call.POLL, self._poll)),
-            web.get(f"{BASE_PATH}/v1/models", around(Call.MODELS, self._models)),
+            web.post(f"{images}/generations", around(VendorCall.CREATE, self._generate)),
+            web.post(f"{images}/edits", around(VendorCall.CREATE, self._edit)),
+            web.get(
+                images + "/{kind:generations|edits}/{task_id}", around(VendorCall.POLL, self._poll)
+            ),
+            web.get(f"{BASE_PATH}/v1/models", around(VendorCall.MODELS, self._models)),
         ]
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:

@@ -31,7 +31,7 @@ from bot.playground.studio import (
     StudioTask,
     Submission,
     TooLarge,
-    Upload,
+    UploadedFile,
     chunks_of,
 )
 
@@ -259,7 +259,7 @@ class OpenAiImages:
             self.submissions.append(Submission(body, None))
             raise ImagesError(400, f"Invalid mask image: {problem}.", code="invalid_mask")
 
-    def _upload(self, link: object) -> Upload | None:
+    def _upload(self, link: object) -> UploadedFile | None:
         return self.studio.uploads.get(link) if isinstance(link, str) else None
 
 

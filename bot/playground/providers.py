@@ -16,8 +16,8 @@ from aiohttp import web
 
 from bot.playground import apimodels, gemini, maxapi
 from bot.playground.drawing import Picture, draw
-from bot.playground.faults import Call, Faults
-from bot.playground.studio import UPLOAD_BYTES_MAX, Ending, Studio, Submission, Upload
+from bot.playground.faults import VendorCall, VendorFaults
+from bot.playground.studio import UPLOAD_BYTES_MAX, Ending, Studio, Submission, UploadedFile
 
 DEFAULT_KEY = "sk_playground"
 #: Seconds that requests still open get when the server stops; a held one never ends by itself.
@@ -50,7 +50,7 @@ class PlaygroundProviders:
         folder: Path | None = None,
     ) -> None:
         self.api_key = api_key
-        self.faults = Faults()
+        self.faults = VendorFaults()
         self._socket = socket.create_server(("127.0.0.1", port))
         self.root_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._folder = Path(tempfile.mkdtemp(prefix="easel-playground-", dir=folder))
@@ -68,7 +68,9 @@ class PlaygroundProviders:
         app.add_routes(list(self._formats()))
         app.add_routes(
             [
-                web.get(r"/results/{task_id}.png", self.faults.around(Call.RESULT, self._result)),
+                web.get(
+                    r"/results/{task_id}.png", self.faults.around(VendorCall.RESULT, self._result)
+                ),
                 web.get(r"/uploads/{number}/{filename}", self._show_upload),
             ]
         )
@@ -112,7 +114,7 @@ class PlaygroundProviders:
         return self._apimodels.submissions
 
     @property
-    def uploads(self) -> Mapping[str, Upload]:
+    def uploads(self) -> Mapping[str, UploadedFile]:
         """By link, oldest first."""
         return self.studio.uploads
 
@@ -121,7 +123,7 @@ class PlaygroundProviders:
         return self.studio.endings
 
     @property
-    def calls(self) -> Counter[Call]:
+    def calls(self) -> Counter[VendorCall]:
         return self.faults.calls
 
     async def __aenter__(self) -> Self:

@@ -100,7 +100,7 @@ class StudioTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class UploadedFile:
     link: str
     path: Path
     filename: str
@@ -147,7 +147,7 @@ class Studio:
         #: endings of the tasks still to come, in order; beyond them, tasks complete
         self.endings: deque[Ending] = deque()
         #: by link, oldest first
-        self.uploads: dict[str, Upload] = {}
+        self.uploads: dict[str, UploadedFile] = {}
         self._folder = folder
         self._root_url = root_url
         self._clock = clock
@@ -219,7 +219,9 @@ class Studio:
         mask = self._path(task.commission.mask) if task.commission.mask else None
         return await asyncio.to_thread(self._painted, task, references, mask)
 
-    async def keep(self, filename: str, content_type: str, chunks: AsyncIterator[bytes]) -> Upload:
+    async def keep(
+        self, filename: str, content_type: str, chunks: AsyncIterator[bytes]
+    ) -> UploadedFile:
         """Write an upload to the folder. Raises TooLarge."""
         self._uploaded += 1
         number = f"{self._uploaded:06}"
@@ -233,7 +235,7 @@ class Studio:
                 await asyncio.to_thread(file.write, chunk)
         name = quote(re.sub(r"[^\w.-]", "_", filename)[-80:] or "file")
         link = f"{self._root_url}/uploads/{number}/{name}"
-        upload = Upload(link, path, filename, content_type, size_bytes)
+        upload = UploadedFile(link, path, filename, content_type, size_bytes)
         self.uploads[link] = upload
         if len(self.uploads) > UPLOADS_MAX:
             self.uploads.pop(next(iter(self.uploads))).path.unlink()

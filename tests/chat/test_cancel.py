@@ -7,8 +7,7 @@ import pytest
 
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message, NotOfferedError, Upload
-from bot.playground.faults import Call as ProviderCall
-from bot.playground.faults import Hold
+from bot.playground.faults import Hold, VendorCall
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
 
@@ -48,7 +47,7 @@ async def assert_cancelled(easel: Easel, call: Call, *, orders: int) -> None:
 
 
 async def test_a_queued_job_is_cancelled_and_the_one_that_runs_goes_on(easel: Easel) -> None:
-    async with easel.held(ProviderCall.CREATE) as running:
+    async with easel.held(VendorCall.CREATE) as running:
         queued = await easel.imagine("Ben")
         await queued.response()
         message = await press(easel, "Ben", queued)
@@ -59,7 +58,7 @@ async def test_a_queued_job_is_cancelled_and_the_one_that_runs_goes_on(easel: Ea
 
 
 async def test_a_running_job_is_cancelled_while_nothing_was_ordered(easel: Easel) -> None:
-    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+    async with easel.held(VendorCall.UPLOAD, **REFERENCE) as call:
         assert "Cancelled" in said(await press(easel, "Ada", call))
 
     await assert_cancelled(easel, call, orders=0)
@@ -68,14 +67,14 @@ async def test_a_running_job_is_cancelled_while_nothing_was_ordered(easel: Easel
 
 
 async def test_the_button_goes_with_the_order(easel: Easel) -> None:
-    async with easel.held(ProviderCall.CREATE) as call:
+    async with easel.held(VendorCall.CREATE) as call:
         assert not call.messages[0].components
         assert "Drawing" in said(call.messages[0])
 
 
 async def test_it_is_too_late_once_the_order_is_on_its_way(easel: Easel) -> None:
     ordered, shown = Hold(asyncio.Event()), asyncio.Event()
-    easel.providers.faults.add(ProviderCall.CREATE, ordered)
+    easel.providers.faults.add(VendorCall.CREATE, ordered)
     easel.discord.faults.add(method="PATCH", path="/messages/@original", hold=shown)
     call = await easel.imagine()
     await ordered.reached.wait()
@@ -96,7 +95,7 @@ async def test_a_result_has_no_button_to_cancel_it(easel: Easel) -> None:
 
 
 async def test_a_stranger_cannot_cancel(easel: Easel) -> None:
-    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+    async with easel.held(VendorCall.UPLOAD, **REFERENCE) as call:
         message = await press(easel, "Ben", call)
         assert "Only whoever asked for this image" in said(message)
         assert message.is_ephemeral
@@ -106,7 +105,7 @@ async def test_a_stranger_cannot_cancel(easel: Easel) -> None:
 
 
 async def test_a_moderator_can(easel: Easel) -> None:
-    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+    async with easel.held(VendorCall.UPLOAD, **REFERENCE) as call:
         assert "Cancelled" in said(await press(easel, "Cleo", call))
 
     await assert_cancelled(easel, call, orders=0)
@@ -114,7 +113,7 @@ async def test_a_moderator_can(easel: Easel) -> None:
 
 async def test_pressing_twice_cancels_once(easel: Easel) -> None:
     """Both presses are on their way before the first is answered."""
-    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+    async with easel.held(VendorCall.UPLOAD, **REFERENCE) as call:
         message = call.messages[0]
         presses = [await easel.discord.press("Ada", message, label="Cancel") for _ in range(2)]
         answers = [said(await pressed.response()) for pressed in presses]
@@ -124,7 +123,7 @@ async def test_pressing_twice_cancels_once(easel: Easel) -> None:
 
 
 async def test_a_cancel_that_discord_does_not_show_counts_all_the_same(easel: Easel) -> None:
-    async with easel.held(ProviderCall.UPLOAD, **REFERENCE) as call:
+    async with easel.held(VendorCall.UPLOAD, **REFERENCE) as call:
         easel.discord.faults.add(method="POST", path="/callback", reset=True, times=9)
         await easel.discord.press("Ada", call.messages[0], label="Cancel")
         await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'cancelled'"))
@@ -142,7 +141,7 @@ async def test_a_late_look_at_the_queue_does_not_paint_over_a_cancelled_job(
 ) -> None:
     """Discord is slow with the update of a place in the queue; meanwhile its job is cancelled."""
     go_on = asyncio.Event()
-    async with easel.held(ProviderCall.CREATE):
+    async with easel.held(VendorCall.CREATE):
         queued = await easel.imagine("Ben")
         await queued.response()
         fault = easel.discord.faults.add(method="PATCH", path="/messages/@original", hold=go_on)

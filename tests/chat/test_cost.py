@@ -10,8 +10,7 @@ import sqlalchemy as sa
 
 from bot.domain.ledger import EntryKind
 from bot.engine import runner
-from bot.playground.faults import Call as ProviderCall
-from bot.playground.faults import Respond
+from bot.playground.faults import Respond, VendorCall
 from bot.store.ledger import audit, list_entries
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
@@ -71,14 +70,14 @@ def recorded() -> Iterator[dict[str, Any]]:
 
 async def everything_a_member_does(easel: Easel) -> None:
     """A job that waits and is cancelled, one that falls back, one that is refunded, a look back."""
-    async with easel.held(ProviderCall.CREATE):
+    async with easel.held(VendorCall.CREATE):
         waiting = await easel.imagine()
         shown = await waiting.until(lambda message: bool(message.components))
         await easel.imagine("Ben", channel="mockups")
         await easel.imagine(channel="mockups")
         await easel.discord.press("Ada", shown, label="Cancel")
         await waiting.until(lambda message: "Cancelled" in said(message))
-    easel.providers.faults.add(ProviderCall.CREATE, Respond(503, {"code": 503}), times=3)
+    easel.providers.faults.add(VendorCall.CREATE, Respond(503, {"code": 503}), times=3)
     await easel.finished(await easel.imagine(count=2))
     easel.discord.faults.add(path="/messages/@original", status=404, body=DEAD_TOKEN, times=9)
     missing = {"code": 50013, "message": "Missing Permissions"}

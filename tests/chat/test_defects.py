@@ -6,7 +6,7 @@ import pytest
 
 from bot.chat.jobs import JobCommands
 from bot.engine.easel import Easel as Engine
-from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 
@@ -79,7 +79,7 @@ async def test_an_answer_that_cannot_be_drawn_leaves_the_job_to_be_made(
 async def test_a_press_that_breaks_says_nothing_of_charges(
     opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened(max_jobs_per_user=1) as easel, easel.held(ProviderCall.CREATE):
+    async with opened(max_jobs_per_user=1) as easel, easel.held(VendorCall.CREATE):
         waiting = await easel.imagine()
         shown = await waiting.until(lambda message: bool(message.components))
         monkeypatch.setattr(JobCommands, "_own_job", broken)

@@ -10,7 +10,7 @@ import pytest
 from bot.chat import wire
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message
-from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 
@@ -61,7 +61,7 @@ def refuse(easel: Easel, method: str, path: str, code: int, times: int = EVER):
 @asynccontextmanager
 async def delivered_against(easel: Easel) -> AsyncIterator[Call]:
     """The faults that are added inside are met by the delivery, not by what comes before it."""
-    async with easel.held(ProviderCall.RESULT) as call:
+    async with easel.held(VendorCall.RESULT) as call:
         await easel.until(lambda: easel.rows("SELECT 1 FROM tasks WHERE state = 'submitted'"))
         await easel.discord.wait_for(lambda: is_shown(easel), "how it goes")
         yield call

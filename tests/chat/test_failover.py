@@ -13,7 +13,7 @@ from bot.domain.ledger import EntryKind
 from bot.engine.carrier import SUBMITS_MAX
 from bot.engine.traffic import FAULTS_MAX, OPEN_FOR
 from bot.playground.discord import Upload
-from bot.playground.faults import Call, Hold, Respond
+from bot.playground.faults import Hold, Respond, VendorCall
 from bot.playground.studio import Completes, Fails
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
@@ -39,7 +39,7 @@ def kie(second: AllVendors, **more: Any) -> dict[str, Any]:
 
 async def test_the_next_route_makes_what_the_first_cannot(opened, second: AllVendors) -> None:
     async with opened(**kie(second)) as easel:
-        easel.providers.faults.add(Call.CREATE, DOWN, times=3)
+        easel.providers.faults.add(VendorCall.CREATE, DOWN, times=3)
         message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))
 
         assert message.attachments, said(message)
@@ -74,7 +74,7 @@ async def test_only_a_failure_that_may_pass_goes_on(
 
 async def test_an_unknown_outcome_is_never_ordered_again(opened, second: AllVendors) -> None:
     async with opened(**kie(second)) as easel:
-        easel.providers.faults.add(Call.CREATE, Respond(500, b"oops", "text/plain"))
+        easel.providers.faults.add(VendorCall.CREATE, Respond(500, b"oops", "text/plain"))
         message = await easel.finished(await easel.imagine())
 
         assert "unknown whether it is being made" in said(message)
@@ -102,7 +102,7 @@ async def test_the_first_route_dies_in_a_burst_of_fifty(opened, second: AllVendo
         calls = []
         for number in range(50):
             if number == 20:
-                first.faults.add(Call.CREATE, DOWN, times=1_000)
+                first.faults.add(VendorCall.CREATE, DOWN, times=1_000)
             calls.append(await easel.imagine())
         messages = [await easel.finished(call) for call in calls]
 
@@ -155,8 +155,8 @@ async def test_what_is_wrong_with_requests_closes_no_route(easel: Easel) -> None
 
 async def test_a_probe_lets_the_other_images_of_its_job_through(opened) -> None:
     async with opened() as easel:
-        easel.providers.faults.add(Call.CREATE, DOWN, times=2 * SUBMITS_MAX)
-        while easel.providers.calls[Call.CREATE] < 2 * SUBMITS_MAX:
+        easel.providers.faults.add(VendorCall.CREATE, DOWN, times=2 * SUBMITS_MAX)
+        while easel.providers.calls[VendorCall.CREATE] < 2 * SUBMITS_MAX:
             assert not (await easel.finished(await easel.imagine())).attachments
         easel.clock.advance(OPEN_FOR.total_seconds())
         message = await easel.finished(await easel.imagine(count=4))
@@ -166,19 +166,19 @@ async def test_a_probe_lets_the_other_images_of_its_job_through(opened) -> None:
 async def test_a_long_wait_is_left_for_another_route(opened, second: AllVendors) -> None:
     async with opened(**kie(second)) as easel:
         limited = Respond(429, {"code": 429, "msg": "slow down"}, headers={"Retry-After": "90"})
-        easel.providers.faults.add(Call.CREATE, limited)
+        easel.providers.faults.add(VendorCall.CREATE, limited)
         # The second never heard of the limit, but its turn would come as late.
         for _ in range(2):
             assert "by kie" in said(await easel.finished(await easel.imagine()))
-        assert easel.providers.calls[Call.CREATE] == 1
+        assert easel.providers.calls[VendorCall.CREATE] == 1
 
 
 async def test_with_nowhere_to_go_a_blip_is_sat_out(opened) -> None:
     async with opened(max_jobs_per_user=20, allowance="10.00") as easel:
         # All of them are accepted before the first one fails.
         gate = Hold(asyncio.Event())
-        easel.providers.faults.add(Call.UPLOAD, gate, times=10)
-        easel.providers.faults.add(Call.CREATE, DOWN, times=12)
+        easel.providers.faults.add(VendorCall.UPLOAD, gate, times=10)
+        easel.providers.faults.add(VendorCall.CREATE, DOWN, times=12)
         calls = [await easel.imagine(reference1=Upload("a.png", picture())) for _ in range(10)]
         await easel.until(lambda: uploads_begun(easel, 10))
         gate.until.set()
@@ -187,7 +187,7 @@ async def test_with_nowhere_to_go_a_blip_is_sat_out(opened) -> None:
 
 
 async def uploads_begun(easel: Easel, count: int) -> bool:
-    return easel.providers.calls[Call.UPLOAD] >= count
+    return easel.providers.calls[VendorCall.UPLOAD] >= count
 
 
 async def test_a_reference_refused_for_its_content_goes_nowhere_else(
@@ -195,7 +195,7 @@ async def test_a_reference_refused_for_its_content_goes_nowhere_else(
 ) -> None:
     async with opened(**kie(second)) as easel:
         refused = Respond(400, {"code": 400, "msg": "CONTENT_MODERATION: image refused"})
-        easel.providers.faults.add(Call.UPLOAD, refused)
+        easel.providers.faults.add(VendorCall.UPLOAD, refused)
         message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))
 
         assert "content" in said(message)
@@ -207,11 +207,11 @@ async def test_an_upload_that_is_refused_for_money_closes_the_route(
 ) -> None:
     async with opened(**kie(second)) as easel:
         poor = Respond(402, {"code": 402, "msg": "no money"})
-        easel.providers.faults.add(Call.UPLOAD, poor, times=10)
+        easel.providers.faults.add(VendorCall.UPLOAD, poor, times=10)
         for _ in range(3):
             reference = Upload("a.png", picture())
             assert "by kie" in said(await easel.finished(await easel.imagine(reference1=reference)))
-        assert easel.providers.calls[Call.UPLOAD] == 1
+        assert easel.providers.calls[VendorCall.UPLOAD] == 1
 
 
 async def test_no_more_images_fail_over_than_the_next_route_takes(
@@ -223,14 +223,14 @@ async def test_no_more_images_fail_over_than_the_next_route_takes(
     more = {"catalog_file": catalog, "max_jobs_per_user": 8}
     async with opened(**kie(second, **more)) as easel:
         gate = Hold(asyncio.Event())
-        second.faults.add(Call.CREATE, gate, times=8)
-        easel.providers.faults.add(Call.CREATE, DOWN, times=40)
+        second.faults.add(VendorCall.CREATE, gate, times=8)
+        easel.providers.faults.add(VendorCall.CREATE, DOWN, times=40)
         calls = [await easel.imagine() for _ in range(8)]
         kies = "SELECT 1 FROM tasks WHERE route_id LIKE 'kie%' AND state = 'submitting'"
         await easel.until(lambda: at_least(easel, 3, kies))
         waiting = "SELECT 1 FROM tasks WHERE route_id LIKE 'kie%' AND state = 'pending'"
         await easel.until(lambda: at_least(easel, 5, waiting))
-        assert second.calls[Call.CREATE] == 3
+        assert second.calls[VendorCall.CREATE] == 3
         gate.until.set()
         assert all(["by kie" in said(await easel.finished(call)) for call in calls])
 
@@ -258,7 +258,7 @@ async def test_routes_tried_before_a_restart_are_not_tried_again(
         easel.providers.endings.append(Fails("UPSTREAM_BUSY", retryable=True))
         second.endings.append(Fails("500", retryable=True))
         polled = Hold(until=asyncio.Event())
-        second.faults.add(Call.POLL, polled)
+        second.faults.add(VendorCall.POLL, polled)
         call = await easel.imagine()
         await polled.reached.wait()
         await easel.restart()

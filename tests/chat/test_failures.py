@@ -12,8 +12,7 @@ from bot.engine.carrier import LIMITS_MAX, TRIES_MAX
 from bot.engine.traffic import MISCONFIGURED_FOR
 from bot.errors import FetchTrouble
 from bot.playground.discord import Message, Upload
-from bot.playground.faults import Call as ProviderCall
-from bot.playground.faults import Reset, Respond
+from bot.playground.faults import Reset, Respond, VendorCall
 from bot.playground.studio import Completes, Fails
 from tests.support.easel import Easel, said
 from tests.support.pictures import animation, picture
@@ -149,7 +148,7 @@ async def test_a_full_queue_refuses_politely(opened) -> None:
 Faulty = Callable[[Easel], object]
 
 
-def provider_fault(call: ProviderCall, fault: Respond | Reset, times: int = 1) -> Faulty:
+def provider_fault(call: VendorCall, fault: Respond | Reset, times: int = 1) -> Faulty:
     return lambda easel: easel.providers.faults.add(call, fault, times=times)
 
 
@@ -158,7 +157,7 @@ def ending(what: Completes | Fails) -> Faulty:
 
 
 def result(body: bytes, content_type: str = "image/png", **more: object) -> Faulty:
-    return provider_fault(ProviderCall.RESULT, Respond(200, body, content_type, **more))
+    return provider_fault(VendorCall.RESULT, Respond(200, body, content_type, **more))
 
 
 def envelope(code: int, status: int = 200) -> Respond:
@@ -167,31 +166,31 @@ def envelope(code: int, status: int = 200) -> Respond:
 
 FAULTS = {
     "provider refuses connections": (
-        provider_fault(ProviderCall.CREATE, envelope(503, 503), times=3),
+        provider_fault(VendorCall.CREATE, envelope(503, 503), times=3),
         "cannot be reached right now",
     ),
     "rate limited for good": (
-        provider_fault(ProviderCall.CREATE, envelope(429, 429), times=LIMITS_MAX),
+        provider_fault(VendorCall.CREATE, envelope(429, 429), times=LIMITS_MAX),
         "cannot be reached right now",
     ),
     "reset after the order was sent": (
-        provider_fault(ProviderCall.CREATE, Reset(after_effect=True)),
+        provider_fault(VendorCall.CREATE, Reset(after_effect=True)),
         "unknown whether it is being made",
     ),
     "order answered with garbage": (
-        provider_fault(ProviderCall.CREATE, Respond(200, HTML, "text/html")),
+        provider_fault(VendorCall.CREATE, Respond(200, HTML, "text/html")),
         "unknown whether it is being made",
     ),
     "our key is wrong": (
-        provider_fault(ProviderCall.CREATE, envelope(401, 401)),
+        provider_fault(VendorCall.CREATE, envelope(401, 401)),
         "access to the image service does not work",
     ),
     "our money is gone, said in a 200": (
-        provider_fault(ProviderCall.CREATE, envelope(402)),
+        provider_fault(VendorCall.CREATE, envelope(402)),
         "access to the image service does not work",
     ),
     "bad request": (
-        provider_fault(ProviderCall.CREATE, envelope(422, 422)),
+        provider_fault(VendorCall.CREATE, envelope(422, 422)),
         "did not accept this combination",
     ),
     "moderation": (ending(Fails("CONTENT_MODERATION", "vendor's own words")), "content filter"),
@@ -216,7 +215,7 @@ FAULTS = {
     ),
     "result link is dead": (
         provider_fault(
-            ProviderCall.RESULT, Respond(404, b"", "text/plain"), times=TRIES_MAX[FetchTrouble.GONE]
+            VendorCall.RESULT, Respond(404, b"", "text/plain"), times=TRIES_MAX[FetchTrouble.GONE]
         ),
         "did not hand it over",
     ),
@@ -245,17 +244,17 @@ async def test_a_provider_that_is_down_is_said_so(opened) -> None:
 @pytest.mark.parametrize(
     ("call", "fault"),
     [
-        (ProviderCall.CREATE, envelope(503, 503)),
-        (ProviderCall.POLL, envelope(500, 500)),
-        (ProviderCall.POLL, Reset()),
-        (ProviderCall.POLL, Respond(200, HTML, "text/html")),
-        (ProviderCall.RESULT, Reset()),
-        (ProviderCall.UPLOAD, Reset(after_effect=True)),
+        (VendorCall.CREATE, envelope(503, 503)),
+        (VendorCall.POLL, envelope(500, 500)),
+        (VendorCall.POLL, Reset()),
+        (VendorCall.POLL, Respond(200, HTML, "text/html")),
+        (VendorCall.RESULT, Reset()),
+        (VendorCall.UPLOAD, Reset(after_effect=True)),
     ],
     ids=str,
 )
 async def test_a_fault_that_passes_is_not_seen(
-    easel: Easel, call: ProviderCall, fault: Respond | Reset
+    easel: Easel, call: VendorCall, fault: Respond | Reset
 ) -> None:
     easel.providers.faults.add(call, fault)
     message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))

@@ -22,8 +22,7 @@ from aiohttp import web
 from bot.chat import wire
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message, Permission, Upload
-from bot.playground.faults import Call as ProviderCall
-from bot.playground.faults import Hold, Respond
+from bot.playground.faults import Hold, Respond, VendorCall
 from bot.playground.studio import Completes, Fails, Sticks
 from bot.providers import http
 from tests.conftest import OpenEasel
@@ -81,7 +80,7 @@ class DiscordFault:
     keeps_images: bool = False
 
 
-def answers(call: ProviderCall, **given: object) -> Callable[[Easel], object]:
+def answers(call: VendorCall, **given: object) -> Callable[[Easel], object]:
     return lambda easel: easel.providers.faults.add(call, Respond(**given))
 
 
@@ -105,10 +104,10 @@ GIVEN_UP = frozenset({"task_submitted", "task_failed"})
 PROVIDER = {
     "provider works": ProviderFault(nothing, None, MADE, 1),
     "500 to the order": ProviderFault(
-        answers(ProviderCall.CREATE, status=500, body=envelope(500)), NOT_SENT_TWICE, REFUSED, 0
+        answers(VendorCall.CREATE, status=500, body=envelope(500)), NOT_SENT_TWICE, REFUSED, 0
     ),
     "429 with Retry-After": ProviderFault(
-        answers(ProviderCall.CREATE, status=429, body=envelope(429), headers={"Retry-After": "7"}),
+        answers(VendorCall.CREATE, status=429, body=envelope(429), headers={"Retry-After": "7"}),
         None,
         MADE | {"submit_failed"},
         1,
@@ -117,20 +116,20 @@ PROVIDER = {
     "unreachable": ProviderFault(nothing, "cannot be reached right now", REFUSED, 0),
     "silent after the order": ProviderFault(
         lambda easel: easel.providers.faults.add(
-            ProviderCall.CREATE, Hold(asyncio.Event(), after_effect=True)
+            VendorCall.CREATE, Hold(asyncio.Event(), after_effect=True)
         ),
         NOT_SENT_TWICE,
         REFUSED,
         1,
     ),
     "order cut off mid-body": ProviderFault(
-        answers(ProviderCall.CREATE, body=envelope(200), cut=True), NOT_SENT_TWICE, REFUSED, 0
+        answers(VendorCall.CREATE, body=envelope(200), cut=True), NOT_SENT_TWICE, REFUSED, 0
     ),
     "image cut off mid-body": ProviderFault(
-        answers(ProviderCall.RESULT, body=PNG, content_type="image/png", cut=True), None, MADE, 1
+        answers(VendorCall.RESULT, body=PNG, content_type="image/png", cut=True), None, MADE, 1
     ),
     "garbage for an answer": ProviderFault(
-        answers(ProviderCall.CREATE, body=HTML, content_type="text/html"),
+        answers(VendorCall.CREATE, body=HTML, content_type="text/html"),
         NOT_SENT_TWICE,
         REFUSED,
         0,
@@ -252,7 +251,7 @@ async def test_each_pair_of_faults_has_its_ending(
 async def test_what_was_for_one_alone_is_never_posted_for_all(opened: OpenEasel) -> None:
     """Once its token has died, a private answer can be given nowhere: refunded and kept."""
     async with opened(paint=lambda _: RESULT) as easel:
-        async with easel.held(ProviderCall.CREATE, private=True) as call:
+        async with easel.held(VendorCall.CREATE, private=True) as call:
             expire(easel, call)
         await easel.idle()
 
@@ -266,7 +265,7 @@ async def carried_out(easel: Easel, provider_fault: str, discord: DiscordFault) 
     PROVIDER[provider_fault].begin(easel)
     async with AsyncExitStack() as until_the_end:
         reference = Upload("a.png", PNG)
-        async with easel.held(ProviderCall.UPLOAD, reference1=reference) as call:
+        async with easel.held(VendorCall.UPLOAD, reference1=reference) as call:
             discord.begin(easel, call)
             if provider_fault == "unreachable":
                 await until_the_end.enter_async_context(unreachable(easel.providers))
@@ -339,7 +338,7 @@ def assert_orders(easel: Easel, provider: ProviderFault) -> None:
     accepted = [order for order in easel.providers.submissions if order.task_id]
     assert len(accepted) == provider.accepted
     if provider.words == NOT_SENT_TWICE:
-        assert easel.providers.calls[ProviderCall.CREATE] == 1
+        assert easel.providers.calls[VendorCall.CREATE] == 1
     waited = any(nap == pytest.approx(RETRY_AFTER_S, abs=0.01) for nap in easel.clock.naps)
     assert waited is (provider is PROVIDER["429 with Retry-After"])
 

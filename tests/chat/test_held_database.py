@@ -12,8 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.domain.ledger import EntryKind
-from bot.playground.faults import Call as ProviderCall
-from bot.playground.faults import Hold
+from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
 from bot.store import database
 from tests.conftest import OpenEasel
@@ -76,7 +75,7 @@ async def assert_delivered(easel: Easel, call) -> None:
 
 
 @asynccontextmanager
-async def after_effect(easel: Easel, at: ProviderCall) -> AsyncIterator[Hold]:
+async def after_effect(easel: Easel, at: VendorCall) -> AsyncIterator[Hold]:
     hold = Hold(asyncio.Event(), after_effect=True)
     easel.providers.faults.add(at, hold)
     yield hold
@@ -86,7 +85,7 @@ async def after_effect(easel: Easel, at: ProviderCall) -> AsyncIterator[Hold]:
 async def test_an_order_that_the_vendor_took_is_not_lost(
     opened: OpenEasel, waits, trouble: Trouble
 ) -> None:
-    async with opened() as easel, after_effect(easel, ProviderCall.CREATE) as order:
+    async with opened() as easel, after_effect(easel, VendorCall.CREATE) as order:
         call = await easel.imagine()
         await order.reached.wait()
         with trouble(easel.folder / "easel.db"):
@@ -98,7 +97,7 @@ async def test_an_order_that_the_vendor_took_is_not_lost(
 async def test_a_result_for_which_there_is_no_room_yet_is_not_lost(
     opened: OpenEasel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened() as easel, after_effect(easel, ProviderCall.RESULT) as result:
+    async with opened() as easel, after_effect(easel, VendorCall.RESULT) as result:
         call = await easel.imagine()
         await result.reached.wait()
         with full_disk(easel.folder / "easel.db"):
@@ -129,7 +128,7 @@ async def test_an_image_inside_an_answer_waits_for_room(
         }
         easel.settings = easel.settings.model_copy(update=keys)
         await easel.restart()
-        async with after_effect(easel, ProviderCall.CREATE) as order:
+        async with after_effect(easel, VendorCall.CREATE) as order:
             call = await easel.imagine()
             await order.reached.wait()
             # Room for the database's log, but not for the image.
@@ -142,7 +141,7 @@ async def test_an_image_inside_an_answer_waits_for_room(
 
 
 async def test_an_image_that_was_fetched_is_not_lost(opened: OpenEasel, waits) -> None:
-    async with opened() as easel, after_effect(easel, ProviderCall.RESULT) as result:
+    async with opened() as easel, after_effect(easel, VendorCall.RESULT) as result:
         call = await easel.imagine()
         await result.reached.wait()
         with held_by_another(easel.folder / "easel.db"):
@@ -180,7 +179,7 @@ async def test_an_answer_that_stands_in_discord_has_its_job_made(opened: OpenEas
 
 
 async def test_a_vendors_refusal_is_told_and_released(opened: OpenEasel, waits) -> None:
-    async with opened() as easel, after_effect(easel, ProviderCall.POLL) as poll:
+    async with opened() as easel, after_effect(easel, VendorCall.POLL) as poll:
         easel.providers.endings.append(Fails("CONTENT_MODERATION", "no"))
         call = await easel.imagine()
         await poll.reached.wait()

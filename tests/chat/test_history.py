@@ -8,7 +8,7 @@ from bot.domain.ledger import EntryKind
 from bot.playground.discord import Message, Permission
 from bot.playground.discord.interactions import COMPONENT
 from bot.playground.discord.validation import BUTTON
-from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import VendorCall
 from bot.playground.studio import Fails
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise
@@ -33,7 +33,7 @@ async def history(easel: Easel, member: str = "Ada", channel: str = "after-dark"
 async def undelivered(easel: Easel) -> None:
     """Ada's image is made, and Discord takes it nowhere."""
     missing = {"code": 10015, "message": "Unknown Webhook"}
-    async with easel.held(ProviderCall.CREATE):
+    async with easel.held(VendorCall.CREATE):
         easel.discord.set_bot_permissions("studio", deny=Permission.SEND_MESSAGES)
         easel.discord.faults.add(
             method="PATCH", path="/messages/@original", status=404, body=missing, times=99
@@ -51,7 +51,7 @@ async def test_it_shows_how_each_job_ended_newest_first(easel: Easel) -> None:
     done = await easel.finished(await easel.imagine(prompt="first"))
     easel.providers.endings.append(Fails("CONTENT_MODERATION", "vendor's own words"))
     await easel.finished(await easel.imagine(prompt="second"))
-    async with easel.held(ProviderCall.CREATE, prompt="third"):
+    async with easel.held(VendorCall.CREATE, prompt="third"):
         fourth = await easel.imagine(prompt="fourth")
         await easel.discord.press("Ada", await fourth.response(), label="Cancel")
         await fourth.until(lambda message: "Cancelled" in said(message))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.playground.faults import Call, Hold, Respond
+from bot.playground.faults import Hold, Respond, VendorCall
 from bot.store import learned
 from tests.support.easel import Easel, said
 
@@ -12,17 +12,17 @@ SLOW_DOWN = Respond(429, {"code": 429, "msg": "slow down"})
 
 
 async def test_a_rate_limit_is_waited_out(easel: Easel) -> None:
-    easel.providers.faults.add(Call.CREATE, SLOW_DOWN, times=6)
+    easel.providers.faults.add(VendorCall.CREATE, SLOW_DOWN, times=6)
     message = await easel.finished(await easel.imagine())
 
     assert message.attachments, said(message)
     assert round(easel.clock.naps[0]) == 5
-    assert easel.providers.calls[Call.CREATE] == 7
+    assert easel.providers.calls[VendorCall.CREATE] == 7
 
 
 async def test_a_wish_to_wait_is_followed_whatever_its_length(easel: Easel) -> None:
     later = Respond(429, SLOW_DOWN.body, headers={"Retry-After": "300"})
-    easel.providers.faults.add(Call.CREATE, later)
+    easel.providers.faults.add(VendorCall.CREATE, later)
     message = await easel.finished(await easel.imagine())
 
     assert message.attachments, said(message)
@@ -33,12 +33,12 @@ async def test_a_wish_to_wait_is_followed_whatever_its_length(easel: Easel) -> N
 async def test_a_result_that_is_there_late_is_fetched(
     easel: Easel, status: int, times: int
 ) -> None:
-    easel.providers.faults.add(Call.RESULT, Respond(status, b"", "text/html"), times=times)
+    easel.providers.faults.add(VendorCall.RESULT, Respond(status, b"", "text/html"), times=times)
     message = await easel.finished(await easel.imagine())
 
     assert message.attachments, said(message)
     # The vendor is asked for the links anew before each further try.
-    assert easel.providers.calls[Call.POLL] == 1 + times
+    assert easel.providers.calls[VendorCall.POLL] == 1 + times
 
 
 @pytest.fixture
@@ -50,11 +50,11 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_grace")
 async def test_an_image_done_in_time_is_not_lost_to_a_poll_that_failed(easel: Easel) -> None:
     polled = Hold(until=asyncio.Event())
-    easel.providers.faults.add(Call.POLL, polled)
+    easel.providers.faults.add(VendorCall.POLL, polled)
     call = await easel.imagine()
     await polled.reached.wait()
     easel.clock.advance(601)
-    easel.providers.faults.add(Call.POLL, Respond(502, b"bad gateway", "text/html"), times=3)
+    easel.providers.faults.add(VendorCall.POLL, Respond(502, b"bad gateway", "text/html"), times=3)
     await easel.restart()
     polled.until.set()
     message = await easel.finished(call)
@@ -65,7 +65,7 @@ async def test_an_image_done_in_time_is_not_lost_to_a_poll_that_failed(easel: Ea
 @pytest.mark.usefixtures("no_grace")
 async def test_the_time_that_we_were_away_is_not_learned(easel: Easel) -> None:
     polled = Hold(until=asyncio.Event())
-    easel.providers.faults.add(Call.POLL, polled)
+    easel.providers.faults.add(VendorCall.POLL, polled)
     call = await easel.imagine()
     await polled.reached.wait()
     easel.clock.advance(500)

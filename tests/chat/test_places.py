@@ -13,7 +13,7 @@ from bot.playground.discord.world import (
     STAGE_CHANNEL,
     VOICE_CHANNEL,
 )
-from bot.playground.faults import Call
+from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import said
 
@@ -63,7 +63,7 @@ LACKS = {
 @pytest.mark.parametrize("kind", TAKES_LATE_RESULTS)
 async def test_a_late_result_is_posted_in_each_kind_of_place(opened: OpenEasel, kind: str) -> None:
     async with opened(prepare=TAKES_LATE_RESULTS[kind]) as easel:
-        async with easel.held(Call.CREATE, channel="place") as call:
+        async with easel.held(VendorCall.CREATE, channel="place") as call:
             for clock in (easel.discord.clock, easel.clock):
                 clock.advance(TOKEN_OVER_S)
         await easel.idle()

@@ -10,8 +10,7 @@ from bot.app import SHIPPED_CATALOG
 from bot.chat.render import SENT_WITHIN_S
 from bot.engine.runner import PROGRESS_EVERY_S, Runner
 from bot.playground.discord import Message, Upload
-from bot.playground.faults import Call as ProviderCall
-from bot.playground.faults import Hold
+from bot.playground.faults import Hold, VendorCall
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
 
@@ -28,7 +27,7 @@ def looks_at_the_queue_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def hold_orders(easel: Easel, times: int = 1) -> asyncio.Event:
     """Keep the next orders at the provider's door until the event is set."""
     until = asyncio.Event()
-    easel.providers.faults.add(ProviderCall.CREATE, Hold(until), times=times)
+    easel.providers.faults.add(VendorCall.CREATE, Hold(until), times=times)
     return until
 
 
@@ -38,7 +37,7 @@ async def under_way(easel: Easel, count: int = 1) -> None:
 
 
 async def reached(easel: Easel, count: int) -> bool:
-    return easel.providers.calls[ProviderCall.CREATE] >= count
+    return easel.providers.calls[VendorCall.CREATE] >= count
 
 
 async def accepted(easel: Easel, count: int) -> bool:
@@ -111,7 +110,7 @@ async def test_a_job_that_waits_for_its_route_is_shown_as_queued(
 ) -> None:
     monkeypatch.setattr(easel.app.runner, "_progress_every_s", 0.02)
     reference = Upload("a.png", picture())
-    async with easel.held(ProviderCall.UPLOAD, reference1=reference) as call:
+    async with easel.held(VendorCall.UPLOAD, reference1=reference) as call:
         easel.clock.advance(SENT_WITHIN_S + 1)
         message = await call.until(lambda message: "Queued" in said(message))
         assert "next in line" in said(message)

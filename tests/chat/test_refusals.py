@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Upload
-from bot.playground.faults import Call, Respond
+from bot.playground.faults import Respond, VendorCall
 from bot.playground.studio import Fails
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
@@ -14,7 +14,7 @@ from tests.support.pictures import picture
 WORDS = "Your request was rejected by the safety system. safety_violations=[sexual]"
 
 
-def refused(easel: Easel, at: Call) -> None:
+def refused(easel: Easel, at: VendorCall) -> None:
     answer = Respond(400, {"code": 400, "msg": WORDS, "error": {"code": "moderation_blocked"}})
     easel.providers.faults.add(at, answer)
 
@@ -35,7 +35,11 @@ async def test_a_refusal_that_is_relayed_falls_over_to_nobody(
         if where == "failed task":
             easel.providers.endings.append(Fails("moderation_blocked", WORDS, retryable=True))
         else:
-            at = {"submit": Call.CREATE, "poll": Call.POLL, "upload": Call.UPLOAD}[where]
+            at = {
+                "submit": VendorCall.CREATE,
+                "poll": VendorCall.POLL,
+                "upload": VendorCall.UPLOAD,
+            }[where]
             refused(easel, at)
         references = {"reference1": Upload("a.png", picture())} if where == "upload" else {}
         message = await easel.finished(await easel.imagine(**references))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from bot.chat import commands, wire
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call
-from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import VendorCall
 from bot.store.database import HEAD_REVISION, open_database
 from bot.store.migrations.apply import upgrade
 from tests.conftest import OpenEasel
@@ -56,7 +56,7 @@ async def test_a_command_that_comes_twice_at_once_is_one_job(
 
 
 async def test_a_command_that_comes_again_later_is_one_job(easel: Easel) -> None:
-    async with easel.held(ProviderCall.CREATE) as call:
+    async with easel.held(VendorCall.CREATE) as call:
         repeat(easel, call)
     await easel.finished(call)
     repeat(easel, call)
@@ -88,7 +88,7 @@ async def test_a_refused_command_that_comes_twice_is_answered_once(easel: Easel)
 
 
 async def test_a_press_that_comes_twice_is_one_press(opened: OpenEasel) -> None:
-    async with opened(max_jobs_per_user=1) as easel, easel.held(ProviderCall.CREATE):
+    async with opened(max_jobs_per_user=1) as easel, easel.held(VendorCall.CREATE):
         waiting = await easel.imagine()
         shown = await waiting.until(lambda message: bool(message.components))
         press = await easel.discord.press("Ada", shown, label="Cancel")
@@ -199,7 +199,7 @@ async def test_jobs_from_before_get_ids_of_their_time(tmp_path: Path) -> None:
 
 
 async def test_a_press_that_comes_too_late_to_be_answered_still_shows(opened: OpenEasel) -> None:
-    async with opened(max_jobs_per_user=1) as easel, easel.held(ProviderCall.CREATE):
+    async with opened(max_jobs_per_user=1) as easel, easel.held(VendorCall.CREATE):
         waiting = await easel.imagine()
         shown = await waiting.until(lambda message: bool(message.components))
         gone = {"code": 10062, "message": "Unknown interaction"}

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.domain.ledger import EntryKind
-from bot.playground.faults import Call, Hold, Respond
+from bot.playground.faults import Hold, Respond, VendorCall
 from bot.playground.studio import Completes
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
@@ -38,7 +38,7 @@ async def assert_refunded(easel: Easel, message, words: str) -> None:
 
 
 async def test_a_link_that_is_the_picture_itself_is_kept(easel: Easel) -> None:
-    easel.providers.faults.add(Call.POLL, polled([DATA]))
+    easel.providers.faults.add(VendorCall.POLL, polled([DATA]))
 
     await assert_shown(easel, await easel.finished(await easel.imagine()))
 
@@ -55,7 +55,7 @@ async def test_an_answer_whose_url_is_the_picture_itself_is_kept(
         }
         easel.settings = easel.settings.model_copy(update=keys)
         await easel.restart()
-        easel.providers.faults.add(Call.CREATE, Respond(body={"data": [{"url": url}]}))
+        easel.providers.faults.add(VendorCall.CREATE, Respond(body={"data": [{"url": url}]}))
 
         await assert_shown(easel, await easel.finished(await easel.imagine()))
 
@@ -80,11 +80,11 @@ async def test_links_that_come_half_a_minute_after_success_are_waited_for(easel:
     ids=str,
 )
 async def test_what_is_no_link_is_given_up_soon(easel: Easel, links: object) -> None:
-    easel.providers.faults.add(Call.POLL, polled(links), times=9)
+    easel.providers.faults.add(VendorCall.POLL, polled(links), times=9)
     message = await easel.finished(await easel.imagine())
 
     await assert_refunded(easel, message, "did not hand it over")
-    assert easel.providers.calls[Call.POLL] == 3
+    assert easel.providers.calls[VendorCall.POLL] == 3
     assert sum(easel.clock.naps) < 30
 
 
@@ -94,7 +94,7 @@ async def test_a_private_address_is_given_up_soon(opened: OpenEasel) -> None:
         message = await easel.finished(await easel.imagine())
 
         await assert_refunded(easel, message, "did not hand it over")
-        assert easel.providers.calls[Call.POLL] == 2
+        assert easel.providers.calls[VendorCall.POLL] == 2
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ async def test_a_private_address_is_given_up_soon(opened: OpenEasel) -> None:
 async def test_what_is_never_there_is_given_up_within_half_a_minute(
     easel: Easel, fault: Respond, fetches: int
 ) -> None:
-    easel.providers.faults.add(Call.RESULT, fault, times=99)
+    easel.providers.faults.add(VendorCall.RESULT, fault, times=99)
     message = await easel.finished(await easel.imagine())
 
     await assert_refunded(easel, message, "did not hand it over")
-    assert easel.providers.calls[Call.RESULT] <= fetches
+    assert easel.providers.calls[VendorCall.RESULT] <= fetches
     assert sum(easel.clock.naps) < 40
 
 
@@ -122,7 +122,7 @@ async def test_the_status_says_that_a_finished_picture_is_fetched(
 ) -> None:
     monkeypatch.setattr(easel.app.runner, "_progress_every_s", 0.01)
     fetch = Hold(asyncio.Event())
-    easel.providers.faults.add(Call.RESULT, fetch)
+    easel.providers.faults.add(VendorCall.RESULT, fetch)
     call = await easel.imagine()
     await fetch.reached.wait()
     await call.until(lambda message: "finished, fetching it" in said(message))
@@ -149,7 +149,7 @@ async def test_an_answer_without_a_picture_is_known_to_be_one(opened: OpenEasel,
         }
         easel.settings = easel.settings.model_copy(update=keys)
         await easel.restart()
-        easel.providers.faults.add(Call.CREATE, Respond(body={"data": EMPTY[name]}))
+        easel.providers.faults.add(VendorCall.CREATE, Respond(body={"data": EMPTY[name]}))
         message = await easel.finished(await easel.imagine())
 
         await assert_refunded(easel, message, "finished without an image")
@@ -159,7 +159,7 @@ async def test_a_clock_that_is_set_back_keeps_no_task_for_longer(easel: Easel) -
     """It stood a day ahead when the task was submitted."""
     easel.clock.advance(86_400)
     poll = Hold(asyncio.Event())
-    easel.providers.faults.add(Call.POLL, poll)
+    easel.providers.faults.add(VendorCall.POLL, poll)
     call = await easel.imagine()
     await poll.reached.wait()
     easel.clock.advance(-86_400)

@@ -13,7 +13,7 @@ from bot.app import SHIPPED_CATALOG
 from bot.domain.waiting import Latency
 from bot.playground.discord import Message, Upload
 from bot.playground.discord.cdn import LINK_LIFE_S
-from bot.playground.faults import Call
+from bot.playground.faults import VendorCall
 from bot.store import learned
 from tests.support.easel import Easel, said
 from tests.support.photos import written
@@ -159,7 +159,7 @@ async def test_members_are_told_how_long_a_route_has_taken_of_late(easel: Easel)
     await easel.restart()
     call = await easel.discord.run_command("Ada", "studio", "models")
     assert "usually about 21 s" in said(await call.response())
-    async with easel.held(Call.CREATE) as call:
+    async with easel.held(VendorCall.CREATE) as call:
         assert "usually about 21 s" in said(await call.response())
 
 
@@ -197,8 +197,8 @@ async def test_an_image_inside_an_answer_is_delivered(
 
         assert message.attachments, said(message)
         assert "by maxapi" in said(message)
-        assert vendor.calls[Call.POLL] == (0 if waits else 1)
-        assert vendor.calls[Call.RESULT] == 0
+        assert vendor.calls[VendorCall.POLL] == (0 if waits else 1)
+        assert vendor.calls[VendorCall.RESULT] == 0
 
 
 async def test_the_mirror_delivers_where_the_host_wants_it(opened) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import said
 from tests.support.pictures import noise
@@ -17,7 +17,7 @@ PICTURE = noise()
 )
 async def test_what_waits_fails_alone_and_is_refunded(opened: OpenEasel, request_text: str) -> None:
     async with opened(max_running_jobs=1, paint=lambda _: PICTURE) as easel:
-        async with easel.held(ProviderCall.CREATE) as first:
+        async with easel.held(VendorCall.CREATE) as first:
             broken, after = await easel.imagine(), await easel.imagine("Ben")
             for call in (broken, after):
                 await call.response()

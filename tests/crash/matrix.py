@@ -334,22 +334,24 @@ class Held:
 
 
 _HOLDS = {
-    "provider.upload": faults.Call.UPLOAD,
-    "provider.submit": faults.Call.CREATE,
-    "provider.poll": faults.Call.POLL,
-    "fetcher.fetch": faults.Call.RESULT,
+    "provider.upload": faults.VendorCall.UPLOAD,
+    "provider.submit": faults.VendorCall.CREATE,
+    "provider.poll": faults.VendorCall.POLL,
+    "fetcher.fetch": faults.VendorCall.RESULT,
 }
 _MISHAPS: dict[Mishap, Callable[[Matrix], object]] = {
     Mishap.PROVIDER_FAILS: lambda m: m.providers.endings.append(Fails("UPSTREAM_BUSY", "busy")),
     Mishap.PROVIDER_OVERLOADED: lambda m: m.providers.endings.append(
         Fails("UPSTREAM_BUSY", "busy", retryable=True)
     ),
-    Mishap.PROVIDER_BUSY: lambda m: m.providers.faults.add(faults.Call.CREATE, BUSY),
+    Mishap.PROVIDER_BUSY: lambda m: m.providers.faults.add(faults.VendorCall.CREATE, BUSY),
     Mishap.SUBMIT_CUT_OFF: lambda m: m.providers.faults.add(
-        faults.Call.CREATE, faults.Reset(after_effect=True)
+        faults.VendorCall.CREATE, faults.Reset(after_effect=True)
     ),
-    Mishap.POLL_FAILS: lambda m: m.providers.faults.add(faults.Call.POLL, BROKEN),
-    Mishap.RESULT_CUT_OFF: lambda m: m.providers.faults.add(faults.Call.RESULT, faults.Reset()),
+    Mishap.POLL_FAILS: lambda m: m.providers.faults.add(faults.VendorCall.POLL, BROKEN),
+    Mishap.RESULT_CUT_OFF: lambda m: m.providers.faults.add(
+        faults.VendorCall.RESULT, faults.Reset()
+    ),
     Mishap.ANSWER_LOST: lambda m: m.discord.faults.add(
         method="POST", path="/callback", after_effect=True
     ),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.engine.duties import Duties
 from bot.playground.discord import Call, Permission
-from bot.playground.faults import Call as ProviderCall
+from bot.playground.faults import VendorCall
 from bot.store.lock import sole_use
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
@@ -45,7 +45,7 @@ async def test_a_member_is_told_again_only_of_what_was_cancelled_just_before_the
     opened: OpenEasel,
 ) -> None:
     async with opened(max_running_jobs=1) as easel:
-        async with easel.held(ProviderCall.CREATE):
+        async with easel.held(VendorCall.CREATE):
             old, new = [await easel.imagine() for _ in range(2)]
             for call in (old, new):
                 shown = await call.until(lambda message: bool(message.components))
@@ -85,7 +85,7 @@ async def test_of_too_many_kept_images_the_oldest_go_and_none_that_is_under_way(
         dead = {"code": 10015, "message": "Unknown Webhook"}
         for _ in range(3):
             easel.discord.set_bot_permissions("studio")
-            async with easel.held(ProviderCall.CREATE):
+            async with easel.held(VendorCall.CREATE):
                 easel.discord.set_bot_permissions("studio", deny=Permission.SEND_MESSAGES)
                 easel.discord.faults.add(
                     method="PATCH", path="/messages/@original", status=404, body=dead, times=2

@@ -9,7 +9,7 @@ import pytest
 
 from bot.ops.log import ConsoleFormatter, JsonFormatter, configure
 from bot.playground.discord import Upload
-from bot.playground.faults import Call, Respond
+from bot.playground.faults import Respond, VendorCall
 from bot.playground.studio import Fails
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
@@ -118,12 +118,12 @@ async def test_the_words_of_a_vendor_are_logged_at_debug_alone(opened, capsys) -
     configure("INFO", "console")
     words = {"code": 400, "msg": "cannot draw a SURPRISE party"}
     async with opened() as easel:
-        easel.providers.faults.add(Call.CREATE, Respond(400, words))
+        easel.providers.faults.add(VendorCall.CREATE, Respond(400, words))
         call = await easel.imagine(prompt="a secret surprise party")
         message = await easel.finished(call)
         assert not message.attachments
         picked = Upload("a.png", picture())
-        easel.providers.faults.add(Call.UPLOAD, Respond(400, words))
+        easel.providers.faults.add(VendorCall.UPLOAD, Respond(400, words))
         await easel.finished(await easel.imagine(prompt="a surprise party", reference1=picked))
 
     written = capsys.readouterr().err

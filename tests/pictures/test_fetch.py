@@ -18,7 +18,7 @@ from bot.errors import FetchFailed, FetchTrouble, UnusableImage
 from bot.pictures.fetch import WRITE_BYTES, AddressRule, Fetcher, is_public
 from bot.pictures.pool import Pool
 from bot.playground.drawing import Picture
-from bot.playground.faults import Call, Hold, Reset, Respond
+from bot.playground.faults import Hold, Reset, Respond, VendorCall
 from tests.providers.conftest import LIMITS, plain_png
 from tests.vendors import AllVendors
 
@@ -39,7 +39,7 @@ class Fetching:
 
     def answers(self, *answers: Respond | Reset | Hold) -> None:
         for answer in answers:
-            self.server.faults.add(Call.RESULT, answer)
+            self.server.faults.add(VendorCall.RESULT, answer)
 
     async def failure(self, url: str | None = None, limits: ImageLimits = LIMITS) -> FetchFailed:
         with pytest.raises(FetchFailed) as caught:
@@ -332,7 +332,7 @@ async def test_a_redirect_to_a_private_address_is_refused(
         fetching = Fetching(fetcher, server, url, tmp_path / "a")
         fetching.answers(moved(url.replace("127.0.0.1", host)))
         assert "private network" in str(await fetching.failure())
-    assert server.calls[Call.RESULT] == 1
+    assert server.calls[VendorCall.RESULT] == 1
 
 
 async def test_a_name_that_changes_its_answer_gains_nothing(

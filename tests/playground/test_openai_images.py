@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from PIL import Image, ImageChops
 
-from bot.playground.faults import Call, Respond
+from bot.playground.faults import Respond, VendorCall
 from bot.playground.openai_images import Wanted, price_by_tokens
 from bot.playground.studio import Fails
 from tests.vendors import AllVendors
@@ -210,7 +210,7 @@ def test_the_price_list_is_met() -> None:
 
 async def test_a_rate_limit_can_be_queued(client: Client) -> None:
     error = {"error": {"message": "Rate limit exceeded", "code": "rate_limit_exceeded"}}
-    client.server.faults.add(Call.CREATE, Respond(429, error, headers={"Retry-After": "12"}))
+    client.server.faults.add(VendorCall.CREATE, Respond(429, error, headers={"Retry-After": "12"}))
     assert await client.generate() == (429, error)
 
 

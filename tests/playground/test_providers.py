@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot.playground.faults import Call, Hold, Reset, Respond
+from bot.playground.faults import Hold, Reset, Respond, VendorCall
 from bot.playground.studio import Completes, Fails, Sticks
 from tests.vendors import AllVendors
 
@@ -140,7 +140,7 @@ async def test_requests_are_recorded_with_what_became_of_them(client: Client) ->
         ("one", task_id),
         ("two", None),
     ]
-    assert client.server.calls == {Call.CREATE: 2}
+    assert client.server.calls == {VendorCall.CREATE: 2}
 
 
 async def test_the_same_request_twice_gives_two_pictures(client: Client) -> None:
@@ -280,7 +280,7 @@ async def test_endings_are_queued_for_the_tasks_to_come(client: Client) -> None:
 
 async def test_a_queued_answer_replaces_the_call(client: Client) -> None:
     busy = Respond(status=429, body={"code": 429}, headers={"Retry-After": "3"})
-    client.server.faults.add(Call.CREATE, busy)
+    client.server.faults.add(VendorCall.CREATE, busy)
     assert await client.create() == (429, {"code": 429})
     assert not client.server.submissions
     assert (await client.create())[0] == 200
@@ -288,7 +288,7 @@ async def test_a_queued_answer_replaces_the_call(client: Client) -> None:
 
 async def test_a_reset_comes_before_or_after_the_effect(client: Client) -> None:
     for after_effect in (False, True):
-        client.server.faults.add(Call.CREATE, Reset(after_effect=after_effect))
+        client.server.faults.add(VendorCall.CREATE, Reset(after_effect=after_effect))
         with pytest.raises(aiohttp.ClientConnectionError):
             await client.create()
         assert len(client.server.submissions) == int(after_effect)
@@ -296,7 +296,7 @@ async def test_a_reset_comes_before_or_after_the_effect(client: Client) -> None:
 
 async def test_a_hold_keeps_the_caller_waiting(client: Client) -> None:
     hold = Hold(asyncio.Event(), after_effect=True)
-    client.server.faults.add(Call.CREATE, hold)
+    client.server.faults.add(VendorCall.CREATE, hold)
     waiting = asyncio.create_task(client.create())
     await hold.reached.wait()
     assert len(client.server.submissions) == 1
@@ -311,7 +311,7 @@ async def test_a_result_can_be_replaced_by_anything(client: Client) -> None:
     endless = Respond(body=bytes(1024), repeat=100, chunked=True, content_type="image/png")
     cut = Respond(body=bytes(1024), cut=True, content_type="image/png")
     for fault in (page, endless, cut):
-        client.server.faults.add(Call.RESULT, fault)
+        client.server.faults.add(VendorCall.RESULT, fault)
     assert await client.get(link) == (200, "text/html", b"<html>")
     assert len((await client.get(link))[2]) == 102_400
     with pytest.raises(aiohttp.ClientPayloadError):
@@ -334,7 +334,7 @@ async def test_a_request_still_held_does_not_keep_the_server_from_stopping() -> 
     async with aiohttp.ClientSession() as session:
         async with AllVendors() as server:
             hold = Hold(asyncio.Event())
-            server.faults.add(Call.CREATE, hold)
+            server.faults.add(VendorCall.CREATE, hold)
             waiting = asyncio.create_task(Client(server, session).create())
             await hold.reached.wait()
         with pytest.raises(aiohttp.ClientConnectionError):

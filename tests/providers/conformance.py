@@ -31,7 +31,7 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.playground.faults import Call, Hold, Reset, Respond
+from bot.playground.faults import Hold, Reset, Respond, VendorCall
 from bot.playground.studio import Completes, Fails, Sticks
 from bot.providers.http import TimeLimits
 from bot.providers.registry import VENDORS
@@ -128,10 +128,10 @@ async def _relayed_refusal(stage: Stage) -> str:
     provider = stage.provider()
     for words in RELAYED:
         for status in (200, 400, 500):
-            stage.server.faults.add(Call.CREATE, stage.row.complaint(status, words))
+            stage.server.faults.add(VendorCall.CREATE, stage.row.complaint(status, words))
             assert await _is_moderated(stage, stage.order()), (status, words)
         if provider.upload is not None:
-            stage.server.faults.add(Call.UPLOAD, stage.row.complaint(400, words))
+            stage.server.faults.add(VendorCall.UPLOAD, stage.row.complaint(400, words))
             image = stage.image("reference", (9, 60, 80, 255))
             error = await _raised(ProviderRefused, provider.upload(image))
             assert error.moderation, words
@@ -139,7 +139,7 @@ async def _relayed_refusal(stage: Stage) -> str:
             stage.server.endings.append(Fails("moderation_blocked", words))
             assert await _is_moderated(stage, stage.order()), words
             task = await stage.task()
-            stage.server.faults.add(Call.POLL, stage.row.complaint(400, words))
+            stage.server.faults.add(VendorCall.POLL, stage.row.complaint(400, words))
             assert await _is_moderated(stage, stage.order(), task), words
     return PASS
 
@@ -149,7 +149,7 @@ async def _no_refusal(stage: Stage) -> str:
     provider = stage.provider()
     for words in OTHERWISE:
         for status in (400, 500):
-            stage.server.faults.add(Call.CREATE, stage.row.complaint(status, words))
+            stage.server.faults.add(VendorCall.CREATE, stage.row.complaint(status, words))
             error = await _raised(ProviderError, provider.submit(stage.order()))
             assert not getattr(error, "moderation", False), words
     return PASS
@@ -161,11 +161,11 @@ async def _rate_limit(stage: Stage) -> str:
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )
     provider = stage.provider()
-    stage.server.faults.add(Call.CREATE, too_many)
+    stage.server.faults.add(VendorCall.CREATE, too_many)
     errors = [await _raised(ProviderBusy, provider.submit(stage.order()))]
     assert not stage.server.submissions
     if not stage.row.answers_at_the_end:
-        stage.server.faults.add(Call.POLL, too_many)
+        stage.server.faults.add(VendorCall.POLL, too_many)
         poll = provider.poll(await stage.task(), stage.result_path)
         errors.append(await _raised(ProviderBusy, poll))
     assert {(error.status, error.retry_after_s) for error in errors} == {(429, RETRY_AFTER_S)}
@@ -205,9 +205,9 @@ async def _bad_key(stage: Stage) -> str:
 
 async def _timeout(stage: Stage) -> str:
     """Accepted, but we hear nothing of it: never to be sent again."""
-    stage.server.faults.add(Call.CREATE, Hold(asyncio.Event(), after_effect=True))
+    stage.server.faults.add(VendorCall.CREATE, Hold(asyncio.Event(), after_effect=True))
     await _raised(ProviderOutcomeUnknown, stage.provider(limits=SHORT).submit(stage.order()))
-    assert len(stage.server.submissions) == stage.server.calls[Call.CREATE] == 1
+    assert len(stage.server.submissions) == stage.server.calls[VendorCall.CREATE] == 1
     assert not stage.written
     return PASS
 
@@ -215,7 +215,7 @@ async def _timeout(stage: Stage) -> str:
 async def _garbage(stage: Stage) -> str:
     provider = stage.provider()
     for answer in (*UNREADABLE, Respond(body={"hello": 1}), Respond()):
-        stage.server.faults.add(Call.CREATE, answer)
+        stage.server.faults.add(VendorCall.CREATE, answer)
         try:
             unexpected = await provider.submit(stage.order())
         except (ProviderOutcomeUnknown, ProviderContractBroken):
@@ -224,7 +224,7 @@ async def _garbage(stage: Stage) -> str:
     if not stage.row.answers_at_the_end:
         task = await stage.task()
         for answer in UNREADABLE:
-            stage.server.faults.add(Call.POLL, answer)
+            stage.server.faults.add(VendorCall.POLL, answer)
             await _raised(ProviderUnreachable, provider.poll(task, stage.result_path))
         assert isinstance(await provider.poll(task, stage.result_path), Finished)
     assert not stage.written
@@ -265,14 +265,14 @@ async def _cut_off(stage: Stage) -> str:
     faults = (Reset(), Reset(after_effect=True), replace(UNENDED, cut=True))
     provider = stage.provider()
     for fault in faults:
-        stage.server.faults.add(Call.CREATE, fault)
+        stage.server.faults.add(VendorCall.CREATE, fault)
         await _raised(ProviderOutcomeUnknown, provider.submit(stage.order()))
-    assert stage.server.calls[Call.CREATE] == len(faults)
+    assert stage.server.calls[VendorCall.CREATE] == len(faults)
     if not stage.row.answers_at_the_end:
         task = await stage.task()
         for fault in faults:
             # aiohttp asks again itself where a connection that it kept has gone.
-            stage.server.faults.add(Call.POLL, fault, times=2)
+            stage.server.faults.add(VendorCall.POLL, fault, times=2)
             await _raised(ProviderUnreachable, provider.poll(task, stage.result_path))
     assert not stage.written
     return PASS
@@ -325,7 +325,7 @@ async def _secrets(stage: Stage) -> str:
     errors: list[ProviderError] = []
     with _everything_logged() as log:
         for status in (200, 400, 500):
-            stage.server.faults.add(Call.CREATE, stage.row.complaint(status, words))
+            stage.server.faults.add(VendorCall.CREATE, stage.row.complaint(status, words))
             try:
                 log.write(repr(await provider.submit(order)))
             except ProviderError as error:

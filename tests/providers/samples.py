@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from bot.domain.ports import Failed, ImageFile, Order, Provider
 from bot.errors import ProviderBusy, ProviderError, ProviderRefused
-from bot.playground.faults import Call, Respond
+from bot.playground.faults import Respond, VendorCall
 from tests.vendors import AllVendors
 
 FOLDER = Path(__file__).parents[1] / "samples"
@@ -55,7 +55,7 @@ async def read(
     """
     answer = sample["response"]
     body = json.dumps(answer["body"]).replace(MAXAPI_ROOT, server.maxapi_base_url).encode()
-    for call in Call:
+    for call in VendorCall:
         fault = Respond(answer["status"], body, headers=answer.get("headers", {}))
         server.faults.add(call, fault)
     try:

@@ -17,7 +17,7 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.playground.faults import Call
+from bot.playground.faults import VendorCall
 from bot.providers.connections import Connections
 from bot.providers.gemini import (
     INLINE_BYTES_MAX,
@@ -119,7 +119,7 @@ async def test_references_too_large_for_one_request_are_refused_before_sending(
     with pytest.raises(ProviderRefused) as caught:
         await provider.submit(order(references=(large, large)))
     assert caught.value.moderation is False
-    assert server.calls[Call.CREATE] == 0
+    assert server.calls[VendorCall.CREATE] == 0
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.playground.faults import Call, Fault, Hold, Reset, Respond
+from bot.playground.faults import Fault, Hold, Reset, Respond, VendorCall
 from bot.providers.answers import JSON_BYTES_MAX, RETRY_AFTER_S_MAX, parse_retry_after
 from bot.providers.connections import USER_AGENT, Connections, open_connections
 from bot.providers.http import TimeLimits, VendorHttp
@@ -107,8 +107,8 @@ async def test_a_reset_leaves_a_submit_unknown_and_a_read_repeatable(
 
     aiohttp itself repeats a GET once; that it never repeats a POST is what this shows as well.
     """
-    server.faults.add(Call.CREATE, Reset(after_effect=after_effect))
-    server.faults.add(Call.BALANCE, Reset(after_effect=after_effect), times=2)
+    server.faults.add(VendorCall.CREATE, Reset(after_effect=after_effect))
+    server.faults.add(VendorCall.BALANCE, Reset(after_effect=after_effect), times=2)
     assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderOutcomeUnknown
     assert len(server.submissions) == int(after_effect)
     assert type(await error_of(vendor.get("/balance"))) is ProviderUnreachable
@@ -120,8 +120,8 @@ async def test_silence_leaves_a_submit_unknown_and_a_read_repeatable(
 ) -> None:
     vendor = vendor_at(limits=IMPATIENT)
     never = asyncio.Event()
-    server.faults.add(Call.CREATE, Hold(never, after_effect=after_effect))
-    server.faults.add(Call.BALANCE, Hold(never, after_effect=after_effect))
+    server.faults.add(VendorCall.CREATE, Hold(never, after_effect=after_effect))
+    server.faults.add(VendorCall.BALANCE, Hold(never, after_effect=after_effect))
     assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderOutcomeUnknown
     assert type(await error_of(vendor.get("/balance"))) is ProviderUnreachable
 
@@ -144,8 +144,8 @@ GARBAGE = [
 async def test_an_unreadable_success_leaves_a_submit_unknown_and_a_read_repeatable(
     vendor: VendorHttp, server: AllVendors, fault: Respond
 ) -> None:
-    server.faults.add(Call.CREATE, fault)
-    server.faults.add(Call.BALANCE, fault)
+    server.faults.add(VendorCall.CREATE, fault)
+    server.faults.add(VendorCall.BALANCE, fault)
     assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderOutcomeUnknown
     assert type(await error_of(vendor.get("/balance"))) is ProviderUnreachable
 
@@ -177,7 +177,7 @@ async def test_a_status_without_json_speaks_for_itself(
     of_read: type[ProviderError],
 ) -> None:
     page = Respond(status=status, body=b"<html>an error page</html>", content_type="text/html")
-    for call in (Call.CREATE, Call.BALANCE):
+    for call in (VendorCall.CREATE, VendorCall.BALANCE):
         server.faults.add(call, page)
     errors = [await error_of(vendor.submit(PATH, BODY)), await error_of(vendor.get("/balance"))]
     assert [type(error) for error in errors] == [of_submit, of_read]
@@ -188,9 +188,9 @@ async def test_a_redirect_is_not_followed_with_the_key(
     vendor: VendorHttp, server: AllVendors
 ) -> None:
     elsewhere = {"Location": f"{server.apimodels_base_url}/models"}
-    server.faults.add(Call.BALANCE, Respond(status=307, headers=elsewhere))
+    server.faults.add(VendorCall.BALANCE, Respond(status=307, headers=elsewhere))
     assert type(await error_of(vendor.get("/balance"))) is ProviderMisconfigured
-    assert server.calls[Call.MODELS] == 0
+    assert server.calls[VendorCall.MODELS] == 0
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ async def test_a_redirect_is_not_followed_with_the_key(
 async def test_a_refusal_by_cloudflare_is_told_apart(
     vendor: VendorHttp, server: AllVendors, page: bytes
 ) -> None:
-    server.faults.add(Call.CREATE, Respond(403, page, "text/html"))
+    server.faults.add(VendorCall.CREATE, Respond(403, page, "text/html"))
     error = await error_of(vendor.submit(PATH, BODY))
     assert type(error) is ProviderMisconfigured
     assert "Cloudflare, not the vendor, refused the request" in error.words
@@ -207,7 +207,7 @@ async def test_a_refusal_by_cloudflare_is_told_apart(
 
 async def test_a_busy_vendor_says_when_to_come_back(vendor: VendorHttp, server: AllVendors) -> None:
     busy = Respond(429, b"slow down", "text/plain", {"Retry-After": "7", "X-Request-Id": "r-1"})
-    server.faults.add(Call.CREATE, busy)
+    server.faults.add(VendorCall.CREATE, busy)
     error = await error_of(vendor.submit(PATH, BODY))
     assert isinstance(error, ProviderBusy)
     assert (error.retry_after_s, error.request_id) == (7.0, "r-1")
@@ -303,7 +303,7 @@ async def test_the_key_is_never_shown(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     if fault is not None:
-        server.faults.add(Call.CREATE, fault)
+        server.faults.add(VendorCall.CREATE, fault)
         said = describe(await error_of(vendor.submit(PATH, BODY)))
     else:
         said = repr(await vendor.submit(PATH, BODY))

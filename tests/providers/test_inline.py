@@ -17,7 +17,7 @@ from bot.errors import (
     ProviderOutcomeUnknown,
     ProviderRefused,
 )
-from bot.playground.faults import Call, Respond
+from bot.playground.faults import Respond, VendorCall
 from bot.providers import http
 from bot.providers.answers import IMAGE_ANSWER_BYTES_MAX, JSON_BYTES_MAX
 from bot.providers.connections import Connections
@@ -185,7 +185,7 @@ HEAD, TAIL = b'{"data": [{"b64_json": "', b'"}], "created": 1}'
 async def test_an_answer_s_image_goes_to_the_file(
     vendor: VendorHttp, server: AllVendors, path: Path
 ) -> None:
-    server.faults.add(Call.CREATE, Respond(body=HEAD + TEXT.encode() + TAIL))
+    server.faults.add(VendorCall.CREATE, Respond(body=HEAD + TEXT.encode() + TAIL))
     reply = await vendor.order(PATH, json={}, result_path=path)
     assert reply.body == {"data": [{"b64_json": INLINE}], "created": 1}
     assert size_of(path) == len(PNG)
@@ -211,7 +211,7 @@ async def test_a_broken_answer_leaves_no_file(
     fault: Respond,
     kind: type[Exception],
 ) -> None:
-    server.faults.add(Call.CREATE, fault)
+    server.faults.add(VendorCall.CREATE, fault)
     with pytest.raises(kind) as caught:
         await vendor.order(PATH, json={}, result_path=path)
     assert type(caught.value) is kind
@@ -223,7 +223,7 @@ async def test_a_broken_answer_leaves_no_file(
 async def test_an_error_with_an_image_leaves_no_file(
     vendor: VendorHttp, server: AllVendors, path: Path
 ) -> None:
-    server.faults.add(Call.CREATE, Respond(status=402, body=HEAD + TEXT.encode() + TAIL))
+    server.faults.add(VendorCall.CREATE, Respond(status=402, body=HEAD + TEXT.encode() + TAIL))
     reply = await vendor.order(PATH, json={}, result_path=path)
     assert reply.status == 402
     assert size_of(path) is None
@@ -245,7 +245,7 @@ async def test_a_cancelled_order_leaves_no_file(
 
     monkeypatch.setattr(http, "InlineImage", Telling)
     piece = b"A" * (1024 * 1024)
-    server.faults.add(Call.CREATE, Respond(body=piece, repeat=80, before=HEAD))
+    server.faults.add(VendorCall.CREATE, Respond(body=piece, repeat=80, before=HEAD))
     ordering = asyncio.create_task(vendor.order(PATH, json={}, result_path=path))
     await writing.wait()
     ordering.cancel()
@@ -259,7 +259,7 @@ async def test_a_huge_answer_is_never_whole_in_memory(
 ) -> None:
     """60 MB of base64, the same piece over and over so that the server needs no memory for it."""
     piece = base64.b64encode(random.Random(9).randbytes(192 * 1024))
-    server.faults.add(Call.CREATE, Respond(body=piece, repeat=240, before=HEAD, after=TAIL))
+    server.faults.add(VendorCall.CREATE, Respond(body=piece, repeat=240, before=HEAD, after=TAIL))
     tracemalloc.start()
     try:
         reply = await vendor.order(PATH, json={}, result_path=path)
@@ -274,7 +274,7 @@ async def test_a_huge_answer_is_never_whole_in_memory(
 async def test_an_answer_has_a_limit(vendor: VendorHttp, server: AllVendors, path: Path) -> None:
     piece = b"A" * (1024 * 1024)
     times = IMAGE_ANSWER_BYTES_MAX // len(piece) + 1
-    server.faults.add(Call.CREATE, Respond(body=piece, repeat=times))
+    server.faults.add(VendorCall.CREATE, Respond(body=piece, repeat=times))
     with pytest.raises(ProviderOutcomeUnknown) as unknown:
         await vendor.order(PATH, json={}, result_path=path)
     assert "more than the limit" in unknown.value.words

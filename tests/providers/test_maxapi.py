@@ -15,7 +15,7 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.playground.faults import Call, Respond
+from bot.playground.faults import Respond, VendorCall
 from bot.playground.studio import Completes, Fails
 from bot.providers.connections import Connections
 from bot.providers.maxapi import build_create, parse_create, parse_poll
@@ -101,7 +101,9 @@ async def test_the_documented_request_is_sent(
 async def test_an_image_inside_the_answer_is_written_to_its_file(
     provider: Provider, server: AllVendors, order: OrderOf
 ) -> None:
-    server.faults.add(Call.CREATE, Respond(body=SAMPLES["sync_b64_usage"]["response"]["body"]))
+    server.faults.add(
+        VendorCall.CREATE, Respond(body=SAMPLES["sync_b64_usage"]["response"]["body"])
+    )
     asked = order()
     assert await provider.submit(asked) == Finished(in_answer=True, bill=BILL)
     with Image.open(asked.result_path) as image:
@@ -200,7 +202,7 @@ async def test_a_poll_url_that_leads_away_is_not_followed(
 ) -> None:
     poll_url = address.replace("<host>", server.root_url.removeprefix("http://"))
     poll_url = poll_url.replace("<root>", server.root_url)
-    server.faults.add(Call.CREATE, Respond(202, {"task_id": "t", "poll_url": poll_url}))
+    server.faults.add(VendorCall.CREATE, Respond(202, {"task_id": "t", "poll_url": poll_url}))
     assert await provider.submit(order()) == "/v1/images/generations/t"
 
 
@@ -370,5 +372,5 @@ async def test_a_failed_task_says_why_in_each_shape(
 async def test_a_key_that_cannot_be_checked_for_free_is_not_called_wrong(
     provider: Provider, server: AllVendors, fault: Respond
 ) -> None:
-    server.faults.add(Call.MODELS, fault)
+    server.faults.add(VendorCall.MODELS, fault)
     assert await provider.check(()) == NOT_CHECKED

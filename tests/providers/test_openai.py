@@ -11,7 +11,7 @@ from bot.errors import (
     ProviderOutcomeUnknown,
     ProviderRefused,
 )
-from bot.playground.faults import Call, Respond
+from bot.playground.faults import Respond, VendorCall
 from bot.providers.openai import build_edit, build_generation
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, load
@@ -124,7 +124,7 @@ async def test_a_mask_of_another_size_is_refused(
 async def test_a_list_without_models_breaks_the_contract(
     provider: Provider, server: AllVendors
 ) -> None:
-    server.faults.add(Call.MODELS, Respond(body={"object": "list"}))
+    server.faults.add(VendorCall.MODELS, Respond(body={"object": "list"}))
     with pytest.raises(ProviderContractBroken):
         await provider.check(())
 

@@ -16,8 +16,7 @@ from bot.demo import running
 from bot.domain.ledger import Entry, EntryKind
 from bot.playground.discord import Call, Message, PlaygroundDiscord
 from bot.playground.drawing import Picture, draw
-from bot.playground.faults import Call as ProviderCall
-from bot.playground.faults import Hold
+from bot.playground.faults import Hold, VendorCall
 from bot.settings import GivenSettings
 from bot.store.ledger import audit, list_entries
 from tests.support.clock import InstantClock
@@ -49,13 +48,13 @@ class Easel:
         )
 
     @asynccontextmanager
-    async def held(self, at: ProviderCall, **options: Any) -> AsyncIterator[Call]:
+    async def held(self, at: VendorCall, **options: Any) -> AsyncIterator[Call]:
         """A job that stands at the provider's door, until this is left."""
         gate = Hold(asyncio.Event())
         self.providers.faults.add(at, gate)
         call = await self.imagine(**options)
         await gate.reached.wait()
-        if at is ProviderCall.CREATE:
+        if at is VendorCall.CREATE:
             await call.until(lambda message: "Drawing" in said(message))
         try:
             yield call

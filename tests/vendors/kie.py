@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import BodyPartReader, web
 
 from bot.playground.drawing import SCALE, SIZES_1K_PX
-from bot.playground.faults import Call, Faults, Handler
+from bot.playground.faults import Handler, VendorCall, VendorFaults
 from bot.playground.studio import (
     Commission,
     Fails,
@@ -109,17 +109,17 @@ class KieFormat:
         self._accepted_at_s: deque[float] = deque(maxlen=SUBMITS_MAX)
         self._asked: dict[str, Asked] = {}
 
-    def routes(self, faults: Faults) -> list[web.RouteDef]:
-        def around(call: Call, handler: Handler) -> Handler:
+    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
+        def around(call: VendorCall, handler: Handler) -> Handler:
             return faults.around(call, self._guarded(handler))
 
         jobs = f"{BASE_PATH}/api/v1/jobs"
         upload = f"{UPLOAD_BASE_PATH}/api/file-stream-upload"
         return [
-            web.post(f"{jobs}/createTask", around(Call.CREATE, self._create)),
-            web.get(f"{jobs}/recordInfo", around(Call.POLL, self._record)),
-            web.get(f"{BASE_PATH}/api/v1/chat/credit", around(Call.BALANCE, self._credit)),
-            web.post(upload, around(Call.UPLOAD, self._upload)),
+            web.post(f"{jobs}/createTask", around(VendorCall.CREATE, self._create)),
+            web.get(f"{jobs}/recordInfo", around(VendorCall.POLL, self._record)),
+            web.get(f"{BASE_PATH}/api/v1/chat/credit", around(VendorCall.BALANCE, self._credit)),
+            web.post(upload, around(VendorCall.UPLOAD, self._upload)),
         ]
 
     async def deliver_callback(self, task_id: str) -> int:

@@ -5,7 +5,7 @@ from collections import deque
 
 from aiohttp import web
 
-from bot.playground.faults import Call, Faults, Handler
+from bot.playground.faults import Handler, VendorCall, VendorFaults
 from bot.playground.openai_images import ImagesError, OpenAiImages, read_json
 from bot.playground.studio import Studio, Submission
 
@@ -19,14 +19,14 @@ class OpenAiFormat:
         self.images = OpenAiImages(studio, submissions)
         self._api_key = api_key
 
-    def routes(self, faults: Faults) -> list[web.RouteDef]:
-        def around(call: Call, handler: Handler) -> Handler:
+    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
+        def around(call: VendorCall, handler: Handler) -> Handler:
             return faults.around(call, self._guarded(handler))
 
         return [
-            web.post(f"{BASE_PATH}/images/generations", around(Call.CREATE, self._generate)),
-            web.post(f"{BASE_PATH}/images/edits", around(Call.CREATE, self._edit)),
-            web.get(f"{BASE_PATH}/models", around(Call.MODELS, self._models)),
+            web.post(f"{BASE_PATH}/images/generations", around(VendorCall.CREATE, self._generate)),
+            web.post(f"{BASE_PATH}/images/edits", around(VendorCall.CREATE, self._edit)),
+            web.get(f"{BASE_PATH}/models", around(VendorCall.MODELS, self._models)),
         ]
 
     def _guarded(self, handler: Handler) -> Handler:

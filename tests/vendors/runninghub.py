@@ -17,7 +17,7 @@ from typing import Never
 from aiohttp import BodyPartReader, web
 
 from bot.playground.drawing import SIZES_1K_PX
-from bot.playground.faults import Call, Faults, Handler
+from bot.playground.faults import Handler, VendorCall, VendorFaults
 from bot.playground.studio import (
     Commission,
     Fails,
@@ -104,16 +104,16 @@ class RunningHubFormat:
         self._submissions = submissions
         self._api_key = api_key
 
-    def routes(self, faults: Faults) -> list[web.RouteDef]:
-        def around(call: Call, handler: Handler) -> Handler:
+    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
+        def around(call: VendorCall, handler: Handler) -> Handler:
             return faults.around(call, self._guarded(handler))
 
         kind = "{kind:text-to-image|image-to-image}"
         upload = f"{BASE_PATH}/media/upload/binary"
         return [
-            web.post(f"{BASE_PATH}/{{model}}/{kind}", around(Call.CREATE, self._submit)),
-            web.post(f"{BASE_PATH}/query", around(Call.POLL, self._query)),
-            web.post(upload, around(Call.UPLOAD, self._upload)),
+            web.post(f"{BASE_PATH}/{{model}}/{kind}", around(VendorCall.CREATE, self._submit)),
+            web.post(f"{BASE_PATH}/query", around(VendorCall.POLL, self._query)),
+            web.post(upload, around(VendorCall.UPLOAD, self._upload)),
         ]
 
     def _guarded(self, handler: Handler) -> Handler:

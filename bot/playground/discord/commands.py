@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.playground.discord.changes import Changes, Event
 from bot.playground.discord.errors import Form, Json, refusal
-from bot.playground.discord.rest import ApiRequest, Route
+from bot.playground.discord.rest import ApiRequest, Endpoint
 from bot.playground.discord.world import World
 
 # Source: Discord docs, "Application Commands".
@@ -42,9 +42,9 @@ class Commands:
     world: World
     changes: Changes
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[Endpoint]:
         """Return what is answered here."""
-        routes: list[Route] = []
+        routes: list[Endpoint] = []
         for scope in ("", "/guilds/{guild_id}"):
             every = f"/applications/{{application_id}}{scope}/commands"
             one = every + "/{command_id}"

@@ -11,7 +11,7 @@ from bot.playground.discord.cdn import FILE_BYTES_MAX
 from bot.playground.discord.changes import Event, EventKind
 from bot.playground.discord.errors import Form, Json, refusal
 from bot.playground.discord.messages import CREATE_FLAGS, REPLY, Messages
-from bot.playground.discord.rest import ApiRequest, Route
+from bot.playground.discord.rest import ApiRequest, Endpoint
 from bot.playground.discord.validation import check_modal
 from bot.playground.discord.world import Channel, Message, MessageFlag, User
 
@@ -70,12 +70,15 @@ class Interactions:
         #: settable; what a file of an answer may have, in interactions opened from now on
         self.file_bytes_max = FILE_BYTES_MAX
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[Endpoint]:
         """Return what is answered here."""
         webhook = "/webhooks/{webhook_id}/{webhook_token}"
         original, one = webhook + "/messages/@original", webhook + "/messages/{message_id}"
         callback = "/interactions/{interaction_id}/{interaction_token}/callback"
-        routes: list[Route] = [("POST", callback, self.answer), ("POST", webhook, self.follow_up)]
+        routes: list[Endpoint] = [
+            ("POST", callback, self.answer),
+            ("POST", webhook, self.follow_up),
+        ]
         for template in (original, one):
             routes += [
                 ("GET", template, self.get_message),

@@ -13,7 +13,7 @@ from bot.playground.discord.changes import Changes, Event, EventKind
 from bot.playground.discord.errors import Form, Json, not_found, refusal
 from bot.playground.discord.gateway import Gateway
 from bot.playground.discord.payloads import FILE_REFERENCE, Payloads, change_references, has
-from bot.playground.discord.rest import ApiRequest, Route, log
+from bot.playground.discord.rest import ApiRequest, Endpoint, log
 from bot.playground.discord.validation import FILES_MAX, TEXT, check_message, walk
 from bot.playground.discord.world import (
     NO_PERMISSIONS,
@@ -61,7 +61,7 @@ class Messages:
     #: channel id and nonce -> when, and the message's id
     nonces: dict[tuple[int, str], tuple[float, int]] = field(default_factory=dict)
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[Endpoint]:
         """Return what is answered here."""
         every = "/channels/{channel_id}/messages"
         one = every + "/{message_id}"

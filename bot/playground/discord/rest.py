@@ -63,7 +63,7 @@ class ApiRequest:
 
 #: Answers with JSON, or with None for "204 No Content". Not async: an effect is never half done.
 Handler = Callable[[ApiRequest], object]
-Route = tuple[str, str, Handler]
+Endpoint = tuple[str, str, Handler]
 
 
 class Rest:
@@ -86,7 +86,7 @@ class Rest:
         self._changes = changes
         self.requests: deque[ApiRequest] = deque(maxlen=REQUESTS_KEPT_MAX)
 
-    def add_to(self, app: web.Application, routes: Iterable[Route]) -> None:
+    def add_to(self, app: web.Application, routes: Iterable[Endpoint]) -> None:
         """Register the routes, the CDN, and an answer for everything else under the API."""
         for method, template, handler in routes:
             app.router.add_route(method, API_PREFIX + template, self._bind(template, handler))

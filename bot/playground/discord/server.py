@@ -22,7 +22,7 @@ from bot.playground.discord.limits import RateLimits
 from bot.playground.discord.members import Members
 from bot.playground.discord.messages import Messages
 from bot.playground.discord.payloads import Payloads
-from bot.playground.discord.rest import API_PREFIX, REQUEST_BYTES_MAX, ApiRequest, Rest, Route
+from bot.playground.discord.rest import API_PREFIX, REQUEST_BYTES_MAX, ApiRequest, Endpoint, Rest
 from bot.playground.discord.world import (
     NO_PERMISSIONS,
     Attachment,
@@ -199,7 +199,7 @@ class PlaygroundDiscord(Members):
         place.overwrites[self.world.bot.id] = (allow, deny)
         self.gateway.dispatch("CHANNEL_UPDATE", self.payloads.channel(place), place.guild_id)
 
-    def _routes(self) -> list[Route]:
+    def _routes(self) -> list[Endpoint]:
         payloads, world = self.payloads, self.world
         return [
             ("GET", "/users/@me", lambda _: payloads.user(world.bot)),
