@@ -168,7 +168,7 @@ async def open_app(
             remove_fetched(folder)
         providers = await stack.enter_async_context(open_providers(settings))
         on = {name for name, _ in providers}
-        routing = Routing(catalog, on, settings.route_order, database)
+        routing = Routing(catalog, on, settings.route_order, database, clock)
         await routing.load()
         traffic = Traffic(catalog, clock)
         house = _house(settings, catalog)

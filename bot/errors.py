@@ -68,6 +68,8 @@ class Reason(StrEnum):
     REFERENCE = "reference"
     #: model
     NO_PROVIDER = "no_provider"
+    #: model, since: a day, as 2026-12-01
+    RETIRED = "retired"
     #: model
     NO_FILTER = "no_filter"
     #: model

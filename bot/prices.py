@@ -9,14 +9,14 @@ from bot.domain.requests import QUALITIES, RESOLUTIONS
 
 def price_table(catalog: Catalog) -> str:
     """A line for each model, route and quality."""
-    head = f"{'model':<22}{'route':<52}{'quality':<9}" + "".join(
+    head = f"{'model':<24}{'route':<52}{'quality':<9}" + "".join(
         f"{each:>14}" for each in (*RESOLUTIONS, "a reference")
     )
     lines = [head]
     for model in catalog.models.values():
         for route in model.routes:
             for quality, prices in _rows(route):
-                lines.append(f"{model.id:<22}{route.id:<52}{quality:<9}{prices}")
+                lines.append(f"{model.id:<24}{route.id:<52}{quality:<9}{prices}")
     return "\n".join(lines)
 
 

@@ -2,9 +2,12 @@
 
 import tomllib
 
+import pytest
+
 from bot.app import SHIPPED_CATALOG
 from bot.domain.catalog_file import parse_catalog
 from bot.prices import price_table
+from bot.settings import GivenSettings
 
 #: (model, route, quality) -> price of one image at 1K, 2K and 4K, and of a reference
 BY_HAND = {
@@ -31,11 +34,49 @@ BY_HAND = {
     ("gpt-image-2-quality", "runninghub/rhart-image-g-2-official", "high"): (
         "0.2259 cr", "0.4212 cr", "0.6769 cr", "-",
     ),
-    # 0.211 USD for 1024x1024 and a margin; 2048x2048 has four times the pixels, 4K 7.9 times
+    # 7,024 tokens at 30 USD a million are 0.211; measured at 2K 0.43, at 4K 0.68; a quarter more
     ("gpt-image-2-quality", "openai/gpt-image-2", "high"): (
-        "0.24 cr", "0.94 cr", "1.85 cr", "0.015 cr",
+        "0.27 cr", "0.55 cr", "0.85 cr", "0.015 cr",
     ),
+    # 439 tokens; and for `low` of 2.6 four times the 196 of 2.5
+    ("gpt-image-2.5-flare", "openai/gpt-image-2.5-flare", "medium"): (
+        "0.018 cr", "0.04 cr", "0.065 cr", "0.015 cr",
+    ),
+    ("gpt-image-2.6-sunburst", "openai/gpt-image-2.6-sunburst", "low"): (
+        "0.03 cr", "0.045 cr", "0.075 cr", "0.015 cr",
+    ),
+    # what OpenAI's own would be, at 0.70 instead of 30 USD a million
+    ("gpt-image-2-beta", "maxapi/openai/gpt-image-2-beta@official-cheap", "high"): (
+        "0.0063 cr", "0.0129 cr", "0.0199 cr", "0.0007 cr",
+    ),
+    ("nano-banana", "google/gemini-nano-banana-2.1", "auto"): ("0.0336 cr", "-", "-", "-"),
 }  # fmt: skip
+
+#: output tokens of one 1024x1024 image (OpenAI's model pages, read 2026-11-27)
+TOKENS = {
+    "gpt-image-2-quality": {"low": 196, "medium": 1_756, "high": 7_024},
+    "gpt-image-2.5-flare": {
+        "low": 196, "medium": 439, "high": 1_756, "xhigh": 3_122, "max": 7_024,
+    },
+    # three to four times those of 2.5
+    "gpt-image-2.6-flare": {"low": 784, "medium": 1_756, "high": 1_756, "max": 7_024},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", TOKENS)
+def test_what_is_held_covers_what_openai_bills_with_a_quarter_to_spare(model: str) -> None:
+    catalog = parse_catalog(tomllib.loads(SHIPPED_CATALOG.read_text()))
+    [route] = [each for each in catalog.models[model].routes if each.provider == "openai"]
+    for quality, tokens in TOKENS[model].items():
+        billed_ucr = tokens * 30
+        assert route.price.images["1K", quality] >= 1.25 * billed_ucr, quality
+
+
+def test_a_4k_of_the_best_quality_can_be_ordered_with_the_default_allowance() -> None:
+    catalog = parse_catalog(tomllib.loads(SHIPPED_CATALOG.read_text()))
+    allowance_ucr = GivenSettings().allowance_ucr
+    dearest = {route.id: max(route.price.images.values()) for route in catalog.routes()}
+    assert {route_id for route_id, price in dearest.items() if price > allowance_ucr} == set()
 
 
 def test_the_table_agrees_with_what_was_worked_out_by_hand() -> None:

@@ -53,6 +53,8 @@ class ModelCommands:
         for model in self._catalog.models.values():
             mark = " (used if you name none)" if model.id == self._default_model else ""
             value = self._describe(model, nsfw_checker=rule.nsfw_checker)
+            if model.retires:
+                value += f"\nIts makers end it on {model.retires:%d %B %Y}."
             embed.add_field(name=model.id + mark, value=value, inline=False)
         await wire.answer(interaction, embed=embed, ephemeral=True)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 
 from bot.domain import pricing
@@ -95,6 +96,11 @@ class Model:
     #: one line for the member who chooses
     summary: str
     routes: tuple[Route, ...]
+    #: from this day on (UTC) its makers make no more images with it
+    retires: date | None = None
+
+    def is_retired(self, today: date) -> bool:
+        return self.retires is not None and today >= self.retires
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,12 @@ class Catalog:
         return next((route for route in self.routes() if route.id == route_id), None)
 
     def candidates(
-        self, request: ImageRequest, *, providers: Collection[str], nsfw_checker: bool
+        self,
+        request: ImageRequest,
+        *,
+        providers: Collection[str],
+        nsfw_checker: bool,
+        today: date,
     ) -> tuple[Route, ...]:
         """
         The routes that can do the request, as the catalog lists them; at least one.
@@ -119,16 +130,17 @@ class Catalog:
             nsfw_checker: whether the filter must be on; a route without a switch is then out.
         Raises:
             InvalidRequest: no route of the model can do this; says what is possible.
-            NotAllowed: the filter rules the model out, or no provider of it is configured.
+            NotAllowed: the filter rules the model out, no provider of it is configured, or its
+                makers have ended it.
         """
         try:
-            return self._able(request, providers, nsfw_checker)
+            return self._able(request, providers, nsfw_checker, today)
         except (InvalidRequest, NotAllowed) as refusal:
             others = [
                 model_id
                 for model_id in self.models
                 if request.model in self.models
-                and self._can(replace(request, model=model_id), providers, nsfw_checker)
+                and self._can(replace(request, model=model_id), providers, nsfw_checker, today)
             ]
             if not others:
                 raise
@@ -136,19 +148,26 @@ class Catalog:
             raise type(refusal)(refusal.reason, **facts) from refusal
 
     def shaped(
-        self, request: ImageRequest, *, providers: Collection[str], nsfw_checker: bool
+        self,
+        request: ImageRequest,
+        *,
+        providers: Collection[str],
+        nsfw_checker: bool,
+        today: date,
     ) -> ImageRequest:
         """
         The request, with a ratio of our choice where `auto` cannot be had at its resolution: that
         of the image to edit, as nearly as it can be had.
         """
-        if request.aspect_ratio != "auto" or self._can(request, providers, nsfw_checker):
+        if request.aspect_ratio != "auto" or self._can(request, providers, nsfw_checker, today):
             return request
         shapes = [
             shape
             for ratio in ASPECT_RATIOS
             if ratio != "auto"
-            and self._can(shape := replace(request, aspect_ratio=ratio), providers, nsfw_checker)
+            and self._can(
+                shape := replace(request, aspect_ratio=ratio), providers, nsfw_checker, today
+            )
         ]
         return min(shapes, key=_distance_from_first, default=request)
 
@@ -157,6 +176,7 @@ class Catalog:
         on = {
             model.id: [route for route in model.routes if route.provider in providers]
             for model in self.models.values()
+            if model.retires is None
         }
         with_filter = [
             model_id
@@ -166,18 +186,22 @@ class Catalog:
         there = [model_id for model_id, routes in on.items() if routes]
         return [*with_filter, *there, *self.models][0]
 
-    def _can(self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool) -> bool:
+    def _can(
+        self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool, today: date
+    ) -> bool:
         try:
-            return bool(self._able(request, providers, nsfw_checker))
+            return bool(self._able(request, providers, nsfw_checker, today))
         except (InvalidRequest, NotAllowed):
             return False
 
     def _able(
-        self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool
+        self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool, today: date
     ) -> tuple[Route, ...]:
         model = self.models.get(request.model)
         if model is None:
             raise InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self.models))
+        if model.is_retired(today):
+            raise NotAllowed(Reason.RETIRED, model=model.id, since=str(model.retires))
         routes = [route for route in model.routes if route.provider in providers]
         if not routes:
             raise NotAllowed(Reason.NO_PROVIDER, model=model.id)

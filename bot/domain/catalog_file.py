@@ -1,6 +1,7 @@
 """Reads a catalog file; every complaint names its key."""
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import date, datetime
 
 from bot.domain.catalog import Catalog, Model, NsfwSwitch, Rate, Route
 from bot.domain.credits import Microcredits, parse_credits
@@ -33,7 +34,9 @@ def parse_catalog(document: Mapping[str, object]) -> Catalog:
         routes = tuple(_parse_route(entry) for entry in table.list_of_tables("routes"))
         if not routes:
             raise table.wrong("routes", "needs at least one route")
-        models[model_id] = Model(model_id, table.text("summary"), routes)
+        models[model_id] = Model(
+            model_id, table.text("summary"), routes, table.optional_day("retires")
+        )
         table.end()
     top.end()
     if not models:
@@ -209,6 +212,14 @@ class _Table:
     def optional_text(self, key: str) -> str:
         self._read.add(key)
         return self.text(key) if key in self.content else ""
+
+    def optional_day(self, key: str) -> date | None:
+        value = self._value(key)
+        if value is None:
+            return None
+        if not isinstance(value, date) or isinstance(value, datetime):
+            raise self.wrong(key, "must be a day, as in 2026-12-01")
+        return value
 
     def amount(self, key: str, default: str | None = None) -> Microcredits:
         self._read.add(key)

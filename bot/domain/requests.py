@@ -30,7 +30,7 @@ ASPECT_RATIOS = (
     "21:9", "9:21", "3:1", "1:3",
 )  # fmt: skip
 RESOLUTIONS = ("1K", "2K", "4K")
-QUALITIES = ("auto", "low", "medium", "high")
+QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
 
 
 class Mode(StrEnum):

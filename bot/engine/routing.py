@@ -3,6 +3,7 @@
 from collections.abc import Collection, Container
 
 from bot.domain.catalog import Catalog, Route, RouteOrder
+from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest
 from bot.domain.waiting import LEARNED_MIN, Latency
 from bot.errors import Busy, Reason
@@ -21,12 +22,18 @@ class Routing:
     """
 
     def __init__(
-        self, catalog: Catalog, providers: Collection[str], order: RouteOrder, database: Database
+        self,
+        catalog: Catalog,
+        providers: Collection[str],
+        order: RouteOrder,
+        database: Database,
+        clock: Clock,
     ) -> None:
         self._catalog = catalog
         self._providers = providers
         self._order = order
         self._database = database
+        self._clock = clock
         self._known: dict[str, Latency] = {}
         self._unsaved: set[str] = set()
 
@@ -42,7 +49,12 @@ class Routing:
 
     def shaped(self, request: ImageRequest, *, nsfw_checker: bool) -> ImageRequest:
         """See Catalog.shaped."""
-        return self._catalog.shaped(request, providers=self._providers, nsfw_checker=nsfw_checker)
+        return self._catalog.shaped(
+            request,
+            providers=self._providers,
+            nsfw_checker=nsfw_checker,
+            today=self._clock.now().date(),
+        )
 
     def candidates(
         self,
@@ -62,7 +74,10 @@ class Routing:
             Refusal: none can do it at all, or those that can are all down.
         """
         able = self._catalog.candidates(
-            request, providers=self._providers, nsfw_checker=nsfw_checker
+            request,
+            providers=self._providers,
+            nsfw_checker=nsfw_checker,
+            today=self._clock.now().date(),
         )
         routes = [route for route in able if route.id not in tried and route.id in ready]
         if not routes:

@@ -56,6 +56,8 @@ class GeminiFormat:
         habits: MaxAPI's; only what concerns tasks and where images are is heeded.
     """
 
+    base_path = BASE_PATH
+
     def __init__(
         self, studio: Studio, submissions: deque[Submission], habits: Habits, *, api_key: str
     ) -> None:
@@ -70,7 +72,7 @@ class GeminiFormat:
         def around(call: VendorCall, handler: Handler) -> Handler:
             return faults.around(call, guarded(self._api_key, handler))
 
-        root = f"{BASE_PATH}/v1beta"
+        root = f"{self.base_path}/v1beta"
         return [
             web.post(
                 root + "/models/{model}:generateContent", around(VendorCall.CREATE, self._generate)

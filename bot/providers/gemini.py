@@ -53,7 +53,7 @@ class MaxApiGemini:
         self._asynchronous = asynchronous
 
     async def submit(self, order: Order) -> str | Finished | Failed:
-        encoded = await asyncio.to_thread(encode_references, order.references)
+        encoded = await asyncio.to_thread(encode_references, NAME, order.references)
         reply = await self._http.order(
             generate_path(order.route),
             json=build_generate(order, encoded),
@@ -85,7 +85,7 @@ def build_headers(route: Route, *, asynchronous: bool) -> dict[str, str]:
     return headers
 
 
-def encode_references(references: Sequence[ImageFile]) -> list[str]:
+def encode_references(provider: str, references: Sequence[ImageFile]) -> list[str]:
     """
     Each reference's bytes in base64. Blocks: call it off the event loop.
 
@@ -95,7 +95,7 @@ def encode_references(references: Sequence[ImageFile]) -> list[str]:
     # Base64 makes four characters of three bytes.
     if sum((each.size_bytes + 2) // 3 * 4 for each in references) > INLINE_BYTES_MAX:
         raise ProviderRefused(
-            NAME, f"the references are more than {INLINE_BYTES_MAX // 1_000_000} MB in base64"
+            provider, f"the references are more than {INLINE_BYTES_MAX // 1_000_000} MB in base64"
         )
     return [pybase64.b64encode_as_string(each.path.read_bytes()) for each in references]
 
@@ -131,9 +131,9 @@ def parse_submit(
     Raises:
         ProviderContractBroken: it is neither, although the image may be under way.
     """
-    answer = _answer_in(body)
+    answer = answer_in(body)
     if answer is not None:
-        return parse_answer(answer)
+        return parse_answer(NAME, answer)
     if failed := replies.ended_badly(body):
         return failed
     return replies.handle_in(
@@ -153,15 +153,15 @@ def parse_operation(body: Mapping[str, object]) -> Progress:
     word, done = replies.state_in(body), body.get("done")
     if done is not True and word and word.lower() not in FINISHED_WORDS:
         return Running(word)
-    answer = None if done is False else _answer_in(body)
+    answer = None if done is False else answer_in(body)
     if answer is not None:
-        return parse_answer(answer)
+        return parse_answer(NAME, answer)
     if done is True or (word and done is not False):
         return Finished(*replies.images_in(body))
     return Running(word)
 
 
-def parse_answer(answer: Mapping[str, object]) -> Finished | Failed:
+def parse_answer(provider: str, answer: Mapping[str, object]) -> Finished | Failed:
     """
     Read `candidates` and `promptFeedback`: the image, or why there is none.
 
@@ -185,7 +185,7 @@ def parse_answer(answer: Mapping[str, object]) -> Finished | Failed:
     if links or in_answer:
         return Finished(tuple(links), in_answer, parse_bill(answer))
     if unusable:
-        raise ProviderContractBroken(NAME, "finished with something else than an image")
+        raise ProviderContractBroken(provider, "finished with something else than an image")
     reasons = [text(each, "finishReason") for each in candidates]
     reason = next((each for each in reasons if each), "NO_IMAGE")
     said = [text(part, "text") for part in _parts(candidates)]
@@ -212,7 +212,7 @@ def parse_bill(answer: Mapping[str, object]) -> Bill:
     return Bill(usage=Usage(text_in=asked - image_in, image_in=image_in, image_out=made))
 
 
-def _answer_in(body: Mapping[str, object]) -> Mapping[str, object] | None:
+def answer_in(body: Mapping[str, object]) -> Mapping[str, object] | None:
     """Gemini's own answer, which an operation wraps."""
     for each in replies.mappings(body):
         if "candidates" in each or "promptFeedback" in each:

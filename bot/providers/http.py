@@ -67,6 +67,7 @@ class VendorHttp:
 
     Args:
         base_url: without a slash at its end.
+        key_header: takes the key; as a bearer's if it is Authorization.
     """
 
     def __init__(
@@ -76,11 +77,14 @@ class VendorHttp:
         key: SecretStr,
         connections: Connections,
         limits: TimeLimits | None = None,
+        *,
+        key_header: str = "Authorization",
     ) -> None:
         self.provider = provider
         self._base_url = base_url
         self._key = key
         self._connections = connections
+        self._key_header = key_header
         self.limits = limits or TimeLimits()
 
     async def get(
@@ -252,9 +256,10 @@ class VendorHttp:
         result_path: Path | None = None,
     ) -> Reply:
         session = self._connections.lasting if method == "GET" else self._connections.single
+        bearer = "Bearer " if self._key_header == "Authorization" else ""
         all_headers = {
             **(headers or {}),
-            "Authorization": f"Bearer {self._key.get_secret_value()}",
+            self._key_header: f"{bearer}{self._key.get_secret_value()}",
             "Accept": "application/json",
         }
         if isinstance(data, bytes | io.BytesIO):

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from bot.domain.catalog import Catalog
 from bot.domain.ports import Provider
 from bot.errors import StartupError
-from bot.providers import apimodels, kie, maxapi, openai, runninghub
+from bot.providers import apimodels, google, kie, maxapi, openai, runninghub
 from bot.providers.connections import Connections
 from bot.providers.http import TimeLimits, VendorHttp
 from bot.providers.vendors import Setup, Value, Vendor
@@ -17,6 +17,7 @@ VENDORS: Sequence[Vendor] = (
     maxapi.VENDOR,
     kie.VENDOR,
     openai.VENDOR,
+    google.VENDOR,
     runninghub.VENDOR,
 )
 
@@ -90,7 +91,9 @@ def _setup(
 ) -> Setup:
     return Setup(
         root=str(setting(vendor.root)),
-        http=lambda root: VendorHttp(vendor.name, root, key, connections, limits),
+        http=lambda root, key_header="Authorization": VendorHttp(
+            vendor.name, root, key, connections, limits, key_header=key_header
+        ),
         options=options_of(vendor, setting),
         callback_url=None if public_url is None else f"{public_url}/callbacks/{vendor.name}",
     )

@@ -3,13 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import SecretStr
 
 from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.ports import Provider
 from bot.providers.http import VendorHttp
+
+
+class OpenHttp(Protocol):
+    def __call__(self, root: str, key_header: str = "Authorization") -> VendorHttp: ...
+
 
 #: a setting's value: an address, a key, or one of some words; None: it is not set
 Value = str | SecretStr | None
@@ -30,7 +35,7 @@ class Setup:
 
     root: str
     #: gives the vendor's key to that root
-    http: Callable[[str], VendorHttp]
+    http: OpenHttp
     #: by the names of the vendor's options
     options: Mapping[str, Value] = field(default_factory=dict)
     #: where the vendor may say that a task has ended; None: nowhere

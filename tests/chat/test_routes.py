@@ -146,7 +146,7 @@ async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> Non
     assert "1K: 0.06 cr" in said(message)
     assert "Up to 16 references, usually about 48 s" in said(message)
     # The other models have no filter, and it is on.
-    assert said(message).count("Not here: the NSFW filter is on, and it has none.") == 2
+    assert said(message).count("Not here: the NSFW filter is on, and it has none.") == 3
 
     await without_filter(easel)
     call = await easel.discord.run_command("Ada", "studio", "models")

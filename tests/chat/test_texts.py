@@ -5,6 +5,7 @@ import shutil
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,10 +25,12 @@ from bot.providers.registry import VENDORS as RECORDS
 from bot.settings import GivenSettings
 from bot.store.database import open_database
 from tests.store.bench import lay, make_job
+from tests.support.clock import InstantClock
 from tests.support.easel import Easel, said
 
 BOT = Path(texts.__file__).parents[2]
 TEXT_CHARS_MAX = 2_000
+TODAY = date(2026, 11, 27)
 VENDORS = {*(vendor.name for vendor in RECORDS), "api models"}
 #: what gives a machine away: links, codes, traces, placeholders, keys
 UNSPEAKABLE = re.compile(
@@ -79,11 +82,11 @@ def reads_well(text: str) -> bool:
 
 def quoted(known: Catalog = PAINTER, *, checked: bool = False, **given: object) -> None:
     request = replace(LANTERN, **{"aspect_ratio": "1:1"} | given)
-    known.candidates(request, providers=["studio"], nsfw_checker=checked)
+    known.candidates(request, providers=["studio"], nsfw_checker=checked, today=TODAY)
 
 
 def all_down() -> None:
-    routing = Routing(PAINTER, ["studio"], RouteOrder.LISTED, None)
+    routing = Routing(PAINTER, ["studio"], RouteOrder.LISTED, None, InstantClock())
     request = replace(LANTERN, aspect_ratio="1:1")
     routing.candidates(request, nsfw_checker=False, ready=())
 
@@ -101,6 +104,10 @@ def only_editing() -> Catalog:
 def without_qualities() -> Catalog:
     model = PAINTER.models["painter"]
     return Catalog({"painter": replace(model, routes=(replace(model.routes[0], qualities=()),))})
+
+
+def retired() -> Catalog:
+    return Catalog({"painter": replace(PAINTER.models["painter"], retires=TODAY)})
 
 
 def with_a_gap() -> Catalog:
@@ -128,7 +135,9 @@ CAUSES: dict[str, Callable[[], None]] = {
     "model without masks": lambda: quoted(mask=PHOTO),
     "all routes down": lambda: all_down(),
     "model": lambda: quoted(model="dall-e-2"),
-    "no provider": lambda: PAINTER.candidates(LANTERN, providers=[], nsfw_checker=False),
+    "no provider": lambda: PAINTER.candidates(
+        LANTERN, providers=[], nsfw_checker=False, today=TODAY
+    ),
     "no filter": lambda: quoted(checked=True),
     "model cannot edit": lambda: quoted(mode=Mode.EDIT),
     "model only edits": lambda: quoted(only_editing()),
@@ -137,6 +146,7 @@ CAUSES: dict[str, Callable[[], None]] = {
     "model's resolutions": lambda: quoted(resolution="4K"),
     "model without qualities": lambda: quoted(without_qualities(), quality="low"),
     "model's qualities": lambda: quoted(quality="high"),
+    "retired": lambda: quoted(retired()),
     "model's sizes": lambda: quoted(with_a_gap(), resolution="2K"),
 }
 

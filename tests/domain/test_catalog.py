@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ price = { 1K = "0.01" }
 PHOTO = Reference("https://cdn.example/photo.png", "photo.png", 1_000)
 LANTERN = ImageRequest(Mode.GENERATE, "a paper lantern", "painter")
 BOTH = ("north", "south")
+TODAY = date(2026, 11, 27)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def test_every_model_of_the_shipped_catalog_takes_a_plain_request() -> None:
     providers = {route.provider for route in catalog.routes()}
     for model in catalog.models:
         request = replace(LANTERN, model=model)
-        routes = catalog.candidates(request, providers=providers, nsfw_checker=False)
+        routes = catalog.candidates(request, providers=providers, nsfw_checker=False, today=TODAY)
         assert all(route.quote(request) > 0 for route in routes)
 
 
@@ -113,7 +115,7 @@ def test_an_impossible_pair_is_refused_with_those_that_work(
     catalog = parse_catalog(tomllib.loads(SHIPPED.read_text(encoding="utf-8")))
     request = replace(LANTERN, model="gpt-image-2-beta", aspect_ratio=ratio, resolution=resolution)
     with pytest.raises(InvalidRequest) as refused:
-        catalog.candidates(request, providers=["kie"], nsfw_checker=True)
+        catalog.candidates(request, providers=["kie"], nsfw_checker=True, today=TODAY)
     assert sentence in told(refused.value)
 
 
@@ -230,14 +232,14 @@ def test_the_routes_that_can_do_it_come_as_listed(
     catalog: Catalog, changes: dict[str, Any], routes: list[str], price_ucr: int
 ) -> None:
     request = replace(LANTERN, **changes)
-    able = catalog.candidates(request, providers=BOTH, nsfw_checker=False)
+    able = catalog.candidates(request, providers=BOTH, nsfw_checker=False, today=TODAY)
     assert [route.id for route in able] == routes
     assert able[0].quote(request) == price_ucr
     assert type(able[0].quote(request)) is int
 
 
 def test_a_provider_that_is_off_is_passed_over(catalog: Catalog) -> None:
-    [route] = catalog.candidates(LANTERN, providers=["south"], nsfw_checker=False)
+    [route] = catalog.candidates(LANTERN, providers=["south"], nsfw_checker=False, today=TODAY)
     assert route.provider == "south"
 
 
@@ -247,7 +249,7 @@ def test_with_the_filter_on_no_route_without_a_switch_is_ever_chosen(
 ) -> None:
     request = replace(LANTERN, aspect_ratio=ratio)
     try:
-        routes = catalog.candidates(request, providers=BOTH, nsfw_checker=True)
+        routes = catalog.candidates(request, providers=BOTH, nsfw_checker=True, today=TODAY)
     except InvalidRequest:
         assert ratio not in ("auto", "1:1")
     else:
@@ -273,14 +275,14 @@ def test_what_no_route_can_do_is_refused_with_what_is_possible(
 ) -> None:
     request = replace(LANTERN, **changes)
     with pytest.raises(InvalidRequest) as refused:
-        catalog.candidates(request, providers=["north"], nsfw_checker=False)
+        catalog.candidates(request, providers=["north"], nsfw_checker=False, today=TODAY)
     assert told(refused.value) == sentence
 
 
 def test_a_quality_that_the_route_lacks_is_refused_with_those_it_has(catalog: Catalog) -> None:
     request = replace(LANTERN, quality="medium")
     with pytest.raises(InvalidRequest) as refused:
-        catalog.candidates(request, providers=["south"], nsfw_checker=False)
+        catalog.candidates(request, providers=["south"], nsfw_checker=False, today=TODAY)
     assert told(refused.value).endswith("has no quality medium; it has low, high.")
 
 
@@ -297,6 +299,9 @@ def test_a_model_that_may_not_be_used_here_is_refused(
 ) -> None:
     with pytest.raises(NotAllowed) as refused:
         catalog.candidates(
-            replace(LANTERN, model=model), providers=providers, nsfw_checker=nsfw_checker
+            replace(LANTERN, model=model),
+            providers=providers,
+            nsfw_checker=nsfw_checker,
+            today=TODAY,
         )
     assert sentence in told(refused.value)

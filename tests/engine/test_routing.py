@@ -66,7 +66,9 @@ def lay(
     order: RouteOrder = RouteOrder.LISTED,
     database: Database | None = None,
 ) -> Roads:
-    return Roads(Routing(catalog, ALL, order, database), Traffic(catalog, StoppableClock(clock)))
+    return Roads(
+        Routing(catalog, ALL, order, database, clock), Traffic(catalog, StoppableClock(clock))
+    )
 
 
 def providers(roads: Roads) -> list[str]:

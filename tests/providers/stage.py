@@ -75,6 +75,7 @@ ROWS = (
     ),
     Row("maxapi/openai/gpt-image-2-beta@mix", _as_openai, no_money_status=403),
     Row(GEMINI_ID, _as_google, no_money_status=403),
+    Row("google/gemini-nano-banana-2.1", _as_google, answers_at_the_end=True, no_money_status=403),
     Row("openai/gpt-image-2", _as_openai, answers_at_the_end=True, no_money_status=429),
 )
 

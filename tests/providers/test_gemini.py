@@ -105,7 +105,7 @@ def test_only_what_a_route_has_is_sent(order: OrderOf, route: Route) -> None:
 def test_references_are_encoded_in_order(image_file: ImageFile, tmp_path: Path) -> None:
     other = replace(image_file, path=tmp_path / "other")
     other.path.write_bytes(b"other")
-    encoded = encode_references((image_file, other))
+    encoded = encode_references("maxapi", (image_file, other))
     assert [base64.b64decode(each) for each in encoded] == [
         image_file.path.read_bytes(),
         b"other",
@@ -127,25 +127,27 @@ async def test_references_too_large_for_one_request_are_refused_before_sending(
 )
 def test_a_refusal_without_an_image_is_moderation(reason: str) -> None:
     answer = {"candidates": [{"content": {"parts": []}, "finishReason": reason}]}
-    assert parse_answer(answer) == failed(reason, moderation=True)
+    assert parse_answer("maxapi", answer) == failed(reason, moderation=True)
 
 
 @pytest.mark.parametrize("reason", ["NO_IMAGE", "MAX_TOKENS", "IMAGE_OTHER", "OTHER"])
 def test_any_other_end_without_an_image_is_a_failure(reason: str) -> None:
-    assert parse_answer({"candidates": [{"finishReason": reason}]}) == failed(reason)
+    assert parse_answer("maxapi", {"candidates": [{"finishReason": reason}]}) == failed(reason)
 
 
 def test_a_draft_among_the_thoughts_is_not_the_image() -> None:
     draft = {"thought": True, "fileData": {"fileUri": "https://cdn.maxapi.dev/draft.png"}}
     parts = [draft, {"fileData": {"fileUri": LINK}}]
-    assert parse_answer({"candidates": [{"content": {"parts": parts}}]}) == Finished((LINK,))
+    assert parse_answer("maxapi", {"candidates": [{"content": {"parts": parts}}]}) == Finished(
+        (LINK,)
+    )
 
 
 @pytest.mark.parametrize("uri", ["gs://bucket/1.png", "", 7, None])
 def test_a_file_that_is_no_link_breaks_the_contract(uri: object) -> None:
     parts = [{"fileData": {"mimeType": "image/png", "fileUri": uri}}]
     with pytest.raises(ProviderContractBroken):
-        parse_answer({"candidates": [{"content": {"parts": parts}}]})
+        parse_answer("maxapi", {"candidates": [{"content": {"parts": parts}}]})
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from bot.playground import maxapi
 from bot.playground.providers import PlaygroundProviders
-from tests.vendors import kie, openai, runninghub
+from tests.vendors import google, kie, openai, runninghub
 
 
 class AllVendors(PlaygroundProviders):
@@ -19,6 +20,7 @@ class AllVendors(PlaygroundProviders):
             self.kie,
             openai.OpenAiFormat(self.studio, self.submissions, **key),
             runninghub.RunningHubFormat(self.studio, self.submissions, **key),
+            google.GoogleFormat(self.studio, self.submissions, maxapi.Habits(), **key),
         ):
             yield from double.routes(self.faults)
 
@@ -39,11 +41,16 @@ class AllVendors(PlaygroundProviders):
         return self.root_url + runninghub.BASE_PATH
 
     @property
+    def google_base_url(self) -> str:
+        return self.root_url + google.BASE_PATH
+
+    @property
     def environment(self) -> dict[str, str]:
-        keys = ("KIE_API_KEY", "OPENAI_API_KEY", "RUNNINGHUB_API_KEY")
+        keys = ("KIE_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "RUNNINGHUB_API_KEY")
         return super().environment | {
             "KIE_BASE_URL": self.kie_base_url,
             "KIE_UPLOAD_URL": self.kie_upload_url,
+            "GOOGLE_BASE_URL": self.google_base_url,
             "OPENAI_BASE_URL": self.openai_base_url,
             "RUNNINGHUB_BASE_URL": self.runninghub_base_url,
             **dict.fromkeys(keys, self.api_key),

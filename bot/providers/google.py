@@ -1,0 +1,79 @@
+"""
+Google's own Gemini API behind the Provider port: it answers when the image is done.
+
+Source: ai.google.dev, API reference "Generating content", "Models" and guide "Image generation",
+read 2026-11; the wire format is in gemini.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from bot.domain.ports import Failed, Finished, Order
+from bot.errors import ProviderContractBroken, ProviderMisconfigured
+from bot.providers import gemini
+from bot.providers import maxapi_replies as replies
+from bot.providers.fields import text
+from bot.providers.http import VendorHttp
+from bot.providers.judge import Stake
+from bot.providers.vendors import Api, Vendor
+
+NAME = "google"
+#: of the list of models; the largest page there is
+MODELS = ("/v1beta/models", {"pageSize": "1000"})
+
+
+class Google:
+    name = NAME
+    upload = None
+    poll = None
+
+    def __init__(self, http: VendorHttp) -> None:
+        self._http = http
+
+    async def submit(self, order: Order) -> Finished | Failed:
+        encoded = await asyncio.to_thread(gemini.encode_references, NAME, order.references)
+        reply = await self._http.order(
+            gemini.generate_path(order.route),
+            json=gemini.build_generate(order, encoded),
+            result_path=order.result_path,
+            answer_s=order.route.deadline_s,
+        )
+        complaint = replies.read_complaint(reply)
+        self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
+        answer = gemini.answer_in(reply.body)
+        if answer is None:
+            raise ProviderContractBroken(NAME, "answered without candidates")
+        return gemini.parse_answer(NAME, answer)
+
+    async def check(self, upstreams: Collection[str]) -> str:
+        reply = await self._http.get(*MODELS)
+        self._http.judge(reply, replies.read_complaint(reply), Stake.REPEATABLE)
+        models = parse_models(reply.body)
+        if missing := sorted(set(upstreams) - models):
+            raise ProviderMisconfigured(NAME, f"the key may not use {', '.join(missing)}")
+        return f"the key works, {len(models)} models"
+
+
+def parse_models(body: Mapping[str, object]) -> set[str]:
+    """`models[].name`, without the "models/" before it. Raises ProviderContractBroken."""
+    models = body.get("models")
+    if not isinstance(models, list):
+        raise ProviderContractBroken(NAME, "named no models")
+    return {
+        text(model, "name").removeprefix("models/") for model in models if isinstance(model, dict)
+    }
+
+
+VENDOR = Vendor(
+    NAME,
+    key="GOOGLE_API_KEY",
+    root="GOOGLE_BASE_URL",
+    root_default="https://generativelanguage.googleapis.com",
+    apis={
+        "gemini": Api(
+            # Not in the address, where it would reach logs.
+            lambda setup: Google(setup.http(setup.root, "x-goog-api-key")),
+            tokens=True,
+        ),
+    },
+)
