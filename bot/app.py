@@ -168,7 +168,8 @@ async def open_app(
             remove_fetched(folder)
         providers = await stack.enter_async_context(open_providers(settings))
         on = {name for name, _ in providers}
-        routing = Routing(catalog, on, settings.route_order, database, clock)
+        default_model = settings.default_model or catalog.default_model(on)
+        routing = Routing(catalog, on, default_model, settings.route_order, database, clock)
         await routing.load()
         traffic = Traffic(catalog, clock)
         house = _house(settings, catalog)
@@ -189,10 +190,9 @@ async def open_app(
         delivery = Delivery(database, house, messenger, clock, folder)
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
         JobCommands(easel, messenger, clock, folder, pool).add_to(client.tree, client.presses)
-        default_model = settings.default_model or catalog.default_model(on)
         ModelCommands(catalog, on, easel, default_model, routing.typical_s).add_to(client.tree)
         client.tree.add_command(SettingsCommands(easel))
-        ImageCommands(easel, messenger, clock, default_model).add_to(client.tree, catalog)
+        ImageCommands(easel, messenger, clock).add_to(client.tree, catalog)
         if not providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, shop, database)

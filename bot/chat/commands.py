@@ -42,12 +42,10 @@ class ImageCommands:
         easel: Easel,
         messenger: DiscordMessenger,
         clock: Clock,
-        default_model: str,
     ) -> None:
         self._easel = easel
         self._messenger = messenger
         self._clock = clock
-        self._default_model = default_model
 
     def add_to(self, tree: discord.app_commands.CommandTree[Any], catalog: Catalog) -> None:
         tree.add_command(options.image_command(Mode.GENERATE, catalog, self.imagine))
@@ -76,7 +74,7 @@ class ImageCommands:
         self, interaction: discord.Interaction[Any], mode: Mode, given: dict[str, Any]
     ) -> None:
         given["prompt"] = as_seen(given["prompt"], interaction)
-        request = options.read_request(mode, self._default_model, given)
+        request = options.read_request(mode, given)
         accepting = asyncio.ensure_future(self._accept(interaction, request))
         try:
             await asyncio.wait({accepting}, timeout=DEFER_AFTER_S)

@@ -34,7 +34,7 @@ DESCRIPTIONS = {
     "resolution": "1K if left out",
     "quality": "The model's own choice if left out",
     "count": f"How many images, 1 to {IMAGES_MAX}",
-    "model": "The model that draws",
+    "model": "The model that draws; if left out, one that can do what you ask",
     "private": "Show the result to you alone",
 }
 PROMPTS = {
@@ -75,7 +75,7 @@ def image_command(
     return app_commands.Command(name=name, description=description, callback=invoke)
 
 
-def read_request(mode: Mode, default_model: str, options: dict[str, Any]) -> ImageRequest:
+def read_request(mode: Mode, options: dict[str, Any]) -> ImageRequest:
     """
     What the member asked for. Nothing is checked here: the domain does that.
 
@@ -89,7 +89,7 @@ def read_request(mode: Mode, default_model: str, options: dict[str, Any]) -> Ima
     return ImageRequest(
         mode=mode,
         prompt=options["prompt"],
-        model=options["model"] or default_model,
+        model=options["model"] or "",
         aspect_ratio=options["aspect_ratio"] or "auto",
         resolution=options["resolution"] or "1K",
         quality=options["quality"] or "auto",

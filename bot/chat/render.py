@@ -107,6 +107,9 @@ def result(
             f"{len(problems)} of {len(images_asked)} images could not be made:"
             f" {explain(problems[0], job.locale)}"
         )
+    if job.request.instead_of:
+        models = {"default": job.request.instead_of, "model": job.request.model}
+        notes.append(say(Notice.DRAWN_INSTEAD, job.locale, **models))
     if reduced:
         limit_mb = job.reply.file_bytes_max / 1024**2
         notes.append(

@@ -61,6 +61,7 @@ class ImageRequest:
 
     mode: Mode
     prompt: str
+    #: empty: whichever can do it, the default first
     model: str
     aspect_ratio: str = "auto"
     resolution: str = "1K"
@@ -70,6 +71,8 @@ class ImageRequest:
     #: confines an edit; transparent where the image may change
     mask: Reference | None = None
     private: bool = False
+    #: the default, where that cannot do what was asked, and `model` was chosen in its place
+    instead_of: str = ""
 
 
 #: in the place of a stored request that this version cannot read; what it says of it is for its

@@ -57,8 +57,7 @@ def offers(draft: Job, rule: NsfwRule, routing: Routing, ready: Container[str]) 
     Raises:
         Refusal: no route can make it here and now.
     """
-    request = routing.shaped(draft.request, nsfw_checker=rule.nsfw_checker)
-    routes = routing.candidates(request, nsfw_checker=rule.nsfw_checker, ready=ready)
+    request, routes = routing.chosen(draft.request, nsfw_checker=rule.nsfw_checker, ready=ready)
     found = []
     for held in sorted({route.quote(request) for route in routes}, reverse=True):
         first = next(route for route in routes if route.quote(request) <= held)

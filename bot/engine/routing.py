@@ -1,12 +1,13 @@
 """Which route makes an image: those that can, in the operator's order, and what was learned."""
 
 from collections.abc import Collection, Container
+from dataclasses import replace
 
 from bot.domain.catalog import Catalog, Route, RouteOrder
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest
 from bot.domain.waiting import LEARNED_MIN, Latency
-from bot.errors import Busy, Reason
+from bot.errors import Busy, InvalidRequest, NotAllowed, Reason, Refusal
 from bot.store import learned
 from bot.store.database import Database
 
@@ -18,6 +19,7 @@ class Routing:
     """
     Args:
         providers: names of those that are switched on.
+        default_model: its id.
         database: keeps what was learned over restarts.
     """
 
@@ -25,12 +27,14 @@ class Routing:
         self,
         catalog: Catalog,
         providers: Collection[str],
+        default_model: str,
         order: RouteOrder,
         database: Database,
         clock: Clock,
     ) -> None:
         self._catalog = catalog
         self._providers = providers
+        self._default_model = default_model
         self._order = order
         self._database = database
         self._clock = clock
@@ -46,6 +50,35 @@ class Routing:
         if unsaved:
             known = {route_id: self._known[route_id] for route_id in unsaved}
             await self._database.write(learned.save, known)
+
+    def chosen(
+        self, request: ImageRequest, *, nsfw_checker: bool, ready: Container[str]
+    ) -> tuple[ImageRequest, tuple[Route, ...]]:
+        """
+        The request as it can be made, and its routes, the best first. Where no model was named, it
+        is the default, or else the first one that can do what was asked.
+
+        Args:
+            ready: ids of routes that may be used now; see Traffic.ready.
+        Raises:
+            Refusal: none can do it at all, or those that can are all down.
+        """
+        models = [request.model]
+        if not request.model:
+            others = [each for each in self._catalog.models if each != self._default_model]
+            models = [self._default_model, *others]
+        refused: Refusal | None = None
+        for model in models:
+            asked = replace(request, model=model)
+            if model != models[0]:
+                asked = replace(asked, instead_of=models[0])
+            asked = self.shaped(asked, nsfw_checker=nsfw_checker)
+            try:
+                return asked, self.candidates(asked, nsfw_checker=nsfw_checker, ready=ready)
+            except (InvalidRequest, NotAllowed) as refusal:
+                refused = refused or refusal
+        assert refused is not None
+        raise refused
 
     def shaped(self, request: ImageRequest, *, nsfw_checker: bool) -> ImageRequest:
         """See Catalog.shaped."""

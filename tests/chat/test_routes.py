@@ -153,6 +153,33 @@ async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> Non
     assert "4K: 0.06 cr to 0.23 cr" in said(await call.response())
 
 
+@pytest.mark.parametrize(
+    ("asked", "model", "cannot"),
+    [
+        ({}, "gpt-image-2-beta", False),
+        ({"quality": "high"}, "gpt-image-2-quality", True),
+        ({"resolution": "4K", "aspect_ratio": "16:9"}, "gpt-image-2", True),
+    ],
+)
+async def test_where_no_model_is_named_what_was_asked_decides_who_draws(
+    easel: Easel, asked: dict[str, str], model: str, cannot: bool
+) -> None:
+    """API Models alone is on: its beta knows no quality and no resolution."""
+    await without_filter(easel)
+    message = await easel.finished(await easel.imagine(**asked))
+    assert message.attachments
+    assert model in said(message)
+    why = f"gpt-image-2-beta, which is used here if you name none, cannot do this, so {model} drew"
+    assert (why in said(message)) is cannot
+
+
+async def test_what_no_model_can_do_is_refused_in_the_words_of_the_default(easel: Easel) -> None:
+    """The filter is on, and nobody who has one knows a quality."""
+    message = await easel.finished(await easel.imagine(quality="high"))
+    assert "gpt-image-2-beta has no quality setting; leave it out." in said(message)
+    assert await easel.entries() == []
+
+
 async def test_members_are_told_how_long_a_route_has_taken_of_late(easel: Easel) -> None:
     lately = Latency(images=50, mean=math.log(21.4), variance=0.1)
     await easel.app.database.write(learned.save, {"apimodels/gpt-image-2-beta": lately})

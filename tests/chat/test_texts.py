@@ -31,6 +31,7 @@ from tests.support.easel import Easel, said
 BOT = Path(texts.__file__).parents[2]
 TEXT_CHARS_MAX = 2_000
 TODAY = date(2026, 11, 27)
+MODELS = {"default": "painter", "model": "retoucher"}
 VENDORS = {*(vendor.name for vendor in RECORDS), "api models"}
 #: what gives a machine away: links, codes, traces, placeholders, keys
 UNSPEAKABLE = re.compile(
@@ -86,7 +87,7 @@ def quoted(known: Catalog = PAINTER, *, checked: bool = False, **given: object) 
 
 
 def all_down() -> None:
-    routing = Routing(PAINTER, ["studio"], RouteOrder.LISTED, None, InstantClock())
+    routing = Routing(PAINTER, ["studio"], "painter", RouteOrder.LISTED, None, InstantClock())
     request = replace(LANTERN, aspect_ratio="1:1")
     routing.candidates(request, nsfw_checker=False, ready=())
 
@@ -243,7 +244,7 @@ def test_a_language_that_is_not_there_is_english(locale: str) -> None:
 
 @pytest.mark.parametrize("notice", Notice)
 def test_every_other_sentence_reads_well(notice: Notice) -> None:
-    text = say(notice, ref="#a1b2c3", others=["a", "b"], option="mask", filename="1.png")
+    text = say(notice, ref="#a1b2c3", others=["a", "b"], option="mask", filename="1.png", **MODELS)
     ends = "" if notice.startswith("named_by") else "."
     assert text.endswith(ends)
     assert reads_well(text if ends else f"{text}.")

@@ -67,7 +67,8 @@ def lay(
     database: Database | None = None,
 ) -> Roads:
     return Roads(
-        Routing(catalog, ALL, order, database, clock), Traffic(catalog, StoppableClock(clock))
+        Routing(catalog, ALL, "gpt-image-2-beta", order, database, clock),
+        Traffic(catalog, StoppableClock(clock)),
     )
 
 

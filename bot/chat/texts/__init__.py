@@ -40,6 +40,8 @@ class Notice(StrEnum):
     PRESS_FAILED = "press_failed"
     #: a defect of ours between a job's acceptance and its status message; ref
     ACCEPTED_ALL_THE_SAME = "accepted_all_the_same"
+    #: default, model
+    DRAWN_INSTEAD = "drawn_instead"
     #: option
     NAMED_BY_OPTION = "named_by_option"
     #: filename
