@@ -92,7 +92,8 @@ class Reason(StrEnum):
     MODEL_SIZE = "model_size"
     #: permissions
     PERMISSIONS = "permissions"
-    #: needed_ucr, available_ucr, refills_at in seconds since 1970
+    #: needed_ucr, available_ucr, refills_at in seconds since 1970; `fits` where something would:
+    #: "resolution/quality/micro-credits" of each
     CREDITS = "credits"
     #: the same of the whole server
     BUDGET = "budget"

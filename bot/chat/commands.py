@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import discord
+from discord import app_commands
 
 from bot.about import about, short
 from bot.chat import options, render, wire
@@ -17,7 +18,7 @@ from bot.domain.catalog import Catalog
 from bot.domain.jobs import Accepted, Failure, Reply, fields_of
 from bot.domain.policy import Place
 from bot.domain.ports import Clock
-from bot.domain.requests import ImageRequest, Mode
+from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode
 from bot.engine.easel import Easel
 from bot.errors import NotAllowed, Reason, Refusal, Repeated, StepLost
 
@@ -47,11 +48,13 @@ class ImageCommands:
         self._messenger = messenger
         self._clock = clock
 
-    def add_to(self, tree: discord.app_commands.CommandTree[Any], catalog: Catalog) -> None:
-        tree.add_command(options.image_command(Mode.GENERATE, catalog, self.imagine))
-        tree.add_command(options.image_command(Mode.EDIT, catalog, self.edit))
+    def add_to(self, tree: app_commands.CommandTree[Any], catalog: Catalog) -> None:
         tree.add_command(
-            discord.app_commands.Command(
+            options.image_command(Mode.GENERATE, catalog, self.imagine, self._qualities)
+        )
+        tree.add_command(options.image_command(Mode.EDIT, catalog, self.edit, self._qualities))
+        tree.add_command(
+            app_commands.Command(
                 name="credits",
                 description="What you have left to spend here",
                 callback=self._credits,
@@ -64,10 +67,20 @@ class ImageCommands:
     async def edit(self, interaction: discord.Interaction[Any], **given: Any) -> None:
         await self._take(interaction, Mode.EDIT, given)
 
+    async def _qualities(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        given = interaction.namespace
+        prices = await self._easel.prices(place_of(interaction), given.model or "", QUALITIES)
+        resolution = given.resolution or RESOLUTIONS[0]
+        those = {kind: price for kind, price in prices.items() if kind[0] == resolution}
+        return options.quality_choices(those, typed)
+
     async def _credits(self, interaction: discord.Interaction[Any]) -> None:
-        user = interaction.user
-        account = await self._easel.account(interaction.guild_id or 0, user.id, role_ids_of(user))
-        embed = render.account(account, self._clock.now())
+        told, price_ucr = await self._easel.statement(
+            place_of(interaction), interaction.user.id, role_ids_of(interaction.user)
+        )
+        embed = render.account(told, price_ucr, self._clock.now())
         await wire.answer(interaction, embed=embed, ephemeral=True)
 
     async def _take(

@@ -1,4 +1,4 @@
-"""/models: what can be chosen here, what it can do and what it costs."""
+"""/models: what can be chosen here, what it is good for and what it costs."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -8,16 +8,18 @@ from discord import app_commands
 
 from bot.chat import wire
 from bot.chat.commands import place_of
-from bot.domain.catalog import Catalog, Model, NsfwSwitch
-from bot.domain.credits import format_credits
-from bot.domain.policy import nsfw_rule
-from bot.domain.requests import RESOLUTIONS
+from bot.chat.options import model_choices
+from bot.domain.catalog import Catalog, Model, Route
+from bot.domain.credits import tell_cost
+from bot.domain.policy import Place
+from bot.domain.requests import QUALITIES, RESOLUTIONS
 from bot.engine.easel import Easel
 
 
 class ModelCommands:
     """
     Args:
+        catalog: what is offered here.
         providers: names of those that are switched on.
         default_model: its id.
         typical_s: of a route's id, the seconds that an image usually takes.
@@ -38,52 +40,78 @@ class ModelCommands:
         self._typical_s = typical_s
 
     def add_to(self, tree: app_commands.CommandTree[Any]) -> None:
-        tree.add_command(
-            app_commands.Command(
-                name="models",
-                description="The models, what they can do, and what they cost",
-                callback=self._models,
-            )
+        command: app_commands.Command[Any, ..., None] = app_commands.Command(
+            name="models",
+            description="The models, what they are good for, and what they cost",
+            callback=self._models,
         )
+        app_commands.describe(model="One model, with everything about it")(command)
+        app_commands.choices(model=model_choices(self._catalog))(command)
+        tree.add_command(command)
 
-    async def _models(self, interaction: discord.Interaction[Any]) -> None:
-        decided = await self._easel.settings(interaction.guild_id or 0)
-        rule = nsfw_rule(decided.nsfw_checker, place_of(interaction))
-        embed = discord.Embed(title="Models and prices of one image")
-        for model in self._catalog.models.values():
-            mark = " (used if you name none)" if model.id == self._default_model else ""
-            value = self._describe(model, nsfw_checker=rule.nsfw_checker)
-            if model.retires:
-                value += f"\nIts makers end it on {model.retires:%d %B %Y}."
-            embed.add_field(name=model.id + mark, value=value, inline=False)
+    async def _models(
+        self, interaction: discord.Interaction[Any], model: str | None = None
+    ) -> None:
+        place = place_of(interaction)
+        chosen = self._catalog.models.get(model or "")
+        if chosen:
+            embed = await self._in_full(chosen, place)
+        else:
+            embed = discord.Embed(title="Models, and prices of one image")
+            for each in self._catalog.models.values():
+                mark = " (used if you name none)" if each.id == self._default_model else ""
+                value = await self._in_short(each, place)
+                embed.add_field(name=each.id + mark, value=value, inline=False)
         await wire.answer(interaction, embed=embed, ephemeral=True)
 
-    def _describe(self, model: Model, *, nsfw_checker: bool) -> str:
-        routes = [route for route in model.routes if route.provider in self._providers]
+    async def _in_short(self, model: Model, place: Place) -> str:
+        routes = self._routes(model)
         if not routes:
             return f"{model.summary}\nNot available here."
-        if nsfw_checker:
-            routes = [route for route in routes if route.nsfw_switch is not NsfwSwitch.NONE]
-        if not routes:
-            return f"{model.summary}\nNot here: the NSFW filter is on, and it has none."
-        lines = [model.summary]
-        for resolution in RESOLUTIONS:
-            prices = [
-                amount
-                for route in routes
-                for (offered, _), amount in route.price.images.items()
-                if offered == resolution
-            ]
-            if prices:
-                least, most = format_credits(min(prices)), format_credits(max(prices))
-                lines.append(
-                    f"{resolution}: {least}"
-                    if least == most
-                    else f"{resolution}: {least} to {most}"
-                )
-        if dearest := max(route.price.reference for route in routes):
-            lines.append(f"Each reference: up to {format_credits(dearest)} more")
-        references = max(route.references_max for route in routes)
+        prices = await self._easel.prices(place, model.id)
+        if not prices:
+            return f"{model.summary}\n{_why_not(routes)}"
+        told = " · ".join(
+            f"{resolution} {tell_cost(price)}" for (resolution, _), price in prices.items()
+        )
         seconds = min(self._typical_s(route.id) for route in routes)
-        lines.append(f"Up to {references} references, usually about {seconds:.0f} s")
-        return "\n".join(lines)
+        return "\n".join([model.summary, told, f"usually about {seconds:.0f} s{_ending(model)}"])
+
+    async def _in_full(self, model: Model, place: Place) -> discord.Embed:
+        embed = discord.Embed(title=model.id, description=model.summary + _ending(model))
+        routes = self._routes(model)
+        qualities = [each for each in QUALITIES if any(each in route.qualities for route in routes)]
+        prices = await self._easel.prices(place, model.id, qualities or ["auto"])
+        if not prices:
+            embed.description = f"{embed.description}\n{_why_not(routes)}"
+            return embed
+        for quality in qualities or ["auto"]:
+            lines = [
+                f"{resolution}: {tell_cost(prices[resolution, quality])}"
+                for resolution in RESOLUTIONS
+                if (resolution, quality) in prices
+            ]
+            name = f"{quality} quality" if qualities else "One image"
+            embed.add_field(name=name, value="\n".join(lines) or "not here")
+        about = [f"Up to {max(route.references_max for route in routes)} references"]
+        if dearest := max(route.price.reference for route in routes):
+            about[0] += f", each up to {tell_cost(dearest)} more"
+        if any(route.mask for route in routes):
+            about.append("A mask can confine an edit")
+        ratios = dict.fromkeys(ratio for route in routes for ratio in route.sizes)
+        about.append(f"Shapes: {', '.join(ratios)}")
+        embed.add_field(name="What it can do", value="\n".join(about), inline=False)
+        return embed
+
+    def _routes(self, model: Model) -> list[Route]:
+        return [route for route in model.routes if route.provider in self._providers]
+
+
+def _why_not(routes: Collection[Route]) -> str:
+    if not routes:
+        return "Not available here."
+    return "Not here: the NSFW filter is on, and it has none; or its services are down."
+
+
+def _ending(model: Model) -> str:
+    return f"; its makers end it on {model.retires:%d %B %Y}" if model.retires else ""

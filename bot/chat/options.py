@@ -1,7 +1,7 @@
 """The options of /imagine and /edit, built from the catalog so that both always agree."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 import discord
@@ -9,11 +9,11 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot.domain.catalog import Catalog
+from bot.domain.credits import tell_cost
 from bot.domain.requests import (
     ASPECT_RATIOS,
     IMAGES_MAX,
     PROMPT_CHARS_MAX,
-    QUALITIES,
     REFERENCES_MAX,
     RESOLUTIONS,
     ImageRequest,
@@ -44,13 +44,17 @@ PROMPTS = {
 
 
 def image_command(
-    mode: Mode, catalog: Catalog, callback: Callable[..., Any]
+    mode: Mode,
+    catalog: Catalog,
+    callback: Callable[..., Any],
+    qualities: Callable[[discord.Interaction[Any], str], Coroutine[Any, Any, list[Choice[str]]]],
 ) -> app_commands.Command[Any, ..., None]:
     """
     /imagine or /edit.
 
     Args:
         callback: called with the interaction and the options that were given, by name.
+        qualities: the choices of `quality`, for what was typed of it so far.
     """
     parameters = list(_parameters(mode, catalog))
 
@@ -72,7 +76,11 @@ def image_command(
         Mode.GENERATE: ("imagine", "Make images from words and references"),
         Mode.EDIT: ("edit", "Change an image with words and further references"),
     }[mode]
-    return app_commands.Command(name=name, description=description, callback=invoke)
+    command: app_commands.Command[Any, ..., None] = app_commands.Command(
+        name=name, description=description, callback=invoke
+    )
+    command.autocomplete("quality")(qualities)
+    return command
 
 
 def read_request(mode: Mode, options: dict[str, Any]) -> ImageRequest:
@@ -134,18 +142,34 @@ def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
             RESOLUTIONS,
             {resolution for route in routes for resolution, _ in route.price.images},
         ),
-        # A route without the setting still takes "auto".
-        "quality": (QUALITIES, {"auto"} | {word for route in routes for word in route.qualities}),
     }
     choices = {
         name: [Choice(name=word, value=word) for word in words if word in some]
         for name, (words, some) in offered.items()
     }
-    choices["model"] = [
+    return choices | {"model": model_choices(catalog)}
+
+
+def model_choices(catalog: Catalog) -> list[Choice[str]]:
+    return [
         Choice(name=f"{model.id}: {model.summary}"[:CHOICE_CHARS_MAX], value=model.id)
         for model in catalog.models.values()
     ]
-    return choices
+
+
+def quality_choices(prices: Mapping[tuple[str, str], int], typed: str) -> list[Choice[str]]:
+    """
+    Each quality beside its price, for the same word means another amount with another model.
+
+    Args:
+        prices: by resolution and quality, of one resolution.
+        typed: what the member has written so far.
+    """
+    return [
+        Choice(name=f"{quality}: up to {tell_cost(price)} an image", value=quality)
+        for (_, quality), price in prices.items()
+        if quality.startswith(typed.strip().lower())
+    ]
 
 
 def _reference(option: str, attachment: discord.Attachment) -> Reference:

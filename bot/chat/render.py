@@ -7,9 +7,9 @@ import discord
 
 from bot.about import short
 from bot.chat.texts import Notice, explain, say
-from bot.domain.credits import format_credits
+from bot.domain.credits import tell_cost, tell_left
 from bot.domain.jobs import KEPT, Job, JobState, Task, TaskState, latest
-from bot.domain.ledger import Account
+from bot.domain.ledger import Statement
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest, Mode
@@ -67,7 +67,7 @@ def status(
         embed.add_field(
             name=f"{elapsed_s:.0f} s{count}", value="finished, fetching it" if fetching else begun
         )
-    embed.set_footer(text=f"{knobs(job.request)} · up to {format_credits(job.quote_ucr)} held")
+    embed.set_footer(text=f"{knobs(job.request)} · up to {tell_cost(job.quote_ucr)} held")
     return embed
 
 
@@ -98,7 +98,9 @@ def result(
     embed.title = "Edited" if job.request.mode is Mode.EDIT else "Here it is"
     embed.add_field(name="Model", value=f"{job.request.model}\n{made_by(tasks)}")
     embed.add_field(name="Cost", value=cost(job, tasks))
-    embed.add_field(name="Balance left", value=format_credits(balance_ucr))
+    if job.request.private:
+        # In public, it is nobody else's business.
+        embed.add_field(name="Balance left", value=tell_left(balance_ucr))
     notes = []
     images_asked = latest(tasks)
     problems = [task.problem for task in images_asked if task.problem]
@@ -144,7 +146,7 @@ def _route_name(route_id: str) -> str:
 
 def cost(job: Job, tasks: Sequence[Task]) -> str:
     """What was charged; marked where the vendor did not say its part."""
-    text = format_credits(job.cost_ucr or 0)
+    text = tell_cost(job.cost_ucr or 0)
     return text if all(task.cost_known for task in tasks) else f"{text} (as quoted)"
 
 
@@ -160,23 +162,38 @@ def failure(job: Job) -> discord.Embed:
     return embed
 
 
-def account(account: Account, now: datetime) -> discord.Embed:
+def account(told: Statement, price_ucr: int | None, now: datetime) -> discord.Embed:
     """
     Args:
-        account: as a command given now would find it.
+        told: as a command given now would find it.
+        price_ucr: of an image whose command names nothing but the prompt; None: there is none.
     """
-    allowance = account.refilled_to
+    account, allowance = told.account, told.account.refilled_to
     assert allowance is not None
-    embed = discord.Embed(colour=WORKING, title=f"{format_credits(account.available_ucr)} left")
+    embed = discord.Embed(colour=WORKING, title=f"{tell_left(account.available_ucr)} left")
+    if price_ucr:
+        pictures = account.available_ucr // price_ucr
+        embed.description = (
+            f"Enough for about {pictures:,} plain pictures at {tell_cost(price_ucr)} each."
+        )
     refill = f"<t:{int(allowance.refills_at(now).timestamp())}:R>"
     embed.add_field(
         name="Allowance",
-        value=f"{format_credits(account.allowance_ucr)} of {format_credits(allowance.amount_ucr)},"
+        value=f"{tell_left(account.allowance_ucr)} of {tell_left(allowance.amount_ucr)},"
         f" refills {refill}",
     )
     if account.grant_ucr:
-        granted = f"{format_credits(account.grant_ucr)}, does not expire"
+        granted = f"{tell_left(account.grant_ucr)}, does not expire"
         embed.add_field(name="Granted", value=granted)
+    if told.held_ucr:
+        held = f"{tell_cost(told.held_ucr)} for images under way; what they do not cost comes back"
+        embed.add_field(name="Held", value=held)
+    if told.spendings:
+        lines = [
+            f"<t:{int(each.asked_at.timestamp())}:R> {tell_cost(each.cost_ucr)}"
+            for each in told.spendings
+        ]
+        embed.add_field(name="Spent last", value="\n".join(lines), inline=False)
     return embed
 
 
@@ -205,7 +222,7 @@ def _history_line(job: Job) -> str:
         prompt = f"[{prompt}]({link})"
     match job.state:
         case JobState.DONE:
-            ending = format_credits(job.cost_ucr or 0)
+            ending = tell_cost(job.cost_ucr or 0)
         case JobState.FAILED if job.problem:
             ending = explain(job.problem, job.locale)
         case JobState.CANCELLED:

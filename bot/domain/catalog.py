@@ -171,6 +171,15 @@ class Catalog:
         ]
         return min(shapes, key=_distance_from_first, default=request)
 
+    def offered(self, providers: Collection[str]) -> "Catalog":
+        """Only the models that one of the providers makes; all of them where there is none."""
+        found = {
+            model.id: model
+            for model in self.models.values()
+            if any(route.provider in providers for route in model.routes)
+        }
+        return Catalog(found or self.models)
+
     def default_model(self, providers: Collection[str]) -> str:
         """What is used when a member names none: the first that is there, with a filter if any."""
         on = {

@@ -8,6 +8,7 @@ from typing import NewType
 Microcredits = NewType("Microcredits", int)
 
 UCR_PER_CREDIT = 1_000_000
+UCR_PER_CENT = 10_000
 AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 
 
@@ -24,10 +25,26 @@ def parse_credits(text: str) -> Microcredits:
 
 
 def format_credits(amount: int) -> str:
-    """Show an amount with at least two decimals and no needless ones: `0.06 cr`."""
+    """Show an amount exactly, with at least two decimals and no needless ones: `0.06 cr`."""
     text = f"{Decimal(amount) / UCR_PER_CREDIT:.6f}".rstrip("0")
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.ljust(2, '0')} cr"
+
+
+def tell_cost(amount: int) -> str:
+    """What something costs, for a reader: whole hundredths, rounded up."""
+    if 0 < amount < UCR_PER_CENT:
+        return f"less than {_told(1)}"
+    return _told(-(-amount // UCR_PER_CENT))
+
+
+def tell_left(amount: int) -> str:
+    """What is left, for a reader: whole hundredths, rounded down."""
+    return _told(amount // UCR_PER_CENT) if amount >= UCR_PER_CENT else tell_cost(amount)
+
+
+def _told(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02} cr"
 
 
 def from_usd(amount: Decimal) -> Microcredits:

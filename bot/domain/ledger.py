@@ -72,6 +72,23 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Spending:
+    """What a job of a member's was charged."""
+
+    asked_at: datetime
+    cost_ucr: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    account: Account
+    #: of jobs under way
+    held_ucr: int
+    #: the latest, newest first
+    spendings: tuple[Spending, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One change of one account; append-only. Amounts are signed and add up to the balance."""
 

@@ -9,9 +9,13 @@ from bot.domain.catalog import Route
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState, Offer, Reply, Task, TaskState
 from bot.domain.policy import NsfwRule, Place
-from bot.domain.requests import ImageRequest, check_request
+from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, check_request
 from bot.domain.words import clean
 from bot.engine.routing import Routing
+from bot.errors import Refusal
+
+#: kinds of an image that a member is told of who has too little for another
+FITS_MAX = 2
 
 
 def draft_job(
@@ -70,6 +74,29 @@ def offers(draft: Job, rule: NsfwRule, routing: Routing, ready: Container[str]) 
         )
         found.append(Offer(job, tuple(_task(job, n, first) for n in range(request.count))))
     return found
+
+
+def what_fits(
+    request: ImageRequest,
+    rule: NsfwRule,
+    routing: Routing,
+    ready: Container[str],
+    available_ucr: int,
+) -> list[str]:
+    """The best kinds of the same image that the account covers, as `fits` of a refusal has them."""
+    found: list[str] = []
+    for resolution in reversed(RESOLUTIONS):
+        for quality in reversed(QUALITIES):
+            kind = replace(request, resolution=resolution, quality=quality)
+            try:
+                kind, routes = routing.chosen(kind, nsfw_checker=rule.nsfw_checker, ready=ready)
+            except Refusal:
+                continue
+            amount = min(route.quote(kind) for route in routes) * kind.count
+            if amount <= available_ucr:
+                found.append(f"{resolution}/{quality}/{amount}")
+                break
+    return found[:FITS_MAX]
 
 
 def _task(job: Job, index: int, route: Route) -> Task:

@@ -1,18 +1,20 @@
 """What the chat may ask of Easel: one object, whatever stands behind it."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Sequence
 
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task
-from bot.domain.ledger import Account
-from bot.domain.policy import Place, nsfw_rule
+from bot.domain.ledger import Statement
+from bot.domain.policy import NsfwRule, Place, nsfw_rule
 from bot.domain.ports import Clock
 from bot.domain.queue import QueuePosition
-from bot.domain.requests import ImageRequest
+from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode
 from bot.domain.settings import ServerSettings, SettingChange
-from bot.engine.accept import draft_job, offers
+from bot.engine.accept import draft_job, offers, what_fits
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
+from bot.errors import InsufficientCredits, Refusal
 from bot.store import jobs, ledger, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -62,12 +64,23 @@ class Easel:
         draft = draft_job(request, place, user_id, interaction_id, reply, locale, now)
         ready = self._traffic.ready()
 
-        def offers_here(decided: ServerSettings) -> Sequence[Offer]:
-            return offers(draft, nsfw_rule(decided.nsfw_checker, place), self._routing, ready)
+        rule: NsfwRule | None = None
 
-        offer, ahead = await self._database.write(
-            jobs.accept, self._house, draft, role_ids, offers_here
-        )
+        def offers_here(decided: ServerSettings) -> Sequence[Offer]:
+            nonlocal rule
+            rule = nsfw_rule(decided.nsfw_checker, place)
+            return offers(draft, rule, self._routing, ready)
+
+        try:
+            offer, ahead = await self._database.write(
+                jobs.accept, self._house, draft, role_ids, offers_here
+            )
+        except InsufficientCredits as refused:
+            assert rule is not None
+            available = int(str(refused.facts["available_ucr"]))
+            fits = what_fits(draft.request, rule, self._routing, ready, available)
+            facts = {**refused.facts, "fits": fits}
+            raise InsufficientCredits(refused.reason, **facts) from refused
         typical_s = self._routing.typical_s(offer.tasks[0].route_id)
         position = QueuePosition.after(ahead, self._house.caps, typical_s)
         return Accepted(offer.job, offer.tasks, position)
@@ -107,10 +120,46 @@ class Easel:
         """A member's latest jobs, newest first."""
         return await self._database.read(jobs.history, server_id, user_id)
 
-    async def account(self, server_id: int, user_id: int, role_ids: Collection[int]) -> Account:
-        """The account as a command given now would find it."""
+    async def statement(
+        self, place: Place, user_id: int, role_ids: Collection[int]
+    ) -> tuple[Statement, int | None]:
+        """
+        Returns:
+            The account as a command given now would find it, and what an image costs at most whose
+            command names nothing but the prompt; None: none can be made here now.
+        """
         default, now = self._house.allowance, self._clock.now()
-        return await self._database.read(ledger.show, server_id, user_id, role_ids, default, now)
+        told = await self._database.read(
+            ledger.statement, place.server_id, user_id, role_ids, default, now
+        )
+        prices = await self.prices(place, "")
+        return told, prices.get((RESOLUTIONS[0], "auto"))
+
+    async def prices(
+        self, place: Place, model: str, qualities: Sequence[str] = ("auto",)
+    ) -> dict[tuple[str, str], int]:
+        """
+        What one image costs at most, on the route that would make it here and now.
+
+        Args:
+            model: empty for whichever would draw.
+        Returns:
+            By resolution and quality; what cannot be made is left out.
+        """
+        rule = nsfw_rule((await self.settings(place.server_id)).nsfw_checker, place)
+        ready = self._traffic.ready()
+        found: dict[tuple[str, str], int] = {}
+        for resolution in RESOLUTIONS:
+            for quality in qualities:
+                asked = ImageRequest(
+                    Mode.GENERATE, "", model, resolution=resolution, quality=quality
+                )
+                with contextlib.suppress(Refusal):
+                    asked, routes = self._routing.chosen(
+                        asked, nsfw_checker=rule.nsfw_checker, ready=ready
+                    )
+                    found[resolution, quality] = routes[0].quote(asked)
+        return found
 
     async def settings(self, server_id: int) -> ServerSettings:
         return await self._database.read(settings.of_server, server_id)

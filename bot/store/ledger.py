@@ -17,13 +17,18 @@ from bot.domain.ledger import (
     Entry,
     EntryKind,
     Period,
+    Spending,
+    Statement,
     refund,
     release,
     renew,
     settle,
 )
 from bot.store import settings
-from bot.store.schema import OF_A_JOB, accounts, entries, jobs
+from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB, accounts, entries, jobs
+
+#: spendings that a member is shown
+SPENDINGS_SHOWN_MAX = 5
 
 ACCOUNT = sa.select(accounts).where(
     accounts.c.server_id == sa.bindparam("server"), accounts.c.user_id == sa.bindparam("user")
@@ -46,6 +51,28 @@ NEW_ENTRIES = sa.insert(entries)
 OF_JOB = sa.select(entries).where(
     entries.c.job_id == sa.bindparam("job"), sa.text(f"entries.{OF_A_JOB}")
 )
+_of_member = (
+    jobs.c.server_id == sa.bindparam("server"),
+    jobs.c.user_id == sa.bindparam("user"),
+)
+
+
+def _held(condition: str) -> sa.ScalarSelect[int]:
+    return (
+        sa.select(sa.func.coalesce(sa.func.sum(jobs.c.quote_ucr), 0))
+        .where(sa.text(f"jobs.{condition}"), jobs.c.cost_ucr.is_(None), *_of_member)
+        .scalar_subquery()
+    )
+
+
+#: of jobs that are queued and of those that are worked on, each by its own index
+HELD = sa.select(sa.type_coerce(_held(IS_QUEUED) + _held(IS_WORKED_ON), sa.BigInteger))
+SPENDINGS = (
+    sa.select(jobs.c.created_at, jobs.c.cost_ucr)
+    .where(jobs.c.cost_ucr > 0, *_of_member)
+    .order_by(jobs.c.created_at.desc())
+    .limit(SPENDINGS_SHOWN_MAX)
+)
 ALL_ENTRIES = sa.select(entries).order_by(entries.c.id)
 
 
@@ -61,6 +88,22 @@ def show(
     decided = settings.of_server(tx, server_id)
     allowance = policy.allowance(decided, role_ids, default)
     return renew(read(tx, server_id, user_id), allowance, now)[0]
+
+
+def statement(
+    tx: sa.Connection,
+    server_id: int,
+    user_id: int,
+    role_ids: Collection[int],
+    default: Allowance,
+    now: datetime,
+) -> Statement:
+    account = show(tx, server_id, user_id, role_ids, default, now)
+    given = {"server": server_id, "user": user_id}
+    spendings = tuple(
+        Spending(row.created_at, row.cost_ucr) for row in tx.execute(SPENDINGS, given)
+    )
+    return Statement(account, tx.scalar(HELD, given) or 0, spendings)
 
 
 def read(tx: sa.Connection, server_id: int, user_id: int) -> Account:

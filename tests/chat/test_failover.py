@@ -132,7 +132,8 @@ async def test_a_route_too_dear_for_the_account_leaves_the_cheaper_ones(
         assert hold.allowance_ucr == -60_000
 
         refused = await (await easel.imagine(count=2)).response()
-        assert "This needs 0.06 cr, and you have 0.04 cr left" in said(refused)
+        words = "may cost up to 0.06 cr, which is held until it is made, and you have 0.04 cr left"
+        assert words in said(refused)
         assert len(await easel.entries(EntryKind.HOLD)) == 1
 
 

@@ -1,6 +1,7 @@
 """/imagine and /edit from the member's click to the picture in the channel."""
 
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -8,6 +9,7 @@ from PIL import Image
 from bot.chat import commands
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import DM, Permission, Upload
+from bot.playground.faults import VendorCall
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
 
@@ -23,7 +25,8 @@ async def test_imagine_delivers_an_image_and_charges_what_it_cost(easel: Easel) 
     assert "a paper lantern" in said(message)
     assert "Model: gpt-image-2-beta" in said(message)
     assert "Cost: 0.06 cr" in said(message)
-    assert "Balance left: 0.94 cr" in said(message)
+    # What is left is for the member alone.
+    assert "0.94" not in said(message)
     assert await easel.balance_ucr() == 940_000
     assert [entry.kind for entry in await easel.entries()] == ["allowance", "hold", "settle"]
     assert not list((easel.folder / "images").glob("*.png"))
@@ -158,6 +161,39 @@ async def test_credits_shows_what_is_left_to_the_member_alone(easel: Easel) -> N
     assert message.is_ephemeral
     assert "0.94 cr left" in said(message)
     assert "0.94 cr of 1.00 cr" in said(message)
+    assert "Enough for about 15 plain pictures at 0.06 cr each." in said(message)
+    assert re.search(r"Spent last: <t:\d+:R> 0\.06 cr", said(message))
+    async with easel.held(VendorCall.CREATE):
+        call = await easel.discord.run_command("Ada", "studio", "credits")
+        held = "Held: 0.06 cr for images under way; what they do not cost comes back"
+        assert held in said(await call.response())
+
+
+async def test_what_would_fit_is_told_whom_the_credits_do_not_suffice(opened) -> None:
+    async with opened(allowance="0.05") as easel:
+        off = {"mode": "off"}
+        await (
+            await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", off)
+        ).response()
+        given = {"model": "gpt-image-2-quality", "quality": "high", "aspect_ratio": "1:1"}
+        message = await easel.finished(await easel.imagine(**given))
+        fits = "2K at medium quality for 0.04 cr, 1K at medium quality for 0.03 cr."
+        assert f"What would fit: {fits}" in said(message)
+
+
+async def test_each_quality_is_offered_beside_its_price(easel: Easel) -> None:
+    off = {"mode": "off"}
+    await (
+        await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", off)
+    ).response()
+    given = {"prompt": "a lantern", "model": "gpt-image-2-quality", "resolution": "2K"}
+    offered = await easel.discord.autocomplete("Ada", "studio", "imagine", "quality", "", given)
+    assert [(each["name"], each["value"]) for each in offered] == [
+        ("auto: up to 0.04 cr an image", "auto"),
+        ("low: up to 0.03 cr an image", "low"),
+        ("medium: up to 0.04 cr an image", "medium"),
+        ("high: up to 0.10 cr an image", "high"),
+    ]
 
 
 async def test_fifty_commands_at_once_against_a_quota_for_five_make_five_images(opened) -> None:

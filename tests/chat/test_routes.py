@@ -143,14 +143,19 @@ async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> Non
 
     assert message.is_ephemeral
     assert "gpt-image-2-beta (used if you name none)" in said(message)
-    assert "1K: 0.06 cr" in said(message)
-    assert "Up to 16 references, usually about 48 s" in said(message)
-    # The other models have no filter, and it is on.
-    assert said(message).count("Not here: the NSFW filter is on, and it has none.") == 3
+    assert "1K 0.06 cr\nusually about 48 s" in said(message)
+    # The other models of this vendor have no filter, and it is on; another vendor's are left out.
+    assert said(message).count("Not here: the NSFW filter is on, and it has none") == 3
+    assert "nano-banana" not in said(message)
 
     await without_filter(easel)
     call = await easel.discord.run_command("Ada", "studio", "models")
-    assert "4K: 0.06 cr to 0.23 cr" in said(await call.response())
+    assert "1K 0.03 cr · 2K 0.04 cr · 4K 0.06 cr" in said(await call.response())
+    one = {"model": "gpt-image-2-quality"}
+    call = await easel.discord.run_command("Ada", "studio", "models", one)
+    told = said(await call.response())
+    assert "high quality: 1K: 0.07 cr\n2K: 0.10 cr\n4K: 0.23 cr" in told
+    assert "Up to 16 references\nA mask can confine an edit\nShapes: auto, 1:1," in told
 
 
 @pytest.mark.parametrize(

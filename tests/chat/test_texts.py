@@ -31,7 +31,7 @@ from tests.support.easel import Easel, said
 BOT = Path(texts.__file__).parents[2]
 TEXT_CHARS_MAX = 2_000
 TODAY = date(2026, 11, 27)
-MODELS = {"default": "painter", "model": "retoucher"}
+MODELS = {"default": "painter", "model": "retoucher", "fits": ["1K/low/10000"]}
 VENDORS = {*(vendor.name for vendor in RECORDS), "api models"}
 #: what gives a machine away: links, codes, traces, placeholders, keys
 UNSPEAKABLE = re.compile(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.credits import format_credits, from_usd, parse_credits
+from bot.domain.credits import format_credits, from_usd, parse_credits, tell_cost, tell_left
 
 
 @given(st.integers(min_value=0, max_value=10**15 - 1))
@@ -62,3 +62,19 @@ def test_what_is_no_amount_is_refused_and_quoted(text: str) -> None:
 def test_a_vendors_price_is_rounded_up_to_the_next_millionth(usd: str, amount: int) -> None:
     price = from_usd(Decimal(usd))
     assert (price, type(price)) == (amount, int)
+
+
+@pytest.mark.parametrize(
+    ("amount", "cost", "left"),
+    [
+        (0, "0.00 cr", "0.00 cr"),
+        (1, "less than 0.01 cr", "less than 0.01 cr"),
+        (10_000, "0.01 cr", "0.01 cr"),
+        (56_235, "0.06 cr", "0.05 cr"),
+        (1_999_999, "2.00 cr", "1.99 cr"),
+    ],
+)
+def test_a_reader_is_told_hundredths_and_never_less_than_it_costs(
+    amount: int, cost: str, left: str
+) -> None:
+    assert (tell_cost(amount), tell_left(amount)) == (cost, left)

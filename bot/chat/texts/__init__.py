@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bot.domain.credits import format_credits
+from bot.domain.credits import tell_cost, tell_left
 from bot.domain.jobs import Failure, Problem
 from bot.errors import Fact, Facts, Flaw, Reason, Refusal
 
@@ -42,6 +42,8 @@ class Notice(StrEnum):
     ACCEPTED_ALL_THE_SAME = "accepted_all_the_same"
     #: default, model
     DRAWN_INSTEAD = "drawn_instead"
+    #: fits
+    FITS = "fits"
     #: option
     NAMED_BY_OPTION = "named_by_option"
     #: filename
@@ -66,8 +68,12 @@ class Writer(string.Formatter):
                 return ", ".join(value)
             case "and":
                 return " and ".join(value)
-            case "credits":
-                return format_credits(value)
+            case "cost":
+                return tell_cost(value)
+            case "left":
+                return tell_left(value)
+            case "offers":
+                return ", ".join(_offer(each) for each in value)
             case "megabytes":
                 return f"{value / 1_000_000:.3g} MB"
             case "megapixels":
@@ -80,6 +86,15 @@ class Writer(string.Formatter):
 
 
 WRITER = Writer()
+
+
+def _offer(kind: str) -> str:
+    """
+    Args:
+        kind: "resolution/quality/micro-credits", as `fits` of a refusal has it.
+    """
+    resolution, quality, amount = kind.split("/")
+    return f"{resolution} at {quality} quality for {tell_cost(int(amount))}"
 
 
 def say(notice: Notice, locale: str = FALLBACK, **facts: Fact) -> str:
@@ -98,6 +113,8 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     """Why a request was not taken, and what to do about it."""
     facts = refusal.facts
     text = _flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)
+    if facts.get("fits"):
+        text += f" {say(Notice.FITS, locale, **facts)}"
     if "others" in facts:
         text += f" {say(Notice.OTHERS_CAN, locale, **facts)}"
     return f"{text} {say(Notice.NOTHING_CHARGED, locale)}"
