@@ -23,6 +23,7 @@ from bot.chat.moderation import SettingsCommands
 from bot.domain.catalog import Catalog
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.ledger import Allowance
+from bot.domain.policy import Guests
 from bot.domain.ports import Clock, Provider
 from bot.domain.queue import Caps
 from bot.engine.delivery import Delivery
@@ -174,7 +175,8 @@ async def open_app(
         traffic = Traffic(catalog, clock)
         house = _house(settings, catalog)
         due = asyncio.Event()
-        easel = Easel(database, house, routing, traffic, clock, due)
+        guests = Guests(frozenset(settings.allowed_servers), settings.allow_direct_messages)
+        easel = Easel(database, house, routing, traffic, clock, due, guests)
         pool = Pool()
         stack.callback(pool.close)
         fetcher = await stack.enter_async_context(
@@ -218,7 +220,9 @@ def _house(settings: Settings, catalog: Catalog) -> House:
         running_per_route_max={route.id: route.running_max for route in catalog.routes()},
     )
     allowance = Allowance(settings.allowance_ucr, settings.allowance_period)
-    return House(caps, allowance, settings.server_budget_ucr, owner=secrets.token_hex(8))
+    return House(
+        caps, allowance, settings.server_budget_ucr, settings.total_budget_ucr, secrets.token_hex(8)
+    )
 
 
 @asynccontextmanager

@@ -10,6 +10,8 @@ from bot.app import load_catalog, make_folder, open_providers
 from bot.chat import wire
 from bot.chat.client import invite
 from bot.domain.catalog import NsfwSwitch, Route
+from bot.domain.credits import tell_cost
+from bot.domain.ledger import Period
 from bot.domain.ports import Provider
 from bot.errors import BotError, ProviderBusy, ProviderError, ProviderMisconfigured, StartupError
 from bot.ops.health import serve_health
@@ -46,6 +48,7 @@ async def check(settings: Settings) -> int:
         names = [vendor.name for vendor in on]
         if routes:
             works.append(await _line("models", _models(settings, names)))
+    print(f"  {_month(settings)}")
     for remark in [*misspelt_settings(), *_remarks(settings), *_without_filter(routes, names)]:
         print(f"! {remark}")
     return 0 if all(works) else 1
@@ -137,6 +140,20 @@ async def _models(settings: Settings, providers: Collection[str]) -> str:
     if not any(route.provider in providers for route in catalog.models[model_id].routes):
         raise StartupError(f"{model_id} is used by default, and none of its providers has a key.")
     return f"{model_id} is used by default"
+
+
+def _month(settings: Settings) -> str:
+    """What a month can cost at most."""
+    times = {Period.DAY: 31, Period.WEEK: 5, Period.MONTH: 1}[settings.allowance_period]
+    if settings.total_budget_ucr is not None:
+        return f"a month can cost {tell_cost(settings.total_budget_ucr)} at most (TOTAL_BUDGET)"
+    each = f"{tell_cost(settings.allowance_ucr * times)} for each member of each server"
+    if settings.server_budget_ucr is not None:
+        each = f"{tell_cost(settings.server_budget_ucr)} for each server (SERVER_BUDGET)"
+        if settings.allow_direct_messages:
+            private = tell_cost(settings.allowance_ucr * times)
+            each += f", and {private} for each member in direct messages"
+    return f"a month can cost up to {each}; TOTAL_BUDGET would end it"
 
 
 def _without_filter(routes: Sequence[Route], providers: Collection[str]) -> list[str]:

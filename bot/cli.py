@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bot.domain.credits import Microcredits, parse_credits
 from bot.errors import BotError, StartupError
 from bot.settings import Settings, load_settings, misspelt_settings
 
@@ -85,6 +86,19 @@ def _parser() -> argparse.ArgumentParser:
     migrate = commands.add_parser("migrate", help="bring the database's schema up to date")
     migrate.set_defaults(command=_migrate)
 
+    account = commands.add_parser("account", help="a member's credits, and every entry of them")
+    grant = commands.add_parser("grant", help="give a member credits that do not expire")
+    for command in (account, grant):
+        command.add_argument("--server", type=_id, required=True, help="0: direct messages")
+        command.add_argument("--user", type=_id, required=True)
+    grant.add_argument("--amount", type=_amount, required=True, help="credits, such as 2.50")
+    account.set_defaults(command=_account)
+    grant.set_defaults(command=_grant)
+
+    refund = commands.add_parser("refund", help="give back what a job was charged")
+    refund.add_argument("job", help="its id, as the log and `easel account` name it")
+    refund.set_defaults(command=_refund)
+
     ledger = commands.add_parser("ledger", help="look into the ledger")
     audit = ledger.add_subparsers(required=True, metavar="command").add_parser(
         "audit", help="recompute every balance from its entries"
@@ -97,6 +111,43 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError("must be a port, 0 to 65535")
     return int(text)
+
+
+def _id(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError("must be an id of Discord's, all digits")
+    return int(text)
+
+
+def _amount(text: str) -> Microcredits:
+    try:
+        amount = parse_credits(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not amount:
+        raise argparse.ArgumentTypeError("must be more than nothing")
+    return amount
+
+
+def _account(chosen: argparse.Namespace) -> int:
+    from bot.books import show_account
+
+    asyncio.run(show_account(load_settings(), chosen.server, chosen.user))
+    return 0
+
+
+def _grant(chosen: argparse.Namespace) -> int:
+    from bot.books import grant
+
+    asyncio.run(grant(load_settings(), chosen.server, chosen.user, chosen.amount))
+    return 0
+
+
+def _refund(chosen: argparse.Namespace) -> int:
+    from bot.books import refund
+
+    asyncio.run(refund(load_settings(), chosen.job))
+    return 0
 
 
 def _demo(chosen: argparse.Namespace) -> int:

@@ -97,6 +97,10 @@ class Reason(StrEnum):
     CREDITS = "credits"
     #: the same of the whole server
     BUDGET = "budget"
+    #: the same of all servers together
+    TOTAL_BUDGET = "total_budget"
+    SERVER_NOT_SERVED = "server_not_served"
+    NO_DIRECT_MESSAGES = "no_direct_messages"
     ROUTES_DOWN = "routes_down"
     QUEUE_FULL = "queue_full"
     #: waiting

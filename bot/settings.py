@@ -177,6 +177,11 @@ class OwnSettings(BaseSettings):
     allowance_period: Period = Period.DAY
     #: credits that a whole server may spend in a month; none when empty
     server_budget: Annotated[str, AfterValidator(_amount)] | None = None
+    #: the same of all servers and direct messages together
+    total_budget: Annotated[str, AfterValidator(_amount)] | None = None
+    #: ids of the servers that are served, others are left; all when empty
+    allowed_servers: Numbers = ()
+    allow_direct_messages: bool = True
     #: jobs under way at once; further ones wait
     max_jobs_per_user: Annotated[int, Field(ge=1, le=1_000)] = 2
     max_jobs_per_server: Annotated[int, Field(ge=1, le=10_000)] = 16
@@ -217,6 +222,10 @@ class OwnSettings(BaseSettings):
     @property
     def server_budget_ucr(self) -> Microcredits | None:
         return None if self.server_budget is None else parse_credits(self.server_budget)
+
+    @property
+    def total_budget_ucr(self) -> Microcredits | None:
+        return None if self.total_budget is None else parse_credits(self.total_budget)
 
     def of_vendor(self, name: str) -> Value:
         """The value of a vendor's setting, by its name."""

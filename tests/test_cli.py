@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -304,7 +305,7 @@ async def test_a_job_under_way_goes_on_after_the_process_is_killed(
     process.send_signal(signal.SIGINT)
     assert (await end(process)).status == 0
 
-    assert "0.94 cr" in str(message.embeds)
+    assert "0.06 cr" in str(message.embeds)
     assert len(providers.submissions) == 1
     assert (await easel(tmp_path, "ledger", "audit", **environment)).status == 0
 
@@ -351,6 +352,38 @@ async def test_a_second_signal_ends_the_process_at_once(
     assert ended.status == 1
 
 
+async def test_the_host_sees_an_account_grants_and_gives_back(
+    tmp_path: Path, environment: dict[str, str], discord: PlaygroundDiscord
+) -> None:
+    """Beside the bot, which runs."""
+    process = await start(tmp_path, "run", **environment)
+    await discord.wait_until_ready()
+    call = await discord.run_command("Ada", "studio", "imagine", {"prompt": "a lantern"})
+    await call.until(lambda message: bool(message.attachments), timeout_s=20)
+    guild_id = next(iter(discord.world.guilds))
+    member = ["--server", str(guild_id), "--user", str(discord.world.user("Ada").id)]
+
+    shown = await easel(tmp_path, "account", *member, **environment)
+    [job_id] = re.findall(r"hold +-0\.06 cr  (\w+)", shown.out)
+    granted = await easel(tmp_path, "grant", *member, "--amount", "2.5", **environment)
+    back = await easel(tmp_path, "refund", job_id, **environment)
+    again = await easel(tmp_path, "refund", job_id, **environment)
+    after = await easel(tmp_path, "account", *member, **environment)
+    wrong = await easel(tmp_path, "grant", *member, "--amount", "-1", **environment)
+    audit = await easel(tmp_path, "ledger", "audit", **environment)
+    process.send_signal(signal.SIGTERM)
+    assert (await end(process)).status == 0
+
+    assert shown.out.endswith("allowance 0.94 cr, granted 0.00 cr\n")
+    assert granted.out == "2.50 cr granted; 2.50 cr of grants are left.\n"
+    assert back.out == f"0.06 cr given back for job {job_id}.\n"
+    assert (again.status, again.out) == (1, "")
+    assert "has cost nothing" in again.err
+    assert after.out.endswith("allowance 1.00 cr, granted 2.50 cr\n")
+    assert wrong.status == 2
+    assert (audit.status, audit.out) == (0, "Entries and balances agree.\n")
+
+
 async def test_the_audit_names_what_does_not_agree(tmp_path: Path) -> None:
     assert (await easel(tmp_path, "migrate")).status == 0
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'data' / 'easel.db'}")
@@ -395,6 +428,8 @@ async def test_check_ticks_what_works(
         "✓ apimodels",
         "✓ maxapi",
         "✓ models",
+        "  a month can cost up to 31.00 cr for each member of each server; TOTAL_BUDGET would end"
+        " it",
     ]
     assert "100.00 cr on the account" in ended.out
     assert "invite: https://discord.com/oauth2/authorize?client_id=" in ended.out

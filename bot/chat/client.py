@@ -1,6 +1,7 @@
 """The Discord client: commands, their sync, and one place where a command's failure ends."""
 
 import asyncio
+import contextlib
 import logging
 from collections import OrderedDict
 from typing import Any
@@ -101,6 +102,27 @@ class EaselClient(discord.AutoShardedClient):
             invite(self.application_id or 0),
             extra={"action": "ready"},
         )
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        await self._leave_if_not_served(guild)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        await self._leave_if_not_served(guild)
+
+    async def _leave_if_not_served(self, guild: discord.Guild) -> None:
+        """Say why, where there is a place for it, and go."""
+        if self._easel.guests.lets_in(guild.id):
+            return
+        fields = {"action": "server_left", "server_id": guild.id}
+        log.warning("server left, for ALLOWED_SERVERS does not name it", extra=fields)
+        text = say(Notice.LEAVING, str(guild.preferred_locale))
+        try:
+            if guild.system_channel is not None:
+                with contextlib.suppress(discord.HTTPException):
+                    await guild.system_channel.send(text)
+            await guild.leave()
+        except (discord.HTTPException, *wire.NETWORK_ERRORS) as error:
+            log.warning("server not left: %s", error, extra=fields)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Buttons; commands go through the tree."""

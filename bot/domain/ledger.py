@@ -14,6 +14,8 @@ from bot.errors import InsufficientCredits, Reason
 
 #: in the place of a member's id: the server as a whole
 NOBODY = 0
+#: the account of all servers and direct messages together: its server and its member
+EVERYBODY = (0, NOBODY)
 #: two clocks that are set right differ by less
 CLOCK_AHEAD_MAX = timedelta(hours=1)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Allowance, Period
 from bot.domain.settings import NsfwMode, ServerSettings
+from bot.errors import NotAllowed, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,28 @@ def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allow
     of_roles = [amounts[role_id] for role_id in role_ids if role_id in amounts]
     amount = max(of_roles) if of_roles else decided.allowance_ucr
     return default if amount is None else Allowance(amount, default.period)
+
+
+@dataclass(frozen=True, slots=True)
+class Guests:
+    """Whom the host lets in."""
+
+    #: ids; empty: every server
+    servers: frozenset[int] = frozenset()
+    direct_messages: bool = True
+
+    def check(self, place: Place) -> None:
+        """
+        Raises:
+            NotAllowed: the host does not serve this server, or no direct messages.
+        """
+        if place.is_direct and not self.direct_messages:
+            raise NotAllowed(Reason.NO_DIRECT_MESSAGES)
+        if not place.is_direct and not self.lets_in(place.server_id):
+            raise NotAllowed(Reason.SERVER_NOT_SERVED)
+
+    def lets_in(self, server_id: int) -> bool:
+        return not self.servers or server_id in self.servers
 
 
 def budget(decided: ServerSettings, default_ucr: Microcredits | None) -> Allowance | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task
 from bot.domain.ledger import Statement
-from bot.domain.policy import NsfwRule, Place, nsfw_rule
+from bot.domain.policy import Guests, NsfwRule, Place, nsfw_rule
 from bot.domain.ports import Clock
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode
@@ -15,7 +15,7 @@ from bot.engine.accept import draft_job, offers, what_fits
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
 from bot.errors import InsufficientCredits, Refusal
-from bot.store import jobs, ledger, settings, tasks
+from bot.store import accept, jobs, ledger, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
 
@@ -34,6 +34,7 @@ class Easel:
         traffic: Traffic,
         clock: Clock,
         due: asyncio.Event,
+        guests: Guests,
     ) -> None:
         self._database = database
         self._house = house
@@ -41,6 +42,7 @@ class Easel:
         self._traffic = traffic
         self._clock = clock
         self._due = due
+        self.guests = guests
 
     async def accept(
         self,
@@ -60,6 +62,7 @@ class Easel:
             Refusal: nothing is held.
             Repeated: the interaction has a job already; nothing is held.
         """
+        self.guests.check(place)
         now = self._clock.now()
         draft = draft_job(request, place, user_id, interaction_id, reply, locale, now)
         ready = self._traffic.ready()
@@ -73,7 +76,7 @@ class Easel:
 
         try:
             offer, ahead = await self._database.write(
-                jobs.accept, self._house, draft, role_ids, offers_here
+                accept.accept, self._house, draft, role_ids, offers_here
             )
         except InsufficientCredits as refused:
             assert rule is not None

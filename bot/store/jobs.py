@@ -1,33 +1,28 @@
 """Jobs: accept, claim, end; every step is guarded by the state it starts from."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from bot.domain import ledger as rules
-from bot.domain import policy
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import (
     Claimed,
     Failure,
     Job,
     JobState,
-    Offer,
     Problem,
     Task,
     TaskState,
 )
-from bot.domain.ledger import NOBODY, Account, Allowance, Change
+from bot.domain.ledger import Account, Allowance
 from bot.domain.queue import Caps
-from bot.domain.settings import ServerSettings
-from bot.errors import Busy, InsufficientCredits, Reason, Repeated, StepLost
-from bot.store import ledger, queue, schema, settings, tasks
-from bot.store.rows import JOB, job_row, read_job
+from bot.errors import StepLost
+from bot.store import ledger, queue, schema, tasks
+from bot.store.rows import JOB, read_job
 from bot.store.schema import IS_CANCELLED, IS_QUEUED, IS_WORKED_ON, jobs
-from bot.store.schema import queue as lines
 
 #: how many jobs a member is shown
 HISTORY_SHOWN_MAX = 10
@@ -36,18 +31,6 @@ CANCELLED_MAX = 50
 
 _of_job = jobs.c.id == sa.bindparam("of_job")
 _any_of = jobs.c.id.in_(sa.bindparam("ids", expanding=True))
-_waiting = sa.select(sa.func.coalesce(sa.func.sum(lines.c.waiting), 0)).where(queue.WAITING)
-
-#: all that may stand in the way of a job but its credits
-BEFORE = sa.select(
-    sa.select(jobs.c.id)
-    .where(jobs.c.interaction_id == sa.bindparam("interaction"))
-    .scalar_subquery()
-    .label("repeats"),
-    _waiting.where(lines.c.user_id == queue.PARTY).scalar_subquery().label("queued"),
-    _waiting.where(lines.c.user_id == sa.bindparam("user")).scalar_subquery().label("own"),
-)
-NEW_JOB = sa.insert(jobs)
 FIND = sa.select(*JOB).where(_of_job)
 HISTORY = (
     sa.select(*JOB)
@@ -144,6 +127,8 @@ FINISH = (
     .returning(*JOB)
 )
 CHARGED = sa.select(jobs.c.cost_ucr).where(_delivering)
+PAID = sa.select(jobs.c.cost_ucr).where(_of_job, jobs.c.finished_at.is_not(None))
+UNPAID = sa.update(jobs).where(_of_job).values(cost_ucr=0)
 REFUND = (
     sa.update(jobs)
     .where(_delivering)
@@ -160,106 +145,13 @@ class House:
     allowance: Allowance
     #: what each server may spend in a month; None: as much as its members may
     budget_ucr: Microcredits | None
+    #: what all servers and direct messages together may spend in a month; None: no limit
+    total_budget_ucr: Microcredits | None
     #: the name on its leases
     owner: str
 
     def lease(self, now: datetime) -> dict[str, object]:
         return {"owner": self.owner, "until": now + timedelta(seconds=queue.LEASE_S)}
-
-
-def accept(
-    tx: sa.Connection,
-    house: House,
-    draft: Job,
-    role_ids: Collection[int],
-    offers: Callable[[ServerSettings], Sequence[Offer]],
-) -> tuple[Offer, int]:
-    """
-    Refill the account if that is due, hold a quote and insert the job, or do none of it.
-
-    The job is ours until `hand_over`: nobody works on it before its member has an answer.
-
-    Args:
-        draft: who asks, where and when.
-        role_ids: of the member.
-        offers: the job at each quote it may be held at, the dearest first; the first one that the
-            account covers is held. A pure function.
-    Returns:
-        What was accepted, and how many jobs are ahead of it.
-    Raises:
-        Repeated: the interaction has a job already; nothing is held.
-        Busy: the queue is full, or the member's part of it.
-        InsufficientCredits: the account, or the server's budget, covers no quote.
-        Refusal: there is no offer.
-    """
-    given = {
-        "interaction": draft.interaction_id,
-        "server": draft.server_id,
-        "user": draft.user_id,
-    }
-    before = tx.execute(BEFORE, given).one()
-    if before.repeats is not None:
-        raise Repeated(f"interaction {draft.interaction_id} is job {before.repeats} already")
-    decided = settings.of_server(tx, draft.server_id)
-    offered = offers(decided)
-    if before.queued >= house.caps.queued_max:
-        raise Busy(Reason.QUEUE_FULL)
-    if before.own >= house.caps.queued_per_user_max:
-        raise Busy(Reason.OWN_QUEUE_FULL, waiting=before.own)
-    offer, changes = _hold_first(tx, house, draft, role_ids, decided, offered)
-    now = draft.created_at
-    row = job_row(offer.job) | {
-        "party_id": queue.party_of(draft.server_id, draft.user_id),
-        "route_id": offer.tasks[0].route_id,
-        "lease_owner": house.owner,
-        "lease_until": now + timedelta(seconds=queue.LEASE_S),
-    }
-    tx.execute(NEW_JOB, row)
-    tasks.insert(tx, offer.tasks)
-    for of_account in changes:
-        ledger.apply(tx, *of_account, now=now)
-    return offer, queue.enqueue(tx, offer.job, others=before.queued)
-
-
-def _hold_first(
-    tx: sa.Connection,
-    house: House,
-    draft: Job,
-    role_ids: Collection[int],
-    decided: ServerSettings,
-    offered: Sequence[Offer],
-) -> tuple[Offer, list[tuple[Change, Change]]]:
-    """
-    The first offer that is covered.
-
-    Returns:
-        It, and of the member's account and, where there is a budget, the server's: what refills it
-        and what holds the quote. Nothing is written.
-    """
-    now = draft.created_at
-    purses = [(draft.user_id, policy.allowance(decided, role_ids, house.allowance), Reason.CREDITS)]
-    budget = policy.budget(decided, house.budget_ucr)
-    if budget is not None and draft.server_id:
-        purses.append((NOBODY, budget, Reason.BUDGET))
-    renewals = [
-        rules.renew(ledger.read(tx, draft.server_id, user_id), purse, now)
-        for user_id, purse, _ in purses
-    ]
-    refused = None
-    for offer in offered:
-        changes = []
-        for renewal, (_, purse, reason) in zip(renewals, purses, strict=True):
-            try:
-                held = rules.hold(renewal[0], offer.job.id, offer.job.quote_ucr)
-            except InsufficientCredits as error:
-                refills_at = int(purse.refills_at(now).timestamp())
-                refused = InsufficientCredits(reason, **error.facts, refills_at=refills_at)
-                break
-            changes.append((renewal, held))
-        else:
-            return offer, changes
-    assert refused is not None, "there was no offer"
-    raise refused
 
 
 def hand_over(tx: sa.Connection, house: House, job_id: str, message_id: int | None) -> None:
@@ -391,6 +283,22 @@ def refund(tx: sa.Connection, house: House, job: Job, problem: Problem, now: dat
     if cost is None:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
     if cost:
-        ledger.pay_back(tx, house.allowance, job, now)
+        ledger.pay_back(tx, house.allowance, job.id, now)
     given = {"of_job": job.id, "why": problem.failure, "its_facts": problem.facts}
     return read_job(tx.execute(REFUND, given).one())
+
+
+def refund_ended(tx: sa.Connection, default: Allowance, job_id: str, now: datetime) -> Microcredits:
+    """
+    Give back what a job was charged that has ended.
+
+    Args:
+        default: of an account that does not remember what it was refilled to.
+    Returns:
+        What that was; 0 where there is no such job, or it has cost nothing.
+    """
+    cost = Microcredits(tx.scalar(PAID, {"of_job": job_id}) or 0)
+    if cost:
+        ledger.pay_back(tx, default, job_id, now)
+        tx.execute(UNPAID, {"of_job": job_id})
+    return cost

@@ -73,6 +73,11 @@ SPENDINGS = (
     .order_by(jobs.c.created_at.desc())
     .limit(SPENDINGS_SHOWN_MAX)
 )
+OF_ACCOUNT = (
+    sa.select(entries)
+    .where(entries.c.server_id == sa.bindparam("server"), entries.c.user_id == sa.bindparam("user"))
+    .order_by(entries.c.id)
+)
 ALL_ENTRIES = sa.select(entries).order_by(entries.c.id)
 
 
@@ -148,32 +153,32 @@ def apply(tx: sa.Connection, *changes: Change, now: datetime) -> Account:
     return account
 
 
-def of_job(tx: sa.Connection, job_id: str) -> dict[int, dict[EntryKind, Entry]]:
+def of_job(tx: sa.Connection, job_id: str) -> dict[tuple[int, int], dict[EntryKind, Entry]]:
     """
-    What the ledger says of a job: of its member's account, and of the server's (NOBODY) where that
-    has a budget; each kind but `expire` stands there at most once for each.
+    What the ledger says of a job, by server and member: of its member's account and of each budget
+    that it was held from; each kind but `expire` stands there at most once for each.
     """
-    found: dict[int, dict[EntryKind, Entry]] = defaultdict(dict)
+    found: dict[tuple[int, int], dict[EntryKind, Entry]] = defaultdict(dict)
     for entry in map(_entry, tx.execute(OF_JOB, {"job": job_id})):
-        found[entry.user_id][entry.kind] = entry
+        found[entry.server_id, entry.user_id][entry.kind] = entry
     return found
 
 
 def end_hold(
     tx: sa.Connection, default: Allowance, job: Job, cost: Microcredits | None, now: datetime
 ) -> None:
-    """Settle at `cost`, or release where there is none; the member's account and the server's."""
-    for user_id, its_entries in of_job(tx, job.id).items():
+    """Settle at `cost`, or release where there is none; the member's account and the budgets."""
+    for whose, its_entries in of_job(tx, job.id).items():
         held = its_entries[EntryKind.HOLD]
-        account = renewed(tx, job.server_id, user_id, default, now)
+        account = renewed(tx, *whose, default, now)
         ending = release(account[0], held) if cost is None else settle(account[0], held, cost)
         apply(tx, account, ending, now=now)
 
 
-def pay_back(tx: sa.Connection, default: Allowance, job: Job, now: datetime) -> None:
-    """Give back what a settled job was charged, to the member and to the server's budget."""
-    for user_id, its_entries in of_job(tx, job.id).items():
-        account = renewed(tx, job.server_id, user_id, default, now)
+def pay_back(tx: sa.Connection, default: Allowance, job_id: str, now: datetime) -> None:
+    """Give back what a settled job was charged, to the member and to the budgets."""
+    for whose, its_entries in of_job(tx, job_id).items():
+        account = renewed(tx, *whose, default, now)
         back = refund(account[0], its_entries[EntryKind.HOLD], its_entries[EntryKind.SETTLE])
         apply(tx, account, back, now=now)
 
@@ -186,6 +191,12 @@ def audit(tx: sa.Connection) -> list[str]:
 def list_entries(tx: sa.Connection) -> list[tuple[datetime, Entry]]:
     """Every entry, oldest first: for a ledger small enough to print."""
     return [(row.created_at, _entry(row)) for row in tx.execute(ALL_ENTRIES)]
+
+
+def entries_of(tx: sa.Connection, server_id: int, user_id: int) -> list[tuple[datetime, Entry]]:
+    """Those of one account, oldest first."""
+    rows = tx.execute(OF_ACCOUNT, {"server": server_id, "user": user_id})
+    return [(row.created_at, _entry(row)) for row in rows]
 
 
 def _open(tx: sa.Connection, account: Account) -> None:
@@ -254,7 +265,7 @@ def _wrong_balances(tx: sa.Connection) -> list[str]:
 
 def _whose(server_id: int, user_id: int) -> str:
     if user_id == NOBODY:
-        return f"The budget of server {server_id}"
+        return f"The budget of server {server_id}" if server_id else "The budget of all servers"
     return f"Member {user_id} in server {server_id}"
 
 
@@ -269,7 +280,7 @@ def _wrong_charges(tx: sa.Connection) -> list[str]:
     its_entries = (entries.c.job_id == jobs.c.id) & (entries.c.kind != EntryKind.EXPIRE)
     wrong = (
         sa.select(jobs.c.id, jobs.c.state, due.label("due"), taken.label("taken"))
-        .group_by(jobs.c.id)
+        .group_by(jobs.c.id, entries.c.server_id)
         .having(due != taken)
     )
     of_members = wrong.outerjoin(entries, its_entries & (entries.c.user_id != NOBODY))
@@ -278,7 +289,7 @@ def _wrong_charges(tx: sa.Connection) -> list[str]:
     return [
         f"Job {row.id} is {row.state}: it should have taken {row.due}{whose},"
         f" its entries take {row.taken}."
-        for statement, whose in ((of_members, ""), (of_budgets, " of its server's budget"))
+        for statement, whose in ((of_members, ""), (of_budgets, " of a budget"))
         for row in tx.execute(statement)
     ]
 

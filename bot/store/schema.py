@@ -276,16 +276,24 @@ entries = sa.Table(
     sa.CheckConstraint(f"NOT ({OF_A_JOB}) OR job_id IS NOT NULL", name="of_a_job"),
     sa.Index("ix_entries_account", "server_id", "user_id"),
 )
-#: of the member's account and of the server's, each
+#: of the member's account and of each budget
 _partial(
     "uq_entries_job_kind",
     OF_A_JOB,
     entries.c.job_id,
+    entries.c.server_id,
     entries.c.user_id,
     entries.c.kind,
     unique=True,
 )
-_partial("uq_entries_job_ending", ENDINGS, entries.c.job_id, entries.c.user_id, unique=True)
+_partial(
+    "uq_entries_job_ending",
+    ENDINGS,
+    entries.c.job_id,
+    entries.c.server_id,
+    entries.c.user_id,
+    unique=True,
+)
 
 #: servers that were given commands of their own: "api base/application id/server id"
 synced_commands = sa.Table(

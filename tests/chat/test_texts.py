@@ -17,6 +17,7 @@ from bot.chat.texts import FOLDER, TABLES, Notice, explain, languages, refuse, s
 from bot.domain.catalog import Catalog, RouteOrder
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.jobs import Failure, Problem
+from bot.domain.policy import Guests, Place
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
 from bot.engine.routing import Routing
 from bot.errors import Flaw, Reason, Refusal, StoreBusy
@@ -148,6 +149,8 @@ CAUSES: dict[str, Callable[[], None]] = {
     "model without qualities": lambda: quoted(without_qualities(), quality="low"),
     "model's qualities": lambda: quoted(quality="high"),
     "retired": lambda: quoted(retired()),
+    "another server": lambda: Guests(frozenset({8})).check(Place(7, 70, False)),
+    "direct message": lambda: Guests(direct_messages=False).check(Place(0, 70, False)),
     "model's sizes": lambda: quoted(with_a_gap(), resolution="2K"),
 }
 
@@ -166,9 +169,9 @@ async def full(tmp_path: Path, schema: Path) -> list[Refusal]:
     shutil.copy(schema, tmp_path / "full.db")
     async with open_database(f"sqlite:///{tmp_path / 'full.db'}") as database:
         raised = []
-        for lack in ({"queued": 0}, {"queued_per_user": 0}, {"allowance": 0}, {"budget": 0}):
+        for bound in ("queued", "queued_per_user", "allowance", "budget", "total"):
             with pytest.raises(Refusal) as caught:
-                await lay(database, **lack).take(*make_job())
+                await lay(database, **{bound: 0}).take(*make_job())
             raised.append(caught.value)
         return raised
 

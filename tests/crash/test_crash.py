@@ -44,7 +44,7 @@ def planned(*lives: Life) -> Plan:
 @pytest.mark.parametrize(
     ("kill_at", "commands"),
     [
-        ("after:jobs.accept", ONE),
+        ("after:accept.accept", ONE),
         ("before:jobs.hand_over", ONE),
         ("before:provider.submit", TWO),
         ("during:provider.submit", TWO),

@@ -17,7 +17,7 @@ from bot.domain.ports import ImageFile, ImageFormat
 from bot.domain.pricing import Cost
 from bot.domain.queue import Caps
 from bot.domain.requests import ImageRequest, Mode
-from bot.store import jobs, ledger, queue, tasks
+from bot.store import accept, jobs, ledger, queue, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
 from bot.store.ledger import audit, list_entries
@@ -45,7 +45,9 @@ class Steps:
 
     def __getattr__(self, name: str) -> Any:
         name = self.NAMES.get(name, name)
-        step = next(getattr(each, name) for each in (jobs, tasks, queue) if hasattr(each, name))
+        step = next(
+            getattr(each, name) for each in (accept, jobs, tasks, queue) if hasattr(each, name)
+        )
         asked = inspect.signature(step).parameters
         first = [self.house] if "house" in asked else []
         first += [self.house.allowance] if "allowance" in asked or "default" in asked else []
@@ -149,6 +151,7 @@ def lay(
     allowance: int = ALLOWANCE_UCR,
     period: Period = Period.DAY,
     budget: int | None = None,
+    total: int | None = None,
     per_user: int = 100,
     per_server: int = 100,
     queued: int = 10_000,
@@ -166,7 +169,8 @@ def lay(
         running_per_route_max={ROUTE: per_route, "other/route": 100},
     )
     budget_ucr = None if budget is None else Microcredits(budget)
-    house = House(caps, refills, budget_ucr, owner)
+    total_ucr = None if total is None else Microcredits(total)
+    house = House(caps, refills, budget_ucr, total_ucr, owner)
     return Bench(database, Steps(database, house), Accounts(database, refills), refills)
 
 

@@ -96,6 +96,34 @@ async def test_a_server_decides_for_itself_and_at_once(bench: Bench) -> None:
     assert await left(bench) == 0
 
 
+async def test_all_servers_together_have_an_end_too(database: Database) -> None:
+    bench = lay(database, budget=150_000, total=130_000)
+    await bench.accept("here")
+    await bench.accept("elsewhere", server=OTHER_SERVER)
+    for server in (SERVER, OTHER_SERVER, 0):
+        with pytest.raises(InsufficientCredits) as refused:
+            await bench.accept("one more", user=BEN, server=server)
+        assert refused.value.reason is Reason.TOTAL_BUDGET
+    rows = await bench.rows("SELECT count(*) FROM entries WHERE job_id = 'here'")
+    assert rows == [(3,)]
+    await bench.jobs.cancel("elsewhere", NOW)
+    await bench.accept("direct", server=0, user=BEN)
+    assert await left(bench, 0) == 10_000
+    assert await bench.differences() == []
+
+
+async def test_a_host_gives_back_what_an_ended_job_was_charged(bench: Bench) -> None:
+    job = await bench.delivering(40_000)
+    assert await bench.jobs.refund_ended(job.id, NOW) == 0
+    await bench.jobs.finish(job, None, NOW)
+    assert await bench.jobs.refund_ended(job.id, NOW) == 40_000
+    assert await bench.jobs.refund_ended(job.id, NOW) == 0
+    assert await bench.jobs.refund_ended("nobody's", NOW) == 0
+    assert await bench.balance() == 1_000_000
+    assert await left(bench) == 150_000
+    assert await bench.differences() == []
+
+
 async def test_what_was_held_last_month_does_not_come_back_to_this_one(bench: Bench) -> None:
     await bench.accept("old")
     await bench.accept("new", at=NEXT_MONTH)
@@ -145,4 +173,4 @@ async def test_the_audit_finds_a_budget_that_was_tampered_with(bench: Bench) -> 
     )
     found = await bench.differences()
     assert found[0].startswith("The budget of server 7: allowance is 7, its entries add up to")
-    assert "of its server's budget" in found[1]
+    assert "of a budget" in found[1]

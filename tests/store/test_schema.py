@@ -13,9 +13,18 @@ NEW_ENTRY = "INSERT INTO entries VALUES (NULL, 7, 1, '{}', 0, 0, NULL, {}, 0)"
     [
         ("UPDATE accounts SET allowance_ucr = -1", "ck_accounts_allowance_not_negative"),
         ("UPDATE accounts SET grant_ucr = -1", "ck_accounts_grant_not_negative"),
-        (NEW_ENTRY.format("hold", "'done'"), "entries.job_id, entries.user_id, entries.kind"),
-        (NEW_ENTRY.format("settle", "'done'"), "entries.job_id, entries.user_id"),
-        (NEW_ENTRY.format("release", "'done'"), "entries.job_id, entries.user_id"),
+        (
+            NEW_ENTRY.format("hold", "'done'"),
+            "entries.user_id, entries.kind",
+        ),
+        (
+            NEW_ENTRY.format("settle", "'done'"),
+            "entries.server_id, entries.user_id",
+        ),
+        (
+            NEW_ENTRY.format("release", "'done'"),
+            "entries.server_id, entries.user_id",
+        ),
         (NEW_ENTRY.format("refund", "NULL"), "ck_entries_of_a_job"),
         (NEW_ENTRY.format("gift", "'done'"), "ck_entries_kind"),
         (NEW_ENTRY.format("expire", "'nobodys'"), "FOREIGN KEY"),

@@ -42,6 +42,8 @@ class Notice(StrEnum):
     ACCEPTED_ALL_THE_SAME = "accepted_all_the_same"
     #: default, model
     DRAWN_INSTEAD = "drawn_instead"
+    #: to a server that the host does not serve
+    LEAVING = "leaving"
     #: fits
     FITS = "fits"
     #: option

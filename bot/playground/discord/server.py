@@ -204,6 +204,7 @@ class PlaygroundDiscord(Members):
         return [
             ("GET", "/users/@me", lambda _: payloads.user(world.bot)),
             ("GET", "/users/@me/guilds", self._list_guilds),
+            ("DELETE", "/users/@me/guilds/{guild_id}", self._leave_guild),
             ("GET", "/users/{user_id}", self._get_user),
             ("POST", "/users/@me/channels", self._open_dm),
             ("GET", "/oauth2/applications/@me", lambda _: payloads.application()),
@@ -232,6 +233,13 @@ class PlaygroundDiscord(Members):
         limit = int(call.query.get("limit", 200))
         page = guilds[-limit:] if "before" in call.query else guilds[:limit]
         return [self.payloads.own_guild(guild) for guild in page]
+
+    def _leave_guild(self, call: ApiRequest) -> None:
+        """The bot goes; its members stay in the world."""
+        guild_id = call.id("guild_id")
+        if self.world.guilds.pop(guild_id, None) is None:
+            raise refusal(10004)
+        self.gateway.dispatch("GUILD_DELETE", {"id": str(guild_id)}, guild_id)
 
     def _get_user(self, call: ApiRequest) -> Json:
         user = self.world.users.get(call.id("user_id"))

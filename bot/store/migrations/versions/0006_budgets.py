@@ -17,8 +17,8 @@ def upgrade() -> None:
     op.add_column("accounts", sa.Column("refilled_to_ucr", sa.BigInteger()))
     op.add_column("accounts", sa.Column("refill_period", sa.String(length=5)))
     for name, columns, condition in (
-        ("uq_entries_job_kind", ["job_id", "user_id", "kind"], OF_A_JOB),
-        ("uq_entries_job_ending", ["job_id", "user_id"], ENDINGS),
+        ("uq_entries_job_kind", ["job_id", "server_id", "user_id", "kind"], OF_A_JOB),
+        ("uq_entries_job_ending", ["job_id", "server_id", "user_id"], ENDINGS),
     ):
         where = sa.text(condition)
         op.drop_index(name, "entries")

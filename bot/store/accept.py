@@ -1,0 +1,128 @@
+"""The one transaction that accepts a job: its bounds, its hold and its rows, or nothing of it."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from bot.domain import ledger as rules
+from bot.domain import policy
+from bot.domain.jobs import Job, Offer
+from bot.domain.ledger import EVERYBODY, NOBODY, Allowance, Change, Period
+from bot.domain.settings import ServerSettings
+from bot.errors import Busy, InsufficientCredits, Reason, Repeated
+from bot.store import ledger, queue, settings, tasks
+from bot.store.jobs import House
+from bot.store.rows import job_row
+from bot.store.schema import jobs
+from bot.store.schema import queue as lines
+
+_waiting = sa.select(sa.func.coalesce(sa.func.sum(lines.c.waiting), 0)).where(queue.WAITING)
+
+#: all that may stand in the way of a job but its credits
+BEFORE = sa.select(
+    sa.select(jobs.c.id)
+    .where(jobs.c.interaction_id == sa.bindparam("interaction"))
+    .scalar_subquery()
+    .label("repeats"),
+    _waiting.where(lines.c.user_id == queue.PARTY).scalar_subquery().label("queued"),
+    _waiting.where(lines.c.user_id == sa.bindparam("user")).scalar_subquery().label("own"),
+)
+NEW_JOB = sa.insert(jobs)
+
+
+def accept(
+    tx: sa.Connection,
+    house: House,
+    draft: Job,
+    role_ids: Collection[int],
+    offers: Callable[[ServerSettings], Sequence[Offer]],
+) -> tuple[Offer, int]:
+    """
+    Refill the account if that is due, hold a quote and insert the job, or do none of it.
+
+    The job is ours until `hand_over`: nobody works on it before its member has an answer.
+
+    Args:
+        draft: who asks, where and when.
+        role_ids: of the member.
+        offers: the job at each quote it may be held at, the dearest first; the first one that the
+            account covers is held. A pure function.
+    Returns:
+        What was accepted, and how many jobs are ahead of it.
+    Raises:
+        Repeated: the interaction has a job already; nothing is held.
+        Busy: the queue is full, or the member's part of it.
+        InsufficientCredits: the account, or the server's budget, covers no quote.
+        Refusal: there is no offer.
+    """
+    given = {
+        "interaction": draft.interaction_id,
+        "server": draft.server_id,
+        "user": draft.user_id,
+    }
+    before = tx.execute(BEFORE, given).one()
+    if before.repeats is not None:
+        raise Repeated(f"interaction {draft.interaction_id} is job {before.repeats} already")
+    decided = settings.of_server(tx, draft.server_id)
+    offered = offers(decided)
+    if before.queued >= house.caps.queued_max:
+        raise Busy(Reason.QUEUE_FULL)
+    if before.own >= house.caps.queued_per_user_max:
+        raise Busy(Reason.OWN_QUEUE_FULL, waiting=before.own)
+    offer, changes = _hold_first(tx, house, draft, role_ids, decided, offered)
+    now = draft.created_at
+    row = job_row(offer.job) | {
+        "party_id": queue.party_of(draft.server_id, draft.user_id),
+        "route_id": offer.tasks[0].route_id,
+        "lease_owner": house.owner,
+        "lease_until": now + timedelta(seconds=queue.LEASE_S),
+    }
+    tx.execute(NEW_JOB, row)
+    tasks.insert(tx, offer.tasks)
+    for of_account in changes:
+        ledger.apply(tx, *of_account, now=now)
+    return offer, queue.enqueue(tx, offer.job, others=before.queued)
+
+
+def _hold_first(
+    tx: sa.Connection,
+    house: House,
+    draft: Job,
+    role_ids: Collection[int],
+    decided: ServerSettings,
+    offered: Sequence[Offer],
+) -> tuple[Offer, list[tuple[Change, Change]]]:
+    """
+    The first offer that is covered.
+
+    Returns:
+        It, and of the member's account and of each budget what refills it and what holds the
+        quote. Nothing is written.
+    """
+    now = draft.created_at
+    server_id = draft.server_id
+    allowance = policy.allowance(decided, role_ids, house.allowance)
+    purses = [((server_id, draft.user_id), allowance, Reason.CREDITS)]
+    budget = policy.budget(decided, house.budget_ucr)
+    if budget is not None and server_id:
+        purses.append(((server_id, NOBODY), budget, Reason.BUDGET))
+    if house.total_budget_ucr is not None:
+        total = Allowance(house.total_budget_ucr, Period.MONTH)
+        purses.append((EVERYBODY, total, Reason.TOTAL_BUDGET))
+    renewals = [rules.renew(ledger.read(tx, *whose), purse, now) for whose, purse, _ in purses]
+    refused = None
+    for offer in offered:
+        changes = []
+        for renewal, (_, purse, reason) in zip(renewals, purses, strict=True):
+            try:
+                held = rules.hold(renewal[0], offer.job.id, offer.job.quote_ucr)
+            except InsufficientCredits as error:
+                refills_at = int(purse.refills_at(now).timestamp())
+                refused = InsufficientCredits(reason, **error.facts, refills_at=refills_at)
+                break
+            changes.append((renewal, held))
+        else:
+            return offer, changes
+    assert refused is not None, "there was no offer"
+    raise refused
