@@ -59,6 +59,8 @@ class Reason(StrEnum):
     #: allowed
     NO_SUCH_QUALITY = "no_such_quality"
     #: allowed
+    NO_SUCH_BACKGROUND = "no_such_background"
+    #: allowed
     NO_SUCH_MODEL = "no_such_model"
     NOTHING_TO_EDIT = "nothing_to_edit"
     #: references_max
@@ -80,6 +82,8 @@ class Reason(StrEnum):
     MODEL_REFERENCES = "model_references"
     #: model
     MODEL_MASK = "model_mask"
+    #: model
+    MODEL_BACKGROUND = "model_background"
     #: model
     MODEL_WITHOUT_QUALITIES = "model_without_qualities"
     #: model, quality, qualities
@@ -174,6 +178,7 @@ class ProviderRefused(ProviderError):
 
     Args:
         moderation: refused for its content, not for its form.
+        transparency: refused for the transparent background that was asked for.
     """
 
     def __init__(
@@ -182,11 +187,13 @@ class ProviderRefused(ProviderError):
         message: str,
         *,
         moderation: bool = False,
+        transparency: bool = False,
         status: int | None = None,
         request_id: str | None = None,
     ) -> None:
         super().__init__(provider, message, status=status, request_id=request_id)
         self.moderation = moderation
+        self.transparency = transparency
 
 
 class ProviderBusy(ProviderError):

@@ -98,6 +98,8 @@ class ModelCommands:
             about[0] += f", each up to {tell_cost(dearest)} more"
         if any(route.mask for route in routes):
             about.append("A mask can confine an edit")
+        if any(route.transparency for route in routes):
+            about.append("The background can be transparent")
         ratios = dict.fromkeys(ratio for route in routes for ratio in route.sizes)
         about.append(f"Shapes: {', '.join(ratios)}")
         embed.add_field(name="What it can do", value="\n".join(about), inline=False)

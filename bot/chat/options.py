@@ -12,6 +12,7 @@ from bot.domain.catalog import Catalog
 from bot.domain.credits import tell_cost
 from bot.domain.requests import (
     ASPECT_RATIOS,
+    BACKGROUNDS,
     IMAGES_MAX,
     PROMPT_CHARS_MAX,
     REFERENCES_MAX,
@@ -33,6 +34,7 @@ DESCRIPTIONS = {
     "aspect_ratio": "Shape of the image; the model's own choice if left out",
     "resolution": "1K if left out",
     "quality": "The model's own choice if left out",
+    "background": "The model's own choice if left out",
     "count": f"How many images, 1 to {IMAGES_MAX}",
     "model": "The model that draws; if left out, one that can do what you ask",
     "private": "Show the result to you alone",
@@ -101,6 +103,7 @@ def read_request(mode: Mode, options: dict[str, Any]) -> ImageRequest:
         aspect_ratio=options["aspect_ratio"] or "auto",
         resolution=options["resolution"] or "1K",
         quality=options["quality"] or "auto",
+        background=options["background"] or "auto",
         count=options["count"],
         references=tuple(_reference(name, each) for name, each in attached.items()),
         mask=_reference("mask", options["mask"]) if options.get("mask") else None,
@@ -119,6 +122,7 @@ def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:
     yield _option("aspect_ratio", str, None)
     yield _option("resolution", str, None)
     yield _option("quality", str, None)
+    yield _option("background", str, None)
     yield _option("count", Count, 1)
     yield _option("model", str, None)
     yield _option("private", bool, False)
@@ -147,6 +151,7 @@ def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
         name: [Choice(name=word, value=word) for word in words if word in some]
         for name, (words, some) in offered.items()
     }
+    choices["background"] = [Choice(name=word, value=word) for word in BACKGROUNDS]
     return choices | {"model": model_choices(catalog)}
 
 

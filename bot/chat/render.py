@@ -247,6 +247,8 @@ def knobs(request: ImageRequest) -> str:
     parts.append(request.resolution)
     if request.quality != "auto":
         parts.append(f"{request.quality} quality")
+    if request.background != "auto":
+        parts.append(f"{request.background} background")
     if request.references:
         images = len(request.references)
         parts.append(f"{images} reference{'s' if images > 1 else ''}")

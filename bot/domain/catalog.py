@@ -9,7 +9,7 @@ from enum import StrEnum
 from bot.domain import pricing
 from bot.domain.credits import Microcredits
 from bot.domain.pricing import Price
-from bot.domain.requests import ASPECT_RATIOS, RESOLUTIONS, ImageRequest, Mode
+from bot.domain.requests import ASPECT_RATIOS, RESOLUTIONS, TRANSPARENT, ImageRequest, Mode
 from bot.errors import Facts, InvalidRequest, NotAllowed, Reason
 
 #: what no route of a model can do, and the facts of it beside the model
@@ -60,6 +60,8 @@ class Route:
     reference_types: tuple[str, ...]
     #: whether an edit can be confined to a part
     mask: bool
+    #: whether it can be asked for a transparent background
+    transparency: bool
     #: ratio -> resolutions it can be had in
     sizes: Mapping[str, tuple[str, ...]]
     #: empty: the route has no such setting
@@ -252,6 +254,10 @@ def _fits_quality(route: Route, request: ImageRequest) -> bool:
     return request.quality in ("auto", *route.qualities)
 
 
+def _fits_background(route: Route, request: ImageRequest) -> bool:
+    return request.background != TRANSPARENT or route.transparency
+
+
 def _fits_size(route: Route, request: ImageRequest) -> bool:
     return request.resolution in route.sizes.get(request.aspect_ratio, ())
 
@@ -267,6 +273,10 @@ def _about_references(routes: Sequence[Route], request: ImageRequest) -> Lack:
 
 def _about_mask(routes: Sequence[Route], request: ImageRequest) -> Lack:
     return Reason.MODEL_MASK, {}
+
+
+def _about_background(routes: Sequence[Route], request: ImageRequest) -> Lack:
+    return Reason.MODEL_BACKGROUND, {}
 
 
 def _about_quality(routes: Sequence[Route], request: ImageRequest) -> Lack:
@@ -303,6 +313,7 @@ CHECKS: Sequence[
     (_fits_mode, _about_mode),
     (_fits_references, _about_references),
     (_fits_mask, _about_mask),
+    (_fits_background, _about_background),
     (_fits_quality, _about_quality),
     (_fits_size, _about_size),
 )

@@ -70,6 +70,7 @@ def _parse_route(table: "_Table") -> Route:
             "reference_types", REFERENCE_TYPES, least=1, default=REFERENCE_TYPES
         ),
         mask=table.flag("mask", default=False),
+        transparency=table.flag("transparency", default=False),
         sizes=_parse_sizes(table, {resolution for resolution, _ in price.images}),
         qualities=qualities,
         price=price,

@@ -55,6 +55,8 @@ class Order:
     aspect_ratio: str
     resolution: str
     quality: str
+    #: auto, opaque or transparent; of a route that can be asked for it
+    background: str
     nsfw_checker: bool
     #: where an image that comes inside the vendor's answer is written
     result_path: Path

@@ -31,6 +31,8 @@ ASPECT_RATIOS = (
 )  # fmt: skip
 RESOLUTIONS = ("1K", "2K", "4K")
 QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
+TRANSPARENT = "transparent"
+BACKGROUNDS = ("auto", "opaque", TRANSPARENT)
 
 
 class Mode(StrEnum):
@@ -73,6 +75,7 @@ class ImageRequest:
     private: bool = False
     #: the default, where that cannot do what was asked, and `model` was chosen in its place
     instead_of: str = ""
+    background: str = "auto"
 
 
 #: in the place of a stored request that this version cannot read; what it says of it is for its
@@ -98,6 +101,7 @@ def check_request(request: ImageRequest) -> None:
     _check_word(Reason.NO_SUCH_RATIO, request.aspect_ratio, ASPECT_RATIOS)
     _check_word(Reason.NO_SUCH_RESOLUTION, request.resolution, RESOLUTIONS)
     _check_word(Reason.NO_SUCH_QUALITY, request.quality, QUALITIES)
+    _check_word(Reason.NO_SUCH_BACKGROUND, request.background, BACKGROUNDS)
     if request.mode is Mode.EDIT and not request.references:
         raise InvalidRequest(Reason.NOTHING_TO_EDIT)
     if len(request.references) > REFERENCES_MAX:

@@ -144,16 +144,15 @@ class Carrier:
             routes = self._shop.routing.candidates(
                 job.request,
                 nsfw_checker=job.nsfw_checker,
-                ready=self._shop.traffic.ready(),
+                ready=self._shop.traffic.ready(job.request),
                 tried=tried,
             )
         except Refusal:
             return None
         held = job.quote_ucr // job.request.count
-        affordable = [route for route in routes if route.quote(job.request) <= held]
-        if not affordable:
+        route = next((each for each in routes if each.quote(job.request) <= held), None)
+        if route is None:
             return None
-        route = affordable[0]
         return Task(
             id=f"{job.id}-{index}-{len(tried)}",
             job_id=job.id,
@@ -215,6 +214,7 @@ class Carrier:
             aspect_ratio=request.aspect_ratio,
             resolution=request.resolution,
             quality=request.quality,
+            background=request.background,
             nsfw_checker=self._job.nsfw_checker,
             result_path=self._fetched(),
             reference_links=given.links,

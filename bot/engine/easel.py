@@ -65,7 +65,7 @@ class Easel:
         self.guests.check(place)
         now = self._clock.now()
         draft = draft_job(request, place, user_id, interaction_id, reply, locale, now)
-        ready = self._traffic.ready()
+        ready = self._traffic.ready(draft.request)
 
         rule: NsfwRule | None = None
 

@@ -79,6 +79,8 @@ def of_submit(error: ProviderError, traffic: Traffic, route: Route) -> Ended:
         case ProviderRefused(moderation=True):
             return Ended(Failure.MODERATION)
         case ProviderRefused():
+            if error.transparency:
+                traffic.is_opaque(route)
             return Ended(Failure.NOT_ACCEPTED, elsewhere=True)
         case ProviderMisconfigured():
             traffic.fault(route, misconfigured=True)

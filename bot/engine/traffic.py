@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.catalog import Catalog, Rate, Route
 from bot.domain.ports import Clock
+from bot.domain.requests import TRANSPARENT, ImageRequest
 
 #: faults in a row that open a route's breaker
 FAULTS_MAX = 5
@@ -147,6 +148,8 @@ class Gate:
 class Traffic:
     def __init__(self, catalog: Catalog, clock: Clock) -> None:
         self._clock = clock
+        #: ids of routes that have refused a transparent background since the start
+        self._opaque: set[str] = set()
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)
         self._routes = tuple(catalog.routes())
         self._slots = {route.id: asyncio.Semaphore(route.running_max) for route in self._routes}
@@ -160,9 +163,23 @@ class Traffic:
             for name in names
         }
 
-    def ready(self) -> frozenset[str]:
-        """The ids of the routes whose breakers let a job through."""
-        return frozenset(route.id for route in self._routes if self.lets_through(route))
+    def ready(self, request: ImageRequest | None = None) -> frozenset[str]:
+        """
+        The ids of the routes whose breakers let a job through.
+
+        Args:
+            request: leaves out the routes whose vendors have refused what it asks for.
+        """
+        transparent = request is not None and request.background == TRANSPARENT
+        return frozenset(
+            route.id
+            for route in self._routes
+            if self.lets_through(route) and not (transparent and route.id in self._opaque)
+        )
+
+    def is_opaque(self, route: Route) -> None:
+        """The vendor makes no transparent background there, whatever the catalog says."""
+        self._opaque.add(route.id)
 
     def lets_through(self, route: Route) -> bool:
         return self._breakers[route.id].lets_through(self._clock.now())

@@ -54,6 +54,8 @@ class Kind(Enum):
     CONTENT = auto()
     #: its form
     REQUEST = auto()
+    #: the transparent background that it asks for
+    TRANSPARENCY = auto()
     #: our key, our money, or a name in our catalog
     OPERATOR = auto()
     #: we sent too much; nothing was accepted
@@ -90,10 +92,14 @@ def judge(
     """
     status, request_id = complaint.status, reply.request_id
     match complaint.kind:
-        case Kind.CONTENT | Kind.REQUEST:
-            moderation = complaint.kind is Kind.CONTENT
+        case Kind.CONTENT | Kind.REQUEST | Kind.TRANSPARENCY:
             return ProviderRefused(
-                provider, words, moderation=moderation, status=status, request_id=request_id
+                provider,
+                words,
+                moderation=complaint.kind is Kind.CONTENT,
+                transparency=complaint.kind is Kind.TRANSPARENCY,
+                status=status,
+                request_id=request_id,
             )
         case Kind.OPERATOR:
             return ProviderMisconfigured(provider, words, status=status, request_id=request_id)

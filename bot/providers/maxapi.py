@@ -137,6 +137,7 @@ VENDOR = Vendor(
             switches=frozenset({NsfwSwitch.MODERATION}),
             mask=True,
             qualities=True,
+            transparency=True,
             tokens=True,
         ),
         "gemini": Api(lambda setup: gemini.MaxApiGemini(setup.http(setup.root)), tokens=True),

@@ -83,6 +83,7 @@ VENDOR = Vendor(
             switches=frozenset({NsfwSwitch.MODERATION}),
             mask=True,
             qualities=True,
+            transparency=True,
             tokens=True,
         ),
     },

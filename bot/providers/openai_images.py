@@ -41,6 +41,8 @@ MONEY_CODES = frozenset(
     }
 )
 MODEL_CODES = frozenset({"model_not_found"})
+#: part of a message, in lower case (resellers of OpenAI's, 2026)
+NO_TRANSPARENCY = "transparent background is not supported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,9 @@ def build_fields(order: Order) -> dict[str, object]:
         fields["size"] = size
     if order.route.qualities:
         fields["quality"] = order.quality
+    if order.route.transparency and order.background != "auto":
+        # Not every server of this shape knows the field.
+        fields["background"] = order.background
     return fields
 
 
@@ -194,6 +199,9 @@ def read_complaint(reply: Reply) -> Complaint | None:
         return None
     error = error or ErrorWords("", "", "no message")
     words = " ".join(filter(None, (error.code, error.message)))
+    if NO_TRANSPARENCY in error.message.lower():
+        # Of the type that refusals for content have, too.
+        return Complaint(words, reply.status, Kind.TRANSPARENCY)
     if is_moderation(error, reply.status):
         return Complaint(words, reply.status, Kind.CONTENT)
     if error.code in MONEY_CODES | MODEL_CODES:

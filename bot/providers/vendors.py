@@ -50,6 +50,7 @@ class Api:
     switches: frozenset[NsfwSwitch] = frozenset()
     mask: bool = False
     qualities: bool = False
+    transparency: bool = False
     #: what the vendor's bills name
     tokens: bool = False
     credits: bool = False
@@ -60,6 +61,8 @@ class Api:
             return f'nsfw_switch "{route.nsfw_switch}" is not sent to this provider'
         if route.mask and not self.mask:
             return "mask cannot be sent to this provider"
+        if route.transparency and not self.transparency:
+            return "transparency cannot be sent to this provider"
         if route.qualities and not self.qualities:
             return "qualities cannot be sent to this provider"
         if route.price.rates and not self.tokens:

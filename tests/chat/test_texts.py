@@ -127,6 +127,8 @@ CAUSES: dict[str, Callable[[], None]] = {
     "aspect ratio": lambda: checked(aspect_ratio="7:5"),
     "resolution": lambda: checked(resolution="9K"),
     "quality": lambda: checked(quality="superb"),
+    "background": lambda: checked(background="glass"),
+    "model without transparency": lambda: quoted(background="transparent"),
     "nothing to edit": lambda: checked(mode=Mode.EDIT),
     "seventeen references": lambda: checked(references=(PHOTO,) * 17),
     "bytes of a reference": lambda: checked(references=(replace(PHOTO, size_bytes=50_000_001),)),

@@ -127,6 +127,7 @@ def order_of(route: Route, result_path: Path, /, **fields: object) -> Order:
         aspect_ratio="16:9",
         resolution="1K",
         quality="auto",
+        background="auto",
         nsfw_checker=True,
         result_path=result_path,
     )
