@@ -178,6 +178,7 @@ class ProviderRefused(ProviderError):
 
     Args:
         moderation: refused for its content, not for its form.
+        facts: where it is known at which stage, and what for: `stage` and `contents`.
         transparency: refused for the transparent background that was asked for.
     """
 
@@ -187,12 +188,14 @@ class ProviderRefused(ProviderError):
         message: str,
         *,
         moderation: bool = False,
+        facts: Facts | None = None,
         transparency: bool = False,
         status: int | None = None,
         request_id: str | None = None,
     ) -> None:
         super().__init__(provider, message, status=status, request_id=request_id)
         self.moderation = moderation
+        self.facts = facts or {}
         self.transparency = transparency
 
 
@@ -267,6 +270,26 @@ class UnusableImage(BotError):
         super().__init__(_spelled(flaw, facts))
         self.flaw = flaw
         self.facts = facts
+
+
+class Stage(StrEnum):
+    """What a content filter looked at as it refused."""
+
+    #: the words and the references
+    INPUT = "input"
+    #: the picture that came of them
+    OUTPUT = "output"
+
+
+class Content(StrEnum):
+    """What a content filter refuses, as far as vendors name it."""
+
+    VIOLENCE = "violence"
+    SEXUAL = "sexual"
+    HATE = "hate"
+    HARASSMENT = "harassment"
+    SELF_HARM = "self_harm"
+    ILLICIT = "illicit"
 
 
 class FetchTrouble(Enum):

@@ -65,6 +65,7 @@ OPEN_TASK_STATES = tuple(state for state, steps in TASK_STEPS.items() if steps)
 class Failure(StrEnum):
     """Why a task, or a job, ended without an image."""
 
+    #: stage and contents, where the vendor says them
     MODERATION = "moderation"
     #: the provider says that it will not take this request, for its form
     NOT_ACCEPTED = "not_accepted"

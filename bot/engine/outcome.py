@@ -77,7 +77,7 @@ def of_submit(error: ProviderError, traffic: Traffic, route: Route) -> Ended:
     """Of a submit that failed for good; one that may have been accepted goes to no other route."""
     match error:
         case ProviderRefused(moderation=True):
-            return Ended(Failure.MODERATION)
+            return Ended(Failure.MODERATION, error.facts)
         case ProviderRefused():
             if error.transparency:
                 traffic.is_opaque(route)

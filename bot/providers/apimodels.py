@@ -66,7 +66,8 @@ def read_complaint(reply: Reply) -> Complaint | None:
         return None
     error = openai_images.parse_error(reply.body)
     if is_content(words, status=code) or (error and openai_images.is_moderation(error, code)):
-        return Complaint(words, code, Kind.CONTENT)
+        facts = openai_images.moderation_facts(reply.body)
+        return Complaint(words, code, Kind.CONTENT, facts=facts)
     # The catalog names a model that the vendor no longer has: the operator's to mend.
     unknown_model = code == 400 and words.startswith("Invalid model")
     return Complaint(words, code, Kind.OPERATOR if unknown_model else Kind.STATUS)

@@ -6,10 +6,11 @@ that is, and whether the call may be made again, is decided here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from bot.errors import (
+    Facts,
     ProviderBusy,
     ProviderError,
     ProviderMisconfigured,
@@ -75,12 +76,14 @@ class Complaint:
         words: as the vendor says them; they may quote the prompt.
         status: HTTP's, or the vendor's own number where that says more.
         wait_s: at least, before the next call.
+        facts: of a refusal for content; see ProviderRefused.
     """
 
     words: str
     status: int
     kind: Kind = Kind.STATUS
     wait_s: float | None = None
+    facts: Facts = field(default_factory=dict)
 
 
 def judge(
@@ -97,6 +100,7 @@ def judge(
                 provider,
                 words,
                 moderation=complaint.kind is Kind.CONTENT,
+                facts=complaint.facts,
                 transparency=complaint.kind is Kind.TRANSPARENCY,
                 status=status,
                 request_id=request_id,

@@ -29,6 +29,7 @@ from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake
 from bot.providers.moderation import is_content
+from bot.providers.openai_images import moderation_facts
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +174,8 @@ def read_complaint(reply: Reply) -> Complaint | None:
     error = error or ErrorWords("", "no message")
     words = f"{error.code} {error.message}"
     if error.is_moderation:
-        return Complaint(words, status, Kind.CONTENT)
+        facts = moderation_facts(reply.body)
+        return Complaint(words, status, Kind.CONTENT, facts=facts)
     if error.is_operators:
         return Complaint(words, status, Kind.OPERATOR)
     if error.is_busy:

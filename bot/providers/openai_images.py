@@ -17,7 +17,7 @@ from bot.domain.catalog import NsfwSwitch
 from bot.domain.ports import Failed, Finished, ImageFile, Order
 from bot.domain.pricing import Bill, Usage
 from bot.domain.sizes import pixels
-from bot.errors import ProviderContractBroken
+from bot.errors import Content, Facts, ProviderContractBroken, Stage
 from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text
 from bot.providers.http import CONTENT_TYPES, VendorHttp
 from bot.providers.inline import INLINE
@@ -203,11 +203,28 @@ def read_complaint(reply: Reply) -> Complaint | None:
         # Of the type that refusals for content have, too.
         return Complaint(words, reply.status, Kind.TRANSPARENCY)
     if is_moderation(error, reply.status):
-        return Complaint(words, reply.status, Kind.CONTENT)
+        facts = moderation_facts(reply.body)
+        return Complaint(words, reply.status, Kind.CONTENT, facts=facts)
     if error.code in MONEY_CODES | MODEL_CODES:
         return Complaint(words, reply.status, Kind.OPERATOR)
     # An error that calls itself a success says nothing of when things went wrong.
     return Complaint(words, reply.status if reply.status >= 300 else 500)
+
+
+def moderation_facts(body: Mapping[str, object]) -> Facts:
+    """
+    At which stage the filter refused, and what for: `error.moderation_details` with
+    `moderation_stage` and `categories`, of which those are kept that we have a word for.
+    """
+    details = mapping(mapping(body, "error"), "moderation_details")
+    stage = text(details, "moderation_stage")
+    if stage not in set(Stage):
+        return {}
+    named = details.get("categories")
+    words = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+    # "violence/graphic", "self-harm/intent": the first part is the kind.
+    kinds = dict.fromkeys(each.partition("/")[0].replace("-", "_").lower() for each in words)
+    return {"stage": stage, "contents": [each for each in kinds if each in set(Content)]}
 
 
 def _form(

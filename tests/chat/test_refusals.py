@@ -49,3 +49,18 @@ async def test_a_refusal_that_is_relayed_falls_over_to_nobody(
         assert len(await easel.entries(EntryKind.RELEASE)) == 1
         [task] = await easel.rows("SELECT route_id, failure FROM tasks")
         assert tuple(task) == ("apimodels/gpt-image-2-beta", "moderation")
+
+
+async def test_a_member_hears_what_the_filter_looked_at_in_our_words(opened: OpenEasel) -> None:
+    details = {"moderation_stage": "output", "categories": ["violence/graphic"]}
+    error = {"code": "moderation_blocked", "message": WORDS, "moderation_details": details}
+    async with opened() as easel:
+        easel.providers.faults.add(VendorCall.CREATE, Respond(400, {"error": error}))
+        message = await easel.finished(await easel.imagine())
+        assert "it was taken for violence. Trying again, or other words, may help." in said(message)
+        assert "Nothing was charged." in said(message)
+        assert "sexual" not in said(message)
+        # Over a restart, it is told the same from its row.
+        await easel.restart()
+        call = await easel.discord.run_command("Ada", "studio", "history")
+        assert "it was taken for violence" in said(await call.response())

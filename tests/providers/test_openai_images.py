@@ -15,6 +15,7 @@ from bot.providers.openai_images import (
     ErrorWords,
     build_fields,
     is_moderation,
+    moderation_facts,
     moderation_field,
     open_edit_form,
     parse_bill,
@@ -221,3 +222,24 @@ async def test_files_are_closed_when_one_is_missing(
     with pytest.raises(FileNotFoundError):
         async with open_edit_form(order(references=(image_file, lost)), {}):
             pass
+
+
+@pytest.mark.parametrize(
+    ("details", "facts"),
+    [
+        (
+            {"moderation_stage": "input", "categories": ["violence/graphic", "self-harm"]},
+            {"stage": "input", "contents": ["violence", "self_harm"]},
+        ),
+        (
+            {"moderation_stage": "output", "categories": ["the prompt, quoted", 7, "sexual"]},
+            {"stage": "output", "contents": ["sexual"]},
+        ),
+        ({"moderation_stage": "output"}, {"stage": "output", "contents": []}),
+        ({"moderation_stage": "both", "categories": ["sexual"]}, {}),
+        ("refused", {}),
+    ],
+)
+def test_of_a_refusal_only_what_we_have_words_for_is_kept(details: object, facts: object) -> None:
+    body = {"error": {"code": "moderation_blocked", "moderation_details": details}}
+    assert moderation_facts(body) == facts

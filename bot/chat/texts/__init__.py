@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.domain.credits import tell_cost, tell_left
 from bot.domain.jobs import Failure, Problem
-from bot.errors import Fact, Facts, Flaw, Reason, Refusal
+from bot.errors import Content, Fact, Facts, Flaw, Reason, Refusal, Stage
 
 FALLBACK = "en"
 FOLDER = Path(__file__).parent
@@ -42,6 +42,12 @@ class Notice(StrEnum):
     ACCEPTED_ALL_THE_SAME = "accepted_all_the_same"
     #: default, model
     DRAWN_INSTEAD = "drawn_instead"
+    #: by a content filter; contents
+    WORDS_REFUSED_FOR = "words_refused_for"
+    WORDS_REFUSED = "words_refused"
+    #: contents
+    PICTURE_REFUSED_FOR = "picture_refused_for"
+    PICTURE_REFUSED = "picture_refused"
     #: to a server that the host does not serve
     LEAVING = "leaving"
     #: fits
@@ -58,6 +64,7 @@ TABLES: dict[str, type[StrEnum]] = {
     "refusals": Reason,
     "failures": Failure,
     "flaws": Flaw,
+    "contents": Content,
 }
 
 
@@ -105,8 +112,10 @@ def say(notice: Notice, locale: str = FALLBACK, **facts: Fact) -> str:
 
 def explain(problem: Problem, locale: str = FALLBACK) -> str:
     """What happened to a job that has no image, and that it cost nothing."""
-    text = _flaw(problem.facts, locale) or _sentence(
-        "failures", problem.failure, problem.facts, locale
+    text = (
+        _flaw(problem.facts, locale)
+        or _moderated(problem.facts, locale)
+        or _sentence("failures", problem.failure, problem.facts, locale)
     )
     return f"{text} {say(Notice.NOTHING_CHARGED, locale)}"
 
@@ -134,6 +143,21 @@ def _flaw(facts: Facts, locale: str) -> str | None:
         return _sentence("flaws", flaw, {**facts, "image": image}, locale)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _moderated(facts: Facts, locale: str) -> str | None:
+    """What a content filter looked at, and what for; None: that is not known."""
+    stage = str(facts.get("stage", ""))
+    if stage not in set(Stage):
+        return None
+    known = facts.get("contents")
+    contents = [each for each in known if each in set(Content)] if isinstance(known, list) else []
+    of_words = stage == Stage.INPUT
+    if contents:
+        told = [_sentence("contents", each, {}, locale) for each in contents]
+        notice = Notice.WORDS_REFUSED_FOR if of_words else Notice.PICTURE_REFUSED_FOR
+        return say(notice, locale, contents=told)
+    return say(Notice.WORDS_REFUSED if of_words else Notice.PICTURE_REFUSED, locale)
 
 
 def _sentence(table: str, name: str, facts: Facts, locale: str) -> str:
