@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Collection, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import discord
@@ -20,6 +21,10 @@ from bot.providers.vendors import Vendor
 from bot.settings import Settings, misspelt_settings
 from bot.store.database import open_database
 from bot.store.lock import is_in_use
+
+#: how long before its end a model is warned of, and how old prices may be
+WARN_BEFORE = timedelta(days=60)
+PRICES_AGE_MAX = timedelta(days=120)
 
 
 async def check(settings: Settings) -> int:
@@ -49,7 +54,8 @@ async def check(settings: Settings) -> int:
         if routes:
             works.append(await _line("models", _models(settings, names)))
     print(f"  {_month(settings)}")
-    for remark in [*misspelt_settings(), *_remarks(settings), *_without_filter(routes, names)]:
+    remarks = [*misspelt_settings(), *_remarks(settings), *_endings(settings, names)]
+    for remark in [*remarks, *_without_filter(routes, names)]:
         print(f"! {remark}")
     return 0 if all(works) else 1
 
@@ -68,7 +74,8 @@ async def _catalog(settings: Settings, routes: list[Route]) -> str:
     """Its routes are added to those given."""
     catalog = load_catalog(settings)
     routes.extend(catalog.routes())
-    return ", ".join(catalog.models)
+    age = f"; prices of {catalog.read}" if catalog.read else ""
+    return ", ".join(catalog.models) + age
 
 
 async def _database(settings: Settings, *, running: bool) -> str:
@@ -140,6 +147,21 @@ async def _models(settings: Settings, providers: Collection[str]) -> str:
     if not any(route.provider in providers for route in catalog.models[model_id].routes):
         raise StartupError(f"{model_id} is used by default, and none of its providers has a key.")
     return f"{model_id} is used by default"
+
+
+def _endings(settings: Settings, providers: Collection[str]) -> list[str]:
+    """What the catalog says of the coming weeks, and how far it is to be trusted."""
+    catalog, today = load_catalog(settings), datetime.now(UTC).date()
+    remarks = [
+        f"The makers of {model.id} end it on {model.retires}."
+        for model in catalog.retiring(providers, today + WARN_BEFORE)
+    ]
+    if catalog.read and today - catalog.read > PRICES_AGE_MAX:
+        remarks.append(
+            f"The catalog's prices were read on {catalog.read}: look for a newer version of Easel,"
+            " or give it a CATALOG_FILE."
+        )
+    return remarks
 
 
 def _month(settings: Settings) -> str:

@@ -108,6 +108,16 @@ class Model:
 @dataclass(frozen=True, slots=True)
 class Catalog:
     models: Mapping[str, Model]
+    #: when its prices were read; None: it does not say
+    read: date | None = None
+
+    def retiring(self, providers: Collection[str], until: date) -> list[Model]:
+        """The models that one of the providers makes and whose makers end them by that day."""
+        return [
+            model
+            for model in self.offered(providers).models.values()
+            if model.retires is not None and model.retires <= until
+        ]
 
     def routes(self) -> Iterator[Route]:
         for model in self.models.values():

@@ -23,7 +23,8 @@ AUTO_QUALITY = "medium"
 
 def parse_catalog(document: Mapping[str, object]) -> Catalog:
     """
-    Read a decoded catalog file: `[models.<id>]` with `summary` and `[[models.<id>.routes]]`.
+    Read a decoded catalog file: `read`, the day its prices are of, and `[models.<id>]` with
+    `summary`, `retires` and `[[models.<id>.routes]]`.
 
     Raises:
         StartupError: names the key that is missing or wrong.
@@ -38,12 +39,13 @@ def parse_catalog(document: Mapping[str, object]) -> Catalog:
             model_id, table.text("summary"), routes, table.optional_day("retires")
         )
         table.end()
+    read = top.optional_day("read")
     top.end()
     if not models:
         raise StartupError("Catalog: models is empty.", usage=True)
     if len(models) > MODELS_MAX:
         raise StartupError(f"Catalog: models has more than {MODELS_MAX} entries.", usage=True)
-    catalog = Catalog(models)
+    catalog = Catalog(models, read)
     ids = [route.id for route in catalog.routes()]
     for route_id in ids:
         if ids.count(route_id) > 1:

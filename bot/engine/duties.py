@@ -31,6 +31,9 @@ QUEUE_SHOWN_MAX = 25
 #: seconds between two savings of what was learned of the routes
 LEARN_EVERY_S = 60.0
 TIDY_EVERY_S = 3_600.0
+#: how long before its end a model is warned of in the log, and how often
+WARN_BEFORE = timedelta(days=30)
+WARN_EVERY_S = 86_400.0
 #: ids in one statement
 IDS_MAX = 500
 #: for so long an image may lie here before it is delivered
@@ -91,10 +94,23 @@ class Duties:
             every(self._queue_every_s, self._show_queue),
             every(LEARN_EVERY_S, self._routing.save),
             every(TIDY_EVERY_S, self.tidy),
+            every(WARN_EVERY_S, self.warn_of_endings),
+            guarded(self.warn_of_endings),
             guarded(self.tidy_what_was_left),
             guarded(self.tell_cancelled),
         )
         return [asyncio.create_task(duty) for duty in duties]
+
+    async def warn_of_endings(self) -> None:
+        """Whoever hosts the bot has to choose another model in time."""
+        for model in self._routing.retiring(WARN_BEFORE):
+            emit(
+                "model_retires",
+                "the makers of %s end it on %s",
+                model.id,
+                model.retires,
+                level=logging.WARNING,
+            )
 
     async def _renew(self, job_ids: Sequence[str]) -> None:
         self._give_sign()

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Container
 from dataclasses import replace
+from datetime import timedelta
 
-from bot.domain.catalog import Catalog, Route, RouteOrder
+from bot.domain.catalog import Catalog, Model, Route, RouteOrder
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest
 from bot.domain.waiting import LEARNED_MIN, Latency
@@ -123,6 +124,11 @@ class Routing:
             case RouteOrder.LISTED:
                 pass
         return tuple(routes)
+
+    def retiring(self, within: timedelta) -> list[Model]:
+        """The models in use here that their makers end within that time."""
+        until = (self._clock.now() + within).date()
+        return self._catalog.retiring(self._providers, until)
 
     def latency(self, route: Route) -> Latency:
         return self._known.get(route.id, Latency())

@@ -45,9 +45,10 @@ class OpenAI:
         reply = await self._http.get("/models")
         self._http.judge(reply, read_complaint(reply), Stake.REPEATABLE)
         models = parse_models(reply.body)
-        if missing := sorted(set(upstreams) - models):
+        if missing := sorted(set(upstreams) - set(models)):
             raise ProviderMisconfigured(NAME, f"the key may not use {', '.join(missing)}")
-        return f"the key works, {len(models)} models"
+        ending = [f"{each} ends on {day}" for each in sorted(upstreams) if (day := models[each])]
+        return "; ".join([f"the key works, {len(models)} models", *ending])
 
 
 def build_edit(order: Order) -> dict[str, object]:
@@ -64,12 +65,19 @@ def build_generation(order: Order) -> dict[str, object]:
     return {"size": "auto"} | build_fields(order) | moderation_field(order)
 
 
-def parse_models(body: Mapping[str, object]) -> set[str]:
-    """Ids in `data`, the models that the key may use. Raises ProviderContractBroken."""
+def parse_models(body: Mapping[str, object]) -> dict[str, str]:
+    """
+    Ids in `data`, the models that the key may use, each with its `shutdown_date`, empty where there
+    is none. Raises ProviderContractBroken.
+    """
     models = body.get("data")
     if not isinstance(models, list):
         raise ProviderContractBroken(NAME, "named no models")
-    return {fields.text(model, "id") for model in models if isinstance(model, dict)}
+    return {
+        fields.text(model, "id"): fields.text(model, "shutdown_date")[: fields.WORD_CHARS_MAX]
+        for model in models
+        if isinstance(model, dict)
+    }
 
 
 VENDOR = Vendor(

@@ -43,7 +43,7 @@ UNREACHED = {
     "provider.check": "only `easel check` asks for it",
     "ledger.show": "only /credits asks for it, which changes nothing",
     "settings.of_server": "only /settings and /models ask for it alone",
-    "settings.set_nsfw_mode": "settings: one row, no job",
+    "settings.change": "settings: one row, no job",
     "settings.changes": "settings: one row, no job",
     "settings.synced_servers": "commands, no job",
     "settings.remember_servers": "commands, no job",

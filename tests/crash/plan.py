@@ -130,6 +130,7 @@ RESUMED = [
         *(
             "claim",
             "free_leases",
+            "without_use",
             "look",
             "of_job",
             "to_deliver",

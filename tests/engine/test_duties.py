@@ -2,11 +2,13 @@
 
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from bot.app import SHIPPED_CATALOG
 from bot.engine.duties import Duties
 from bot.playground.discord import Call, Permission
 from bot.playground.faults import VendorCall
@@ -101,3 +103,26 @@ async def test_of_too_many_kept_images_the_oldest_go_and_none_that_is_under_way(
         os.utime(under_way, (0, time.time() - 2_000))
         await easel.app.runner._duties.tidy()
         assert sorted(folder.glob("*.png")) == [under_way, kept[2]]
+
+
+async def test_the_host_is_warned_a_month_before_a_model_ends(
+    opened: OpenEasel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalog = tmp_path / "catalog.toml"
+    shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
+    async with opened() as easel:
+        today = easel.clock.now().date()
+        soon, later = today + timedelta(days=29), today + timedelta(days=31)
+        text = shipped
+        for model, day in (("gpt-image-2", soon), ("gpt-image-2-quality", later)):
+            head = f"[models.{model}]\n"
+            text = text.replace(head, f"{head}retires = {day}\n")
+        catalog.write_text(text, encoding="utf-8")
+        easel.settings = easel.settings.model_copy(update={"catalog_file": catalog})
+        await easel.restart()
+
+        async def warned() -> bool:
+            return "the makers of gpt-image-2 end it on" in caplog.text
+
+        await easel.until(warned)
+        assert "gpt-image-2-quality end it" not in caplog.text

@@ -12,7 +12,7 @@ from bot.errors import (
     ProviderRefused,
 )
 from bot.playground.faults import Respond, VendorCall
-from bot.providers.openai import build_edit, build_generation
+from bot.providers.openai import build_edit, build_generation, parse_models
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, load
 from tests.providers.stage import route_of
@@ -127,6 +127,11 @@ async def test_a_list_without_models_breaks_the_contract(
     server.faults.add(VendorCall.MODELS, Respond(body={"object": "list"}))
     with pytest.raises(ProviderContractBroken):
         await provider.check(())
+
+
+def test_a_model_that_ends_is_known_with_its_day() -> None:
+    models = [{"id": "gpt-image-1.5", "shutdown_date": "2026-12-01"}, {"id": "gpt-image-2"}]
+    assert parse_models({"data": models}) == {"gpt-image-1.5": "2026-12-01", "gpt-image-2": ""}
 
 
 def test_there_is_nothing_to_poll_and_nothing_to_upload(provider: Provider) -> None:
