@@ -191,11 +191,12 @@ async def open_app(
         duties = Duties(database, house, *around, *signs, settings.keep_bytes_max)
         delivery = Delivery(database, house, messenger, clock, folder)
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
-        JobCommands(easel, messenger, clock, folder, pool).add_to(client.tree, client.presses)
+        # In this order they are listed.
         offered = catalog.offered(on)
+        ImageCommands(easel, messenger, clock).add_to(client.tree, offered)
+        JobCommands(easel, messenger, clock, folder, pool).add_to(client.tree, client.presses)
         ModelCommands(offered, on, easel, default_model, routing.typical_s).add_to(client.tree)
         client.tree.add_command(SettingsCommands(easel))
-        ImageCommands(easel, messenger, clock).add_to(client.tree, offered)
         if not providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, shop, database)

@@ -1,6 +1,6 @@
 """/models: what can be chosen here, what it is good for and what it costs."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import discord
@@ -9,11 +9,14 @@ from discord import app_commands
 from bot.chat import wire
 from bot.chat.commands import place_of
 from bot.chat.options import model_choices
-from bot.domain.catalog import Catalog, Model, Route
+from bot.domain.catalog import Catalog, Model, NsfwSwitch, Route
 from bot.domain.credits import tell_cost
-from bot.domain.policy import Place
+from bot.domain.policy import Place, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
 from bot.engine.easel import Easel
+
+NO_FILTER = "Not here, for the NSFW filter is on and they have none"
+NOT_NOW = "Not right now: its services are down."
 
 
 class ModelCommands:
@@ -57,24 +60,32 @@ class ModelCommands:
         if chosen:
             embed = await self._in_full(chosen, place)
         else:
-            embed = discord.Embed(title="Models, and prices of one image")
-            for each in self._catalog.models.values():
-                mark = " (used if you name none)" if each.id == self._default_model else ""
-                value = await self._in_short(each, place)
-                embed.add_field(name=each.id + mark, value=value, inline=False)
+            embed = await self._all(place)
         await wire.answer(interaction, embed=embed, ephemeral=True)
 
-    async def _in_short(self, model: Model, place: Place) -> str:
-        routes = self._routes(model)
-        if not routes:
-            return f"{model.summary}\nNot available here."
-        prices = await self._easel.prices(place, model.id)
+    async def _all(self, place: Place) -> discord.Embed:
+        embed = discord.Embed(title="Models, and prices of one image")
+        unfiltered = []
+        filtered = await self._is_filtered(place)
+        for model in self._catalog.models.values():
+            prices = await self._easel.prices(place, model.id)
+            if filtered and not self._has_filter(model):
+                unfiltered.append(model.id)
+                continue
+            mark = " (used if you name none)" if model.id == self._default_model else ""
+            value = self._in_short(model, prices)
+            embed.add_field(name=model.id + mark, value=value, inline=False)
+        if unfiltered:
+            embed.add_field(name=NO_FILTER, value=", ".join(unfiltered), inline=False)
+        return embed
+
+    def _in_short(self, model: Model, prices: Mapping[tuple[str, str], int]) -> str:
         if not prices:
-            return f"{model.summary}\n{_why_not(routes)}"
+            return f"{model.summary}\n{NOT_NOW}"
         told = " · ".join(
             f"{resolution} {tell_cost(price)}" for (resolution, _), price in prices.items()
         )
-        seconds = min(self._typical_s(route.id) for route in routes)
+        seconds = min(self._typical_s(route.id) for route in self._routes(model))
         return "\n".join([model.summary, told, f"usually about {seconds:.0f} s{_ending(model)}"])
 
     async def _in_full(self, model: Model, place: Place) -> discord.Embed:
@@ -83,7 +94,9 @@ class ModelCommands:
         qualities = [each for each in QUALITIES if any(each in route.qualities for route in routes)]
         prices = await self._easel.prices(place, model.id, qualities or ["auto"])
         if not prices:
-            embed.description = f"{embed.description}\n{_why_not(routes)}"
+            unfiltered = await self._is_filtered(place) and not self._has_filter(model)
+            why = f"{NO_FILTER}." if unfiltered else NOT_NOW
+            embed.description = f"{embed.description}\n{why}"
             return embed
         for quality in qualities or ["auto"]:
             lines = [
@@ -105,14 +118,15 @@ class ModelCommands:
         embed.add_field(name="What it can do", value="\n".join(about), inline=False)
         return embed
 
+    async def _is_filtered(self, place: Place) -> bool:
+        decided = await self._easel.settings(place.server_id)
+        return nsfw_rule(decided.nsfw_checker, place).nsfw_checker
+
+    def _has_filter(self, model: Model) -> bool:
+        return any(route.nsfw_switch is not NsfwSwitch.NONE for route in self._routes(model))
+
     def _routes(self, model: Model) -> list[Route]:
         return [route for route in model.routes if route.provider in self._providers]
-
-
-def _why_not(routes: Collection[Route]) -> str:
-    if not routes:
-        return "Not available here."
-    return "Not here: the NSFW filter is on, and it has none; or its services are down."
 
 
 def _ending(model: Model) -> str:
