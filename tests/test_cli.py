@@ -388,7 +388,8 @@ async def test_the_audit_names_what_does_not_agree(tmp_path: Path) -> None:
     assert (await easel(tmp_path, "migrate")).status == 0
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'data' / 'easel.db'}")
     with engine.begin() as connection:
-        connection.execute(sa.text("INSERT INTO accounts VALUES (7, 8, 500, 0, NULL)"))
+        columns = "server_id, user_id, allowance_ucr, grant_ucr"
+        connection.execute(sa.text(f"INSERT INTO accounts ({columns}) VALUES (7, 8, 500, 0)"))
     engine.dispose()
     ended = await easel(tmp_path, "ledger", "audit")
 

@@ -30,7 +30,7 @@ from bot.playground.studio import (
     Submission,
 )
 
-MODELS = ("gemini-3-pro-image", "gemini-3.1-flash-image", "gemini-2.5-flash-image")
+MODELS = ("gemini-nano-banana-2.1", "gemini-3-pro-image")
 #: Google's guide; 2:1 and wider are not among them.
 ASPECT_RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 REFERENCES_MAX = 14

@@ -35,7 +35,11 @@ from bot.playground.studio import (
     chunks_of,
 )
 
-MODELS = ("gpt-image-2", "gpt-image-1.5")
+#: since September 2026
+NEWER_MODELS = tuple(
+    f"gpt-image-{version}-{size}" for version in ("2.5", "2.6") for size in ("flare", "sunburst")
+)
+MODELS = ("gpt-image-2", *NEWER_MODELS)
 PROMPT_CHARS_MAX = 32_000
 IMAGES_MAX = 10
 REFERENCES_MAX = 16
@@ -52,7 +56,8 @@ SQUARE_PX = (1_024, 1_024)
 TOKENS_OF_SQUARE = {"low": 200, "medium": 1_767, "high": 7_033}
 TOKENS_OF_OBLONG = {"low": 167, "medium": 1_367, "high": 5_500}
 OBLONGS_PX = ((1_536, 1_024), (1_024, 1_536))
-QUALITIES = ("auto", *TOKENS_OF_SQUARE)
+#: of the newer models
+TOKENS_OF_NEWER_SQUARE = {"low": 196, "medium": 439, "high": 1_756, "xhigh": 3_122, "max": 7_024}
 #: Of one reference; a guess.
 TOKENS_OF_REFERENCE = 400
 PROMPT_CHARS_PER_TOKEN = 4
@@ -104,10 +109,14 @@ class Wanted:
         """Of one image."""
         quality = "medium" if self.quality == "auto" else self.quality
         size = self.size_px or SQUARE_PX
-        if size in OBLONGS_PX:
+        if size in OBLONGS_PX and self.model not in NEWER_MODELS:
             return TOKENS_OF_OBLONG[quality]
         pixels, of_square = size[0] * size[1], SQUARE_PX[0] * SQUARE_PX[1]
-        return -(-TOKENS_OF_SQUARE[quality] * pixels // of_square)
+        return -(-_tokens_of_square(self.model)[quality] * pixels // of_square)
+
+
+def _tokens_of_square(model: str) -> Mapping[str, int]:
+    return TOKENS_OF_NEWER_SQUARE if model in NEWER_MODELS else TOKENS_OF_SQUARE
 
 
 def price_by_tokens(wanted: Wanted) -> Decimal:
@@ -212,7 +221,7 @@ class OpenAiImages:
             model=str(model),
             prompt=prompt,
             size_px=_read_size(body),
-            quality=_read_word(body, "quality", QUALITIES),
+            quality=_read_word(body, "quality", ("auto", *_tokens_of_square(str(model)))),
             images=_read_count(body),
             as_link=_read_word(body, "response_format", (default, "url", "b64_json")) == "url",
             nsfw_checker=_read_word(body, "moderation", (self.moderation, "auto", "low")) == "auto",

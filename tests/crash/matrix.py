@@ -108,7 +108,7 @@ class Matrix:
         self.providers.maxapi_habits.inline = True
         shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
         # With a switch, it is there where the filter is on.
-        second = re.compile(r'(provider = "maxapi".*?nsfw_switch = )"none"', re.DOTALL)
+        second = re.compile(r'(provider = "maxapi"\nupstream.*?nsfw_switch = )"none"', re.DOTALL)
         catalog = second.sub(r'\1"moderation"', shipped)
         # No route of theirs takes WebP, so that what a member edits has to be converted.
         takes = 'references_max = 16\nreference_types = ["image/png", "image/jpeg"]\n'

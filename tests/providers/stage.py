@@ -75,8 +75,19 @@ ROWS = (
     ),
     Row("maxapi/openai/gpt-image-2-beta@mix", _as_openai, no_money_status=403),
     Row(GEMINI_ID, _as_google, no_money_status=403),
+    Row("maxapi/gemini-nano-banana-2.1@official", _as_google, no_money_status=403),
     Row("google/gemini-nano-banana-2.1", _as_google, answers_at_the_end=True, no_money_status=403),
-    Row("openai/gpt-image-2", _as_openai, answers_at_the_end=True, no_money_status=429),
+    Row("apimodels/gpt-image-2-lite", _in_envelope, tells_the_balance=True),
+    *(
+        Row(f"openai/{model}", _as_openai, answers_at_the_end=True, no_money_status=429)
+        for model in (
+            "gpt-image-2",
+            "gpt-image-2.5-flare",
+            "gpt-image-2.5-sunburst",
+            "gpt-image-2.6-flare",
+            "gpt-image-2.6-sunburst",
+        )
+    ),
 )
 
 

@@ -10,18 +10,27 @@ from tests.providers.stage import GEMINI_ID, ROWS, Row, shipped
 
 pytestmark = pytest.mark.slow
 
-ANSWERING_AT_THE_END = {"apimodels/gpt-image-2-all", "openai/gpt-image-2"}
-SWITCHING_THE_FILTER = {"apimodels/gpt-image-2-beta", "kie/gpt-image-2", "openai/gpt-image-2"}
+OF_OPENAI = {row.route_id for row in ROWS if row.route_id.startswith("openai/")}
+NANO_BANANAS = {"google/gemini-nano-banana-2.1", "maxapi/gemini-nano-banana-2.1@official"}
+ANSWERING_AT_THE_END = {
+    "apimodels/gpt-image-2-all",
+    "google/gemini-nano-banana-2.1",
+    *OF_OPENAI,
+}
+SWITCHING_THE_FILTER = {"apimodels/gpt-image-2-beta", "kie/gpt-image-2", *OF_OPENAI}
 #: The only cells that may say so.
 NOT_OFFERED_BY = {
     "mask": {
         "apimodels/gpt-image-2-beta",
         "apimodels/gpt-image-2",
+        "apimodels/gpt-image-2-lite",
         "kie/gpt-image-2",
         "runninghub/rhart-image-g-2",
         "runninghub/rhart-image-g-2-official",
         GEMINI_ID,
+        *NANO_BANANAS,
     },
+    "16 references": {"apimodels/gpt-image-2-lite"},
     "unknown state": ANSWERING_AT_THE_END,
     "late link": ANSWERING_AT_THE_END,
     "unknown task": ANSWERING_AT_THE_END,
@@ -34,7 +43,7 @@ FEWER_REFERENCES = {
     "apimodels/gpt-image-2": 10,
     "runninghub/rhart-image-g-2": 10,
     "runninghub/rhart-image-g-2-official": 10,
-    GEMINI_ID: 14,
+    **dict.fromkeys((GEMINI_ID, *NANO_BANANAS), 14),
 }
 
 

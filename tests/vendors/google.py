@@ -3,11 +3,10 @@
 from aiohttp import web
 
 from bot.playground.faults import VendorCall, VendorFaults
-from bot.playground.gemini import GeminiFormat
+from bot.playground.gemini import MODELS, GeminiFormat
 from bot.playground.maxapi import guarded
 
 BASE_PATH = "/google"
-MODELS = ("gemini-nano-banana-2.1", "gemini-3-pro-image")
 
 
 class GoogleFormat(GeminiFormat):
