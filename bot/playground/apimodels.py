@@ -214,8 +214,8 @@ class ApiModelsFormat:
         return _success(data | {"currency": "USD"})
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
-        endpoint = "/images/generations"
-        return _success([{"id": i, "modality": "image", "endpoint": endpoint} for i in MODELS])
+        endpoint, models = "/images/generations", (*MODELS, SYNC_MODEL)
+        return _success([{"id": i, "modality": "image", "endpoint": endpoint} for i in models])
 
 
 def _with_size(body: Mapping[str, object]) -> Mapping[str, object]:

@@ -5,21 +5,28 @@ Source: apimodels.app docs, image page; the vendor's clients apimodels-mcp 0.7.0
 apimodels-skill; read 2026-11.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from bot.domain.catalog import NsfwSwitch
 from bot.domain.credits import format_credits, from_usd
 from bot.domain.ports import Failed, Finished, Order, Progress, Running
-from bot.errors import ProviderContractBroken, ProviderMisconfigured
+from bot.errors import (
+    ProviderContractBroken,
+    ProviderMisconfigured,
+    ProviderRefused,
+    ProviderUnreachable,
+)
 from bot.providers import openai_images
 from bot.providers.fields import (
     FAILED_WORDS,
     FINISHED_WORDS,
     WORD_CHARS_MAX,
+    compare_models,
     inner_json,
     is_link,
     mapping,
+    model_ids,
     results,
     task_id,
     text,
@@ -37,6 +44,17 @@ IMAGES_PATH = "/images/generations"
 RETRYABLE_WORDS = ("UPSTREAM_BUSY", "TIMEOUT")
 #: Of a poll.
 UNKNOWN_TASK_CODES = frozenset({404, 422})
+
+
+class ApiModelsTasks(TaskProvider):
+    async def check(self, upstreams: Collection[str]) -> str:
+        said = await super().check(upstreams)
+        try:
+            reply = await self._http.get("/models")
+        except (ProviderRefused, ProviderUnreachable):
+            # Its documentation does not name the call; its clients make it.
+            return said
+        return "; ".join([said, *compare_models(model_ids(reply.body), upstreams)])
 
 
 class ApiModelsImages:
@@ -241,7 +259,7 @@ TASKS = TaskFormat(
 
 
 def _tasks(setup: Setup) -> TaskProvider:
-    return TaskProvider(NAME, TASKS, setup.http(setup.root))
+    return ApiModelsTasks(NAME, TASKS, setup.http(setup.root))
 
 
 VENDOR = Vendor(

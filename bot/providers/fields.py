@@ -1,7 +1,7 @@
 """Guarded reading of the fields in a vendor's JSON; knows no vendor."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeGuard
 from urllib.parse import urlsplit
 
@@ -19,6 +19,8 @@ LINK_CHARS_MAX = 4_096
 TASK_ID_CHARS_MAX = 200
 #: A vendor's own word, as far as it is kept for the log.
 WORD_CHARS_MAX = 64
+#: of a vendor's list, in one line
+MODELS_TOLD_MAX = 6
 
 
 def mapping(body: Mapping[str, object], name: str) -> Mapping[str, object]:
@@ -82,3 +84,28 @@ def links(values: object) -> tuple[str, ...] | None:
         return None
     found = tuple(value for value in values if is_link(value))
     return found if len(found) == len(values) else None
+
+
+def model_ids(body: Mapping[str, object]) -> list[str]:
+    """`data[].id` of a list of models in OpenAI's shape; empty where it is no such list."""
+    data = body.get("data")
+    models = data if isinstance(data, list) else []
+    found = [text(each, "id")[:WORD_CHARS_MAX] for each in models if isinstance(each, dict)]
+    return [each for each in found if each and each.isprintable()]
+
+
+def compare_models(listed: Collection[str], upstreams: Collection[str]) -> list[str]:
+    """
+    For `easel check`: what the catalog has and the vendor does not list, and the other way round.
+
+    Args:
+        listed: by the vendor; of these, those that make images have that in their names.
+    """
+    new = sorted(each for each in {*listed} - {*upstreams} if "image" in each)
+    more = f" and {len(new) - MODELS_TOLD_MAX} more" if len(new) > MODELS_TOLD_MAX else ""
+    said = []
+    if listed and (gone := sorted({*upstreams} - {*listed})):
+        said.append(f"not in the vendor's list: {', '.join(gone)}")
+    if new:
+        said.append(f"not in the catalog: {', '.join(new[:MODELS_TOLD_MAX])}{more}")
+    return said

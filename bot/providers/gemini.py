@@ -70,7 +70,7 @@ class MaxApiGemini:
         return replies.check_poll(self._http, reply) or parse_operation(reply.body)
 
     async def check(self, upstreams: Collection[str]) -> str:
-        return await replies.check_key(self._http)
+        return await replies.check_key(self._http, upstreams)
 
 
 def generate_path(route: Route) -> str:

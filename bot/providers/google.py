@@ -12,7 +12,7 @@ from bot.domain.ports import Failed, Finished, Order
 from bot.errors import ProviderContractBroken, ProviderMisconfigured
 from bot.providers import gemini
 from bot.providers import maxapi_replies as replies
-from bot.providers.fields import text
+from bot.providers.fields import compare_models, text
 from bot.providers.http import VendorHttp
 from bot.providers.judge import Stake
 from bot.providers.vendors import Api, Vendor
@@ -51,7 +51,7 @@ class Google:
         models = parse_models(reply.body)
         if missing := sorted(set(upstreams) - models):
             raise ProviderMisconfigured(NAME, f"the key may not use {', '.join(missing)}")
-        return f"the key works, {len(models)} models"
+        return "; ".join(["the key works", *compare_models(models, upstreams)])
 
 
 def parse_models(body: Mapping[str, object]) -> set[str]:

@@ -58,7 +58,7 @@ class MaxApi:
         return replies.check_poll(self._http, reply) or parse_poll(reply.body)
 
     async def check(self, upstreams: Collection[str]) -> str:
-        return await replies.check_key(self._http)
+        return await replies.check_key(self._http, upstreams)
 
 
 def build_create(order: Order, asset_delivery: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ forks). Sources: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -242,7 +242,7 @@ async def ask(http: VendorHttp, handle: str, result_path: Path) -> Reply:
     return await get(handle, result_path=result_path)
 
 
-async def check_key(http: VendorHttp) -> str:
+async def check_key(http: VendorHttp, upstreams: Collection[str]) -> str:
     """
     One line for `easel check`. MaxAPI documents neither a balance nor a list of models; gateways
     of its kind have the latter, behind the key and free of charge.
@@ -262,8 +262,8 @@ async def check_key(http: VendorHttp) -> str:
         # An error in a 200 is about the key, for nothing else was sent.
         complaint = Complaint(words, status if status >= 300 else 401)
         http.judge(reply, complaint, Stake.REPEATABLE)
-    models = reply.body.get("data")
-    return f"key accepted, {len(models)} models" if isinstance(models, list) else "key accepted"
+    listed = fields.model_ids(reply.body)
+    return "; ".join(["key accepted", *fields.compare_models(listed, upstreams)])
 
 
 def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:

@@ -48,7 +48,7 @@ class OpenAI:
         if missing := sorted(set(upstreams) - set(models)):
             raise ProviderMisconfigured(NAME, f"the key may not use {', '.join(missing)}")
         ending = [f"{each} ends on {day}" for each in sorted(upstreams) if (day := models[each])]
-        return "; ".join([f"the key works, {len(models)} models", *ending])
+        return "; ".join(["the key works", *ending, *fields.compare_models(models, upstreams)])
 
 
 def build_edit(order: Order) -> dict[str, object]:

@@ -13,6 +13,7 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
+from bot.playground.faults import Respond, VendorCall
 from bot.providers.apimodels import (
     build_create,
     parse_balance,
@@ -20,6 +21,7 @@ from bot.providers.apimodels import (
     parse_poll,
     parse_upload,
 )
+from bot.providers.fields import compare_models
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, failed, load
 from tests.vendors import AllVendors
@@ -175,6 +177,23 @@ def test_a_broken_result_text_counts_as_no_links_yet(text: object) -> None:
 )
 def test_a_balance_is_told_in_credits(data: dict[str, object], expected: str) -> None:
     assert parse_balance({"data": data}) == f"{expected} on the account"
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_vendors_list_is_compared_with_the_catalog(
+    provider: Provider, server: AllVendors, known: bool
+) -> None:
+    if not known:
+        server.faults.add(VendorCall.MODELS, Respond(404, {"code": 404, "msg": "Not Found"}))
+    said = await provider.check({"gpt-image-2", "gpt-image-2-beta", "gpt-image-9"})
+    compared = "; not in the vendor's list: gpt-image-9; not in the catalog: gpt-image-2-all, gpt-image-2-lite"
+    assert said == "100.00 cr on the account" + (compared if known else "")
+
+
+def test_a_long_list_of_models_is_told_in_part() -> None:
+    listed = [f"image-{n}" for n in range(9)] + ["text-embedding"]
+    told = ["not in the catalog: image-0, image-1, image-2, image-3, image-4, image-5 and 3 more"]
+    assert compare_models(listed, ()) == told
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ READINGS: dict[str, object] = {
     "error_pre_consume": ProviderMisconfigured,
     "error_rate_limit": (ProviderBusy, 12.0),
     "error_sensitive_words": MODERATED,
-    "models": "key accepted, 1 models",
+    "models": "key accepted; not in the catalog: openai/gpt-image-2-beta",
     "models_401": ProviderMisconfigured,
     "models_404": NOT_CHECKED,
     "poll_401": ProviderMisconfigured,

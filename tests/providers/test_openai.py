@@ -36,7 +36,7 @@ READINGS: dict[str, object] = {
     "error_quota": ProviderMisconfigured,
     "error_rate_limit": (ProviderBusy, 12.0),
     "generate": Finished((), in_answer=True, bill=Bill(Usage(12, 0, 200))),
-    "models": "the key works, 2 models",
+    "models": "the key works; not in the catalog: gpt-image-1.5, gpt-image-2",
     "no_image": Finished(),
     "url": Finished((LINK,)),
     "usage_untold": Finished((LINK,), bill=Bill(Usage(0, 12, 200))),
