@@ -186,8 +186,9 @@ async def test_the_vendors_list_is_compared_with_the_catalog(
     if not known:
         server.faults.add(VendorCall.MODELS, Respond(404, {"code": 404, "msg": "Not Found"}))
     said = await provider.check({"gpt-image-2", "gpt-image-2-beta", "gpt-image-9"})
-    compared = "; not in the vendor's list: gpt-image-9; not in the catalog: gpt-image-2-all, gpt-image-2-lite"
-    assert said == "100.00 cr on the account" + (compared if known else "")
+    gone = "; not in the vendor's list: gpt-image-9"
+    new = "; not in the catalog: gpt-image-2-all, gpt-image-2-lite"
+    assert said == "100.00 cr on the account" + (gone + new if known else "")
 
 
 def test_a_long_list_of_models_is_told_in_part() -> None:
