@@ -209,9 +209,22 @@ def _sync(_chosen: argparse.Namespace) -> int:
 def _prices(_chosen: argparse.Namespace) -> int:
     from bot.app import load_catalog
     from bot.prices import price_table
+    from bot.store.database import database_path, open_database
+    from bot.store.learned import usual_costs
 
-    print(price_table(load_catalog(load_settings())))
-    return 0
+    async def run(settings: Settings) -> int:
+        catalog, usual = load_catalog(settings), {}
+        if database_path(settings.database_url).is_file():
+            try:
+                async with open_database(settings.database_url, migrate=False) as database:
+                    usual = await database.read(usual_costs)
+            except StartupError as error:
+                # The catalog's prices can be read all the same.
+                print(f"easel: what is usual is not known: {error}", file=sys.stderr)
+        print(price_table(catalog, usual))
+        return 0
+
+    return asyncio.run(run(load_settings()))
 
 
 def _migrate(_chosen: argparse.Namespace) -> int:

@@ -82,9 +82,18 @@ def test_a_4k_of_the_best_quality_can_be_ordered_with_the_default_allowance() ->
 def test_the_table_agrees_with_what_was_worked_out_by_hand() -> None:
     catalog = parse_catalog(tomllib.loads(SHIPPED_CATALOG.read_text()))
     rows = {}
-    for line in price_table(catalog).splitlines()[1:]:
+    for line in price_table(catalog, {}).splitlines()[1:]:
         model, route, quality, *prices = line.replace(" cr", "_cr").split()
         rows[model, route, quality] = tuple(price.replace("_cr", " cr") for price in prices)
     for key, prices in BY_HAND.items():
         assert rows[key] == prices, key
     assert {(model, route) for model, route, _ in rows} >= {key[:2] for key in BY_HAND}
+
+
+def test_what_is_usual_stands_below_what_is_held() -> None:
+    catalog = parse_catalog(tomllib.loads(SHIPPED_CATALOG.read_text()))
+    usual = {("openai/gpt-image-2", "1K", "low"): 6_100}
+    lines = [line.split() for line in price_table(catalog, usual).splitlines()]
+    [at] = [n for n, line in enumerate(lines) if "usual" in line]
+    assert lines[at - 1][1:3] == ["openai/gpt-image-2", "low"]
+    assert lines[at][2:] == ["usual", "0.0061", "cr", "-", "-", "-"]

@@ -1,17 +1,33 @@
-"""What was learned of each route's latency."""
+"""What was learned of each route: how long an image takes, and what it costs."""
 
+import json
+from collections import defaultdict
 from collections.abc import Mapping
+from statistics import median_low
 
 import sqlalchemy as sa
 
+from bot.domain.credits import Microcredits
+from bot.domain.jobs import TaskState
 from bot.domain.waiting import Latency
-from bot.store.schema import route_latencies
+from bot.store.schema import jobs, route_latencies, tasks
+
+#: the latest images of all routes; fewer of a kind than the second number say nothing
+COSTS_READ_MAX = 20_000
+COSTS_MIN = 10
 
 LEARNED = sa.select(route_latencies)
 FORGET = sa.delete(route_latencies).where(
     route_latencies.c.route_id.in_(sa.bindparam("routes", expanding=True))
 )
 LEARN = sa.insert(route_latencies)
+COSTS = (
+    sa.select(tasks.c.route_id, tasks.c.cost_ucr, jobs.c.request)
+    .join(jobs, jobs.c.id == tasks.c.job_id)
+    .where(tasks.c.state == TaskState.STORED, tasks.c.cost_known)
+    .order_by(jobs.c.id.desc())
+    .limit(COSTS_READ_MAX)
+)
 
 
 def load(tx: sa.Connection) -> dict[str, Latency]:
@@ -34,3 +50,12 @@ def save(tx: sa.Connection, known: Mapping[str, Latency]) -> None:
             for route_id, latency in known.items()
         ],
     )
+
+
+def usual_costs(tx: sa.Connection) -> dict[tuple[str, str, str], Microcredits]:
+    """(route id, resolution, quality) -> the median of what its latest images cost."""
+    costs = defaultdict(list)
+    for row in tx.execute(COSTS):
+        request = json.loads(row.request)
+        costs[row.route_id, request["resolution"], request["quality"]].append(row.cost_ucr)
+    return {kind: median_low(each) for kind, each in costs.items() if len(each) >= COSTS_MIN}
