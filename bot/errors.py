@@ -97,7 +97,7 @@ class Reason(StrEnum):
     #: permissions
     PERMISSIONS = "permissions"
     #: needed_ucr, available_ucr, refills_at in seconds since 1970; `fits` where something would:
-    #: "resolution/quality/micro-credits" of each
+    #: "resolution/quality/micro-credits" of each; usual_ucr where it is less
     CREDITS = "credits"
     #: the same of the whole server
     BUDGET = "budget"

@@ -99,6 +99,14 @@ def what_fits(
     return found[:FITS_MAX]
 
 
+def usual_cost(
+    request: ImageRequest, rule: NsfwRule, routing: Routing, ready: Container[str]
+) -> Microcredits | None:
+    """Of the route that would be used first; None: it is not known."""
+    request, routes = routing.chosen(request, nsfw_checker=rule.nsfw_checker, ready=ready)
+    return routing.usual_cost(request, routes[0])
+
+
 def _task(job: Job, index: int, route: Route) -> Task:
     return Task(
         id=f"{job.id}-{index}",

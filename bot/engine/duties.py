@@ -34,6 +34,8 @@ TIDY_EVERY_S = 3_600.0
 #: how long before its end a model is warned of in the log, and how often
 WARN_BEFORE = timedelta(days=30)
 WARN_EVERY_S = 86_400.0
+#: seconds between two looks at what images cost
+LEARN_COSTS_EVERY_S = 3_600.0
 #: ids in one statement
 IDS_MAX = 500
 #: for so long an image may lie here before it is delivered
@@ -95,7 +97,9 @@ class Duties:
             every(LEARN_EVERY_S, self._routing.save),
             every(TIDY_EVERY_S, self.tidy),
             every(WARN_EVERY_S, self.warn_of_endings),
+            every(LEARN_COSTS_EVERY_S, self._routing.learn_costs),
             guarded(self.warn_of_endings),
+            guarded(self._routing.learn_costs),
             guarded(self.tidy_what_was_left),
             guarded(self.tell_cancelled),
         )

@@ -11,7 +11,7 @@ from bot.domain.ports import Clock
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode
 from bot.domain.settings import ServerSettings, SettingChange
-from bot.engine.accept import draft_job, offers, what_fits
+from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
 from bot.errors import InsufficientCredits, Refusal
@@ -83,6 +83,9 @@ class Easel:
             available = int(str(refused.facts["available_ucr"]))
             fits = what_fits(draft.request, rule, self._routing, ready, available)
             facts = {**refused.facts, "fits": fits}
+            usual = usual_cost(draft.request, rule, self._routing, ready)
+            if usual is not None and usual < int(str(refused.facts["needed_ucr"])):
+                facts["usual_ucr"] = usual
             raise InsufficientCredits(refused.reason, **facts) from refused
         typical_s = self._routing.typical_s(offer.tasks[0].route_id)
         position = QueuePosition.after(ahead, self._house.caps, typical_s)

@@ -1,10 +1,11 @@
 """Which route makes an image: those that can, in the operator's order, and what was learned."""
 
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.catalog import Catalog, Model, Route, RouteOrder
+from bot.domain.credits import Microcredits
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest
 from bot.domain.waiting import LEARNED_MIN, Latency
@@ -41,9 +42,13 @@ class Routing:
         self._clock = clock
         self._known: dict[str, Latency] = {}
         self._unsaved: set[str] = set()
+        self._costs: Mapping[tuple[str, str, str], Microcredits] = {}
 
     async def load(self) -> None:
         self._known = await self._database.read(learned.load)
+
+    async def learn_costs(self) -> None:
+        self._costs = await self._database.read(learned.usual_costs)
 
     async def save(self) -> None:
         """Write what was learned since the last time."""
@@ -145,3 +150,8 @@ class Routing:
             return known.quantile_s(0.5)
         route = self._catalog.route(route_id)
         return route.typical_s if route else TYPICAL_S
+
+    def usual_cost(self, request: ImageRequest, route: Route) -> Microcredits | None:
+        """Of all its images; None: too few were made like that."""
+        cost = self._costs.get((route.id, request.resolution, request.quality))
+        return None if cost is None else Microcredits(cost * request.count)

@@ -25,7 +25,7 @@ COSTS = (
     sa.select(tasks.c.route_id, tasks.c.cost_ucr, jobs.c.request)
     .join(jobs, jobs.c.id == tasks.c.job_id)
     .where(tasks.c.state == TaskState.STORED, tasks.c.cost_known)
-    .order_by(jobs.c.id.desc())
+    .order_by(tasks.c.id.desc())
     .limit(COSTS_READ_MAX)
 )
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from PIL import Image
+from pydantic import SecretStr
 
 from bot.chat import commands
 from bot.domain.ledger import EntryKind
@@ -12,6 +13,7 @@ from bot.playground.discord import DM, Permission, Upload
 from bot.playground.faults import VendorCall
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
+from tests.vendors import AllVendors
 
 
 async def test_imagine_delivers_an_image_and_charges_what_it_cost(easel: Easel) -> None:
@@ -179,6 +181,28 @@ async def test_what_would_fit_is_told_whom_the_credits_do_not_suffice(opened) ->
         message = await easel.finished(await easel.imagine(**given))
         fits = "2K at medium quality for 0.04 cr, 1K at medium quality for 0.03 cr."
         assert f"What would fit: {fits}" in said(message)
+
+
+async def test_what_is_usual_is_told_where_more_is_held(opened) -> None:
+    """Of a route that is billed by use, once there were ten images of the kind."""
+    async with (
+        AllVendors(latency_s=0) as vendor,
+        opened(
+            allowance="0.09",
+            apimodels_api_key=None,
+            openai_api_key=SecretStr(vendor.api_key),
+            openai_base_url=vendor.openai_base_url,
+        ) as easel,
+    ):
+        given = {"model": "gpt-image-2.5-flare", "quality": "low", "aspect_ratio": "1:1"}
+        for _ in range(5):
+            await easel.finished(await easel.imagine(**given, count=2))
+        message = await easel.finished(await easel.imagine(**given, count=4))
+        assert "This may cost up to 0.05 cr" in said(message)
+        assert "Usually" not in said(message)
+        await easel.restart()
+        message = await easel.finished(await easel.imagine(**given, count=4))
+        assert "Usually it costs 0.03 cr; what it does not cost is given back." in said(message)
 
 
 async def test_each_quality_is_offered_beside_its_price(easel: Easel) -> None:

@@ -33,6 +33,7 @@ BOT = Path(texts.__file__).parents[2]
 TEXT_CHARS_MAX = 2_000
 TODAY = date(2026, 11, 27)
 MODELS = {
+    "usual_ucr": 6_000,
     "default": "painter",
     "model": "retoucher",
     "fits": ["1K/low/10000"],

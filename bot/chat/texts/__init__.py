@@ -50,6 +50,8 @@ class Notice(StrEnum):
     PICTURE_REFUSED = "picture_refused"
     #: to a server that the host does not serve
     LEAVING = "leaving"
+    #: usual_ucr
+    USUAL = "usual"
     #: fits
     FITS = "fits"
     #: option
@@ -124,6 +126,8 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     """Why a request was not taken, and what to do about it."""
     facts = refusal.facts
     text = _flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)
+    if "usual_ucr" in facts:
+        text += f" {say(Notice.USUAL, locale, **facts)}"
     if facts.get("fits"):
         text += f" {say(Notice.FITS, locale, **facts)}"
     if "others" in facts:
