@@ -145,19 +145,44 @@ class Catalog:
             NotAllowed: the filter rules the model out, no provider of it is configured, or its
                 makers have ended it.
         """
-        try:
-            return self._able(request, providers, nsfw_checker, today)
-        except (InvalidRequest, NotAllowed) as refusal:
-            others = [
-                model_id
-                for model_id in self.models
-                if request.model in self.models
-                and self._can(replace(request, model=model_id), providers, nsfw_checker, today)
-            ]
-            if not others:
-                raise
-            facts = {**refusal.facts, "others": others}
-            raise type(refusal)(refusal.reason, **facts) from refusal
+
+        def able(model_id: str) -> tuple[Route, ...]:
+            asked = replace(request, model=model_id)
+            return self.able(asked, providers=providers, nsfw_checker=nsfw_checker, today=today)
+
+        if routes := able(request.model):
+            return routes
+        refusal = self._refusal(request, providers, nsfw_checker, today)
+        others = [each for each in self.models if request.model in self.models and able(each)]
+        if not others:
+            raise refusal
+        raise type(refusal)(refusal.reason, **{**refusal.facts, "others": others})
+
+    def able(
+        self,
+        request: ImageRequest,
+        *,
+        providers: Collection[str],
+        nsfw_checker: bool,
+        today: date,
+    ) -> tuple[Route, ...]:
+        """The same, without saying why there is none."""
+        routes = self._able_but_for_size(request, providers, nsfw_checker, today)
+        return tuple(route for route in routes if _fits_size(route, request))
+
+    def _able_but_for_size(
+        self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool, today: date
+    ) -> list[Route]:
+        model = self.models.get(request.model)
+        if model is None or model.is_retired(today):
+            return []
+        return [
+            route
+            for route in model.routes
+            if route.provider in providers
+            and (not nsfw_checker or route.nsfw_switch is not NsfwSwitch.NONE)
+            and all(fits(route, request) for fits, _ in CHECKS if fits is not _fits_size)
+        ]
 
     def shaped(
         self,
@@ -171,16 +196,18 @@ class Catalog:
         The request, with a ratio of our choice where `auto` cannot be had at its resolution: that
         of the image to edit, as nearly as it can be had.
         """
-        if request.aspect_ratio != "auto" or self._can(request, providers, nsfw_checker, today):
+        if request.aspect_ratio != "auto":
             return request
-        shapes = [
-            shape
-            for ratio in ASPECT_RATIOS
-            if ratio != "auto"
-            and self._can(
-                shape := replace(request, aspect_ratio=ratio), providers, nsfw_checker, today
-            )
-        ]
+        routes = self._able_but_for_size(request, providers, nsfw_checker, today)
+        ratios = {
+            ratio
+            for route in routes
+            for ratio, resolutions in route.sizes.items()
+            if request.resolution in resolutions
+        }
+        if "auto" in ratios:
+            return request
+        shapes = [replace(request, aspect_ratio=each) for each in ASPECT_RATIOS if each in ratios]
         return min(shapes, key=_distance_from_first, default=request)
 
     def offered(self, providers: Collection[str]) -> "Catalog":
@@ -207,36 +234,33 @@ class Catalog:
         there = [model_id for model_id, routes in on.items() if routes]
         return [*with_filter, *there, *self.models][0]
 
-    def _can(
-        self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool, today: date
-    ) -> bool:
-        try:
-            return bool(self._able(request, providers, nsfw_checker, today))
-        except (InvalidRequest, NotAllowed):
-            return False
-
-    def _able(
-        self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool, today: date
-    ) -> tuple[Route, ...]:
+    def _refusal(
+        self,
+        request: ImageRequest,
+        providers: Collection[str],
+        nsfw_checker: bool,
+        today: date,
+    ) -> InvalidRequest | NotAllowed:
+        """Why none can do it: the first thing that none of those left can."""
         model = self.models.get(request.model)
         if model is None:
-            raise InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self.models))
+            return InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self.models))
         if model.is_retired(today):
-            raise NotAllowed(Reason.RETIRED, model=model.id, since=str(model.retires))
+            return NotAllowed(Reason.RETIRED, model=model.id, since=str(model.retires))
         routes = [route for route in model.routes if route.provider in providers]
         if not routes:
-            raise NotAllowed(Reason.NO_PROVIDER, model=model.id)
+            return NotAllowed(Reason.NO_PROVIDER, model=model.id)
         if nsfw_checker:
             routes = [route for route in routes if route.nsfw_switch is not NsfwSwitch.NONE]
             if not routes:
-                raise NotAllowed(Reason.NO_FILTER, model=model.id)
+                return NotAllowed(Reason.NO_FILTER, model=model.id)
         for fits, lack_of in CHECKS:
             able = [route for route in routes if fits(route, request)]
             if not able:
                 reason, facts = lack_of(routes, request)
-                raise InvalidRequest(reason, model=model.id, **facts)
+                return InvalidRequest(reason, model=model.id, **facts)
             routes = able
-        return tuple(routes)
+        raise AssertionError(f"{routes[0].id} can do it")
 
 
 def _distance_from_first(request: ImageRequest) -> float:

@@ -12,7 +12,6 @@ from bot.domain.policy import NsfwRule, Place
 from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, check_request
 from bot.domain.words import clean
 from bot.engine.routing import Routing
-from bot.errors import Refusal
 
 #: kinds of an image that a member is told of who has too little for another
 FITS_MAX = 2
@@ -88,9 +87,8 @@ def what_fits(
     for resolution in reversed(RESOLUTIONS):
         for quality in reversed(QUALITIES):
             kind = replace(request, resolution=resolution, quality=quality)
-            try:
-                kind, routes = routing.chosen(kind, nsfw_checker=rule.nsfw_checker, ready=ready)
-            except Refusal:
+            kind, routes = routing.best(kind, nsfw_checker=rule.nsfw_checker, ready=ready)
+            if not routes:
                 continue
             amount = min(route.quote(kind) for route in routes) * kind.count
             if amount <= available_ucr:

@@ -1,7 +1,6 @@
 """What the chat may ask of Easel: one object, whatever stands behind it."""
 
 import asyncio
-import contextlib
 from collections.abc import Collection, Sequence
 
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task
@@ -14,7 +13,7 @@ from bot.domain.settings import ServerSettings, SettingChange
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
-from bot.errors import InsufficientCredits, Refusal
+from bot.errors import InsufficientCredits
 from bot.store import accept, jobs, ledger, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -160,10 +159,10 @@ class Easel:
                 asked = ImageRequest(
                     Mode.GENERATE, "", model, resolution=resolution, quality=quality
                 )
-                with contextlib.suppress(Refusal):
-                    asked, routes = self._routing.chosen(
-                        asked, nsfw_checker=rule.nsfw_checker, ready=ready
-                    )
+                asked, routes = self._routing.best(
+                    asked, nsfw_checker=rule.nsfw_checker, ready=ready
+                )
+                if routes:
                     found[resolution, quality] = routes[0].quote(asked)
         return found
 

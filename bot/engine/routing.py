@@ -1,20 +1,29 @@
 """Which route makes an image: those that can, in the operator's order, and what was learned."""
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import TypedDict
 
 from bot.domain.catalog import Catalog, Model, Route, RouteOrder
 from bot.domain.credits import Microcredits
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest
 from bot.domain.waiting import LEARNED_MIN, Latency
-from bot.errors import Busy, InvalidRequest, NotAllowed, Reason, Refusal
+from bot.errors import Busy, Reason
 from bot.store import learned
 from bot.store.database import Database
 
 #: of a route that the operator has taken out of the catalog
 TYPICAL_S = 60.0
+
+
+class Here(TypedDict):
+    """What the catalog has to know besides the request."""
+
+    providers: Collection[str]
+    nsfw_checker: bool
+    today: date
 
 
 class Routing:
@@ -69,31 +78,28 @@ class Routing:
         Raises:
             Refusal: none can do it at all, or those that can are all down.
         """
+        asked, routes = self.best(request, nsfw_checker=nsfw_checker, ready=ready)
+        if not routes:
+            # It says why.
+            routes = self.candidates(asked, nsfw_checker=nsfw_checker, ready=ready)
+        return asked, routes
+
+    def best(
+        self, request: ImageRequest, *, nsfw_checker: bool, ready: Container[str]
+    ) -> tuple[ImageRequest, tuple[Route, ...]]:
+        """The same, with no routes where there are none; quick, for it does not say why."""
+        here = self._here(nsfw_checker)
         models = [request.model]
         if not request.model:
             others = [each for each in self._catalog.models if each != self._default_model]
             models = [self._default_model, *others]
-        refused: Refusal | None = None
         for model in models:
-            asked = replace(request, model=model)
-            if model != models[0]:
-                asked = replace(asked, instead_of=models[0])
-            asked = self.shaped(asked, nsfw_checker=nsfw_checker)
-            try:
-                return asked, self.candidates(asked, nsfw_checker=nsfw_checker, ready=ready)
-            except (InvalidRequest, NotAllowed) as refusal:
-                refused = refused or refusal
-        assert refused is not None
-        raise refused
-
-    def shaped(self, request: ImageRequest, *, nsfw_checker: bool) -> ImageRequest:
-        """See Catalog.shaped."""
-        return self._catalog.shaped(
-            request,
-            providers=self._providers,
-            nsfw_checker=nsfw_checker,
-            today=self._clock.now().date(),
-        )
+            instead_of = request.instead_of if model == models[0] else models[0]
+            asked = replace(request, model=model, instead_of=instead_of)
+            asked = self._catalog.shaped(asked, **here)
+            if able := self._catalog.able(asked, **here):
+                return asked, self._usable(asked, able, ready)
+        return replace(request, model=models[0]), ()
 
     def candidates(
         self,
@@ -112,15 +118,24 @@ class Routing:
         Raises:
             Refusal: none can do it at all, or those that can are all down.
         """
-        able = self._catalog.candidates(
-            request,
-            providers=self._providers,
-            nsfw_checker=nsfw_checker,
-            today=self._clock.now().date(),
-        )
-        routes = [route for route in able if route.id not in tried and route.id in ready]
+        able = self._catalog.candidates(request, **self._here(nsfw_checker))
+        routes = self._usable(request, able, ready, tried)
         if not routes:
             raise Busy(Reason.ROUTES_DOWN)
+        return routes
+
+    def _here(self, nsfw_checker: bool) -> Here:
+        today = self._clock.now().date()
+        return {"providers": self._providers, "nsfw_checker": nsfw_checker, "today": today}
+
+    def _usable(
+        self,
+        request: ImageRequest,
+        able: Sequence[Route],
+        ready: Container[str],
+        tried: Container[str] = (),
+    ) -> tuple[Route, ...]:
+        routes = [route for route in able if route.id not in tried and route.id in ready]
         match self._order:
             case RouteOrder.CHEAPEST:
                 routes.sort(key=lambda route: route.quote(request))
