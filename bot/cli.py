@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -217,7 +218,7 @@ def _prices(_chosen: argparse.Namespace) -> int:
         if database_path(settings.database_url).is_file():
             try:
                 async with open_database(settings.database_url, migrate=False) as database:
-                    usual = await database.read(usual_costs)
+                    usual = await database.read(usual_costs, datetime.now(UTC))
             except StartupError as error:
                 # The catalog's prices can be read all the same.
                 print(f"easel: what is usual is not known: {error}", file=sys.stderr)

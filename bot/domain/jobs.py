@@ -209,6 +209,11 @@ def fields_of(job: Job) -> dict[str, object]:
     }
 
 
+def id_at(now: datetime) -> str:
+    """How the ids of jobs begin, and so those of their tasks: they sort by time."""
+    return f"{round(now.timestamp() * 1000):011x}"
+
+
 def latest(tasks: Iterable[Task]) -> list[Task]:
     """
     Of each image its last task: the others went to another route.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.domain.catalog import Route
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Job, JobState, Offer, Reply, Task, TaskState
+from bot.domain.jobs import Job, JobState, Offer, Reply, Task, TaskState, id_at
 from bot.domain.policy import NsfwRule, Place
 from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, check_request
 from bot.domain.words import clean
@@ -117,5 +117,5 @@ def _task(job: Job, index: int, route: Route) -> Task:
 
 
 def _job_id(now: datetime) -> str:
-    """19 characters that sort by time; short enough for a nonce of Discord's (25)."""
-    return f"{round(now.timestamp() * 1000):011x}{secrets.token_hex(4)}"
+    """19 characters; short enough for a nonce of Discord's (25)."""
+    return f"{id_at(now)}{secrets.token_hex(4)}"

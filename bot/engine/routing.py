@@ -57,7 +57,7 @@ class Routing:
         self._known = await self._database.read(learned.load)
 
     async def learn_costs(self) -> None:
-        self._costs = await self._database.read(learned.usual_costs)
+        self._costs = await self._database.read(learned.usual_costs, self._clock.now())
 
     async def save(self) -> None:
         """Write what was learned since the last time."""

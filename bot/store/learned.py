@@ -3,16 +3,18 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from statistics import median_low
 
 import sqlalchemy as sa
 
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import TaskState
+from bot.domain.jobs import TaskState, id_at
 from bot.domain.waiting import Latency
 from bot.store.schema import jobs, route_latencies, tasks
 
-#: the latest images of all routes; fewer of a kind than the second number say nothing
+#: which images say what is usual: so many of the latest, and how many of a kind at least
+COSTS_OF = timedelta(days=30)
 COSTS_READ_MAX = 20_000
 COSTS_MIN = 10
 
@@ -24,7 +26,9 @@ LEARN = sa.insert(route_latencies)
 COSTS = (
     sa.select(tasks.c.route_id, tasks.c.cost_ucr, jobs.c.request)
     .join(jobs, jobs.c.id == tasks.c.job_id)
-    .where(tasks.c.state == TaskState.STORED, tasks.c.cost_known)
+    .where(
+        tasks.c.id > sa.bindparam("since"), tasks.c.state == TaskState.STORED, tasks.c.cost_known
+    )
     .order_by(tasks.c.id.desc())
     .limit(COSTS_READ_MAX)
 )
@@ -52,10 +56,10 @@ def save(tx: sa.Connection, known: Mapping[str, Latency]) -> None:
     )
 
 
-def usual_costs(tx: sa.Connection) -> dict[tuple[str, str, str], Microcredits]:
+def usual_costs(tx: sa.Connection, now: datetime) -> dict[tuple[str, str, str], Microcredits]:
     """(route id, resolution, quality) -> the median of what its latest images cost."""
     costs = defaultdict(list)
-    for row in tx.execute(COSTS):
+    for row in tx.execute(COSTS, {"since": id_at(now - COSTS_OF)}):
         request = json.loads(row.request)
         costs[row.route_id, request["resolution"], request["quality"]].append(row.cost_ucr)
     return {kind: median_low(each) for kind, each in costs.items() if len(each) >= COSTS_MIN}

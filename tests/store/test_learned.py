@@ -1,13 +1,19 @@
+from datetime import timedelta
+
 import pytest
 
+from bot.domain.jobs import id_at
 from bot.store import learned
-from bot.store.learned import COSTS_MIN
-from tests.store.bench import Bench
+from bot.store.learned import COSTS_MIN, COSTS_OF
+from tests.store.bench import NOW, Bench
 
 
-@pytest.mark.parametrize("images", [COSTS_MIN - 1, COSTS_MIN])
-async def test_the_usual_cost_is_the_median_of_ten_and_more(bench: Bench, images: int) -> None:
+@pytest.mark.parametrize(("images", "usual"), [(COSTS_MIN - 1, []), (COSTS_MIN, [4_000])])
+async def test_the_usual_cost_is_the_median_of_ten_and_more(
+    bench: Bench, images: int, usual: list[int]
+) -> None:
     for cost in range(images):
-        await bench.delivering(1_000 * cost, job_id=f"lantern-{cost}")
-    usual = await bench.database.read(learned.usual_costs)
-    assert list(usual.values()) == ([] if images < COSTS_MIN else [4_000])
+        await bench.delivering(1_000 * cost, job_id=f"{id_at(NOW)}{cost}")
+    assert list((await bench.database.read(learned.usual_costs, NOW)).values()) == usual
+    later = NOW + COSTS_OF + timedelta(seconds=1)
+    assert await bench.database.read(learned.usual_costs, later) == {}
