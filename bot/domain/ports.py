@@ -70,7 +70,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not finished; `vendor_state` is the vendor's word, for the log."""
+    """Not finished; `vendor_state` is the vendor's word."""
 
     vendor_state: str
 
