@@ -42,6 +42,8 @@ UNWATCHED = {
 UNREACHED = {
     "provider.check": "only `easel check` asks for it",
     "ledger.show": "only /credits asks for it, which changes nothing",
+    "ledger.statement": "as above",
+    "learned.usual_costs": "what is learned of a route changes no job",
     "settings.of_server": "only /settings and /models ask for it alone",
     "settings.change": "settings: one row, no job",
     "settings.changes": "settings: one row, no job",
