@@ -15,7 +15,7 @@ from bot.store.schema import jobs, route_latencies, tasks
 
 #: which images say what is usual: so many of the latest, and how many of a kind at least
 COSTS_OF = timedelta(days=30)
-COSTS_READ_MAX = 20_000
+COSTS_READ_MAX = 5_000
 COSTS_MIN = 10
 
 LEARNED = sa.select(route_latencies)
