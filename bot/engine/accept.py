@@ -101,8 +101,8 @@ def usual_cost(
     request: ImageRequest, rule: NsfwRule, routing: Routing, ready: Container[str]
 ) -> Microcredits | None:
     """Of the route that would be used first; None: it is not known."""
-    request, routes = routing.chosen(request, nsfw_checker=rule.nsfw_checker, ready=ready)
-    return routing.usual_cost(request, routes[0])
+    request, routes = routing.best(request, nsfw_checker=rule.nsfw_checker, ready=ready)
+    return routing.usual_cost(request, routes[0]) if routes else None
 
 
 def _task(job: Job, index: int, route: Route) -> Task:

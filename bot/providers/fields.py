@@ -90,8 +90,7 @@ def model_ids(body: Mapping[str, object]) -> list[str]:
     """`data[].id` of a list of models in OpenAI's shape; empty where it is no such list."""
     data = body.get("data")
     models = data if isinstance(data, list) else []
-    found = [text(each, "id")[:WORD_CHARS_MAX] for each in models if isinstance(each, dict)]
-    return [each for each in found if each and each.isprintable()]
+    return [text(each, "id") for each in models if isinstance(each, dict)]
 
 
 def compare_models(listed: Collection[str], upstreams: Collection[str]) -> list[str]:
@@ -101,7 +100,11 @@ def compare_models(listed: Collection[str], upstreams: Collection[str]) -> list[
     Args:
         listed: by the vendor; of these, those that make images have that in their names.
     """
-    new = sorted(each for each in {*listed} - {*upstreams} if "image" in each)
+    new = sorted(
+        each[:WORD_CHARS_MAX]
+        for each in {*listed} - {*upstreams}
+        if "image" in each and each.isprintable()
+    )
     more = f" and {len(new) - MODELS_TOLD_MAX} more" if len(new) > MODELS_TOLD_MAX else ""
     said = []
     if listed and (gone := sorted({*upstreams} - {*listed})):

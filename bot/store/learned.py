@@ -60,6 +60,11 @@ def usual_costs(tx: sa.Connection, now: datetime) -> dict[tuple[str, str, str], 
     """(route id, resolution, quality) -> the median of what its latest images cost."""
     costs = defaultdict(list)
     for row in tx.execute(COSTS, {"since": id_at(now - COSTS_OF)}):
-        request = json.loads(row.request)
-        costs[row.route_id, request["resolution"], request["quality"]].append(row.cost_ucr)
+        try:
+            request = json.loads(row.request)
+            kind = (row.route_id, request["resolution"], request["quality"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            # Of another version of Easel; it says nothing of what is usual.
+            continue
+        costs[kind].append(row.cost_ucr)
     return {kind: median_low(each) for kind, each in costs.items() if len(each) >= COSTS_MIN}

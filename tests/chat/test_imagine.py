@@ -199,9 +199,9 @@ async def test_what_is_usual_is_told_where_more_is_held(opened) -> None:
             await easel.finished(await easel.imagine(**given, count=2))
         message = await easel.finished(await easel.imagine(**given, count=4))
         assert "This may cost up to 0.05 cr" in said(message)
-        assert "Usually" not in said(message)
+        assert "usually" not in said(message)
         await easel.restart()
-        usual = "Usually it costs 0.03 cr; what it does not cost is given back."
+        usual = "What you asked for usually costs 0.03 cr; the rest is given back."
 
         async def is_told() -> bool:
             # It is read beside the first commands.

@@ -192,7 +192,7 @@ async def test_the_vendors_list_is_compared_with_the_catalog(
 
 
 def test_a_long_list_of_models_is_told_in_part() -> None:
-    listed = [f"image-{n}" for n in range(9)] + ["text-embedding"]
+    listed = [f"image-{n}" for n in range(9)] + ["text-embedding", "image\x1b[2J"]
     told = ["not in the catalog: image-0, image-1, image-2, image-3, image-4, image-5 and 3 more"]
     assert compare_models(listed, ()) == told
 

@@ -1,10 +1,12 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from bot.domain.jobs import id_at
 from bot.store import learned
 from bot.store.learned import COSTS_MIN, COSTS_OF
+from bot.store.schema import jobs
 from tests.store.bench import NOW, Bench
 
 
@@ -17,3 +19,13 @@ async def test_the_usual_cost_is_the_median_of_ten_and_more(
     assert list((await bench.database.read(learned.usual_costs, NOW)).values()) == usual
     later = NOW + COSTS_OF + timedelta(seconds=1)
     assert await bench.database.read(learned.usual_costs, later) == {}
+
+
+@pytest.mark.parametrize("request_text", ["{", "[]", "{}", "null"])
+async def test_a_request_of_another_version_says_nothing_of_what_is_usual(
+    bench: Bench, request_text: str
+) -> None:
+    await bench.delivering(1_000, job_id=id_at(NOW) + "0")
+    spoil = sa.update(jobs).values(request=request_text)
+    await bench.database.write(lambda tx: tx.execute(spoil) and None)
+    assert await bench.database.read(learned.usual_costs, NOW) == {}

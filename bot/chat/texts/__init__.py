@@ -126,7 +126,7 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     """Why a request was not taken, and what to do about it."""
     facts = refusal.facts
     text = _flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)
-    if "usual_ucr" in facts:
+    if "usual_ucr" in facts and refusal.reason is not Reason.TOTAL_BUDGET:
         text += f" {say(Notice.USUAL, locale, **facts)}"
     if facts.get("fits"):
         text += f" {say(Notice.FITS, locale, **facts)}"
