@@ -55,6 +55,10 @@ class Reference:
     height_px: int | None = None
     #: of the command: where the member attached it
     option: str = ""
+    #: "job's id/image's index" of an image that Easel made: its kept file comes before the link
+    result: str = ""
+    #: who posted it, where that is another member; 0: the member themselves
+    author_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class ImageRequest:
     #: the default, where that cannot do what was asked, and `model` was chosen in its place
     instead_of: str = ""
     background: str = "auto"
+    #: of the job whose result this goes on from; empty: of none
+    parent_id: str = ""
 
 
 #: in the place of a stored request that this version cannot read; what it says of it is for its
