@@ -149,6 +149,8 @@ class Job:
     finished_at: datetime | None = None
     #: its images stay on disk for the member: they were posted smaller, or not at all
     keeps_images: bool = False
+    #: its member stopped waiting: its images are kept, and nothing is posted
+    unwatched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

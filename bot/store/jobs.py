@@ -1,6 +1,6 @@
 """Jobs: accept, claim, end; every step is guarded by the state it starts from."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,12 +19,13 @@ from bot.domain.jobs import (
 )
 from bot.domain.ledger import Account, Allowance
 from bot.domain.queue import Caps
+from bot.domain.requests import Mode
 from bot.errors import StepLost
 from bot.store import ledger, queue, schema, tasks
 from bot.store.rows import JOB, read_job
-from bot.store.schema import IS_CANCELLED, IS_QUEUED, IS_WORKED_ON, jobs
+from bot.store.schema import HAS_PARENT, IS_CANCELLED, IS_QUEUED, IS_WORKED_ON, jobs
 
-#: how many jobs a member is shown
+#: how many jobs a member is shown at once
 HISTORY_SHOWN_MAX = 10
 #: the latest cancelled jobs whose members are told again at a start
 CANCELLED_MAX = 50
@@ -32,11 +33,30 @@ CANCELLED_MAX = 50
 _of_job = jobs.c.id == sa.bindparam("of_job")
 _any_of = jobs.c.id.in_(sa.bindparam("ids", expanding=True))
 FIND = sa.select(*JOB).where(_of_job)
-HISTORY = (
-    sa.select(*JOB)
-    .where(jobs.c.server_id == sa.bindparam("server"), jobs.c.user_id == sa.bindparam("user"))
-    .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
-    .limit(HISTORY_SHOWN_MAX)
+#: what a member may look for among their jobs; empty: all of them
+KINDS: Mapping[str, sa.ColumnElement[bool]] = {
+    "": sa.true(),
+    "generate": jobs.c.mode == Mode.GENERATE,
+    "edit": jobs.c.mode == Mode.EDIT,
+    "pictures": jobs.c.state == JobState.DONE,
+    "failed": jobs.c.state.in_((JobState.FAILED, JobState.CANCELLED)),
+    "open": jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)),
+}
+HISTORY = {
+    kind: sa.select(*JOB)
+    .where(jobs.c.server_id == sa.bindparam("server"), jobs.c.user_id == sa.bindparam("user"), its)
+    .order_by(jobs.c.id.desc())
+    .limit(sa.bindparam("shown_max"))
+    for kind, its in KINDS.items()
+}
+OLDER = {kind: latest.where(jobs.c.id < sa.bindparam("before")) for kind, latest in HISTORY.items()}
+CHILDREN = (
+    sa.select(jobs.c.id)
+    .where(sa.text(f"jobs.{HAS_PARENT}"), jobs.c.parent_id == sa.bindparam("parent"))
+    .order_by(jobs.c.id)
+)
+STOP_WATCHING = (
+    sa.update(jobs).where(_of_job, KINDS["open"]).values(unwatched=sa.true()).returning(*JOB)
 )
 CANCELLED_SINCE = (
     sa.select(*JOB)
@@ -209,9 +229,44 @@ def claim(tx: sa.Connection, house: House, now: datetime, jobs_max: int) -> Clai
     return Claimed(tuple(claimed), others_wait=queue.is_anybody_waiting(tx))
 
 
-def history(tx: sa.Connection, server_id: int, user_id: int) -> list[Job]:
-    """A member's latest jobs, newest first."""
-    return [read_job(row) for row in tx.execute(HISTORY, {"server": server_id, "user": user_id})]
+def history(
+    tx: sa.Connection,
+    server_id: int,
+    user_id: int,
+    *,
+    before: str = "",
+    kind: str = "",
+    limit: int = HISTORY_SHOWN_MAX,
+) -> list[Job]:
+    """
+    A member's jobs, newest first.
+
+    Args:
+        before: a job's id: only older ones; empty: from the latest on.
+        kind: one of KINDS.
+    """
+    given: dict[str, object] = {"server": server_id, "user": user_id, "shown_max": limit}
+    if before:
+        rows = tx.execute(OLDER[kind], given | {"before": before})
+    else:
+        rows = tx.execute(HISTORY[kind], given)
+    return [read_job(row) for row in rows]
+
+
+def children(tx: sa.Connection, job_id: str) -> list[str]:
+    """The ids of the jobs that go on from a result of this one, oldest first."""
+    return list(tx.scalars(CHILDREN, {"parent": job_id}))
+
+
+def stop_watching(tx: sa.Connection, job_id: str) -> Job | None:
+    """
+    Its member waits for the job no longer: its images are kept, and nothing is posted.
+
+    Returns:
+        None: it has ended, or there is no such job.
+    """
+    row = tx.execute(STOP_WATCHING, {"of_job": job_id}).one_or_none()
+    return read_job(row) if row else None
 
 
 def renew_leases(tx: sa.Connection, house: House, job_ids: Sequence[str], now: datetime) -> None:

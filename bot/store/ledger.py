@@ -70,7 +70,7 @@ HELD = sa.select(sa.type_coerce(_held(IS_QUEUED) + _held(IS_WORKED_ON), sa.BigIn
 SPENDINGS = (
     sa.select(jobs.c.created_at, jobs.c.cost_ucr)
     .where(jobs.c.cost_ucr > 0, *_of_member)
-    .order_by(jobs.c.created_at.desc())
+    .order_by(jobs.c.id.desc())
     .limit(SPENDINGS_SHOWN_MAX)
 )
 OF_ACCOUNT = (

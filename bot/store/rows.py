@@ -1,4 +1,4 @@
-"""Rows of `jobs` and `tasks` as domain values, and back."""
+"""Rows of `jobs` and `tasks` as domain values, and back; requests and references as JSON."""
 
 import json
 import logging
@@ -15,12 +15,13 @@ log = logging.getLogger(__name__)
 
 Row = sa.Row[tuple[Any, ...]]
 
+#: what JSON of another version of Easel may raise
+UNREADABLE_FOR = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+#: those that `read_job` has no use for
+_NOT_OF_JOB = frozenset({"party_id", "route_id", "lease_owner", "lease_until", "parent_id", "mode"})
 #: the columns that `read_job` needs
-JOB = tuple(
-    column
-    for column in jobs.c
-    if column.name not in ("party_id", "route_id", "lease_owner", "lease_until")
-)
+JOB = tuple(column for column in jobs.c if column.name not in _NOT_OF_JOB)
 
 
 def job_row(job: Job) -> dict[str, Any]:
@@ -31,7 +32,9 @@ def job_row(job: Job) -> dict[str, Any]:
         "channel_id": job.channel_id,
         "user_id": job.user_id,
         "state": job.state,
-        "request": json.dumps(asdict(job.request), ensure_ascii=False),
+        "request": write_request(job.request),
+        "parent_id": job.request.parent_id or None,
+        "mode": job.request.mode,
         "quote_ucr": job.quote_ucr,
         "nsfw_checker": job.nsfw_checker,
         "spoiler": job.spoiler,
@@ -51,7 +54,7 @@ def read_job(row: Row) -> Job:
         server_id=row.server_id,
         channel_id=row.channel_id,
         user_id=row.user_id,
-        request=_request(row.id, row.request),
+        request=read_request(row.request, job_id=row.id) or UNREADABLE,
         state=JobState(row.state),
         quote_ucr=row.quote_ucr,
         cost_ucr=row.cost_ucr,
@@ -67,6 +70,7 @@ def read_job(row: Row) -> Job:
         claims=row.claims,
         finished_at=row.finished_at,
         keeps_images=row.keeps_images,
+        unwatched=row.unwatched,
     )
 
 
@@ -99,8 +103,17 @@ def _problem(row: Row) -> Problem | None:
         return Problem(Failure.INTERNAL)
 
 
-def _request(job_id: str, text: str) -> ImageRequest:
-    """One row that this version cannot read must not keep all others from being read."""
+def write_request(request: ImageRequest) -> str:
+    return _write(asdict(request))
+
+
+def read_request(text: str, **whose: object) -> ImageRequest | None:
+    """
+    One row that this version cannot read must not keep all others from being read.
+
+    Args:
+        whose: what the log says of a request that cannot be read.
+    """
     try:
         values = json.loads(text)
         values["mode"] = Mode(values["mode"])
@@ -108,10 +121,37 @@ def _request(job_id: str, text: str) -> ImageRequest:
         if values["mask"]:
             values["mask"] = Reference(**values["mask"])
         return ImageRequest(**values)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except UNREADABLE_FOR as error:
         log.error(
             "request unreadable: %s",
             type(error).__name__,
-            extra={"job_id": job_id, "action": "request_unreadable"},
+            extra={**whose, "action": "request_unreadable"},
         )
-        return UNREADABLE
+        return None
+
+
+def write_reference(reference: Reference) -> str:
+    return _write(asdict(reference))
+
+
+def read_reference(text: str) -> Reference | None:
+    """None: this version cannot read it."""
+    try:
+        return Reference(**json.loads(text))
+    except UNREADABLE_FOR as error:
+        log.error(
+            "reference unreadable: %s",
+            type(error).__name__,
+            extra={"action": "reference_unreadable"},
+        )
+        return None
+
+
+def _write(values: dict[str, Any]) -> str:
+    text = json.dumps(values, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Half of a pair, which no database takes as a letter.
+        return json.dumps(values)
+    return text

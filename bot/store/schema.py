@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from bot.domain.jobs import JobState, TaskState
 from bot.domain.ledger import EntryKind
+from bot.domain.requests import Mode
 from bot.errors import Facts
 
 metadata = sa.MetaData(
@@ -65,6 +66,7 @@ IS_QUEUED = "state = 'queued'"
 IS_WORKED_ON = one_of("state", (JobState.RUNNING, JobState.DELIVERING))
 IS_CANCELLED = "state = 'cancelled'"
 IS_WAITING = "waiting > 0"
+HAS_PARENT = "parent_id IS NOT NULL"
 
 #: what moderators have decided; see SETTINGS in bot/domain/settings.py
 server_settings = sa.Table(
@@ -138,6 +140,10 @@ jobs = sa.Table(
     sa.Column("lease_until", UtcTime),
     sa.Column("interaction_id", sa.BigInteger),
     sa.Column("locale", sa.String(10), nullable=False, server_default="en-US"),
+    # copies of what the request says, to be looked for
+    sa.Column("parent_id", sa.String(25)),
+    sa.Column("mode", sa.String(8), nullable=False, server_default=str(Mode.GENERATE)),
+    sa.Column("unwatched", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint(one_of("state", JobState), name="state"),
     sa.CheckConstraint("quote_ucr >= 0", name="quote_not_negative"),
     sa.CheckConstraint("cost_ucr BETWEEN 0 AND quote_ucr", name="cost_within_quote"),
@@ -172,8 +178,11 @@ _partial("ix_jobs_cancelled", IS_CANCELLED, jobs.c.finished_at)
 #: Discord's gateway repeats an event now and then, and no job is made of it twice
 sa.Index("uq_jobs_interaction", jobs.c.interaction_id, unique=True)
 
-#: a member's own jobs, newest first
-sa.Index("ix_jobs_member", jobs.c.server_id, jobs.c.user_id, jobs.c.created_at)
+#: a member's own jobs, newest first: their ids sort by time
+sa.Index("ix_jobs_member", jobs.c.server_id, jobs.c.user_id, jobs.c.id)
+
+#: what goes on from a job's result
+_partial("ix_jobs_parent", HAS_PARENT, jobs.c.parent_id, jobs.c.id)
 
 #: How many jobs of a party (user_id 0) or of a member in it wait, and its turn: the number of its
 #: last claim, counted from 1; of one that was never served, a negative number that grows with its
@@ -300,4 +309,45 @@ synced_commands = sa.Table(
     "synced_commands",
     metadata,
     sa.Column("scope", sa.String(200), primary_key=True),
+)
+
+#: what members have decided for themselves, as JSON: see bot/domain/preferences.py
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+#: Requests that have not become jobs: one that was refused, one that awaits its confirmation, one
+#: that stands in an open form.
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("id", sa.String(24), primary_key=True),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False, index=True),
+)
+
+#: what members gather for a request to come
+basket = sa.Table(
+    "basket",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    # as JSON: see bot/store/rows.py
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("added_at", UtcTime, nullable=False),
+    sa.Index("ix_basket_member", "user_id", "id"),
+)
+
+#: requests that members keep under a name
+presets = sa.Table(
+    "presets",
+    metadata,
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String(50), primary_key=True),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("saved_at", UtcTime, nullable=False),
 )
