@@ -177,6 +177,7 @@ async def open_app(
         due = asyncio.Event()
         guests = Guests(frozenset(settings.allowed_servers), settings.allow_direct_messages)
         easel = Easel(database, house, routing, traffic, clock, due, guests)
+        await easel.load_preferences()
         pool = Pool()
         stack.callback(pool.close)
         fetcher = await stack.enter_async_context(

@@ -110,6 +110,12 @@ class Reason(StrEnum):
     #: waiting
     OWN_QUEUE_FULL = "own_queue_full"
     STORE_BUSY = "store_busy"
+    #: what was to be ordered was ordered before, or is kept no more
+    DRAFT_USED = "draft_used"
+    #: presets_max
+    TOO_MANY_PRESETS = "too_many_presets"
+    #: chars_max
+    PRESET_NAME = "preset_name"
 
 
 class Refusal(BotError):

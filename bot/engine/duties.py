@@ -19,6 +19,7 @@ from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
 from bot.pictures.folder import Stored, stored_images
 from bot.store import jobs as job_steps
+from bot.store import members
 from bot.store.database import Database, Step
 from bot.store.jobs import House
 from bot.store.queue import list_queue
@@ -162,10 +163,11 @@ class Duties:
 
     async def tidy(self, since: datetime | None = None) -> None:
         """
-        Remove what a crash after a delivery left, and what was kept for long enough.
+        Remove what a crash after a delivery left, and what was kept for long enough, of images
+        and of what members began.
 
         Args:
-            since: look only at what was stored then or later.
+            since: look only at images that were stored then or later.
         """
         oldest = self._clock.now() - KEEP
         stored = await asyncio.to_thread(stored_images, self._folder)
@@ -179,6 +181,7 @@ class Duties:
             else:
                 kept.append(image)
         await self._make_room(kept)
+        await self._database.write(members.sweep, self._clock.now())
 
     async def _make_room(self, kept: Sequence[Stored]) -> None:
         """Remove the oldest of what is kept for members where that has become too much."""

@@ -7,14 +7,15 @@ from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task
 from bot.domain.ledger import Statement
 from bot.domain.policy import Guests, NsfwRule, Place, nsfw_rule
 from bot.domain.ports import Clock
+from bot.domain.preferences import Preferences
 from bot.domain.queue import QueuePosition
-from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode
+from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference
 from bot.domain.settings import ServerSettings, SettingChange
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
 from bot.errors import InsufficientCredits
-from bot.store import accept, jobs, ledger, settings, tasks
+from bot.store import accept, jobs, ledger, members, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
 
@@ -42,6 +43,8 @@ class Easel:
         self._clock = clock
         self._due = due
         self.guests = guests
+        #: of all who have decided something
+        self._preferences: dict[int, Preferences] = {}
 
     async def accept(
         self,
@@ -52,11 +55,14 @@ class Easel:
         interaction_id: int,
         reply: Reply,
         locale: str,
+        draft_id: str = "",
     ) -> Accepted:
         """
         Check, quote, hold and insert, or do none of it. The job rests until `hand_over` says that
         its member has an answer.
 
+        Args:
+            draft_id: of the request as it was kept, which is used up; empty: it was not.
         Raises:
             Refusal: nothing is held.
             Repeated: the interaction has a job already; nothing is held.
@@ -75,7 +81,7 @@ class Easel:
 
         try:
             offer, ahead = await self._database.write(
-                accept.accept, self._house, draft, role_ids, offers_here
+                accept.accept, self._house, draft, role_ids, offers_here, draft_id=draft_id
             )
         except InsufficientCredits as refused:
             assert rule is not None
@@ -121,9 +127,38 @@ class Easel:
     async def tasks(self, job_id: str) -> list[Task]:
         return await self._database.read(tasks.of_job, job_id)
 
-    async def history(self, server_id: int, user_id: int) -> list[Job]:
-        """A member's latest jobs, newest first."""
-        return await self._database.read(jobs.history, server_id, user_id)
+    async def history(
+        self,
+        server_id: int,
+        user_id: int,
+        *,
+        before: str = "",
+        kind: str = "",
+        limit: int = jobs.HISTORY_SHOWN_MAX,
+    ) -> list[Job]:
+        """
+        A member's jobs, newest first.
+
+        Args:
+            before: a job's id: only older ones; empty: from the latest on.
+            kind: "generate", "edit", "pictures", "failed" or "open"; empty: all.
+        """
+        return await self._database.read(
+            jobs.history, server_id, user_id, before=before, kind=kind, limit=limit
+        )
+
+    async def children(self, job_id: str) -> list[str]:
+        """The ids of the jobs that go on from a result of this one, oldest first."""
+        return await self._database.read(jobs.children, job_id)
+
+    async def stop_watching(self, job_id: str) -> Job | None:
+        """
+        Its member waits for the job no longer: its images are kept, and nothing is posted.
+
+        Returns:
+            None: it has ended, or there is no such job.
+        """
+        return await self._database.keep(jobs.stop_watching, job_id)
 
     async def statement(
         self, place: Place, user_id: int, role_ids: Collection[int]
@@ -194,3 +229,62 @@ class Easel:
 
     async def remember_synced(self, application: str, server_ids: Collection[int]) -> None:
         await self._database.write(settings.remember_servers, application, server_ids)
+
+    async def load_preferences(self) -> None:
+        """At start: they are asked for so often that they are held in memory."""
+        self._preferences = await self._database.read(members.all_preferences)
+
+    def preferences_of(self, user_id: int) -> Preferences:
+        return self._preferences.get(user_id, Preferences())
+
+    async def prefer(self, user_id: int, preferences: Preferences) -> None:
+        await self._database.write(members.prefer, user_id, preferences)
+        self._preferences[user_id] = preferences
+
+    async def keep_draft(self, user_id: int, request: ImageRequest) -> str:
+        """Keep a request that has not become a job for a day; returns the draft's id."""
+        now = self._clock.now()
+        return await self._database.write(members.keep_draft, user_id, request, now)
+
+    async def draft(self, draft_id: str, user_id: int) -> ImageRequest | None:
+        """The request as it was kept; None: it is gone, or another member's."""
+        return await self._database.read(members.draft, draft_id, user_id)
+
+    async def basket(self, user_id: int) -> list[Reference]:
+        """What the member has gathered, oldest first."""
+        return await self._database.read(members.basket, user_id, self._clock.now())
+
+    async def add_to_basket(self, user_id: int, references: Sequence[Reference]) -> list[Reference]:
+        """
+        Returns:
+            The whole basket after.
+        Raises:
+            InvalidRequest: they do not all fit, and none is added.
+        """
+        now = self._clock.now()
+        return await self._database.write(members.add_to_basket, user_id, references, now)
+
+    async def take_from_basket(self, user_id: int, index: int | None) -> None:
+        """
+        Args:
+            index: which of the basket, from 0; None: all of it.
+        """
+        await self._database.write(members.take_from_basket, user_id, index)
+
+    async def presets(self, user_id: int) -> dict[str, ImageRequest]:
+        """The member's presets by name, sorted without case."""
+        return await self._database.read(members.presets, user_id)
+
+    async def save_preset(self, user_id: int, name: str, request: ImageRequest) -> None:
+        """
+        Keep a request under a name, in the place of what had that name.
+
+        Raises:
+            Refusal: it cannot be a name, or the member has as many as are kept.
+        """
+        now = self._clock.now()
+        await self._database.write(members.save_preset, user_id, name, request, now)
+
+    async def remove_preset(self, user_id: int, name: str) -> bool:
+        """False: there was none of that name."""
+        return await self._database.write(members.remove_preset, user_id, name)

@@ -10,8 +10,8 @@ from bot.domain import policy
 from bot.domain.jobs import Job, Offer
 from bot.domain.ledger import EVERYBODY, NOBODY, Allowance, Change, Period
 from bot.domain.settings import ServerSettings
-from bot.errors import Busy, InsufficientCredits, Reason, Repeated
-from bot.store import ledger, queue, settings, tasks
+from bot.errors import Busy, InsufficientCredits, Reason, Refusal, Repeated
+from bot.store import ledger, members, queue, settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import job_row
 from bot.store.schema import jobs
@@ -37,6 +37,8 @@ def accept(
     draft: Job,
     role_ids: Collection[int],
     offers: Callable[[ServerSettings], Sequence[Offer]],
+    *,
+    draft_id: str = "",
 ) -> tuple[Offer, int]:
     """
     Refill the account if that is due, hold a quote and insert the job, or do none of it.
@@ -48,13 +50,14 @@ def accept(
         role_ids: of the member.
         offers: the job at each quote it may be held at, the dearest first; the first one that the
             account covers is held. A pure function.
+        draft_id: of the request as it was kept, which is used up; empty: it was not.
     Returns:
         What was accepted, and how many jobs are ahead of it.
     Raises:
         Repeated: the interaction has a job already; nothing is held.
         Busy: the queue is full, or the member's part of it.
         InsufficientCredits: the account, or the server's budget, covers no quote.
-        Refusal: there is no offer.
+        Refusal: there is no offer; or the request as it was kept is gone.
     """
     given = {
         "interaction": draft.interaction_id,
@@ -64,6 +67,8 @@ def accept(
     before = tx.execute(BEFORE, given).one()
     if before.repeats is not None:
         raise Repeated(f"interaction {draft.interaction_id} is job {before.repeats} already")
+    if draft_id and not members.use_draft(tx, draft_id, draft.user_id):
+        raise Refusal(Reason.DRAFT_USED)
     decided = settings.of_server(tx, draft.server_id)
     offered = offers(decided)
     if before.queued >= house.caps.queued_max:

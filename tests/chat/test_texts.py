@@ -18,14 +18,16 @@ from bot.domain.catalog import Catalog, RouteOrder
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.jobs import Failure, Problem
 from bot.domain.policy import Guests, Place
+from bot.domain.preferences import PRESETS_MAX, preset_name
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
 from bot.engine.routing import Routing
 from bot.errors import Content, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
 from bot.providers.registry import VENDORS as RECORDS
 from bot.settings import GivenSettings
+from bot.store import members
 from bot.store.database import open_database
-from tests.store.bench import lay, make_job
+from tests.store.bench import ADA, NOW, lay, make_job
 from tests.support.clock import InstantClock
 from tests.support.easel import Easel, said
 
@@ -160,6 +162,7 @@ CAUSES: dict[str, Callable[[], None]] = {
     "another server": lambda: Guests(frozenset({8})).check(Place(7, 70, False)),
     "direct message": lambda: Guests(direct_messages=False).check(Place(0, 70, False)),
     "model's sizes": lambda: quoted(with_a_gap(), resolution="2K"),
+    "a preset without a name": lambda: preset_name(" "),
 }
 
 
@@ -184,6 +187,20 @@ async def full(tmp_path: Path, schema: Path) -> list[Refusal]:
         return raised
 
 
+@pytest.fixture
+async def gone(tmp_path: Path, schema: Path) -> list[Refusal]:
+    """What is refused for what its member has kept, or has kept no more."""
+    shutil.copy(schema, tmp_path / "gone.db")
+    async with open_database(f"sqlite:///{tmp_path / 'gone.db'}") as database:
+        with pytest.raises(Refusal) as used:
+            await lay(database).jobs.accept(make_job()[0], (), lambda _: [], draft_id="gone")
+        for number in range(PRESETS_MAX):
+            await database.write(members.save_preset, ADA, f"{number}", LANTERN, NOW)
+        with pytest.raises(Refusal) as too_many:
+            await database.write(members.save_preset, ADA, "more", LANTERN, NOW)
+        return [used.value, too_many.value]
+
+
 async def lack_of_permission(easel: Easel) -> str:
     denied = Permission.ATTACH_FILES | Permission.EMBED_LINKS
     easel.discord.set_bot_permissions("studio", deny=denied)
@@ -193,9 +210,9 @@ async def lack_of_permission(easel: Easel) -> str:
 
 
 async def test_every_refusal_reads_well_and_says_that_nothing_was_charged(
-    easel: Easel, full: list[Refusal]
+    easel: Easel, full: list[Refusal], gone: list[Refusal]
 ) -> None:
-    raised = [*refusals(), *full, StoreBusy(Reason.STORE_BUSY)]
+    raised = [*refusals(), *full, *gone, StoreBusy(Reason.STORE_BUSY)]
     texts = [refuse(refusal) for refusal in raised]
     texts.append(await lack_of_permission(easel))
 

@@ -1,0 +1,120 @@
+"""What a member has decided for themselves, and what they may name to keep it."""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from bot.domain import words
+from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS
+from bot.errors import Reason, Refusal
+
+#: characters of a model's name, whichever the catalog has
+MODEL_CHARS_MAX = 100
+#: of a member
+PRESETS_MAX = 50
+PRESET_NAME_CHARS_MAX = 50
+
+
+class Pings(StrEnum):
+    """When a member is pinged about a result of theirs."""
+
+    NEVER = "never"
+    #: when it took longer than 30 s
+    LONG = "long"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The defaults are those of a member who has decided nothing."""
+
+    aspect_ratio: str = "auto"
+    resolution: str = "1K"
+    #: empty: whichever can do it
+    model: str = ""
+    count: int = 1
+    private: bool = False
+    pings: Pings = Pings.LONG
+
+
+def read_preferences(text: str) -> Preferences:
+    """
+    Args:
+        text: JSON of what is decided; what this version does not know, or cannot read, counts as
+            undecided.
+    """
+    try:
+        kept = json.loads(text)
+    except (ValueError, RecursionError):
+        return Preferences()
+    values = {}
+    for name, value in kept.items() if isinstance(kept, dict) else ():
+        if name in READERS:
+            try:
+                values[name] = READERS[name](value)
+            except ValueError:
+                continue
+    return Preferences(**values)
+
+
+def write_preferences(preferences: Preferences) -> str:
+    """JSON of what differs from the default."""
+    default = Preferences()
+    values = {each.name: getattr(preferences, each.name) for each in fields(Preferences)}
+    return json.dumps(
+        {name: value for name, value in values.items() if value != getattr(default, name)}
+    )
+
+
+def preset_name(text: str) -> str:
+    """
+    The name of a preset as it is kept: in one line.
+
+    Raises:
+        Refusal: nothing is seen of it, or it is too long.
+    """
+    name = " ".join(words.clean(text).split())
+    if not words.is_seen(name) or len(name) > PRESET_NAME_CHARS_MAX:
+        raise Refusal(Reason.PRESET_NAME, chars_max=PRESET_NAME_CHARS_MAX)
+    return name
+
+
+def _one_of(allowed: Collection[str]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError("not one of the words")
+        return str(value)
+
+    return read
+
+
+def _read_model(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MODEL_CHARS_MAX:
+        raise ValueError("not the name of a model")
+    return value
+
+
+def _read_count(value: Any) -> int:
+    # `true` is a number to Python.
+    if type(value) is not int or not 1 <= value <= IMAGES_MAX:
+        raise ValueError("not a number of images")
+    return value
+
+
+def _read_flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("neither true nor false")
+    return value
+
+
+#: a field of Preferences -> how its value is read; raises ValueError where it cannot be
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "aspect_ratio": _one_of(ASPECT_RATIOS),
+    "resolution": _one_of(RESOLUTIONS),
+    "model": _read_model,
+    "count": _read_count,
+    "private": _read_flag,
+    "pings": Pings,
+}
