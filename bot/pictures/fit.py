@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.pictures.pool import BUDGET_BYTES, Need, Pool
+from bot.pictures.reduce import STRIP_BYTES, reduced
 
 #: WebP quality of a copy; visually the same
 COPY_QUALITY = 90
@@ -94,7 +95,7 @@ def _need(image: ImageFile, divisor: int) -> Need:
     pixels = image.width_px * image.height_px
     copied = pixels * (ALPHA_COPY_BYTES if image.alpha else COPY_BYTES)
     copied += round(image.size_bytes * FILE_TIMES[image.format])
-    return Need(pixels, DECODED_BYTES[image.format], copied // divisor**2)
+    return Need(pixels, DECODED_BYTES[image.format], copied // divisor**2 + STRIP_BYTES)
 
 
 def _copy(image: ImageFile, size_bytes_max: int, divisor: int = 1) -> Path:
@@ -104,9 +105,8 @@ def _copy(image: ImageFile, size_bytes_max: int, divisor: int = 1) -> Path:
     # Two may fit the same image at once, each for a message of its own.
     path = image.path.with_name(f"{image.path.stem}.{secrets.token_hex(4)}.webp")
     with Image.open(image.path) as original:
-        smaller = original.reduce(divisor) if divisor > 1 else original
-        picture = smaller.convert("RGBA" if original.has_transparency_data else "RGB")
-        del smaller
+        original.load()
+        picture = reduced(original, (divisor, divisor))
     for _ in range(COPIES_MAX):
         picture.save(path, "WEBP", quality=COPY_QUALITY, xmp=MADE_BY_MODEL)
         if path.stat().st_size <= size_bytes_max:

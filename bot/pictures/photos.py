@@ -232,7 +232,7 @@ def _plain(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> "Picture":
     _decode(picture, limits)
     orientation = _orientation(bare.exif) if bare.exif else _orientation_of(picture)
     profile = bare.profile or picture.info.get("icc_profile") or b""
-    eight_bit = _in_eight_bits(picture)
+    eight_bit = in_eight_bits(picture)
     coloured = _in_srgb(eight_bit, profile)
     plain = coloured.convert("RGBA" if coloured.has_transparency_data else "RGB")
     plain = plain if _is_transparent(plain) else plain.convert("RGB")
@@ -267,7 +267,8 @@ def _check_still(picture: "PillowFile", limits: ImageLimits) -> None:
     picture.seek(0)
 
 
-def _in_eight_bits(picture: "Picture") -> "Picture":
+def in_eight_bits(picture: "Picture") -> "Picture":
+    """The picture, if it has no palette and eight bits a band; else a copy that is so."""
     from PIL import ImageOps
 
     match picture.mode:

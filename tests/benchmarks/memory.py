@@ -55,6 +55,13 @@ def hostile(folder: Path) -> list[Path]:
     return paths
 
 
+def see_through(folder: Path) -> ImageFile:
+    """Forty megapixels of which parts are transparent, as a result may have them."""
+    path = folder / "see-through.png"
+    Image.new("RGBA", (SIDE_PX, SIDE_PX), (250, 10, 10, 99)).save(path, "PNG")
+    return ImageFile(path, ImageFormat.PNG, SIDE_PX, SIDE_PX, 10_485_761, alpha=True)
+
+
 def large_results(folder: Path) -> list[ImageFile]:
     """Eight of 18 MiB, as noisy as they come."""
     side_px = 2_500
@@ -93,8 +100,9 @@ async def main() -> None:
     pool = Pool()
     with tempfile.TemporaryDirectory(prefix="easel-memory-") as name:
         folder = Path(name)
-        maker = await asyncio.to_thread(lambda: (hostile(folder), large_results(folder)))
-        paths, results = maker
+        paths, results, clear = await asyncio.to_thread(
+            lambda: (hostile(folder), large_results(folder), see_through(folder))
+        )
         await look(paths[1], pool, photo=False)
         forget_peak()
         idle = peak_mib()
@@ -109,6 +117,9 @@ async def main() -> None:
                 print(
                     f"{kind:10} {path.name:12} {peak_mib() - idle:6.0f} MiB above idle: {said[0]}"
                 )
+        forget_peak()
+        await asyncio.gather(*(shrink(clear, pool) for _ in range(AT_ONCE)))
+        print(f"{'result':10} {'see-through':12} {peak_mib() - idle:6.0f} MiB above idle: copied")
     pool.close()
 
 

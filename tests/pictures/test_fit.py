@@ -137,3 +137,21 @@ async def test_what_fits_goes_out_to_the_byte(
     assert fitted.paths == (image.path,)
     assert not fitted.reduced
     assert image.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "LA", "I;16"])
+async def test_a_copy_is_made_of_each_kind_that_is_reduced_before(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    path = tmp_path / "large.png"
+    grey = Image.linear_gradient("L").resize((SIDE_PX, SIDE_PX))
+    if mode == "I;16":
+        grey = grey.convert("I").point(lambda value: value * 257)
+    grey.convert(mode).save(path, "PNG")
+    image = ImageFile(path, ImageFormat.PNG, SIDE_PX, SIDE_PX, LIMIT_BYTES + 1)
+    monkeypatch.setattr(fitting, "BUDGET_BYTES", fitting._need(image, 8).size_bytes)
+    [copy] = (await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)).copies
+    with Image.open(copy) as picture:
+        assert picture.size == (SIDE_PX // 8, SIDE_PX // 8)
+        middle = picture.convert("RGB").getpixel((SIDE_PX // 16, SIDE_PX // 16))
+    assert all(100 < band < 156 for band in middle)
