@@ -1,6 +1,6 @@
 """
 What pictures take above an idle process at most: hostile ones four at once, and results that must
-shrink beside them.
+shrink beside them; then sheets of all of them.
 
     python -m tests.benchmarks.memory
 """
@@ -22,6 +22,7 @@ from bot.pictures.check import check_image, memory_of_check
 from bot.pictures.fit import fit
 from bot.pictures.photos import make_plain, memory_of_plain
 from bot.pictures.pool import Pool
+from bot.pictures.sheet import draw_sheet
 
 SIDE_PX = 6_324
 AT_ONCE = 4
@@ -120,6 +121,12 @@ async def main() -> None:
         forget_peak()
         await asyncio.gather(*(shrink(clear, pool) for _ in range(AT_ONCE)))
         print(f"{'result':10} {'see-through':12} {peak_mib() - idle:6.0f} MiB above idle: copied")
+        forget_peak()
+        on_sheet = [*paths, clear.path, *(result.path for result in results)]
+        await asyncio.gather(
+            *(draw_sheet(on_sheet, folder / f"sheet-{n}.webp", pool) for n in range(AT_ONCE))
+        )
+        print(f"{'sheet':10} {'of all':12} {peak_mib() - idle:6.0f} MiB above idle: drawn")
     pool.close()
 
 
