@@ -39,13 +39,13 @@ def memory_of_check(path: Path) -> Need:
         head = file.read(HEAD_BYTES)
         file.seek(0)
         try:
-            image_format = _format_of(head)
+            image_format = format_of(head)
             if image_format is ImageFormat.PNG:
                 width_px, height_px = struct.unpack(">II", head[16:24])
             elif image_format is ImageFormat.WEBP:
                 width_px, height_px = webp_size(head)
             else:
-                image = _opened(file, image_format)
+                image = opened(file, image_format)
                 width_px, height_px = image.size
                 if not image.info.get("progressive"):
                     # Decoded at an eighth.
@@ -70,7 +70,7 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
         raise UnusableImage(Flaw.TOO_MANY_BYTES, bytes_max=limits.size_bytes_max)
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-        image_format = _format_of(head)
+        image_format = format_of(head)
         file.seek(0)
         try:
             width_px, height_px, alpha = _decode(file, head, image_format, limits)
@@ -96,7 +96,13 @@ def _check_bare(path: Path, image_format: ImageFormat, limits: ImageLimits) -> I
     return ImageFile(path, image_format, width_px, height_px, len(data), alpha)
 
 
-def _format_of(head: bytes) -> ImageFormat:
+def format_of(head: bytes) -> ImageFormat:
+    """
+    By a file's first `HEAD_BYTES`, whatever its name says.
+
+    Raises:
+        UnusableImage: no PNG, JPEG or WebP.
+    """
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return ImageFormat.PNG
     if head.startswith(b"\xff\xd8\xff"):
@@ -125,7 +131,7 @@ def _decode(
     elif image_format is ImageFormat.WEBP:
         # Pillow makes room for the whole canvas as soon as it opens one.
         _check_pixels(webp_size(head), limits)
-    image = _opened(file, image_format)
+    image = opened(file, image_format)
     width_px, height_px = image.size
     _check_pixels((width_px, height_px), limits)
     if getattr(image, "is_animated", False):
@@ -135,7 +141,7 @@ def _decode(
         return width_px, height_px, alpha
     if image_format is ImageFormat.PNG:
         file.seek(0)
-        image = _opened(file, image_format)
+        image = opened(file, image_format)
     image.draft(None, (max(width_px // JPEG_DRAFT, 1), max(height_px // JPEG_DRAFT, 1)))
     image.load()
     return width_px, height_px, alpha
@@ -153,7 +159,7 @@ def _is_as_written(png: "PillowFile") -> bool:
     return True
 
 
-def _opened(file: BinaryIO, image_format: ImageFormat) -> "PillowFile":
+def opened(file: BinaryIO, image_format: ImageFormat) -> "PillowFile":
     """
     The format's own class, instead of Image.open.
 

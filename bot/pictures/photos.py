@@ -226,22 +226,33 @@ def _check_pixels(size_px: tuple[int, int], limits: ImageLimits) -> None:
 
 
 def _plain(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> "Picture":
-    from PIL import ImageOps
-
     _check_still(picture, limits)
     _decode(picture, limits)
-    orientation = _orientation(bare.exif) if bare.exif else _orientation_of(picture)
+    orientation = _orientation(bare.exif) if bare.exif else orientation_of(picture)
     profile = bare.profile or picture.info.get("icc_profile") or b""
-    eight_bit = _in_eight_bits(picture)
+    eight_bit = in_eight_bits(picture)
     coloured = _in_srgb(eight_bit, profile)
     plain = coloured.convert("RGBA" if coloured.has_transparency_data else "RGB")
     plain = plain if _is_transparent(plain) else plain.convert("RGB")
     plain.info.clear()
-    if orientation in range(2, 9):
-        plain.getexif()[ORIENTATION] = orientation
-        plain = ImageOps.exif_transpose(plain)
+    plain = upright(plain, orientation)
     plain.format = picture.format
     return plain
+
+
+def upright(picture: "Picture", orientation: int) -> "Picture":
+    """
+    The picture as it is to be seen.
+
+    Args:
+        orientation: as EXIF has it; what is none of its eight turns nothing.
+    """
+    from PIL import ImageOps
+
+    if orientation not in range(2, 9):
+        return picture
+    picture.getexif()[ORIENTATION] = orientation
+    return ImageOps.exif_transpose(picture)
 
 
 def _check_still(picture: "PillowFile", limits: ImageLimits) -> None:
@@ -267,7 +278,8 @@ def _check_still(picture: "PillowFile", limits: ImageLimits) -> None:
     picture.seek(0)
 
 
-def _in_eight_bits(picture: "Picture") -> "Picture":
+def in_eight_bits(picture: "Picture") -> "Picture":
+    """The picture, if it has no palette and eight bits a band; else a copy that is so."""
     from PIL import ImageOps
 
     match picture.mode:
@@ -324,7 +336,8 @@ def _orientation(exif: bytes) -> int:
         return 0
 
 
-def _orientation_of(picture: "Picture") -> int:
+def orientation_of(picture: "Picture") -> int:
+    """By its EXIF, 1 to 8; 0 where it is not said."""
     try:
         return int(picture.getexif().get(ORIENTATION) or 0)
     except (*DECODER_ERRORS, KeyError):

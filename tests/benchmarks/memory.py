@@ -1,6 +1,6 @@
 """
 What pictures take above an idle process at most: hostile ones four at once, and results that must
-shrink beside them.
+shrink beside them; then sheets of all of them.
 
     python -m tests.benchmarks.memory
 """
@@ -22,6 +22,7 @@ from bot.pictures.check import check_image, memory_of_check
 from bot.pictures.fit import fit
 from bot.pictures.photos import make_plain, memory_of_plain
 from bot.pictures.pool import Pool
+from bot.pictures.sheet import draw_sheet
 
 SIDE_PX = 6_324
 AT_ONCE = 4
@@ -53,6 +54,13 @@ def hostile(folder: Path) -> list[Path]:
         paths.append(folder / name)
         picture.save(paths[-1], **options)
     return paths
+
+
+def see_through(folder: Path) -> ImageFile:
+    """Forty megapixels of which parts are transparent, as a result may have them."""
+    path = folder / "see-through.png"
+    Image.new("RGBA", (SIDE_PX, SIDE_PX), (250, 10, 10, 99)).save(path, "PNG")
+    return ImageFile(path, ImageFormat.PNG, SIDE_PX, SIDE_PX, 10_485_761, alpha=True)
 
 
 def large_results(folder: Path) -> list[ImageFile]:
@@ -93,8 +101,9 @@ async def main() -> None:
     pool = Pool()
     with tempfile.TemporaryDirectory(prefix="easel-memory-") as name:
         folder = Path(name)
-        maker = await asyncio.to_thread(lambda: (hostile(folder), large_results(folder)))
-        paths, results = maker
+        paths, results, clear = await asyncio.to_thread(
+            lambda: (hostile(folder), large_results(folder), see_through(folder))
+        )
         await look(paths[1], pool, photo=False)
         forget_peak()
         idle = peak_mib()
@@ -109,6 +118,15 @@ async def main() -> None:
                 print(
                     f"{kind:10} {path.name:12} {peak_mib() - idle:6.0f} MiB above idle: {said[0]}"
                 )
+        forget_peak()
+        await asyncio.gather(*(shrink(clear, pool) for _ in range(AT_ONCE)))
+        print(f"{'result':10} {'see-through':12} {peak_mib() - idle:6.0f} MiB above idle: copied")
+        forget_peak()
+        on_sheet = [*paths, clear.path, *(result.path for result in results)]
+        await asyncio.gather(
+            *(draw_sheet(on_sheet, folder / f"sheet-{n}.webp", pool) for n in range(AT_ONCE))
+        )
+        print(f"{'sheet':10} {'of all':12} {peak_mib() - idle:6.0f} MiB above idle: drawn")
     pool.close()
 
 

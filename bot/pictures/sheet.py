@@ -1,0 +1,164 @@
+"""Draws several pictures on one sheet, small and numbered, to choose from at a glance."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.domain.ports import ImageFormat
+from bot.errors import Flaw, UnusableImage
+from bot.pictures.check import HEAD_BYTES, format_of, memory_of_check, opened
+from bot.pictures.photos import orientation_of, upright
+from bot.pictures.pool import BUDGET_BYTES, Need, Pool
+from bot.pictures.reduce import STRIP_BYTES, STRIP_PIXELS, reduced
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+TILES_MAX = 16
+COLUMNS_MAX = 4
+TILE_PX = 160
+GAP_PX = 6
+#: of either side of a picture; each row of pixels takes memory beside the pixels
+SIDE_PX_MAX = 65_535
+#: a picture is first reduced by whole numbers, to this many times its sides in the tile or more
+REDUCED_TO = 2
+#: bytes for a picture that is decoded: the strips as it is reduced, what comes of that in up to
+#: three copies, and a JPEG's pixels where it is decoded at more than an eighth
+TILE_BYTES = STRIP_BYTES + 3 * 4 * (2 * REDUCED_TO * TILE_PX) ** 2 + 4 * 1024 * 1024
+#: what drawing and encoding take, a pixel of the sheet
+SHEET_BYTES = 24
+SHEET_QUALITY = 85
+#: grey that shows on a light page and on a dark one where a picture leaves its tile free
+FREE = (128, 128, 128, 72)
+CHECKS_PX = 8
+CHECKS = ((255, 255, 255), (204, 204, 204))
+#: the number, in a corner
+BADGE_PX = 28
+BADGE_MARGIN_PX = 6
+BADGE_RADIUS_PX = 8
+BADGE_PADDING_PX = 8
+NUMBER_PX = 20
+BADGE = (24, 25, 28, 255)
+NUMBER = (255, 255, 255, 255)
+
+
+async def draw_sheet(pictures: Sequence[Path | None], path: Path, pool: Pool) -> None:
+    """
+    Write a WebP of numbered tiles, in the order given, up to four in a row.
+
+    Each picture is seen whole and upright, what is transparent on a checkerboard. The tile stays
+    empty of a picture that is None, is not there any more, moves, or is no PNG, JPEG or WebP that
+    can be decoded. One picture at a time is decoded.
+
+    Args:
+        pictures: 1 to `TILES_MAX`.
+        path: where the sheet is written, `TILE_PX` a tile and `GAP_PX` between two.
+    Raises:
+        ValueError: no pictures, or too many.
+        OSError: the sheet cannot be written.
+    """
+    if not 1 <= len(pictures) <= TILES_MAX:
+        raise ValueError(f"{len(pictures)} pictures on a sheet of 1 to {TILES_MAX}")
+    tiles = [await _tile(picture, pool) for picture in pictures]
+    width_px, height_px = _sheet_size(len(tiles))
+    need = Need(width_px * height_px, SHEET_BYTES)
+    await pool.run(lambda: need, _write, tiles, path)
+
+
+async def _tile(path: Path | None, pool: Pool) -> "Picture | None":
+    if path is None:
+        return None
+    try:
+        return await pool.run(partial(_memory_of_tile, path), _scaled, path)
+    except Exception:
+        # Whatever a decoder raises at one hostile file, the others are still shown.
+        return None
+
+
+def _memory_of_tile(path: Path) -> Need:
+    with path.open("rb") as file:
+        image_format = format_of(file.read(HEAD_BYTES))
+    # Pillow reads the whole file of a WebP.
+    held_bytes = path.stat().st_size if image_format is ImageFormat.WEBP else 0
+    decoding = memory_of_check(path)
+    # What could be decoded to be checked can be again: in the whole room.
+    left_bytes = max(0, BUDGET_BYTES - decoding.size_bytes)
+    beside_bytes = min(held_bytes + TILE_BYTES, left_bytes)
+    return Need(decoding.pixels, decoding.bytes_a_pixel, beside_bytes)
+
+
+def _scaled(path: Path) -> "Picture":
+    """
+    The picture as large as its tile allows, RGB.
+
+    Raises:
+        UnusableImage: no PNG, JPEG or WebP, it moves, or a side is too long.
+    """
+    from PIL import Image
+
+    with path.open("rb") as file:
+        image_format = format_of(file.read(HEAD_BYTES))
+        file.seek(0)
+        picture = opened(file, image_format)
+        if getattr(picture, "is_animated", False):
+            raise UnusableImage(Flaw.ANIMATED)
+        if max(picture.size) > SIDE_PX_MAX:
+            raise UnusableImage(Flaw.TOO_MANY_PIXELS, pixels_max=SIDE_PX_MAX)
+        scale = TILE_PX / max(picture.size)
+        width_px, height_px = (max(1, round(side * scale)) for side in picture.size)
+        picture.draft(None, (REDUCED_TO * width_px, REDUCED_TO * height_px))
+        picture.load()
+        across = max(1, picture.width // (REDUCED_TO * width_px))
+        down = picture.height // (REDUCED_TO * height_px)
+        # A strip holds at least as many rows as become one.
+        down = max(1, min(down, STRIP_PIXELS // picture.width))
+        smaller = reduced(picture, (across, down))
+        orientation = orientation_of(picture)
+    tile = upright(
+        smaller.resize((width_px, height_px), Image.Resampling.LANCZOS),
+        orientation,
+    )
+    return _on_checks(tile) if tile.mode == "RGBA" else tile
+
+
+def _on_checks(picture: "Picture") -> "Picture":
+    from PIL import Image, ImageDraw
+
+    checks = Image.new("RGB", picture.size, CHECKS[0])
+    draw = ImageDraw.Draw(checks)
+    for top in range(0, picture.height, CHECKS_PX):
+        for left in range((top // CHECKS_PX % 2) * CHECKS_PX, picture.width, 2 * CHECKS_PX):
+            draw.rectangle((left, top, left + CHECKS_PX - 1, top + CHECKS_PX - 1), CHECKS[1])
+    checks.paste(picture, mask=picture.getchannel("A"))
+    return checks
+
+
+def _sheet_size(tiles: int) -> tuple[int, int]:
+    columns = min(tiles, COLUMNS_MAX)
+    rows = -(-tiles // COLUMNS_MAX)
+    step = TILE_PX + GAP_PX
+    return columns * step - GAP_PX, rows * step - GAP_PX
+
+
+def _write(tiles: Sequence["Picture | None"], path: Path) -> None:
+    from PIL import Image, ImageDraw, ImageFont
+
+    sheet = Image.new("RGBA", _sheet_size(len(tiles)), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(NUMBER_PX)
+    for place, tile in enumerate(tiles):
+        left = place % COLUMNS_MAX * (TILE_PX + GAP_PX)
+        top = place // COLUMNS_MAX * (TILE_PX + GAP_PX)
+        draw.rectangle((left, top, left + TILE_PX - 1, top + TILE_PX - 1), FREE)
+        if tile is not None:
+            spare = (TILE_PX - tile.width) // 2, (TILE_PX - tile.height) // 2
+            sheet.paste(tile, (left + spare[0], top + spare[1]))
+        number = str(place + 1)
+        left, top = left + BADGE_MARGIN_PX, top + BADGE_MARGIN_PX
+        width_px = max(BADGE_PX, round(font.getlength(number)) + 2 * BADGE_PADDING_PX)
+        corners = (left, top, left + width_px - 1, top + BADGE_PX - 1)
+        draw.rounded_rectangle(corners, BADGE_RADIUS_PX, BADGE)
+        middle = (left + width_px / 2, top + BADGE_PX / 2)
+        draw.text(middle, number, NUMBER, font, anchor="mm")
+    sheet.save(path, "WEBP", quality=SHEET_QUALITY)

@@ -1,0 +1,157 @@
+"""What goes out as it is, and what a smaller copy says of itself: that a model made it, no more."""
+
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from bot.domain.ports import ImageFile, ImageFormat
+from bot.pictures import fit as fitting
+from bot.pictures.fit import MADE_BY_MODEL, fit
+from bot.pictures.pool import Pool
+from tests.support.photos import other_primaries
+from tests.support.pictures import noise
+
+PROMPT = "a lighthouse that nobody else is to read of"
+SIDE_PX = 200
+LIMIT_BYTES = 20_000
+#: RFC 9649: of a file that has more than pixels; what may stand in it
+EXTENDED, PIXELS, XMP = b"VP8X", {b"VP8 ", b"VP8L", b"ALPH"}, b"XMP "
+SOURCE_TYPE = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
+RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    pool = Pool()
+    yield pool
+    pool.close()
+
+
+def told(path: Path, image_format: ImageFormat, mode: str = "RGB") -> ImageFile:
+    """A result that says its prompt wherever its format has a place for it."""
+    exif = Image.Exif()
+    exif[0x010E] = PROMPT
+    xmp = f"<x:xmpmeta xmlns:x='adobe:ns:meta/'>{PROMPT}</x:xmpmeta>".encode()
+    options: dict[str, object] = {"exif": exif, "xmp": xmp, "icc_profile": other_primaries()}
+    if image_format is ImageFormat.PNG:
+        texts = PngImagePlugin.PngInfo()
+        texts.add_text("parameters", PROMPT)
+        texts.add_itxt("prompt", PROMPT)
+        texts.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        options["pnginfo"] = texts
+    elif image_format is ImageFormat.JPEG:
+        options |= {"comment": PROMPT, "quality": 95}
+    else:
+        options["lossless"] = True
+    path.with_suffix(".noise").write_bytes(noise(SIDE_PX))
+    with Image.open(path.with_suffix(".noise")) as picture:
+        drawn = picture.convert(mode)
+        if mode == "RGBA":
+            drawn.putalpha(Image.linear_gradient("L").resize(drawn.size))
+        drawn.save(path, image_format.name, **options)
+    assert PROMPT.encode() in path.read_bytes()
+    size_bytes = path.stat().st_size
+    return ImageFile(path, image_format, SIDE_PX, SIDE_PX, size_bytes, mode == "RGBA")
+
+
+def webp_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    found, place = [], 12
+    while place < len(data):
+        kind, length = struct.unpack("<4sI", data[place : place + 8])
+        found.append((kind, data[place + 8 : place + 8 + length]))
+        place += 8 + length + length % 2
+    return found
+
+
+@pytest.mark.parametrize(
+    ("image_format", "mode"),
+    [
+        *((each, "RGB") for each in ImageFormat),
+        (ImageFormat.PNG, "RGBA"),
+        (ImageFormat.WEBP, "RGBA"),
+    ],
+)
+async def test_a_copy_says_that_a_model_made_it_and_nothing_else(
+    tmp_path: Path, pool: Pool, image_format: ImageFormat, mode: str
+) -> None:
+    image = told(tmp_path / f"told.{image_format}", image_format, mode)
+    fitted = await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)
+    [copy] = fitted.copies
+    data = copy.read_bytes()
+    assert len(data) <= LIMIT_BYTES
+    kinds = [kind for kind, _ in webp_chunks(data)]
+    assert set(kinds) - PIXELS == {EXTENDED, XMP}
+    assert PROMPT.encode() not in data
+    with Image.open(copy) as picture:
+        assert picture.format == "WEBP"
+        assert picture.mode == mode
+        assert picture.info["xmp"] == MADE_BY_MODEL
+        assert not picture.getexif()
+        assert not {"exif", "icc_profile", "comment"} & set(picture.info)
+
+
+def test_what_a_copy_says_is_read_by_whoever_reads_xmp() -> None:
+    assert MADE_BY_MODEL.startswith(
+        b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    )
+    assert MADE_BY_MODEL.endswith(b'<?xpacket end="r"?>')
+    packet = ElementTree.fromstring(MADE_BY_MODEL)
+    assert packet.tag == "{adobe:ns:meta/}xmpmeta"
+    [described] = packet.findall(f"{RDF}RDF/{RDF}Description")
+    assert described.attrib == {
+        f"{RDF}about": "",
+        SOURCE_TYPE: "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+    }
+
+
+async def test_what_a_copy_says_counts_toward_its_limit(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = told(tmp_path / "told.png", ImageFormat.PNG)
+
+    async def sizes(limit: int) -> tuple[int, tuple[int, int]]:
+        [copy] = (await fit([image], limit, limit, pool)).copies
+        with Image.open(copy) as picture:
+            return copy.stat().st_size, picture.size
+
+    size_bytes, size_px = await sizes(LIMIT_BYTES)
+    assert await sizes(size_bytes) == (size_bytes, size_px)
+    smaller_bytes, smaller_px = await sizes(size_bytes - 1)
+    assert smaller_bytes < size_bytes - 1
+    assert smaller_px < size_px
+    monkeypatch.setattr(fitting, "MADE_BY_MODEL", b"")
+    assert (await sizes(size_bytes - 1))[1] == size_px
+
+
+@pytest.mark.parametrize("image_format", list(ImageFormat))
+async def test_what_fits_goes_out_to_the_byte(
+    tmp_path: Path, pool: Pool, image_format: ImageFormat
+) -> None:
+    image = told(tmp_path / f"told.{image_format}", image_format)
+    before = image.path.read_bytes()
+    fitted = await fit([image], image.size_bytes, image.size_bytes, pool)
+    assert fitted.paths == (image.path,)
+    assert not fitted.reduced
+    assert image.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "LA", "I;16"])
+async def test_a_copy_is_made_of_each_kind_that_is_reduced_before(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    path = tmp_path / "large.png"
+    grey = Image.linear_gradient("L").resize((SIDE_PX, SIDE_PX))
+    if mode == "I;16":
+        grey = grey.convert("I").point(lambda value: value * 257)
+    grey.convert(mode).save(path, "PNG")
+    image = ImageFile(path, ImageFormat.PNG, SIDE_PX, SIDE_PX, LIMIT_BYTES + 1)
+    monkeypatch.setattr(fitting, "BUDGET_BYTES", fitting._need(image, 8).size_bytes)
+    [copy] = (await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)).copies
+    with Image.open(copy) as picture:
+        assert picture.size == (SIDE_PX // 8, SIDE_PX // 8)
+        middle = picture.convert("RGB").getpixel((SIDE_PX // 16, SIDE_PX // 16))
+    assert all(100 < band < 156 for band in middle)
