@@ -68,14 +68,14 @@ async def test_a_draft_is_its_members_alone_and_used_once(database: Database) ->
 
 
 @pytest.mark.parametrize(
-    "request_",
+    "refused",
     [replace(LANTERN, prompt=HALF), replace(LANTERN, references=(replace(picture(1), url=HALF),))],
 )
 async def test_a_refused_request_is_kept_whatever_it_says(
-    database: Database, request_: ImageRequest
+    database: Database, refused: ImageRequest
 ) -> None:
-    draft_id = await database.write(members.keep_draft, ADA, request_, NOW)
-    assert await database.read(members.draft, draft_id, ADA) == request_
+    draft_id = await database.write(members.keep_draft, ADA, refused, NOW)
+    assert await database.read(members.draft, draft_id, ADA) == refused
 
 
 UNREADABLE_TEXTS = ["", "{}", "[]", "null", '{"mode": "dance"}', "[" * 5_000]
@@ -91,13 +91,12 @@ async def test_what_another_version_wrote_spoils_nothing_else(
         await database.write(members.save_preset, ADA, name, LANTERN, NOW)
 
     def spoil(tx: Any) -> None:
-        values = {"text": text}
         for statement in (
             "UPDATE drafts SET request = ?",
             "UPDATE basket SET reference = ? WHERE id = 2",
             "UPDATE presets SET request = ? WHERE name = 'old'",
         ):
-            tx.exec_driver_sql(statement, (values["text"],))
+            tx.exec_driver_sql(statement, (text,))
 
     await database.write(spoil)
     assert await database.read(members.draft, draft_id, ADA) is None
@@ -291,6 +290,6 @@ async def test_nobody_orders_another_members_draft(bench: Bench) -> None:
     assert await bench.moves() == []
 
 
-async def test_two_members_at_once_lose_nothing(database: Database) -> None:
+async def test_additions_at_once_lose_nothing(database: Database) -> None:
     await asyncio.gather(*(pick(database, picture(number)) for number in range(REFERENCES_MAX)))
     assert len(await gathered(database)) == REFERENCES_MAX
