@@ -7,7 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.chat import wire
-from bot.chat.texts import Notice, say
+from bot.chat.texts import Notice, paragraph, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.settings import NsfwMode, SettingChange
@@ -53,7 +53,7 @@ class SettingsCommands(app_commands.Group):
             was = before.nsfw_checker
             text = say(MEANINGS[chosen], locale)
             if was is not chosen:
-                text += f" {say(Phrase.IT_WAS, locale, old=was)}"
+                text = paragraph(text, say(Phrase.IT_WAS, locale, old=was))
         else:
             text = say(MEANINGS[current], locale)
         changes = await self._easel.setting_changes(interaction.guild_id)

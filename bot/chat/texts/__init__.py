@@ -92,20 +92,25 @@ def explain(problem: Problem, locale: str = FALLBACK) -> str:
         or _moderated(problem.facts, locale)
         or _sentence("failures", problem.failure, problem.facts, locale)
     )
-    return f"{text} {say(Notice.NOTHING_CHARGED, locale)}"
+    return paragraph(text, say(Notice.NOTHING_CHARGED, locale))
 
 
 def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     """Why a request was not taken, and what to do about it."""
     facts = refusal.facts
-    text = _flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)
+    told = [_flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)]
     if "usual_ucr" in facts and refusal.reason is not Reason.TOTAL_BUDGET:
-        text += f" {say(Notice.USUAL, locale, **facts)}"
+        told.append(say(Notice.USUAL, locale, **facts))
     if facts.get("fits"):
-        text += f" {say(Notice.FITS, locale, **facts)}"
+        told.append(say(Notice.FITS, locale, **facts))
     if "others" in facts:
-        text += f" {say(Notice.OTHERS_CAN, locale, **facts)}"
-    return f"{text} {say(Notice.NOTHING_CHARGED, locale)}"
+        told.append(say(Notice.OTHERS_CAN, locale, **facts))
+    return paragraph(*told, say(Notice.NOTHING_CHARGED, locale))
+
+
+def paragraph(*sentences: str) -> str:
+    """Sentences behind each other; Chinese and Japanese have no space between them."""
+    return " ".join(sentences).replace("。 ", "。")
 
 
 def _flaw(facts: Facts, locale: str) -> str | None:

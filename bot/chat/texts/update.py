@@ -1,9 +1,9 @@
 """
 Brings the PO files up to date with en.toml and the shipped models.
 
-`python -m bot.chat.texts.update` does it. What is new is empty, what was changed in English is
-fuzzy beside its old words, and what is gone is taken out. With a language's name (`it`, `pt_PT`)
-its file is begun.
+`python -m bot.chat.texts.update` does it. What is new is empty, or fuzzy with the words of what is
+like it; what was changed in English is fuzzy; what is gone is taken out. With a language's name
+(`it`, `pt_PT`) its file is begun.
 """
 
 import io
@@ -49,7 +49,7 @@ def updated(language: str, before: bytes) -> bytes:
     catalog.update(template(), update_creation_date=False)
     catalog.fuzzy = False
     after = io.BytesIO()
-    write_po(after, catalog, width=0, ignore_obsolete=True, include_previous=True)
+    write_po(after, catalog, width=0, ignore_obsolete=True)
     return after.getvalue()
 
 
