@@ -219,16 +219,21 @@ def test_an_update_keeps_what_is_translated_and_shows_what_is_to_be_done(small: 
             f'"{english_words}"\nmsgstr ""', f'"{english_words}"\nmsgstr "{german}"'
         )
     words = updating.english()
-    words["flaws.empty"] = Sentence("It is very empty.")
+    words["flaws.empty"] = Sentence("Nothing is in it.")
     words["notices.new"] = Sentence("Nobody has said this before.")
     del words["flaws.video"]
 
     after = updated("de", before.encode()).decode()
-    changed = '#, fuzzy\nmsgctxt "flaws.empty"\nmsgid "It is very empty."\nmsgstr "Leer."'
+    changed = '#, fuzzy\nmsgctxt "flaws.empty"\nmsgid "Nothing is in it."\nmsgstr "Leer."'
     assert changed in after
     assert 'msgid "Nobody has said this before."\nmsgstr ""' in after
     assert "video" not in after
     assert updated("de", after.encode()).decode() == after
+
+    words["flaws.empty"] = Sentence("{n} are empty.", one="{n} is empty.", count="n")
+    counted = updated("de", after.encode()).decode()
+    assert 'msgid_plural "{n} are empty."\nmsgstr[0] "Leer."\nmsgstr[1] "Leer."' in counted
+    assert counted.count("fuzzy") == 1
 
 
 def test_what_is_empty_or_fuzzy_stays_english(small: Path) -> None:

@@ -1,17 +1,17 @@
 """
 Brings the PO files up to date with en.toml and the shipped models.
 
-`python -m bot.chat.texts.update` does it. What is new is empty, or fuzzy with the words of what is
-like it; what was changed in English is fuzzy; what is gone is taken out. With a language's name
-(`it`, `pt_PT`) its file is begun.
+`python -m bot.chat.texts.update` does it. What is new is empty, what was changed in English is
+fuzzy, and what is gone is taken out. With a language's name (`it`, `pt_PT`) its file is begun.
 """
 
 import io
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 
 from bot.chat.texts.languages import FALLBACK, FOLDER, english, languages
@@ -46,11 +46,25 @@ def updated(language: str, before: bytes) -> bytes:
         catalog.header_comment = "# Easel's sentences. CONTRIBUTING says how to translate them."
         catalog.project, catalog.version = "Easel", "1"
         catalog.msgid_bugs_address = catalog.last_translator = catalog.language_team = ""
-    catalog.update(template(), update_creation_date=False)
+    # Babel's own guess at what was changed goes by likeness; here each sentence has its key.
+    catalog.update(template(), no_fuzzy_matching=True, update_creation_date=False)
     catalog.fuzzy = False
+    gone = catalog.obsolete.values()
+    former = {entry.context: entry.string for entry in gone if any(entry.string or ())}
+    for entry in catalog:
+        if entry.context in former:
+            entry.string = _shaped(former[entry.context], entry, catalog.num_plurals)
+            entry.flags.add("fuzzy")
     after = io.BytesIO()
     write_po(after, catalog, width=0, ignore_obsolete=True)
     return after.getvalue()
+
+
+def _shaped(words: Any, entry: Message, num_plurals: int) -> str | tuple[str, ...]:
+    """A translation for an entry that may have got plural forms, or lost them."""
+    if entry.pluralizable:
+        return (words,) * num_plurals if isinstance(words, str) else tuple(words)
+    return words if isinstance(words, str) else words[-1]
 
 
 def main(begun: list[str]) -> None:
