@@ -30,7 +30,7 @@ MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
     "store": ({"domain", "errors"}, {"sqlalchemy", "alembic", "aiosqlite"}),
     "chat": (
         {"about", "domain", "engine", "errors", "pictures"},
-        {"discord", "aiohttp", "yarl"},
+        {"discord", "aiohttp", "babel", "yarl"},
     ),
     "ops": ({"about", "errors"}, {"aiohttp"}),
     "playground": (set(), {"aiohttp", "PIL", "yarl"}),
@@ -151,7 +151,7 @@ def test_each_folder_has_its_rule() -> None:
 
 def test_nothing_names_a_place_on_somebodys_machine_or_puts_work_off() -> None:
     """In the bot and the tests, except for this file, which spells the words."""
-    wanted = {".py", ".toml", ".json", ".html", ".css", ".js", ".mako", ".svg", ".md"}
+    wanted = {".py", ".toml", ".json", ".html", ".css", ".js", ".mako", ".svg", ".md", ".po"}
     unwanted = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/|\b(?:TODO|FIXME|XXX)\b")
     files = [
         path

@@ -1,6 +1,6 @@
 """/models: what can be chosen here, what it is good for and what it costs."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -9,14 +9,13 @@ from discord import app_commands
 from bot.chat import wire
 from bot.chat.commands import place_of
 from bot.chat.options import model_choices
+from bot.chat.texts import say, tell_cost, tell_summary
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
 from bot.domain.catalog import Catalog, Model, NsfwSwitch, Route
-from bot.domain.credits import tell_cost
 from bot.domain.policy import Place, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
 from bot.engine.easel import Easel
-
-NO_FILTER = "Not here, for the NSFW filter is on and they have none"
-NOT_NOW = "Not right now: its services are down."
 
 
 class ModelCommands:
@@ -44,27 +43,25 @@ class ModelCommands:
 
     def add_to(self, tree: app_commands.CommandTree[Any]) -> None:
         command: app_commands.Command[Any, ..., None] = app_commands.Command(
-            name="models",
-            description="The models, what they are good for, and what they cost",
-            callback=self._models,
+            name="models", description=label("commands.models"), callback=self._models
         )
-        app_commands.describe(model="One model, with everything about it")(command)
+        app_commands.describe(model=label("options.models model"))(command)
         app_commands.choices(model=model_choices(self._catalog))(command)
         tree.add_command(command)
 
     async def _models(
         self, interaction: discord.Interaction[Any], model: str | None = None
     ) -> None:
-        place = place_of(interaction)
+        place, locale = place_of(interaction), str(interaction.locale)
         chosen = self._catalog.models.get(model or "")
         if chosen:
-            embed = await self._in_full(chosen, place)
+            embed = await self._in_full(chosen, place, locale)
         else:
-            embed = await self._all(place)
+            embed = await self._all(place, locale)
         await wire.answer(interaction, embed=embed, ephemeral=True)
 
-    async def _all(self, place: Place) -> discord.Embed:
-        embed = discord.Embed(title="Models, and prices of one image")
+    async def _all(self, place: Place, locale: str) -> discord.Embed:
+        embed = discord.Embed(title=say(Phrase.MODELS_TITLE, locale))
         unfiltered = []
         filtered = await self._is_filtered(place)
         for model in self._catalog.models.values():
@@ -72,50 +69,53 @@ class ModelCommands:
             if filtered and not self._has_filter(model):
                 unfiltered.append(model.id)
                 continue
-            mark = " (used if you name none)" if model.id == self._default_model else ""
-            value = self._in_short(model, prices)
-            embed.add_field(name=model.id + mark, value=value, inline=False)
+            name = model.id
+            if model.id == self._default_model:
+                name = say(Phrase.USED_BY_DEFAULT, locale, model=model.id)
+            embed.add_field(name=name, value=self._in_short(model, prices, locale), inline=False)
         if unfiltered:
-            embed.add_field(name=NO_FILTER, value=", ".join(unfiltered), inline=False)
+            name = say(Phrase.UNFILTERED_MODELS, locale)
+            embed.add_field(name=name, value=", ".join(unfiltered), inline=False)
         return embed
 
-    def _in_short(self, model: Model, prices: Mapping[tuple[str, str], int]) -> str:
+    def _in_short(self, model: Model, prices: Mapping[tuple[str, str], int], locale: str) -> str:
+        summary = tell_summary(model.id, model.summary, locale)
         if not prices:
-            return f"{model.summary}\n{NOT_NOW}"
+            return f"{summary}\n{say(Phrase.NOT_RIGHT_NOW, locale)}"
         told = " · ".join(
-            f"{resolution} {tell_cost(price)}" for (resolution, _), price in prices.items()
+            f"{resolution} {tell_cost(price, locale)}" for (resolution, _), price in prices.items()
         )
         seconds = min(self._typical_s(route.id) for route in self._routes(model))
-        return "\n".join([model.summary, told, f"usually about {seconds:.0f} s{_ending(model)}"])
+        usual = say(Phrase.USUAL_TIME, locale, seconds=round(seconds))
+        return "\n".join([summary, told, _with_end(usual, model, locale)])
 
-    async def _in_full(self, model: Model, place: Place) -> discord.Embed:
-        embed = discord.Embed(title=model.id, description=model.summary + _ending(model))
+    async def _in_full(self, model: Model, place: Place, locale: str) -> discord.Embed:
+        summary = tell_summary(model.id, model.summary, locale)
+        embed = discord.Embed(title=model.id, description=_with_end(summary, model, locale))
         routes = self._routes(model)
         qualities = [each for each in QUALITIES if any(each in route.qualities for route in routes)]
         prices = await self._easel.prices(place, model.id, qualities or ["auto"])
         if not prices:
             unfiltered = await self._is_filtered(place) and not self._has_filter(model)
-            why = f"{NO_FILTER}." if unfiltered else NOT_NOW
+            why = say(Phrase.UNFILTERED_MODEL if unfiltered else Phrase.NOT_RIGHT_NOW, locale)
             embed.description = f"{embed.description}\n{why}"
             return embed
         for quality in qualities or ["auto"]:
             lines = [
-                f"{resolution}: {tell_cost(prices[resolution, quality])}"
+                f"{resolution}: {tell_cost(prices[resolution, quality], locale)}"
                 for resolution in RESOLUTIONS
                 if (resolution, quality) in prices
             ]
-            name = f"{quality} quality" if qualities else "One image"
-            embed.add_field(name=name, value="\n".join(lines) or "not here")
-        about = [f"Up to {max(route.references_max for route in routes)} references"]
-        if dearest := max(route.price.reference for route in routes):
-            about[0] += f", each up to {tell_cost(dearest)} more"
-        if any(route.mask for route in routes):
-            about.append("A mask can confine an edit")
-        if any(route.transparency for route in routes):
-            about.append("The background can be transparent")
-        ratios = dict.fromkeys(ratio for route in routes for ratio in route.sizes)
-        about.append(f"Shapes: {', '.join(ratios)}")
-        embed.add_field(name="What it can do", value="\n".join(about), inline=False)
+            name = say(Phrase.QUALITY, locale, quality=quality)
+            embed.add_field(
+                name=name if qualities else say(Phrase.ONE_IMAGE, locale),
+                value="\n".join(lines) or say(Phrase.NOT_HERE, locale),
+            )
+        embed.add_field(
+            name=say(Phrase.WHAT_IT_CAN_DO, locale),
+            value="\n".join(_abilities(routes, locale)),
+            inline=False,
+        )
         return embed
 
     async def _is_filtered(self, place: Place) -> bool:
@@ -129,5 +129,21 @@ class ModelCommands:
         return [route for route in model.routes if route.provider in self._providers]
 
 
-def _ending(model: Model) -> str:
-    return f"; its makers end it on {model.retires:%d %B %Y}" if model.retires else ""
+def _abilities(routes: Sequence[Route], locale: str) -> list[str]:
+    references = max(route.references_max for route in routes)
+    about = [say(Phrase.TAKES_REFERENCES, locale, references=references)]
+    if dearest_ucr := max(route.price.reference for route in routes):
+        facts = {"references": references, "each_ucr": dearest_ucr}
+        about = [say(Phrase.TAKES_PRICED_REFERENCES, locale, **facts)]
+    if any(route.mask for route in routes):
+        about.append(say(Phrase.TAKES_MASKS, locale))
+    if any(route.transparency for route in routes):
+        about.append(say(Phrase.MAKES_TRANSPARENCY, locale))
+    ratios = dict.fromkeys(ratio for route in routes for ratio in route.sizes)
+    return [*about, say(Phrase.SHAPES, locale, ratios=list(ratios))]
+
+
+def _with_end(text: str, model: Model, locale: str) -> str:
+    if not model.retires:
+        return text
+    return say(Phrase.MODEL_ENDS, locale, text=text, day=model.retires.isoformat())

@@ -6,10 +6,10 @@ from typing import Any
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice, Range
+from discord.app_commands import Choice, Range, locale_str
 
+from bot.chat.translator import label, model_label, option_key
 from bot.domain.catalog import Catalog
-from bot.domain.credits import tell_cost
 from bot.domain.requests import (
     ASPECT_RATIOS,
     BACKGROUNDS,
@@ -24,25 +24,6 @@ from bot.domain.requests import (
 
 Prompt = Range[str, 1, PROMPT_CHARS_MAX]
 Count = Range[int, 1, IMAGES_MAX]
-
-#: characters of a choice's name (Discord docs, Application Command Option Choice)
-CHOICE_CHARS_MAX = 100
-
-DESCRIPTIONS = {
-    "image": "The image to change",
-    "mask": "A picture of the same size, transparent where the image may change",
-    "aspect_ratio": "Shape of the image; the model's own choice if left out",
-    "resolution": "1K if left out",
-    "quality": "The model's own choice if left out",
-    "background": "The model's own choice if left out",
-    "count": f"How many images, 1 to {IMAGES_MAX}",
-    "model": "The model that draws; if left out, one that can do what you ask",
-    "private": "Show the result to you alone",
-}
-PROMPTS = {
-    Mode.GENERATE: "What you want to see",
-    Mode.EDIT: "What to change; call the images “image 1”, “image 2” and so on",
-}
 
 
 def image_command(
@@ -66,20 +47,12 @@ def image_command(
     # discord.py reads the options off the signature; sixteen of them are numbers of one thing.
     head = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     invoke.__signature__ = inspect.Signature([head, *parameters])  # type: ignore[attr-defined]
-    references = {
-        f"reference{number}": f"Image {number} to work from"
-        for number in range(1, REFERENCES_MAX + 1)
-    }
-    known = DESCRIPTIONS | references | {"prompt": PROMPTS[mode]}
-    descriptions = {parameter.name: known[parameter.name] for parameter in parameters}
+    name = {Mode.GENERATE: "imagine", Mode.EDIT: "edit"}[mode]
+    descriptions = {each.name: _described(name, each.name) for each in parameters}
     invoke = app_commands.describe(**descriptions)(invoke)
     invoke = app_commands.choices(**_choices(catalog))(invoke)
-    name, description = {
-        Mode.GENERATE: ("imagine", "Make images from words and references"),
-        Mode.EDIT: ("edit", "Change an image with words and further references"),
-    }[mode]
     command: app_commands.Command[Any, ..., None] = app_commands.Command(
-        name=name, description=description, callback=invoke
+        name=name, description=label(f"commands.{name}"), callback=invoke
     )
     command.autocomplete("quality")(qualities)
     return command
@@ -109,6 +82,15 @@ def read_request(mode: Mode, options: dict[str, Any]) -> ImageRequest:
         mask=_reference("mask", options["mask"]) if options.get("mask") else None,
         private=options["private"],
     )
+
+
+def _described(command: str, option: str) -> locale_str:
+    key = option_key(command, option)
+    if key == "options.count":
+        return label(key, images_max=IMAGES_MAX)
+    if key == "options.reference":
+        return label(key, number=option.removeprefix("reference"))
+    return label(key)
 
 
 def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:
@@ -156,10 +138,7 @@ def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
 
 
 def model_choices(catalog: Catalog) -> list[Choice[str]]:
-    return [
-        Choice(name=f"{model.id}: {model.summary}"[:CHOICE_CHARS_MAX], value=model.id)
-        for model in catalog.models.values()
-    ]
+    return [Choice(name=model_label(model), value=model.id) for model in catalog.models.values()]
 
 
 def quality_choices(prices: Mapping[tuple[str, str], int], typed: str) -> list[Choice[str]]:
@@ -171,7 +150,7 @@ def quality_choices(prices: Mapping[tuple[str, str], int], typed: str) -> list[C
         typed: what the member has written so far.
     """
     return [
-        Choice(name=f"{quality}: up to {tell_cost(price)} an image", value=quality)
+        Choice(name=label("choices.quality_price", quality=quality, price_ucr=price), value=quality)
         for (_, quality), price in prices.items()
         if quality.startswith(typed.strip().lower())
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.chat.translator import EaselTranslator
 from bot.engine.easel import Easel
 
 log = logging.getLogger(__name__)
@@ -15,8 +16,10 @@ log = logging.getLogger(__name__)
 #: adds (ids, versions) or derives says nothing. Discord docs, Application Commands, read 2026-11.
 COMPARED = (
     "name",
+    "name_localizations",
     "type",
     "description",
+    "description_localizations",
     "options",
     "nsfw",
     "contexts",
@@ -55,6 +58,8 @@ async def sync(
     Returns:
         A line on each scope that was looked at.
     """
+    if tree.translator is None:
+        await tree.set_translator(EaselTranslator())
     application = f"{discord.http.Route.BASE}/{client.application_id}"
     remembered = await easel.synced_servers(application)
     used = set(server_ids)
@@ -85,7 +90,11 @@ async def _scope(
     if wanted:
         if server is not None:
             tree.copy_global_to(guild=server)
-        commands = [each.to_dict(tree) for each in tree.get_commands(guild=server)]
+        assert tree.translator is not None
+        commands = [
+            await each.get_translated_payload(tree, tree.translator)
+            for each in tree.get_commands(guild=server)
+        ]
     found = await _listed(client, server_id)
     if _are_same(_by_name(commands), _by_name(found)):
         return f"{place}: {len(commands)} commands, as they should be"
@@ -103,10 +112,18 @@ async def _scope(
 
 
 async def _listed(client: discord.Client, server_id: int | None) -> Sequence[Mapping[str, Any]]:
-    assert client.application_id is not None
-    if server_id is None:
-        return await client.http.get_global_commands(client.application_id)
-    return await client.http.get_guild_commands(client.application_id, server_id)
+    """With every language's names, which discord.py's own calls leave out."""
+    of_server = "" if server_id is None else "/guilds/{guild_id}"
+    route = discord.http.Route(
+        "GET",
+        f"/applications/{{application_id}}{of_server}/commands",
+        application_id=client.application_id,
+        guild_id=server_id,
+    )
+    listed: Sequence[Mapping[str, Any]] = await client.http.request(
+        route, params={"with_localizations": "true"}
+    )
+    return listed
 
 
 async def _servers(client: discord.Client) -> set[int]:
@@ -141,7 +158,10 @@ def _compared(value: Any) -> Any:
         for key in ("contexts", "integration_types", "channel_types"):
             if kept.get(key):
                 kept[key] = sorted(kept[key])
-        return {key: each for key, each in kept.items() if each not in (None, False, "", [])}
+        for key in ("name_localizations", "description_localizations"):
+            if value.get(key):
+                kept[key] = dict(value[key])
+        return {key: each for key, each in kept.items() if each not in (None, False, "", [], {})}
     if isinstance(value, list | tuple):
         return [_compared(each) for each in value]
     return value

@@ -31,16 +31,24 @@ def format_credits(amount: int) -> str:
     return f"{whole}.{fraction.ljust(2, '0')} cr"
 
 
-def tell_cost(amount: int) -> str:
+def cost_cents(amount: int) -> int:
     """What something costs, for a reader: whole hundredths, rounded up."""
-    if 0 < amount < UCR_PER_CENT:
-        return f"less than {_told(1)}"
-    return _told(-(-amount // UCR_PER_CENT))
+    return -(-amount // UCR_PER_CENT)
+
+
+def left_cents(amount: int) -> int:
+    """What is left, for a reader: whole hundredths, rounded down unless none would be left."""
+    return amount // UCR_PER_CENT if amount >= UCR_PER_CENT else cost_cents(amount)
+
+
+def tell_cost(amount: int) -> str:
+    """What something costs, in English; members read it in their language, by bot/chat/texts."""
+    return f"less than {_told(1)}" if 0 < amount < UCR_PER_CENT else _told(cost_cents(amount))
 
 
 def tell_left(amount: int) -> str:
-    """What is left, for a reader: whole hundredths, rounded down."""
-    return _told(amount // UCR_PER_CENT) if amount >= UCR_PER_CENT else tell_cost(amount)
+    """What is left, in English."""
+    return tell_cost(amount) if amount < UCR_PER_CENT else _told(left_cents(amount))
 
 
 def _told(cents: int) -> str:

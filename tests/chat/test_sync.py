@@ -55,8 +55,15 @@ def allow_everybody(commands: dict[int, Json]) -> None:
         each["default_member_permissions"] = None
 
 
+def forget_a_language(commands: dict[int, Json]) -> None:
+    for each in commands.values():
+        if each["name"] == "imagine":
+            del each["options"][0]["description_localizations"]["de"]
+
+
 @pytest.mark.parametrize(
-    "change", [delete_one, dict.clear, add_another, take_an_option, allow_everybody]
+    "change",
+    [delete_one, dict.clear, add_another, take_an_option, allow_everybody, forget_a_language],
 )
 async def test_what_somebody_changed_on_discord_is_mended_at_the_next_start(
     settled: Easel, change: Callable[[dict[int, Json]], Any]

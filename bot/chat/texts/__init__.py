@@ -1,22 +1,17 @@
 """
-What a member reads when something does not go as asked: the sentence of each reason, by language.
+What a member reads: each sentence by its reason, in the reader's language.
 
-A language is a TOML file beside this one. Its sentences are ours alone: no vendor's words.
+The English stands in en.toml, its translations in PO files beside it (CONTRIBUTING says how to add
+to them). The sentences are ours alone: no vendor's words.
 """
 
-import string
-import tomllib
 from enum import StrEnum
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-from bot.domain.credits import tell_cost, tell_left
+from bot.chat.texts.languages import FALLBACK
+from bot.chat.texts.phrases import Phrase
+from bot.chat.texts.writer import writer
 from bot.domain.jobs import Failure, Problem
 from bot.errors import Content, Fact, Facts, Flaw, Reason, Refusal, Stage
-
-FALLBACK = "en"
-FOLDER = Path(__file__).parent
 
 
 class Notice(StrEnum):
@@ -60,9 +55,10 @@ class Notice(StrEnum):
     NAMED_BY_FILE = "named_by_file"
 
 
-#: a language's tables, and whose sentences each holds
+#: tables of en.toml, and whose sentences each holds; the others are named by words of their own
 TABLES: dict[str, type[StrEnum]] = {
     "notices": Notice,
+    "phrases": Phrase,
     "refusals": Reason,
     "failures": Failure,
     "flaws": Flaw,
@@ -70,46 +66,23 @@ TABLES: dict[str, type[StrEnum]] = {
 }
 
 
-class Writer(string.Formatter):
-    """Writes facts into a sentence."""
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        match format_spec:
-            case "list":
-                return ", ".join(value)
-            case "and":
-                return " and ".join(value)
-            case "cost":
-                return tell_cost(value)
-            case "left":
-                return tell_left(value)
-            case "offers":
-                return ", ".join(_offer(each) for each in value)
-            case "megabytes":
-                return f"{value / 1_000_000:.3g} MB"
-            case "megapixels":
-                return f"{value / 1_000_000:.3g} megapixels"
-            case "time":
-                # Seconds since 1970; Discord counts down to it in the reader's own language.
-                return f"<t:{value}:R>"
-            case _:
-                return format(value, format_spec)
+def say(words: Notice | Phrase, locale: str = FALLBACK, **facts: Fact) -> str:
+    return _sentence("notices" if isinstance(words, Notice) else "phrases", words, facts, locale)
 
 
-WRITER = Writer()
+def tell_cost(amount_ucr: int, locale: str = FALLBACK) -> str:
+    """What something costs: whole hundredths of a credit, rounded up."""
+    return writer(locale).format_field(amount_ucr, "cost")
 
 
-def _offer(kind: str) -> str:
-    """
-    Args:
-        kind: "resolution/quality/micro-credits", as `fits` of a refusal has it.
-    """
-    resolution, quality, amount = kind.split("/")
-    return f"{resolution} at {quality} quality for {tell_cost(int(amount))}"
+def tell_left(amount_ucr: int, locale: str = FALLBACK) -> str:
+    """What is left: whole hundredths of a credit, rounded down."""
+    return writer(locale).format_field(amount_ucr, "left")
 
 
-def say(notice: Notice, locale: str = FALLBACK, **facts: Fact) -> str:
-    return _sentence("notices", notice, facts, locale)
+def tell_summary(model_id: str, summary: str, locale: str = FALLBACK) -> str:
+    """What a model is; in the catalog's own words, where these are not the shipped ones."""
+    return writer(locale).summary(model_id, summary)
 
 
 def explain(problem: Problem, locale: str = FALLBACK) -> str:
@@ -119,20 +92,25 @@ def explain(problem: Problem, locale: str = FALLBACK) -> str:
         or _moderated(problem.facts, locale)
         or _sentence("failures", problem.failure, problem.facts, locale)
     )
-    return f"{text} {say(Notice.NOTHING_CHARGED, locale)}"
+    return paragraph(text, say(Notice.NOTHING_CHARGED, locale))
 
 
 def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     """Why a request was not taken, and what to do about it."""
     facts = refusal.facts
-    text = _flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)
+    told = [_flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)]
     if "usual_ucr" in facts and refusal.reason is not Reason.TOTAL_BUDGET:
-        text += f" {say(Notice.USUAL, locale, **facts)}"
+        told.append(say(Notice.USUAL, locale, **facts))
     if facts.get("fits"):
-        text += f" {say(Notice.FITS, locale, **facts)}"
+        told.append(say(Notice.FITS, locale, **facts))
     if "others" in facts:
-        text += f" {say(Notice.OTHERS_CAN, locale, **facts)}"
-    return f"{text} {say(Notice.NOTHING_CHARGED, locale)}"
+        told.append(say(Notice.OTHERS_CAN, locale, **facts))
+    return paragraph(*told, say(Notice.NOTHING_CHARGED, locale))
+
+
+def paragraph(*sentences: str) -> str:
+    """Sentences behind each other; Chinese and Japanese have no space between them."""
+    return " ".join(sentences).replace("。 ", "。")
 
 
 def _flaw(facts: Facts, locale: str) -> str | None:
@@ -165,22 +143,4 @@ def _moderated(facts: Facts, locale: str) -> str | None:
 
 
 def _sentence(table: str, name: str, facts: Facts, locale: str) -> str:
-    return WRITER.vformat(_language(locale)[table][name], (), facts)
-
-
-@cache
-def _language(locale: str) -> dict[str, dict[str, str]]:
-    """
-    Args:
-        locale: as Discord names it: `de`, `en-US`.
-    """
-    for name in (locale, locale.partition("-")[0], FALLBACK):
-        path = FOLDER / f"{name}.toml"
-        if name in languages():
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-    raise AssertionError(f"{FALLBACK}.toml is not there")
-
-
-@cache
-def languages() -> frozenset[str]:
-    return frozenset(path.stem for path in FOLDER.glob("*.toml"))
+    return writer(locale).write(f"{table}.{name}", facts)

@@ -49,7 +49,7 @@ class Commands:
             every = f"/applications/{{application_id}}{scope}/commands"
             one = every + "/{command_id}"
             routes += [
-                ("GET", every, lambda call: list(self._scope(call).values())),
+                ("GET", every, self.listed),
                 ("PUT", every, self.overwrite),
                 ("POST", every, self.create),
                 ("GET", one, self._find),
@@ -57,6 +57,17 @@ class Commands:
                 ("DELETE", one, self.delete),
             ]
         return routes
+
+    def listed(self, call: ApiRequest) -> list[Json]:
+        """Answer with all commands; their translations are told only to whoever asks for them."""
+        commands = list(self._scope(call).values())
+        if call.query.get("with_localizations") == "true":
+            return commands
+        untold = ("name_localizations", "description_localizations")
+        return [
+            {key: value for key, value in command.items() if key not in untold}
+            for command in commands
+        ]
 
     def overwrite(self, call: ApiRequest) -> list[Json]:
         """Answer the bulk overwrite: what is not in it is gone; ids survive by name and type."""

@@ -1,0 +1,198 @@
+"""Writes facts into sentences: numbers, amounts and lists as the reader's language has them."""
+
+import re
+import string
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from bot.chat.texts.languages import FALLBACK, english, nearest, translations
+from bot.chat.texts.phrases import Phrase
+from bot.domain.credits import UCR_PER_CENT, cost_cents, left_cents
+
+
+class Writer(string.Formatter):
+    """English."""
+
+    def __init__(self, language: str = FALLBACK) -> None:
+        self._translations = translations(language)
+
+    def write(self, key: str, facts: Mapping[str, Any]) -> str:
+        """
+        Args:
+            key: of `english()`.
+
+        Raises:
+            KeyError: there is no such sentence, or no such fact.
+            TypeError, ValueError: a fact is of another kind than its place.
+        """
+        return self.vformat(self.template(key, facts), (), facts)
+
+    def template(self, key: str, facts: Mapping[str, Any]) -> str:
+        words = english()[key]
+        if not words.count:
+            return self._translations.pgettext(key, words.other)
+        count = facts[words.count]
+        return self._translations.npgettext(key, words.one, words.other, count)
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        match format_spec:
+            case "list":
+                return self.listed(value)
+            case "and":
+                return self.joined(value)
+            case "cost":
+                return self._credits(value, cost_cents(value))
+            case "left":
+                return self._credits(value, left_cents(value))
+            case "offers":
+                return self.listed([self._offer(each) for each in value])
+            case "permissions":
+                return self.listed([self._permission(each) for each in value])
+            case "name":
+                return self.name(value)
+            case "megabytes":
+                return self.megabytes(f"{value / 1_000_000:.3g}")
+            case "megapixels":
+                return self.megapixels(f"{value / 1_000_000:.3g}")
+            case "date":
+                return self.date(date.fromisoformat(value))
+            case "time":
+                # Seconds since 1970; Discord counts down to it in the reader's own language.
+                return f"<t:{value}:R>"
+            case "":
+                return str(value)
+            case _:
+                return self.number(value, format_spec)
+
+    def listed(self, words: Sequence[str]) -> str:
+        return ", ".join(words)
+
+    def joined(self, words: Sequence[str]) -> str:
+        *others, last = words
+        return f"{', '.join(others)} and {last}" if others else last
+
+    def number(self, value: Any, format_spec: str) -> str:
+        return format(value, format_spec)
+
+    def megabytes(self, number: str) -> str:
+        return f"{number} MB"
+
+    def megapixels(self, number: str) -> str:
+        return f"{number} megapixels"
+
+    def date(self, day: date) -> str:
+        return f"{day:%d %B %Y}"
+
+    def name(self, name: str) -> str:
+        """Of a command or an option, which may end in a number: `reference3`."""
+        stem = name.rstrip(string.digits)
+        key = f"names.{stem}"
+        return self.write(key, {}) + name[len(stem) :] if key in english() else name
+
+    def summary(self, model_id: str, words: str) -> str:
+        """
+        What a model is, if the catalog's words are the shipped ones; others are left as they are.
+        """
+        return self._translations.pgettext(f"models.{model_id}", words)
+
+    def _credits(self, amount_ucr: int, cents: int) -> str:
+        if 0 < amount_ucr < UCR_PER_CENT:
+            return self.write(f"phrases.{Phrase.LESS_THAN}", {"least_ucr": UCR_PER_CENT})
+        return self.write(f"phrases.{Phrase.CREDITS}", {"amount": Decimal(cents) / 100})
+
+    def _offer(self, kind: str) -> str:
+        """
+        Args:
+            kind: "resolution/quality/micro-credits", as `fits` of a refusal has it.
+        """
+        resolution, quality, amount = kind.split("/")
+        facts = {"resolution": resolution, "quality": quality, "cost_ucr": int(amount)}
+        return self.write(f"phrases.{Phrase.OFFER}", facts)
+
+    def _permission(self, name: str) -> str:
+        """
+        Args:
+            name: as Discord has it in English: "Attach Files".
+        """
+        key = f"permissions.{name.lower().replace(' ', '_')}"
+        return self.write(key, {}) if key in english() else name
+
+
+class TranslatedWriter(Writer):
+    """
+    Another language, by the rules of Unicode's CLDR.
+
+    Args:
+        locale: as Discord names it; where CLDR has rules for it, they are those of its numbers.
+    """
+
+    def __init__(self, language: str, locale: str) -> None:
+        from babel import Locale, localedata
+
+        super().__init__(language)
+        rules = locale.replace("-", "_")
+        self._locale = Locale.parse(rules if localedata.exists(rules) else language)
+
+    def template(self, key: str, facts: Mapping[str, Any]) -> str:
+        """Commands are named as the reader sees them."""
+        words = super().template(key, facts)
+        return _mentions().sub(lambda found: self._command(found[0]), words)
+
+    def listed(self, words: Sequence[str]) -> str:
+        between: str = self._locale.list_patterns["standard"]["middle"].format("", "")
+        return between.join(words)
+
+    def joined(self, words: Sequence[str]) -> str:
+        from babel.lists import format_list
+
+        return format_list(words, locale=self._locale)
+
+    def number(self, value: Any, format_spec: str) -> str:
+        from babel.numbers import format_decimal
+
+        ungrouped = format_spec.replace(",", "")
+        number = Decimal(format(value, ungrouped))
+        decimals = format(number, "f").partition(".")[2]
+        pattern = "#,##0" if "," in format_spec else "0"
+        pattern += f".{'0' * len(decimals)}" if decimals else ""
+        return format_decimal(number, pattern, locale=self._locale)
+
+    def megabytes(self, number: str) -> str:
+        return self._unit(number, "digital-megabyte", "short")
+
+    def megapixels(self, number: str) -> str:
+        return self._unit(number, "graphics-megapixel", "long")
+
+    def date(self, day: date) -> str:
+        from babel.dates import format_date
+
+        return format_date(day, "long", locale=self._locale)
+
+    def _unit(self, number: str, unit: str, length: Any) -> str:
+        from babel.units import format_unit
+
+        return format_unit(Decimal(number), unit, length, locale=self._locale)
+
+    def _command(self, mention: str) -> str:
+        return "/" + " ".join(self.name(word) for word in mention[1:].split())
+
+
+@cache
+def _mentions() -> re.Pattern[str]:
+    """Commands in a sentence, as `/history`."""
+    commands = [key.partition(".")[2] for key in english() if key.startswith("commands.")]
+    longest_first = sorted(commands, key=len, reverse=True)
+    return re.compile(rf"(?<![A-Za-z0-9])/(?:{'|'.join(longest_first)})(?![A-Za-z0-9_])")
+
+
+@cache
+def writer(locale: str) -> Writer:
+    """
+    Args:
+        locale: as Discord names it: `de`, `en-US`.
+    """
+    language = nearest(locale)
+    return Writer() if language == FALLBACK else TranslatedWriter(language, locale)

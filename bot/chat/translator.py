@@ -1,0 +1,87 @@
+"""Names and descriptions of the commands in every language that Discord shows them in."""
+
+import string
+from typing import Any
+
+from discord import Locale, app_commands
+from discord.app_commands import TranslationContextLocation as Location
+from discord.app_commands import locale_str
+
+from bot.chat.texts.languages import FALLBACK, english, nearest
+from bot.chat.texts.writer import Writer, writer
+from bot.domain.catalog import Model
+from bot.errors import Fact
+
+#: Discord docs, Application Command Option Choice
+CHOICE_CHARS_MAX = 100
+
+
+def label(key: str, **facts: Fact) -> locale_str:
+    """
+    The English of a description, a choice or a menu's entry, to be translated by its key.
+
+    Args:
+        key: of en.toml, with its table: `choices.nsfw_on`.
+    """
+    return locale_str(writer(FALLBACK).write(key, facts), key=key, facts=facts)
+
+
+def model_label(model: Model) -> locale_str:
+    return locale_str(_model_line(model, writer(FALLBACK)), model=model)
+
+
+class EaselTranslator(app_commands.Translator):
+    async def translate(
+        self,
+        string: locale_str,
+        locale: Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        """None: it is the same as in English, or nobody has translated it."""
+        if nearest(str(locale)) == FALLBACK:
+            return None
+        text = _translated(string, writer(str(locale)), context)
+        return text if text != string.message else None
+
+
+def _translated(
+    string: locale_str, reader: Writer, context: app_commands.TranslationContext[Any, Any]
+) -> str | None:
+    if "model" in string.extras:
+        return _model_line(string.extras["model"], reader)
+    key = string.extras.get("key") or _key(context)
+    if key is None:
+        return reader.name(string.message)
+    return reader.write(key, string.extras.get("facts", {})) if key in english() else None
+
+
+def _key(context: app_commands.TranslationContext[Any, Any]) -> str | None:
+    """Of what discord.py made of a plain string; None: it is a name."""
+    about = context.data
+    match context.location:
+        case Location.command_name if isinstance(about, app_commands.ContextMenu):
+            return f"menus.{about.name.lower().replace(' ', '_')}"
+        case Location.command_description | Location.group_description:
+            return f"commands.{about.qualified_name}"
+        case Location.parameter_description:
+            return option_key(about.command.qualified_name, about.name)
+        case Location.choice_name:
+            return f"choices.{about.value}"
+        case _:
+            return None
+
+
+def option_key(command: str, option: str) -> str:
+    """
+    Of an option's description: its command's own, or that of all options of its name.
+
+    Args:
+        option: numbered ones, as reference3, have one key together.
+    """
+    name = option.rstrip(string.digits)
+    own = f"options.{command} {name}"
+    return own if own in english() else f"options.{name}"
+
+
+def _model_line(model: Model, reader: Writer) -> str:
+    return f"{model.id}: {reader.summary(model.id, model.summary)}"[:CHOICE_CHARS_MAX]
