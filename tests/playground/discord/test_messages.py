@@ -166,6 +166,21 @@ V2 = int(MessageFlag.IS_COMPONENTS_V2)
         ),
         ({"embeds": {"title": "x"}}, ["embeds"], "BASE_TYPE_BAD_TYPE"),
         (
+            {"components": [{"type": 12, "items": []}], "flags": V2},
+            ["components", "0", "items"],
+            "BASE_TYPE_BAD_LENGTH",
+        ),
+        (
+            {"components": [{"type": 9, "components": [{**TEXT, "content": "x"}]}], "flags": V2},
+            ["components", "0", "accessory", "type"],
+            "BASE_TYPE_CHOICES",
+        ),
+        (
+            {"components": [row({**SELECT, "min_values": 26})]},
+            ["components", "0", "components", "0", "min_values"],
+            "NUMBER_TYPE_MAX",
+        ),
+        (
             {"components": [TEXT, TEXT], "flags": V2},
             ["components"],
             "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED",
@@ -192,6 +207,16 @@ async def test_bodies_out_of_bounds_are_refused_field_by_field(playground, api, 
         errors = errors[key]
     assert code in [error["code"] for error in errors["_errors"]]
     assert playground.channel("studio").messages == []
+
+
+async def test_texts_of_too_many_bytes_make_discord_fail(playground, api):
+    """Not refused by a code: discord-api-docs #8554."""
+    path = f"/channels/{playground.channel('studio').id}/messages"
+    texts = [{"type": 10, "content": "字" * (3386 - 9)}, {"type": 10, "content": "x" * 15}]
+    for more, status in (("", 200), ("x", 500)):
+        content = texts[1]["content"] + more
+        body = {"components": [texts[0], {**texts[1], "content": content}], "flags": V2}
+        assert (await api("POST", path, body))[0] == status
 
 
 @pytest.mark.parametrize("body", [{}, {"content": " \n"}, {"embeds": []}])
