@@ -91,7 +91,7 @@ class Messages:
         kept = self.versions.setdefault(message.id, deque(maxlen=VERSIONS_KEPT_MAX))
         kept.append(message)
         event = "MESSAGE_CREATE" if is_new else "MESSAGE_UPDATE"
-        self.gateway.dispatch(event, self.payloads.message_event(message), _event_guild(message))
+        self._tell(event, message, self.payloads.message_event(message))
         kind: EventKind = "message_created" if is_new else "message_updated"
         self.changes.notify(Event(kind, message.channel_id, message))
         return message
@@ -100,11 +100,11 @@ class Messages:
         """Remove a message and its files."""
         self.world.channels[message.channel_id].messages_by_id.pop(message.id, None)
         self.cdn.forget(message.attachments)
-        guild_id = _event_guild(message)
+        self.cdn.forget(message.forwarded.attachments if message.forwarded else ())
         data = {"id": str(message.id), "channel_id": str(message.channel_id)}
-        if guild_id is not None:
-            data["guild_id"] = str(guild_id)
-        self.gateway.dispatch("MESSAGE_DELETE", data, guild_id)
+        if message.guild_id is not None and not message.is_ephemeral:
+            data["guild_id"] = str(message.guild_id)
+        self._tell("MESSAGE_DELETE", message, data)
         self.changes.notify(Event("message_deleted", message.channel_id, message))
 
     def get(self, channel_id: int, message_id: int) -> Message:
@@ -234,6 +234,12 @@ class Messages:
             raise refusal(50013)
         self.delete(message)
 
+    def _tell(self, event: str, message: Message, data: Json) -> None:
+        """Tell the bot, where it is; ephemeral messages reach it as if they were direct ones."""
+        if not self.world.channels[message.channel_id].people:
+            guild_id = None if message.is_ephemeral else message.guild_id
+            self.gateway.dispatch(event, data, guild_id)
+
     def _channel(self, call: ApiRequest) -> Channel:
         channel = self.world.channels.get(call.id("channel_id"))
         if channel is None:
@@ -350,11 +356,6 @@ class Messages:
         may = has(self.world.permissions(message.author, channel), P.MENTION_EVERYONE)
         everyone = may and "everyone" in parse and bool(re.search("@(everyone|here)", text))
         return {"mentions": users, "mentions_everyone": everyone}
-
-
-def _event_guild(message: Message) -> int | None:
-    # Ephemeral messages reach a bot as if they were direct ones (public reports).
-    return None if message.is_ephemeral else message.guild_id
 
 
 def _flags(body: Json) -> MessageFlag:
