@@ -321,13 +321,14 @@ class Messages:
         form.close()
         for number, name in new.items():
             file = replace(files[number], filename=stored_name(name))
-            description = listed.get(number, {}).get("description")
+            about = listed.get(number, {})
             kept.append(
                 self.cdn.attach(
                     file,
                     message.channel_id,
-                    description=description,
+                    description=about.get("description"),
                     ephemeral=message.is_ephemeral,
+                    spoiler=bool(about.get("is_spoiler")),
                 )
             )
         return tuple(kept)

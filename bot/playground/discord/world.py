@@ -126,6 +126,7 @@ class Attachment:
     file: StoredFile
     description: str | None = None
     ephemeral: bool = False
+    spoiler: bool = False
 
     @property
     def filename(self) -> str:
