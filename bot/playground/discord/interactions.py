@@ -10,7 +10,7 @@ from typing import Any
 from bot.playground.discord.cdn import FILE_BYTES_MAX
 from bot.playground.discord.changes import Event, EventKind
 from bot.playground.discord.errors import Form, Json, refusal
-from bot.playground.discord.messages import CREATE_FLAGS, REPLY, Messages
+from bot.playground.discord.messages import CREATE_FLAGS, REPLY, Messages, number_components
 from bot.playground.discord.rest import ApiRequest, Endpoint
 from bot.playground.discord.validation import check_modal
 from bot.playground.discord.world import Channel, Message, MessageFlag, User
@@ -221,6 +221,7 @@ class Interactions:
         else:
             check_modal(form, data)
             form.close()
+            number_components(data["components"])
             interaction.modal = data
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -279,7 +279,7 @@ class Messages:
             if key in body:
                 parts[key] = tuple(self._own_links_as_names(message, body[key] or []))
         if "components" in parts:
-            _number(parts["components"])
+            number_components(parts["components"])
         if {"content", "components", "allowed_mentions"} & body.keys():
             content = parts.get("content", message.content)
             components = parts.get("components", message.components)
@@ -376,7 +376,7 @@ def _references(parts: tuple[Json, ...]) -> set[str]:
     return names
 
 
-def _number(components: tuple[Json, ...]) -> None:
+def number_components(components: Sequence[Json]) -> None:
     """Give components the ids that Discord gives them in reading order."""
     for number, component in enumerate(walk(components), start=1):
         component["id"] = component.get("id") or number
