@@ -126,7 +126,9 @@ function fieldOf(option, at, values) {
   const { people, places, roles } = at.entities;
   const entities = { [USER]: people, [CHANNEL]: places, [ROLE]: roles,
     [MENTIONABLE]: [...people, ...roles] }[option.type];
-  if (entities) return selectField({ ...spec, choices: entities.map((name) => ({ value: name, label: name })) });
+  if (entities) {
+    return selectField({ ...spec, choices: entities.map((name) => ({ value: name, label: name })) });
+  }
   if (option.choices?.length) {
     const choices = option.choices.map((choice) =>
       ({ value: choice.value, label: translated(choice, "name") }));

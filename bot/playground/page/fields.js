@@ -4,6 +4,7 @@ import { el, newId } from "./dom.js";
 import { picker, place } from "./popup.js";
 
 const SUGGEST_AFTER_MS = 150;
+const SUGGEST_PX_MIN = 320;
 
 /** A control under its label; in a form of the bot's the hint stands above it, as in Discord. */
 function labelled(spec, id, control, extra) {
@@ -133,7 +134,7 @@ export function suggestField(spec) {
     mark();
     list.togglePopover(found.length > 0);
     const box = control.getBoundingClientRect();
-    if (found.length) place(list, box, box.width);
+    if (found.length) place(list, box, Math.max(box.width, SUGGEST_PX_MIN));
   };
   const later = () => {
     clearTimeout(timer);
@@ -255,6 +256,7 @@ export class DropZone {
         : el("span", { class: "no-image" }, file.name.split(".").pop()),
       this.#spec.max > 1 && el("b", {}, String(index + 1)),
       el("span", { class: "file-name", title: file.name }, file.name),
-      el("button", { type: "button", "aria-label": `Remove ${file.name}`, onclick: () => this.#remove(index) }, "×"))));
+      el("button", { type: "button", "aria-label": `Remove ${file.name}`,
+        onclick: () => this.#remove(index) }, "×"))));
   }
 }

@@ -38,8 +38,11 @@ const composer = new Composer({
     conversation.toEnd();
     showModal(answer.modal);
   },
-  say: (text, files, answered) => sendForm("messages",
-    { ...here(), text, ...(answered && { message: answered.id }) }, files),
+  async say(text, files, answered) {
+    const answers = answered ? { message: answered.id } : {};
+    await sendForm("messages", { ...here(), text, ...answers }, files);
+    conversation.toEnd();
+  },
   suggest: (entry, option, text, options) => send("autocomplete",
     { ...here(), command: entry.name, option, text, options }),
 });
@@ -208,7 +211,8 @@ function draw() {
   const { world, member, channel } = state;
   unread.delete(channel.id);
   history.replaceState(null, "", `#${member.name}/${placeName(channel)}`);
-  drawTools(world, member, channel.server, { theme: address.get("theme") ?? "", setTheme, setLocale });
+  const theme = address.get("theme") ?? "";
+  drawTools(world, member, channel.server, { theme, setTheme, setLocale });
   drawPeople(world, member, chooseMember);
   drawPlaces(world, member, channel, unread, chooseChannel);
   drawHeader(member, channel);
@@ -224,9 +228,10 @@ function drawWelcome() {
     el("img", { src: "/page/easel.svg", alt: "", width: 56, height: 56 }),
     el("h3", {}, placeName(state.channel) === "dm"
       ? `Your direct messages with ${state.channel.name}` : `This is #${state.channel.name}`),
-    el("p", { class: "own" }, "Type / below to see what the bot can do, or start with one of these."),
-    el("ul", { class: "own" }, ideas.map((idea) => el("li", {}, el("button", { type: "button", class: "idea",
-      onclick: () => composer.open("imagine", idea) }, el("b", {}, "/imagine "), idea)))));
+    el("p", { class: "own" },
+      "Type / below to see what the bot can do, or start with one of these."),
+    el("ul", { class: "own" }, ideas.map((idea) => el("li", {}, el("button", { type: "button",
+      class: "idea", onclick: () => composer.open("imagine", idea) }, el("b", {}, "/imagine "), idea)))));
 }
 
 function chooseMember(member) {

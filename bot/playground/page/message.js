@@ -15,7 +15,7 @@ const FORWARD = 1;
 /**
  * Build a message.
  *
- * `at` is where it is shown: the viewer's id, the server's id, names and channels by id, entities to
+ * `at` is where it is shown: the viewer's and the server's id, names and channels by id, entities to
  * choose from, menus (commands for messages), forwards (places to forward to), manages (whether all
  * messages can be deleted), revealed (keys of uncovered pictures), places (ids of those that links
  * may lead to), commandName(name), find(id), and the callbacks press, select, menu, reply, forward,
@@ -23,7 +23,8 @@ const FORWARD = 1;
  */
 export function messageNode(message, at) {
   const isEphemeral = Boolean(message.flags & EPHEMERAL);
-  const isPing = !isEphemeral && (message.mention_everyone || message.mentions.some(({ id }) => id === at.viewer));
+  const isPing = !isEphemeral && (message.mention_everyone
+    || message.mentions.some((user) => user.id === at.viewer));
   const { author } = message;
   const time = timeNode(new Date(message.timestamp), "t");
   const body = el("div", { class: "body" },
@@ -176,7 +177,8 @@ function openTools(message, at, box) {
   () => at.menu(message, command)));
   const places = at.forwards.map((place) => item(place.label, () => at.forward(message, place.id)));
   const isOwn = message.author.id === at.viewer;
-  const link = `https://discord.com/channels/${at.server ?? "@me"}/${message.channel_id}/${message.id}`;
+  const path = [at.server ?? "@me", message.channel_id, message.id].join("/");
+  const link = `https://discord.com/channels/${path}`;
   const menu = openMenu(box, "Message actions", [
     item("Reply", () => at.reply(message)),
     folder("Forward", places),
