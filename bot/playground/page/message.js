@@ -27,12 +27,13 @@ export function messageNode(message, at) {
     || message.mentions.some((user) => user.id === at.viewer));
   const { author } = message;
   const time = timeNode(new Date(message.timestamp), "t");
+  const shown = { ...at, everyone: message.mention_everyone };
   const body = el("div", { class: "body" },
     el("p", { class: "head" },
       el("strong", {}, author.name), author.bot && el("span", { class: "badge" }, "App"), time,
       message.edited_timestamp && !(message.flags & LOADING)
         && el("span", { class: "edited" }, "(edited)")),
-    el("div", { class: "content" }, contentNodes(message, at)),
+    el("div", { class: "content" }, contentNodes(message, shown)),
     el("p", { class: "note", role: "alert", hidden: true }),
     isEphemeral && el("p", { class: "only-you" }, "👁 Only you can see this · ",
       el("button", { type: "button", class: "link", onclick: () => at.dismiss(message) },
@@ -61,7 +62,8 @@ export function summary(message) {
 function textOf(message) {
   const shown = (part) => [part.content, ...(part.components ?? []).flatMap(shown)];
   const texts = [...shown(message), ...message.embeds.flatMap((e) => [e.title, e.description])];
-  return texts.filter(Boolean).join(". ").replaceAll(/<t:[^>]*>|^(> |-# |#+ )/gm, "");
+  return texts.filter(Boolean).map((text) => text.replaceAll(/<[@t][^>]*>|^(> |-# |#+ )/gm, ""))
+    .join(" ");
 }
 
 /** The line of a person who used a command. */
@@ -103,7 +105,7 @@ function contentNodes(message, at) {
   const others = message.attachments.filter((file) => !isImage(file));
   return [
     (message.message_snapshots ?? []).map((snapshot) => forwardNode(message, snapshot, at)),
-    markdown(message.content, { ...at, everyone: message.mention_everyone }),
+    markdown(message.content, at),
     images.length > 0 && mosaic(images, at),
     others.map(fileNode),
     message.embeds.map((embed) => embedNode(embed, at)),
