@@ -72,6 +72,9 @@ class Site:
         app.router.add_get("/api/messages", self._messages)
         app.router.add_get(EVENTS_PATH, self._events)
         app.router.add_post("/api/messages", self._post)
+        app.router.add_post("/api/forwards", self._forward)
+        app.router.add_post("/api/deletions", self._delete)
+        app.router.add_post("/api/locales", self._set_locale)
         app.router.add_post("/api/commands", self._run_command)
         app.router.add_post("/api/components", self._use_component)
         app.router.add_post("/api/modals", self._submit_modal)
@@ -151,12 +154,43 @@ class Site:
         return socket
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
-        body = await read_object(request)
-        text = text_of(body, "text").strip()
-        if not 0 < len(text) <= TEXT_CHARS_MAX:
+        """Post a message, with files and as a reply if the form says so."""
+        form, files = await read_form(request)
+        member, channel = self._where(form)
+        text, sent = text_of(form, "text").strip(), files.get("files", [])
+        if not (text or sent) or len(text) > TEXT_CHARS_MAX:
             raise ValueError(f"a message has 1 to {TEXT_CHARS_MAX} characters")
-        message = await self._discord.post(*self._where(body), text)
+        reply_to = self._message(form, member, channel) if "message" in form else None
+        message = await self._discord.post(
+            member,
+            channel,
+            text,
+            sent if isinstance(sent, list) else [sent],
+            reply_to=reply_to,
+        )
         return web.json_response(self._show(message))
+
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
+        body = await read_object(request)
+        message = self._message(body, *self._where(body))
+        member, to = self._where({**body, "channel": text_of(body, "to")})
+        return web.json_response(self._show(await self._discord.forward(member, to, message)))
+
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
+        body = await read_object(request)
+        member, channel = self._where(body)
+        await self._discord.delete(member, self._message(body, member, channel))
+        return web.json_response({})
+
+    async def _set_locale(self, request: web.Request) -> web.StreamResponse:
+        """Change the language of a member or, if one is named, of a server."""
+        body = await read_object(request)
+        locale = text_of(body, "locale")
+        if "server" in body:
+            self._discord.set_server_locale(int(text_of(body, "server")), locale)
+        else:
+            self._discord.set_locale(self._member(body), locale)
+        return web.json_response({})
 
     async def _run_command(self, request: web.Request) -> web.StreamResponse:
         """Run a command, or one of a message's menu if a message is named."""

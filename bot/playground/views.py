@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from bot.playground.discord import (
@@ -17,10 +16,11 @@ from bot.playground.discord import (
     User,
     World,
 )
+from bot.playground.discord.commands import CHAT_INPUT, MESSAGE_MENU
 from bot.playground.discord.payloads import has
+from bot.playground.discord.world import LOCALE, LOCALES
 from bot.playground.guard import FILES_PATH
 
-MESSAGE_MENU = 3  #: Discord docs, "Application Commands", Application Command Types
 SUBCOMMANDS = (1, 2)  #: option types: a subcommand, a group of them
 FILE_LINK = re.compile(r"/(?:ephemeral-)?attachments/\d+/(\d+)/([^/?]+)")
 
@@ -34,7 +34,7 @@ def people(discord: PlaygroundDiscord) -> list[User]:
 def sees(world: World, member: User, channel: Channel) -> bool:
     """Say whether a member can read a channel."""
     if channel.guild_id is None:
-        return channel.recipient == member
+        return member in (channel.recipient, *channel.people)
     return has(world.permissions(member, channel), Permission.VIEW_CHANNEL)
 
 
@@ -50,15 +50,22 @@ def show_world(discord: PlaygroundDiscord) -> Json:
             {
                 "id": str(guild.id),
                 "name": guild.name,
+                "locale": world.locales.get(guild.id, LOCALE),
                 "roles": [role.name for role in guild.roles.values()],
                 "channels": [_channel(world.channels[found]) for found in guild.channel_ids],
             }
             for guild in world.guilds.values()
         ],
+        "private": [_channel(channel) for channel in world.channels.values() if channel.people],
+        "locales": LOCALES,
         "commands": commands,
         "offered": {
             str(user.id): {
-                str(channel.id): [c["id"] for c in _offered(discord, user, channel, commands)]
+                str(channel.id): [
+                    command["id"]
+                    for kind in (CHAT_INPUT, MESSAGE_MENU)
+                    for command in discord.commands_for(user, channel, kind)
+                ]
                 for channel in list(world.channels.values())
                 if sees(world, user, channel)
             }
@@ -90,27 +97,13 @@ def _person(discord: PlaygroundDiscord, user: User) -> Json:
         "id": str(user.id),
         "name": user.name,
         "roles": sorted(set(roles)),
+        "locale": discord.world.locales.get(user.id, LOCALE),
         "dm": str(discord.channel(DM, user).id),
     }
 
 
 def _channel(channel: Channel) -> Json:
     return {"id": str(channel.id), "name": channel.name, "nsfw": channel.nsfw}
-
-
-def _offered(
-    discord: PlaygroundDiscord, user: User, channel: Channel, commands: Iterable[Json]
-) -> list[Json]:
-    """List the slash commands a member is offered in a channel, and those of messages' menus."""
-    permissions = discord.world.permissions(user, channel)
-    menus = [
-        command
-        for command in commands
-        if command["type"] == MESSAGE_MENU
-        and command.get("guild_id") in (None, str(channel.guild_id))
-        and has(permissions, Permission(int(command["default_member_permissions"] or 0)))
-    ]
-    return discord.commands_for(user, channel) + menus
 
 
 def _own_links(node: Any, base_url: str) -> Any:

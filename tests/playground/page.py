@@ -32,6 +32,12 @@ class Page:
             form.add_field(name, content, filename=f"{name}.png", content_type="image/png")
         return await self.post("/api/commands", form)
 
+    async def say(self, member, channel, text, files=(), **texts):
+        form = aiohttp.FormData({"member": member, "channel": channel, "text": text, **texts})
+        for name, content in files:
+            form.add_field(name, content, filename=f"{name}.png", content_type="image/png")
+        return await self.post("/api/messages", form)
+
     async def messages(self, member, channel):
         status, found = await self.get("/api/messages", member=member, channel=channel)
         assert status == 200

@@ -222,7 +222,7 @@ async def test_events_tell_each_member_what_they_are_shown(page, bot):
 
 
 async def test_events_tell_of_edits_deletions_and_new_commands(page, bot, playground):
-    await page.post("/api/messages", {"member": "Ada", "channel": "studio", "text": "hello"})
+    await page.say("Ada", "studio", "hello")
     channel = bot.get_channel(playground.channel("studio").id)
     async with page.events("Ben") as events:
         message = await channel.send("one")
@@ -259,6 +259,42 @@ async def test_a_messages_menu_runs_its_command(page, drawn):
     assert (await page.messages("Ada", "studio"))[-1]["content"].startswith("again: a cat")
 
 
+async def test_members_post_files_reply_forward_and_delete(page, bot):
+    files = [("files", png()), ("files", png("blue"))]
+    _, posted = await page.say("Ben", "studio", "look", files)
+    assert [a["filename"] for a in posted["attachments"]] == ["files.png", "files.png"]
+    _, reply = await page.say("Ada", "studio", "nice", message=posted["id"])
+    assert reply["message_reference"]["message_id"] == posted["id"]
+    assert [user["username"] for user in reply["mentions"]] == ["ben"]
+    where = {"member": "Ada", "channel": "studio", "message": posted["id"]}
+    status, forward = await page.post("/api/forwards", {**where, "to": "dm"})
+    snapshot = forward["message_snapshots"][0]["message"]
+    assert (status, snapshot["content"]) == (200, "look")
+    assert snapshot["attachments"][0]["url"].startswith("/files/")
+    assert (await page.post("/api/deletions", {**where, "member": "Ben"}))[0] == 200
+    assert [m["content"] for m in await page.messages("Ada", "studio")] == ["nice"]
+    assert [m["id"] for m in await page.messages("Ada", "dm")] == [forward["id"]]
+
+
+async def test_members_and_servers_choose_their_language(page, bot):
+    await page.post("/api/locales", {"member": "Ben", "locale": "ja"})
+    _, world = await page.get("/api/world")
+    (server, *_) = world["servers"]
+    await page.post("/api/locales", {"server": server["id"], "locale": "de"})
+    _, world = await page.get("/api/world")
+    assert {p["name"]: p["locale"] for p in world["people"]}["Ben"] == "ja"
+    assert [server["locale"] for server in world["servers"]] == ["de", "en-US"]
+    assert "pt-BR" in world["locales"]
+
+
+async def test_a_private_channel_is_shown_to_those_in_it(page, bot, playground):
+    trip = playground.world.private_channel("trip", ["Ada", "Ben"])
+    _, world = await page.get("/api/world")
+    assert [place["name"] for place in world["private"]] == ["trip"]
+    seen = [str(trip.id) in world["offered"][p["id"]] for p in world["people"]]
+    assert seen == [True, True, False]
+
+
 async def test_autocomplete_returns_what_the_bot_offers(page, bot):
     typed = {"member": "Ada", "channel": "dm", "command": "choose", "option": "colour", "text": "b"}
     choices = [{"name": name, "value": name} for name in ("red", "b!")]
@@ -271,6 +307,8 @@ async def test_a_command_nobody_answers_is_said_to_be_so(page, bot, monkeypatch)
 
 
 async def test_refusals_are_sentences(page, bot):
+    _, posted = await page.say("Ada", "studio", "mine")
+    said = {"channel": "studio", "message": posted["id"]}
     refused = {
         "a member": await page.run("Nobody", "studio", "whisper"),
         "a channel": await page.run("Ada", "nowhere", "whisper"),
@@ -280,10 +318,10 @@ async def test_refusals_are_sentences(page, bot):
         "not an option": await page.run("Ada", "studio", "whisper", {"loud": True}),
         "a message": await page.run("Ada", "studio", "Repeat", message="1"),
         "no JSON": await page.post("/api/components", aiohttp.FormData({"member": "Ada"})),
-        "no channel": await page.post("/api/messages", {"member": "Ada", "text": "x"}),
-        "no text": await page.post(
-            "/api/messages", {"member": "Ada", "channel": "dm", "text": " "}
-        ),
+        "no channel": await page.post("/api/messages", aiohttp.FormData({"member": "Ada"})),
+        "no text": await page.say("Ada", "dm", " "),
+        "a language": await page.post("/api/locales", {"member": "Ada", "locale": "tlh"}),
+        "others' words": await page.post("/api/deletions", {**said, "member": "Ben"}),
         "an old form": await page.post(
             "/api/modals", aiohttp.FormData({"member": "Ada", "interaction": "1"})
         ),
@@ -292,7 +330,8 @@ async def test_refusals_are_sentences(page, bot):
     assert {name: status for name, (status, _) in refused.items()} == {
         "a member": 404, "a channel": 404, "a command": 403, "moderators only": 403,
         "who owns all": 403, "not an option": 403, "a message": 404, "no JSON": 400,
-        "no channel": 400, "no text": 400, "an old form": 404, "a path": 404,
+        "no channel": 400, "no text": 400, "a language": 404, "others' words": 403,
+        "an old form": 404, "a path": 404,
     }  # fmt: skip
     for _, body in refused.values():
         assert body["error"][0].isupper()
@@ -350,7 +389,7 @@ async def test_a_body_that_hides_its_length_is_cut_off(playground, monkeypatch):
                 yield b"x" * 1000
 
         headers = {"Origin": site.url.rstrip("/"), "Content-Type": "application/json"}
-        url = site.url + "api/messages"
+        url = site.url + "api/components"
         async with session.post(url, data=endless(), headers=headers) as response:
             assert response.status == 413
 

@@ -25,6 +25,7 @@ FILE_BYTES_MAX = 10 * 1024 * 1024
 #: How long a link works. Source: Discord's notice on signed attachment links: one day.
 LINK_LIFE_S = 24 * 60 * 60
 REFRESH_URLS_MAX = 50
+SPOILER = 1 << 5  #: Discord docs, "Message Resource", Attachment Flags
 #: The oldest files are removed first.
 ATTACHMENTS_KEPT_MAX = 50_000
 
@@ -70,10 +71,11 @@ class Cdn:
         *,
         description: str | None = None,
         ephemeral: bool = False,
+        spoiler: bool = False,
     ) -> Attachment:
         """Give a stored file an id and thereby an address."""
         new_id = self._world.new_id()
-        attachment = Attachment(new_id, channel_id, file, description, ephemeral)
+        attachment = Attachment(new_id, channel_id, file, description, ephemeral, spoiler)
         if len(self._attachments) >= ATTACHMENTS_KEPT_MAX:
             self.forget([next(iter(self._attachments.values()))])
         self._attachments[new_id] = attachment
@@ -119,6 +121,8 @@ class Cdn:
             described["description"] = attachment.description
         if attachment.ephemeral:
             described["ephemeral"] = True
+        if attachment.spoiler:
+            described["flags"] = SPOILER
         return described
 
     def refresh(self, body: Json) -> Json:

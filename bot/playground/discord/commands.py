@@ -9,8 +9,9 @@ from typing import Any
 
 from bot.playground.discord.changes import Changes, Event
 from bot.playground.discord.errors import Form, Json, refusal
+from bot.playground.discord.payloads import Payloads, context_of
 from bot.playground.discord.rest import ApiRequest, Endpoint
-from bot.playground.discord.world import World
+from bot.playground.discord.world import LOCALES, Channel, User, World
 
 # Source: Discord docs, "Application Commands".
 CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
@@ -41,6 +42,7 @@ class Commands:
 
     world: World
     changes: Changes
+    payloads: Payloads
 
     def routes(self) -> list[Endpoint]:
         """Return what is answered here."""
@@ -115,15 +117,19 @@ class Commands:
         del self._scope(call)[int(self._find(call)["id"])]
         self._synced()
 
-    def available(self, guild_id: int | None, kind: int) -> Iterator[Json]:
-        """Return the commands of a kind that a member is offered in a server or in DMs."""
-        scopes = (guild_id, None) if guild_id is not None else (None,)
-        for scope in scopes:
+    def available(self, user: User, channel: Channel, kind: int) -> Iterator[Json]:
+        """
+        Return the commands of a kind that there are for a user in a channel.
+
+        Source: Discord docs, "Application Commands", Contexts.
+        """
+        here = context_of(channel)
+        installed = {int(owner) for owner in self.payloads.owners(user, channel)}
+        for scope in dict.fromkeys((channel.guild_id, None)):
             for command in self.world.commands.get(scope, {}).values():
-                contexts = command.get("contexts")
-                here = 0 if guild_id is not None else 1
-                allowed = here in contexts if contexts else here == 0 or command["dm_permission"]
-                if command["type"] == kind and allowed:
+                contexts = command.get("contexts") or ((0, 1) if command["dm_permission"] else (0,))
+                is_installed = installed & set(command["integration_types"])
+                if command["type"] == kind and here in contexts and is_installed:
                     yield command
 
     def _synced(self) -> None:
@@ -174,7 +180,8 @@ class Commands:
 def check_command(form: Form, path: Path, body: Json) -> None:
     """Check the shape of a command. Source: Discord docs, "Application Commands"."""
     if (body.get("type") or CHAT_INPUT) != CHAT_INPUT:
-        form.length((*path, "name"), body.get("name"), 1, 32)
+        for key, name in _translations(form, path, body, "name"):
+            form.length((*path, *key), name, 1, 32)
         if body.get("description"):
             message = "Context menu commands cannot have description"
             form.complain((*path, "description"), "APPLICATION_COMMAND_INVALID", message)
@@ -188,11 +195,20 @@ def check_command(form: Form, path: Path, body: Json) -> None:
 
 
 def _check_named(form: Form, path: Path, body: Json) -> None:
-    name = body.get("name")
-    if not isinstance(name, str) or not NAME.fullmatch(name) or name != name.lower():
-        message = "Command name is invalid"
-        form.complain((*path, "name"), "APPLICATION_COMMAND_INVALID_NAME", message)
-    form.length((*path, "description"), body.get("description"), 1, 100)
+    for key, name in _translations(form, path, body, "name"):
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name != name.lower():
+            message = "Command name is invalid"
+            form.complain((*path, *key), "APPLICATION_COMMAND_INVALID_NAME", message)
+    for key, description in _translations(form, path, body, "description"):
+        form.length((*path, *key), description, 1, 100)
+
+
+def _translations(form: Form, path: Path, body: Json, key: str) -> Iterator[tuple[Path, Any]]:
+    """Return a text and its translations with where they stand; complain of unknown languages."""
+    yield (key,), body.get(key)
+    for locale, text in (body.get(f"{key}_localizations") or {}).items():
+        form.choice((*path, f"{key}_localizations", locale), locale, LOCALES)
+        yield (f"{key}_localizations", locale), text
 
 
 def _check_options(form: Form, path: Path, options: list[Json], depth: int) -> None:
@@ -230,12 +246,17 @@ def _check_choices(form: Form, path: Path, option: Json) -> None:
         message = "Autocomplete cannot be set to true if options are present"
         form.complain(path, "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_INVALID", message)
     for index, choice in enumerate(choices):
-        form.length((*path, "choices", index, "name"), choice.get("name"), 1, 100)
+        here = (*path, "choices", index)
+        for key, name in _translations(form, here, choice, "name"):
+            form.length((*here, *key), name, 1, 100)
         if option.get("type") == STRING:
-            form.length((*path, "choices", index, "value"), choice.get("value"), 1, 100)
+            form.length((*here, "value"), choice.get("value"), 1, 100)
 
 
 def _count_chars(part: Any) -> int:
-    own = sum(len(str(part.get(key) or "")) for key in ("name", "description", "value"))
+    own = 0
+    for key in ("name", "description", "value"):
+        texts = [part.get(key), *(part.get(f"{key}_localizations") or {}).values()]
+        own += max(len(str(text or "")) for text in texts)
     parts = (part.get("options") or []) + (part.get("choices") or [])
     return own + sum(_count_chars(child) for child in parts)

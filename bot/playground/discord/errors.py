@@ -17,6 +17,7 @@ REFUSALS: Mapping[int, tuple[int, str]] = {
     10062: (404, "Unknown interaction"),
     10063: (404, "Unknown application command"),
     40005: (413, "Request entity too large"),
+    40094: (400, "This interaction has reached the maximum number of follow up messages"),
     40060: (400, "Interaction has already been acknowledged."),
     50001: (403, "Missing Access"),
     50005: (403, "Cannot edit a message authored by another user"),
@@ -96,6 +97,12 @@ class Form:
         elif not least <= len(value) <= most:
             message = f"Must be between {least} and {most} in length."
             self.complain(path, "BASE_TYPE_BAD_LENGTH", message)
+
+    def number(self, path: Sequence[str | int], value: int | None, least: int, most: int) -> None:
+        """Complain unless a number, if there is one, is between the bounds."""
+        if value is not None and not least <= value <= most:
+            code = "NUMBER_TYPE_MIN" if value < least else "NUMBER_TYPE_MAX"
+            self.complain(path, code, f"int value should be between {least} and {most}.")
 
     def required(self, path: Sequence[str | int]) -> None:
         """Complain that a field is missing."""

@@ -10,7 +10,7 @@ from typing import Any
 from bot.playground.discord.cdn import FILE_BYTES_MAX
 from bot.playground.discord.changes import Event, EventKind
 from bot.playground.discord.errors import Form, Json, refusal
-from bot.playground.discord.messages import CREATE_FLAGS, REPLY, Messages
+from bot.playground.discord.messages import CREATE_FLAGS, REPLY, Messages, number_components
 from bot.playground.discord.rest import ApiRequest, Endpoint
 from bot.playground.discord.validation import check_modal
 from bot.playground.discord.world import Channel, Message, MessageFlag, User
@@ -21,6 +21,7 @@ ANSWER, DEFER, DEFER_UPDATE, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
 FIRST_ANSWER_S_MAX = 3.0
 TOKEN_LIFE_S = 15 * 60
 CHOICES_MAX = 25
+PRIVATE_FOLLOW_UPS_MAX = 5  #: where the app is there for its user only
 ALLOWED_ANSWERS = {
     COMMAND: (ANSWER, DEFER, MODAL),
     COMPONENT: (ANSWER, DEFER, DEFER_UPDATE, UPDATE, MODAL),
@@ -177,6 +178,9 @@ class Interactions:
             flags = original.flags | (MessageFlag(int(body.get("flags") or 0)) & CREATE_FLAGS)
             message = self._messages.edit(replace(original, flags=flags), body, call.files)
         else:
+            made = len(set(interaction.message_ids) - {interaction.original_id})
+            if interaction.channel.people and made >= PRIVATE_FOLLOW_UPS_MAX:
+                raise refusal(40094)
             message = self._create(interaction, body, call.files)
         return self._messages.payloads.message(message)
 
@@ -217,6 +221,7 @@ class Interactions:
         else:
             check_modal(form, data)
             form.close()
+            number_components(data["components"])
             interaction.modal = data
         return None
 
@@ -254,7 +259,7 @@ class Interactions:
 
     def _draft(self, interaction: Interaction, flags: MessageFlag, *, is_original: bool) -> Message:
         kind = CHAT_INPUT_COMMAND
-        if interaction.data.get("type", 1) != 1:
+        if (interaction.opened_by or interaction).data.get("type", 1) != 1:
             kind = CONTEXT_MENU_COMMAND
         reply_to_id = None
         if not is_original:
@@ -277,7 +282,9 @@ class Interactions:
             "id": str(interaction.id),
             "type": interaction.type,
             "user": self._messages.payloads.user(interaction.user),
-            "authorizing_integration_owners": {"0": str(interaction.channel.guild_id or 0)},
+            "authorizing_integration_owners": self._messages.payloads.owners(
+                interaction.user, interaction.channel
+            ),
         }
         if interaction.type == COMMAND:
             written |= {"name": interaction.data["name"], "command_type": interaction.data["type"]}

@@ -20,7 +20,7 @@ from bot.playground.discord.interactions import (
     Interactions,
 )
 from bot.playground.discord.messages import REPLY, Messages
-from bot.playground.discord.options import Input, NotOfferedError, nest
+from bot.playground.discord.options import Input, NotOfferedError, known_locale, nest
 from bot.playground.discord.payloads import has
 from bot.playground.discord.validation import BUTTON, LINK_STYLE, SELECTS, walk
 from bot.playground.discord.world import (
@@ -114,7 +114,7 @@ class Members:
     async def run_message_command(
         self, member: Who, channel: Where, command: str, message: Message, *, check: bool = True
     ) -> Call:
-        """Run a message's context menu command."""
+        """Run a message's context menu command; a forward shows the bot what it forwards."""
         user, place = self._where(member, channel)
         found = self._offered(user, place, MESSAGE_MENU, command, check=check)
         given = self._input(user, place, check=check)
@@ -199,20 +199,54 @@ class Members:
         files: Sequence[Upload] = (),
         *,
         reply_to: Message | None = None,
+        ping: bool = True,
     ) -> Message:
-        """Post a message as a member."""
+        """
+        Post a message as a member.
+
+        Args:
+            ping: whether a reply mentions the one it answers; of an interaction's, it never does.
+        """
         user, place = self._where(member, channel)
         stored = [await self._attach(file, place, ephemeral=False) for file in files]
         draft = self._messages.draft(place, user)
-        if reply_to is not None:
-            draft = replace(draft, reply_to_id=reply_to.id, type=REPLY)
         message = self._messages.apply(draft, {"content": text}, {}) if text else draft
+        if reply_to is not None:
+            message = replace(message, reply_to_id=reply_to.id, type=REPLY)
+            if ping and reply_to.interaction is None and reply_to.author not in message.mentions:
+                message = replace(message, mentions=(*message.mentions, reply_to.author))
         return self._messages.publish(replace(message, attachments=tuple(stored)))
 
-    def commands_for(self, member: Who, channel: Where) -> list[Json]:
-        """Return the slash commands a member is offered in a channel."""
+    async def forward(self, member: Who, channel: Where, message: Message) -> Message:
+        """Forward a message to a channel, as it is now, with copies of its files."""
         user, place = self._where(member, channel)
-        available = self._commands.available(place.guild_id, CHAT_INPUT)
+        original = self._visible(user, message)
+        files = [Upload(a.filename, a.file.path, a.file.content_type) for a in original.attachments]
+        copies = [await self._attach(file, place, ephemeral=False) for file in files]
+        shown = replace(original, attachments=tuple(copies))
+        return self._messages.publish(self._messages.draft(place, user, forwarded=shown))
+
+    async def delete(self, member: Who, message: Message) -> None:
+        """Delete an own message or, as someone who may manage messages, another's."""
+        user = self.world.user(member)
+        found, place = self._visible(user, message), self.world.channels[message.channel_id]
+        manages = has(self.world.permissions(user, place), Permission.MANAGE_MESSAGES)
+        if found.is_ephemeral or (found.author != user and not manages):
+            raise NotOfferedError(f"{user.name} may not delete this message")
+        self._messages.delete(found)
+
+    def set_locale(self, member: Who, locale: str) -> None:
+        """Change the language of a member's client; what they do from now on carries it."""
+        self.world.locales[self.world.user(member).id] = known_locale(locale)
+
+    def install(self, member: Who) -> None:
+        """Install the app for a member, who may use it everywhere, as in private channels."""
+        self.world.installed_by.add(self.world.user(member).id)
+
+    def commands_for(self, member: Who, channel: Where, kind: int = CHAT_INPUT) -> list[Json]:
+        """Return the commands of a kind, slash commands if not told, a member is offered there."""
+        user, place = self._where(member, channel)
+        available = self._commands.available(user, place, kind)
         return [one for one in available if not self._objection(user, place, one)]
 
     def messages_for(self, member: Who, channel: Where) -> list[Message]:
@@ -230,7 +264,7 @@ class Members:
 
     def _offered(self, user: User, channel: Channel, kind: int, name: str, *, check: bool) -> Json:
         """Find a command as the member's client lists it."""
-        available = list(self._commands.available(channel.guild_id, kind))
+        available = list(self._commands.available(user, channel, kind))
         for command in available:
             if command["name"] != name:
                 continue
@@ -246,9 +280,11 @@ class Members:
 
     def _objection(self, user: User, channel: Channel, command: Json) -> str | None:
         """Say why a member's client would not offer a command, if it would not."""
+        permissions = self.world.permissions(user, channel)
+        if not has(permissions, Permission.VIEW_CHANNEL):
+            return f"{user.name} does not see {channel.name!r}"
         if channel.guild_id is None:
             return None
-        permissions = self.world.permissions(user, channel)
         if not has(permissions, Permission.USE_APPLICATION_COMMANDS):
             return f"{user.name} may not use commands in #{channel.name}"
         wanted = command["default_member_permissions"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -91,7 +91,7 @@ class Messages:
         kept = self.versions.setdefault(message.id, deque(maxlen=VERSIONS_KEPT_MAX))
         kept.append(message)
         event = "MESSAGE_CREATE" if is_new else "MESSAGE_UPDATE"
-        self.gateway.dispatch(event, self.payloads.message_event(message), _event_guild(message))
+        self._tell(event, message, self.payloads.message_event(message))
         kind: EventKind = "message_created" if is_new else "message_updated"
         self.changes.notify(Event(kind, message.channel_id, message))
         return message
@@ -100,11 +100,11 @@ class Messages:
         """Remove a message and its files."""
         self.world.channels[message.channel_id].messages_by_id.pop(message.id, None)
         self.cdn.forget(message.attachments)
-        guild_id = _event_guild(message)
+        self.cdn.forget(message.forwarded.attachments if message.forwarded else ())
         data = {"id": str(message.id), "channel_id": str(message.channel_id)}
-        if guild_id is not None:
-            data["guild_id"] = str(guild_id)
-        self.gateway.dispatch("MESSAGE_DELETE", data, guild_id)
+        if message.guild_id is not None and not message.is_ephemeral:
+            data["guild_id"] = str(message.guild_id)
+        self._tell("MESSAGE_DELETE", message, data)
         self.changes.notify(Event("message_deleted", message.channel_id, message))
 
     def get(self, channel_id: int, message_id: int) -> Message:
@@ -234,6 +234,12 @@ class Messages:
             raise refusal(50013)
         self.delete(message)
 
+    def _tell(self, event: str, message: Message, data: Json) -> None:
+        """Tell the bot, where it is; ephemeral messages reach it as if they were direct ones."""
+        if not self.world.channels[message.channel_id].people:
+            guild_id = None if message.is_ephemeral else message.guild_id
+            self.gateway.dispatch(event, data, guild_id)
+
     def _channel(self, call: ApiRequest) -> Channel:
         channel = self.world.channels.get(call.id("channel_id"))
         if channel is None:
@@ -273,7 +279,7 @@ class Messages:
             if key in body:
                 parts[key] = tuple(self._own_links_as_names(message, body[key] or []))
         if "components" in parts:
-            _number(parts["components"])
+            number_components(parts["components"])
         if {"content", "components", "allowed_mentions"} & body.keys():
             content = parts.get("content", message.content)
             components = parts.get("components", message.components)
@@ -315,13 +321,14 @@ class Messages:
         form.close()
         for number, name in new.items():
             file = replace(files[number], filename=stored_name(name))
-            description = listed.get(number, {}).get("description")
+            about = listed.get(number, {})
             kept.append(
                 self.cdn.attach(
                     file,
                     message.channel_id,
-                    description=description,
+                    description=about.get("description"),
                     ephemeral=message.is_ephemeral,
+                    spoiler=bool(about.get("is_spoiler")),
                 )
             )
         return tuple(kept)
@@ -352,11 +359,6 @@ class Messages:
         return {"mentions": users, "mentions_everyone": everyone}
 
 
-def _event_guild(message: Message) -> int | None:
-    # Ephemeral messages reach a bot as if they were direct ones (public reports).
-    return None if message.is_ephemeral else message.guild_id
-
-
 def _flags(body: Json) -> MessageFlag:
     return MessageFlag(int(body.get("flags") or 0))
 
@@ -374,7 +376,7 @@ def _references(parts: tuple[Json, ...]) -> set[str]:
     return names
 
 
-def _number(components: tuple[Json, ...]) -> None:
+def number_components(components: Sequence[Json]) -> None:
     """Give components the ids that Discord gives them in reading order."""
     for number, component in enumerate(walk(components), start=1):
         component["id"] = component.get("id") or number

@@ -23,18 +23,18 @@ from bot.playground.discord.errors import Json
 from bot.playground.discord.payloads import Payloads
 from bot.playground.discord.validation import (
     CHECKBOX,
+    CHECKBOX_GROUP,
     ENTITY_SELECTS,
     FILE_UPLOAD,
     RADIO_GROUP,
     ROW,
-    STRING_SELECT,
     TEXT,
     TEXT_INPUT,
+    TEXT_INPUT_CHARS_MAX,
 )
-from bot.playground.discord.world import Attachment, Channel, User, World
+from bot.playground.discord.world import LOCALES, Attachment, Channel, User, World
 
 STRING_CHARS_MAX = 6000  #: Discord docs, "Application Commands": max_length of a string option
-TEXT_INPUT_CHARS_MAX = 4000
 #: What a select or option of each kind chooses among, by component and option type.
 ENTITY_OF_SELECT = dict(zip(ENTITY_SELECTS, (USER, ROLE, MENTIONABLE, CHANNEL), strict=True))
 
@@ -104,16 +104,18 @@ class Input:
         return value
 
     def selected(self, component: Json, values: list[Any]) -> list[str]:
-        """Write the values chosen in a select."""
+        """Write the values chosen in a select or group, or the files handed in."""
         least = component.get("min_values")
         least = 1 if least is None else least
-        most = component.get("max_values") or 1
+        kind, options = component["type"], component.get("options") or []
+        most = component.get("max_values") or (len(options) if kind == CHECKBOX_GROUP else 1)
         fits = least <= len(values) <= most
         self._demand(fits, f"choose {least} to {most}, not {len(values)}")
-        kind = component["type"]
+        if kind == FILE_UPLOAD:
+            return [self.value(ATTACHMENT, item) for item in values]
         if kind in ENTITY_OF_SELECT:
             return [self.value(ENTITY_OF_SELECT[kind], value) for value in values]
-        by_label = {option["label"]: option["value"] for option in component.get("options") or []}
+        by_label = {option["label"]: option["value"] for option in options}
         chosen = [by_label.get(value, value) for value in values]
         known = set(chosen) <= set(by_label.values())
         self._demand(known, f"choices are {by_label}, not {values}")
@@ -137,27 +139,23 @@ class Input:
         if kind == TEXT:
             return written
         written["custom_id"] = part["custom_id"]
+        required = part.get("required") is not False
         value = rest.pop(part["custom_id"], rest.pop(label, None))
-        if kind in (TEXT_INPUT, RADIO_GROUP):
-            required = part.get("required") is not False
-            given = part.get("value") if value is None else value
+        if kind == TEXT_INPUT:
+            given = (part.get("value") or "") if value is None else value
             self._demand(bool(given) or not required, f"{label!r} is required")
-            if kind == TEXT_INPUT:
-                self._check_text(part, given or "")
-            return {**written, "value": given if given or kind == RADIO_GROUP else ""}
+            self._check_text(part, given)
+            return {**written, "value": given}
         if kind == CHECKBOX:
-            return {**written, "value": bool(value)}
-        values = value if isinstance(value, list) else [] if value is None else [value]
-        self._demand(bool(values) or part.get("required") is False, f"{label!r} is required")
-        if kind == FILE_UPLOAD:
-            most = part.get("max_values") or 1
-            self._demand(len(values) <= most, f"{label!r} takes at most {most} files")
-            return {**written, "values": [self.value(ATTACHMENT, item) for item in values]}
-        if not values and part.get("required") is False:
-            return {**written, "values": []}
-        if kind == STRING_SELECT or kind in ENTITY_SELECTS:
-            return {**written, "values": self.selected(part, values)}
-        return {**written, "values": values}
+            return {**written, "value": bool(part.get("default") if value is None else value)}
+        if value is None:
+            value = [o["value"] for o in part.get("options") or [] if o.get("default")]
+        values = value if isinstance(value, list) else [value]
+        self._demand(bool(values) or not required, f"{label!r} is required")
+        chosen = self.selected(part, values) if values else []
+        if kind == RADIO_GROUP:
+            return {**written, "value": chosen[0] if chosen else None}
+        return {**written, "values": chosen}
 
     def _check_value(self, spec: Json, value: Any) -> None:
         name, kind = spec["name"], spec["type"]
@@ -192,6 +190,13 @@ class Input:
     def _demand(self, holds: bool, otherwise: str) -> None:
         if self.check and not holds:
             raise NotOfferedError(otherwise)
+
+
+def known_locale(locale: str) -> str:
+    """Return a language if Discord has it; else raise a LookupError."""
+    if locale not in LOCALES:
+        raise LookupError(f"no language {locale!r}; there are {LOCALES}")
+    return locale
 
 
 def nest(command: Json, path: list[str]) -> tuple[list[Json], list[Json]]:

@@ -10,6 +10,8 @@ from bot.playground.discord.errors import Json
 from bot.playground.discord.world import (
     ALL_PERMISSIONS,
     DM_CHANNEL,
+    GROUP_DM,
+    LOCALE,
     STAGE_CHANNEL,
     THREADS,
     VOICE_CHANNEL,
@@ -23,11 +25,24 @@ from bot.playground.discord.world import (
     World,
 )
 
-LOCALE = "en-US"
 JOINED_AT = "2025-01-02T10:00:00+00:00"
 FILE_REFERENCE = "attachment://"
 #: Where embeds and components may show a file: key of the link -> keys of what holds it.
 SHOWING = {"url": ("image", "thumbnail", "media", "file"), "icon_url": ("author", "footer")}
+#: Source: Discord docs, "Message Resource", Message Reference Types and Message Snapshot Object.
+FORWARD = 1
+SNAPSHOT_KEYS = (
+    "type",
+    "content",
+    "embeds",
+    "components",
+    "attachments",
+    "timestamp",
+    "edited_timestamp",
+    "flags",
+    "mentions",
+    "mention_roles",
+)
 MEDIA_LOADED = 2  #: Discord docs, "Component Reference", Unfurled Media Item loading states
 
 
@@ -90,6 +105,9 @@ class Payloads:
             "flags": 0,
         }
         if channel.guild_id is None:
+            if channel.people:
+                others = [self.user(user) for user in channel.people if user != viewer]
+                return {**written, "type": GROUP_DM, "name": channel.name, "recipients": others}
             recipients = [self.user(channel.recipient)] if channel.recipient else []
             return {**written, "type": DM_CHANNEL, "recipients": recipients}
         guild = self._world.guilds[channel.guild_id]
@@ -148,7 +166,7 @@ class Payloads:
             "owner_id": str(guild.owner_id),
             "icon": None,
             "features": [],
-            "preferred_locale": LOCALE,
+            "preferred_locale": self._world.locales.get(guild.id, LOCALE),
             "verification_level": 0,
             "default_message_notifications": 1,
             "explicit_content_filter": 0,
@@ -199,7 +217,7 @@ class Payloads:
             "verify_key": "0" * 64,
             "flags": 0,
             "team": None,
-            "integration_types_config": {"0": {}},
+            "integration_types_config": {"0": {}, "1": {}},
         }
 
     def message(self, message: Message, *, full: bool = False) -> Json:
@@ -240,7 +258,13 @@ class Payloads:
         if message.nonce is not None:
             written["nonce"] = message.nonce
         if message.reply_to_id is not None:
-            written["message_reference"] = self._reference(message)
+            written["message_reference"] = self._reference(message, message.reply_to_id)
+        if message.forwarded is not None:
+            reference = self._reference(message.forwarded, message.forwarded.id)
+            written["message_reference"] = {**reference, "type": FORWARD}
+            original = self.message(message.forwarded, full=full or not withheld)
+            snapshot = {key: original[key] for key in SNAPSHOT_KEYS}
+            written["message_snapshots"] = [{"message": snapshot}]
         if message.interaction is not None:
             application_id = str(self._world.application_id)
             written |= {"webhook_id": application_id, "application_id": application_id}
@@ -263,25 +287,31 @@ class Payloads:
         written: Json = {
             "channel_id": str(channel.id),
             "channel": self.channel(channel, user),
-            "locale": LOCALE,
+            "locale": self._world.locales.get(user.id, LOCALE),
             "app_permissions": str(int(bot_permissions)),
-            "authorizing_integration_owners": {"0": str(channel.guild_id or 0)},
+            "authorizing_integration_owners": self.owners(user, channel),
             "entitlements": [],
             "version": 1,
         }
         if channel.guild_id is None:
-            return {**written, "user": self.user(user), "context": 1}
+            return {**written, "user": self.user(user), "context": context_of(channel)}
         guild = self._world.guilds[channel.guild_id]
         permissions = self._world.permissions(user, channel)
         member = {**self.member(guild, user), "permissions": str(int(permissions))}
+        locale = self._world.locales.get(guild.id, LOCALE)
         return {
             **written,
             "member": member,
             "guild_id": str(guild.id),
-            "guild": {"id": str(guild.id), "locale": LOCALE, "features": []},
-            "guild_locale": LOCALE,
-            "context": 0,
+            "guild": {"id": str(guild.id), "locale": locale, "features": []},
+            "guild_locale": locale,
+            "context": context_of(channel),
         }
+
+    def owners(self, user: User, channel: Channel) -> Json:
+        """Write for whom the app is installed here: 0 for a server or the bot's DM, 1 a user."""
+        written = {} if channel.people else {"0": str(channel.guild_id or 0)}
+        return written | ({"1": str(user.id)} if user.id in self._world.installed_by else {})
 
     def attachment(self, attachment: Attachment) -> Json:
         """Write an attachment."""
@@ -291,11 +321,11 @@ class Payloads:
         bot = self._world.bot
         return message.author == bot or message.guild_id is None or bot in message.mentions
 
-    def _reference(self, message: Message) -> Json:
+    def _reference(self, message: Message, message_id: int) -> Json:
         reference = {"type": 0, "channel_id": str(message.channel_id)}
         if message.guild_id is not None:
             reference["guild_id"] = str(message.guild_id)
-        return {**reference, "message_id": str(message.reply_to_id)}
+        return {**reference, "message_id": str(message_id)}
 
     def _resolve(
         self, parts: tuple[Json, ...], files: Mapping[str, Attachment], shown: set[int]
@@ -339,6 +369,11 @@ def change_references(
         if key_of_node in holders and isinstance(node.get(key), str):
             copied |= change(node[key], key, key_of_node)
     return copied
+
+
+def context_of(channel: Channel) -> int:
+    """Return Discord's number for where something is used: server, DM with the bot, private."""
+    return 0 if channel.guild_id is not None else 2 if channel.people else 1
 
 
 def has(permissions: Permission, wanted: Permission) -> bool:

@@ -21,12 +21,14 @@ from bot.playground.discord.interactions import Interactions
 from bot.playground.discord.limits import RateLimits
 from bot.playground.discord.members import Members
 from bot.playground.discord.messages import Messages
+from bot.playground.discord.options import known_locale
 from bot.playground.discord.payloads import Payloads
 from bot.playground.discord.rest import API_PREFIX, REQUEST_BYTES_MAX, ApiRequest, Endpoint, Rest
 from bot.playground.discord.world import (
     NO_PERMISSIONS,
     Attachment,
     Channel,
+    Guild,
     Message,
     Permission,
     Where,
@@ -69,7 +71,7 @@ class PlaygroundDiscord(Members):
         self._changes = Changes()
         self.gateway = Gateway(world, self.payloads, self._changes, self.token, shard_count)
         messages = Messages(world, self.cdn, self.payloads, self.gateway, self._changes)
-        commands = Commands(world, self._changes)
+        commands = Commands(world, self._changes, self.payloads)
         super().__init__(messages, Interactions(messages), commands)
         self._rest = Rest(
             self.cdn,
@@ -186,6 +188,12 @@ class PlaygroundDiscord(Members):
         del self.world.channels[place.id]
         self.gateway.dispatch("CHANNEL_DELETE", written, place.guild_id)
         self._changes.notify(Event("channel_deleted", place.id))
+
+    def set_server_locale(self, server: str | int | Guild, locale: str) -> None:
+        """Change a server's preferred language; interactions carry it as `guild_locale`."""
+        guild = self.world.guild(server)
+        self.world.locales[guild.id] = known_locale(locale)
+        self.gateway.dispatch("GUILD_UPDATE", self.payloads.guild(guild), guild.id)
 
     def set_bot_permissions(
         self,

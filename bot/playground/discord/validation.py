@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bot.playground.discord.errors import Form, Json
+from bot.playground.discord.errors import ApiError, Form, Json
 
 # Source: Discord docs, "Message Resource" (Create Message, Embed Limits).
 CONTENT_CHARS_MAX = 2000
@@ -24,6 +24,13 @@ BUTTON_LABEL_CHARS_MAX = 80
 OPTIONS_MAX = 25
 COMPONENTS_MAX = 40
 COMPONENT_TEXT_CHARS_MAX = 4000
+#: of all text displays, each with TEXT_BYTES more; beyond, Discord fails (discord-api-docs #8554)
+COMPONENT_TEXT_BYTES_MAX = 10_170
+TEXT_BYTES = 12
+GALLERY_ITEMS_MAX = 10
+SECTION_TEXTS_MAX = 3
+TEXT_INPUT_CHARS_MAX = 4000
+GROUP_OPTIONS_MAX = 10  #: of radio and checkbox groups; and of files to upload
 MODAL_TITLE_CHARS_MAX = 45
 MODAL_LABEL_CHARS_MAX = 45
 
@@ -127,10 +134,12 @@ def _check_layout(form: Form, components: list[Json]) -> None:
     if len(every) > COMPONENTS_MAX:
         message = f"The maximum number of components is {COMPONENTS_MAX}"
         form.complain(("components",), "COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED", message)
-    chars = sum(len(part.get("content") or "") for part in every if part["type"] == TEXT)
-    if chars > COMPONENT_TEXT_CHARS_MAX:
+    texts = [str(part.get("content") or "") for part in every if part["type"] == TEXT]
+    if sum(map(len, texts)) > COMPONENT_TEXT_CHARS_MAX:
         message = f"The total displayable text cannot exceed {COMPONENT_TEXT_CHARS_MAX}"
         form.complain(("components",), "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED", message)
+    elif sum(len(text.encode()) + TEXT_BYTES for text in texts) > COMPONENT_TEXT_BYTES_MAX:
+        raise ApiError(500, 0, "500: Internal Server Error")
 
 
 def _check_component(form: Form, path: Path, component: Json, seen: set[str]) -> None:
@@ -143,10 +152,26 @@ def _check_component(form: Form, path: Path, component: Json, seen: set[str]) ->
         form.length((*path, "label"), component.get("label") or "", 0, BUTTON_LABEL_CHARS_MAX)
         if not component.get("label") and not component.get("emoji"):
             form.required((*path, "label"))
-    if kind in SELECTS:
+    if kind in (*SELECTS, RADIO_GROUP, CHECKBOX_GROUP, FILE_UPLOAD):
         _check_select(form, path, component)
+    if kind == TEXT_INPUT:
+        form.length((*path, "placeholder"), component.get("placeholder") or "", 0, 100)
+        for key, least in (("min_length", 0), ("max_length", 1)):
+            form.number((*path, key), component.get(key), least, TEXT_INPUT_CHARS_MAX)
+        most = component.get("max_length") or TEXT_INPUT_CHARS_MAX
+        form.length((*path, "value"), component.get("value") or "", 0, most)
     if kind == TEXT:
         form.length((*path, "content"), component.get("content"), 1, COMPONENT_TEXT_CHARS_MAX)
+    if kind == GALLERY:
+        form.length((*path, "items"), component.get("items"), 1, GALLERY_ITEMS_MAX)
+    if kind == SECTION:
+        form.length((*path, "components"), component.get("components"), 1, SECTION_TEXTS_MAX)
+        accessory = (component.get("accessory") or {}).get("type")
+        form.choice((*path, "accessory", "type"), accessory, (BUTTON, THUMBNAIL))
+    for item in (component, *(component.get("items") or ())):
+        if kind in (GALLERY, THUMBNAIL):
+            description = item.get("description") or ""
+            form.length((*path, "description"), description, 0, DESCRIPTION_CHARS_MAX)
     for index, child in enumerate(component.get("components") or []):
         if kind == CONTAINER:
             form.choice((*path, "components", index, "type"), child.get("type"), CONTAINER_PARTS)
@@ -183,11 +208,18 @@ def _check_custom_id(form: Form, path: Path, component: Json, seen: set[str]) ->
 
 
 def _check_select(form: Form, path: Path, component: Json) -> None:
+    kind, options = component["type"], component.get("options") or []
     form.length((*path, "placeholder"), component.get("placeholder") or "", 0, 150)
-    if component["type"] != STRING_SELECT:
+    most = OPTIONS_MAX if kind in SELECTS else GROUP_OPTIONS_MAX
+    for key, least in (("min_values", 0), ("max_values", 1)):
+        form.number((*path, key), component.get(key), least, most)
+    if kind not in (STRING_SELECT, RADIO_GROUP, CHECKBOX_GROUP):
         return
-    options = component.get("options") or []
-    form.length((*path, "options"), options, 1, OPTIONS_MAX)
+    form.length((*path, "options"), options, 2 if kind == RADIO_GROUP else 1, most)
+    chosen = sum(bool(option.get("default")) for option in options)
+    if chosen > (component.get("max_values") or 1) and kind != CHECKBOX_GROUP:
+        message = "More options are chosen than can be"
+        form.complain((*path, "options"), "SELECT_COMPONENT_TOO_MANY_DEFAULTS", message)
     values: set[str] = set()
     for index, option in enumerate(options):
         for key in ("label", "value"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntFlag
@@ -19,9 +20,17 @@ CAST_EPOCH_MS = 1_735_689_600_000
 DM = "dm"  #: names the direct messages between a member and the bot where a channel is asked for
 
 # Source: Discord docs, "Channel", Channel Types.
-TEXT_CHANNEL, DM_CHANNEL, VOICE_CHANNEL, ANNOUNCEMENTS = 0, 1, 2, 5
+TEXT_CHANNEL, DM_CHANNEL, VOICE_CHANNEL, GROUP_DM, ANNOUNCEMENTS = 0, 1, 2, 3, 5
 NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD, STAGE_CHANNEL = 10, 11, 12, 13
 THREADS = frozenset({NEWS_THREAD, PUBLIC_THREAD, PRIVATE_THREAD})
+
+LOCALE = "en-US"
+#: Source: Discord docs, "Reference", Locales.
+LOCALES = (
+    "id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "hr", "it", "lt",
+    "hu", "nl", "no", "pl", "pt-BR", "ro", "fi", "sv-SE", "vi", "tr", "cs",
+    "el", "bg", "ru", "uk", "hi", "th", "zh-CN", "ja", "zh-TW", "ko",
+)  # fmt: skip
 
 
 class Permission(IntFlag):
@@ -117,6 +126,7 @@ class Attachment:
     file: StoredFile
     description: str | None = None
     ephemeral: bool = False
+    spoiler: bool = False
 
     @property
     def filename(self) -> str:
@@ -153,6 +163,8 @@ class Message:
     #: the only one who sees it, when it is ephemeral
     visible_to_id: int | None = None
     interaction: Json | None = None
+    #: the message it forwards, as it was then, with copies of its files
+    forwarded: Message | None = None
 
     @property
     def is_ephemeral(self) -> bool:
@@ -167,7 +179,10 @@ class Message:
 
 @dataclass(slots=True)
 class Channel:
-    """A channel or thread of a server, or the direct messages of one member with the bot."""
+    """
+    A channel or thread of a server, or one of no server: the direct messages of one member with
+    the bot, or a private channel of members without it.
+    """
 
     id: int
     name: str
@@ -180,6 +195,8 @@ class Channel:
     locked: bool = False
     bot_is_member: bool = False
     recipient: User | None = None
+    #: of a private channel
+    people: tuple[User, ...] = ()
     #: role or user id -> (allowed, denied)
     overwrites: dict[int, tuple[Permission, Permission]] = field(default_factory=dict)
     messages_by_id: dict[int, Message] = field(default_factory=dict)
@@ -219,6 +236,10 @@ class World:
         #: server id, or None for the global ones -> command id -> command
         self.commands: dict[int | None, dict[int, Json]] = {}
         self.commands_synced = 0
+        #: user or server id -> its language, where that is not LOCALE
+        self.locales: dict[int, str] = {}
+        #: ids of those who installed the app for themselves
+        self.installed_by: set[int] = set()
         self._cast_count = 0
         self._last_id = 0
         self.bot = self._add_user("easel", "Easel", bot=True)
@@ -275,6 +296,13 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
+    def private_channel(self, name: str, people: Iterable[Who]) -> Channel:
+        """Add a private channel: a group's direct messages, without the bot."""
+        members = tuple(self.user(who) for who in people)
+        channel = Channel(self.new_id(), name, None, kind=GROUP_DM, people=members)
+        self.channels[channel.id] = channel
+        return channel
+
     def permissions(self, user: User, channel: Channel) -> Permission:
         """
         Compute what a user may do in a channel.
@@ -282,7 +310,8 @@ class World:
         Source: Discord docs, "Permissions", Permission Overwrites (order of application).
         """
         if channel.guild_id is None:
-            return MEMBER_PERMISSIONS
+            is_there = not channel.people or user in channel.people
+            return MEMBER_PERMISSIONS if is_there else Permission(0)
         guild = self.guilds[channel.guild_id]
         role_ids = (guild.id, *guild.members.get(user.id, ()))
         base = Permission(0)

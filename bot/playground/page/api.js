@@ -39,13 +39,6 @@ export function sendForm(name, texts, files) {
   return ask(`/api/${name}`, { method: "POST", body: form });
 }
 
-/** Fetch a file of the conversation, as if the person had chosen it from their disk. */
-export async function fetchFile(url, name, type) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error("This file is gone.");
-  return new File([await response.blob()], name, { type });
-}
-
 /** Hears what changes for a member, again and again until closed. */
 export class Events {
   #member;

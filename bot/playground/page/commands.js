@@ -1,6 +1,7 @@
 // Makes forms out of the commands as the bot registered them; sends nothing.
 
 import { el } from "./dom.js";
+import { translated } from "./language.js";
 import { DropZone, numberField, selectField, suggestField, switchField, textField }
   from "./fields.js";
 
@@ -16,26 +17,18 @@ const LONG_NAMES = ["prompt", "text", "message", "description", "reason"];
 /** List chat-input commands with each subcommand as an entry of its own. */
 export function flatten(commands) {
   return commands.filter((command) => command.type === CHAT_INPUT)
-    .flatMap((command) => entriesOf(command, ""));
+    .flatMap((command) => entriesOf(command, [], []));
 }
 
-function entriesOf(part, path) {
-  const name = path ? `${path} ${part.name}` : part.name;
+function entriesOf(part, above, shownAbove) {
+  const path = [...above, part.name];
+  const shown = [...shownAbove, translated(part, "name")];
   const options = part.options ?? [];
   if (options.some((option) => [SUBCOMMAND, GROUP].includes(option.type))) {
-    return options.flatMap((option) => entriesOf(option, name));
+    return options.flatMap((option) => entriesOf(option, path, shown));
   }
-  return [{ name, description: part.description, options }];
-}
-
-/** Say whether a command takes an image to change. */
-export function takesImage(entry) {
-  return entry.options.some((option) => option.type === ATTACHMENT && option.required);
-}
-
-/** Say whether a command takes any file. */
-export function takesFiles(entry) {
-  return entry.options.some((option) => option.type === ATTACHMENT);
+  const description = translated(part, "description");
+  return [{ name: path.join(" "), shown: shown.join(" "), description, options }];
 }
 
 /** The fields of one command; `at` has entities and suggest(option, text, values). */
@@ -87,7 +80,7 @@ export class CommandFields {
   }
 
   check() {
-    return this.#zones.every((zone) => zone.check());
+    return [...this.#zones, ...this.#fields.values()].every((part) => part.check?.() ?? true);
   }
 
   focus() {
@@ -109,10 +102,10 @@ export class CommandFields {
 
   #addZone(options) {
     const isSeries = options.length > 1;
-    const label = !isSeries ? words(options[0].name) : options[0].required
+    const label = !isSeries ? words(translated(options[0], "name")) : options[0].required
       ? "Images: the first is changed, the others are references" : "Reference images";
     const zone = new DropZone({ label, names: options.map((option) => option.name),
-      hint: isSeries ? null : options[0].description, max: options.length,
+      hint: isSeries ? null : translated(options[0], "description"), max: options.length,
       required: options[0].required, accept: "image/*" });
     this.#zones.push(zone);
     if (isSeries || options[0].required) zone.node.classList.add("wide");
@@ -128,14 +121,17 @@ function splitFiles(options) {
 }
 
 function fieldOf(option, at, values) {
-  const spec = { label: words(option.name), name: option.name, hint: option.description,
-    required: option.required };
+  const spec = { label: words(translated(option, "name")), name: option.name,
+    hint: translated(option, "description"), required: option.required };
   const { people, places, roles } = at.entities;
   const entities = { [USER]: people, [CHANNEL]: places, [ROLE]: roles,
     [MENTIONABLE]: [...people, ...roles] }[option.type];
-  if (entities) return selectField({ ...spec, choices: entities.map((name) => [name, name]) });
+  if (entities) {
+    return selectField({ ...spec, choices: entities.map((name) => ({ value: name, label: name })) });
+  }
   if (option.choices?.length) {
-    const choices = option.choices.map((choice) => [choice.value, choice.name]);
+    const choices = option.choices.map((choice) =>
+      ({ value: choice.value, label: translated(choice, "name") }));
     return selectField({ ...spec, choices });
   }
   if (option.autocomplete) {

@@ -2,6 +2,8 @@
 
 import { el, webAddress } from "./dom.js";
 import { markdown } from "./markdown.js";
+import { mediaOf, mosaic, ownAddress, pictureNode } from "./pictures.js";
+import { picker } from "./popup.js";
 
 // Source: Discord docs, "Component Reference".
 export const [ROW, BUTTON, STRING_SELECT, TEXT_INPUT, USER_SELECT, ROLE_SELECT, MENTIONABLE_SELECT,
@@ -11,20 +13,22 @@ export const CONTAINER = 17;
 const LINK = 5;
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "secondary" };
 const ENTITY_SELECTS = [USER_SELECT, ROLE_SELECT, MENTIONABLE_SELECT, CHANNEL_SELECT];
+const WIDE_SPACING = 2;
 
 /** Build all components of a message. */
 export function componentNodes(message, at) {
   return (message.components ?? []).map((part) => partNode(part, message, at));
 }
 
-/** Return what a select offers as [value, label, description]; people and places go by name. */
+/** Return what a select or group offers, as a picker's choices; people and places go by name. */
 export function choicesOf(part, entities) {
   if (!ENTITY_SELECTS.includes(part.type)) {
-    return (part.options ?? []).map((o) => [o.value, emojiText(o) + o.label, o.description]);
+    return (part.options ?? []).map((option) => ({ value: option.value, label: option.label,
+      description: option.description, emoji: emojiText(option), chosen: option.default }));
   }
   const names = { [USER_SELECT]: entities.people, [ROLE_SELECT]: entities.roles,
     [CHANNEL_SELECT]: entities.places }[part.type] ?? [...entities.people, ...entities.roles];
-  return names.map((name) => [name, name]);
+  return names.map((name) => ({ value: name, label: name }));
 }
 
 function partNode(part, message, at) {
@@ -32,25 +36,47 @@ function partNode(part, message, at) {
   switch (part.type) {
     case ROW: return el("div", { class: "row" }, children());
     case BUTTON: return buttonNode(part, message, at);
-    case TEXT: return el("div", {}, markdown(part.content, at));
-    case CONTAINER: return el("div", { class: "embed" }, children());
+    case TEXT: return el("div", { class: "text" }, markdown(part.content, at));
+    case CONTAINER: return containerNode(part, children(), at);
     case SECTION: return el("div", { class: "section" }, el("div", {}, children()),
       partNode(part.accessory, message, at));
-    case THUMBNAIL: return picture(part);
-    case GALLERY: return el("div", { class: "row" }, part.items.map(picture));
+    case THUMBNAIL: return pictureNode(mediaOf(part), at, "thumbnail");
+    case GALLERY: return mosaic(part.items.map(mediaOf), at);
     case FILE: return el("p", { class: "file" }, el("a", { href: ownAddress(part.file.url),
-      download: true }, part.name ?? "File"));
-    case SEPARATOR: return el("hr");
+      download: true }, part.name ?? part.file.url?.split("/").at(-1) ?? "File"));
+    case SEPARATOR: return el("hr", { class: `${part.divider === false ? "no-line" : ""}
+      ${part.spacing === WIDE_SPACING ? "wide-space" : ""}` });
     default: return choicesOf(part, at.entities).length ? selectNode(part, message, at) : null;
   }
 }
 
+function containerNode(part, children, at) {
+  const node = el("div", { class: "embed container" }, children);
+  if (part.accent_color !== undefined && part.accent_color !== null) {
+    node.style.setProperty("--bar", `#${part.accent_color.toString(16).padStart(6, "0")}`);
+  }
+  const key = `container ${part.id}`;
+  if (part.spoiler && !at.revealed.has(key)) {
+    node.classList.add("concealed");
+    node.inert = true;
+    const cover = el("button", { type: "button", class: "cover", onclick: () => {
+      at.revealed.add(key);
+      cover.replaceWith(node);
+      node.classList.remove("concealed");
+      node.inert = false;
+    } }, node, el("span", {}, "Spoiler"));
+    return cover;
+  }
+  return node;
+}
+
 function buttonNode(part, message, at) {
-  const label = emojiText(part) + (part.label ?? "");
+  const emoji = emojiText(part);
+  const label = [emoji && el("span", { class: "emoji" }, emoji), part.label];
   const style = `button ${STYLES[part.style] ?? "secondary"}`;
   if (part.style === LINK) {
     return el("a", { class: style, href: webAddress(part.url), target: "_blank",
-      rel: "noreferrer noopener" }, `${label} ↗`);
+      rel: "noreferrer noopener" }, label, el("span", { class: "emoji" }, "↗"));
   }
   return el("button", { type: "button", class: style, disabled: part.disabled,
     "data-key": part.custom_id, onclick: (event) => busy(event.currentTarget,
@@ -58,19 +84,12 @@ function buttonNode(part, message, at) {
 }
 
 function selectNode(part, message, at) {
-  const isMany = (part.max_values ?? 1) > 1;
-  const label = part.placeholder || "Choose…";
-  const preset = new Set((part.options ?? []).filter((o) => o.default).map((o) => o.value));
-  const send = () => busy(select, () => at.select(message, part,
-    [...select.selectedOptions].map((option) => option.value)));
-  const select = el("select", { "aria-label": label, multiple: isMany, disabled: part.disabled,
-    "data-key": part.custom_id, onchange: isMany ? null : send },
-    !isMany && el("option", { value: "", disabled: true, selected: !preset.size }, label),
-    choicesOf(part, at.entities).map(([value, text, description]) => el("option",
-      { value, selected: preset.has(value) }, description ? `${text}: ${description}` : text)));
-  const done = isMany && el("button", { type: "button", class: "button secondary", onclick: send },
-    "Choose");
-  return el("div", { class: "row" }, select, done);
+  const label = part.placeholder || "Make a selection";
+  const { node } = picker({ label, placeholder: label, choices: choicesOf(part, at.entities),
+    min: part.min_values ?? 1, max: part.max_values ?? 1, disabled: part.disabled,
+    key: part.custom_id, onDone: (values) => busy(node.firstChild,
+      () => at.select(message, part, values)) });
+  return node;
 }
 
 // Marked rather than disabled: a disabled control loses the keyboard's focus.
@@ -84,15 +103,6 @@ async function busy(control, act) {
   }
 }
 
-function picture(item) {
-  return el("img", { class: "embed-image", src: ownAddress(item.media.url),
-    alt: item.description ?? "Image" });
-}
-
-function ownAddress(url) {
-  return url?.startsWith("/") ? url : undefined;
-}
-
 function emojiText(part) {
-  return part.emoji?.name && !part.emoji.id ? `${part.emoji.name} ` : "";
+  return part.emoji?.name && !part.emoji.id ? part.emoji.name : "";
 }

@@ -1,9 +1,11 @@
 // The bottom of the page: pick a command by typing "/", fill it in, send it.
 
-import { CommandFields, takesFiles, takesImage } from "./commands.js";
+import { CommandFields } from "./commands.js";
 import { byId, el, newId } from "./dom.js";
+import { DropZone } from "./fields.js";
 
 const SHORTCUTS_MAX = 4;
+const FILES_MAX = 10;
 
 export class Composer {
   #root = byId("composer");
@@ -15,8 +17,14 @@ export class Composer {
   #input;
   #list;
   #problem;
+  #files;
+  #answered = null;
+  #bar;
 
-  /** `at` has entities, run(entry, values, files), say(text), suggest(entry, option, text, …). */
+  /**
+   * `at` has entities, run(entry, values, files), say(text, files, message it answers), and
+   * suggest(entry, option, text, values).
+   */
   constructor(at) {
     this.#at = at;
     document.addEventListener("paste", (event) => this.#paste(event));
@@ -52,25 +60,35 @@ export class Composer {
     if (!fields.focus()) this.#root.querySelector("[type=submit]").focus();
   }
 
-  /** Open the command that changes an image with this one. */
-  edit(file) {
-    const entry = this.#entries.find(takesImage);
-    if (entry) this.open(entry.name, "", [file]);
-  }
-
   offers(name) {
     return this.#entries.some((entry) => entry.name === name);
   }
 
-  get canEdit() {
-    return this.#entries.some(takesImage);
+  /** Close an open form, whatever is in it. */
+  close() {
+    this.#pick();
   }
 
-  /** Put files into the open form, or into that of the first command that takes some. */
+  /** Write the next message as a reply. */
+  reply(message) {
+    if (this.#form) this.#pick();
+    this.#answered = message;
+    this.#bar.replaceChildren(el("span", {}, "Replying to ", el("strong", {}, message.author.name)),
+      el("button", { type: "button", class: "plain", "aria-label": "Do not reply",
+        onclick: () => this.#answerNothing() }, "×"));
+    this.#bar.hidden = false;
+    this.#input.focus();
+  }
+
+  /** Put files into the open form, or into the message being written. */
   takeFiles(files) {
     if (!files.length || document.querySelector("dialog[open]")) return;
-    if (this.#form?.fields.zone) this.#form.fields.zone.add(files);
-    else if (!this.#form) this.open(this.#entries.find(takesFiles)?.name, "", files);
+    (this.#form ? this.#form.fields.zone : this.#files)?.add(files);
+  }
+
+  #answerNothing() {
+    this.#answered = null;
+    this.#bar.hidden = true;
   }
 
   #paste(event) {
@@ -82,8 +100,12 @@ export class Composer {
 
   #pick(focus = false) {
     this.#form?.fields.clear();
-    this.#form = null;
+    this.#files?.clear();
+    this.#form = this.#answered = null;
     const id = newId();
+    this.#bar = el("p", { class: "answering", hidden: true });
+    this.#files = new DropZone({ label: "Files", names: ["files"], max: FILES_MAX });
+    this.#files.node.classList.add("pending");
     this.#list = el("ul", { id, role: "listbox", "aria-label": "Commands", hidden: true });
     this.#input = el("input", { type: "text", role: "combobox", "aria-expanded": "false",
       "aria-controls": id, "aria-autocomplete": "list", autocomplete: "off", maxlength: 2000,
@@ -94,11 +116,16 @@ export class Composer {
     this.#problem = el("p", { class: "problem", role: "alert" });
     const shortcuts = this.#entries.slice(0, SHORTCUTS_MAX).map((entry) => el("button",
       { type: "button", class: "chip", title: entry.description,
-        onclick: () => this.open(entry.name) }, `/${entry.name}`));
-    this.#root.replaceChildren(this.#list, el("div", { class: "line" },
-      el("button", { type: "button", class: "slash", "aria-label": "Show all commands",
-        onmousedown: (event) => event.preventDefault(), onclick: () => this.#showAll() }, "/"),
-      this.#input), this.#problem, el("div", { class: "chips" }, shortcuts));
+        onclick: () => this.open(entry.name) }, `/${entry.shown}`));
+    this.#root.replaceChildren(this.#list, this.#bar, this.#files.node,
+      el("div", { class: "line" },
+        el("button", { type: "button", class: "slash", "aria-label": "Upload files",
+          title: "Upload files", onclick: () => this.#files.choose() }, "+"),
+        this.#input,
+        el("button", { type: "button", class: "slash", "aria-label": "Show all commands",
+          title: "Apps", onmousedown: (event) => event.preventDefault(),
+          onclick: () => this.#showAll() }, "/")),
+      this.#problem, el("div", { class: "chips own" }, shortcuts));
     if (focus) this.#input.focus();
   }
 
@@ -112,8 +139,9 @@ export class Composer {
     const text = this.#input.value.toLowerCase();
     this.#problem.textContent = "";
     this.#active = 0;
-    this.#showList(!text.startsWith("/") ? [] : this.#entries.filter(({ name }) =>
-      `/${name}`.startsWith(text.trimEnd()) || text.startsWith(`/${name} `)));
+    this.#showList(!text.startsWith("/") ? [] : this.#entries.filter((entry) =>
+      [entry.shown, entry.name].some((name) =>
+        `/${name}`.startsWith(text.trimEnd()) || text.startsWith(`/${name} `))));
   }
 
   #showList(entries) {
@@ -122,7 +150,7 @@ export class Composer {
     this.#list.replaceChildren(...entries.map((entry, index) => el("li", { role: "option",
       id: `${this.#list.id}-${index}`, "aria-selected": String(index === this.#active),
       onmousedown: (event) => event.preventDefault(), onclick: () => this.#choose(entry) },
-    el("strong", {}, `/${entry.name}`), el("span", {}, entry.description))));
+    el("strong", {}, `/${entry.shown}`), el("span", {}, entry.description))));
     this.#mark();
   }
 
@@ -143,12 +171,14 @@ export class Composer {
       event.preventDefault();
       this.#active = (this.#active + step + length) % length;
       this.#mark();
-    } else if (event.key === "Escape") {
+    } else if (event.key === "Escape" && length) {
       this.#showList([]);
     } else if ((event.key === "Enter" || event.key === "Tab") && length) {
       event.preventDefault();
       this.#list.children[this.#active].click();
-    } else if (event.key === "Enter" && this.#input.value.trim()) {
+    } else if (event.key === "Escape" && this.#answered) {
+      this.#answerNothing();
+    } else if (event.key === "Enter" && (this.#input.value.trim() || this.#files.files().length)) {
       event.preventDefault();
       this.#say(this.#input.value.trim());
     }
@@ -156,7 +186,8 @@ export class Composer {
 
   #choose(entry) {
     const text = this.#input.value;
-    this.open(entry.name, text.slice(entry.name.length + 2).trim());
+    const name = [entry.shown, entry.name].find((one) => text.startsWith(`/${one} `));
+    this.open(entry.name, name ? text.slice(name.length + 2).trim() : "");
   }
 
   async #say(text) {
@@ -167,10 +198,14 @@ export class Composer {
     }
     problem.textContent = "";
     input.value = "";
-    await this.#at.say(text).catch((error) => {
+    try {
+      await this.#at.say(text, this.#files.files(), this.#answered);
+      this.#files.clear();
+      this.#answerNothing();
+    } catch (error) {
       input.value = text;
       problem.textContent = error.message;
-    });
+    }
   }
 
   #formNode(entry, fields) {
@@ -187,7 +222,7 @@ export class Composer {
           form.requestSubmit();
         }
       } },
-    el("header", {}, el("h3", {}, `/${entry.name}`), el("p", {}, entry.description),
+    el("header", {}, el("h3", {}, `/${entry.shown}`), el("p", {}, entry.description),
       el("button", { type: "button", class: "plain", "aria-label": "Close this command",
         onclick: close }, "×")),
     fields.node,

@@ -80,11 +80,9 @@ export class Conversation {
 
   #replace(old, node) {
     const focused = old.contains(document.activeElement) && document.activeElement.dataset.key;
-    const wasOpen = old.querySelector("details.tools")?.open;
     const note = old.querySelector(".note");
     old.replaceWith(node);
     if (focused) node.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
-    if (wasOpen) node.querySelector("details.tools").open = true;
     if (note && !note.hidden) node.querySelector(".note").replaceWith(note);
   }
 

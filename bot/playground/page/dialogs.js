@@ -3,24 +3,22 @@
 import { CHANNEL_SELECT, MENTIONABLE_SELECT, ROLE_SELECT, ROW, STRING_SELECT, TEXT, TEXT_INPUT,
   USER_SELECT, choicesOf } from "./components.js";
 import { byId, el } from "./dom.js";
-import { DropZone, selectField, switchField, textField } from "./fields.js";
+import { DropZone, groupField, selectField, switchField, textField } from "./fields.js";
 import { markdown } from "./markdown.js";
 
 // Source: Discord docs, "Component Reference": parts that only forms have.
 const [LABEL, FILE_UPLOAD] = [18, 19];
 const [RADIO_GROUP, CHECKBOX_GROUP, CHECKBOX] = [21, 22, 23];
-const SELECTS = [STRING_SELECT, USER_SELECT, ROLE_SELECT, MENTIONABLE_SELECT, CHANNEL_SELECT,
-  RADIO_GROUP, CHECKBOX_GROUP];
+const SELECTS = [STRING_SELECT, USER_SELECT, ROLE_SELECT, MENTIONABLE_SELECT, CHANNEL_SELECT];
 const PARAGRAPH = 2;
 
 /** Show a picture in full size. */
-export function openViewer(file) {
+export function openViewer({ url, alt, name }) {
   const dialog = byId("viewer");
-  const name = file.filename.replace(/^SPOILER_/, "");
   dialog.replaceChildren(
-    el("img", { src: file.url, alt: file.description || name, onclick: () => dialog.close() }),
-    el("footer", {}, el("p", {}, file.description || name),
-      el("a", { class: "button secondary", href: file.url, download: name }, "Download"),
+    el("img", { src: url, alt: alt || name, onclick: () => dialog.close() }),
+    el("footer", {}, el("p", {}, alt || name),
+      el("a", { class: "button secondary", href: url, download: name }, "Download"),
       el("button", { type: "button", class: "button primary", onclick: () => dialog.close() },
         "Close")));
   dialog.onclick = (event) => event.target === dialog && dialog.close();
@@ -35,7 +33,7 @@ export function openModal(modal, at) {
   const send = el("button", { type: "submit", class: "button primary" }, "Submit");
   const submit = async (event) => {
     event.preventDefault();
-    if (send.disabled || !parts.every((part) => part.zone?.check() ?? true)) return;
+    if (send.disabled || !parts.every((part) => (part.zone ?? part).check?.() ?? true)) return;
     send.disabled = true;
     problem.textContent = "";
     try {
@@ -49,7 +47,8 @@ export function openModal(modal, at) {
   };
   dialog.setAttribute("aria-label", modal.title);
   dialog.replaceChildren(el("form", { onsubmit: submit },
-    el("header", {}, el("h3", {}, modal.title)),
+    el("header", {}, el("h3", {}, modal.title), el("button", { type: "button", class: "plain",
+      "aria-label": "Close", onclick: () => dialog.close() }, "×")),
     el("div", { class: "fields" }, parts.map((part) => part.node)),
     el("footer", {}, problem, el("button", { type: "button", class: "button secondary",
       onclick: () => dialog.close() }, "Cancel"), send)));
@@ -70,7 +69,7 @@ function modalPart(part, at, label = part.label, hint = null) {
   if (part.type === TEXT) return { node: el("div", {}, markdown(part.content, at.facts())) };
   const name = part.custom_id;
   const required = part.required !== false && part.type !== CHECKBOX;
-  const spec = { name, label: label ?? "", hint, required };
+  const spec = { name, label: label ?? "", hint, required, inForm: true, min: part.min_values };
   if (part.type === TEXT_INPUT) {
     return { name, ...textField({ ...spec, long: part.style === PARAGRAPH, value: part.value,
       placeholder: part.placeholder, minLength: part.min_length, maxLength: part.max_length }) };
@@ -80,10 +79,13 @@ function modalPart(part, at, label = part.label, hint = null) {
     const zone = new DropZone({ ...spec, names: [name], max: part.max_values ?? 1 });
     return { name, node: zone.node, zone };
   }
-  if (!SELECTS.includes(part.type)) return null;
   const choices = choicesOf(part, at.entities());
-  const chosen = (part.options ?? []).flatMap((o, index) => (o.default ? [index] : []));
-  const list = part.type !== RADIO_GROUP;
-  const many = part.type === CHECKBOX_GROUP || (part.max_values ?? 1) > 1;
-  return { name, ...selectField({ ...spec, choices, chosen, list, many }) };
+  if (part.type === RADIO_GROUP) return { name, ...groupField({ ...spec, choices, max: 1 }) };
+  if (part.type === CHECKBOX_GROUP) {
+    return { name, ...groupField({ ...spec, choices, list: true,
+      max: part.max_values ?? choices.length }) };
+  }
+  if (!SELECTS.includes(part.type)) return null;
+  return { name, ...selectField({ ...spec, choices, list: true, max: part.max_values ?? 1,
+    placeholder: part.placeholder }) };
 }

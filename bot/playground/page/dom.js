@@ -1,5 +1,7 @@
 // Builds DOM nodes out of plain values: text is always text, never markup.
 
+import { formatTime } from "./language.js";
+
 /** Make an element; `on…` attributes are listeners, empty children are left out. */
 export function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
@@ -40,22 +42,6 @@ let lastId = 0;
 export function newId() {
   lastId += 1;
   return `field-${lastId}`;
-}
-
-const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600],
-  ["minute", 60], ["second", 1]];
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const STYLES = {
-  t: { timeStyle: "short" }, T: { timeStyle: "medium" }, d: { dateStyle: "short" },
-  D: { dateStyle: "long" }, f: { dateStyle: "long", timeStyle: "short" },
-  F: { dateStyle: "full", timeStyle: "short" },
-};
-
-function formatTime(date, style) {
-  if (style !== "R") return date.toLocaleString("en-GB", STYLES[style] ?? STYLES.f);
-  const seconds = Math.round((date - Date.now()) / 1000);
-  const [unit, length] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
-  return relative.format(Math.trunc(seconds / length), unit);
 }
 
 /** Show a moment in one of Discord's styles; the relative one (R) follows the clock. */

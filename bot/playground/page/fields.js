@@ -1,14 +1,22 @@
 // Form fields for command options and for the bot's forms: each has a node and read().
 
 import { el, newId } from "./dom.js";
+import { picker, place } from "./popup.js";
 
 const SUGGEST_AFTER_MS = 150;
+const SUGGEST_PX_MIN = 320;
 
+/** A control under its label; in a form of the bot's the hint stands above it, as in Discord. */
 function labelled(spec, id, control, extra) {
+  const hint = spec.hint && el("p", { class: "hint", id: `${id}-hint` }, spec.hint);
   return el("div", { class: "field" },
-    el("label", { for: id }, spec.label, !spec.required && el("span", { class: "optional" },
-      " optional")),
-    control, extra, spec.hint && el("p", { class: "hint", id: `${id}-hint` }, spec.hint));
+    el("label", { for: id }, spec.label, need(spec)),
+    spec.inForm && hint, control, extra, !spec.inForm && hint);
+}
+
+function need(spec) {
+  if (spec.inForm) return spec.required && el("span", { class: "needed", title: "Required" }, " *");
+  return !spec.required && el("span", { class: "optional" }, " optional");
 }
 
 function base(spec) {
@@ -21,11 +29,13 @@ function base(spec) {
 export function textField(spec) {
   const attributes = { ...base(spec), minlength: spec.minLength, maxlength: spec.maxLength,
     placeholder: spec.placeholder, autocomplete: "off" };
-  const control = spec.long ? el("textarea", { ...attributes, rows: 2 })
+  const control = spec.long ? el("textarea", { ...attributes, rows: spec.inForm ? 4 : 2 })
     : el("input", { ...attributes, type: "text" });
   control.value = spec.value ?? "";
   return { node: labelled(spec, attributes.id, control), focus: () => control.focus(),
-    set: (text) => { control.value = text; }, read: () => control.value.trim() || undefined };
+    set: (text) => { control.value = text; },
+    // What a form proposed may be cleared: that is an answer too.
+    read: () => (spec.inForm ? control.value : control.value.trim() || undefined) };
 }
 
 /** A whole or, if `step` is "any", any number. */
@@ -38,18 +48,49 @@ export function numberField(spec) {
     read: () => (control.value === "" ? undefined : Number(control.value)) };
 }
 
-/** One of `choices`, which are [value, label]; several if `many`. */
+/** One of `choices` (see picker), or up to `max` of them; read() gives a list if `list`. */
 export function selectField(spec) {
-  const attributes = { ...base(spec), multiple: spec.many };
-  const empty = !spec.many && el("option", { value: "" }, spec.required ? "Choose…" : "Default");
-  const control = el("select", attributes, empty, spec.choices.map(([, label], index) =>
-    el("option", { value: index, selected: spec.chosen?.includes(index) }, label)));
-  const read = () => {
-    const values = [...control.selectedOptions].filter((option) => option.value !== "")
-      .map((option) => spec.choices[option.value][0]);
-    return spec.list ? values : values[0];
-  };
-  return { node: labelled(spec, attributes.id, control), focus: () => control.focus(), read };
+  const { id } = base(spec);
+  const problem = el("p", { class: "problem", role: "alert" });
+  const least = spec.required ? spec.min ?? 1 : 0;
+  const { node, focus, read } = picker({ id, label: spec.label, choices: spec.choices,
+    placeholder: spec.placeholder ?? "Make a selection", min: least, max: spec.max ?? 1 });
+  return { node: labelled(spec, id, node, problem), focus,
+    check: () => checkCount(problem, read().length, least, focus),
+    read: () => (spec.list ? read() : read()[0]) };
+}
+
+/** Radio buttons or, if more than one of `choices` may be chosen, checkboxes. */
+export function groupField(spec) {
+  const name = newId();
+  const isMany = Boolean(spec.list);
+  const problem = el("p", { class: "problem", role: "alert" });
+  const inputs = spec.choices.map((choice) => el("input", { name, checked: choice.chosen,
+    type: isMany ? "checkbox" : "radio", onchange: () => draw() }));
+  const chosen = () => spec.choices.filter((_, index) => inputs[index].checked);
+  const draw = () => inputs.forEach((input) => {
+    input.disabled = isMany && !input.checked && chosen().length >= spec.max;
+  });
+  draw();
+  const focus = () => (inputs.find((input) => input.checked) ?? inputs[0]).focus();
+  const least = spec.required ? spec.min || 1 : 0;
+  const node = el("fieldset", { class: "field group" },
+    el("legend", {}, spec.label, need(spec)), spec.hint && el("p", { class: "hint" }, spec.hint),
+    spec.choices.map((choice, index) => el("label", { class: "choice" }, inputs[index],
+      el("span", { class: "words" }, choice.label,
+        choice.description && el("small", {}, choice.description)))), problem);
+  return { node, focus, check: () => checkCount(problem, chosen().length, least, focus),
+    read: () => {
+      const values = chosen().map((choice) => choice.value);
+      return isMany ? values : values[0];
+    } };
+}
+
+function checkCount(problem, count, least, focus) {
+  const missing = count < least;
+  problem.textContent = missing ? `Choose ${least > 1 ? `at least ${least}` : "one"}.` : "";
+  if (missing) focus();
+  return !missing;
 }
 
 /** Yes or no; says nothing until it is touched. */
@@ -66,28 +107,57 @@ export function switchField(spec) {
 
 /** Text for which `suggest(text)` returns what the bot offers: dicts of name and value. */
 export function suggestField(spec) {
-  const listId = newId();
-  const list = el("datalist", { id: listId });
-  let offered = new Map();
+  const known = new Map();
+  const list = el("div", { class: "popup options", popover: "manual", role: "listbox",
+    "aria-label": spec.label });
+  let active = 0;
   let timer = 0;
   let asked = 0;
+  const choose = (choice) => {
+    control.value = choice.name;
+    list.hidePopover();
+  };
+  const mark = () => [...list.children].forEach((node, index) => {
+    node.setAttribute("aria-selected", String(index === active));
+    if (index === active) node.scrollIntoView({ block: "nearest" });
+  });
   const ask = async () => {
     asked += 1;
     const mine = asked;
     const found = await spec.suggest(control.value).catch(() => []);
-    if (mine !== asked) return;
-    offered = new Map(found.map((choice) => [choice.name, choice.value]));
-    list.replaceChildren(...found.map((choice) => el("option", { value: choice.name })));
+    if (mine !== asked || document.activeElement !== control) return;
+    for (const choice of found) known.set(choice.name, choice.value);
+    active = 0;
+    list.replaceChildren(...found.map((choice) => el("div", { class: "choice", role: "option",
+      onmousedown: (event) => event.preventDefault(), onclick: () => choose(choice) },
+    el("span", { class: "words" }, choice.name))));
+    mark();
+    list.togglePopover(found.length > 0);
+    const box = control.getBoundingClientRect();
+    if (found.length) place(list, box, Math.max(box.width, SUGGEST_PX_MIN));
   };
   const later = () => {
     clearTimeout(timer);
     timer = setTimeout(ask, SUGGEST_AFTER_MS);
   };
-  const attributes = { ...base(spec), type: "text", list: listId, autocomplete: "off",
-    oninput: later, onfocus: later };
+  const key = (event) => {
+    if (!list.matches(":popover-open")) return;
+    const { length } = list.children;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) active = (active + step + length) % length;
+    else if (event.key === "Enter" || event.key === "Tab") list.children[active].click();
+    else if (event.key === "Escape") list.hidePopover();
+    else return;
+    mark();
+    if (event.key === "Tab") return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const attributes = { ...base(spec), type: "text", role: "combobox", autocomplete: "off",
+    oninput: later, onfocus: later, onkeydown: key, onblur: () => list.hidePopover() };
   const control = el("input", attributes);
   return { node: labelled(spec, attributes.id, control, list), focus: () => control.focus(),
-    read: () => offered.get(control.value) ?? (control.value.trim() || undefined) };
+    read: () => known.get(control.value) ?? (control.value.trim() || undefined) };
 }
 
 /** Files by dropping, choosing or pasting; they take `names` in turn, or all the only one. */
@@ -104,13 +174,15 @@ export class DropZone {
     const hint = spec.hint && el("p", { id: `${id}-hint`, class: "hint" }, spec.hint);
     this.#input = el("input", { id, type: "file", multiple: spec.max > 1, accept: spec.accept,
       "aria-describedby": hint && hint.id, class: "hidden-text", onchange: () => this.#choose() });
-    const words = spec.max > 1 ? "Drop images here, paste, or " : "Drop an image here, or ";
+    const things = spec.accept ? ["an image", "images"] : ["a file", "files"];
+    const words = `Drop ${things[Number(spec.max > 1)]} here, or `;
     const zone = el("label", { for: id, class: "drop" },
       el("span", {}, words, el("u", {}, spec.max > 1 ? "choose files" : "choose a file")));
-    const count = spec.max > 1 ? ` up to ${spec.max}` : spec.required ? "" : " optional";
+    const count = spec.max > 1 ? ` up to ${spec.max}` : "";
     this.node = el("div", { class: "field zone", role: "group", "aria-label": spec.label },
-      el("span", { class: "label" }, spec.label, el("span", { class: "optional" }, count)),
-      this.#thumbs, this.#input, zone, hint, this.#problem);
+      el("span", { class: "label" }, spec.label, need(spec),
+        el("span", { class: "optional" }, count)), spec.inForm && hint,
+      this.#thumbs, this.#input, zone, !spec.inForm && hint, this.#problem);
     for (const [name, over] of [["dragenter", true], ["dragover", true], ["dragleave", false],
       ["drop", false]]) {
       this.node.addEventListener(name, (event) => this.#drag(event, over));
@@ -120,7 +192,7 @@ export class DropZone {
   add(files) {
     const room = this.#spec.max - this.#files.length;
     const taken = this.#spec.max === 1 ? [...files].slice(0, 1) : [...files].slice(0, room);
-    if (this.#spec.max === 1) this.clear();
+    if (this.#spec.max === 1 && taken.length) this.clear();
     for (const file of taken) this.#files.push({ file, url: URL.createObjectURL(file) });
     const left = files.length - taken.length;
     this.#problem.textContent = left > 0 ? `At most ${this.#spec.max} here: ${left} left out.` : "";
@@ -135,8 +207,10 @@ export class DropZone {
 
   /** Complain if there has to be a file and is none. */
   check() {
-    const missing = this.#spec.required && !this.#files.length;
-    this.#problem.textContent = missing ? "Add an image first." : "";
+    const least = this.#spec.required ? this.#spec.min ?? 1 : 0;
+    const missing = this.#files.length < least;
+    this.#problem.textContent = missing ? `Add ${least > 1 ? `${least} files` : "a file"} first.`
+      : "";
     if (missing) this.focus();
     return !missing;
   }
@@ -148,6 +222,12 @@ export class DropZone {
   clear() {
     for (const { url } of this.#files) URL.revokeObjectURL(url);
     this.#files = [];
+    this.#draw();
+  }
+
+  /** Let the files be chosen from the disk. */
+  choose() {
+    this.#input.click();
   }
 
   #choose() {
@@ -175,7 +255,8 @@ export class DropZone {
       file.type.startsWith("image/") ? el("img", { src: url, alt: "" })
         : el("span", { class: "no-image" }, file.name.split(".").pop()),
       this.#spec.max > 1 && el("b", {}, String(index + 1)),
-      el("button", { type: "button", "aria-label": `Remove image ${index + 1}, ${file.name}`,
-        title: file.name, onclick: () => this.#remove(index) }, "×"))));
+      el("span", { class: "file-name", title: file.name }, file.name),
+      el("button", { type: "button", "aria-label": `Remove ${file.name}`,
+        onclick: () => this.#remove(index) }, "×"))));
   }
 }

@@ -1,18 +1,22 @@
 // Joins the parts of the page: who is played, where, and what the server tells.
 
-import { Events, fetchFile, getMessages, getWorld, send, sendForm } from "./api.js";
+import { Events, getMessages, getWorld, send, sendForm } from "./api.js";
 import { flatten } from "./commands.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { openModal, openViewer } from "./dialogs.js";
 import { byId, el, refreshTimes } from "./dom.js";
-import { drawHeader, drawPeople, drawPlaces, openDrawer, placesOf } from "./sidebar.js";
+import { speak, translated } from "./language.js";
+import { drawHeader, drawPeople, drawPlaces, drawTools, openDrawer, placesOf } from "./sidebar.js";
 
 const MESSAGE_MENU = 3;
 const NO_ANSWER = "The application did not respond.";
 const PROMPTS = ["a lighthouse in the fog at dawn, oil on canvas",
   "a red fox asleep in a bookshop, soft morning light", "a paper city at night, pastel colours"];
 
+//: `?plain` shows the conversation alone, `?plain=composer` that and where it is written; `?theme`
+//: is light or dark, and `?locale` the member's language.
+const address = new URLSearchParams(location.search);
 const state = { world: null, member: null, channel: null, waiting: null };
 const unread = new Set();
 const revealed = new Set();
@@ -30,11 +34,15 @@ const composer = new Composer({
   async run(entry, options, files) {
     const { member } = state;
     const answer = await sendForm("commands", { ...here(), command: entry.name, options }, files);
-    if (!answer.answered) conversation.fail(member.id, member.name, `/${entry.name}`, NO_ANSWER);
+    if (!answer.answered) conversation.fail(member.id, member.name, `/${entry.shown}`, NO_ANSWER);
     conversation.toEnd();
     showModal(answer.modal);
   },
-  say: (text) => send("messages", { ...here(), text }),
+  async say(text, files, answered) {
+    const answers = answered ? { message: answered.id } : {};
+    await sendForm("messages", { ...here(), text, ...answers }, files);
+    conversation.toEnd();
+  },
   suggest: (entry, option, text, options) => send("autocomplete",
     { ...here(), command: entry.name, option, text, options }),
 });
@@ -47,19 +55,31 @@ const conversation = new Conversation({
     { ...here(), message: message.id, custom_id: part.custom_id, values })),
   menu: (message, command) => click(message, () => sendForm("commands",
     { ...here(), command: command.name, message: message.id }, [])),
+  reply: (message) => composer.reply(message),
+  forward: (message, to) => attempt(message, () => send("forwards",
+    { ...here(), message: message.id, to })),
+  remove: (message) => attempt(message, () => send("deletions",
+    { ...here(), message: message.id })),
   open: openViewer,
 });
 
 /** Do what a click on a message asks for, and say beside it if that fails. */
-async function click(message, act) {
+async function attempt(message, act) {
   conversation.note(message.id, "");
   try {
-    const answer = await act();
-    if (!answer.answered) conversation.note(message.id, `This interaction failed. ${NO_ANSWER}`);
-    showModal(answer.modal);
+    return await act();
   } catch (error) {
     conversation.note(message.id, error.message);
+    return null;
   }
+}
+
+/** The same, where the bot is to answer. */
+async function click(message, act) {
+  const answer = await attempt(message, act);
+  if (!answer) return;
+  if (!answer.answered) conversation.note(message.id, `This interaction failed. ${NO_ANSWER}`);
+  showModal(answer.modal);
 }
 
 function showModal(modal) {
@@ -73,15 +93,6 @@ function showModal(modal) {
     } });
 }
 
-async function editImage(file) {
-  try {
-    const name = file.filename.replace(/^SPOILER_/, "");
-    composer.edit(await fetchFile(file.url, name, file.content_type));
-  } catch (error) {
-    tell(error.message);
-  }
-}
-
 /** Go to a message that a link names. */
 async function visit(channelId, messageId) {
   const place = placesOf(state.world, state.member).find(({ id }) => id === channelId);
@@ -91,17 +102,37 @@ async function visit(channelId, messageId) {
 
 /** What messages are rendered with: names, and what this person may do here. */
 function facts() {
-  const offered = new Set(state.world.offered[state.member.id]?.[state.channel.id]);
-  const channels = state.world.servers.flatMap((server) => server.channels);
+  const { world, member, channel } = state;
+  const offered = new Set(world.offered[member.id]?.[channel.id]);
+  const channels = world.servers.flatMap((server) => server.channels);
+  const places = placesOf(world, member);
   return {
-    names: state.world.names,
-    channels: Object.fromEntries(channels.map((channel) => [channel.id, channel.name])),
-    menus: state.world.commands.filter(({ id, type }) => offered.has(id) && type === MESSAGE_MENU),
+    viewer: member.id,
+    server: channel.server?.id,
+    names: world.names,
+    channels: Object.fromEntries([...channels, ...places].map(({ id, name }) => [id, name])),
+    menus: world.commands.filter(({ id, type }) => offered.has(id) && type === MESSAGE_MENU),
+    forwards: places.map(({ id, name, server }) => ({ id, label: (server ? "#" : "@") + name })),
+    manages: Boolean(channel.server) && member.roles.length > 0,
     entities: entities(),
-    places: new Set(placesOf(state.world, state.member).map((place) => place.id)),
+    places: new Set(places.map((place) => place.id)),
+    commandName,
     visit,
-    edit: composer.canEdit ? editImage : null,
   };
+}
+
+/** Return what the member's language calls a command, subcommands included. */
+function commandName(name) {
+  const [first, ...path] = name.split(" ");
+  const whole = state.world.commands.find((command) => command.name === name);
+  let part = whole ?? state.world.commands.find((command) => command.name === first);
+  if (!part) return name;
+  const names = [translated(part, "name")];
+  for (const below of whole ? [] : path) {
+    part = part.options?.find((option) => option.name === below) ?? { name: below };
+    names.push(translated(part, "name"));
+  }
+  return names.join(" ");
 }
 
 /** Fetch everything anew; events that arrive meanwhile are applied afterwards. */
@@ -148,19 +179,46 @@ function settle() {
     ?? people.find((person) => person.name === name) ?? people[0];
   const places = placesOf(state.world, state.member);
   state.channel = places.find((found) => found.id === state.channel?.id)
-    ?? places.find((found) => (found.server ? found.name : "dm") === place) ?? places[0];
+    ?? places.find((found) => placeName(found) === place) ?? places[0];
+  speak(state.member.locale);
+}
+
+function placeName(place) {
+  return place.server || place.isPrivate ? place.name : "dm";
+}
+
+async function setLocale(choice) {
+  try {
+    await send("locales", choice);
+    composer.close();
+    await synchronise();
+  } catch (error) {
+    tell(error.message);
+  }
+}
+
+/** Show the page light, dark or, if empty, as the system does; the address keeps it. */
+function setTheme(theme) {
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+  if (theme) address.set("theme", theme);
+  else address.delete("theme");
+  const query = address.size ? `?${address}` : location.pathname;
+  history.replaceState(null, "", query + location.hash);
 }
 
 function draw() {
   const { world, member, channel } = state;
   unread.delete(channel.id);
-  history.replaceState(null, "", `#${member.name}/${channel.server ? channel.name : "dm"}`);
+  history.replaceState(null, "", `#${member.name}/${placeName(channel)}`);
+  const theme = address.get("theme") ?? "";
+  drawTools(world, member, channel.server, { theme, setTheme, setLocale });
   drawPeople(world, member, chooseMember);
   drawPlaces(world, member, channel, unread, chooseChannel);
   drawHeader(member, channel);
   const offered = new Set(world.offered[member.id]?.[channel.id]);
   composer.offer(flatten(world.commands.filter((command) => offered.has(command.id))),
-    `${member.id}/${channel.id}`);
+    `${member.id}/${channel.id}/${member.locale}`);
   drawWelcome();
 }
 
@@ -168,15 +226,16 @@ function drawWelcome() {
   const ideas = composer.offers("imagine") ? PROMPTS : [];
   byId("welcome").replaceChildren(
     el("img", { src: "/page/easel.svg", alt: "", width: 56, height: 56 }),
-    el("h3", {}, state.channel.server ? `This is #${state.channel.name}`
-      : `Your direct messages with ${state.channel.name}`),
-    el("p", {}, "Type / below to see what the bot can do, or start with one of these."),
-    el("ul", {}, ideas.map((idea) => el("li", {}, el("button", { type: "button", class: "idea",
-      onclick: () => composer.open("imagine", idea) }, el("b", {}, "/imagine "), idea)))));
+    el("h3", {}, placeName(state.channel) === "dm"
+      ? `Your direct messages with ${state.channel.name}` : `This is #${state.channel.name}`),
+    el("p", { class: "own" },
+      "Type / below to see what the bot can do, or start with one of these."),
+    el("ul", { class: "own" }, ideas.map((idea) => el("li", {}, el("button", { type: "button",
+      class: "idea", onclick: () => composer.open("imagine", idea) }, el("b", {}, "/imagine "), idea)))));
 }
 
 function chooseMember(member) {
-  const wasDirect = !state.channel.server;
+  const wasDirect = placeName(state.channel) === "dm";
   state.member = member;
   if (wasDirect) state.channel = { id: member.dm };
   unread.clear();
@@ -207,10 +266,14 @@ function tell(text) {
 /** Until the first answer nobody is known to listen for. */
 async function start() {
   await synchronise();
+  const locale = address.get("locale");
+  if (state.member && locale) await setLocale({ member: state.member.id, locale });
   if (state.member) listen();
   else setTimeout(start, 1000);
 }
 
+if (address.has("plain")) document.documentElement.dataset.plain = address.get("plain");
+setTheme(address.get("theme"));
 byId("menu").addEventListener("click", () => openDrawer(true));
 byId("close-menu").addEventListener("click", () => openDrawer(false));
 document.addEventListener("keydown", (event) => {

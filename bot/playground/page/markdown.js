@@ -4,7 +4,7 @@ import { el, timeNode, webAddress } from "./dom.js";
 
 const DEPTH_MAX = 8;
 const FENCE = /```(?:([\w+-]+)\n)?\n?([^]*?)\n?```/g;
-const SPECIAL = /[\\`<[*_~|h]/;
+const SPECIAL = /[\\`<[*_~|h@]/;
 const MESSAGE = /^https:\/\/discord\.com\/channels\/(?:@me|\d+)\/(\d+)\/(\d+)$/;
 
 function link(url, label, at) {
@@ -14,7 +14,8 @@ function link(url, label, at) {
       event.preventDefault();
       at.visit(channel, message);
     };
-    return el("a", { href: "#", onclick: visit }, label);
+    const place = label === url && [`# ${at.channels[channel] ?? "direct messages"} › 💬`];
+    return el("a", { href: "#", onclick: visit, class: place ? "mention" : null }, place || label);
   }
   const href = webAddress(url);
   return el("a", { href, target: "_blank", rel: "noreferrer noopener" }, label);
@@ -36,6 +37,7 @@ const INLINE = [
   [/<t:(-?\d{1,13})(?::([tTdDfFR]))?>/y, (m) => timeNode(new Date(m[1] * 1000), m[2] ?? "f")],
   [/<@!?(\d+)>/y, (m, at) => el("span", { class: "mention" }, `@${at.names[m[1]] ?? "unknown"}`)],
   [/<#(\d+)>/y, (m, at) => el("span", { class: "mention" }, `#${at.channels[m[1]] ?? "unknown"}`)],
+  [/@(everyone|here)\b/y, (m, at) => (at.everyone ? el("span", { class: "mention" }, m[0]) : m[0])],
   [/<\/([^:>]+):\d+>/y, (m) => el("span", { class: "mention" }, `/${m[1]}`)],
   [/<a?:(\w+):\d+>/y, (m) => `:${m[1]}:`],
   [/<(https?:\/\/[^\s>]+)>/y, (m, at) => link(m[1], m[1], at)],
@@ -79,8 +81,9 @@ function match(text, position) {
 
 // Each rule: how its lines begin, and the node a run of such lines becomes.
 const BLOCKS = [
-  [/^> ?/, (lines, at) => el("blockquote", {}, blocks(lines, at))],
+  [/^> /, (lines, at) => el("blockquote", {}, blocks(lines, at))],
   [/^[-*] /, (lines, at) => el("ul", {}, lines.map((line) => el("li", {}, inline(line, at))))],
+  [/^\d+\. /, (lines, at) => el("ol", {}, lines.map((line) => el("li", {}, inline(line, at))))],
   [/^-# /, (lines, at) => el("p", { class: "subtext" }, inline(lines.join("\n"), at))],
   [/^### /, (lines, at) => lines.map((line) => el("h5", {}, inline(line, at)))],
   [/^## /, (lines, at) => lines.map((line) => el("h4", {}, inline(line, at)))],

@@ -2,48 +2,68 @@
 
 import { componentNodes } from "./components.js";
 import { avatar, el, timeNode, webAddress } from "./dom.js";
+import { translated } from "./language.js";
 import { inline, markdown } from "./markdown.js";
+import { mediaOf, mosaic, ownAddress, pictureNode, pictureOf } from "./pictures.js";
+import { openMenu } from "./popup.js";
 
 export const EPHEMERAL = 1 << 6;
 const LOADING = 1 << 7;
-const DEFAULT_COLOUR = 0x8a8178;
-//: pixels; as in message.css
-const PICTURE_HEIGHT_MAX = 440;
+const REPLY = 19;
+const FORWARD = 1;
 
 /**
  * Build a message.
  *
- * `at` is where it is shown: names and channels by id, entities to choose from, menus (commands for
- * messages), revealed (ids of uncovered files), places (ids of those that links may lead to),
- * find(id), and the callbacks press, select, menu, dismiss, jump, visit, open and, where images can
- * be changed, edit.
+ * `at` is where it is shown: the viewer's and the server's id, names and channels by id, entities to
+ * choose from, menus (commands for messages), forwards (places to forward to), manages (whether all
+ * messages can be deleted), revealed (keys of uncovered pictures), places (ids of those that links
+ * may lead to), commandName(name), find(id), and the callbacks press, select, menu, reply, forward,
+ * remove, dismiss, jump, visit and open.
  */
 export function messageNode(message, at) {
   const isEphemeral = Boolean(message.flags & EPHEMERAL);
+  const isPing = !isEphemeral && (message.mention_everyone
+    || message.mentions.some((user) => user.id === at.viewer));
   const { author } = message;
   const time = timeNode(new Date(message.timestamp), "t");
+  const shown = { ...at, everyone: message.mention_everyone };
   const body = el("div", { class: "body" },
     el("p", { class: "head" },
       el("strong", {}, author.name), author.bot && el("span", { class: "badge" }, "App"), time,
       message.edited_timestamp && !(message.flags & LOADING)
         && el("span", { class: "edited" }, "(edited)")),
-    el("div", { class: "content" }, contentNodes(message, at)),
+    el("div", { class: "content" }, contentNodes(message, shown)),
     el("p", { class: "note", role: "alert", hidden: true }),
-    isEphemeral && el("p", { class: "only-you" }, "Only you can see this · ",
+    isEphemeral && el("p", { class: "only-you" }, "👁 Only you can see this · ",
       el("button", { type: "button", class: "link", onclick: () => at.dismiss(message) },
-        "Dismiss")));
-  return el("li", { class: `message${isEphemeral ? " ephemeral" : ""}`, "data-id": message.id },
+        "Dismiss message")));
+  const kind = `${isEphemeral ? " ephemeral" : ""}${isPing ? " ping" : ""}`;
+  const node = el("li", { class: `message${kind}`, "data-id": message.id },
     contextLine(message, at), avatar(author.id, author.name, author.bot), body,
-    isEphemeral ? null : menuNode(message, at));
+    isEphemeral ? null : toolsNode(message, at));
+  if (!isEphemeral) node.addEventListener("contextmenu", (event) => {
+    if (event.target.closest("a, input, textarea")) return;
+    event.preventDefault();
+    const { clientX: left, clientY: top } = event;
+    openTools(message, at, { left, top, bottom: top });
+  });
+  return node;
 }
 
 /** Say in plain words what a message is, for those who hear the page. */
 export function summary(message) {
-  const texts = [message.content, ...message.embeds.flatMap((e) => [e.title, e.description])];
   const files = message.attachments.length;
-  const said = texts.filter(Boolean).join(". ").slice(0, 300);
+  const said = textOf(message).slice(0, 300);
   if (message.flags & LOADING) return `${message.author.name} is thinking`;
   return `${message.author.name}: ${said}${files ? ` (${files} files)` : ""}`;
+}
+
+function textOf(message) {
+  const shown = (part) => [part.content, ...(part.components ?? []).flatMap(shown)];
+  const texts = [...shown(message), ...message.embeds.flatMap((e) => [e.title, e.description])];
+  return texts.filter(Boolean).map((text) => text.replaceAll(/<[@t][^>]*>|^(> |-# |#+ )/gm, ""))
+    .join(" ");
 }
 
 /** The line of a person who used a command. */
@@ -53,17 +73,27 @@ export function usedNode(user, name, command) {
 }
 
 function contextLine(message, at) {
-  const used = message.interaction_metadata;
-  if (used?.name && !message.message_reference) {
+  const used = usedIn(message.interaction_metadata);
+  if (used?.name && message.type !== REPLY) {
     const slash = used.command_type === 1 ? "/" : "";
-    return usedNode(used.user.id, at.names[used.user.id], slash + used.name);
+    return usedNode(used.user.id, at.names[used.user.id], slash + at.commandName(used.name));
   }
-  const original = at.find(message.message_reference?.message_id);
-  if (!original) return null;
-  const jump = () => at.jump(original.id);
-  return el("p", { class: "context" }, "↪ ",
-    el("button", { type: "button", class: "link", onclick: jump },
-      summary(original).slice(0, 80) || "a message"));
+  const reference = message.message_reference;
+  if (!reference || reference.type === FORWARD) return null;
+  const original = at.find(reference.message_id);
+  if (!original) return el("p", { class: "context" }, el("i", {}, "Original message was deleted"));
+  const { author } = original;
+  const pings = message.mentions.some((user) => user.id === author.id);
+  return el("p", { class: "context" }, avatar(author.id, author.name, author.bot),
+    el("strong", {}, `${pings ? "@" : ""}${author.name}`),
+    el("button", { type: "button", class: "link", onclick: () => at.jump(original.id) },
+      textOf(original).slice(0, 120) || "Click to see attachment"));
+}
+
+/** Return what began it all: of a form's answer, what opened the form. */
+function usedIn(metadata) {
+  const opener = metadata?.triggering_interaction_metadata;
+  return opener ? usedIn(opener) : metadata;
 }
 
 function contentNodes(message, at) {
@@ -71,52 +101,30 @@ function contentNodes(message, at) {
     return el("p", { class: "thinking" }, el("span", { class: "dots", "aria-hidden": "true" },
       el("i"), el("i"), el("i")), `${message.author.name} is thinking…`);
   }
-  const images = message.attachments.filter(isImage);
+  const images = message.attachments.filter(isImage).map(pictureOf);
   const others = message.attachments.filter((file) => !isImage(file));
   return [
+    (message.message_snapshots ?? []).map((snapshot) => forwardNode(message, snapshot, at)),
     markdown(message.content, at),
-    images.length > 0 && el("div", { class: images.length > 1 ? "gallery many" : "gallery" },
-      images.map((file) => imageNode(file, at))),
+    images.length > 0 && mosaic(images, at),
     others.map(fileNode),
     message.embeds.map((embed) => embedNode(embed, at)),
     componentNodes(message, at),
   ];
 }
 
+function forwardNode(message, { message: forwarded }, at) {
+  const { channel_id: channel, message_id: id } = message.message_reference;
+  const time = timeNode(new Date(forwarded.timestamp), "f");
+  const place = at.channels[channel];
+  return el("div", { class: "forward" }, el("p", { class: "subtext" }, el("i", {}, "↱ Forwarded")),
+    contentNodes({ ...forwarded, author: message.author }, at),
+    el("p", { class: "subtext" }, place && at.places.has(channel) ? el("button", { type: "button",
+      class: "link", onclick: () => at.visit(channel, id) }, `#${place} · `, time) : time));
+}
+
 function isImage(file) {
   return /^image\/(png|jpeg|webp|gif)$/.test(file.content_type ?? "");
-}
-
-function imageNode(file, at) {
-  const alt = file.description || `Image ${file.filename}`;
-  const name = file.filename.replace(/^SPOILER_/, "");
-  const covered = name !== file.filename && !at.revealed.has(file.id);
-  const size = file.width ? ` · ${file.width}×${file.height}` : "";
-  const uncover = () => {
-    at.revealed.add(file.id);
-    const shown = imageNode(file, at);
-    figure.replaceWith(shown);
-    shown.querySelector("button").focus();
-  };
-  const figure = el("figure", { class: covered ? "covered" : "" },
-    el("button", { type: "button", class: "picture",
-      "aria-label": covered ? "Show spoiler" : `Open in full size: ${alt}`,
-      onclick: covered ? uncover : () => at.open(file) },
-    el("img", { src: file.url, alt: covered ? "" : alt, ...room(file) })),
-    el("figcaption", {},
-      el("span", { class: "file-name" }, `${name}${size} · ${bytes(file.size)}`),
-      at.edit && el("button", { type: "button", class: "small", onclick: () => at.edit(file),
-        title: "This page's own shortcut, not Discord's: fills in /edit with the image" },
-      "Edit this"),
-      el("a", { class: "button small", href: file.url, download: name }, "Download")));
-  return figure;
-}
-
-/** Size a picture before it has arrived, so that what follows it does not move. */
-function room({ width, height }) {
-  if (!width) return {};
-  const scale = Math.min(PICTURE_HEIGHT_MAX / height, 1);
-  return { width: Math.round(width * scale), height: Math.round(height * scale) };
 }
 
 function fileNode(file) {
@@ -135,6 +143,7 @@ function embedNode(embed, at) {
   const href = webAddress(embed.url);
   const author = embed.author?.name;
   const node = el("article", { class: "embed" },
+    embedPicture(embed.thumbnail, "thumbnail", at),
     author && el("p", { class: "embed-author" }, author),
     title && el("h3", {}, href ? el("a", { href, target: "_blank", rel: "noreferrer" }, title)
       : title),
@@ -142,31 +151,51 @@ function embedNode(embed, at) {
     embed.fields?.length > 0 && el("dl", {}, embed.fields.map((field) =>
       el("div", { class: field.inline ? "inline" : "" }, el("dt", {}, inline(field.name, at)),
         el("dd", {}, markdown(field.value, at))))),
-    embedPicture(embed.image, "embed-image"), embedPicture(embed.thumbnail, "embed-thumbnail"),
+    embedPicture(embed.image, "embed-image", at),
     (embed.footer || embed.timestamp) && el("p", { class: "embed-footer" },
       embed.footer?.text, embed.footer && embed.timestamp && " · ",
       embed.timestamp && timeNode(new Date(embed.timestamp), "f")));
-  const colour = (embed.color ?? DEFAULT_COLOUR).toString(16).padStart(6, "0");
-  node.style.setProperty("--bar", `#${colour}`);
+  if (embed.color) {
+    node.style.setProperty("--bar", `#${embed.color.toString(16).padStart(6, "0")}`);
+  }
   return node;
 }
 
-function embedPicture(picture, className) {
+function embedPicture(picture, className, at) {
   // The page loads nothing from elsewhere.
-  if (!picture?.url?.startsWith("/")) return null;
-  return el("img", { class: className, src: picture.url, width: picture.width,
-    height: picture.height, alt: picture.description ?? "Embedded image" });
+  if (!ownAddress(picture?.url)) return null;
+  return pictureNode(mediaOf({ media: picture, description: picture.description }), at, className);
 }
 
-function menuNode(message, at) {
-  if (!at.menus.length) return null;
-  const run = (command, details) => {
-    details.open = false;
-    at.menu(message, command);
-  };
-  const details = el("details", { class: "tools" },
-    el("summary", { "aria-label": "Apps for this message", title: "Apps" }, "⋯"),
-    el("div", {}, at.menus.map((command) => el("button", { type: "button",
-      onclick: () => run(command, details) }, command.name))));
-  return details;
+/** Open what a message's three dots, or a right click on it, offer. */
+function openTools(message, at, box) {
+  const item = (label, act, className) => el("button", { type: "button", role: "menuitem",
+    class: className, onclick: () => {
+      menu.close();
+      act();
+    } }, label);
+  const apps = at.menus.map((command) => item(el("span", { class: "app" },
+    el("img", { src: "/page/easel.svg", alt: "" }), translated(command, "name")),
+  () => at.menu(message, command)));
+  const places = at.forwards.map((place) => item(place.label, () => at.forward(message, place.id)));
+  const isOwn = message.author.id === at.viewer;
+  const path = [at.server ?? "@me", message.channel_id, message.id].join("/");
+  const link = `https://discord.com/channels/${path}`;
+  const menu = openMenu(box, "Message actions", [
+    item("Reply", () => at.reply(message)),
+    folder("Forward", places),
+    item("Copy Message Link", () => navigator.clipboard?.writeText(link)),
+    apps.length > 0 && folder("Apps", apps),
+    (isOwn || at.manages) && item("Delete Message", () => at.remove(message), "dangerous"),
+  ].filter(Boolean));
+}
+
+function folder(label, items) {
+  return el("details", {}, el("summary", { role: "menuitem", tabindex: 0 }, label), items);
+}
+
+function toolsNode(message, at) {
+  const open = (event) => openTools(message, at, event.currentTarget.getBoundingClientRect());
+  return el("button", { type: "button", class: "tools", "aria-label": "More", title: "More",
+    "aria-haspopup": "menu", onclick: open }, "⋯");
 }

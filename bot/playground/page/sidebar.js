@@ -1,6 +1,9 @@
 // The left side: who is played and where; tells the page when either is changed.
 
 import { avatar, byId, el } from "./dom.js";
+import { nameOf } from "./language.js";
+
+const THEMES = [["", "as the system"], ["light", "light"], ["dark", "dark"]];
 
 /** List where a member can be: channels they see, and their direct messages with the bot. */
 export function placesOf(world, member) {
@@ -8,7 +11,26 @@ export function placesOf(world, member) {
   const channels = world.servers.flatMap((server) =>
     server.channels.filter((channel) => channel.id in seen).map((channel) =>
       ({ ...channel, server })));
-  return [...channels, { id: member.dm, name: world.bot.name, nsfw: false, server: null }];
+  const hidden = world.private.filter((channel) => channel.id in seen).map((channel) =>
+    ({ ...channel, server: null, isPrivate: true }));
+  return [...channels, ...hidden, { id: member.dm, name: world.bot.name, nsfw: false,
+    server: null }];
+}
+
+/** Show what belongs to this page and not to Discord; `at` has theme, setTheme and setLocale. */
+export function drawTools(world, member, server, at) {
+  const locales = world.locales.map((code) => [code, nameOf(code)]);
+  const rows = [
+    ["Theme", THEMES, at.theme, at.setTheme],
+    [`${member.name}'s language`, locales, member.locale, (locale) =>
+      at.setLocale({ member: member.id, locale })],
+    server && [`${server.name}'s language`, locales, server.locale, (locale) =>
+      at.setLocale({ server: server.id, locale })],
+  ];
+  byId("tools").replaceChildren(...rows.filter(Boolean).map(([label, choices, chosen, choose]) =>
+    el("label", {}, el("span", {}, label), el("select", {
+      onchange: (event) => choose(event.target.value) },
+    choices.map(([value, text]) => el("option", { value, selected: value === chosen }, text))))));
 }
 
 /** Show the people; `onChoose` is given the one that was chosen. */
@@ -42,7 +64,7 @@ export function drawPlaces(world, member, chosen, unread, onChoose) {
     const isNew = unread.has(place.id);
     return el("button", { type: "button", class: isNew ? "place unread" : "place",
       "aria-current": place.id === chosen.id ? "page" : null, onclick: () => onChoose(place) },
-    el("span", { class: "sign", "aria-hidden": "true" }, place.server ? "#" : "@"), place.name,
+    el("span", { class: "sign", "aria-hidden": "true" }, signOf(place)), place.name,
     place.nsfw && el("span", { class: "badge warning", title: "Age-restricted" }, "18+"),
     isNew && el("span", { class: "hidden-text" }, "new messages"));
   }
@@ -50,11 +72,15 @@ export function drawPlaces(world, member, chosen, unread, onChoose) {
 
 /** Show above the conversation where one is. */
 export function drawHeader(member, channel) {
-  const name = channel.server ? `#${channel.name}` : `@${channel.name}`;
+  const name = signOf(channel) + channel.name;
   byId("place").textContent = name;
   byId("restricted").hidden = !channel.nsfw;
   byId("viewer-name").replaceChildren("as ", avatar(member.id, member.name), member.name);
   document.title = `${name} · Easel playground`;
+}
+
+function signOf(place) {
+  return place.server ? "#" : place.isPrivate ? "" : "@";
 }
 
 /** On narrow screens the side is a drawer. */

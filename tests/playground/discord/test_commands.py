@@ -57,6 +57,23 @@ def path(playground):
             "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
         ),
         (
+            [command(name_localizations={"de": "Los"})],
+            ["0", "name_localizations", "de"],
+            "APPLICATION_COMMAND_INVALID_NAME",
+        ),
+        (
+            [command(description_localizations={"tlh": "x"})],
+            ["0", "description_localizations", "tlh"],
+            "BASE_TYPE_CHOICES",
+        ),
+        (
+            [command(options=[option(choices=[
+                {"name": "x", "name_localizations": {"ja": ""}, "value": "x"}
+            ])])],
+            ["0", "options", "0", "choices", "0", "name_localizations", "ja"],
+            "BASE_TYPE_BAD_LENGTH",
+        ),
+        (
             [{"name": "Menu", "type": 3, "description": "x"}],
             ["0", "description"],
             "APPLICATION_COMMAND_INVALID",

@@ -175,6 +175,15 @@ async def test_a_modal_is_filled_in_and_sent(playground, client):
 
 LINK = {"type": 2, "style": 5, "label": "Docs"}
 INPUT = {"type": 4, "custom_id": "a", "style": 1, "label": "A"}
+RADIO = {"type": 21, "custom_id": "r", "options": [
+    {"label": "Wide", "value": "w", "default": True}, {"label": "Tall", "value": "t"}]}  # fmt: skip
+GROUP = {"type": 22, "custom_id": "g", "required": False, "options": [
+    {"label": "One", "value": "1"}, {"label": "Two", "value": "2"}]}  # fmt: skip
+PART = ["components", "0", "component"]
+
+
+def labelled(component, label="Label", **more):
+    return {"type": 18, "label": label, "component": component, **more}
 
 
 @pytest.mark.parametrize(
@@ -186,6 +195,14 @@ INPUT = {"type": 4, "custom_id": "a", "style": 1, "label": "A"}
         ({"components": [{"type": 18, "label": "", "component": INPUT}]}, ["components", "0"]),
         ({"components": [{"type": 18, "label": "x", "component": LINK}]}, ["components", "0"]),
         ({"components": [{"type": 9, "components": []}]}, ["components", "0", "type"]),
+        ({"components": [labelled(INPUT, label="x" * 46)]}, ["components", "0", "label"]),
+        ({"components": [labelled(INPUT, description="x" * 101)]}, ["components", "0"]),
+        ({"components": [labelled(INPUT | {"value": "x" * 4001})]}, [*PART, "value"]),
+        ({"components": [labelled(INPUT | {"max_length": 4001})]}, [*PART, "max_length"]),
+        ({"components": [labelled(INPUT | {"placeholder": "x" * 101})]}, [*PART, "placeholder"]),
+        ({"components": [labelled(RADIO | {"options": RADIO["options"][:1]})]}, [*PART, "options"]),
+        ({"components": [labelled({"type": 19, "custom_id": "f", "max_values": 11})]}, PART),
+        ({"components": [labelled(INPUT)] * 6}, ["components"]),
     ],
 )
 async def test_forms_out_of_bounds_are_refused(playground, client, api, modal, path):
@@ -203,6 +220,36 @@ async def test_forms_out_of_bounds_are_refused(playground, client, api, modal, p
         for key in path:
             errors = errors[key]
         assert call.modal is None
+
+
+async def test_what_a_form_proposes_is_sent_unless_it_is_changed(playground, client, api):
+    @command(client)
+    async def go(interaction: discord.Interaction):
+        pass
+
+    parts = [INPUT | {"value": "blue", "required": False}, RADIO, GROUP,
+             {"type": 23, "custom_id": "c", "default": True}]  # fmt: skip
+    async with running(client, playground):
+        call = await playground.run_command("Ada", "studio", "go")
+        callback = f"/interactions/{call.interaction.id}/{call.interaction.token}/callback"
+        data = {
+            "custom_id": "m",
+            "title": "Form",
+            "components": [labelled(p, p["custom_id"]) for p in parts],
+        }
+        body = {"type": 9, "data": data}
+        assert (await api("POST", f"{callback}?with_response=true", body))[0] == 200
+
+        async def sent(values):
+            call_ = await playground.submit_modal("Ada", call.modal, values)
+            inner = [part["component"] for part in call_.interaction.data["components"]]
+            return [part.get("value", part.get("values")) for part in inner]
+
+        assert await sent({}) == ["blue", "w", [], True]
+        changed = {"a": "", "r": "Tall", "g": ["Two", "1"], "c": False}
+        assert await sent(changed) == ["", "t", ["2", "1"], False]
+        with pytest.raises(NotOfferedError, match="choices are"):
+            await playground.submit_modal("Ada", call.modal, {"r": "Round"})
 
 
 async def test_a_form_from_a_button_can_update_its_message(playground, client):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 
 import aiohttp
 import pytest
 
 from bot.playground.discord import MessageFlag, Permission, Upload, messages
-from bot.playground.discord.cdn import FILE_BYTES_MAX, LINK_LIFE_S
+from bot.playground.discord.cdn import FILE_BYTES_MAX, LINK_LIFE_S, SPOILER
 from bot.playground.discord.messages import NONCE_WINDOW_S
 from tests.playground.discord.bot import discord, running
 from tests.playground.discord.pictures import png
@@ -166,6 +167,21 @@ V2 = int(MessageFlag.IS_COMPONENTS_V2)
         ),
         ({"embeds": {"title": "x"}}, ["embeds"], "BASE_TYPE_BAD_TYPE"),
         (
+            {"components": [{"type": 12, "items": []}], "flags": V2},
+            ["components", "0", "items"],
+            "BASE_TYPE_BAD_LENGTH",
+        ),
+        (
+            {"components": [{"type": 9, "components": [{**TEXT, "content": "x"}]}], "flags": V2},
+            ["components", "0", "accessory", "type"],
+            "BASE_TYPE_CHOICES",
+        ),
+        (
+            {"components": [row({**SELECT, "min_values": 26})]},
+            ["components", "0", "components", "0", "min_values"],
+            "NUMBER_TYPE_MAX",
+        ),
+        (
             {"components": [TEXT, TEXT], "flags": V2},
             ["components"],
             "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED",
@@ -192,6 +208,32 @@ async def test_bodies_out_of_bounds_are_refused_field_by_field(playground, api, 
         errors = errors[key]
     assert code in [error["code"] for error in errors["_errors"]]
     assert playground.channel("studio").messages == []
+
+
+async def test_a_file_is_covered_where_its_message_says_so(playground, api):
+    name, path = "a.png", f"/channels/{playground.channel('studio').id}/messages"
+    form = aiohttp.FormData()
+    about = [{"id": "0", "filename": name, "is_spoiler": True}]
+    form.add_field("payload_json", json.dumps({"attachments": about}))
+    form.add_field("files[0]", png(), filename=name)
+    headers = {"Authorization": f"Bot {playground.token}"}
+    url = playground.api_base + path
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(url, data=form) as response,
+    ):
+        (attachment,) = (await response.json())["attachments"]
+    assert attachment["flags"] == SPOILER
+
+
+async def test_texts_of_too_many_bytes_make_discord_fail(playground, api):
+    """Not refused by a code: discord-api-docs #8554."""
+    path = f"/channels/{playground.channel('studio').id}/messages"
+    texts = [{"type": 10, "content": "字" * (3386 - 9)}, {"type": 10, "content": "x" * 15}]
+    for more, status in (("", 200), ("x", 500)):
+        content = texts[1]["content"] + more
+        body = {"components": [texts[0], {**texts[1], "content": content}], "flags": V2}
+        assert (await api("POST", path, body))[0] == status
 
 
 @pytest.mark.parametrize("body", [{}, {"content": " \n"}, {"embeds": []}])

@@ -1,0 +1,162 @@
+"""
+Pictures of messages: *Edit image* and *Use as reference* in a message's menu, and the basket in
+which a member gathers what to work from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import buttons, options, render, wire
+from bot.chat.desk import Desk
+from bot.chat.pictures import author_of, job_shown, pictures_of
+from bot.chat.results import Results
+from bot.chat.texts import Notice, refuse, say
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+from bot.domain.policy import may_take_pictures
+from bot.domain.requests import REFERENCES_MAX, Mode, Reference
+from bot.errors import InvalidRequest
+
+Interaction = discord.Interaction[Any]
+
+#: embeds of one message (Discord docs, Message), and options of one select
+EMBEDS_MAX = 10
+OPTIONS_MAX = 25
+
+
+class BasketCommands:
+    def __init__(self, desk: Desk, results: Results) -> None:
+        self._easel = desk.easel
+        self._results = results
+
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
+        tree.add_command(
+            app_commands.ContextMenu(name=label("menus.edit_image"), callback=self._edit_image)
+        )
+        tree.add_command(
+            app_commands.ContextMenu(
+                name=label("menus.use_as_reference"), callback=self._use_as_reference
+            )
+        )
+        tree.add_command(
+            app_commands.Command(
+                name="basket", description=label("commands.basket"), callback=self._basket
+            )
+        )
+        presses |= {
+            buttons.TAKE_OUT: self._take_out,
+            buttons.EMPTY: self._empty,
+            buttons.FROM_BASKET: self._from_basket,
+        }
+
+    async def _edit_image(self, interaction: Interaction, message: discord.Message) -> None:
+        if pictures := await self._pictures(interaction, message):
+            preferred = self._easel.preferences_of(interaction.user.id)
+            draft = options.preferred(Mode.EDIT, preferred)
+            draft = replace(draft, references=tuple(pictures), count=1)
+            await self._results.open_form(interaction, draft, which=len(pictures) > 1)
+
+    async def _use_as_reference(self, interaction: Interaction, message: discord.Message) -> None:
+        pictures = await self._pictures(interaction, message)
+        if not pictures:
+            return
+        try:
+            gathered = await self._easel.add_to_basket(interaction.user.id, pictures)
+        except InvalidRequest as refusal:
+            await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
+            return
+        await self._show(interaction, gathered)
+
+    async def _pictures(
+        self, interaction: Interaction, message: discord.Message
+    ) -> list[Reference] | None:
+        """The message's pictures; None: there are none, or they are not to be taken."""
+        locale = str(interaction.locale)
+        job_id = job_shown(message)
+        job = await self._easel.find(job_id) if job_id else None
+        pictures = pictures_of(message)
+        if job:
+            pictures = await self._results.as_kept(job, pictures)
+        if not pictures:
+            await wire.tell(interaction, say(Notice.NO_PICTURE_THERE, locale))
+            return None
+        author_id = job.user_id if job else author_of(message)
+        decided = await self._easel.settings(interaction.guild_id or 0)
+        own = author_id == interaction.user.id
+        if interaction.guild_id and not may_take_pictures(decided.picture_menus, own=own):
+            await wire.tell(interaction, say(Notice.NOT_YOUR_PICTURE, locale))
+            return None
+        named = 0 if own else author_id
+        return [replace(each, author_id=named) for each in pictures[:REFERENCES_MAX]]
+
+    async def _basket(self, interaction: Interaction) -> None:
+        await self._show(interaction, await self._easel.basket(interaction.user.id))
+
+    async def _show(self, interaction: Interaction, gathered: Sequence[Reference]) -> None:
+        embeds, view = _shown(gathered, str(interaction.locale))
+        await wire.show(interaction, embeds, view=view)
+
+    async def _take_out(self, interaction: Interaction) -> None:
+        data: Any = interaction.data
+        await self._easel.take_from_basket(interaction.user.id, int(data["values"][0]))
+        await self._show_again(interaction)
+
+    async def _empty(self, interaction: Interaction) -> None:
+        await self._easel.take_from_basket(interaction.user.id, None)
+        await self._show_again(interaction)
+
+    async def _show_again(self, interaction: Interaction) -> None:
+        gathered = await self._easel.basket(interaction.user.id)
+        embeds, view = _shown(gathered, str(interaction.locale))
+        await wire.update_all(interaction, embeds, view)
+
+    async def _from_basket(self, interaction: Interaction, mode: str) -> None:
+        gathered = await self._easel.basket(interaction.user.id)
+        if not gathered:
+            await wire.tell(interaction, say(Notice.BASKET_EMPTY, str(interaction.locale)))
+            return
+        preferred = self._easel.preferences_of(interaction.user.id)
+        draft = options.preferred(Mode(mode), preferred)
+        await self._results.open_form(interaction, replace(draft, references=tuple(gathered)))
+
+
+def _shown(
+    gathered: Sequence[Reference], locale: str
+) -> tuple[list[discord.Embed], discord.ui.View]:
+    """The pictures, small and by the numbers that words can call them by."""
+    if not gathered:
+        empty = discord.Embed(description=say(Notice.BASKET_EMPTY, locale))
+        return [empty], buttons.view()
+    embeds = []
+    for number, picture in enumerate(gathered, start=1):
+        if number > EMBEDS_MAX:
+            break
+        name = say(Phrase.IMAGE_NUMBER, locale, number=number)
+        embed = discord.Embed(description=f"**{name}**\n{render.inert(picture.filename)}")
+        if picture.url:
+            embed.set_thumbnail(url=picture.url)
+        embeds.append(embed)
+    rest = len(gathered) - len(embeds)
+    kept = say(Phrase.BASKET_KEPT, locale, images=len(gathered), images_max=REFERENCES_MAX)
+    more = say(Phrase.BASKET_MORE, locale, images=rest) if rest else ""
+    embeds[-1].set_footer(text=f"{more} {kept}".strip())
+    choices = [
+        discord.SelectOption(
+            label=say(Phrase.IMAGE_NUMBER, locale, number=number),
+            description=picture.filename[:100] or None,
+            value=str(number - 1),
+        )
+        for number, picture in enumerate(gathered[:OPTIONS_MAX], start=1)
+    ]
+    return embeds, buttons.view(
+        buttons.button(say(Phrase.DRAW_WITH_THEM, locale), buttons.FROM_BASKET, Mode.GENERATE),
+        buttons.button(say(Phrase.EDIT_THE_FIRST, locale), buttons.FROM_BASKET, Mode.EDIT),
+        buttons.button(say(Phrase.EMPTY_BASKET, locale), buttons.EMPTY),
+        buttons.select(say(Phrase.TAKE_OUT, locale), choices, buttons.TAKE_OUT),
+    )

@@ -1,0 +1,72 @@
+"""/help: what can be done here, by task, with buttons that begin it."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import buttons, render, wire
+from bot.chat.commands.images import ImageCommands
+from bot.chat.commands.jobs import JobCommands
+from bot.chat.commands.preferences import PreferencesCommand
+from bot.chat.desk import Desk
+from bot.chat.texts import say
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+
+Interaction = discord.Interaction[Any]
+
+#: each task, and what is said of it
+TASKS = {
+    Phrase.TASK_IMAGINE: Phrase.TASK_IMAGINE_HOW,
+    Phrase.TASK_EDIT: Phrase.TASK_EDIT_HOW,
+    Phrase.TASK_GATHER: Phrase.TASK_GATHER_HOW,
+    Phrase.TASK_GO_ON: Phrase.TASK_GO_ON_HOW,
+    Phrase.TASK_LOOK_BACK: Phrase.TASK_LOOK_BACK_HOW,
+    Phrase.TASK_CREDITS: Phrase.TASK_CREDITS_HOW,
+}
+
+
+class HelpCommand:
+    def __init__(
+        self,
+        desk: Desk,
+        images: ImageCommands,
+        jobs: JobCommands,
+        preferences: PreferencesCommand,
+    ) -> None:
+        self._easel = desk.easel
+        self._begins = {
+            "imagine": (Phrase.NEW_IMAGE, images.begin),
+            "history": (Phrase.YOUR_IMAGES, jobs.history),
+            "credits": (Phrase.YOUR_CREDITS, images.credits),
+            "preferences": (Phrase.PREFERENCES, preferences.show),
+        }
+
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
+        tree.add_command(
+            app_commands.Command(
+                name="help", description=label("commands.help"), callback=self._help
+            )
+        )
+        presses[buttons.BEGIN] = self._begin
+
+    async def _help(self, interaction: Interaction) -> None:
+        locale = str(interaction.locale)
+        embed = discord.Embed(title=say(Phrase.HELP, locale), colour=render.WORKING)
+        for task, how in TASKS.items():
+            embed.add_field(name=say(task, locale), value=say(how, locale), inline=False)
+        embed.set_footer(text=say(Phrase.MADE_WITH_AI, locale))
+        view = buttons.view(
+            *(
+                buttons.button(say(name, locale), buttons.BEGIN, task)
+                for task, (name, _) in self._begins.items()
+            )
+        )
+        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+
+    async def _begin(self, interaction: Interaction, task: str) -> None:
+        _, begin = self._begins[task]
+        await begin(interaction)

@@ -1,0 +1,111 @@
+"""/imagine, /edit and /credits: read the options, or open a form where there are none."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import options, render, wire
+from bot.chat.desk import Desk
+from bot.chat.intake import Intake, place_of, role_ids_of
+from bot.chat.mentions import as_seen
+from bot.chat.results import Results
+from bot.chat.texts import Notice, say
+from bot.chat.translator import label
+from bot.domain.catalog import Catalog
+from bot.domain.requests import QUALITIES, ImageRequest, Mode, Turn
+
+Interaction = discord.Interaction[Any]
+
+
+class ImageCommands:
+    def __init__(self, desk: Desk, intake: Intake, results: Results) -> None:
+        self._easel = desk.easel
+        self._intake = intake
+        self._results = results
+        self._clock = desk.clock
+
+    def add_to(self, tree: app_commands.CommandTree[Any], catalog: Catalog) -> None:
+        self._catalog = catalog
+        asked = (self._qualities, self._models)
+        tree.add_command(options.image_command(Mode.GENERATE, catalog, self.imagine, *asked))
+        tree.add_command(options.image_command(Mode.EDIT, catalog, self.edit, *asked))
+        tree.add_command(
+            app_commands.Command(
+                name="credits", description=label("commands.credits"), callback=self.credits
+            )
+        )
+
+    async def imagine(self, interaction: Interaction, **given: Any) -> None:
+        await self._take(interaction, Mode.GENERATE, given)
+
+    async def edit(self, interaction: Interaction, **given: Any) -> None:
+        await self._take(interaction, Mode.EDIT, given)
+
+    async def _qualities(
+        self, interaction: Interaction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        given = interaction.namespace
+        preferred = self._easel.preferences_of(interaction.user.id)
+        model = options.model_named(given.model or preferred.model, self._catalog)
+        prices = await self._easel.prices(place_of(interaction), model, QUALITIES)
+        resolution = given.resolution or preferred.resolution
+        those = {kind: price for kind, price in prices.items() if kind[0] == resolution}
+        return options.quality_choices(those, typed)
+
+    async def _models(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        presets = await self._easel.presets(interaction.user.id)
+        return options.model_or_preset_choices(self._catalog, list(presets), typed)
+
+    async def credits(self, interaction: Interaction) -> None:
+        told, price_ucr = await self._easel.statement(
+            place_of(interaction), interaction.user.id, role_ids_of(interaction.user)
+        )
+        locale = str(interaction.locale)
+        embed = render.account(told, price_ucr, self._clock.now(), locale)
+        await wire.answer(interaction, embed=embed, ephemeral=True)
+
+    async def begin(self, interaction: Interaction) -> None:
+        """Open the form of an image that nothing is said of yet."""
+        await self._take(interaction, Mode.GENERATE, {})
+
+    async def use(self, interaction: Interaction, preset: str, prompt: str | None) -> None:
+        """Make an image with a preset of the member's; a form opens where it has no words."""
+        await self._take(
+            interaction,
+            Mode.GENERATE,
+            {"model": f"{options.PRESET_MARK}{preset}", "prompt": prompt},
+        )
+
+    async def _take(self, interaction: Interaction, mode: Mode, given: Mapping[str, Any]) -> None:
+        base = await self._base(interaction, mode, given.get("model") or "")
+        if base is None:
+            return
+        request = options.read_request(base, given, self._catalog)
+        if given.get("use_basket"):
+            gathered = await self._easel.basket(interaction.user.id)
+            if not gathered:
+                await wire.tell(interaction, say(Notice.BASKET_EMPTY, str(interaction.locale)))
+                return
+            request = replace(request, references=(*request.references, *gathered))
+        if given.get("prompt") is None and not request.prompt:
+            await self._results.open_form(interaction, request)
+            return
+        request = replace(request, prompt=as_seen(request.prompt, interaction))
+        await self._intake.take(interaction, request)
+
+    async def _base(self, interaction: Interaction, mode: Mode, model: str) -> ImageRequest | None:
+        """What counts where an option is left out; None: the member was told why there is none."""
+        if not model.startswith(options.PRESET_MARK):
+            return options.preferred(mode, self._easel.preferences_of(interaction.user.id))
+        name = model.removeprefix(options.PRESET_MARK).strip()
+        presets = await self._easel.presets(interaction.user.id)
+        if name not in presets:
+            await wire.tell(interaction, say(Notice.NO_PRESET, str(interaction.locale), name=name))
+            return None
+        kept = presets[name]
+        # An image that is edited comes first; what a preset has come after it.
+        kind = Mode.EDIT if mode is Mode.EDIT else kept.mode
+        return replace(kept, mode=kind, parent_id="", turn=Turn.PLAIN)

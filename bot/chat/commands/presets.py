@@ -1,0 +1,97 @@
+"""/presets: options and references that a member keeps under a name of their own."""
+
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import render, wire
+from bot.chat.commands.images import ImageCommands
+from bot.chat.desk import Desk
+from bot.chat.texts import Notice, refuse, say
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+from bot.domain.requests import PROMPT_CHARS_MAX, Turn
+from bot.errors import Refusal
+
+Interaction = discord.Interaction[Any]
+Choices = list[app_commands.Choice[str]]
+
+#: choices of one option, and jobs that are offered to be kept
+CHOICES_MAX = 25
+
+
+class PresetCommands(app_commands.Group):
+    def __init__(self, desk: Desk, images: ImageCommands) -> None:
+        super().__init__(name="presets", description=label("commands.presets"))
+        self._easel = desk.easel
+        self._images = images
+
+    @app_commands.command(name="save", description=label("commands.presets save"))
+    @app_commands.describe(name=label("options.name"), job=label("options.presets save job"))
+    async def save(
+        self, interaction: Interaction, name: app_commands.Range[str, 1, 50], job: str | None = None
+    ) -> None:
+        locale, user_id = str(interaction.locale), interaction.user.id
+        if job is None:
+            latest = await self._easel.history(interaction.guild_id or 0, user_id, limit=1)
+            found = latest[0] if latest else None
+        else:
+            found = await self._easel.find(job.strip())
+        if found is None or found.user_id != user_id:
+            await wire.tell(interaction, say(Notice.NO_JOB_TO_KEEP, locale))
+            return
+        request = replace(found.request, parent_id="", turn=Turn.PLAIN, instead_of="")
+        try:
+            await self._easel.save_preset(user_id, name, request)
+        except Refusal as refusal:
+            await wire.tell(interaction, refuse(refusal, locale))
+            return
+        knobs = render.knobs(request, locale)
+        await wire.tell(interaction, say(Notice.PRESET_KEPT, locale, name=name, knobs=knobs))
+
+    @app_commands.command(name="use", description=label("commands.presets use"))
+    @app_commands.describe(name=label("options.name"), prompt=label("options.presets use prompt"))
+    async def use(
+        self,
+        interaction: Interaction,
+        name: str,
+        prompt: app_commands.Range[str, 1, PROMPT_CHARS_MAX] | None = None,
+    ) -> None:
+        await self._images.use(interaction, name, prompt)
+
+    @app_commands.command(name="list", description=label("commands.presets list"))
+    async def list(self, interaction: Interaction) -> None:
+        locale = str(interaction.locale)
+        presets = await self._easel.presets(interaction.user.id)
+        lines = [
+            f"**{render.inert(name)}** · {render.knobs(request, locale)}"
+            for name, request in presets.items()
+        ]
+        embed = discord.Embed(title=say(Phrase.YOUR_PRESETS, locale), colour=render.WORKING)
+        embed.description = "\n".join(lines) or say(Notice.NO_PRESETS, locale)
+        await wire.answer(interaction, embed=embed, ephemeral=True)
+
+    @app_commands.command(name="remove", description=label("commands.presets remove"))
+    @app_commands.describe(name=label("options.name"))
+    async def remove(self, interaction: Interaction, name: str) -> None:
+        locale = str(interaction.locale)
+        removed = await self._easel.remove_preset(interaction.user.id, name)
+        notice = Notice.PRESET_REMOVED if removed else Notice.NO_PRESET
+        await wire.tell(interaction, say(notice, locale, name=name))
+
+    @use.autocomplete("name")
+    @remove.autocomplete("name")
+    async def _names(self, interaction: Interaction, typed: str) -> Choices:
+        wanted = typed.strip().casefold()
+        presets = await self._easel.presets(interaction.user.id)
+        found = [name for name in presets if wanted in name.casefold()]
+        return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MAX]]
+
+    @save.autocomplete("job")
+    async def _jobs(self, interaction: Interaction, typed: str) -> Choices:
+        jobs = await self._easel.history(
+            interaction.guild_id or 0, interaction.user.id, limit=CHOICES_MAX
+        )
+        return render.job_choices(jobs, typed)

@@ -1,0 +1,144 @@
+"""
+The connection to Discord from its log-in to its end: where discord.py gives up, this does not.
+
+Read in discord.py 2.7's source: a session that was invalidated, or a fixed shard count, connects to
+Discord's own gateway whatever REST root is set; a failed login is not repeated, and cannot be
+before the client is given a new connector.
+"""
+
+import asyncio
+import logging
+import re
+import textwrap
+
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.chat.wire import NETWORK_ERRORS, is_down
+from bot.errors import GatewayLost, StartupError
+
+log = logging.getLogger(__name__)
+
+#: seconds for the end of the gateway's connections
+CLOSE_S_MAX = 2.0
+#: seconds before the next try to log in; doubles up to the maximum
+LOGIN_WAIT_S = 1.0
+LOGIN_WAIT_S_MAX = 60.0
+#: characters of Discord's words on why it refuses a log-in
+REFUSAL_CHARS_MAX = 300
+
+LOGIN_ERRORS = (
+    discord.LoginFailure,
+    discord.HTTPException,
+    discord.GatewayNotFound,
+    *NETWORK_ERRORS,
+)
+
+# Discord docs, "JSON Error Codes", read 2026-08
+UNKNOWN_GUILD = 10004
+MISSING_ACCESS = 50001
+INVALID_FORM = 50035
+
+
+def use_api_base(base: str) -> None:
+    """Discord, a REST proxy, or the playground. discord.py keeps this one root per process."""
+    Route.BASE = base
+
+
+async def learn_gateway(client: discord.AutoShardedClient) -> None:
+    """Take the gateway's address and the number of shards from the REST root, once, before use."""
+    shards, address, _ = await client.http.get_bot_gateway()
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(address)
+    client.shard_count = client.shard_count or shards
+
+
+async def run(client: discord.AutoShardedClient, token: str) -> None:
+    """
+    Log in, however long Discord is down, and stay connected until the client is closed.
+
+    Raises:
+        StartupError: Discord refuses the token, a server or the commands, or is not at its root.
+        GatewayLost: discord.py gave the connection up.
+    """
+    await _log_in(client, token)
+    try:
+        await client.connect()
+    except Exception as error:
+        # A client that closed itself cannot be used again; a fresh process can, and its jobs go on.
+        raise GatewayLost(f"the connection to Discord ended for good: {error!r}") from error
+
+
+async def log_in(client: discord.AutoShardedClient, token: str) -> None:
+    """
+    Log in with one try, without a connection to the gateway.
+
+    Raises:
+        StartupError: Discord refuses, or cannot be reached.
+    """
+    try:
+        await client.login(token)
+    except LOGIN_ERRORS as error:
+        sentence = refusal(error) or f"Discord cannot be reached at {Route.BASE}: {error!r}."
+        raise StartupError(sentence) from error
+
+
+async def close(client: discord.AutoShardedClient) -> None:
+    """Say goodbye to the gateway, but do not wait for long for its answer."""
+    try:
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await client.close()
+    except TimeoutError:
+        log.warning("Discord's gateway did not say goodbye", extra={"action": "close_timeout"})
+
+
+async def _log_in(client: discord.AutoShardedClient, token: str) -> None:
+    wait_s = LOGIN_WAIT_S
+    while True:
+        try:
+            await client.login(token)
+            return
+        except LOGIN_ERRORS as error:
+            if (sentence := refusal(error)) is not None:
+                raise StartupError(sentence) from error
+            log.warning(
+                "Discord cannot be reached, next try in %.0f s: %r",
+                wait_s,
+                error,
+                extra={"action": "login_failed"},
+            )
+        await client.http.close()
+        # Closed with its session, and kept all the same.
+        client.http.connector = discord.utils.MISSING
+        await asyncio.sleep(wait_s)
+        wait_s = min(wait_s * 2, LOGIN_WAIT_S_MAX)
+
+
+def refusal(error: Exception) -> str | None:
+    """
+    Why logging in will not work later either, with the setting to look at.
+
+    Returns:
+        One sentence; None: Discord or the network is down.
+    """
+    if isinstance(error, discord.LoginFailure):
+        return (
+            "Discord does not accept DISCORD_TOKEN: open your application at"
+            " https://discord.com/developers/applications, Bot, and copy a new token."
+        )
+    if isinstance(error, discord.GatewayNotFound) and isinstance(error.__cause__, Exception):
+        return refusal(error.__cause__)
+    if not isinstance(error, discord.HTTPException) or is_down(error):
+        return None
+    server = re.search(r"/guilds/(\d+)", error.response.url.path)
+    if server and error.code in (MISSING_ACCESS, UNKNOWN_GUILD):
+        return (
+            f"DISCORD_GUILD_IDS names server {server[1]}, which the bot is not in: invite it there,"
+            " or take that id out."
+        )
+    # It may hold a whole web page.
+    words = textwrap.shorten(str(error), REFUSAL_CHARS_MAX)
+    if error.code == INVALID_FORM:
+        return f"Discord refuses the commands, whose choices are made from CATALOG_FILE: {words}"
+    return f"DISCORD_API_BASE {Route.BASE} refuses the bot: {words}"

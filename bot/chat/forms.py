@@ -1,0 +1,162 @@
+"""Forms that a request is written in, opened with a draft; what they were filled in with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.chat import buttons
+from bot.chat.texts import say
+from bot.chat.texts.phrases import Phrase
+from bot.domain.credits import Microcredits
+from bot.domain.requests import (
+    ASPECT_RATIOS,
+    PROMPT_CHARS_MAX,
+    REFERENCES_MAX,
+    ImageRequest,
+    Mode,
+    Reference,
+)
+
+#: files that one upload of a form takes (Discord docs, File Upload)
+FILES_MAX = 10
+#: options of one select (Discord docs, String Select)
+OPTIONS_MAX = 25
+LABEL = 18
+
+Kinds = Mapping[tuple[str, str], Microcredits]
+
+
+def request_form(
+    draft: ImageRequest, draft_id: str, kinds: Kinds, locale: str, *, which: bool = False
+) -> discord.ui.Modal:
+    """
+    Args:
+        kinds: what an image costs at most, by resolution and quality.
+        which: the draft's references are pictures of which one is to be chosen.
+    """
+    edits = draft.mode is Mode.EDIT
+    title = say(Phrase.CHANGE_IMAGE if edits else Phrase.NEW_IMAGE, locale)
+    action = (buttons.FORM, draft_id, "which") if which else (buttons.FORM, draft_id)
+    form = discord.ui.Modal(title=title, custom_id=buttons.custom_id(*action), timeout=None)
+    if which:
+        form.add_item(_labelled(Phrase.WHICH_IMAGE, locale, _which(draft.references, locale)))
+    words = discord.ui.TextInput[Any](
+        style=discord.TextStyle.paragraph,
+        custom_id="prompt",
+        default=draft.prompt or None,
+        max_length=PROMPT_CHARS_MAX,
+    )
+    form.add_item(_labelled(Phrase.WORDS_CHANGE if edits else Phrase.WORDS_NEW, locale, words))
+    form.add_item(_labelled(Phrase.RATIO, locale, _ratios(draft, locale)))
+    if kinds:
+        form.add_item(_labelled(Phrase.SIZE_AND_QUALITY, locale, _kinds(draft, kinds, locale)))
+    room = REFERENCES_MAX - (1 if which else len(draft.references))
+    if room > 0:
+        upload = discord.ui.FileUpload[Any](
+            custom_id="references", required=False, min_values=0, max_values=min(room, FILES_MAX)
+        )
+        form.add_item(_labelled(Phrase.MORE_REFERENCES, locale, upload, Phrase.REFERENCES_HINT))
+    # Stopped, discord.py does not keep it: it is answered by its custom id, not by this object.
+    form.stop()
+    return form
+
+
+def filled(draft: ImageRequest, interaction: discord.Interaction[Any], which: str) -> ImageRequest:
+    """The draft with what its member has written, chosen and attached."""
+    given = _given(interaction)
+    references = draft.references
+    if which:
+        chosen = int(given.get("which", ["0"])[0])
+        references = (references[chosen],)
+    resolution, quality = draft.resolution, draft.quality
+    if given.get("kind"):
+        resolution, _, quality = given["kind"][0].partition("/")
+    ratio = given["ratio"][0] if given.get("ratio") else draft.aspect_ratio
+    return replace(
+        draft,
+        prompt=given["prompt"],
+        aspect_ratio=ratio,
+        resolution=resolution,
+        quality=quality,
+        references=(*references, *_attached(given.get("references", ()), interaction)),
+    )
+
+
+def _given(interaction: discord.Interaction[Any]) -> dict[str, Any]:
+    """By custom id, a text or the values that were chosen."""
+    data: Any = interaction.data
+    fields = [each.get("component", {}) for each in data["components"] if each["type"] == LABEL]
+    return {
+        each["custom_id"]: each["value"] if "value" in each else each.get("values", [])
+        for each in fields
+    }
+
+
+def _attached(ids: Sequence[str], interaction: discord.Interaction[Any]) -> list[Reference]:
+    data: Any = interaction.data
+    known = data.get("resolved", {}).get("attachments", {})
+    return [
+        Reference(
+            url=each["url"],
+            filename=each["filename"],
+            size_bytes=each["size"],
+            content_type=each.get("content_type"),
+            width_px=each.get("width"),
+            height_px=each.get("height"),
+        )
+        for each in (known[one] for one in ids)
+    ]
+
+
+def _labelled(
+    name: Phrase, locale: str, field: discord.ui.Item[Any], hint: Phrase | None = None
+) -> discord.ui.Label[Any]:
+    described = say(hint, locale) if hint else None
+    return discord.ui.Label(text=say(name, locale), description=described, component=field)
+
+
+def _ratios(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
+    of_model = Phrase.RATIO_KEPT if draft.mode is Mode.EDIT else Phrase.RATIO_AUTO
+    options = [
+        discord.SelectOption(
+            label=say(of_model, locale) if ratio == "auto" else ratio,
+            value=ratio,
+            default=ratio == draft.aspect_ratio,
+        )
+        for ratio in ASPECT_RATIOS
+    ]
+    return discord.ui.Select(custom_id="ratio", options=options)
+
+
+def _kinds(draft: ImageRequest, kinds: Kinds, locale: str) -> discord.ui.Select[Any]:
+    chosen = (draft.resolution, draft.quality)
+    options = [
+        discord.SelectOption(
+            label=say(
+                Phrase.KIND_AUTO if quality == "auto" else Phrase.KIND,
+                locale,
+                resolution=resolution,
+                quality=quality,
+            ),
+            description=say(Phrase.UP_TO, locale, cost_ucr=amount),
+            value=f"{resolution}/{quality}",
+            default=(resolution, quality) == chosen,
+        )
+        for (resolution, quality), amount in kinds.items()
+    ]
+    return discord.ui.Select(custom_id="kind", options=options[:OPTIONS_MAX])
+
+
+def _which(pictures: Sequence[Reference], locale: str) -> discord.ui.Select[Any]:
+    options = [
+        discord.SelectOption(
+            label=say(Phrase.IMAGE_NUMBER, locale, number=number),
+            description=picture.filename[:100] or None,
+            value=str(number - 1),
+            default=number == 1,
+        )
+        for number, picture in enumerate(pictures, start=1)
+    ]
+    return discord.ui.Select(custom_id="which", options=options[:OPTIONS_MAX])

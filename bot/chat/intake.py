@@ -1,0 +1,255 @@
+"""How a request becomes a job, wherever it was made: a command, a form or a button."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import timedelta
+from typing import Any
+
+import discord
+
+from bot.about import about, short
+from bot.chat import buttons, wire
+from bot.chat.desk import Desk
+from bot.chat.texts import Notice, refuse, say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.domain.jobs import Accepted, Failure, Reply, fields_of
+from bot.domain.policy import Place
+from bot.domain.requests import ImageRequest
+from bot.errors import NotAllowed, Reason, Refusal, Repeated, StepLost
+
+log = logging.getLogger(__name__)
+
+#: seconds; Discord waits 3 for the first answer
+DEFER_AFTER_S = 1.5
+#: Discord docs, Receiving and Responding, read 2026-08
+TOKEN_LIFE = timedelta(minutes=15)
+#: characters of an embed's description (Discord docs, Embed Limits)
+DESCRIPTION_CHARS_MAX = 4_096
+#: what delivering a result needs, also after the token's end
+PERMISSIONS = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "attach_files": "Attach Files",
+    "embed_links": "Embed Links",
+}
+
+
+class Intake:
+    def __init__(self, desk: Desk) -> None:
+        self._easel = desk.easel
+        self._messenger = desk.messenger
+        self._clock = desk.clock
+
+    async def offer(
+        self,
+        interaction: discord.Interaction[Any],
+        request: ImageRequest,
+        told_ucr: int | None = None,
+    ) -> None:
+        """
+        Take a request that a button or form made, unless its member is to be asked first: for what
+        costs much, or more than they were told.
+
+        Args:
+            told_ucr: what the button said; None: it said nothing.
+        """
+        priced = await self._easel.priced(request, place_of(interaction))
+        if priced is not None:
+            request, amount, asks_above = priced
+            risen = told_ucr is not None and amount > told_ucr
+            if risen or amount > asks_above:
+                await self._ask(interaction, request, amount, risen=risen)
+                return
+        await self.take(interaction, request)
+
+    async def _ask(
+        self,
+        interaction: discord.Interaction[Any],
+        request: ImageRequest,
+        amount: int,
+        *,
+        risen: bool,
+    ) -> None:
+        locale = str(interaction.locale)
+        draft_id = await self._easel.keep_draft(interaction.user.id, request)
+        notice = Phrase.CONFIRM_RISEN if risen else Phrase.CONFIRM
+        words = f"{say(Phrase.GO, locale)} · {tell_cost(amount, locale)}"
+        go_on = buttons.button(words, buttons.GO, draft_id, style=discord.ButtonStyle.primary)
+        text = say(notice, locale, cost_ucr=amount)
+        await wire.tell(interaction, text, view=buttons.view(go_on))
+
+    async def take(
+        self,
+        interaction: discord.Interaction[Any],
+        request: ImageRequest,
+        draft_id: str = "",
+    ) -> None:
+        """
+        Args:
+            draft_id: of the draft that it is, which becomes one job at most.
+        """
+        accepting = asyncio.ensure_future(self._accept(interaction, request, draft_id))
+        try:
+            await asyncio.wait({accepting}, timeout=DEFER_AFTER_S)
+            if not accepting.done():
+                await wire.defer(interaction, ephemeral=request.private)
+            accepted = await accepting
+        except Refusal as refusal:
+            await self.refuse(interaction, request, refusal)
+            return
+        except Repeated as repeated:
+            log.info("command repeated: %s", repeated, extra={"action": "command_repeated"})
+            if wire.has_answer(interaction):
+                # The deferral came before whoever has the job could answer.
+                text = say(Notice.TAKEN_ELSEWHERE, str(interaction.locale))
+                await wire.tell_instead(interaction, text)
+            return
+        with about(**fields_of(accepted.job)):
+            await self._follow_up(interaction, accepted)
+
+    async def refuse(
+        self, interaction: discord.Interaction[Any], request: ImageRequest, refusal: Refusal
+    ) -> None:
+        """Say why, and give the words back, with a form to change them where they are kept."""
+        locale = str(interaction.locale)
+        view = None
+        if refusal.draft_id:
+            words = say(Phrase.EDIT_PROMPT, locale)
+            view = buttons.view(buttons.button(words, buttons.REWORD, refusal.draft_id))
+        public = wire.has_answer(interaction) and not request.private
+        tell = wire.tell_instead if public else wire.tell
+        prompt = prompt_back(request, locale)
+        await tell(interaction, refuse(refusal, locale), beside=prompt, view=view)
+
+    async def _follow_up(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
+        """From here on the job is held, and is made whatever becomes of its first answer."""
+        try:
+            await self._show(interaction, accepted)
+        except Exception:
+            log.exception("accepted, but not shown", extra={"action": "show_failed"})
+            job = accepted.job
+            text = say(Notice.ACCEPTED_ALL_THE_SAME, job.locale, ref=short(job.id))
+            await wire.tell_beside(interaction, text)
+
+    async def _accept(
+        self, interaction: discord.Interaction[Any], request: ImageRequest, draft_id: str
+    ) -> Accepted:
+        if not request.private:
+            check_permissions(interaction)
+        reply = Reply(
+            application_id=interaction.application_id,
+            token=interaction.token,
+            token_expires_at=self._clock.now() + TOKEN_LIFE,
+            file_bytes_max=interaction.filesize_limit,
+        )
+        return await self._easel.accept(
+            request,
+            place_of(interaction),
+            interaction.user.id,
+            role_ids_of(interaction.user),
+            interaction.id,
+            reply,
+            spoken(interaction, private=request.private),
+            draft_id=draft_id,
+        )
+
+    async def _show(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
+        """
+        Show the status message, then let the job go: nobody works on one whose member knows of
+        nothing. If Discord refuses the answer, or somebody else has given it, the job is taken
+        back; if it merely did not get through, the result still finds its way.
+        """
+        job = accepted.job
+        message_id = None
+        try:
+            message_id = await self._answer(interaction, accepted)
+        except wire.CallFailed as error:
+            log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
+            if error.trouble is not wire.Trouble.DOWN:
+                # Its member may have pressed Cancel on an answer whose news was lost.
+                with contextlib.suppress(StepLost):
+                    await self._easel.cancel(job.id, Failure.UNANSWERED)
+                return
+        await self._easel.hand_over(job.id, message_id)
+
+    async def _answer(
+        self, interaction: discord.Interaction[Any], accepted: Accepted
+    ) -> int | None:
+        """
+        Raises:
+            CallFailed: the member does not see the status message, or it is not known.
+        """
+        job = accepted.job
+        embed, view = self._messenger.status(
+            job, accepted.tasks, self._clock.now(), accepted.in_queue
+        )
+        try:
+            return await wire.answer(
+                interaction, embed=embed, ephemeral=job.request.private, view=view
+            )
+        except wire.CallFailed as error:
+            if error.trouble is not wire.Trouble.ANSWERED:
+                raise
+            found = await wire.find_answer(interaction, job.id)
+            if found is None:
+                raise
+            return found
+
+
+def prompt_back(request: ImageRequest, locale: str) -> discord.Embed | None:
+    """The member's words to copy, as they were; None: there are none, or too many."""
+    prompt = request.prompt
+    fence = "```"
+    if not prompt.strip() or fence in prompt:
+        shown = discord.utils.escape_markdown(prompt)
+    else:
+        shown = f"{fence}\n{prompt}\n{fence}"
+    if not prompt.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
+        return None
+    return discord.Embed(title=say(Phrase.YOUR_WORDS, locale), description=shown)
+
+
+def spoken(interaction: discord.Interaction[Any], *, private: bool) -> str:
+    """The language of an answer: the member's, or the server's where everyone reads it."""
+    public = None if private else interaction.guild_locale
+    return str(public or interaction.locale)
+
+
+def role_ids_of(user: discord.User | discord.Member) -> list[int]:
+    return [role.id for role in getattr(user, "roles", ())]
+
+
+def place_of(interaction: discord.Interaction[Any]) -> Place:
+    channel: Any = interaction.channel
+    # A thread has no age restriction of its own; discord.py answers for its parent.
+    restricted = channel.is_nsfw() if hasattr(channel, "is_nsfw") else False
+    return Place(interaction.guild_id or 0, interaction.channel_id or 0, restricted)
+
+
+def _has_joined(thread: discord.Thread) -> bool:
+    """Whether the bot was added to the thread: the interaction's copy does not say it."""
+    known = thread.guild.get_thread(thread.id)
+    return known is not None and known.me is not None
+
+
+def check_permissions(interaction: discord.Interaction[Any]) -> None:
+    """
+    Raises:
+        NotAllowed: the bot could not post the result here; says what it lacks.
+    """
+    if interaction.guild_id is None or not interaction.is_guild_integration():
+        # Where the bot is not a member, its answer is all that it can ever edit.
+        return
+    granted, channel = interaction.app_permissions, interaction.channel
+    needed = dict(PERMISSIONS)
+    if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
+        needed["connect"] = "Connect"
+    if isinstance(channel, discord.Thread):
+        needed["send_messages_in_threads"] = "Send Messages in Threads"
+        del needed["send_messages"]
+        if channel.locked or (channel.is_private() and not _has_joined(channel)):
+            needed["manage_threads"] = "Manage Threads"
+    lacking = [words for name, words in needed.items() if not getattr(granted, name)]
+    if lacking:
+        raise NotAllowed(Reason.PERMISSIONS, permissions=lacking)

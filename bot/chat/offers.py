@@ -1,0 +1,83 @@
+"""What a member may press beneath a job: the buttons, with what each would cost now."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import discord
+
+from bot.chat import buttons
+from bot.chat.texts import say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.domain import iterate
+from bot.domain.credits import Microcredits
+from bot.domain.jobs import KEPT, Job
+from bot.domain.ports import ImageFile
+from bot.domain.requests import ImageRequest, Reference
+
+Button = discord.ui.Button[Any]
+#: of a request with the NSFW filter on or off: it, by a model that can do it, and what would be
+#: held; None: it cannot be made now
+PriceOf = Callable[..., tuple[ImageRequest, Microcredits] | None]
+
+
+def beneath_result(job: Job, images: Sequence[ImageFile], price_of: PriceOf) -> discord.ui.View:
+    source = as_source(images[0], url="")
+    items = [
+        _priced(job, Phrase.AGAIN, buttons.AGAIN, iterate.again(job), price_of),
+        _priced(job, Phrase.EDIT, buttons.EDIT, iterate.edit(job, source), price_of),
+        _priced(job, Phrase.VARY, buttons.VARY, iterate.vary(job, source), price_of),
+        _priced(job, Phrase.LARGER, buttons.LARGER, iterate.larger(job, source), price_of),
+        buttons.button(say(Phrase.DETAILS, job.locale), buttons.DETAILS, job.id),
+    ]
+    if job.request.private:
+        items.append(
+            buttons.button(
+                say(Phrase.PUBLISH, job.locale),
+                buttons.PUBLISH,
+                job.id,
+                style=discord.ButtonStyle.primary,
+            )
+        )
+    items.append(
+        buttons.button(
+            say(Phrase.DELETE, job.locale),
+            buttons.DELETE,
+            job.id,
+            style=discord.ButtonStyle.danger,
+        )
+    )
+    return buttons.view(*(item for item in items if item))
+
+
+def beneath_failure(job: Job, price_of: PriceOf) -> discord.ui.View:
+    items = [
+        _priced(job, Phrase.TRY_AGAIN, buttons.AGAIN, iterate.again(job), price_of),
+        buttons.button(say(Phrase.EDIT_PROMPT, job.locale), buttons.WORDS, job.id),
+    ]
+    if job.problem and job.problem.failure in KEPT:
+        items.append(buttons.button(say(Phrase.GET_IMAGES, job.locale), buttons.IMAGES, job.id))
+    return buttons.view(*(item for item in items if item))
+
+
+def as_source(image: ImageFile, url: str) -> Reference:
+    """A result as what the next request goes on from."""
+    return Reference(
+        url=url,
+        filename=image.path.name,
+        size_bytes=image.size_bytes,
+        width_px=image.width_px,
+        height_px=image.height_px,
+        kept_as=image.path.name,
+    )
+
+
+def _priced(
+    job: Job, name: Phrase, action: str, request: ImageRequest | None, price_of: PriceOf
+) -> Button | None:
+    """None: it cannot be done now."""
+    priced = price_of(request, nsfw_checker=job.nsfw_checker) if request else None
+    if priced is None:
+        return None
+    _, amount = priced
+    words = f"{say(name, job.locale)} · {tell_cost(amount, job.locale)}"
+    return buttons.button(words, action, job.id, amount)

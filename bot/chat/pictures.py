@@ -1,0 +1,66 @@
+"""The pictures that a message shows, as references: attached, embedded, or forwarded."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+import discord
+from yarl import URL
+
+from bot.chat import buttons, render
+from bot.domain.requests import Reference
+
+#: kinds of file that are no picture to work from, although they are one
+NO_PICTURES = frozenset({render.SHEET_NAME})
+
+
+def pictures_of(message: discord.Message) -> list[Reference]:
+    """In the order in which they are shown; each once."""
+    found: dict[str, Reference] = {}
+    for part in (message, *message.message_snapshots):
+        for reference in (*_attached(part), *_embedded(part)):
+            found.setdefault(reference.url.partition("?")[0], reference)
+    return list(found.values())
+
+
+def author_of(message: discord.Message) -> int:
+    """Whoever posted it; of an answer to a command, whoever gave that."""
+    asked = message.interaction_metadata
+    return asked.user.id if asked else message.author.id
+
+
+def job_shown(message: discord.Message) -> str | None:
+    """The id of the job whose result the message is, by its buttons; None: it is of none."""
+    for row in message.components:
+        for part in getattr(row, "children", ()):
+            action, arguments = buttons.read(getattr(part, "custom_id", None) or "")
+            if action == buttons.DETAILS and arguments:
+                return arguments[0]
+    return None
+
+
+def _attached(part: Any) -> Iterator[Reference]:
+    for each in part.attachments:
+        if (each.content_type or "").startswith("image/") and each.filename not in NO_PICTURES:
+            yield Reference(
+                url=each.url,
+                filename=each.filename,
+                size_bytes=each.size,
+                content_type=each.content_type,
+                width_px=each.width,
+                height_px=each.height,
+            )
+
+
+def _embedded(part: Any) -> Iterator[Reference]:
+    for embed in part.embeds:
+        for shown in (embed.image, embed.thumbnail):
+            name = PurePosixPath(URL(shown.url).path).name if shown.url else ""
+            if shown.url and name not in NO_PICTURES:
+                yield Reference(
+                    url=shown.url,
+                    filename=name or "image",
+                    size_bytes=0,
+                    width_px=shown.width,
+                    height_px=shown.height,
+                )

@@ -1,0 +1,79 @@
+"""A mention of whoever has waited for a job, once, when it has ended: an edit tells nobody."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+import discord
+
+from bot.chat import wire
+from bot.chat.texts import say
+from bot.chat.texts.phrases import Phrase
+from bot.domain.jobs import Job
+from bot.domain.preferences import Pings as Wish
+from bot.engine.stopping import StoppableClock, Stopped
+
+log = logging.getLogger(__name__)
+
+#: of a member's id, when they want to be told that a job has ended
+PingsOf = Callable[[int], Wish]
+
+#: a member who has waited for longer is told that the wait is over, unless they want otherwise
+LONG_WAIT = timedelta(seconds=30)
+#: seconds for which that message stays
+STAYS_S = 60.0
+
+
+class Pings:
+    """
+    Args:
+        client: logged in; need not be connected.
+        pings_of: see PingsOf.
+    """
+
+    def __init__(self, client: discord.Client, clock: StoppableClock, pings_of: PingsOf) -> None:
+        self._client = client
+        self._clock = clock
+        self._pings_of = pings_of
+        self._removals: set[asyncio.Task[None]] = set()
+
+    def whom(self, job: Job) -> discord.AllowedMentions:
+        pings = self._pings_of(job.user_id)
+        long = self._clock.now() - job.created_at > LONG_WAIT
+        wanted = pings is Wish.ALWAYS or (pings is Wish.LONG and long)
+        users = [discord.Object(job.user_id)] if wanted else []
+        return discord.AllowedMentions(everyone=False, roles=False, users=users, replied_user=False)
+
+    async def tell(self, job: Job, message: discord.Message) -> None:
+        """
+        Tell whoever has waited for it: an edit tells nobody. The message goes away by itself, and
+        is posted once, for Discord takes its nonce once within minutes.
+        """
+        whom = self.whom(job)
+        if not whom.users or job.request.private or job.server_id == 0:
+            return
+        notice = Phrase.FAILED_PING if job.problem else Phrase.DONE_PING
+        text = say(notice, job.locale, user_id=job.user_id, link=message.jump_url)
+        channel = self._client.get_partial_messageable(job.channel_id)
+        try:
+            ping = await wire.call(
+                lambda: channel.send(
+                    text, nonce=f"ping{job.id}", allowed_mentions=whom, suppress_embeds=True
+                )
+            )
+        except wire.CallFailed as error:
+            log.info("not pinged: %s", error, extra={"action": "not_pinged"})
+            return
+        removal = asyncio.create_task(self._remove_later(ping))
+        self._removals.add(removal)
+        removal.add_done_callback(self._removals.discard)
+
+    async def _remove_later(self, ping: discord.Message) -> None:
+        with contextlib.suppress(Stopped):
+            await self._clock.sleep(STAYS_S)
+        try:
+            await wire.call(ping.delete)
+        except wire.CallFailed as error:
+            log.info("ping not removed: %s", error, extra={"action": "ping_not_removed"})

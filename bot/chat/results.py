@@ -1,0 +1,361 @@
+"""What members do with a result: go on from it, look at it closer, publish it, take it away."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import discord
+
+from bot.about import about
+from bot.chat import buttons, forms, offers, render, wire
+from bot.chat.desk import Desk
+from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
+from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
+from bot.chat.offers import as_source
+from bot.chat.texts import Notice, refuse, say
+from bot.chat.texts.phrases import Phrase
+from bot.domain import iterate
+from bot.domain.jobs import Job, Task, fields_of
+from bot.domain.policy import nsfw_rule
+from bot.domain.ports import ImageFile
+from bot.domain.requests import ImageRequest, Reference
+from bot.errors import Refusal
+from bot.pictures.fit import fit
+from bot.pictures.folder import sheet_name, stored_image
+
+log = logging.getLogger(__name__)
+
+Interaction = discord.Interaction[Any]
+#: what a job's result, or one of them, becomes
+GoOn = Callable[[Job, Reference], ImageRequest | None]
+
+
+class Results:
+    def __init__(self, desk: Desk, intake: Intake) -> None:
+        self._easel = desk.easel
+        self._intake = intake
+        self._clock = desk.clock
+        self._folder = desk.folder
+        self._pool = desk.pool
+        self._price_of = desk.price_of
+
+    def add_to(self, presses: dict[str, buttons.Press]) -> None:
+        presses |= {
+            buttons.AGAIN: self._again,
+            buttons.VARY: self._vary,
+            buttons.LARGER: self._larger,
+            buttons.EDIT: self._edit,
+            buttons.DETAILS: self._details,
+            buttons.PUBLISH: self._publish,
+            buttons.DELETE: self._delete,
+            buttons.IMAGES: self._images,
+            buttons.GO: self._go_on,
+            buttons.WORDS: self._words,
+            buttons.REWORD: self._reword,
+            buttons.FORM: self._form,
+        }
+
+    async def _again(self, interaction: Interaction, job_id: str, told: str = "0") -> None:
+        if found := await self._job(interaction, job_id):
+            await self._intake.offer(interaction, iterate.again(found[0]), int(told))
+
+    async def _vary(self, interaction: Interaction, job_id: str, told: str) -> None:
+        await self._go_on_from(interaction, job_id, told, buttons.VARY, iterate.vary)
+
+    async def _larger(self, interaction: Interaction, job_id: str, told: str) -> None:
+        await self._go_on_from(interaction, job_id, told, buttons.LARGER, iterate.larger)
+
+    async def _go_on_from(
+        self, interaction: Interaction, job_id: str, told: str, action: str, go_on: GoOn
+    ) -> None:
+        found = await self._sources(interaction, job_id)
+        if found is None:
+            return
+        job, sources = found
+        data: Any = interaction.data
+        chosen = data.get("values")
+        if len(sources) > 1 and not chosen:
+            locale = str(interaction.locale)
+            options = [
+                discord.SelectOption(
+                    label=say(Phrase.IMAGE_NUMBER, locale, number=number), value=str(number - 1)
+                )
+                for number in range(1, len(sources) + 1)
+            ]
+            which = say(Phrase.WHICH_IMAGE, locale)
+            choice = buttons.select(which, options, action, job_id, told)
+            await wire.tell(interaction, say(Phrase.CHOOSE, locale), view=buttons.view(choice))
+            return
+        source = sources[int(chosen[0]) if chosen else 0]
+        request = go_on(job, source)
+        assert request is not None, "its button is not offered where there is none"
+        await self._intake.offer(interaction, request, int(told))
+
+    async def _edit(self, interaction: Interaction, job_id: str, _told: str = "") -> None:
+        if found := await self._sources(interaction, job_id):
+            job, sources = found
+            draft = replace(iterate.edit(job, sources[0]), references=tuple(sources))
+            await self.open_form(interaction, draft, which=len(sources) > 1)
+
+    async def _words(self, interaction: Interaction, job_id: str) -> None:
+        if found := await self._job(interaction, job_id):
+            await self.open_form(interaction, iterate.again(found[0]))
+
+    async def _reword(self, interaction: Interaction, draft_id: str) -> None:
+        if draft := await self._draft(interaction, draft_id):
+            await self.open_form(interaction, draft)
+
+    async def open_form(
+        self, interaction: Interaction, draft: ImageRequest, *, which: bool = False
+    ) -> None:
+        """
+        Args:
+            which: the draft's references are pictures of which one is to be chosen.
+        """
+        draft_id = await self._easel.keep_draft(interaction.user.id, draft)
+        one = replace(draft, references=draft.references[:1]) if which else draft
+        kinds = await self._easel.kinds(one, place_of(interaction))
+        locale = str(interaction.locale)
+        form = forms.request_form(draft, draft_id, kinds, locale, which=which)
+        await wire.open_form(interaction, form)
+
+    async def _form(self, interaction: Interaction, draft_id: str, which: str = "") -> None:
+        if draft := await self._draft(interaction, draft_id):
+            request = forms.filled(draft, interaction, which)
+            await self._intake.offer(interaction, request)
+
+    async def _go_on(self, interaction: Interaction, draft_id: str) -> None:
+        if draft := await self._draft(interaction, draft_id):
+            await self._intake.take(interaction, draft, draft_id)
+
+    async def _draft(self, interaction: Interaction, draft_id: str) -> ImageRequest | None:
+        draft = await self._easel.draft(draft_id, interaction.user.id)
+        if draft is None:
+            text = say(Notice.DRAFT_GONE, str(interaction.locale))
+            await wire.tell(interaction, text)
+        return draft
+
+    async def _details(self, interaction: Interaction, job_id: str) -> None:
+        found = await self._job(interaction, job_id)
+        if found is None:
+            return
+        job, tasks = found
+        locale = str(interaction.locale)
+        embed = discord.Embed(title=say(Phrase.DETAILS, locale))
+        parent = await self._easel.find(job.request.parent_id) if job.request.parent_id else None
+        children = await self._easel.children(job.id)
+        filtered = say(Phrase.ON if job.nsfw_checker else Phrase.OFF, locale)
+        about_it = {
+            Phrase.MODEL: render.knobs(job.request, locale),
+            Phrase.BY_ROUTE: render.made_by(tasks),
+            Phrase.COST: render.cost(job, tasks),
+            Phrase.ASKED: f"<@{job.user_id}> {render.stamp(job.created_at, 'f')}",
+            Phrase.FILTER: filtered,
+            Phrase.FROM: _named(parent) if parent else "",
+            Phrase.CAME_OF_IT: str(len(children)) if children else "",
+        }
+        for name, value in about_it.items():
+            if value:
+                embed.add_field(name=say(name, locale), value=value)
+        embed.set_footer(text=job.id)
+        if sheet := await self._sheet(job):
+            embed.set_image(url=f"attachment://{render.SHEET_NAME}")
+        prompt = prompt_back(job.request, locale)
+        embeds = [embed, prompt] if prompt else [embed]
+        await wire.show(interaction, embeds, lambda: open_sheet(sheet, spoiler=job.spoiler))
+
+    async def _delete(self, interaction: Interaction, job_id: str) -> None:
+        job = await self._easel.find(job_id)
+        locale = str(interaction.locale)
+        if job is None:
+            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, locale))
+        elif interaction.user.id == job.user_id or interaction.permissions.manage_messages:
+            log.info("result deleted", extra={"action": "result_deleted"} | fields_of(job))
+            try:
+                await wire.take_away(interaction)
+            except wire.CallFailed as error:
+                log.warning("not deleted: %s", error, extra={"action": "not_deleted"})
+                await wire.tell_beside(interaction, say(Notice.NOT_DELETED, locale))
+        else:
+            await wire.tell(interaction, say(Notice.NOT_YOURS, locale))
+
+    async def _publish(self, interaction: Interaction, job_id: str) -> None:
+        found = await self._job(interaction, job_id)
+        if found is None:
+            return
+        job = found[0]
+        locale = str(interaction.locale)
+        place = place_of(interaction)
+        decided = await self._easel.settings(place.server_id)
+        rule = nsfw_rule(decided.nsfw_checker, place)
+        if rule.nsfw_checker and not job.nsfw_checker:
+            await wire.tell(interaction, say(Notice.UNFILTERED, locale))
+            return
+        try:
+            check_permissions(interaction)
+        except Refusal as refusal:
+            await wire.tell(interaction, refuse(refusal, locale))
+            return
+        public = replace(
+            job,
+            request=replace(job.request, private=False),
+            locale=spoken(interaction, private=False),
+            spoiler=not job.nsfw_checker and rule.spoiler,
+        )
+        await self.show(interaction, public, found[1], ephemeral=False)
+
+    async def _images(self, interaction: Interaction, job_id: str) -> None:
+        """The images for their member alone; the button's name is of older versions."""
+        found = await self._job(interaction, job_id)
+        if found is None:
+            return
+        if interaction.user.id != found[0].user_id:
+            await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
+            return
+        await self.show(interaction, *found, ephemeral=True)
+
+    async def show(
+        self, interaction: Interaction, job: Job, tasks: Sequence[Task], *, ephemeral: bool
+    ) -> None:
+        """A result with its buttons, anywhere and at any time, as long as its files are kept."""
+        locale = str(interaction.locale)
+        images = await self.kept(tasks)
+        if not images:
+            await self._show_gone(interaction, job)
+            return
+        await wire.defer(interaction, ephemeral=ephemeral)
+        if not wire.has_answer(interaction):
+            return
+        if ephemeral:
+            job = replace(job, locale=locale, request=replace(job.request, private=True))
+        with about(**fields_of(job)):
+            try:
+                await self._attach(interaction, job, tasks, images)
+            except wire.CallFailed as error:
+                log.warning("not given out: %s", error, extra={"action": "images_not_given_out"})
+                not_shown = error.trouble is wire.Trouble.NOT_SHOWN
+                notice = Notice.NOT_SHOWN_HERE if not_shown else Notice.NOT_TAKEN_HERE
+                await wire.tell(interaction, say(notice, locale))
+
+    async def _show_gone(self, interaction: Interaction, job: Job) -> None:
+        locale = str(interaction.locale)
+        link = render.jump_link(job)
+        notice = Phrase.IMAGES_GONE_BUT if link else Notice.IMAGES_GONE
+        view = offers.beneath_failure(replace(job, locale=locale, problem=None), self._price_of)
+        await wire.tell(interaction, say(notice, locale, link=link or ""), view=view)
+
+    async def _attach(
+        self, interaction: Interaction, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]
+    ) -> None:
+        """
+        Raises:
+            CallFailed: Discord does not take them here.
+        """
+        view = offers.beneath_result(job, images, self._price_of)
+        now = self._clock.now()
+        sheet = await self._sheet(job)
+        file_bytes_max = interaction.filesize_limit
+        for shrinks_left in range(SHRINKS_MAX, -1, -1):
+            fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
+            embed = render.result(
+                job, tasks, images, None, now, reduced=fitted.reduced, sheet=sheet is not None
+            )
+            try:
+                await wire.fill(
+                    interaction,
+                    embed,
+                    view,
+                    lambda: open_files(job, fitted, sheet),  # noqa: B023
+                )
+                return
+            except wire.CallFailed as error:
+                # The limit that an interaction tells is an upper bound.
+                if error.trouble is not wire.Trouble.TOO_LARGE or not shrinks_left:
+                    raise
+                file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
+            finally:
+                fitted.remove()
+
+    async def _sheet(self, job: Job) -> Path | None:
+        """Of its references; None: it has none, or the sheet is gone."""
+        path = self._folder / sheet_name(job.id)
+        there = bool(job.request.references) and await asyncio.to_thread(lambda: path.exists())
+        return path if there else None
+
+    async def kept(self, tasks: Sequence[Task]) -> list[ImageFile]:
+        """A job's images that are still on disk, as they were made."""
+        found = [image for task in tasks if (image := stored_image(self._folder, task))]
+        return await asyncio.to_thread(lambda: [image for image in found if image.path.exists()])
+
+    async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]] | None:
+        """The job, if this member may go on from it; whoever may not is told so."""
+        job = await self._easel.find(job_id)
+        if job is None:
+            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
+            return None
+        shown_to_all = not job.request.private or _is_public(interaction)
+        if interaction.user.id != job.user_id and not shown_to_all:
+            await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
+            return None
+        return job, await self._easel.tasks(job_id)
+
+    async def _sources(
+        self, interaction: Interaction, job_id: str
+    ) -> tuple[Job, list[Reference]] | None:
+        """
+        The job and its results: those on disk as they were made, with the links of the message
+        that was pressed, which do where the files are gone.
+        """
+        found = await self._job(interaction, job_id)
+        if found is None:
+            return None
+        job, tasks = found
+        links = await self._links(interaction, job)
+        stored = [image for task in tasks if (image := stored_image(self._folder, task))]
+        there = {image.path for image in await self.kept(tasks)}
+        sources = [
+            as_source(image, links.get(render.file_stem(job, index), ""))
+            for index, image in enumerate(stored)
+        ]
+        usable = [
+            source
+            for source, image in zip(sources, stored, strict=True)
+            if source.url or image.path in there
+        ]
+        if not usable:
+            await self._show_gone(interaction, job)
+            return None
+        return job, usable
+
+    async def as_kept(self, job: Job, pictures: Sequence[Reference]) -> list[Reference]:
+        """A result's pictures as a message shows them, with the files that they were made as."""
+        kept = {
+            render.file_stem(job, index): image
+            for index, image in enumerate(await self.kept(await self._easel.tasks(job.id)))
+        }
+        shown = [(each, kept.get(_stem(each.filename))) for each in pictures]
+        return [as_source(image, each.url) if image else each for each, image in shown]
+
+    async def _links(self, interaction: Interaction, job: Job) -> dict[str, str]:
+        """Of the images that the pressed message shows, by the stems of their names."""
+        shown = interaction.message.attachments if interaction.message else []
+        return {_stem(each.filename): each.url for each in shown}
+
+
+def _stem(filename: str) -> str:
+    return Path(filename.removeprefix("SPOILER_")).stem
+
+
+def _is_public(interaction: Interaction) -> bool:
+    message = interaction.message
+    return message is not None and not message.flags.ephemeral
+
+
+def _named(job: Job) -> str:
+    """A job as a link to its result, or by its first words."""
+    link = render.jump_link(job)
+    shown = render.inert(render.first_words(job))
+    return f"[{shown}]({link})" if link else shown
