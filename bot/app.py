@@ -7,19 +7,18 @@ import secrets
 import tomllib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from bot.chat import wire
+from bot.chat import connection
 from bot.chat.client import EaselClient
-from bot.chat.commands import ImageCommands
-from bot.chat.jobs import JobCommands
+from bot.chat.commands import add_commands
+from bot.chat.commands.models import ModelCommands
+from bot.chat.desk import Desk
 from bot.chat.messenger import DiscordMessenger
-from bot.chat.models import ModelCommands
-from bot.chat.moderation import SettingsCommands
 from bot.domain.catalog import Catalog
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.ledger import Allowance
@@ -29,6 +28,7 @@ from bot.domain.queue import Caps
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties
 from bot.engine.easel import Easel
+from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
 from bot.engine.stopping import StoppableClock
@@ -96,14 +96,14 @@ class App:
         }
         ops = serve_health(self.settings.ops_host, self.settings.ops_port, checks, callbacks)
         async with ops:
-            gateway = asyncio.create_task(wire.run(self.client, token))
+            gateway = asyncio.create_task(connection.run(self.client, token))
             working = asyncio.create_task(self._work())
             try:
                 await asyncio.wait({gateway, working}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 # First the work, which still has things to say on Discord.
                 await _end(working)
-                await wire.close(self.client)
+                await connection.close(self.client)
                 await _end(gateway)
             for ended in (gateway, working):
                 if not ended.cancelled():
@@ -120,9 +120,9 @@ class App:
         """
         self.client.syncs_everywhere = True
         try:
-            await wire.log_in(self.client, self.settings.needed("DISCORD_TOKEN"))
+            await connection.log_in(self.client, self.settings.needed("DISCORD_TOKEN"))
         finally:
-            await wire.close(self.client)
+            await connection.close(self.client)
         return self.client.synced
 
     async def _work(self) -> None:
@@ -158,7 +158,7 @@ async def open_app(
     clock = StoppableClock(clock or SystemClock())
     catalog = load_catalog(settings)
     folder = make_folder(settings.data_dir / "images")
-    wire.use_api_base(settings.discord_api_base)
+    connection.use_api_base(settings.discord_api_base)
     async with AsyncExitStack() as stack:
         url = settings.database_url
         use = Use(None, None) if beside else stack.enter_context(sole_use(url))
@@ -176,7 +176,9 @@ async def open_app(
         house = _house(settings, catalog)
         due = asyncio.Event()
         guests = Guests(frozenset(settings.allowed_servers), settings.allow_direct_messages)
-        easel = Easel(database, house, routing, traffic, clock, due, guests)
+        prices = Prices(routing, traffic)
+        asks = (prices, settings.confirm_above_ucr)
+        easel = Easel(database, house, routing, traffic, clock, due, guests, *asks)
         await easel.load_preferences()
         pool = Pool()
         stack.callback(pool.close)
@@ -184,20 +186,27 @@ async def open_app(
             Fetcher(allow_private_addresses=settings.allow_private_addresses, pool=pool)
         )
         client = _client(settings, easel)
-        messenger = DiscordMessenger(client, routing.typical_s, clock, pool)
+        messenger = DiscordMessenger(
+            client,
+            routing.typical_s,
+            clock,
+            pool,
+            folder,
+            prices.of,
+            lambda user_id: easel.preferences_of(user_id).pings,
+            keeps_results=settings.keep_results > 0,
+        )
         roads = (catalog, routing, traffic)
-        shop = Workshop(database, house, providers, *roads, fetcher, messenger, clock, folder)
+        shop = Workshop(database, house, providers, *roads, fetcher, messenger, clock, folder, pool)
         signs = (use.last_sign, use.give_sign)
         around = (routing, messenger, clock, folder)
-        duties = Duties(database, house, *around, *signs, settings.keep_bytes_max)
-        delivery = Delivery(database, house, messenger, clock, folder)
+        kept = (timedelta(days=settings.keep_results), settings.keep_bytes_max)
+        duties = Duties(database, house, *around, *signs, *kept)
+        delivery = Delivery(database, house, messenger, clock, folder, settings.keep_results)
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
-        # In this order they are listed.
-        offered = catalog.offered(on)
-        ImageCommands(easel, messenger, clock).add_to(client.tree, offered)
-        JobCommands(easel, messenger, clock, folder, pool).add_to(client.tree, client.presses)
-        ModelCommands(offered, on, easel, default_model, routing.typical_s).add_to(client.tree)
-        client.tree.add_command(SettingsCommands(easel))
+        desk = Desk(easel, messenger, clock, folder, pool, prices.of)
+        models = ModelCommands(catalog.offered(on), on, easel, default_model, routing.typical_s)
+        add_commands(client, desk, models, catalog.offered(on))
         if not providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, shop, database)

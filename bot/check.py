@@ -8,8 +8,9 @@ import aiohttp
 import discord
 
 from bot.app import load_catalog, make_folder, open_providers
-from bot.chat import wire
+from bot.chat import connection
 from bot.chat.client import invite
+from bot.chat.wire import NETWORK_ERRORS
 from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.credits import tell_cost
 from bot.domain.ledger import Period
@@ -102,16 +103,16 @@ async def _ops_port(settings: Settings, *, running: bool) -> str:
 
 
 async def _discord(settings: Settings) -> str:
-    wire.use_api_base(settings.discord_api_base)
+    connection.use_api_base(settings.discord_api_base)
     token = settings.needed("DISCORD_TOKEN")
     async with discord.Client(intents=discord.Intents.none()) as client:
         try:
             await client.login(token)
             for server_id in settings.discord_guild_ids:
                 await client.fetch_guild(server_id, with_counts=False)
-        except (discord.LoginFailure, discord.HTTPException, *wire.NETWORK_ERRORS) as error:
+        except (discord.LoginFailure, discord.HTTPException, *NETWORK_ERRORS) as error:
             sentence = (
-                wire.refusal(error)
+                connection.refusal(error)
                 or f"DISCORD_API_BASE {settings.discord_api_base} cannot be reached: {error}."
             )
             if client.application_id:

@@ -130,6 +130,8 @@ class Refusal(BotError):
         super().__init__(_spelled(reason, facts))
         self.reason = reason
         self.facts = facts
+        #: of the request, where it was kept to be worded anew
+        self.draft_id = ""
 
 
 class InvalidRequest(Refusal):

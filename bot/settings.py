@@ -179,6 +179,8 @@ class OwnSettings(BaseSettings):
     server_budget: Annotated[str, AfterValidator(_amount)] | None = None
     #: the same of all servers and direct messages together
     total_budget: Annotated[str, AfterValidator(_amount)] | None = None
+    #: credits; what costs more by a button or a form is asked for first
+    confirm_above: Annotated[str, AfterValidator(_amount)] = "0.25"
     #: ids of the servers that are served, others are left; all when empty
     allowed_servers: Numbers = ()
     allow_direct_messages: bool = True
@@ -189,7 +191,9 @@ class OwnSettings(BaseSettings):
     #: jobs that may wait; a further one is refused
     max_queued_jobs: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     max_queued_per_user: Annotated[int, Field(ge=1, le=1_000_000)] = 20
-    #: bytes of images kept for /history; with more, the oldest go before their seven days are over
+    #: days for which results are kept, as they were made; 0: not at all
+    keep_results: Annotated[int, Field(ge=0, le=3_650)] = 7
+    #: bytes of them; with more, the oldest go before their time
     keep_bytes_max: Annotated[int, Field(ge=0)] = 5_000_000_000
     #: where providers can call back, over https; needs the ops port behind it
     public_url: Annotated[Address, AfterValidator(_public)] | None = None
@@ -226,6 +230,10 @@ class OwnSettings(BaseSettings):
     @property
     def total_budget_ucr(self) -> Microcredits | None:
         return None if self.total_budget is None else parse_credits(self.total_budget)
+
+    @property
+    def confirm_above_ucr(self) -> Microcredits:
+        return parse_credits(self.confirm_above)
 
     def of_vendor(self, name: str) -> Value:
         """The value of a vendor's setting, by its name."""

@@ -1,26 +1,72 @@
-"""Buttons whose whole state is their custom id, so that they work after any restart."""
+"""
+Buttons, selects and forms whose whole state is their custom id, so that they work at any age and
+after any restart: the name of what they do and its arguments, as in `vary:JOB:40000`.
+"""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import discord
 
-#: what a press does: called with the interaction and the job's id
-Press = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+#: what a press does: called with the interaction and the arguments of its custom id
+Press = Callable[..., Awaitable[None]]
 
 CANCEL = "cancel"
+STOP = "stop"
 IMAGES = "images"
+AGAIN = "again"
+EDIT = "edit"
+VARY = "vary"
+LARGER = "larger"
+DETAILS = "details"
+PUBLISH = "publish"
+DELETE = "delete"
+#: of a list: one of its jobs, and another page
+OPEN = "open"
+PAGE = "page"
+#: of the basket
+TAKE_OUT = "take_out"
+EMPTY = "empty"
+FROM_BASKET = "from_basket"
+PREFER = "prefer"
+#: begin a task of /help
+BEGIN = "begin"
+#: order a draft
+GO = "go"
+#: open a form with the words of a job, or of a draft
+WORDS = "words"
+REWORD = "reword"
+#: a form that was filled in
+FORM = "form"
+
+ROW_BUTTONS_MAX = 5
 
 
-def cancel(job_id: str) -> discord.ui.Button[Any]:
-    return discord.ui.Button(label="Cancel", custom_id=f"{CANCEL}:{job_id}")
+def custom_id(action: str, *arguments: object) -> str:
+    return ":".join([action, *map(str, arguments)])
 
 
-def images(job_id: str, label: str) -> discord.ui.Button[Any]:
-    return discord.ui.Button(label=label, custom_id=f"{IMAGES}:{job_id}")
+def button(
+    label: str,
+    action: str,
+    *arguments: object,
+    style: discord.ButtonStyle = discord.ButtonStyle.secondary,
+    row: int | None = None,
+) -> discord.ui.Button[Any]:
+    return discord.ui.Button(
+        label=label, custom_id=custom_id(action, *arguments), style=style, row=row
+    )
 
 
-def view(*items: discord.ui.Button[Any]) -> discord.ui.View:
+def select(
+    placeholder: str, options: Sequence[discord.SelectOption], action: str, *arguments: object
+) -> discord.ui.Select[Any]:
+    return discord.ui.Select(
+        placeholder=placeholder, options=list(options), custom_id=custom_id(action, *arguments)
+    )
+
+
+def view(*items: discord.ui.Item[Any]) -> discord.ui.View:
     """Must be made while an event loop runs."""
     made = discord.ui.View(timeout=None)
     for item in items:
@@ -30,7 +76,7 @@ def view(*items: discord.ui.Button[Any]) -> discord.ui.View:
     return made
 
 
-def read(custom_id: str) -> tuple[str, str]:
-    """What the button does, and the id of its job."""
-    action, _, job_id = custom_id.partition(":")
-    return action, job_id
+def read(custom_id: str) -> tuple[str, list[str]]:
+    """What it does, and with which arguments."""
+    action, *arguments = custom_id.split(":")
+    return action, arguments

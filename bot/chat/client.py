@@ -9,10 +9,11 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, wire
+from bot.chat import buttons, connection, wire
 from bot.chat.sync import sync
-from bot.chat.texts import Notice, say
+from bot.chat.texts import Notice, refuse, say
 from bot.engine.easel import Easel
+from bot.errors import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ PERMISSIONS = discord.Permissions(
     attach_files=True,
     read_message_history=True,
 )
+
+
+PRESSED = (discord.InteractionType.component, discord.InteractionType.modal_submit)
 
 
 class EaselClient(discord.AutoShardedClient):
@@ -84,7 +88,7 @@ class EaselClient(discord.AutoShardedClient):
         return False
 
     async def setup_hook(self) -> None:
-        await wire.learn_gateway(self)
+        await connection.learn_gateway(self)
         self.synced = await sync(
             self, self.tree, self._easel, self._server_ids, everywhere=self.syncs_everywhere
         )
@@ -125,17 +129,19 @@ class EaselClient(discord.AutoShardedClient):
             log.warning("server not left: %s", error, extra=fields)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Buttons; commands go through the tree."""
-        if interaction.type is not discord.InteractionType.component or self.is_repeat(interaction):
+        """Buttons, selects and forms; commands go through the tree."""
+        if interaction.type not in PRESSED or self.is_repeat(interaction):
             return
         data: Any = interaction.data
-        action, job_id = buttons.read(data["custom_id"])
+        action, arguments = buttons.read(data["custom_id"])
         press = self.presses.get(action)
         if press is None:
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
             return
         try:
-            await press(interaction, job_id)
+            await press(interaction, *arguments)
+        except Refusal as refusal:
+            await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
         except wire.CallFailed as error:
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
         except Exception:

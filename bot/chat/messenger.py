@@ -2,19 +2,27 @@
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import cast
 
 import discord
 from discord.http import Route
 from yarl import URL
 
-from bot.chat import buttons, render, wire
+from bot.chat import buttons, offers, render, wire
+from bot.chat.offers import PriceOf
+from bot.chat.pings import Pings, PingsOf
+from bot.chat.texts import say
+from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import Job, JobState, Task, TaskState, latest
-from bot.domain.ports import Clock, Delivered, ImageFile
+from bot.domain.ports import Delivered, ImageFile
 from bot.domain.queue import QueuePosition
+from bot.engine.stopping import StoppableClock
 from bot.errors import DeliveryError
 from bot.pictures.fit import Fitted, fit
+from bot.pictures.folder import sheet_name
 from bot.pictures.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -33,25 +41,52 @@ HISTORY_MESSAGES_MAX = 100
 SHRINKS_MAX = 2
 
 
+NO_FILES = Fitted(())
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How a job ended, as a message: its words, what can be pressed beneath it, and its files."""
+
+    embed: discord.Embed
+    view: discord.ui.View
+    fitted: Fitted = NO_FILES
+    #: of its references
+    sheet: Path | None = None
+
+
 class DiscordMessenger:
     """
     Args:
         client: logged in; need not be connected.
         typical_s: of a route's id, the seconds that an image usually takes.
         pool: where images are made smaller.
+        folder: where the sheets of references lie.
+        price_of: see PriceOf.
+        pings_of: see PingsOf.
+        keeps_results: whether a job can be left to /history.
     """
 
     def __init__(
         self,
         client: discord.Client,
         typical_s: Callable[[str], float],
-        clock: Clock,
+        clock: StoppableClock,
         pool: Pool,
+        folder: Path,
+        price_of: PriceOf,
+        pings_of: PingsOf,
+        *,
+        keeps_results: bool,
     ) -> None:
         self._pool = pool
         self._client = client
         self._typical_s = typical_s
         self._clock = clock
+        self._folder = folder
+        self._price_of = price_of
+        self._pings = Pings(client, clock, pings_of)
+        self._keeps_results = keeps_results
 
     async def show_progress(
         self,
@@ -60,11 +95,19 @@ class DiscordMessenger:
         now: datetime,
         position: QueuePosition | None = None,
         finished: Collection[str] = (),
+        images: Sequence[ImageFile] = (),
     ) -> None:
         embed, view = self.status(job, tasks, now, position, finished)
+        sizes = [image.size_bytes for image in images]
+        fits = sum(sizes) <= MESSAGE_BYTES_MAX and max(sizes, default=0) <= job.reply.file_bytes_max
+        shown = Fitted(tuple(image.path for image in images)) if images and fits else None
         try:
             if self._token_lives(job):
-                await wire.call(lambda: self._edit(job, embed, view=view))
+                await wire.call(
+                    lambda: self._edit(
+                        job, embed, open_files(job, shown) if shown else None, view=view
+                    )
+                )
             elif job.state is JobState.CANCELLED:
                 await self._close_status(job, embed)
         except wire.CallFailed as error:
@@ -94,26 +137,41 @@ class DiscordMessenger:
         position: QueuePosition | None = None,
         finished: Collection[str] = (),
     ) -> tuple[discord.Embed, discord.ui.View | None]:
-        """The status message as it stands now; with a button for as long as it can be cancelled."""
+        """The status message as it stands now, with what ends the wait for it."""
         typical_s = self._typical_s(latest(tasks)[0].route_id)
         embed = render.status(
             job, tasks, now, typical_s=typical_s, position=position, finished=finished
         )
         if all(task.state is TaskState.PENDING for task in tasks):
-            return embed, buttons.view(buttons.cancel(job.id))
+            words = say(Phrase.CANCEL, job.locale)
+            return embed, buttons.view(buttons.button(words, buttons.CANCEL, job.id))
+        if self._keeps_results and not job.unwatched and job.state is JobState.RUNNING:
+            words = say(Phrase.STOP_WAITING, job.locale)
+            return embed, buttons.view(buttons.button(words, buttons.STOP, job.id))
         return embed, None
 
     async def deliver(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
     ) -> Delivered:
         if not images:
-            return await self._post(job, render.failure(job), Fitted(()))
+            view = offers.beneath_failure(job, self._price_of)
+            return await self._post(job, Card(render.failure(job), view))
+        view = offers.beneath_result(job, images, self._price_of)
+        sheet = self._sheet(job)
         file_bytes_max = job.reply.file_bytes_max
         for _ in range(1 + SHRINKS_MAX):
             fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
-            embed = render.result(job, tasks, images, balance_ucr, reduced=fitted.reduced)
+            embed = render.result(
+                job,
+                tasks,
+                images,
+                balance_ucr,
+                self._clock.now(),
+                reduced=fitted.reduced,
+                sheet=sheet is not None,
+            )
             try:
-                return await self._post(job, embed, fitted)
+                return await self._post(job, Card(embed, view, fitted, sheet))
             except wire.CallFailed as error:
                 # The limit changed since the command, as when a server loses its boosts.
                 log.warning("too large for Discord: %s", error, extra={"action": "too_large"})
@@ -122,7 +180,11 @@ class DiscordMessenger:
                 fitted.remove()
         raise DeliveryError("Discord finds even the smallest copy too large", retryable=False)
 
-    async def _post(self, job: Job, embed: discord.Embed, fitted: Fitted) -> Delivered:
+    def _sheet(self, job: Job) -> Path | None:
+        path = self._folder / sheet_name(job.id)
+        return path if job.request.references and path.exists() else None
+
+    async def _post(self, job: Job, card: Card) -> Delivered:
         """
         Edit the original response while its token lives, else post in the channel.
 
@@ -132,13 +194,16 @@ class DiscordMessenger:
         """
         if job.message_id is None:
             # Should we die after this edit, its mark is all that the message is known by.
-            _mark(embed, job)
+            _mark(card.embed, job)
         if self._token_lives(job):
             try:
-                message = await wire.call(lambda: self._edit(job, embed, open_files(job, fitted)))
-                return Delivered(message.id, fitted.reduced)
+                message = await wire.call(
+                    lambda: self._edit(job, card.embed, _files(job, card), card.view)
+                )
+                await self._pings.tell(job, message)
+                return Delivered(message.id, card.fitted.reduced)
             except wire.CallFailed as error:
-                if error.trouble is wire.Trouble.TOO_LARGE and fitted.paths:
+                if error.trouble is wire.Trouble.TOO_LARGE and card.fitted.paths:
                     raise
                 if error.trouble is wire.Trouble.DOWN:
                     # It may have had its effect, so the channel would show the result twice.
@@ -150,11 +215,11 @@ class DiscordMessenger:
             raise DeliveryError(
                 "its answer was for one member alone and can no longer be edited", retryable=False
             )
-        if await self._stands_already(job, embed):
-            return Delivered(job.message_id, fitted.reduced)
-        return await self._post_in_channel(job, embed, fitted)
+        if await self._stands_already(job, card):
+            return Delivered(job.message_id, card.fitted.reduced)
+        return await self._post_in_channel(job, card)
 
-    async def _stands_already(self, job: Job, embed: discord.Embed) -> bool:
+    async def _stands_already(self, job: Job, card: Card) -> bool:
         """Whether an edit whose answer was lost had its effect, before the token died."""
         if job.message_id is None:
             return False
@@ -164,9 +229,11 @@ class DiscordMessenger:
             message = await wire.call(lambda: channel.fetch_message(message_id))
         except wire.CallFailed:
             return False
-        return any(shown.title == embed.title for shown in message.embeds)
+        # A status has a head that no ending has.
+        heads = {shown.title for shown in message.embeds}
+        return bool(message.embeds) and heads == {card.embed.title}
 
-    async def _post_in_channel(self, job: Job, embed: discord.Embed, fitted: Fitted) -> Delivered:
+    async def _post_in_channel(self, job: Job, card: Card) -> Delivered:
         """
         Raises:
             CallFailed: the files are too large.
@@ -174,33 +241,33 @@ class DiscordMessenger:
         """
         channel = self._client.get_partial_messageable(job.channel_id)
         late = not self._token_lives(job)
-        embed.set_author(
-            name="Asked for a while ago" if late else "The command's own answer is gone"
-        )
+        embed = card.embed
+        embed.set_author(name=say(Phrase.LATE if late else Phrase.ANSWER_GONE, job.locale))
         _mark(embed, job)
         before = await self._posted_before(job)
         if before is not None:
-            return Delivered(before, fitted.reduced)
+            return Delivered(before, card.fitted.reduced)
         try:
             # discord.py enforces a nonce that is given: a repeat within minutes posts nothing.
             posted = await wire.call(
                 lambda: channel.send(
                     content=f"<@{job.user_id}>",
                     embed=embed,
-                    files=open_files(job, fitted),
+                    view=card.view,
+                    files=_files(job, card),
                     nonce=job.id,
-                    allowed_mentions=discord.AllowedMentions.none(),
+                    allowed_mentions=self._pings.whom(job),
                 )
             )
         except wire.CallFailed as error:
-            if error.trouble is wire.Trouble.TOO_LARGE and fitted.paths:
+            if error.trouble is wire.Trouble.TOO_LARGE and card.fitted.paths:
                 raise
             if error.trouble is wire.Trouble.NOT_SHOWN:
                 raise _not_shown(error) from error
             down = error.trouble is wire.Trouble.DOWN
             raise DeliveryError(f"channel {job.channel_id}: {error}", retryable=down) from error
         await self._point_to(job, posted)
-        return Delivered(posted.id, fitted.reduced)
+        return Delivered(posted.id, card.fitted.reduced)
 
     async def _posted_before(self, job: Job) -> int | None:
         """
@@ -226,7 +293,8 @@ class DiscordMessenger:
 
     async def _point_to(self, job: Job, posted: discord.Message) -> None:
         """Let the status message lead to the result; it can be edited in the channel only, now."""
-        embed = discord.Embed(description=f"The answer stands here: {posted.jump_url}")
+        text = say(Phrase.POINTED, job.locale, link=posted.jump_url)
+        embed = discord.Embed(description=text)
         try:
             await self._close_status(job, embed)
         except wire.CallFailed as error:
@@ -286,14 +354,30 @@ def _mark(embed: discord.Embed, job: Job) -> None:
     embed.set_footer(text=f"{footer} · {_name(job)}" if footer else _name(job))
 
 
-def open_files(job: Job, fitted: Fitted) -> list[discord.File]:
-    """Opened anew for each try; discord.py closes them."""
-    return [
+def _files(job: Job, card: Card) -> list[discord.File]:
+    return open_files(job, card.fitted, card.sheet)
+
+
+def open_files(job: Job, fitted: Fitted, sheet: Path | None = None) -> list[discord.File]:
+    """
+    Opened anew for each try; discord.py closes them.
+
+    Args:
+        sheet: of its references.
+    """
+    files = [
         discord.File(
             path,
             filename=render.file_name(job, index, path.suffix),
             spoiler=job.spoiler,
-            description=render.alt_text(job.request),
+            description=render.alt_text(job.request, job.locale),
         )
         for index, path in enumerate(fitted.paths)
     ]
+    return files + open_sheet(sheet, spoiler=job.spoiler)
+
+
+def open_sheet(sheet: Path | None, *, spoiler: bool) -> list[discord.File]:
+    if sheet is None:
+        return []
+    return [discord.File(sheet, filename=render.SHEET_NAME, spoiler=spoiler)]

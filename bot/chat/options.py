@@ -1,7 +1,8 @@
 """The options of /imagine and /edit, built from the catalog so that both always agree."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -10,6 +11,7 @@ from discord.app_commands import Choice, Range, locale_str
 
 from bot.chat.translator import label, model_label, option_key
 from bot.domain.catalog import Catalog
+from bot.domain.preferences import Preferences
 from bot.domain.requests import (
     ASPECT_RATIOS,
     BACKGROUNDS,
@@ -22,22 +24,31 @@ from bot.domain.requests import (
     Reference,
 )
 
+#: of an interaction and what was typed of an option so far, its choices
+Asked = Callable[[discord.Interaction[Any], str], Coroutine[Any, Any, list[Choice[str]]]]
 Prompt = Range[str, 1, PROMPT_CHARS_MAX]
 Count = Range[int, 1, IMAGES_MAX]
+
+#: before the name of a preset, where a model could be named
+PRESET_MARK = "★ "
+#: options that are fields of a request, by the same name
+KNOBS = ("prompt", "aspect_ratio", "resolution", "quality", "background", "count", "private")
+CHOICES_MAX = 25
 
 
 def image_command(
     mode: Mode,
     catalog: Catalog,
     callback: Callable[..., Any],
-    qualities: Callable[[discord.Interaction[Any], str], Coroutine[Any, Any, list[Choice[str]]]],
+    qualities: Asked,
+    models: Asked,
 ) -> app_commands.Command[Any, ..., None]:
     """
     /imagine or /edit.
 
     Args:
         callback: called with the interaction and the options that were given, by name.
-        qualities: the choices of `quality`, for what was typed of it so far.
+        qualities, models: the choices of `quality` and `model`, for what was typed so far.
     """
     parameters = list(_parameters(mode, catalog))
 
@@ -50,38 +61,60 @@ def image_command(
     name = {Mode.GENERATE: "imagine", Mode.EDIT: "edit"}[mode]
     descriptions = {each.name: _described(name, each.name) for each in parameters}
     invoke = app_commands.describe(**descriptions)(invoke)
-    invoke = app_commands.choices(**_choices(catalog))(invoke)
+    names = {parameter.name for parameter in parameters}
+    offered = {name: some for name, some in _choices(catalog).items() if name in names}
+    invoke = app_commands.choices(**offered)(invoke)
     command: app_commands.Command[Any, ..., None] = app_commands.Command(
         name=name, description=label(f"commands.{name}"), callback=invoke
     )
     command.autocomplete("quality")(qualities)
+    command.autocomplete("model")(models)
     return command
 
 
-def read_request(mode: Mode, options: dict[str, Any]) -> ImageRequest:
+def preferred(mode: Mode, preferences: Preferences) -> ImageRequest:
+    """A request that says nothing, as its member likes it."""
+    return ImageRequest(
+        mode=mode,
+        prompt="",
+        model=preferences.model,
+        # A picture's own shape comes before a preference.
+        aspect_ratio="auto" if mode is Mode.EDIT else preferences.aspect_ratio,
+        resolution=preferences.resolution,
+        count=preferences.count,
+        private=preferences.private,
+    )
+
+
+def read_request(base: ImageRequest, options: Mapping[str, Any], catalog: Catalog) -> ImageRequest:
     """
     What the member asked for. Nothing is checked here: the domain does that.
 
     Args:
-        options: as they were given, but for the prompt, which is as its writer saw it.
+        base: what counts where an option was left out.
+        options: as they were given.
     """
     names = [f"reference{number}" for number in range(1, REFERENCES_MAX + 1)]
-    if mode is Mode.EDIT:
+    if base.mode is Mode.EDIT:
         names[0] = "image"
     attached = {name: options[name] for name in names if options.get(name) is not None}
-    return ImageRequest(
-        mode=mode,
-        prompt=options["prompt"],
-        model=options["model"] or "",
-        aspect_ratio=options["aspect_ratio"] or "auto",
-        resolution=options["resolution"] or "1K",
-        quality=options["quality"] or "auto",
-        background=options["background"] or "auto",
-        count=options["count"],
-        references=tuple(_reference(name, each) for name, each in attached.items()),
-        mask=_reference("mask", options["mask"]) if options.get("mask") else None,
-        private=options["private"],
-    )
+    given = {name: options[name] for name in KNOBS if options.get(name) is not None}
+    model = options.get("model") or PRESET_MARK
+    if not model.startswith(PRESET_MARK):
+        given["model"] = model_named(model, catalog)
+    if options.get("mask") is not None:
+        given["mask"] = _reference("mask", options["mask"])
+    references = tuple(_reference(name, each) for name, each in attached.items())
+    return replace(base, references=(*references, *base.references), **given)
+
+
+def model_named(typed: str, catalog: Catalog) -> str:
+    """The id of the one model that a member can mean; what was typed, where that is none."""
+    wanted = typed.strip().casefold().replace(" ", "-")
+    if not wanted or wanted in catalog.models:
+        return wanted
+    meant = [each for each in catalog.models if wanted in each.casefold()]
+    return meant[0] if len(meant) == 1 else typed
 
 
 def _described(command: str, option: str) -> locale_str:
@@ -96,18 +129,22 @@ def _described(command: str, option: str) -> locale_str:
 def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:
     first = 1
     if mode is Mode.EDIT:
-        yield _option("image", discord.Attachment)
+        yield _option("image", discord.Attachment, None)
         first = 2
-    yield _option("prompt", Prompt)
-    if mode is Mode.EDIT and any(route.mask for route in catalog.routes()):
+    yield _option("prompt", Prompt, None)
+    masks = mode is Mode.EDIT and any(route.mask for route in catalog.routes())
+    if masks:
         yield _option("mask", discord.Attachment, None)
     yield _option("aspect_ratio", str, None)
     yield _option("resolution", str, None)
     yield _option("quality", str, None)
-    yield _option("background", str, None)
-    yield _option("count", Count, 1)
+    if not masks:
+        # Discord takes 25 options; with a mask, there is room for one in the form alone.
+        yield _option("background", str, None)
+    yield _option("count", Count, None)
     yield _option("model", str, None)
-    yield _option("private", bool, False)
+    yield _option("private", bool, None)
+    yield _option("use_basket", bool, None)
     for number in range(first, REFERENCES_MAX + 1):
         yield _option(f"reference{number}", discord.Attachment, None)
 
@@ -134,11 +171,22 @@ def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
         for name, (words, some) in offered.items()
     }
     choices["background"] = [Choice(name=word, value=word) for word in BACKGROUNDS]
-    return choices | {"model": model_choices(catalog)}
+    return choices
 
 
 def model_choices(catalog: Catalog) -> list[Choice[str]]:
     return [Choice(name=model_label(model), value=model.id) for model in catalog.models.values()]
+
+
+def model_or_preset_choices(
+    catalog: Catalog, presets: Sequence[str], typed: str
+) -> list[Choice[str]]:
+    """The models, and behind them the member's presets, that have what was typed."""
+    wanted = typed.strip().casefold()
+    models = [each for each in model_choices(catalog) if wanted in str(each.name).casefold()]
+    named = [f"{PRESET_MARK}{name}" for name in presets]
+    kept = [Choice(name=each, value=each) for each in named if wanted in each.casefold()]
+    return [*models[: CHOICES_MAX - min(len(kept), CHOICES_MAX // 2)], *kept][:CHOICES_MAX]
 
 
 def quality_choices(prices: Mapping[tuple[str, str], int], typed: str) -> list[Choice[str]]:

@@ -4,31 +4,42 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import discord
+from discord import app_commands
 
 from bot.about import short
-from bot.chat.texts import Notice, explain, say
-from bot.domain.credits import tell_cost, tell_left
-from bot.domain.jobs import KEPT, Job, JobState, Task, TaskState, latest
-from bot.domain.ledger import Statement
+from bot.chat.texts import Notice, explain, listed, say, tell_cost, why
+from bot.chat.texts.phrases import Phrase
+from bot.domain.jobs import KEPT, Failure, Job, JobState, Task, TaskState, latest
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
-from bot.domain.requests import ImageRequest, Mode
+from bot.domain.requests import ImageRequest, Mode, Turn
 from bot.domain.words import set_apart
 
-#: characters of the prompt in an embed; the whole of it is what the member typed above
-PROMPT_SHOWN_CHARS = 1_000
+#: characters and bytes of the prompt in an embed; Details shows the whole of it
+PROMPT_SHOWN_CHARS = 600
+PROMPT_SHOWN_BYTES = 1_500
+#: lines of it: one of many short lines is no line
+PROMPT_SHOWN_LINES = 6
+#: characters and bytes of a prompt in a line, or in a choice
+LINE_CHARS, LINE_BYTES = 60, 180
 #: characters; Discord docs, Attachment Object
 ALT_TEXT_CHARS_MAX = 1_024
-#: characters of a prompt in a line of /history
-HISTORY_PROMPT_CHARS = 60
+#: of the bar, which a job fills in about so many updates
 BAR_CELLS = 12
 #: seconds; a job that was begun and is not sent by then waits for its route's turn
 SENT_WITHIN_S = 3.0
 #: of the bar, at most, while the provider still works: only the result fills it
 BAR_FILL_MAX = 0.95
+#: of its usual time, from which on an image takes longer than usual
+LONG_TIMES = 1.5
+#: share by which a ratio may be another than was asked for, as sizes are whole multiples
+RATIO_TOLERANCE = 0.06
+#: pixels that the longer side has at least, by resolution
+SIDE_MIN_PX = {"1K": 768, "2K": 1_536, "4K": 3_000}
+#: the file that an embed shows references by
+SHEET_NAME = "references.webp"
 
 WORKING = discord.Colour(0x5865F2)
-DONE = discord.Colour(0x3BA55D)
 FAILED = discord.Colour(0xED4245)
 
 
@@ -51,90 +62,155 @@ def status(
     """
     if job.state is JobState.CANCELLED:
         return cancelled(job)
+    if job.unwatched:
+        return unwatched(job)
     embed = discord.Embed(colour=WORKING, description=quote_prompt(job.request))
     images = latest(tasks)
     elapsed_s = max(0.0, (now - (job.started_at or now)).total_seconds())
     unsent = all(task.state is TaskState.PENDING for task in images)
     if job.state is JobState.QUEUED or (unsent and elapsed_s > SENT_WITHIN_S):
-        embed.title = "Queued"
-        embed.add_field(name="Place in the queue", value=queue_position(position))
+        embed.title = say(Phrase.QUEUED, job.locale)
+        place = say(Phrase.PLACE, job.locale)
+        embed.add_field(name=place, value=queue_position(position, job.locale))
     else:
-        embed.title = "Editing" if job.request.mode is Mode.EDIT else "Drawing"
-        stored = sum(task.state is TaskState.STORED for task in images)
-        count = f" · {stored} of {len(images)} done" if len(images) > 1 else ""
-        begun = f"`{bar(elapsed_s, typical_s)}` usually about {typical_s:.0f} s"
-        fetching = any(task.id in finished for task in images)
-        embed.add_field(
-            name=f"{elapsed_s:.0f} s{count}", value="finished, fetching it" if fetching else begun
+        editing = job.request.mode is Mode.EDIT
+        embed.title = say(Phrase.EDITING if editing else Phrase.DRAWING, job.locale)
+        name = say(
+            Phrase.BEGUN_OF if len(images) > 1 else Phrase.BEGUN,
+            job.locale,
+            begun=stamp(job.started_at or now),
+            done=sum(task.state is TaskState.STORED for task in images),
+            images=len(images),
         )
-    embed.set_footer(text=f"{knobs(job.request)} · up to {tell_cost(job.quote_ucr)} held")
+        fetching = any(task.id in finished for task in images)
+        line = f"`{bar(elapsed_s, typical_s)}` "
+        if elapsed_s > LONG_TIMES * typical_s:
+            line += say(Phrase.TAKES_LONGER, job.locale, seconds=round(typical_s))
+        else:
+            line += say(Phrase.USUALLY, job.locale, seconds=round(typical_s))
+        if fetching:
+            line = say(Notice.FETCHING, job.locale)
+        embed.description = f"{embed.description}\n\n{name}\n{line}"
+    held = say(Phrase.HELD, job.locale, held_ucr=job.quote_ucr)
+    embed.set_footer(text=f"{knobs(job.request, job.locale)} · {held}")
     return embed
 
 
 def cancelled(job: Job) -> discord.Embed:
-    embed = discord.Embed(colour=FAILED, title="Cancelled", description=quote_prompt(job.request))
+    embed = discord.Embed(colour=FAILED, description=quote_prompt(job.request))
+    embed.title = say(Phrase.CANCELLED, job.locale)
     embed.set_footer(text=say(Notice.NOTHING_CHARGED, job.locale))
     return embed
 
 
-def queue_position(position: QueuePosition | None) -> str:
+def unwatched(job: Job) -> discord.Embed:
+    embed = discord.Embed(colour=FAILED, description=quote_prompt(job.request))
+    embed.title = say(Phrase.NOT_AWAITED_ANY_MORE, job.locale)
+    embed.set_footer(text=say(Notice.NOT_AWAITED, job.locale, cost_ucr=job.quote_ucr))
+    return embed
+
+
+def queue_position(position: QueuePosition | None, locale: str) -> str:
     if position is None or position.ahead == 0:
-        return "next in line"
+        return say(Phrase.NEXT_IN_LINE, locale)
+    parts = [say(Phrase.AHEAD, locale, ahead=position.ahead)]
+    if position.own:
+        parts.append(say(Phrase.OWN_AHEAD, locale, own=position.own))
     minutes = round(position.wait_s / 60)
-    wait = f"about {minutes} min" if minutes else "less than a minute"
-    return f"{position.ahead} ahead of you, {wait}"
+    wait = say(Phrase.WAIT_MINUTES, locale, minutes=minutes) if minutes else ""
+    return listed([*parts, wait or say(Phrase.WAIT_SHORT, locale)], locale)
 
 
 def result(
-    job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int, *, reduced: bool
+    job: Job,
+    tasks: Sequence[Task],
+    images: Sequence[ImageFile],
+    balance_ucr: int | None,
+    now: datetime,
+    *,
+    reduced: bool = False,
+    sheet: bool = False,
 ) -> discord.Embed:
     """
-    The finished job; its images are attachments beside the embed.
+    What is said beneath the images, which are attachments of the same message.
 
     Args:
+        balance_ucr: None: it is not told.
+        now: when it is delivered, of a job that has not ended.
         reduced: the files were made smaller to fit Discord's limit.
+        sheet: a file SHEET_NAME shows its references.
     """
-    embed = discord.Embed(colour=DONE, description=quote_prompt(job.request))
-    embed.title = "Edited" if job.request.mode is Mode.EDIT else "Here it is"
-    embed.add_field(name="Model", value=f"{job.request.model}\n{made_by(tasks)}")
-    embed.add_field(name="Cost", value=cost(job, tasks))
-    if job.request.private:
+    request = job.request
+    lines = [quote_prompt(request), f"-# {' · '.join(_about(job, tasks, images, now))}"]
+    if request.private and balance_ucr is not None:
         # In public, it is nobody else's business.
-        embed.add_field(name="Balance left", value=tell_left(balance_ucr))
+        lines.append(f"-# {say(Phrase.BALANCE_LEFT, job.locale, left_ucr=balance_ucr)}")
+    lines += [f"-# {note}" for note in _notes(job, tasks, images, reduced=reduced)]
+    embed = discord.Embed(description="\n".join(lines))
+    if sheet:
+        embed.set_image(url=f"attachment://{SHEET_NAME}")
+    return embed
+
+
+def _about(
+    job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], now: datetime
+) -> list[str]:
+    sizes = dict.fromkeys(
+        f"{each.width_px}\N{MULTIPLICATION SIGN}{each.height_px}" for each in images
+    )
+    took_s = ((job.finished_at or now) - job.created_at).total_seconds()
+    parts = [f"<@{job.user_id}>", knobs(job.request, job.locale), ", ".join(sizes)]
+    parts += [say(Phrase.TOOK, job.locale, seconds=max(1, round(took_s))), cost(job, tasks)]
+    return [part for part in parts if part]
+
+
+def _notes(
+    job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], *, reduced: bool
+) -> list[str]:
+    """What became otherwise than was asked for, and why."""
+    locale, request = job.locale, job.request
     notes = []
     images_asked = latest(tasks)
     problems = [task.problem for task in images_asked if task.problem]
     if problems:
-        notes.append(
-            f"{len(problems)} of {len(images_asked)} images could not be made:"
-            f" {explain(problems[0], job.locale)}"
-        )
-    if job.request.instead_of:
-        models = {"default": job.request.instead_of, "model": job.request.model}
-        notes.append(say(Notice.DRAWN_INSTEAD, job.locale, **models))
+        missing, reason = len(problems), why(problems[0], locale)
+        facts = {"missing": missing, "images": len(images_asked)}
+        notes.append(say(Notice.SOME_MISSING, locale, why=reason, **facts))
+    if request.instead_of:
+        models = {"default": request.instead_of, "model": request.model}
+        notes.append(say(Notice.DRAWN_INSTEAD, locale, **models))
+    odd = next((each for each in images if not _has_ratio(each, request.aspect_ratio)), None)
+    if odd:
+        notes.append(_drawn(Notice.OTHER_RATIO, locale, request.aspect_ratio, odd))
+    least_px = SIDE_MIN_PX.get(request.resolution, 0)
+    small = next((each for each in images if max(each.width_px, each.height_px) < least_px), None)
+    if small:
+        notes.append(_drawn(Notice.OTHER_SIZE, locale, request.resolution, small))
     if reduced:
-        limit_mb = job.reply.file_bytes_max / 1024**2
-        notes.append(
-            f"Discord takes files of up to {limit_mb:.0f} MiB here, so this is a smaller copy;"
-            " the original is kept."
-        )
+        notes.append(say(Notice.REDUCED, locale, bytes_max=job.reply.file_bytes_max))
     if job.spoiler:
-        notes.append(
-            "Covered, because the NSFW filter is off and this channel is not age-restricted."
-        )
-    if notes:
-        embed.add_field(name="Note", value="\n".join(notes), inline=False)
-    sizes = dict.fromkeys(
-        f"{image.width_px}\N{MULTIPLICATION SIGN}{image.height_px}" for image in images
-    )
-    embed.set_footer(text=f"{knobs(job.request)} · {', '.join(sizes)}")
-    return embed
+        notes.append(say(Notice.COVERED, locale))
+    authors = dict.fromkeys(f"<@{each.author_id}>" for each in request.references if each.author_id)
+    if authors:
+        notes.append(say(Notice.PICTURE_BY, locale, authors=list(authors)))
+    return notes
+
+
+def _drawn(notice: Notice, locale: str, asked: str, image: ImageFile) -> str:
+    return say(notice, locale, asked=asked, width=image.width_px, height=image.height_px)
+
+
+def _has_ratio(image: ImageFile, asked: str) -> bool:
+    if asked == "auto" or not image.height_px:
+        return True
+    across, down = map(int, asked.split(":"))
+    return abs(image.width_px / image.height_px * down / across - 1) <= RATIO_TOLERANCE
 
 
 def made_by(tasks: Sequence[Task]) -> str:
     """The providers whose routes made the images."""
     stored = [task for task in tasks if task.state is TaskState.STORED]
-    return f"by {', '.join(dict.fromkeys(_route_name(task.route_id) for task in stored))}"
+    return ", ".join(dict.fromkeys(_route_name(task.route_id) for task in stored))
 
 
 def _route_name(route_id: str) -> str:
@@ -146,113 +222,121 @@ def _route_name(route_id: str) -> str:
 
 def cost(job: Job, tasks: Sequence[Task]) -> str:
     """What was charged; marked where the vendor did not say its part."""
-    text = tell_cost(job.cost_ucr or 0)
-    return text if all(task.cost_known for task in tasks) else f"{text} (as quoted)"
+    text = tell_cost(job.cost_ucr or 0, job.locale)
+    if all(task.cost_known for task in tasks):
+        return text
+    return say(Phrase.AS_QUOTED, job.locale, cost=text)
 
 
 def failure(job: Job) -> discord.Embed:
     """A job that has no image. It must have a problem."""
     assert job.problem is not None
-    embed = discord.Embed(colour=FAILED, title="No image this time")
-    embed.description = explain(job.problem, job.locale)
+    embed = discord.Embed(colour=FAILED, title=say(Phrase.NO_IMAGE, job.locale))
+    kind = say(FAILURE_KINDS[job.problem.failure], job.locale)
+    embed.description = f"**{kind}**\n{explain(job.problem, job.locale)}"
     if job.problem.failure not in KEPT:
         # What Discord would not take may have been the words.
         embed.description += f"\n\n{quote_prompt(job.request)}"
-    embed.set_footer(text=f"{knobs(job.request)} · {short(job.id)}")
+    embed.set_footer(text=f"{knobs(job.request, job.locale)} · {short(job.id)}")
     return embed
 
 
-def account(told: Statement, price_ucr: int | None, now: datetime) -> discord.Embed:
-    """
-    Args:
-        told: as a command given now would find it.
-        price_ucr: of an image whose command names nothing but the prompt; None: there is none.
-    """
-    account, allowance = told.account, told.account.refilled_to
-    assert allowance is not None
-    embed = discord.Embed(colour=WORKING, title=f"{tell_left(account.available_ucr)} left")
-    if price_ucr:
-        pictures = account.available_ucr // price_ucr
-        embed.description = (
-            f"Enough for about {pictures:,} plain pictures at {tell_cost(price_ucr)} each."
-        )
-    refill = f"<t:{int(allowance.refills_at(now).timestamp())}:R>"
-    embed.add_field(
-        name="Allowance",
-        value=f"{tell_left(account.allowance_ucr)} of {tell_left(allowance.amount_ucr)},"
-        f" refills {refill}",
-    )
-    if account.grant_ucr:
-        granted = f"{tell_left(account.grant_ucr)}, does not expire"
-        embed.add_field(name="Granted", value=granted)
-    if told.held_ucr:
-        held = f"{tell_cost(told.held_ucr)} for images under way; what they do not cost comes back"
-        embed.add_field(name="Held", value=held)
-    if told.spendings:
-        lines = [
-            f"<t:{int(each.asked_at.timestamp())}:R> {tell_cost(each.cost_ucr)}"
-            for each in told.spendings
-        ]
-        embed.add_field(name="Spent last", value="\n".join(lines), inline=False)
-    return embed
-
-
-def history(jobs: Sequence[Job], *, images: bool) -> discord.Embed:
-    """
-    A member's jobs, newest first.
-
-    Args:
-        images: some of them have images to give out.
-    """
-    embed = discord.Embed(colour=WORKING, title="Your latest images here")
-    embed.description = "\n".join(map(_history_line, jobs)) or "None yet: try `/imagine`."
-    if images:
-        embed.set_footer(text="The buttons give images as large as Discord takes where you press.")
-    return embed
-
-
-def _history_line(job: Job) -> str:
-    prompt = " ".join(job.request.prompt.split())
-    if len(prompt) > HISTORY_PROMPT_CHARS:
-        prompt = prompt[:HISTORY_PROMPT_CHARS] + "…"
-    prompt = set_apart(discord.utils.escape_markdown(prompt))
-    if job.message_id and job.state is JobState.DONE and not job.request.private:
-        server = job.server_id or "@me"
-        link = f"https://discord.com/channels/{server}/{job.channel_id}/{job.message_id}"
-        prompt = f"[{prompt}]({link})"
-    match job.state:
-        case JobState.DONE:
-            ending = tell_cost(job.cost_ucr or 0)
-        case JobState.FAILED if job.problem:
-            ending = explain(job.problem, job.locale)
-        case JobState.CANCELLED:
-            ending = "cancelled"
-        case _:
-            ending = "under way"
-    return f"<t:{int(job.created_at.timestamp())}:R> {prompt} · {ending}"
+#: the class of each failure, as the head of its card says it
+FAILURE_KINDS = {
+    Failure.MODERATION: Phrase.REFUSED_BY_FILTER,
+    Failure.NOT_ACCEPTED: Phrase.REFUSED_BY_SERVICE,
+    Failure.PROVIDER_FAILED: Phrase.SERVICE_FAILED,
+    Failure.PROVIDER_DOWN: Phrase.SERVICE_DOWN,
+    Failure.PROVIDER_MISCONFIGURED: Phrase.SERVICE_DOWN,
+    Failure.OUTCOME_UNKNOWN: Phrase.CONNECTION_LOST,
+    Failure.BAD_RESULT: Phrase.SERVICE_FAILED,
+    Failure.RESULT_LOST: Phrase.SERVICE_FAILED,
+    Failure.NO_IMAGE: Phrase.SERVICE_FAILED,
+    Failure.TIMED_OUT: Phrase.TIMED_OUT,
+    Failure.REFERENCE: Phrase.REFERENCE_UNUSABLE,
+    Failure.UNDELIVERABLE: Phrase.NOT_TAKEN_BY_DISCORD,
+    Failure.NOT_SHOWN: Phrase.NOT_TAKEN_BY_DISCORD,
+    Failure.WAITED_TOO_LONG: Phrase.TIMED_OUT,
+    Failure.CANCELLED: Phrase.CANCELLED,
+    Failure.UNANSWERED: Phrase.CANCELLED,
+    Failure.INTERNAL: Phrase.OUR_FAULT,
+}
 
 
 def quote_prompt(request: ImageRequest) -> str:
-    prompt = " ".join(request.prompt.split())
-    if len(prompt) > PROMPT_SHOWN_CHARS:
-        prompt = prompt[:PROMPT_SHOWN_CHARS] + "…"
-    return f"> {discord.utils.escape_markdown(prompt)}"
+    """The prompt in which nothing acts, each line of it a quote; shortened by letters and bytes."""
+    lines = [" ".join(line.split()) for line in request.prompt.splitlines()]
+    lines = [line for line in lines if line]
+    text = "\n".join(lines[:PROMPT_SHOWN_LINES])
+    shown = shortened(text, PROMPT_SHOWN_CHARS, PROMPT_SHOWN_BYTES)
+    if shown == text and len(lines) > PROMPT_SHOWN_LINES:
+        shown += "…"
+    return "\n".join(f"> {inert(line)}" for line in shown.splitlines())
 
 
-def knobs(request: ImageRequest) -> str:
+def shortened(text: str, chars_max: int, bytes_max: int) -> str:
+    """The text, or its beginning and an ellipsis, within both bounds; no letter is cut apart."""
+    if len(text) <= chars_max and len(text.encode()) <= bytes_max:
+        return text
+    kept = text[: chars_max - 1].encode()[: bytes_max - 3].decode(errors="ignore")
+    return f"{kept.rstrip()}…"
+
+
+def inert(text: str) -> str:
+    """The text in which no markdown, link or mention acts."""
+    text = discord.utils.escape_markdown(text)
+    # A link is one by its scheme, a mention by its sign: nothing is seen of what parts them.
+    text = text.replace("://", ":\u200b//").replace("@", "@\u200b").replace("<", "<\u200b")
+    return set_apart(text)
+
+
+def knobs(request: ImageRequest, locale: str) -> str:
     """What was asked for besides the prompt."""
-    parts = [request.model]
+    parts = [request.model] if request.model else []
+    if request.turn is Turn.VARY:
+        parts.append(say(Phrase.VARIATION, locale))
+    if request.turn is Turn.LARGER:
+        parts.append(say(Phrase.LARGER_COPY, locale))
     if request.aspect_ratio != "auto":
         parts.append(request.aspect_ratio)
     parts.append(request.resolution)
     if request.quality != "auto":
-        parts.append(f"{request.quality} quality")
+        parts.append(say(Phrase.QUALITY, locale, quality=request.quality))
     if request.background != "auto":
-        parts.append(f"{request.background} background")
+        parts.append(say(Phrase.BACKGROUND, locale, background=request.background))
     if request.references:
-        images = len(request.references)
-        parts.append(f"{images} reference{'s' if images > 1 else ''}")
+        count = len(request.references)
+        parts.append(say(Phrase.REFERENCES, locale, references=count))
     return " · ".join(parts)
+
+
+def stamp(moment: datetime, style: str = "R") -> str:
+    """A time that Discord shows in the reader's own zone and language, and counts by itself."""
+    return f"<t:{int(moment.timestamp())}:{style}>"
+
+
+def first_words(job: Job) -> str:
+    """Of its prompt, as much as a line takes."""
+    return shortened(" ".join(job.request.prompt.split()), LINE_CHARS, LINE_BYTES) or "…"
+
+
+def job_choices(jobs: Sequence[Job], typed: str) -> list[app_commands.Choice[str]]:
+    """Those whose prompts have all the words that were typed."""
+    words = typed.casefold().split()
+    return [
+        app_commands.Choice(name=first_words(job), value=job.id)
+        for job in jobs
+        if all(word in job.request.prompt.casefold() for word in words)
+    ]
+
+
+def jump_link(job: Job) -> str | None:
+    """To the message of its result; None: nobody else can see that, or it is not known."""
+    if not job.message_id or job.state is not JobState.DONE or job.request.private:
+        return None
+    return (
+        f"https://discord.com/channels/{job.server_id or '@me'}/{job.channel_id}/{job.message_id}"
+    )
 
 
 def bar(elapsed_s: float, typical_s: float) -> str:
@@ -262,9 +346,20 @@ def bar(elapsed_s: float, typical_s: float) -> str:
     return "█" * filled + "░" * (BAR_CELLS - filled)
 
 
-def alt_text(request: ImageRequest) -> str:
-    return request.prompt[:ALT_TEXT_CHARS_MAX]
+def alt_text(request: ImageRequest, locale: str) -> str:
+    """What a screen reader says of an image: how it was made, and from which words."""
+    notice = Phrase.ALT_EDITED if request.mode is Mode.EDIT else Phrase.ALT_DRAWN
+    prompt = " ".join(request.prompt.split())
+    return shortened(say(notice, locale, prompt=prompt), ALT_TEXT_CHARS_MAX, 4 * ALT_TEXT_CHARS_MAX)
 
 
 def file_name(job: Job, index: int, suffix: str) -> str:
-    return f"easel-{job.id[-8:]}-{index + 1}{suffix}"
+    return f"{file_stem(job, index)}{suffix}"
+
+
+def file_stem(job: Job, index: int) -> str:
+    """
+    Args:
+        index: 0-3, among the job's images that there are.
+    """
+    return f"easel-{job.id[-8:]}-{index + 1}"

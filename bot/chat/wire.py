@@ -10,20 +10,14 @@ is set; a failed login is not repeated, and cannot be before the client is given
 
 import asyncio
 import logging
-import re
-import textwrap
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
 from typing import Any, TypeVar
 
 import aiohttp
 import discord
-import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.about import short
-from bot.errors import GatewayLost, StartupError
 
 log = logging.getLogger(__name__)
 
@@ -33,29 +27,13 @@ T = TypeVar("T")
 TRIES_MAX = 3
 #: seconds for one try, with discord.py's own repetitions and the waits that Discord asks for
 CALL_S_MAX = 120.0
-#: seconds for the end of the gateway's connections
-CLOSE_S_MAX = 2.0
 #: seconds before the second try; doubles
 RETRY_WAIT_S = 0.5
-#: seconds before the next try to log in; doubles up to the maximum
-LOGIN_WAIT_S = 1.0
-LOGIN_WAIT_S_MAX = 60.0
-#: characters of Discord's words on why it refuses a log-in
-REFUSAL_CHARS_MAX = 300
-
 #: in an interaction's extras: its deferral had its effect, although Discord did not say so
 DEFERRED = "deferred"
 
 NETWORK_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-LOGIN_ERRORS = (
-    discord.LoginFailure,
-    discord.HTTPException,
-    discord.GatewayNotFound,
-    *NETWORK_ERRORS,
-)
-
 # Discord docs, "JSON Error Codes", read 2026-08
-UNKNOWN_GUILD = 10004
 UNKNOWN_WEBHOOK = 10015
 UNKNOWN_INTERACTION = 10062
 EXPLICIT_CONTENT = 20009
@@ -64,9 +42,7 @@ BLOCKED_BY_AUTOMOD = frozenset({200000, 200001})
 LIMITS_FOR_A_WHILE = frozenset({20016, 20022, 20028})
 TOO_LARGE = 40005
 ALREADY_ACKNOWLEDGED = 40060
-MISSING_ACCESS = 50001
 INVALID_TOKEN = 50027
-INVALID_FORM = 50035
 
 
 class Trouble(Enum):
@@ -98,11 +74,6 @@ class CallFailed(Exception):
         super().__init__(f"{trouble.name}: {cause}")
         self.trouble = trouble
         self.repeated = repeated
-
-
-def use_api_base(base: str) -> None:
-    """Discord, a REST proxy, or the playground. discord.py keeps this one root per process."""
-    Route.BASE = base
 
 
 async def call(operation: Callable[[], Awaitable[T]]) -> T:
@@ -154,7 +125,7 @@ async def answer(
         lambda: interaction.response.send_message(
             embed=embed,
             ephemeral=ephemeral,
-            view=discord.utils.MISSING if view is None else view,
+            view=_or_missing(view),
         )
     )
     return sent.message_id
@@ -187,14 +158,45 @@ async def find_answer(interaction: discord.Interaction[Any], mark: str) -> int |
     return message.id if any(mark in each for each in marks) else None
 
 
-async def update(interaction: discord.Interaction[Any], *, embed: discord.Embed) -> None:
+async def update(
+    interaction: discord.Interaction[Any],
+    *,
+    embed: discord.Embed,
+    view: discord.ui.View | None = None,
+) -> None:
     """
-    Answer a press by changing the message it was on, without its buttons.
+    Answer a press by changing the message it was on.
+
+    Args:
+        view: None removes its buttons.
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    await call(lambda: interaction.response.edit_message(embed=embed, view=view))
+
+
+async def update_all(
+    interaction: discord.Interaction[Any],
+    embeds: Sequence[discord.Embed],
+    view: discord.ui.View,
+) -> None:
+    """
+    The same with several embeds.
 
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
-    await call(lambda: interaction.response.edit_message(embed=embed, view=None))
+    await call(lambda: interaction.response.edit_message(embeds=list(embeds), view=view))
+
+
+async def defer_update(interaction: discord.Interaction[Any]) -> None:
+    """
+    Promise to change the message that was pressed.
+
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    await call(interaction.response.defer)
 
 
 async def defer(interaction: discord.Interaction[Any], *, ephemeral: bool) -> None:
@@ -222,11 +224,24 @@ def fields_of(interaction: discord.Interaction[Any]) -> dict[str, object]:
     }
 
 
-async def tell(interaction: discord.Interaction[Any], text: str) -> None:
+async def tell(
+    interaction: discord.Interaction[Any],
+    text: str,
+    *,
+    beside: discord.Embed | None = None,
+    view: discord.ui.View | None = None,
+) -> None:
     """Answer with a sentence for this member alone; a failure to do so is logged, not raised."""
-    embed = discord.Embed(description=text)
+    embeds = _told(text, beside)
     try:
-        await answer(interaction, embed=embed, ephemeral=True)
+        if has_answer(interaction):
+            await call(lambda: interaction.edit_original_response(embeds=embeds, view=view))
+            return
+        await call(
+            lambda: interaction.response.send_message(
+                embeds=embeds, ephemeral=True, view=_or_missing(view)
+            )
+        )
     except CallFailed as error:
         log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
 
@@ -243,22 +258,108 @@ async def tell_beside(interaction: discord.Interaction[Any], text: str) -> None:
         log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
 
 
-async def tell_instead(interaction: discord.Interaction[Any], text: str) -> None:
+async def tell_instead(
+    interaction: discord.Interaction[Any],
+    text: str,
+    *,
+    beside: discord.Embed | None = None,
+    view: discord.ui.View | None = None,
+) -> None:
     """
     After a public deferral: take the "thinking" away and tell this member alone.
 
     discord.py may send a follow-up twice where an answer is lost; this one does no harm then.
     """
-    embed = discord.Embed(description=text)
+    embeds = _told(text, beside)
     try:
         await call(interaction.delete_original_response)
-        await call(lambda: interaction.followup.send(embed=embed, ephemeral=True, wait=True))
+        await call(
+            lambda: interaction.followup.send(
+                embeds=embeds, ephemeral=True, wait=True, view=_or_missing(view)
+            )
+        )
     except CallFailed as error:
         log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
 
 
+async def open_form(interaction: discord.Interaction[Any], form: discord.ui.Modal) -> None:
+    """
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    await call(lambda: interaction.response.send_modal(form))
+
+
+async def show(
+    interaction: discord.Interaction[Any],
+    embeds: Sequence[discord.Embed],
+    files: Callable[[], list[discord.File]] = list,
+    view: discord.ui.View | None = None,
+) -> None:
+    """
+    Answer this member alone.
+
+    Args:
+        files: opens them anew for each try.
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+
+    async def send() -> None:
+        opened = files()
+        try:
+            await interaction.response.send_message(
+                embeds=list(embeds), files=opened, view=_or_missing(view), ephemeral=True
+            )
+        finally:
+            # discord.py closes those of all other messages itself.
+            for file in opened:
+                file.close()
+
+    await call(send)
+
+
+async def fill(
+    interaction: discord.Interaction[Any],
+    embed: discord.Embed,
+    view: discord.ui.View,
+    files: Callable[[], list[discord.File]],
+) -> None:
+    """
+    Put files into an answer that was deferred.
+
+    Args:
+        files: opens them anew for each try.
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    await call(
+        lambda: interaction.edit_original_response(embed=embed, view=view, attachments=files())
+    )
+
+
+async def take_away(interaction: discord.Interaction[Any]) -> None:
+    """
+    Delete the message whose button was pressed, also one that only its presser sees.
+
+    Raises:
+        CallFailed: Discord did not do it.
+    """
+    await call(interaction.response.defer)
+    await call(interaction.delete_original_response)
+
+
+def _told(text: str, beside: discord.Embed | None) -> list[discord.Embed]:
+    embed = discord.Embed(description=text)
+    return [embed, beside] if beside else [embed]
+
+
+def _or_missing(view: discord.ui.View | None) -> discord.ui.View:
+    return discord.utils.MISSING if view is None else view
+
+
 def _trouble(error: discord.HTTPException) -> Trouble:
-    if _is_down(error):
+    if is_down(error):
         return Trouble.DOWN
     if error.code in (UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_TOKEN):
         return Trouble.TOKEN_DEAD
@@ -271,102 +372,6 @@ def _trouble(error: discord.HTTPException) -> Trouble:
     return Trouble.REFUSED
 
 
-def _is_down(error: discord.HTTPException) -> bool:
+def is_down(error: discord.HTTPException) -> bool:
+    """Discord itself; a call may have had its effect, and may work later."""
     return error.status >= 500 or error.status == 429 or error.code in LIMITS_FOR_A_WHILE
-
-
-async def learn_gateway(client: discord.AutoShardedClient) -> None:
-    """Take the gateway's address and the number of shards from the REST root, once, before use."""
-    shards, address, _ = await client.http.get_bot_gateway()
-    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(address)
-    client.shard_count = client.shard_count or shards
-
-
-async def run(client: discord.AutoShardedClient, token: str) -> None:
-    """
-    Log in, however long Discord is down, and stay connected until the client is closed.
-
-    Raises:
-        StartupError: Discord refuses the token, a server or the commands, or is not at its root.
-        GatewayLost: discord.py gave the connection up.
-    """
-    await _log_in(client, token)
-    try:
-        await client.connect()
-    except Exception as error:
-        # A client that closed itself cannot be used again; a fresh process can, and its jobs go on.
-        raise GatewayLost(f"the connection to Discord ended for good: {error!r}") from error
-
-
-async def log_in(client: discord.AutoShardedClient, token: str) -> None:
-    """
-    Log in with one try, without a connection to the gateway.
-
-    Raises:
-        StartupError: Discord refuses, or cannot be reached.
-    """
-    try:
-        await client.login(token)
-    except LOGIN_ERRORS as error:
-        sentence = refusal(error) or f"Discord cannot be reached at {Route.BASE}: {error!r}."
-        raise StartupError(sentence) from error
-
-
-async def close(client: discord.AutoShardedClient) -> None:
-    """Say goodbye to the gateway, but do not wait for long for its answer."""
-    try:
-        async with asyncio.timeout(CLOSE_S_MAX):
-            await client.close()
-    except TimeoutError:
-        log.warning("Discord's gateway did not say goodbye", extra={"action": "close_timeout"})
-
-
-async def _log_in(client: discord.AutoShardedClient, token: str) -> None:
-    wait_s = LOGIN_WAIT_S
-    while True:
-        try:
-            await client.login(token)
-            return
-        except LOGIN_ERRORS as error:
-            if (sentence := refusal(error)) is not None:
-                raise StartupError(sentence) from error
-            log.warning(
-                "Discord cannot be reached, next try in %.0f s: %r",
-                wait_s,
-                error,
-                extra={"action": "login_failed"},
-            )
-        await client.http.close()
-        # Closed with its session, and kept all the same.
-        client.http.connector = discord.utils.MISSING
-        await asyncio.sleep(wait_s)
-        wait_s = min(wait_s * 2, LOGIN_WAIT_S_MAX)
-
-
-def refusal(error: Exception) -> str | None:
-    """
-    Why logging in will not work later either, with the setting to look at.
-
-    Returns:
-        One sentence; None: Discord or the network is down.
-    """
-    if isinstance(error, discord.LoginFailure):
-        return (
-            "Discord does not accept DISCORD_TOKEN: open your application at"
-            " https://discord.com/developers/applications, Bot, and copy a new token."
-        )
-    if isinstance(error, discord.GatewayNotFound) and isinstance(error.__cause__, Exception):
-        return refusal(error.__cause__)
-    if not isinstance(error, discord.HTTPException) or _is_down(error):
-        return None
-    server = re.search(r"/guilds/(\d+)", error.response.url.path)
-    if server and error.code in (MISSING_ACCESS, UNKNOWN_GUILD):
-        return (
-            f"DISCORD_GUILD_IDS names server {server[1]}, which the bot is not in: invite it there,"
-            " or take that id out."
-        )
-    # It may hold a whole web page.
-    words = textwrap.shorten(str(error), REFUSAL_CHARS_MAX)
-    if error.code == INVALID_FORM:
-        return f"Discord refuses the commands, whose choices are made from CATALOG_FILE: {words}"
-    return f"DISCORD_API_BASE {Route.BASE} refuses the bot: {words}"

@@ -9,7 +9,14 @@ from enum import StrEnum
 from bot.domain import pricing
 from bot.domain.credits import Microcredits
 from bot.domain.pricing import Price
-from bot.domain.requests import ASPECT_RATIOS, RESOLUTIONS, TRANSPARENT, ImageRequest, Mode
+from bot.domain.requests import (
+    ASPECT_RATIOS,
+    RESOLUTIONS,
+    TRANSPARENT,
+    ImageRequest,
+    Mode,
+    words_of,
+)
 from bot.errors import Facts, InvalidRequest, NotAllowed, Reason
 
 #: what no route of a model can do, and the facts of it beside the model
@@ -88,7 +95,7 @@ class Route:
             request.resolution,
             request.quality,
             references=len(request.references) + (request.mask is not None),
-            prompt_bytes=len(request.prompt.encode()),
+            prompt_bytes=len(words_of(request).encode()),
         )
 
 
@@ -193,8 +200,8 @@ class Catalog:
         today: date,
     ) -> ImageRequest:
         """
-        The request, with a ratio of our choice where `auto` cannot be had at its resolution: that
-        of the image to edit, as nearly as it can be had.
+        The request, with a ratio of our choice where it names none and edits an image, or where
+        `auto` cannot be had at its resolution: that of the image, as nearly as it can be had.
         """
         if request.aspect_ratio != "auto":
             return request
@@ -205,9 +212,10 @@ class Catalog:
             for ratio, resolutions in route.sizes.items()
             if request.resolution in resolutions
         }
-        if "auto" in ratios:
+        if "auto" in ratios and not _has_known_shape(request):
             return request
-        shapes = [replace(request, aspect_ratio=each) for each in ASPECT_RATIOS if each in ratios]
+        named = [each for each in ASPECT_RATIOS if each in ratios and each != "auto"]
+        shapes = [replace(request, aspect_ratio=each) for each in named]
         return min(shapes, key=_distance_from_first, default=request)
 
     def offered(self, providers: Collection[str]) -> "Catalog":
@@ -261,6 +269,14 @@ class Catalog:
                 return InvalidRequest(reason, model=model.id, **facts)
             routes = able
         raise AssertionError(f"{routes[0].id} can do it")
+
+
+def _has_known_shape(request: ImageRequest) -> bool:
+    """Whether it edits an image whose sides Discord tells."""
+    first = request.references[0] if request.references else None
+    return (
+        request.mode is Mode.EDIT and first is not None and bool(first.width_px and first.height_px)
+    )
 
 
 def _distance_from_first(request: ImageRequest) -> float:

@@ -83,9 +83,9 @@ class Failure(StrEnum):
     TIMED_OUT = "timed_out"
     #: option, filename, and those of `flaw`
     REFERENCE = "reference"
-    #: Discord took the result nowhere
+    #: Discord took the result nowhere; keep_days, where it is kept
     UNDELIVERABLE = "undeliverable"
-    #: Discord will not show the result here
+    #: Discord will not show the result here; keep_days, where it is kept
     NOT_SHOWN = "not_shown"
     #: it waited in the queue for longer than anyone would
     WAITED_TOO_LONG = "waited_too_long"
@@ -147,7 +147,7 @@ class Job:
     #: how often it was taken on, by this process or another
     claims: int = 0
     finished_at: datetime | None = None
-    #: its images stay on disk for the member: they were posted smaller, or not at all
+    #: its images stay on disk for the member, as they were made
     keeps_images: bool = False
     #: its member stopped waiting: its images are kept, and nothing is posted
     unwatched: bool = False

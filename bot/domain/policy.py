@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Allowance, Period
-from bot.domain.settings import NsfwMode, ServerSettings
+from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings
 from bot.errors import NotAllowed, Reason
 
 
@@ -53,6 +53,11 @@ def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allow
     of_roles = [amounts[role_id] for role_id in role_ids if role_id in amounts]
     amount = max(of_roles) if of_roles else decided.allowance_ucr
     return default if amount is None else Allowance(amount, default.period)
+
+
+def may_take_pictures(menus: PictureMenus, *, own: bool) -> bool:
+    """Whether a member may go on from a picture of a message, which is their own or another's."""
+    return menus is PictureMenus.EVERYONE or (own and menus is PictureMenus.OWN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,18 @@ class ImageFetcher(Protocol):
         """
         ...
 
+    async def take_photo(
+        self, kept: Path, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
+    ) -> ImageFile:
+        """
+        The same from a file on disk, which stays as it is.
+
+        Raises:
+            UnusableImage: it is no picture that a viewer shows.
+            FetchFailed: it could not be read; also where it is gone.
+        """
+        ...
+
     async def convert(
         self,
         image: ImageFile,
@@ -234,6 +246,7 @@ class Messenger(Protocol):
         now: datetime,
         position: QueuePosition | None = None,
         finished: Collection[str] = (),
+        images: Sequence[ImageFile] = (),
     ) -> None:
         """
         Bring the status message up to date; a failure to do so is logged, never raised.
@@ -241,6 +254,7 @@ class Messenger(Protocol):
         Args:
             position: of a queued job.
             finished: ids of tasks whose images are finished and being fetched.
+            images: those that are there and not shown yet, with those that are; none: as before.
         """
         ...
 

@@ -46,14 +46,16 @@ class QueuePosition:
     ahead: int
     #: seconds until its turn, about
     wait_s: int
+    #: of those ahead, the member's own
+    own: int = 0
 
     @classmethod
-    def after(cls, ahead: int, caps: Caps, typical_s: float) -> "QueuePosition":
+    def after(cls, ahead: int, caps: Caps, typical_s: float, own: int = 0) -> "QueuePosition":
         """
         Args:
             typical_s: that an image takes on the job's route, when all are busy.
         """
-        return cls(ahead, round((ahead // caps.running_max + 1) * typical_s))
+        return cls(ahead, round((ahead // caps.running_max + 1) * typical_s), own)
 
 
 def fair_order(waiting: Sequence[Waiting], turns: Turns) -> list[Waiting]:

@@ -35,6 +35,15 @@ TRANSPARENT = "transparent"
 BACKGROUNDS = ("auto", "opaque", TRANSPARENT)
 
 
+class Turn(StrEnum):
+    """What a request does with the result that it goes on from, beside its member's words."""
+
+    PLAIN = ""
+    VARY = "vary"
+    #: the same image at the next resolution
+    LARGER = "larger"
+
+
 class Mode(StrEnum):
     GENERATE = "generate"
     EDIT = "edit"
@@ -55,8 +64,9 @@ class Reference:
     height_px: int | None = None
     #: of the command: where the member attached it
     option: str = ""
-    #: "job's id/image's index" of an image that Easel made: its kept file comes before the link
-    result: str = ""
+    #: of an image that Easel made, its file in the image folder: as long as that is there, it
+    #: comes before the link
+    kept_as: str = ""
     #: who posted it, where that is another member; 0: the member themselves
     author_id: int = 0
 
@@ -82,6 +92,27 @@ class ImageRequest:
     background: str = "auto"
     #: of the job whose result this goes on from; empty: of none
     parent_id: str = ""
+    turn: Turn = Turn.PLAIN
+
+
+#: what a vendor is told beside the member's words, which were those of the image itself
+TOLD = {
+    Turn.VARY: (
+        "Make a variation of this image: keep its subject, mood and style, and change composition"
+        " and details. It was made from these words:"
+    ),
+    Turn.LARGER: (
+        "Draw this image again at a higher resolution: keep subject, composition, colours and"
+        " style exactly as they are, and make the details finer. It was made from these words:"
+    ),
+}
+
+
+def words_of(request: ImageRequest) -> str:
+    """What a vendor is told."""
+    if request.turn is Turn.PLAIN:
+        return request.prompt
+    return f"{TOLD[request.turn]}\n\n{request.prompt}"[:PROMPT_CHARS_MAX]
 
 
 #: in the place of a stored request that this version cannot read; what it says of it is for its

@@ -19,11 +19,20 @@ class NsfwMode(StrEnum):
     OFF = "off"
 
 
+class PictureMenus(StrEnum):
+    """Whose pictures a member may take through a message's menu: `picture_menus`."""
+
+    EVERYONE = "everyone"
+    OWN = "own"
+    NOBODY = "nobody"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """The defaults are those of a server that has decided nothing."""
 
     nsfw_checker: NsfwMode = NsfwMode.ON
+    picture_menus: PictureMenus = PictureMenus.EVERYONE
     #: what each member's account is refilled to; None: the operator's ALLOWANCE
     allowance_ucr: Microcredits | None = None
     #: role's id -> what the account of a member with that role is refilled to
@@ -71,6 +80,7 @@ def _write_roles(amounts: Mapping[int, Microcredits]) -> str:
 #: a field of ServerSettings -> how it is kept
 SETTINGS: Mapping[str, Setting] = {
     "nsfw_checker": Setting(NsfwMode),
+    "picture_menus": Setting(PictureMenus),
     "allowance_ucr": Setting(_read_amount, _write_amount),
     "role_allowances_ucr": Setting(_read_roles, _write_roles),
     "budget_ucr": Setting(_read_amount, _write_amount),

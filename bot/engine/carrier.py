@@ -12,15 +12,8 @@ from pathlib import Path
 from bot.domain import pricing, waiting
 from bot.domain.catalog import Route
 from bot.domain.jobs import Failure, Job, Task, TaskState
-from bot.domain.ports import (
-    Failed,
-    Finished,
-    ImageFile,
-    ImageLimits,
-    Order,
-    Progress,
-    Provider,
-)
+from bot.domain.ports import Failed, Finished, ImageFile, ImageLimits, Order, Progress, Provider
+from bot.domain.requests import words_of
 from bot.engine.events import emit
 from bot.engine.outcome import UNUSABLE, Ended, Patience, of_ending, of_submit
 from bot.engine.references import RETRY_WAIT_S, Given, References
@@ -210,7 +203,7 @@ class Carrier:
             task_id=self._task.id,
             route=route,
             mode=request.mode,
-            prompt=request.prompt,
+            prompt=words_of(request),
             aspect_ratio=request.aspect_ratio,
             resolution=request.resolution,
             quality=request.quality,

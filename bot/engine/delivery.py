@@ -8,7 +8,7 @@ from bot.domain.jobs import KEPT, Failure, Job, Problem, Task
 from bot.domain.ports import Delivered, ImageFile, Messenger
 from bot.engine.events import emit
 from bot.engine.stopping import StoppableClock
-from bot.errors import DeliveryError
+from bot.errors import DeliveryError, Facts
 from bot.pictures.folder import stored_image
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
@@ -26,6 +26,7 @@ class Delivery:
     """
     Args:
         folder: where stored images lie.
+        keep_days: for so many days results are kept there; 0: not at all.
     """
 
     def __init__(
@@ -35,34 +36,35 @@ class Delivery:
         messenger: Messenger,
         clock: StoppableClock,
         folder: Path,
+        keep_days: int,
     ) -> None:
         self._database = database
         self._house = house
         self._messenger = messenger
         self._clock = clock
         self._folder = folder
+        self._keep_days = keep_days
 
     async def deliver(self, job: Job) -> None:
         """Bring a job in delivery to its end."""
         tasks, balance_ucr = await self._look(job)
-        found = [stored_image(self._folder, task) for task in tasks]
-        images = [image for image in found if image]
+        images = _stored(self._folder, tasks)
+        if job.unwatched:
+            await self._finish(job, None, images, wanted=job.problem is None)
+            emit("job_kept", "job kept for its member, who awaits it no longer")
+            return
         if job.problem is None and not all(image.path.exists() for image in images):
             emit("images_gone", "images are gone from disk", level=logging.ERROR)
             job = await self._refund(job, Failure.RESULT_LOST)
-        if job.problem:
-            images = []
         try:
-            delivered = await self._post(job, tasks, images, balance_ucr)
+            shown = () if job.problem else images
+            delivered = await self._post(job, tasks, shown, balance_ucr)
         except DeliveryError as error:
             await self.fail(job, not_shown=error.not_shown)
             return
-        kept = delivered.reduced or (job.problem is not None and job.problem.failure in KEPT)
-        await self._finish(job, delivered.message_id, keeps_images=kept)
+        wanted = job.problem is None or job.problem.failure in KEPT
+        await self._finish(job, delivered.message_id, images, wanted=wanted)
         emit("job_delivered", "job delivered")
-        if not kept:
-            for image in images:
-                image.path.unlink(missing_ok=True)
 
     async def fail(self, job: Job, *, not_shown: bool = False) -> Job:
         """
@@ -76,7 +78,8 @@ class Delivery:
         if job.problem is None:
             job = await self._refund(job, Failure.NOT_SHOWN if not_shown else Failure.UNDELIVERABLE)
             told = await self._say(job)
-        return await self._finish(job, told, keeps_images=True)
+        images = _stored(self._folder, await self._tasks(job))
+        return await self._finish(job, told, images, wanted=True)
 
     async def _post(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
@@ -100,8 +103,8 @@ class Delivery:
 
     async def _say(self, job: Job) -> int | None:
         """Post the job's problem in words alone, with one try; None: Discord takes that neither."""
-        tasks = await self._database.read(task_steps.of_job, job.id)
         try:
+            tasks = await self._tasks(job)
             return (await self._messenger.deliver(job, tasks, (), 0)).message_id
         except DeliveryError as error:
             emit("not_told", "not told: %s", error, level=logging.WARNING)
@@ -115,11 +118,33 @@ class Delivery:
         return tasks, account.available_ucr
 
     async def _refund(self, job: Job, failure: Failure) -> Job:
+        kept = failure in KEPT and self._keep_days
+        facts: Facts = {"keep_days": self._keep_days} if kept else {}
         return await self._database.keep(
-            job_steps.refund, self._house, job, Problem(failure), self._clock.now()
+            job_steps.refund, self._house, job, Problem(failure, facts), self._clock.now()
         )
 
-    async def _finish(self, job: Job, message_id: int | None, *, keeps_images: bool) -> Job:
-        return await self._database.keep(
-            job_steps.finish, job, message_id, self._clock.now(), keeps_images=keeps_images
+    async def _tasks(self, job: Job) -> list[Task]:
+        return await self._database.read(task_steps.of_job, job.id)
+
+    async def _finish(
+        self, job: Job, message_id: int | None, images: Sequence[ImageFile], *, wanted: bool
+    ) -> Job:
+        """
+        Args:
+            images: the job's, which are kept where they are wanted, and removed else.
+        """
+        keeps = wanted and bool(images) and self._keep_days > 0
+        ended = await self._database.keep(
+            job_steps.finish, job, message_id, self._clock.now(), keeps_images=keeps
         )
+        if not keeps:
+            for image in images:
+                image.path.unlink(missing_ok=True)
+        return ended
+
+
+def _stored(folder: Path, tasks: Sequence[Task]) -> list[ImageFile]:
+    """The images of those tasks that have one."""
+    found = [stored_image(folder, task) for task in tasks]
+    return [image for image in found if image]

@@ -41,8 +41,8 @@ LEARN_COSTS_EVERY_S = 3_600.0
 IDS_MAX = 500
 #: for so long an image may lie here before it is delivered
 DELIVERIES_TAKE = timedelta(hours=2)
-#: images that could not be posted, or not at their full size, are kept for their member
-KEEP = timedelta(days=7)
+#: what is kept for no time at all may still be under way for so long
+UNDER_WAY_MAX = timedelta(days=1)
 #: how far back the members of cancelled jobs are told so at a start, at most; and how long a
 #: process may have lived after its last sign of life
 TELL_CANCELLED = timedelta(hours=24)
@@ -55,7 +55,8 @@ class Duties:
         folder: where stored images lie.
         last_sign: when the process before this one was last known to live.
         give_sign: lets the next process know how long this one lived.
-        keep_bytes_max: of images that are kept for members.
+        keep: for how long results are kept for members.
+        keep_bytes_max: of them.
         queue_every_s: seconds between two looks at the queue.
     """
 
@@ -69,6 +70,7 @@ class Duties:
         folder: Path,
         last_sign: datetime | None,
         give_sign: Callable[[], None],
+        keep: timedelta,
         keep_bytes_max: int,
         queue_every_s: float = QUEUE_EVERY_S,
     ) -> None:
@@ -80,6 +82,7 @@ class Duties:
         self._folder = folder
         self._last_sign = last_sign
         self._give_sign = give_sign
+        self._keep = max(keep, UNDER_WAY_MAX)
         self._keep_bytes_max = keep_bytes_max
         self._queue_every_s = queue_every_s
         #: updates of positions in the queue that are under way
@@ -133,7 +136,7 @@ class Duties:
         queue = await self._database.read(list_queue)
         positions = {
             each.job_id: QueuePosition.after(
-                each.ahead, self._house.caps, self._routing.typical_s(each.route_id)
+                each.ahead, self._house.caps, self._routing.typical_s(each.route_id), each.own
             )
             for each in queue
         }
@@ -169,7 +172,7 @@ class Duties:
         Args:
             since: look only at images that were stored then or later.
         """
-        oldest = self._clock.now() - KEEP
+        oldest = self._clock.now() - self._keep
         stored = await asyncio.to_thread(stored_images, self._folder)
         if since:
             stored = [image for image in stored if image.stored_at >= since]

@@ -1,20 +1,23 @@
 """What the chat may ask of Easel: one object, whatever stands behind it."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
+from dataclasses import replace
 
+from bot.domain.credits import Microcredits
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task
 from bot.domain.ledger import Statement
 from bot.domain.policy import Guests, NsfwRule, Place, nsfw_rule
 from bot.domain.ports import Clock
 from bot.domain.preferences import Preferences
 from bot.domain.queue import QueuePosition
-from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference
+from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode, Reference
 from bot.domain.settings import ServerSettings, SettingChange
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
+from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
-from bot.errors import InsufficientCredits
+from bot.errors import InsufficientCredits, Refusal
 from bot.store import accept, jobs, ledger, members, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -24,6 +27,7 @@ class Easel:
     """
     Args:
         due: is set once there is a job to be worked on.
+        asks_above_ucr: what costs more by a button or form is asked for first.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class Easel:
         clock: Clock,
         due: asyncio.Event,
         guests: Guests,
+        prices: Prices,
+        asks_above_ucr: Microcredits,
     ) -> None:
         self._database = database
         self._house = house
@@ -43,6 +49,8 @@ class Easel:
         self._clock = clock
         self._due = due
         self.guests = guests
+        self._prices = prices
+        self._asks_above_ucr = asks_above_ucr
         #: of all who have decided something
         self._preferences: dict[int, Preferences] = {}
 
@@ -79,22 +87,64 @@ class Easel:
             rule = nsfw_rule(decided.nsfw_checker, place)
             return offers(draft, rule, self._routing, ready)
 
-        try:
-            offer, ahead = await self._database.write(
-                accept.accept, self._house, draft, role_ids, offers_here, draft_id=draft_id
-            )
-        except InsufficientCredits as refused:
+        accepted = await self._database.write(
+            accept.accept_or_keep, self._house, draft, role_ids, offers_here, draft_id=draft_id
+        )
+        if isinstance(accepted, InsufficientCredits):
             assert rule is not None
-            available = int(str(refused.facts["available_ucr"]))
-            fits = what_fits(draft.request, rule, self._routing, ready, available)
-            facts = {**refused.facts, "fits": fits}
-            usual = usual_cost(draft.request, rule, self._routing, ready)
-            if usual is not None and usual < int(str(refused.facts["needed_ucr"])):
-                facts["usual_ucr"] = usual
-            raise InsufficientCredits(refused.reason, **facts) from refused
+            raise self._with_advice(accepted, draft.request, rule, ready)
+        if isinstance(accepted, Refusal):
+            raise accepted
+        offer, (ahead, own) = accepted
         typical_s = self._routing.typical_s(offer.tasks[0].route_id)
-        position = QueuePosition.after(ahead, self._house.caps, typical_s)
+        position = QueuePosition.after(ahead, self._house.caps, typical_s, own)
         return Accepted(offer.job, offer.tasks, position)
+
+    def _with_advice(
+        self,
+        refused: InsufficientCredits,
+        request: ImageRequest,
+        rule: NsfwRule,
+        ready: Container[str],
+    ) -> InsufficientCredits:
+        """The refusal, with what would fit and what is usual."""
+        available = int(str(refused.facts["available_ucr"]))
+        fits = what_fits(request, rule, self._routing, ready, available)
+        facts = {**refused.facts, "fits": fits}
+        usual = usual_cost(request, rule, self._routing, ready)
+        if usual is not None and usual < int(str(refused.facts["needed_ucr"])):
+            facts["usual_ucr"] = usual
+        advised = InsufficientCredits(refused.reason, **facts)
+        advised.draft_id = refused.draft_id
+        return advised
+
+    async def priced(
+        self, request: ImageRequest, place: Place
+    ) -> tuple[ImageRequest, Microcredits, Microcredits] | None:
+        """
+        Returns:
+            The request, by whichever model can do it where its own cannot; what would be held for
+            it; and the amount above which a member is asked first here. None: it cannot be made
+            here now.
+        """
+        decided = await self.settings(place.server_id)
+        rule = nsfw_rule(decided.nsfw_checker, place)
+        priced = self._prices.of(request, nsfw_checker=rule.nsfw_checker)
+        return None if priced is None else (*priced, self._asks_above_ucr)
+
+    async def kinds(
+        self, request: ImageRequest, place: Place
+    ) -> dict[tuple[str, str], Microcredits]:
+        """What one image of the request costs at most here now, by resolution and quality."""
+        decided = await self.settings(place.server_id)
+        rule = nsfw_rule(decided.nsfw_checker, place)
+        found = {}
+        for resolution in RESOLUTIONS:
+            for quality in QUALITIES:
+                kind = replace(request, resolution=resolution, quality=quality, count=1)
+                if priced := self._prices.of(kind, nsfw_checker=rule.nsfw_checker):
+                    found[resolution, quality] = priced[1]
+        return found
 
     async def hand_over(self, job_id: str, message_id: int | None) -> None:
         """

@@ -1,6 +1,7 @@
 """A job's references: fetched from Discord once, and given to each provider as it takes them."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -121,6 +122,11 @@ class References:
                 )
             return Given(links=tuple(self._links[key]), mask=mask)
 
+    @property
+    def paths(self) -> list[Path]:
+        """Of those that were fetched, without the mask; none before the first of them is needed."""
+        return [image.path for image in (self._files or [])[: len(self._job.request.references)]]
+
     def remove(self) -> None:
         """No task needs the files any more."""
         if not self._job.request.references:
@@ -169,6 +175,10 @@ class References:
         if reference is self._job.request.mask:
             limits, formats = MASK_LIMITS, (ImageFormat.PNG,)
         async with self._at_once:
+            if reference.kept_as:
+                kept = self._folder / reference.kept_as
+                with contextlib.suppress(FetchFailed, UnusableImage):
+                    return await self._fetcher.take_photo(kept, path, limits, formats)
             for attempt in range(1, TRANSFERS_MAX + 1):
                 try:
                     return await self._fetcher.fetch_photo(link, path, limits, formats)

@@ -22,18 +22,25 @@ from bot.engine.carrier import Carrier
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties, within
 from bot.engine.events import emit
-from bot.engine.references import all_of
+from bot.engine.references import References, all_of
 from bot.engine.stopping import Stopped
 from bot.engine.workshop import Workshop
-from bot.errors import StepLost
+from bot.errors import BotError, StepLost
+from bot.pictures.folder import sheet_name, stored_image
+from bot.pictures.sheet import draw_sheet
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
 
 #: seconds; a job that nobody announced, or whose owner died, is found within this time
 CLAIM_EVERY_S = 5.0
-#: seconds between two updates of a status message, and before the first one: a quick job needs none
-PROGRESS_EVERY_S = 5.0
+#: seconds before the first update of a status message: a quick job needs none
 PROGRESS_AFTER_S = 1.5
+#: updates while an image is made that takes as long as usual, and seconds between two of them
+PROGRESS_STEPS = 6
+PROGRESS_S_MIN = 1.5
+PROGRESS_S_MAX = 10.0
+#: of all jobs together: Discord lets a bot make 50 requests a second, and results come first
+UPDATES_A_SECOND_MAX = 15.0
 #: jobs claimed in one transaction; members who give commands meanwhile wait for it
 CLAIMS_AT_ONCE = 8
 #: a job that was taken on so often and never came to its end is given up
@@ -49,7 +56,6 @@ class Runner:
     Args:
         due: is set once there is a job to be worked on.
         running_max: jobs under way at once in this process.
-        progress_every_s: seconds between two updates of a running job's status message.
     """
 
     def __init__(
@@ -60,14 +66,12 @@ class Runner:
         duties: Duties,
         due: asyncio.Event,
         running_max: int,
-        progress_every_s: float = PROGRESS_EVERY_S,
     ) -> None:
         self._shop = shop
         self._messenger = messenger
         self._delivery = delivery
         self._duties = duties
         self._running_max = running_max
-        self._progress_every_s = progress_every_s
         self._running: dict[str, asyncio.Task[None]] = {}
         #: whether jobs may wait that could not be claimed the last time
         self._others_wait = True
@@ -203,19 +207,44 @@ class Runner:
             ended.set()
             sent.set()
             await showing
+            await self._draw_sheet(job, references)
             references.remove()
         # Whichever task ended last took the job on to its delivery.
         return next(each for each in after if each.state is not JobState.RUNNING)
 
+    async def _draw_sheet(self, job: Job, references: References) -> None:
+        """Its references as its result shows them; a result without the sheet is as good."""
+        path = self._shop.folder / sheet_name(job.id)
+        if references.paths and not path.exists():
+            try:
+                await draw_sheet(references.paths, path, self._shop.pool)
+            except (OSError, BotError) as error:
+                emit("no_sheet", "sheet not drawn: %s", error, level=logging.WARNING)
+
     async def _show_progress(self, job: Job, ended: asyncio.Event, sent: asyncio.Event) -> None:
         """Begin once the vendor is asked: from then on the button promises nothing any more."""
         await self._duties.let_land(job.id)
-        await within(self._progress_every_s, sent)
+        await within(PROGRESS_S_MAX, sent)
         await within(PROGRESS_AFTER_S, ended)
+        shown = 0
         # The loop is for eyes, so it follows real time, not the jobs' clock.
         while not ended.is_set():
             job, tasks = await self._shop.database.read(job_steps.look, job.id)
+            images = [image for task in tasks if (image := stored_image(self._shop.folder, task))]
             await self._messenger.show_progress(
-                job, tasks, self._shop.clock.now(), finished=self._shop.finished
+                job,
+                tasks,
+                self._shop.clock.now(),
+                finished=self._shop.finished,
+                images=images if len(images) > shown else (),
             )
-            await within(self._progress_every_s, ended)
+            shown = len(images)
+            if job.unwatched:
+                return
+            await within(self._pace_s(tasks), ended)
+
+    def _pace_s(self, tasks: Sequence[Task]) -> float:
+        """Seconds between two updates: some for each image, and few for all jobs together."""
+        typical_s = self._shop.routing.typical_s(tasks[0].route_id)
+        own_s = min(max(PROGRESS_S_MIN, typical_s / PROGRESS_STEPS), PROGRESS_S_MAX)
+        return max(own_s, len(self._running) / UPDATES_A_SECOND_MAX)

@@ -12,6 +12,7 @@ from bot.engine.references import References
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
+from bot.pictures.pool import Pool
 from bot.store.database import Database
 from bot.store.jobs import House
 
@@ -35,6 +36,8 @@ class Workshop:
     refresher: LinkRefresher
     clock: StoppableClock
     folder: Path
+    #: where pictures are decoded
+    pool: Pool
     #: provider's task id -> set when its vendor called back
     hints: dict[str, asyncio.Event] = field(default_factory=dict)
     #: ids of tasks that their vendors have finished, and whose images are not here yet

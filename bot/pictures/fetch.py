@@ -9,6 +9,7 @@ connected to, so a name that changes its answer between a check and its use gain
 import asyncio
 import ipaddress
 import re
+import shutil
 import socket
 import zlib
 from collections.abc import Callable
@@ -147,13 +148,24 @@ class Fetcher:
             async with asyncio.timeout(self._timeout_s):
                 rest, mode = await self._stream(url, path, fetched)
             await in_thread(_write, path, mode, rest)
-            return await self._pool.run(
-                partial(memory_of_plain, path), make_plain, path, limits, formats
-            )
+            return await self._plain(path, limits, formats)
         except BaseException as error:
             path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
             if isinstance(error, TRANSPORT_ERRORS):
                 raise _failure(error) from error
+            raise
+
+    async def take_photo(
+        self, kept: Path, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
+    ) -> ImageFile:
+        """See ImageFetcher.take_photo; `path` is overwritten."""
+        try:
+            await in_thread(shutil.copyfile, kept, path)
+            return await self._plain(path, limits, formats)
+        except BaseException as error:
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+            if isinstance(error, OSError):
+                raise FetchFailed(f"kept image: {error.strerror}", FetchTrouble.GONE) from error
             raise
 
     async def convert(
@@ -174,6 +186,13 @@ class Fetcher:
         except BaseException:
             path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
             raise
+
+    async def _plain(
+        self, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
+    ) -> ImageFile:
+        return await self._pool.run(
+            partial(memory_of_plain, path), make_plain, path, limits, formats
+        )
 
     async def _fetched(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
         async with asyncio.timeout(self._timeout_s):

@@ -12,6 +12,11 @@ from bot.domain.ports import ImageFile, ImageFormat
 FETCHED = ".fetched"
 
 
+def sheet_name(job_id: str) -> str:
+    """Of the file that shows a job's references, small and numbered."""
+    return f"{job_id}-sheet.webp"
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A file of a job in the folder."""

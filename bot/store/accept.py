@@ -39,7 +39,7 @@ def accept(
     offers: Callable[[ServerSettings], Sequence[Offer]],
     *,
     draft_id: str = "",
-) -> tuple[Offer, int]:
+) -> tuple[Offer, tuple[int, int]]:
     """
     Refill the account if that is due, hold a quote and insert the job, or do none of it.
 
@@ -52,7 +52,7 @@ def accept(
             account covers is held. A pure function.
         draft_id: of the request as it was kept, which is used up; empty: it was not.
     Returns:
-        What was accepted, and how many jobs are ahead of it.
+        What was accepted; how many jobs are ahead of it, and how many of those the member's own.
     Raises:
         Repeated: the interaction has a job already; nothing is held.
         Busy: the queue is full, or the member's part of it.
@@ -88,6 +88,31 @@ def accept(
     for of_account in changes:
         ledger.apply(tx, *of_account, now=now)
     return offer, queue.enqueue(tx, offer.job, others=before.queued)
+
+
+def accept_or_keep(
+    tx: sa.Connection,
+    house: House,
+    draft: Job,
+    role_ids: Collection[int],
+    offers: Callable[[ServerSettings], Sequence[Offer]],
+    *,
+    draft_id: str = "",
+) -> tuple[Offer, tuple[int, int]] | Refusal:
+    """
+    The same, but for what is refused: that is kept as a draft, and the refusal names it.
+
+    Raises:
+        Repeated: the interaction has a job already; nothing is held.
+    """
+    try:
+        return accept(tx, house, draft, role_ids, offers, draft_id=draft_id)
+    except Refusal as refused:
+        # Nothing was written before it but that a draft was used.
+        if refused.reason is not Reason.DRAFT_USED:
+            now = draft.created_at
+            refused.draft_id = members.keep_draft(tx, draft.user_id, draft.request, now)
+        return refused
 
 
 def _hold_first(

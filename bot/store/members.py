@@ -234,7 +234,7 @@ def _gathered(
 
 def _same(one: Reference, other: Reference) -> bool:
     """Discord signs each link to a picture anew, behind its path."""
-    if one.result and one.result == other.result:
+    if one.kept_as and one.kept_as == other.kept_as:
         return True
     link = one.url.partition("?")[0]
     return bool(link) and link == other.url.partition("?")[0]
@@ -242,4 +242,4 @@ def _same(one: Reference, other: Reference) -> bool:
 
 def _renewed(known: Reference, again: Reference) -> Reference:
     """Of the same picture: the newer link, and the kept file where either of them has one."""
-    return replace(again, url=again.url or known.url, result=again.result or known.result)
+    return replace(again, url=again.url or known.url, kept_as=again.kept_as or known.kept_as)

@@ -167,25 +167,26 @@ def party_of(server_id: int, user_id: int) -> int:
     return server_id or -user_id
 
 
-def enqueue(tx: sa.Connection, job: Job, others: int) -> int:
+def enqueue(tx: sa.Connection, job: Job, others: int) -> tuple[int, int]:
     """
     Count a job that was inserted.
 
     Args:
         others: how many wait already.
     Returns:
-        How many of them are ahead of it.
+        How many of them are ahead of it, and how many of those are its member's own.
     """
     party = party_of(job.server_id, job.user_id)
     whole, member = (_count_in(tx, party, line) for line in (PARTY, job.user_id))
     if not others:
-        return 0
-    ahead: int = member.waiting - 1
+        return 0, 0
+    own: int = member.waiting - 1
+    ahead = own
     if whole.waiting > member.waiting:
-        given = {"party": party, "user": job.user_id, "rounds": ahead, "turn": member.turn}
+        given = {"party": party, "user": job.user_id, "rounds": own, "turn": member.turn}
         ahead += tx.scalar(MEMBERS_AHEAD, given) or 0
     elsewhere = {"party": party, "rounds": ahead, "turn": whole.turn}
-    return ahead + (tx.scalar(PARTIES_AHEAD, elsewhere) or 0)
+    return ahead + (tx.scalar(PARTIES_AHEAD, elsewhere) or 0), own
 
 
 def _count_in(tx: sa.Connection, party: int, line: int) -> Row:
@@ -278,8 +279,9 @@ class Choice:
 class Queued:
     job_id: str
     route_id: str
-    #: jobs whose turn comes first
+    #: jobs whose turn comes first, and how many of them are the member's own
     ahead: int
+    own: int
 
 
 def list_queue(tx: sa.Connection) -> list[Queued]:
@@ -295,8 +297,10 @@ def list_queue(tx: sa.Connection) -> list[Queued]:
             members=taken,
         ),
     )
-    return [
-        Queued(each.job_id, rows[each.job_id].route_id, ahead)
-        for ahead, each in enumerate(order)
-        if rows[each.job_id].lease_owner is None
-    ]
+    queued, own = [], Counter[int]()
+    for ahead, each in enumerate(order):
+        if rows[each.job_id].lease_owner is None:
+            route_id = rows[each.job_id].route_id
+            queued.append(Queued(each.job_id, route_id, ahead, own[each.user_id]))
+        own[each.user_id] += 1
+    return queued

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
-from bot.domain.requests import UNREADABLE, ImageRequest, Mode, Reference
+from bot.domain.requests import UNREADABLE, ImageRequest, Mode, Reference, Turn
 from bot.store.schema import jobs
 
 log = logging.getLogger(__name__)
@@ -117,6 +117,7 @@ def read_request(text: str, **whose: object) -> ImageRequest | None:
     try:
         values = json.loads(text)
         values["mode"] = Mode(values["mode"])
+        values["turn"] = Turn(values.get("turn", Turn.PLAIN))
         values["references"] = tuple(Reference(**entry) for entry in values["references"])
         if values["mask"]:
             values["mask"] = Reference(**values["mask"])

@@ -8,7 +8,7 @@ import pytest
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message, NotOfferedError, Upload
 from bot.playground.faults import Hold, VendorCall
-from tests.support.easel import Easel, said
+from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise, picture
 
 PICTURE = noise()
@@ -68,7 +68,7 @@ async def test_a_running_job_is_cancelled_while_nothing_was_ordered(easel: Easel
 
 async def test_the_button_goes_with_the_order(easel: Easel) -> None:
     async with easel.held(VendorCall.CREATE) as call:
-        assert not call.messages[0].components
+        assert labels(call.messages[0]) == ["Stop waiting"]
         assert "Drawing" in said(call.messages[0])
 
 

@@ -85,7 +85,8 @@ async def everything_a_member_does(easel: Easel) -> None:
     await easel.imagine()
     await easel.until(lambda: easel.entries(EntryKind.REFUND))
     await easel.idle()
-    for command in ("history", "credits"):
+    easel.discord.faults.clear()
+    for command in ("history", "jobs", "preferences", "basket", "credits"):
         await (await easel.discord.run_command("Ada", "studio", command)).response()
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bot.chat.jobs import JobCommands
+from bot.chat.commands.jobs import JobCommands
 from bot.engine.easel import Easel as Engine
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
@@ -66,7 +66,7 @@ async def test_once_it_is_held_it_is_made_and_the_member_is_told_so(
 async def test_an_answer_that_cannot_be_drawn_leaves_the_job_to_be_made(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.chat.commands.ImageCommands._answer", broken)
+    monkeypatch.setattr("bot.chat.intake.Intake._answer", broken)
     call = await easel.imagine()
     told = await call.response()
     assert "It is made all the same" in said(told)

@@ -28,7 +28,8 @@ async def assert_uncharged_and_well(easel: Easel, message: Message) -> None:
     assert await easel.balance_ucr() in (0, ALLOWANCE_UCR)
     held, released = await easel.entries(EntryKind.HOLD), await easel.entries(EntryKind.RELEASE)
     assert len(held) == len(released)
-    assert not list((easel.folder / "images").glob("*.*[gdp]"))
+    stored = await easel.rows("SELECT count(*) FROM tasks WHERE state = 'stored'")
+    assert len(list((easel.folder / "images").glob("*.*[gdp]"))) == stored[0][0]
     # A bad key closes its route for a while.
     easel.clock.advance(MISCONFIGURED_FOR.total_seconds())
     assert (await easel.finished(await easel.imagine())).attachments
@@ -70,7 +71,7 @@ async def test_edit_without_an_image_is_refused(easel: Easel) -> None:
     )
     message = await easel.finished(call)
 
-    assert "such as the image to edit" in said(message)
+    assert "There is no image to edit" in said(message)
     assert message.is_ephemeral
     await assert_uncharged_and_well(easel, message)
 
@@ -285,7 +286,7 @@ async def test_one_failed_image_of_several_is_not_charged(easel: Easel) -> None:
 
     assert len(message.attachments) == 2
     assert "1 of 3 images could not be made" in said(message)
-    assert "Cost: 0.12 cr" in said(message)
+    assert "· 0.12 cr" in said(message)
     assert await easel.balance_ucr() == ALLOWANCE_UCR - 120_000
 
 

@@ -243,7 +243,7 @@ async def test_each_pair_of_faults_has_its_ending(
         assert_log(caplog, provider, discord)
         assert_no_secrets(easel, call, caplog.text)
         kept = len(list((easel.folder / "images").glob("*.*[gdp]")))
-        assert kept == (provider.words is None and discord.keeps_images)
+        assert kept == (provider.words is None)
         message = await easel.finished(await easel.imagine(channel=discord.next_channel))
         assert message.attachments
 
@@ -318,7 +318,7 @@ def assert_message(
         assert not message.mentions
     assert len(message.attachments) == (provider.words is None)
     if provider.words is None:
-        assert "Cost: 0.06 cr" in said(message)
+        assert "· 0.06 cr" in said(message)
     else:
         assert provider.words in said(message)
         assert "Nothing was charged." in said(message)

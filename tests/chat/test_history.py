@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.chat.commands.jobs import PAGE_JOBS
 from bot.domain.ledger import EntryKind
-from bot.playground.discord import Message, Permission
+from bot.playground.discord import Call, Message, Permission
 from bot.playground.discord.interactions import COMPONENT
-from bot.playground.discord.validation import BUTTON
+from bot.playground.discord.validation import BUTTON, STRING_SELECT, walk
 from bot.playground.faults import VendorCall
 from bot.playground.studio import Fails
-from tests.support.easel import Easel, said
+from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise
 
 PICTURE = noise()
@@ -25,9 +26,15 @@ async def easel(opened) -> AsyncIterator[Easel]:
 
 async def history(easel: Easel, member: str = "Ada", channel: str = "after-dark") -> Message:
     call = await easel.discord.run_command(member, channel, "history")
-    message = await call.response()
+    message = await call.until(lambda message: not message.is_loading)
     assert message.is_ephemeral
     return message
+
+
+async def open_latest(easel: Easel, shown: Message) -> Call:
+    """Choose the first of the listed jobs that can be opened."""
+    [menu] = [part for part in walk(shown.components) if part["type"] == STRING_SELECT]
+    return await easel.discord.select("Ada", shown, [menu["options"][0]["value"]])
 
 
 async def undelivered(easel: Easel) -> None:
@@ -44,7 +51,7 @@ async def undelivered(easel: Easel) -> None:
 
 
 async def test_without_jobs_it_says_where_to_begin(easel: Easel) -> None:
-    assert "None yet: try `/imagine`." in said(await history(easel))
+    assert "There are none yet: try `/imagine`." in said(await history(easel))
 
 
 async def test_it_shows_how_each_job_ended_newest_first(easel: Easel) -> None:
@@ -73,7 +80,7 @@ async def test_it_shows_how_each_job_ended_newest_first(easel: Easel) -> None:
 
 async def test_it_shows_no_other_servers_jobs(easel: Easel) -> None:
     await easel.finished(await easel.imagine())
-    assert "None yet" in said(await history(easel, channel="mockups"))
+    assert "There are none yet" in said(await history(easel, channel="mockups"))
 
 
 async def test_images_that_could_not_be_posted_are_there_for_their_member(easel: Easel) -> None:
@@ -81,7 +88,7 @@ async def test_images_that_could_not_be_posted_are_there_for_their_member(easel:
     shown = await history(easel)
     assert "Discord would not take the result here" in said(shown)
 
-    pressed = await easel.discord.press("Ada", shown)
+    pressed = await open_latest(easel, shown)
     message = await pressed.until(lambda message: bool(message.attachments))
     assert message.is_ephemeral
     assert message.visible_to_id == easel.discord.world.user("Ada").id
@@ -94,7 +101,7 @@ async def test_the_button_works_after_a_restart(easel: Easel) -> None:
     shown = await history(easel)
     await easel.restart()
 
-    pressed = await easel.discord.press("Ada", shown)
+    pressed = await open_latest(easel, shown)
     message = await pressed.until(lambda message: bool(message.attachments))
     assert await easel.discord.read_attachment(message.attachments[0]) == PICTURE
 
@@ -104,14 +111,18 @@ async def test_nobody_else_can_fetch_them_not_even_a_moderator(easel: Easel, mem
     """The message is Ada's alone; a changed client could send the press all the same."""
     await undelivered(easel)
     shown = await history(easel)
-    [row] = shown.components
-    [button] = row["components"]
     user = easel.discord.world.user(member)
+    [menu] = [part for part in walk(shown.components) if part["type"] == STRING_SELECT]
     easel.discord.interactions.open(
         COMPONENT,
         user,
         easel.discord.channel("after-dark"),
-        {"component_type": BUTTON, "custom_id": button["custom_id"], "id": button["id"]},
+        {
+            "component_type": STRING_SELECT,
+            "custom_id": menu["custom_id"],
+            "id": menu["id"],
+            "values": [menu["options"][0]["value"]],
+        },
         source=shown,
     )
     message = await easel.discord.wait_for_message(
@@ -128,7 +139,7 @@ async def test_pressing_several_times_at_once_gives_the_images_each_time(opened)
         easel.discord.interactions.file_bytes_max = len(large) // 2
         assert "smaller copy" in said(await easel.finished(await easel.imagine()))
         shown = await history(easel)
-        presses = [await easel.discord.press("Ada", shown) for _ in range(4)]
+        presses = [await open_latest(easel, shown) for _ in range(4)]
         for pressed in presses:
             message = await pressed.until(lambda message: not message.is_loading)
             assert len(message.attachments) == 1, said(message)
@@ -140,9 +151,32 @@ async def test_pressing_several_times_at_once_gives_the_images_each_time(opened)
         assert len(list((easel.folder / "images").glob("*.png"))) == 1
 
 
-async def test_images_that_were_posted_are_not_offered_again(easel: Easel) -> None:
+async def test_what_was_posted_can_be_had_again_with_its_buttons(easel: Easel) -> None:
     await easel.finished(await easel.imagine())
-    assert not (await history(easel)).components
+    opened = await open_latest(easel, await history(easel, channel="studio"))
+    message = await opened.until(lambda message: bool(message.attachments))
+    assert message.is_ephemeral
+    assert labels(message) == ["Again", "Edit", "Vary", "Details", "Publish", "Delete"]
+
+
+async def test_a_private_image_can_be_had_again_after_its_message_is_gone(easel: Easel) -> None:
+    private = await easel.finished(await easel.imagine(private=True))
+    await easel.discord.press("Ada", private, label="Delete")
+    opened = await open_latest(easel, await history(easel, channel="studio"))
+    message = await opened.until(lambda message: bool(message.attachments))
+    assert await easel.discord.read_attachment(message.attachments[0]) == PICTURE
+
+
+async def test_its_pages_show_each_job_once(easel: Easel) -> None:
+    prompts = [f"picture {number:02}" for number in range(PAGE_JOBS + 2)]
+    for prompt in prompts:
+        await easel.finished(await easel.imagine(prompt=prompt))
+    call = await easel.discord.run_command("Ada", "studio", "history")
+    first = await call.until(lambda message: not message.is_loading)
+    shown = said(first)
+    await easel.discord.press("Ada", first, label="Older")
+    older = await call.until(lambda message: prompts[0] in said(message))
+    assert [(shown + said(older)).count(prompt) for prompt in prompts] == [1] * len(prompts)
 
 
 async def test_after_a_week_they_are_gone_and_the_button_says_so(easel: Easel) -> None:
@@ -152,9 +186,8 @@ async def test_after_a_week_they_are_gone_and_the_button_says_so(easel: Easel) -
     await easel.restart()
     await easel.until(lambda: gone(easel))
 
-    pressed = await easel.discord.press("Ada", shown)
-    assert "no longer kept" in said(await pressed.response())
-    assert not (await history(easel)).components
+    pressed = await open_latest(easel, shown)
+    assert "kept no longer" in said(await pressed.response())
 
 
 async def gone(easel: Easel) -> bool:

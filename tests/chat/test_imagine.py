@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
-from bot.chat import commands
+from bot.chat import intake
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import DM, Permission, Upload
 from bot.playground.faults import VendorCall
@@ -23,15 +23,16 @@ async def test_imagine_delivers_an_image_and_charges_what_it_cost(easel: Easel) 
     [attachment] = message.attachments
     with Image.open(io.BytesIO(await easel.discord.read_attachment(attachment))) as image:
         assert (image.format, image.size) == ("PNG", (1280, 720))
-    assert attachment.description == "a paper lantern"
+    assert attachment.description == "An image made by AI from the words: a paper lantern"
     assert "a paper lantern" in said(message)
-    assert "Model: gpt-image-2-beta" in said(message)
-    assert "Cost: 0.06 cr" in said(message)
+    assert "· gpt-image-2-beta" in said(message)
+    assert "· 0.06 cr" in said(message)
     # What is left is for the member alone.
     assert "0.94" not in said(message)
     assert await easel.balance_ucr() == 940_000
     assert [entry.kind for entry in await easel.entries()] == ["allowance", "hold", "settle"]
-    assert not list((easel.folder / "images").glob("*.png"))
+    [kept] = (easel.folder / "images").glob("*.png")
+    assert kept.read_bytes() == await easel.discord.read_attachment(attachment)
 
 
 async def test_the_status_message_becomes_the_result(easel: Easel) -> None:
@@ -60,7 +61,7 @@ async def test_several_images_come_in_one_message_for_one_hold(easel: Easel) -> 
     message = await easel.finished(await easel.imagine(count=3))
 
     assert len(message.attachments) == 3
-    assert "Cost: 0.18 cr" in said(message)
+    assert "· 0.18 cr" in said(message)
     assert len(await easel.entries(EntryKind.HOLD)) == 1
     assert await easel.balance_ucr() == 820_000
 
@@ -97,7 +98,7 @@ async def test_edit_sends_its_image_first(easel: Easel) -> None:
     )
     message = await easel.finished(call)
 
-    assert message.embeds[0]["title"] == "Edited"
+    assert "2 references" in said(message)
     [submission] = easel.providers.submissions
     first = easel.providers.uploads[submission.body["image_urls"][0]]
     with Image.open(first.path) as image:
@@ -260,7 +261,7 @@ async def test_nobody_works_on_a_job_whose_member_was_never_answered(easel: Ease
 async def test_a_slow_acceptance_is_deferred_and_still_delivers(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "DEFER_AFTER_S", 0.0)
+    monkeypatch.setattr(intake, "DEFER_AFTER_S", 0.0)
     call = await easel.imagine()
     assert await call.acknowledged() == 5
     message = await easel.finished(call)
@@ -272,7 +273,7 @@ async def test_a_slow_acceptance_is_deferred_and_still_delivers(
 async def test_a_refusal_after_a_public_deferral_is_for_the_member_alone(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "DEFER_AFTER_S", 0.0)
+    monkeypatch.setattr(intake, "DEFER_AFTER_S", 0.0)
     call = await easel.imagine(model="gpt-image-2")
     assert await call.acknowledged() == 5
     message = await call.until(lambda message: "has no NSFW filter" in said(message))

@@ -26,7 +26,7 @@ from bot.domain.jobs import Failure, Problem
 from bot.errors import InvalidRequest, Reason
 from bot.playground.discord import payloads
 from tests.chat.test_texts import UNSPEAKABLE
-from tests.support.easel import Easel, said
+from tests.support.easel import Easel, said, told
 
 TRANSLATED = sorted(languages() - {FALLBACK})
 #: Discord's names of them (Discord docs, Reference, Locales); of Spanish it has two
@@ -359,22 +359,24 @@ def worded(part: dict[str, Any], what: str) -> list[str]:
 
 async def test_a_german_reads_german(easel: Easel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payloads, "LOCALE", "de")
-    refused = said(await easel.finished(await easel.imagine(quality="high")))
+    refused = told(await easel.finished(await easel.imagine(quality="high")))
     assert "hat keine Qualitätseinstellung; lass sie weg." in refused
     assert refused.endswith("Es wurde nichts berechnet.")
 
     call = await easel.discord.run_command("Ada", "studio", "models")
-    told = said(await call.response())
-    assert "Modelle und Preise eines Bildes" in told
-    assert "GPT Image 2 (Beta): Worte und bis zu 16 Referenzen\n1K 0,06 cr\nmeist etwa 48 s" in told
+    models = said(await call.response())
+    assert "Modelle und Preise eines Bildes" in models
+    assert (
+        "GPT Image 2 (Beta): Worte und bis zu 16 Referenzen\n1K 0,06 cr\nmeist etwa 48 s" in models
+    )
 
     given = {"prompt": "x", "model": "gpt-image-2-quality"}
     call = await easel.discord.run_command(
         "Cleo", "studio", "settings nsfw_checker", {"mode": "off"}
     )
-    told = said(await call.response())
-    assert "Der NSFW-Filter ist überall **aus**." in told
-    assert "Vorher war er `on`.\n\n**Letzte Änderungen**" in told
+    decided = said(await call.response())
+    assert "Der NSFW-Filter ist überall **aus**." in decided
+    assert "Vorher war er `on`.\n\n**Letzte Änderungen**" in decided
     choices = await easel.discord.autocomplete("Ada", "studio", "imagine", "quality", "", given)
     assert {"name": "high: bis zu 0,07 cr pro Bild", "value": "high"} in choices
 

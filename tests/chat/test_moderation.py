@@ -43,7 +43,7 @@ async def test_a_model_without_a_filter_is_there_once_the_filter_is_off(easel: E
         await easel.imagine(model="gpt-image-2", resolution="2K", aspect_ratio="1:1")
     )
 
-    assert "Cost: 0.03 cr" in said(message)
+    assert "· 0.03 cr" in said(message)
     body = easel.providers.submissions[0].body
     assert (body["model"], body["resolution"]) == ("gpt-image-2", "2K")
     assert "nsfw_checker" not in body

@@ -8,7 +8,8 @@ import pytest
 
 from bot.app import SHIPPED_CATALOG
 from bot.chat.render import SENT_WITHIN_S
-from bot.engine.runner import PROGRESS_EVERY_S, Runner
+from bot.engine import runner
+from bot.engine.duties import Duties
 from bot.playground.discord import Message, Upload
 from bot.playground.faults import Hold, VendorCall
 from tests.support.easel import Easel, said
@@ -21,7 +22,7 @@ MANY = {"allowance": "10.00", "max_queued_per_user": 100}
 @pytest.fixture(autouse=True)
 def looks_at_the_queue_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The look is for eyes, so it follows real time."""
-    monkeypatch.setattr(Runner.__init__, "__defaults__", (PROGRESS_EVERY_S, 0.02))
+    monkeypatch.setattr(Duties.__init__, "__defaults__", (0.02,))
 
 
 def hold_orders(easel: Easel, times: int = 1) -> asyncio.Event:
@@ -90,7 +91,11 @@ async def test_the_place_in_the_queue_is_shown_and_kept_up_to_date(opened) -> No
         go_on = hold_orders(easel)
         await easel.imagine("Ada")
         await under_way(easel)
-        places = ["next in line", "1 ahead of you, about 2 min", "2 ahead of you, about 2 min"]
+        places = [
+            "next in line",
+            "1 ahead of you, 1 of them yours, about 2 min",
+            "2 ahead of you, 2 of them yours, about 2 min",
+        ]
         calls = []
         for place in places:
             calls.append(await easel.imagine("Ben"))
@@ -99,7 +104,9 @@ async def test_the_place_in_the_queue_is_shown_and_kept_up_to_date(opened) -> No
 
         await easel.discord.press("Ben", await first.response(), label="Cancel")
         await second.until(lambda message: "next in line" in said(message))
-        await third.until(lambda message: "1 ahead of you, about 2 min" in said(message))
+        await third.until(
+            lambda message: "1 ahead of you, 1 of them yours, about 2 min" in said(message)
+        )
         go_on.set()
         for call in (second, third):
             assert (await easel.finished(call)).attachments
@@ -108,7 +115,7 @@ async def test_the_place_in_the_queue_is_shown_and_kept_up_to_date(opened) -> No
 async def test_a_job_that_waits_for_its_route_is_shown_as_queued(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(easel.app.runner, "_progress_every_s", 0.02)
+    monkeypatch.setattr(runner, "PROGRESS_S_MAX", 0.02)
     reference = Upload("a.png", picture())
     async with easel.held(VendorCall.UPLOAD, reference1=reference) as call:
         easel.clock.advance(SENT_WITHIN_S + 1)

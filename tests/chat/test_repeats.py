@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from bot.chat import commands, wire
+from bot.chat import intake, wire
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call
 from bot.playground.faults import VendorCall
@@ -44,11 +44,11 @@ async def assert_made_once(easel: Easel, call: Call) -> None:
     assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
 
 
-@pytest.mark.parametrize("defer_after_s", [0.0, commands.DEFER_AFTER_S])
+@pytest.mark.parametrize("defer_after_s", [0.0, intake.DEFER_AFTER_S])
 async def test_a_command_that_comes_twice_at_once_is_one_job(
     easel: Easel, monkeypatch: pytest.MonkeyPatch, defer_after_s: float
 ) -> None:
-    monkeypatch.setattr(commands, "DEFER_AFTER_S", defer_after_s)
+    monkeypatch.setattr(intake, "DEFER_AFTER_S", defer_after_s)
     call = await easel.imagine()
     repeat(easel, call)
 
@@ -64,14 +64,14 @@ async def test_a_command_that_comes_again_later_is_one_job(easel: Easel) -> None
     await assert_made_once(easel, call)
 
 
-@pytest.mark.parametrize("defer_after_s", [0.0, commands.DEFER_AFTER_S])
+@pytest.mark.parametrize("defer_after_s", [0.0, intake.DEFER_AFTER_S])
 async def test_a_command_that_comes_again_after_a_restart_is_one_job(
     easel: Easel, monkeypatch: pytest.MonkeyPatch, defer_after_s: float
 ) -> None:
     call = await easel.imagine()
     await easel.finished(call)
     await easel.restart()
-    monkeypatch.setattr(commands, "DEFER_AFTER_S", defer_after_s)
+    monkeypatch.setattr(intake, "DEFER_AFTER_S", defer_after_s)
     repeat(easel, call)
 
     await assert_made_once(easel, call)
@@ -150,7 +150,7 @@ async def test_what_somebody_else_has_answered_is_not_made_and_not_charged(
 async def test_a_deferral_after_somebody_elses_answer_makes_nothing(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "DEFER_AFTER_S", 0.0)
+    monkeypatch.setattr(intake, "DEFER_AFTER_S", 0.0)
     async with answered_by_another(easel, {"type": 4, "data": {"content": "Mine."}}) as call:
         await easel.until(lambda: easel.entries(EntryKind.RELEASE))
     await easel.idle()
@@ -159,12 +159,12 @@ async def test_a_deferral_after_somebody_elses_answer_makes_nothing(
     assert not easel.providers.submissions
 
 
-@pytest.mark.parametrize("defer_after_s", [0.0, commands.DEFER_AFTER_S])
+@pytest.mark.parametrize("defer_after_s", [0.0, intake.DEFER_AFTER_S])
 async def test_an_answer_whose_news_was_lost_is_ours_all_the_same(
     easel: Easel, monkeypatch: pytest.MonkeyPatch, defer_after_s: float
 ) -> None:
     """The second try meets 40060; the message that stands there has our button."""
-    monkeypatch.setattr(commands, "DEFER_AFTER_S", defer_after_s)
+    monkeypatch.setattr(intake, "DEFER_AFTER_S", defer_after_s)
     easel.discord.faults.add(method="POST", path="/callback", after_effect=True)
     call = await easel.imagine()
 

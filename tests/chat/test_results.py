@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.domain.ledger import EntryKind
+from bot.engine import runner
 from bot.playground.faults import Hold, Respond, VendorCall
 from bot.playground.studio import Completes
 from tests.conftest import OpenEasel
@@ -120,12 +121,12 @@ async def test_what_is_never_there_is_given_up_within_half_a_minute(
 async def test_the_status_says_that_a_finished_picture_is_fetched(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(easel.app.runner, "_progress_every_s", 0.01)
+    monkeypatch.setattr(runner, "PROGRESS_S_MAX", 0.01)
     fetch = Hold(asyncio.Event())
     easel.providers.faults.add(VendorCall.RESULT, fetch)
     call = await easel.imagine()
     await fetch.reached.wait()
-    await call.until(lambda message: "finished, fetching it" in said(message))
+    await call.until(lambda message: "is being fetched" in said(message))
     fetch.until.set()
 
     assert (await easel.finished(call)).attachments

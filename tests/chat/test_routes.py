@@ -62,7 +62,7 @@ async def test_a_quality_is_made_and_charged_as_such(easel: Easel) -> None:
         2048,
         1152,
     )
-    assert "Cost: 0.10 cr" in said(message)
+    assert "· 0.10 cr" in said(message)
 
 
 async def edited(easel: Easel, mask: Upload, **options: str) -> Message:
@@ -229,7 +229,7 @@ async def test_an_image_inside_an_answer_is_delivered(
         message = await easel.finished(await easel.imagine(model=model))
 
         assert message.attachments, said(message)
-        assert "by maxapi" in said(message)
+        assert "maxapi" in await easel.made_by(message)
         assert vendor.calls[VendorCall.POLL] == (0 if waits else 1)
         assert vendor.calls[VendorCall.RESULT] == 0
 
@@ -290,5 +290,5 @@ async def test_the_operators_order_decides(opened, order: str) -> None:
         await without_filter(easel)
         message = await easel.finished(await easel.imagine())
 
-        assert ("by maxapi" in said(message)) is (order == "cheapest")
-        assert ("Cost: 0.06 cr" in said(message)) is (order == "listed")
+        assert ("maxapi" in await easel.made_by(message)) is (order == "cheapest")
+        assert ("· 0.06 cr" in said(message)) is (order == "listed")

@@ -29,12 +29,30 @@ from bot.store import members
 from bot.store.database import open_database
 from tests.store.bench import ADA, NOW, lay, make_job
 from tests.support.clock import InstantClock
-from tests.support.easel import Easel, said
+from tests.support.easel import Easel, told
 
 BOT = Path(texts.__file__).parents[2]
 TEXT_CHARS_MAX = 2_000
 TODAY = date(2026, 11, 27)
-MODELS = {
+FACTS = {
+    "ref": "#a1b2c3",
+    "others": ["a", "b"],
+    "option": "mask",
+    "filename": "1.png",
+    "keep_days": 7,
+    "missing": 1,
+    "why": "It was damaged.",
+    "images": 3,
+    "asked": "16:9",
+    "width": 1280,
+    "height": 720,
+    "bytes_max": 10_485_760,
+    "authors": ["<@6>"],
+    "cost_ucr": 60_000,
+    "pictures": 12,
+    "price_ucr": 60_000,
+    "name": "my cat",
+    "knobs": "gpt-image-2",
     "usual_ucr": 6_000,
     "default": "painter",
     "model": "retoucher",
@@ -206,7 +224,7 @@ async def lack_of_permission(easel: Easel) -> str:
     easel.discord.set_bot_permissions("studio", deny=denied)
     message = await easel.finished(await easel.imagine())
     assert message.is_ephemeral
-    return said(message)
+    return told(message)
 
 
 async def test_every_refusal_reads_well_and_says_that_nothing_was_charged(
@@ -289,10 +307,10 @@ def test_a_language_that_is_not_there_is_english(locale: str) -> None:
 
 @pytest.mark.parametrize("notice", Notice)
 def test_every_other_sentence_reads_well(notice: Notice) -> None:
-    text = say(notice, ref="#a1b2c3", others=["a", "b"], option="mask", filename="1.png", **MODELS)
-    ends = "" if notice.startswith("named_by") else "."
-    assert text.endswith(ends)
-    assert reads_well(text if ends else f"{text}.")
+    text = say(notice, **FACTS)
+    part = notice.startswith("named_by")
+    assert part or text.endswith(SENTENCE_ENDS)
+    assert reads_well(f"{text}." if part else text)
 
 
 @pytest.mark.parametrize("notice", [Notice.COMMAND_FAILED, Notice.OUTDATED_COMMAND])

@@ -6,7 +6,7 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from bot.chat import wire
+from bot.chat import connection, wire
 from bot.domain.ledger import EntryKind
 from bot.errors import StartupError
 from bot.playground.discord import Message, PlaygroundDiscord
@@ -18,7 +18,7 @@ DEAD_TOKEN = {"code": 10015, "message": "Unknown Webhook"}
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
-    monkeypatch.setattr(wire, "LOGIN_WAIT_S", 0.0)
+    monkeypatch.setattr(connection, "LOGIN_WAIT_S", 0.0)
 
 
 async def assert_delivered_once(easel: Easel, message: Message) -> None:
@@ -74,7 +74,8 @@ async def test_a_dead_token_sends_the_result_to_the_channel_once(
     shown = [said(m) for m in easel.discord.messages_for("Ada", "studio")]
     assert sum("No image this time" in words for words in shown) == 1
     assert "did not finish in time" in said(message)
-    assert not message.mentions
+    # Whoever has waited for so long is told.
+    assert [user.name for user in message.mentions] == ["Ada"]
 
 
 async def test_a_result_that_discord_takes_nowhere_is_refunded_and_kept(easel: Easel) -> None:

@@ -209,7 +209,7 @@ def _files(matrix: Matrix, cases: list[Case]) -> Iterator[str]:
     kept = {
         task["image_name"]
         for case in cases
-        if case.job and case.job["state"] == "failed"
+        if case.job and case.job["state"] in ("failed", "done")
         for task in case.stored
     }
     there = {path.name for path in (matrix.folder / "images").iterdir()} - {".writable"}

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import bot.app
-from bot.chat import commands, wire
+from bot.chat import connection, intake, wire
 from bot.cli import main
 from bot.domain import waiting
 from bot.engine import carrier, delivery, duties, references, runner
@@ -44,12 +44,13 @@ WAITS: Mapping[Any, Mapping[str, object]] = {
         "CLAIM_EVERY_S": 0.5,
         "PROGRESS_AFTER_S": 0.0,
     },
-    wire: {"RETRY_WAIT_S": 0.05, "LOGIN_WAIT_S": 0.2},
+    wire: {"RETRY_WAIT_S": 0.05},
+    connection: {"LOGIN_WAIT_S": 0.2},
 }
 #: reached once what a start has to clear up is done
 CLAIMED = "after:jobs.claim"
 #: seconds between two updates of a status message, and two looks at the queue
-SHOWN_EVERY_S = {runner.Runner: "progress_every_s", duties.Duties: "queue_every_s"}
+SHOWN_EVERY_S = 0.3
 
 
 class Reaper:
@@ -168,9 +169,11 @@ def hurry(environment: Mapping[str, str]) -> None:
         for name, value in waits.items():
             assert hasattr(module, name), f"{module.__name__} has no {name}"
             setattr(module, name, value)
-    commands.DEFER_AFTER_S = float(environment.get("DEFER_AFTER_S", commands.DEFER_AFTER_S))
-    for owner, setting in SHOWN_EVERY_S.items():
-        owner.__init__ = partialmethod(owner.__init__, **{setting: 0.3})  # type: ignore[method-assign]
+    intake.DEFER_AFTER_S = float(environment.get("DEFER_AFTER_S", intake.DEFER_AFTER_S))
+    runner.PROGRESS_S_MAX = SHOWN_EVERY_S
+    duties.Duties.__init__ = partialmethod(  # type: ignore[method-assign]
+        duties.Duties.__init__, queue_every_s=SHOWN_EVERY_S
+    )
     ahead = timedelta(seconds=float(environment.get("CLOCK_AHEAD_S", 0)))
     now = bot.app.SystemClock.now
 

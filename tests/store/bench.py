@@ -87,7 +87,9 @@ class Bench:
 
     async def take(self, job: Job, tasks: Sequence[Task], role_ids: Collection[int] = ()) -> int:
         """Accept a job at this one quote; returns how many are ahead of it."""
-        _, ahead = await self.jobs.accept(job, role_ids, lambda _: [Offer(job, tuple(tasks))])
+        _, (ahead, _own) = await self.jobs.accept(
+            job, role_ids, lambda _: [Offer(job, tuple(tasks))]
+        )
         return ahead
 
     async def claim(self, now: datetime = NOW) -> Job | None:

@@ -220,9 +220,10 @@ OLD_JOB = sa.text(
 
 def as_before(request: ImageRequest) -> str:
     """As a version wrote it that knew of no parent."""
+    later = ', "parent_id": "", "turn": ""}'
     text = write_request(request)
-    assert text.endswith(', "parent_id": ""}')
-    return text.removesuffix(', "parent_id": ""}') + "}"
+    assert text.endswith(later)
+    return text.removesuffix(later) + "}"
 
 
 async def test_old_jobs_have_a_mode_no_parent_and_members_who_wait(url: str) -> None:

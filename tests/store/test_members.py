@@ -31,7 +31,7 @@ HALF = "half \ud83c of a pair\x00"
 
 def picture(number: int, signature: str = "ex=1", result: str = "") -> Reference:
     url = f"https://cdn.example/{number}/a.png?{signature}"
-    return Reference(url, f"{number}.png", 100 + number, result=result)
+    return Reference(url, f"{number}.png", 100 + number, kept_as=result)
 
 
 async def pick(database: Database, *references: Reference, at: datetime = NOW) -> list[Reference]:
@@ -118,17 +118,17 @@ async def test_the_same_picture_twice_is_one_in_its_place_with_its_newer_link(
 
 
 async def test_a_result_is_one_picture_wherever_its_link_leads(database: Database) -> None:
-    here = Reference("https://cdn.example/1/a.png", "a.png", 5, result="019a/0")
-    there = Reference("https://cdn.example/9/b.png", "b.png", 6, result="019a/0")
-    without_link = Reference("", "c.png", 7, result="019a/1")
+    here = Reference("https://cdn.example/1/a.png", "a.png", 5, kept_as="019a/0")
+    there = Reference("https://cdn.example/9/b.png", "b.png", 6, kept_as="019a/0")
+    without_link = Reference("", "c.png", 7, kept_as="019a/1")
     assert await pick(database, here, without_link, there) == [there, without_link]
     # Attached by hand it is the same, and its kept file is still known.
-    by_hand = replace(there, result="")
+    by_hand = replace(there, kept_as="")
     assert await pick(database, by_hand) == [there, without_link]
-    assert await pick(database, replace(without_link, result="019a/2")) == [
+    assert await pick(database, replace(without_link, kept_as="019a/2")) == [
         there,
         without_link,
-        replace(without_link, result="019a/2"),
+        replace(without_link, kept_as="019a/2"),
     ]
 
 

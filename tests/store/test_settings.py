@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.settings import SETTINGS, NsfwMode, ServerSettings, SettingChange
+from bot.domain.settings import SETTINGS, NsfwMode, PictureMenus, ServerSettings, SettingChange
 from bot.store import settings
 from bot.store.database import Database
 from bot.store.settings import CHANGES_SHOWN_MAX
@@ -57,6 +57,7 @@ async def test_the_latest_changes_come_first_and_are_few(database: Database) -> 
 #: of each setting two values beside its default
 VALUES: dict[str, tuple[object, object]] = {
     "nsfw_checker": (OFF, AGE_RESTRICTED),
+    "picture_menus": (PictureMenus.OWN, PictureMenus.NOBODY),
     "allowance_ucr": (0, 2_500_000),
     "role_allowances_ucr": ({2**62: 5_000_000, 7: 0}, {8: 1}),
     "budget_ucr": (0, 100_000_000),

@@ -15,6 +15,7 @@ from bot.app import App, open_app
 from bot.demo import running
 from bot.domain.ledger import Entry, EntryKind
 from bot.playground.discord import Call, Message, PlaygroundDiscord
+from bot.playground.discord.validation import BUTTON, walk
 from bot.playground.drawing import Picture, draw
 from bot.playground.faults import Hold, VendorCall
 from bot.settings import GivenSettings
@@ -87,12 +88,34 @@ class Easel:
         entries = await self.entries()
         return sum(entry.allowance_ucr + entry.grant_ucr for entry in entries)
 
+    async def made_by(self, message: Message) -> set[str]:
+        """The providers whose routes made the images of a result."""
+        found = await self.rows(
+            "SELECT tasks.route_id FROM tasks JOIN jobs ON jobs.id = tasks.job_id"
+            f" WHERE jobs.message_id = {message.id} AND tasks.state = 'stored'"
+        )
+        return {row.route_id.partition("/")[0] for row in found}
+
     async def rows(self, query: str) -> list[Any]:
         return await self.app.database.read(lambda tx: list(tx.execute(sa.text(query))))
 
 
 def is_status(message: Message) -> bool:
     return any("held" in embed.get("footer", {}).get("text", "") for embed in message.embeds)
+
+
+def labels(message: Message) -> list[str]:
+    """Of its buttons, without what they cost."""
+    return [
+        part["label"].partition(" · ")[0]
+        for part in walk(message.components)
+        if part["type"] == BUTTON
+    ]
+
+
+def told(message: Message) -> str:
+    """The sentence that a message begins with, without what is given back beneath it."""
+    return str(message.embeds[0]["description"])
 
 
 def said(message: Message) -> str:

@@ -2,6 +2,7 @@
 
 from bot.chat.client import EaselClient
 from bot.chat.commands.basket import BasketCommands
+from bot.chat.commands.credits import CreditsCommand
 from bot.chat.commands.help import HelpCommand
 from bot.chat.commands.images import ImageCommands
 from bot.chat.commands.jobs import JobCommands
@@ -22,6 +23,8 @@ def add_commands(client: EaselClient, desk: Desk, models: ModelCommands, offered
     results.add_to(client.presses)
     images = ImageCommands(desk, intake, results)
     images.add_to(client.tree, offered)
+    balance = CreditsCommand(desk)
+    balance.add_to(client.tree)
     jobs = JobCommands(desk, results)
     jobs.add_to(client.tree, client.presses)
     basket = BasketCommands(desk, results)
@@ -30,5 +33,5 @@ def add_commands(client: EaselClient, desk: Desk, models: ModelCommands, offered
     preferences = PreferencesCommand(desk, offered)
     preferences.add_to(client.tree, client.presses)
     models.add_to(client.tree)
-    HelpCommand(desk, images, jobs, preferences).add_to(client.tree, client.presses)
+    HelpCommand(images, jobs, balance, preferences).add_to(client.tree, client.presses)
     client.tree.add_command(SettingsCommands(desk.easel))

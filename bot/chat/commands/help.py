@@ -6,10 +6,10 @@ import discord
 from discord import app_commands
 
 from bot.chat import buttons, render, wire
+from bot.chat.commands.credits import CreditsCommand
 from bot.chat.commands.images import ImageCommands
 from bot.chat.commands.jobs import JobCommands
 from bot.chat.commands.preferences import PreferencesCommand
-from bot.chat.desk import Desk
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -30,16 +30,15 @@ TASKS = {
 class HelpCommand:
     def __init__(
         self,
-        desk: Desk,
         images: ImageCommands,
         jobs: JobCommands,
+        balance: CreditsCommand,
         preferences: PreferencesCommand,
     ) -> None:
-        self._easel = desk.easel
         self._begins = {
             "imagine": (Phrase.NEW_IMAGE, images.begin),
             "history": (Phrase.YOUR_IMAGES, jobs.history),
-            "credits": (Phrase.YOUR_CREDITS, images.credits),
+            "credits": (Phrase.YOUR_CREDITS, balance.show),
             "preferences": (Phrase.PREFERENCES, preferences.show),
         }
 

@@ -1,4 +1,4 @@
-"""/imagine, /edit and /credits: read the options, or open a form where there are none."""
+"""/imagine and /edit: read the options, or open a form where there are none."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,13 +7,12 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import options, render, wire
+from bot.chat import options, wire
 from bot.chat.desk import Desk
-from bot.chat.intake import Intake, place_of, role_ids_of
+from bot.chat.intake import Intake, place_of
 from bot.chat.mentions import as_seen
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say
-from bot.chat.translator import label
 from bot.domain.catalog import Catalog
 from bot.domain.requests import QUALITIES, ImageRequest, Mode, Turn
 
@@ -32,11 +31,6 @@ class ImageCommands:
         asked = (self._qualities, self._models)
         tree.add_command(options.image_command(Mode.GENERATE, catalog, self.imagine, *asked))
         tree.add_command(options.image_command(Mode.EDIT, catalog, self.edit, *asked))
-        tree.add_command(
-            app_commands.Command(
-                name="credits", description=label("commands.credits"), callback=self.credits
-            )
-        )
 
     async def imagine(self, interaction: Interaction, **given: Any) -> None:
         await self._take(interaction, Mode.GENERATE, given)
@@ -58,14 +52,6 @@ class ImageCommands:
     async def _models(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         presets = await self._easel.presets(interaction.user.id)
         return options.model_or_preset_choices(self._catalog, list(presets), typed)
-
-    async def credits(self, interaction: Interaction) -> None:
-        told, price_ucr = await self._easel.statement(
-            place_of(interaction), interaction.user.id, role_ids_of(interaction.user)
-        )
-        locale = str(interaction.locale)
-        embed = render.account(told, price_ucr, self._clock.now(), locale)
-        await wire.answer(interaction, embed=embed, ephemeral=True)
 
     async def begin(self, interaction: Interaction) -> None:
         """Open the form of an image that nothing is said of yet."""

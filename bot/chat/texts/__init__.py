@@ -5,6 +5,7 @@ The English stands in en.toml, its translations in PO files beside it (CONTRIBUT
 to them). The sentences are ours alone: no vendor's words.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from bot.chat.texts.languages import FALLBACK
@@ -26,6 +27,8 @@ class Notice(StrEnum):
     NOT_YOURS = "not_yours"
     UNKNOWN_BUTTON = "unknown_button"
     IMAGES_GONE = "images_gone"
+    #: keep_days
+    KEPT_FOR = "kept_for"
     NOT_SHOWN_HERE = "not_shown_here"
     NOT_TAKEN_HERE = "not_taken_here"
     MODERATORS_ONLY = "moderators_only"
@@ -53,6 +56,38 @@ class Notice(StrEnum):
     NAMED_BY_OPTION = "named_by_option"
     #: filename
     NAMED_BY_FILE = "named_by_file"
+    FETCHING = "fetching"
+    #: missing, images, why
+    SOME_MISSING = "some_missing"
+    #: asked, width, height
+    OTHER_RATIO = "other_ratio"
+    #: asked, width, height
+    OTHER_SIZE = "other_size"
+    #: bytes_max
+    REDUCED = "reduced"
+    COVERED = "covered"
+    #: authors
+    PICTURE_BY = "picture_by"
+    #: cost_ucr
+    NOT_AWAITED = "not_awaited"
+    NOT_DELETED = "not_deleted"
+    UNFILTERED = "unfiltered"
+    NONE_YET = "none_yet"
+    ENDED = "ended"
+    DRAFT_GONE = "draft_gone"
+    #: pictures, price_ucr
+    ENOUGH_FOR = "enough_for"
+    #: name
+    NO_PRESET = "no_preset"
+    NO_PRESETS = "no_presets"
+    #: name, knobs
+    PRESET_KEPT = "preset_kept"
+    #: name
+    PRESET_REMOVED = "preset_removed"
+    NO_JOB_TO_KEEP = "no_job_to_keep"
+    NO_PICTURE_THERE = "no_picture_there"
+    NOT_YOUR_PICTURE = "not_your_picture"
+    BASKET_EMPTY = "basket_empty"
 
 
 #: tables of en.toml, and whose sentences each holds; the others are named by words of their own
@@ -80,19 +115,31 @@ def tell_left(amount_ucr: int, locale: str = FALLBACK) -> str:
     return writer(locale).format_field(amount_ucr, "left")
 
 
+def listed(parts: Sequence[str], locale: str = FALLBACK) -> str:
+    """Parts behind each other, with the commas of the language."""
+    return writer(locale).listed(parts)
+
+
 def tell_summary(model_id: str, summary: str, locale: str = FALLBACK) -> str:
     """What a model is; in the catalog's own words, where these are not the shipped ones."""
     return writer(locale).summary(model_id, summary)
 
 
-def explain(problem: Problem, locale: str = FALLBACK) -> str:
-    """What happened to a job that has no image, and that it cost nothing."""
-    text = (
+def why(problem: Problem, locale: str = FALLBACK) -> str:
+    """What happened to an image that was not made."""
+    return (
         _flaw(problem.facts, locale)
         or _moderated(problem.facts, locale)
         or _sentence("failures", problem.failure, problem.facts, locale)
     )
-    return paragraph(text, say(Notice.NOTHING_CHARGED, locale))
+
+
+def explain(problem: Problem, locale: str = FALLBACK) -> str:
+    """What happened to a job that has no image, and that it cost nothing."""
+    told = [why(problem, locale)]
+    if "keep_days" in problem.facts:
+        told.append(say(Notice.KEPT_FOR, locale, **problem.facts))
+    return paragraph(*told, say(Notice.NOTHING_CHARGED, locale))
 
 
 def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:

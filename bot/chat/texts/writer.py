@@ -53,6 +53,8 @@ class Writer(string.Formatter):
                 return self.listed([self._permission(each) for each in value])
             case "name":
                 return self.name(value)
+            case "mebibytes":
+                return f"{value / 1024**2:.0f} MiB"
             case "megabytes":
                 return self.megabytes(f"{value / 1_000_000:.3g}")
             case "megapixels":

@@ -7,7 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.chat import wire
-from bot.chat.commands import place_of
+from bot.chat.intake import place_of
 from bot.chat.options import model_choices
 from bot.chat.texts import say, tell_cost, tell_summary
 from bot.chat.texts.phrases import Phrase

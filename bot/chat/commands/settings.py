@@ -1,6 +1,6 @@
 """/settings: what moderators decide for their server, with the trail of who decided it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -10,7 +10,7 @@ from bot.chat import wire
 from bot.chat.texts import Notice, paragraph, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
-from bot.domain.settings import NsfwMode, SettingChange
+from bot.domain.settings import NsfwMode, PictureMenus, SettingChange
 from bot.engine.easel import Easel
 
 MEANINGS = {
@@ -20,6 +20,15 @@ MEANINGS = {
 }
 CHOICES = [
     app_commands.Choice(name=label(f"choices.nsfw_{mode}"), value=mode.value) for mode in NsfwMode
+]
+MENU_MEANINGS = {
+    PictureMenus.EVERYONE: Phrase.MENUS_EVERYONE,
+    PictureMenus.OWN: Phrase.MENUS_OWN,
+    PictureMenus.NOBODY: Phrase.MENUS_NOBODY,
+}
+MENU_CHOICES = [
+    app_commands.Choice(name=label(f"choices.menus_{mode}"), value=mode.value)
+    for mode in PictureMenus
 ]
 
 
@@ -39,23 +48,46 @@ class SettingsCommands(app_commands.Group):
     async def nsfw_checker(
         self, interaction: discord.Interaction[Any], mode: str | None = None
     ) -> None:
+        chosen = NsfwMode(mode) if mode else None
+        await self._decide(interaction, "nsfw_checker", chosen, MEANINGS)
+
+    @app_commands.command(
+        name="picture_menus", description=label("commands.settings picture_menus")
+    )
+    @app_commands.describe(mode=label("options.mode"))
+    @app_commands.choices(mode=MENU_CHOICES)
+    async def picture_menus(
+        self, interaction: discord.Interaction[Any], mode: str | None = None
+    ) -> None:
+        chosen = PictureMenus(mode) if mode else None
+        await self._decide(interaction, "picture_menus", chosen, MENU_MEANINGS)
+
+    async def _decide(
+        self,
+        interaction: discord.Interaction[Any],
+        name: str,
+        chosen: Any,
+        meanings: Mapping[Any, Phrase],
+    ) -> None:
+        """
+        Args:
+            chosen: None: the setting is shown as it is.
+            meanings: what each of its values means.
+        """
         locale = str(interaction.locale)
         # Discord hides the command from others, but a server can show it to anyone.
         if interaction.guild_id is None or not interaction.permissions.manage_guild:
             await wire.tell(interaction, say(Notice.MODERATORS_ONLY, locale))
             return
-        current = (await self._easel.settings(interaction.guild_id)).nsfw_checker
-        if mode is not None:
-            chosen = NsfwMode(mode)
+        current = getattr(await self._easel.settings(interaction.guild_id), name)
+        text = say(meanings[chosen or current], locale)
+        if chosen is not None:
             before = await self._easel.change_setting(
-                interaction.guild_id, "nsfw_checker", chosen, by=interaction.user.id
+                interaction.guild_id, name, chosen, by=interaction.user.id
             )
-            was = before.nsfw_checker
-            text = say(MEANINGS[chosen], locale)
+            was = getattr(before, name)
             if was is not chosen:
                 text = paragraph(text, say(Phrase.IT_WAS, locale, old=was))
-        else:
-            text = say(MEANINGS[current], locale)
         changes = await self._easel.setting_changes(interaction.guild_id)
         await wire.tell(interaction, "\n".join([text, *_trail(changes, locale)]))
 

@@ -1,0 +1,291 @@
+"""What members do with their jobs: see them, cancel one or stop waiting, look back, open one."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.about import about
+from bot.chat import buttons, render, wire
+from bot.chat.desk import Desk
+from bot.chat.results import Results
+from bot.chat.texts import Notice, explain, say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+from bot.domain.jobs import Job, JobState, Task, fields_of
+from bot.errors import StepLost
+from bot.pictures.sheet import draw_sheet
+
+log = logging.getLogger(__name__)
+
+Interaction = discord.Interaction[Any]
+
+#: jobs on one page of /history, whose pictures are drawn on one sheet
+PAGE_JOBS = 8
+#: jobs that /jobs lists
+LISTED_MAX = 10
+CHOICE_CHARS = 100
+CHOICES_MAX = 25
+#: characters of a field's value (Discord docs, Embed Limits)
+FIELD_CHARS_MAX = 1_024
+KINDS = ("generate", "edit", "pictures", "failed", "open")
+
+
+class JobCommands:
+    def __init__(self, desk: Desk, results: Results) -> None:
+        self._easel = desk.easel
+        self._results = results
+        self._messenger = desk.messenger
+        self._clock = desk.clock
+        self._folder = desk.folder
+        self._pool = desk.pool
+
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
+        history: app_commands.Command[Any, ..., None] = app_commands.Command(
+            name="history", description=label("commands.history"), callback=self.history
+        )
+        app_commands.describe(kind=label("options.kind"))(history)
+        kinds = [
+            app_commands.Choice(name=label(f"choices.kind_{kind}"), value=kind) for kind in KINDS
+        ]
+        app_commands.choices(kind=kinds)(history)
+        tree.add_command(history)
+        tree.add_command(
+            app_commands.Command(
+                name="jobs", description=label("commands.jobs"), callback=self._jobs
+            )
+        )
+        job: app_commands.Command[Any, ..., None] = app_commands.Command(
+            name="job", description=label("commands.job"), callback=self._job
+        )
+        app_commands.rename(job_id="id")(job)
+        app_commands.describe(job_id=label("options.id"))(job)
+        job.autocomplete("job_id")(self._job_choices)
+        tree.add_command(job)
+        presses |= {
+            buttons.CANCEL: self._cancel,
+            buttons.STOP: self._stop,
+            buttons.OPEN: self._open,
+            buttons.PAGE: self._page,
+        }
+
+    async def history(self, interaction: Interaction, kind: str | None = None) -> None:
+        await wire.defer(interaction, ephemeral=True)
+        await self._show_page(interaction, kind or "", "")
+
+    async def _page(self, interaction: Interaction, kind: str, before: str = "") -> None:
+        await wire.defer_update(interaction)
+        await self._show_page(interaction, kind, before)
+
+    async def _show_page(self, interaction: Interaction, kind: str, before: str) -> None:
+        server_id, user_id = interaction.guild_id or 0, interaction.user.id
+        found = await self._easel.history(
+            server_id, user_id, before=before, kind=kind, limit=PAGE_JOBS + 1
+        )
+        jobs, more = found[:PAGE_JOBS], len(found) > PAGE_JOBS
+        locale = str(interaction.locale)
+        tasks = {job.id: await self._easel.tasks(job.id) for job in jobs}
+        embed = _gallery(jobs, locale)
+        items: list[discord.ui.Item[Any]] = []
+        openable = [job for job in jobs if job.state is JobState.DONE or job.keeps_images]
+        if openable:
+            which = say(Phrase.OPEN, locale)
+            items.append(buttons.select(which, _options(jobs, openable, locale), buttons.OPEN))
+        if before:
+            items.append(buttons.button(say(Phrase.NEWEST, locale), buttons.PAGE, kind))
+        if more:
+            older = say(Phrase.OLDER, locale)
+            items.append(buttons.button(older, buttons.PAGE, kind, jobs[-1].id))
+        sheet = await self._sheet(interaction, jobs, tasks)
+        if sheet:
+            embed.set_image(url=f"attachment://{render.SHEET_NAME}")
+        try:
+            await wire.fill(
+                interaction,
+                embed,
+                buttons.view(*items),
+                lambda: [discord.File(sheet, filename=render.SHEET_NAME)] if sheet else [],
+            )
+        finally:
+            if sheet:
+                sheet.unlink(missing_ok=True)
+
+    async def _sheet(
+        self, interaction: Interaction, jobs: Sequence[Job], tasks: Mapping[str, Sequence[Task]]
+    ) -> Path | None:
+        """The first picture of each job, numbered as they are listed; None: none is there."""
+        firsts = []
+        for job in jobs:
+            kept = await self._results.kept(tasks[job.id])
+            firsts.append(kept[0].path if kept else None)
+        if not any(firsts):
+            return None
+        path = self._folder / f"{interaction.id}-history.webp"
+        await draw_sheet(firsts, path, self._pool)
+        return path
+
+    async def _jobs(self, interaction: Interaction) -> None:
+        embed, view = await self._listed(interaction)
+        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+
+    async def _listed(self, interaction: Interaction) -> tuple[discord.Embed, discord.ui.View]:
+        server_id, user_id = interaction.guild_id or 0, interaction.user.id
+        locale = str(interaction.locale)
+        under_way = await self._easel.history(server_id, user_id, kind="open", limit=LISTED_MAX)
+        latest = await self._easel.history(server_id, user_id, limit=LISTED_MAX)
+        ended = [job for job in latest if job.finished_at]
+        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_JOBS, locale))
+        if under_way:
+            lines = [_line(number, job, locale) for number, job in enumerate(under_way, start=1)]
+            name = say(Phrase.UNDER_WAY, locale)
+            embed.add_field(name=name, value=_joined(lines), inline=False)
+        if ended:
+            first = len(under_way) + 1
+            lines = [_line(number, job, locale) for number, job in enumerate(ended, start=first)]
+            embed.add_field(name=say(Phrase.RECENT, locale), value=_joined(lines), inline=False)
+        if not latest:
+            embed.description = say(Notice.NONE_YET, locale)
+        items: list[discord.ui.Item[Any]] = []
+        jobs = [*under_way, *ended]
+        openable = [job for job in ended if job.state is JobState.DONE or job.keeps_images]
+        if openable:
+            which = say(Phrase.OPEN, locale)
+            items.append(buttons.select(which, _options(jobs, openable, locale), buttons.OPEN))
+        for number, job in enumerate(under_way[: buttons.ROW_BUTTONS_MAX], start=1):
+            words = say(Phrase.CANCEL_NUMBER, locale, number=number)
+            items.append(buttons.button(words, buttons.CANCEL, job.id, "list"))
+        return embed, buttons.view(*items)
+
+    async def _job(self, interaction: Interaction, job_id: str) -> None:
+        await self._open_job(interaction, job_id.strip())
+
+    async def _job_choices(
+        self, interaction: Interaction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        jobs = await self._easel.history(
+            interaction.guild_id or 0, interaction.user.id, kind="pictures", limit=CHOICES_MAX
+        )
+        return render.job_choices(jobs, typed)
+
+    async def _open(self, interaction: Interaction) -> None:
+        data: Any = interaction.data
+        await self._open_job(interaction, data["values"][0])
+
+    async def _open_job(self, interaction: Interaction, job_id: str) -> None:
+        job = await self._own_job(interaction, job_id, moderators=False)
+        if job is not None:
+            tasks = await self._easel.tasks(job_id)
+            await self._results.show(interaction, job, tasks, ephemeral=True)
+
+    async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
+        job = await self._own_job(interaction, job_id, moderators=True)
+        if job is None:
+            return
+        with about(**fields_of(job)):
+            await self._cancel_own(interaction, job_id, in_list=bool(pressed_in))
+
+    async def _cancel_own(self, interaction: Interaction, job_id: str, *, in_list: bool) -> None:
+        try:
+            job = await self._easel.cancel(job_id)
+        except StepLost:
+            job, _ = await self._easel.look(job_id)
+            if job.state is not JobState.CANCELLED:
+                await wire.tell(interaction, say(Notice.TOO_LATE, str(interaction.locale)))
+                return
+        log.info("job cancelled", extra={"action": "job_cancelled"})
+        if in_list:
+            embed, view = await self._listed(interaction)
+            await wire.update(interaction, embed=embed, view=view)
+            await self._show(job)
+            return
+        try:
+            await wire.update(interaction, embed=render.cancelled(job))
+        except wire.CallFailed as error:
+            log.info("cancelling not shown: %s", error, extra={"action": "cancelling_not_shown"})
+            # The press cannot be answered any more, as one that Discord sent too late.
+            pressed_on = interaction.message.id if interaction.message else None
+            await self._show(replace(job, message_id=job.message_id or pressed_on))
+
+    async def _show(self, job: Job) -> None:
+        tasks = await self._easel.tasks(job.id)
+        await self._messenger.show_progress(job, tasks, self._clock.now())
+
+    async def _stop(self, interaction: Interaction, job_id: str) -> None:
+        job = await self._own_job(interaction, job_id, moderators=False)
+        if job is None:
+            return
+        stopped = await self._easel.stop_watching(job_id)
+        if stopped is None:
+            await wire.tell(interaction, say(Notice.ENDED, str(interaction.locale)))
+            return
+        log.info("not awaited", extra={"action": "not_awaited"} | fields_of(job))
+        await wire.update(interaction, embed=render.unwatched(stopped))
+
+    async def _own_job(
+        self, interaction: Interaction, job_id: str, *, moderators: bool
+    ) -> Job | None:
+        """The job, if this member may touch it; whoever may not is told so."""
+        job = await self._easel.find(job_id)
+        if job is None:
+            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
+            return None
+        moderates = moderators and interaction.permissions.manage_messages
+        if interaction.user.id != job.user_id and not moderates:
+            await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
+            return None
+        return job
+
+
+def _gallery(jobs: Sequence[Job], locale: str) -> discord.Embed:
+    """A member's jobs, newest first."""
+    embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_IMAGES, locale))
+    lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
+    embed.description = "\n".join(lines) or say(Notice.NONE_YET, locale)
+    return embed
+
+
+def _line(number: int, job: Job, locale: str) -> str:
+    words = render.first_words(job)
+    link = render.jump_link(job)
+    shown = render.inert(words)
+    if link:
+        shown = f"[{shown}]({link})"
+    match job.state:
+        case JobState.DONE:
+            ending = tell_cost(job.cost_ucr or 0, locale)
+        case JobState.FAILED if job.problem:
+            ending = explain(job.problem, locale)
+        case JobState.CANCELLED:
+            ending = say(Phrase.WAS_CANCELLED, locale)
+        case _:
+            ending = say(Phrase.IS_UNDER_WAY, locale)
+    return f"`{number}` {render.stamp(job.created_at)} {shown} · {ending}"
+
+
+def _joined(lines: Sequence[str]) -> str:
+    """As many lines as a field of an embed takes."""
+    text = ""
+    for line in lines:
+        if len(text) + len(line) + 1 > FIELD_CHARS_MAX:
+            break
+        text += f"{line}\n"
+    return text.rstrip() or "…"
+
+
+def _options(
+    jobs: Sequence[Job], openable: Sequence[Job], locale: str
+) -> list[discord.SelectOption]:
+    return [
+        discord.SelectOption(
+            label=f"{number} · {render.first_words(job)}",
+            value=job.id,
+        )
+        for number, job in enumerate(jobs, start=1)
+        if job in openable
+    ]

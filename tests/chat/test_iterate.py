@@ -1,0 +1,299 @@
+"""Going on from a result: every button, its price, its restart, and files that are gone."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.domain.ledger import EntryKind
+from bot.playground.discord import Call, Message, Upload
+from bot.playground.discord.validation import STRING_SELECT, walk
+from bot.playground.studio import Fails
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, labels, said
+from tests.support.pictures import noise, picture
+
+PICTURE = noise()
+
+
+@pytest.fixture
+async def easel(opened: OpenEasel) -> AsyncIterator[Easel]:
+    async with opened(paint=lambda _: PICTURE, allowance="10.00") as easel:
+        yield easel
+
+
+async def press(easel: Easel, message: Message, label: str, member: str = "Ada") -> Call:
+    """Press the button whose label begins so; what it costs stands behind it."""
+    shown = [part["label"] for part in walk(message.components) if "label" in part]
+    [found] = [each for each in shown if each.partition(" · ")[0] == label]
+    return await easel.discord.press(member, message, label=found)
+
+
+async def filled(easel: Easel, call: Call, member: str = "Ada", **values: Any) -> Call:
+    return await easel.discord.submit_modal(member, await call.opened_modal(), values)
+
+
+async def requests(easel: Easel) -> list[dict[str, Any]]:
+    """Of all jobs, the oldest first."""
+    rows = await easel.rows("SELECT request FROM jobs ORDER BY id")
+    return [json.loads(row.request) for row in rows]
+
+
+async def parents(easel: Easel) -> list[str | None]:
+    return [row.parent_id for row in await easel.rows("SELECT parent_id FROM jobs ORDER BY id")]
+
+
+async def unfiltered(easel: Easel) -> None:
+    """Where the model may be one that has no filter, but larger sizes."""
+    given = {"mode": "off"}
+    call = await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", given)
+    await call.response()
+
+
+async def test_a_result_offers_what_can_be_done_with_it_and_says_what_it_costs(
+    easel: Easel,
+) -> None:
+    await unfiltered(easel)
+    message = await easel.finished(await easel.imagine(resolution="2K", model="gpt-image-2"))
+    assert labels(message) == ["Again", "Edit", "Vary", "Larger", "Details", "Delete"]
+    shown = [part["label"] for part in walk(message.components) if "label" in part]
+    assert all(" cr" in label for label in shown[:4])
+
+
+async def test_again_makes_the_same_anew_for_whoever_presses(easel: Easel) -> None:
+    first = await easel.finished(await easel.imagine(aspect_ratio="16:9"))
+    await easel.restart()
+    message = await easel.finished(await press(easel, first, "Again", member="Ben"))
+
+    assert message.attachments
+    assert message.reply_to_id == first.id
+    one, other = await requests(easel)
+    assert {**one, "parent_id": ""} == {**other, "parent_id": ""}
+    [ids] = [[row.id for row in await easel.rows("SELECT id FROM jobs ORDER BY id")]]
+    assert await parents(easel) == [None, ids[0]]
+    ben = easel.discord.world.user("Ben").id
+    spent = [each.user_id for each in await easel.entries(EntryKind.SETTLE)]
+    assert spent[-1] == ben
+
+
+async def test_edit_opens_a_form_and_changes_the_original(easel: Easel) -> None:
+    first = await easel.finished(await easel.imagine())
+    await easel.restart()
+    form = await press(easel, first, "Edit")
+    upload = Upload("style.png", picture(64, 64))
+    message = await easel.finished(
+        await filled(easel, form, prompt="make it winter", references=[upload])
+    )
+
+    assert message.attachments
+    assert "make it winter" in said(message)
+    _, submission = easel.providers.submissions
+    assert len(submission.body["image_urls"]) == 2
+    _, edited = await requests(easel)
+    assert edited["mode"] == "edit"
+    # It went out byte for byte, and is worked from as it was made.
+    assert edited["references"][0]["kept_as"].endswith(".png")
+
+
+async def test_vary_and_larger_work_from_the_result(easel: Easel) -> None:
+    await unfiltered(easel)
+    first = await easel.finished(await easel.imagine(model="gpt-image-2"))
+    varied = await easel.finished(await press(easel, first, "Vary"))
+    assert "variation" in said(varied)
+    larger = await easel.finished(await press(easel, first, "Larger"))
+    assert "larger" in said(larger)
+
+    plain, vary, large = easel.providers.submissions
+    assert vary.body["prompt"].endswith(plain.body["prompt"])
+    assert vary.body["prompt"] != plain.body["prompt"]
+    assert len(large.body["image_urls"]) == 1
+    assert [each["resolution"] for each in await requests(easel)] == ["1K", "1K", "2K"]
+
+
+async def test_of_several_images_a_select_says_which(easel: Easel) -> None:
+    first = await easel.finished(await easel.imagine(count=3))
+    choice = await (await press(easel, first, "Vary")).response()
+    assert choice.is_ephemeral
+    assert "Which of the images?" in said(choice)
+    chosen = await easel.discord.select("Ada", choice, ["1"])
+    assert (await easel.finished(chosen)).attachments
+    _, varied = await requests(easel)
+    assert varied["references"][0]["kept_as"].split(".")[0].endswith("-1")
+
+    form = await press(easel, first, "Edit")
+    done = await easel.finished(await filled(easel, form, prompt="at night", which=["2"]))
+    assert done.attachments
+    edited = (await requests(easel))[-1]
+    assert edited["references"][0]["kept_as"].split(".")[0].endswith("-2")
+
+
+async def test_what_costs_much_is_asked_for_first_and_ordered_once(opened: OpenEasel) -> None:
+    async with opened(paint=lambda _: PICTURE, allowance="10.00", confirm_above="0.05") as easel:
+        first = await easel.finished(await easel.imagine())
+        asked = await (await press(easel, first, "Again")).response()
+        assert asked.is_ephemeral
+        assert "This may cost up to 0.06 cr. Go on?" in said(asked)
+        assert len(await requests(easel)) == 1
+        await easel.restart()
+
+        done = await easel.finished(await press(easel, asked, "Yes, go on"))
+        assert done.attachments
+        again = await (await press(easel, asked, "Yes, go on")).response()
+        assert "older than a day" in said(again)
+        assert len(await requests(easel)) == 2
+
+
+async def test_a_price_that_has_risen_is_asked_for(easel: Easel) -> None:
+    first = await easel.finished(await easel.imagine())
+    [job] = await easel.rows("SELECT id FROM jobs")
+    [row] = first.components
+    row["components"][0]["custom_id"] = f"again:{job.id}:10"
+    asked = await (await press(easel, first, "Again")).response()
+    assert "more than the button said" in said(asked)
+
+
+async def test_details_tell_all_of_a_result(easel: Easel) -> None:
+    prompt = "a lantern " * 300
+    first = await easel.finished(await easel.imagine(prompt=prompt))
+    again = await easel.finished(await press(easel, first, "Again", member="Ben"))
+    details = await (await press(easel, again, "Details", member="Cleo")).response()
+
+    assert details.is_ephemeral
+    words = said(details)
+    assert prompt.strip() in words
+    assert "Provider: apimodels" in words
+    assert "Cost: 0.06 cr" in words
+    assert "Based on: [a lantern" in words
+    assert "Made from it: 1" in said(await (await press(easel, first, "Details")).response())
+
+
+async def test_a_private_draft_is_published_as_its_members(easel: Easel) -> None:
+    draft = await easel.finished(await easel.imagine(private=True))
+    assert "Publish" in labels(draft)
+    assert "left" in said(draft)
+    await easel.restart()
+    pressed = await press(easel, draft, "Publish")
+    message = await pressed.until(lambda message: bool(message.attachments))
+
+    assert not message.is_ephemeral
+    assert await easel.discord.read_attachment(message.attachments[0]) == PICTURE
+    ada = easel.discord.world.user("Ada").id
+    assert f"<@{ada}>" in said(message)
+    assert "Publish" not in labels(message)
+    assert " left" not in said(message)
+    # Whoever sees it may go on from it.
+    assert (await easel.finished(await press(easel, message, "Again", member="Ben"))).attachments
+
+
+@pytest.mark.parametrize(("member", "may"), [("Ada", True), ("Cleo", True), ("Ben", False)])
+async def test_its_member_and_moderators_may_delete_a_result(
+    easel: Easel, member: str, may: bool
+) -> None:
+    message = await easel.finished(await easel.imagine())
+    pressed = await press(easel, message, "Delete", member=member)
+    if may:
+        await easel.discord.wait_for(lambda: message.id not in ids(easel), "deletion")
+    else:
+        assert "Only whoever asked" in said(await pressed.response())
+        assert message.id in ids(easel)
+
+
+def ids(easel: Easel) -> set[int]:
+    return {each.id for each in easel.discord.channel("studio").messages}
+
+
+@pytest.mark.parametrize("label", ["Again", "Edit", "Vary", "Details"])
+async def test_a_press_works_where_the_files_are_gone(easel: Easel, label: str) -> None:
+    """The message still has the pictures; the links of its attachments are taken."""
+    message = await easel.finished(await easel.imagine())
+    for path in (easel.folder / "images").glob("*.png"):
+        path.unlink()
+    await easel.restart()
+    pressed = await press(easel, message, label)
+    if label == "Edit":
+        pressed = await filled(easel, pressed, prompt="at night")
+    if label == "Details":
+        assert "Cost" in said(await pressed.response())
+        return
+    done = await easel.finished(pressed)
+    assert done.attachments
+    assert len(easel.providers.submissions) == 2
+
+
+async def test_where_files_and_message_are_gone_again_is_offered(easel: Easel) -> None:
+    await easel.finished(await easel.imagine(private=True))
+    for path in (easel.folder / "images").glob("*.png"):
+        path.unlink()
+    listed = await easel.discord.run_command("Ada", "studio", "history")
+    shown = await listed.until(lambda message: not message.is_loading)
+    [menu] = [part for part in walk(shown.components) if part["type"] == STRING_SELECT]
+    opened = await easel.discord.select("Ada", shown, [menu["options"][0]["value"]])
+    gone = await opened.response()
+    assert "kept no longer" in said(gone)
+    assert (await easel.finished(await press(easel, gone, "Try again"))).attachments
+
+
+async def test_a_failure_can_be_tried_again_or_worded_anew(easel: Easel) -> None:
+    easel.providers.endings.append(Fails("CONTENT_MODERATION", "vendor's own words"))
+    failed = await easel.finished(await easel.imagine(prompt="a fight"))
+    assert labels(failed) == ["Try again", "Edit prompt"]
+    assert "Refused by the content filter" in said(failed)
+    assert "Nothing was charged." in said(failed)
+    await easel.restart()
+    form = await press(easel, failed, "Edit prompt")
+    modal = await form.opened_modal()
+    [words] = [part for part in walk(modal.components) if part.get("custom_id") == "prompt"]
+    assert words["value"] == "a fight"
+    done = await easel.finished(await filled(easel, form, prompt="a dance"))
+    assert done.attachments
+    assert (await easel.finished(await press(easel, failed, "Try again"))).attachments
+
+
+async def test_a_refused_command_gives_its_words_back(opened: OpenEasel) -> None:
+    async with opened(paint=lambda _: PICTURE, allowance="0.01") as easel:
+        refused = await easel.finished(await easel.imagine(prompt="a *long* tale", quality="auto"))
+        assert refused.is_ephemeral
+        assert "```\na *long* tale\n```" in said(refused)
+        await easel.restart()
+        form = await press(easel, refused, "Edit prompt")
+        modal = await form.opened_modal()
+        [words] = [part for part in walk(modal.components) if part.get("custom_id") == "prompt"]
+        assert words["value"] == "a *long* tale"
+
+
+async def test_imagine_with_nothing_opens_a_form(easel: Easel) -> None:
+    call = await easel.discord.run_command("Ada", "studio", "imagine", {"count": 2})
+    await call.opened_modal()
+    await easel.restart()
+    done = await easel.finished(
+        await filled(easel, call, prompt="a heron", ratio=["16:9"], kind=["1K/auto"])
+    )
+    assert len(done.attachments) == 2
+    [request] = await requests(easel)
+    assert (request["prompt"], request["aspect_ratio"], request["count"]) == ("a heron", "16:9", 2)
+
+
+async def test_edit_keeps_the_shape_of_the_first_picture(easel: Easel) -> None:
+    image = Upload("wide.png", picture(1_600, 900))
+    given = {"prompt": "at night", "image": image}
+    await easel.finished(await easel.discord.run_command("Ada", "studio", "edit", given))
+    [request] = await requests(easel)
+    assert request["aspect_ratio"] == "16:9"
+
+
+async def test_an_image_of_another_shape_is_said_so(opened: OpenEasel) -> None:
+    async with opened(paint=lambda _: picture(1_024, 1_024)) as easel:
+        message = await easel.finished(await easel.imagine(aspect_ratio="16:9"))
+        assert "The shape is not 16:9: the service drew 1024\N{MULTIPLICATION SIGN}1024." in said(
+            message
+        )
+
+
+async def test_references_are_shown_small_beneath_the_result(easel: Easel) -> None:
+    references = {f"reference{n}": Upload(f"{n}.png", picture(40 * n, 60)) for n in (1, 2, 3)}
+    message = await easel.finished(await easel.imagine(**references))
+    assert [each.filename for each in message.attachments][1:] == ["references.webp"]
+    assert "references.webp" in message.embeds[0]["image"]["url"]
+    details = await (await press(easel, message, "Details")).response()
+    assert "references.webp" in details.embeds[0]["image"]["url"]
