@@ -105,6 +105,7 @@ class Reason(StrEnum):
     TOTAL_BUDGET = "total_budget"
     SERVER_NOT_SERVED = "server_not_served"
     NO_DIRECT_MESSAGES = "no_direct_messages"
+    #: again_at in seconds since 1970, where it is known
     ROUTES_DOWN = "routes_down"
     QUEUE_FULL = "queue_full"
     #: waiting

@@ -63,7 +63,15 @@ class EaselClient(discord.AutoShardedClient):
         )
         if shard_ids:
             self.shard_ids = list(shard_ids)
-        self.tree = EaselTree(self)
+        self.tree = EaselTree(
+            self,
+            # Servers and their threads, direct messages with the bot, and wherever a member who
+            # has installed it for themselves takes it.
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=True, private_channel=True
+            ),
+        )
         #: set once the REST side can be used, before the gateway connects
         self.logged_in = asyncio.Event()
         self._easel = easel

@@ -17,7 +17,7 @@ from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
-from bot.errors import InsufficientCredits, Refusal
+from bot.errors import Busy, InsufficientCredits, Reason, Refusal
 from bot.store import accept, jobs, ledger, members, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -94,11 +94,20 @@ class Easel:
             assert rule is not None
             raise self._with_advice(accepted, draft.request, rule, ready)
         if isinstance(accepted, Refusal):
-            raise accepted
+            raise self._with_time(accepted)
         offer, (ahead, own) = accepted
         typical_s = self._routing.typical_s(offer.tasks[0].route_id)
         position = QueuePosition.after(ahead, self._house.caps, typical_s, own)
         return Accepted(offer.job, offer.tasks, position)
+
+    def _with_time(self, refused: Refusal) -> Refusal:
+        """The refusal, with when to come back where that is known."""
+        reopens_at = self._traffic.reopens_at()
+        if refused.reason is not Reason.ROUTES_DOWN or reopens_at is None:
+            return refused
+        timed = Busy(Reason.ROUTES_DOWN, again_at=int(reopens_at.timestamp()))
+        timed.draft_id = refused.draft_id
+        return timed
 
     def _with_advice(
         self,

@@ -184,6 +184,12 @@ class Traffic:
     def lets_through(self, route: Route) -> bool:
         return self._breakers[route.id].lets_through(self._clock.now())
 
+    def reopens_at(self) -> datetime | None:
+        """When the first of the routes that are shut may be tried again; None: none is shut."""
+        now = self._clock.now()
+        shut = [each for each in self._breakers.values() if not each.lets_through(now)]
+        return min((each.open_until for each in shut if each.open_until), default=None)
+
     @asynccontextmanager
     async def slot(self, route: Route, *, waits: bool) -> AsyncIterator[None]:
         """

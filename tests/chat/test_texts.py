@@ -40,6 +40,7 @@ FACTS = {
     "option": "mask",
     "filename": "1.png",
     "keep_days": 7,
+    "again_at": 1_800_000_000,
     "missing": 1,
     "why": "It was damaged.",
     "images": 3,

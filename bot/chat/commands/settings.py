@@ -37,7 +37,10 @@ class SettingsCommands(app_commands.Group):
         super().__init__(
             name="settings",
             description=label("commands.settings"),
-            guild_only=True,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=False, private_channel=False
+            ),
             default_permissions=discord.Permissions(manage_guild=True),
         )
         self._easel = easel

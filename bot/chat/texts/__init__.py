@@ -23,6 +23,9 @@ class Notice(StrEnum):
     OTHERS_CAN = "others_can"
     OUTDATED_COMMAND = "outdated_command"
     TAKEN_ELSEWHERE = "taken_elsewhere"
+    #: again_at
+    TRY_AGAIN_AT = "try_again_at"
+    TRY_AGAIN_SOON = "try_again_soon"
     TOO_LATE = "too_late"
     NOT_YOURS = "not_yours"
     UNKNOWN_BUTTON = "unknown_button"
@@ -150,6 +153,9 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
         told.append(say(Notice.USUAL, locale, **facts))
     if facts.get("fits"):
         told.append(say(Notice.FITS, locale, **facts))
+    if refusal.reason is Reason.ROUTES_DOWN:
+        when = Notice.TRY_AGAIN_AT if "again_at" in facts else Notice.TRY_AGAIN_SOON
+        told.append(say(when, locale, **facts))
     if "others" in facts:
         told.append(say(Notice.OTHERS_CAN, locale, **facts))
     return paragraph(*told, say(Notice.NOTHING_CHARGED, locale))
