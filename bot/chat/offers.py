@@ -43,7 +43,6 @@ def beneath_result(job: Job, images: Sequence[ImageFile], price_of: PriceOf) -> 
             say(Phrase.DELETE, job.locale),
             buttons.DELETE,
             job.id,
-            style=discord.ButtonStyle.danger,
         )
     )
     return buttons.view(*(item for item in items if item))

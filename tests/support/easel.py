@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from bot.app import App, open_app
+from bot.chat.render import SHEET_NAME
 from bot.demo import running
 from bot.domain.ledger import Entry, EntryKind
-from bot.playground.discord import Call, Message, PlaygroundDiscord
+from bot.playground.discord import Attachment, Call, Message, PlaygroundDiscord
 from bot.playground.discord.validation import BUTTON, walk
 from bot.playground.drawing import Picture, draw
 from bot.playground.faults import Hold, VendorCall
@@ -102,6 +103,11 @@ class Easel:
 
 def is_status(message: Message) -> bool:
     return any("held" in embed.get("footer", {}).get("text", "") for embed in message.embeds)
+
+
+def images(message: Message) -> list[Attachment]:
+    """Those of a result, without the sheet of its references, which its embed shows."""
+    return [each for each in message.attachments if each.filename != SHEET_NAME]
 
 
 def labels(message: Message) -> list[str]:
