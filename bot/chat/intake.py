@@ -197,8 +197,10 @@ class Intake:
             return found
 
 
-def prompt_back(request: ImageRequest, locale: str) -> discord.Embed | None:
-    """The member's words to copy, as they were; None: there are none, or too many."""
+def prompt_back(
+    request: ImageRequest, locale: str, title: Phrase = Phrase.YOUR_WORDS
+) -> discord.Embed | None:
+    """The words of a request to copy, as they were; None: there are none, or too many."""
     prompt = request.prompt
     fence = "```"
     if not prompt.strip() or fence in prompt:
@@ -207,7 +209,7 @@ def prompt_back(request: ImageRequest, locale: str) -> discord.Embed | None:
         shown = f"{fence}\n{prompt}\n{fence}"
     if not prompt.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
         return None
-    return discord.Embed(title=say(Phrase.YOUR_WORDS, locale), description=shown)
+    return discord.Embed(title=say(title, locale), description=shown)
 
 
 def spoken(interaction: discord.Interaction[Any], *, private: bool) -> str:

@@ -41,6 +41,8 @@ PROGRESS_S_MIN = 1.5
 PROGRESS_S_MAX = 10.0
 #: of all jobs together: Discord lets a bot make 50 requests a second, and results come first
 UPDATES_A_SECOND_MAX = 15.0
+#: sides of a reference as its result shows it
+REFERENCE_TILE_PX = 96
 #: jobs claimed in one transaction; members who give commands meanwhile wait for it
 CLAIMS_AT_ONCE = 8
 #: a job that was taken on so often and never came to its end is given up
@@ -219,7 +221,7 @@ class Runner:
         path = self._shop.folder / sheet_name(job.id)
         if references.paths and not path.exists():
             try:
-                await draw_sheet(references.paths, path, self._shop.pool)
+                await draw_sheet(references.paths, path, self._shop.pool, tile_px=REFERENCE_TILE_PX)
             except (OSError, BotError) as error:
                 emit("no_sheet", "sheet not drawn: %s", error, level=logging.WARNING)
 

@@ -43,7 +43,9 @@ BADGE = (24, 25, 28, 255)
 NUMBER = (255, 255, 255, 255)
 
 
-async def draw_sheet(pictures: Sequence[Path | None], path: Path, pool: Pool) -> None:
+async def draw_sheet(
+    pictures: Sequence[Path | None], path: Path, pool: Pool, *, tile_px: int = TILE_PX
+) -> None:
     """
     Write a WebP of numbered tiles, in the order given, up to four in a row.
 
@@ -53,7 +55,8 @@ async def draw_sheet(pictures: Sequence[Path | None], path: Path, pool: Pool) ->
 
     Args:
         pictures: 1 to `TILES_MAX`.
-        path: where the sheet is written, `TILE_PX` a tile and `GAP_PX` between two.
+        path: where the sheet is written.
+        tile_px: sides of a tile, up to `TILE_PX`.
     Raises:
         ValueError: no pictures, or too many.
         OSError: the sheet cannot be written.
@@ -63,7 +66,7 @@ async def draw_sheet(pictures: Sequence[Path | None], path: Path, pool: Pool) ->
     tiles = [await _tile(picture, pool) for picture in pictures]
     width_px, height_px = _sheet_size(len(tiles))
     need = Need(width_px * height_px, SHEET_BYTES)
-    await pool.run(lambda: need, _write, tiles, path)
+    await pool.run(lambda: need, _write, tiles, path, tile_px / TILE_PX)
 
 
 async def _tile(path: Path | None, pool: Pool) -> "Picture | None":
@@ -141,7 +144,7 @@ def _sheet_size(tiles: int) -> tuple[int, int]:
     return columns * step - GAP_PX, rows * step - GAP_PX
 
 
-def _write(tiles: Sequence["Picture | None"], path: Path) -> None:
+def _write(tiles: Sequence["Picture | None"], path: Path, scale: float) -> None:
     from PIL import Image, ImageDraw, ImageFont
 
     sheet = Image.new("RGBA", _sheet_size(len(tiles)), (0, 0, 0, 0))
@@ -161,4 +164,7 @@ def _write(tiles: Sequence["Picture | None"], path: Path) -> None:
         draw.rounded_rectangle(corners, BADGE_RADIUS_PX, BADGE)
         middle = (left + width_px / 2, top + BADGE_PX / 2)
         draw.text(middle, number, NUMBER, font, anchor="mm")
+    if scale < 1:
+        sides = [round(side * scale) for side in sheet.size]
+        sheet = sheet.resize((sides[0], sides[1]), Image.Resampling.LANCZOS)
     sheet.save(path, "WEBP", quality=SHEET_QUALITY)

@@ -145,6 +145,7 @@ class Phrase(StrEnum):
     CAME_OF_IT = "came_of_it"
     ASKED = "asked"
     YOUR_WORDS = "your_words"
+    PROMPT = "prompt"
     OPEN = "open"
     NEWEST = "newest"
     OLDER = "older"
