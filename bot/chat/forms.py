@@ -12,8 +12,10 @@ from bot.chat.texts.phrases import Phrase
 from bot.domain.credits import Microcredits
 from bot.domain.requests import (
     ASPECT_RATIOS,
+    BACKGROUNDS,
     PROMPT_CHARS_MAX,
     REFERENCES_MAX,
+    TRANSPARENT,
     ImageRequest,
     Mode,
     Reference,
@@ -52,6 +54,9 @@ def request_form(
     form.add_item(_labelled(Phrase.RATIO, locale, _ratios(draft, locale)))
     if kinds:
         form.add_item(_labelled(Phrase.SIZE_AND_QUALITY, locale, _kinds(draft, kinds, locale)))
+    if not which:
+        # A form has five fields.
+        form.add_item(_labelled(Phrase.FORM_BACKGROUND, locale, _backgrounds(draft, locale)))
     room = REFERENCES_MAX - (1 if which else len(draft.references))
     if room > 0:
         upload = discord.ui.FileUpload[Any](
@@ -74,12 +79,14 @@ def filled(draft: ImageRequest, interaction: discord.Interaction[Any], which: st
     if given.get("kind"):
         resolution, _, quality = given["kind"][0].partition("/")
     ratio = given["ratio"][0] if given.get("ratio") else draft.aspect_ratio
+    background = given["background"][0] if given.get("background") else draft.background
     return replace(
         draft,
         prompt=given["prompt"],
         aspect_ratio=ratio,
         resolution=resolution,
         quality=quality,
+        background=background,
         references=(*references, *_attached(given.get("references", ()), interaction)),
     )
 
@@ -128,6 +135,21 @@ def _ratios(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
         for ratio in ASPECT_RATIOS
     ]
     return discord.ui.Select(custom_id="ratio", options=options)
+
+
+def _backgrounds(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
+    names = {
+        "auto": Phrase.RATIO_AUTO,
+        "opaque": Phrase.BACKGROUND_OPAQUE,
+        TRANSPARENT: Phrase.BACKGROUND_TRANSPARENT,
+    }
+    options = [
+        discord.SelectOption(
+            label=say(names[word], locale), value=word, default=word == draft.background
+        )
+        for word in BACKGROUNDS
+    ]
+    return discord.ui.Select(custom_id="background", options=options)
 
 
 def _kinds(draft: ImageRequest, kinds: Kinds, locale: str) -> discord.ui.Select[Any]:

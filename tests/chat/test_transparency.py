@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
+from bot.playground.discord.validation import walk
 from bot.playground.drawing import Picture
 from bot.playground.faults import Respond, VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
+from tests.support.pictures import picture
 
 
 def see_through(picture: Picture) -> bytes:
@@ -82,3 +84,18 @@ async def test_a_route_whose_vendor_refuses_it_is_left_alone_until_the_next_star
 
         await easel.restart()
         assert (await easel.finished(await easel.imagine(**given))).attachments
+
+
+async def test_the_form_of_an_edit_asks_for_the_background(opened: OpenEasel) -> None:
+    async with opened(paint=lambda _: picture()) as easel:
+        first = await easel.finished(await easel.imagine())
+        [edit] = [
+            part for part in walk(first.components) if part.get("label", "").startswith("Edit")
+        ]
+        pressed = await easel.discord.press("Ada", first, label=edit["label"])
+        form = await pressed.opened_modal()
+        given = {"prompt": "cut it out", "background": ["transparent"]}
+        call = await easel.discord.submit_modal("Ada", form, given)
+        await easel.finished(call)
+        rows = await easel.rows("SELECT request FROM jobs UNION ALL SELECT request FROM drafts")
+        assert any('"background": "transparent"' in row.request for row in rows)
