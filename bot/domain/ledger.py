@@ -102,6 +102,9 @@ class Entry:
     #: the allowance's period when this was written: what a hold took from an older one expires
     period_start: date | None
     job_id: str | None = None
+    #: of the moderator, or of the operator (0), who gave or took it; None: nobody did
+    by_id: int | None = None
+    reason: str | None = None
 
 
 Change = tuple[Account, tuple[Entry, ...]]

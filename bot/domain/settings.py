@@ -1,13 +1,18 @@
 """What a server's moderators have decided, and the trail of it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from bot.domain.credits import Microcredits
+from bot.domain.ledger import Period
+from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
+
+#: in the place of an end that nobody has set; Discord can still show it
+FOREVER = 253_402_300_799
 
 
 class NsfwMode(StrEnum):
@@ -33,6 +38,29 @@ class ServerSettings:
 
     nsfw_checker: NsfwMode = NsfwMode.ON
     picture_menus: PictureMenus = PictureMenus.EVERYONE
+    #: used where a member names no model; empty: the operator's
+    default_model: str = ""
+    #: ids; empty: all of them
+    allowed_models: frozenset[str] = frozenset()
+    resolution_max: str = RESOLUTIONS[-1]
+    count_max: int = IMAGES_MAX
+    #: ids of channels, whose threads count with them; empty: all of them
+    allowed_channels: frozenset[int] = frozenset()
+    private_allowed: bool = True
+    #: whether moderators see private jobs in `/moderation recent`
+    private_seen: bool = False
+    #: what costs more by a button or a form is asked for first; None: the operator's CONFIRM_ABOVE
+    confirm_above_ucr: Microcredits | None = None
+    #: of public text, as Discord names it; empty: the server's own
+    locale: str = ""
+    #: where notices and acts are posted; 0: nowhere
+    log_channel_id: int = 0
+    #: seconds since 1970 until which no job is taken; 0: not paused; FOREVER: until it is ended
+    paused_until: int = 0
+    #: how often members' accounts are refilled; None: the operator's ALLOWANCE_PERIOD
+    allowance_period: Period | None = None
+    #: what one job may cost at most; None: as much as the account has
+    job_max_ucr: Microcredits | None = None
     #: what each member's account is refilled to; None: the operator's ALLOWANCE
     allowance_ucr: Microcredits | None = None
     #: role's id -> what the account of a member with that role is refilled to
@@ -69,6 +97,34 @@ def _write_amount(amount: Microcredits | None) -> str:
     return "" if amount is None else str(amount)
 
 
+def _read_flag(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+def _write_flag(flag: bool) -> str:
+    return "true" if flag else "false"
+
+
+def _read_period(text: str) -> Period | None:
+    return Period(text) if text else None
+
+
+def _write_period(period: Period | None) -> str:
+    return period.value if period else ""
+
+
+def _read_words(text: str) -> frozenset[str]:
+    return frozenset(str(each) for each in json.loads(text))
+
+
+def _read_ids(text: str) -> frozenset[int]:
+    return frozenset(int(each) for each in json.loads(text))
+
+
+def _write_set(values: Collection[Any]) -> str:
+    return json.dumps(sorted(values))
+
+
 def _read_roles(text: str) -> dict[int, Microcredits]:
     return {int(role): Microcredits(int(amount)) for role, amount in json.loads(text).items()}
 
@@ -81,6 +137,19 @@ def _write_roles(amounts: Mapping[int, Microcredits]) -> str:
 SETTINGS: Mapping[str, Setting] = {
     "nsfw_checker": Setting(NsfwMode),
     "picture_menus": Setting(PictureMenus),
+    "default_model": Setting(str),
+    "allowed_models": Setting(_read_words, _write_set),
+    "resolution_max": Setting(str),
+    "count_max": Setting(int),
+    "allowed_channels": Setting(_read_ids, _write_set),
+    "private_allowed": Setting(_read_flag, _write_flag),
+    "private_seen": Setting(_read_flag, _write_flag),
+    "confirm_above_ucr": Setting(_read_amount, _write_amount),
+    "locale": Setting(str),
+    "log_channel_id": Setting(int),
+    "paused_until": Setting(int),
+    "allowance_period": Setting(_read_period, _write_period),
+    "job_max_ucr": Setting(_read_amount, _write_amount),
     "allowance_ucr": Setting(_read_amount, _write_amount),
     "role_allowances_ucr": Setting(_read_roles, _write_roles),
     "budget_ucr": Setting(_read_amount, _write_amount),
@@ -97,6 +166,6 @@ def read_settings(kept: Mapping[str, str]) -> ServerSettings:
         if name in SETTINGS:
             try:
                 values[name] = SETTINGS[name].read(text)
-            except (ValueError, TypeError, AttributeError):
+            except (ValueError, TypeError, AttributeError, KeyError):
                 continue
     return ServerSettings(**values)

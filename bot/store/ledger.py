@@ -303,6 +303,8 @@ def _row(entry: Entry, now: datetime) -> dict[str, object]:
         "grant_ucr": entry.grant_ucr,
         "period_start": entry.period_start,
         "job_id": entry.job_id,
+        "by_id": entry.by_id,
+        "reason": entry.reason,
         "created_at": now,
     }
 

@@ -1,8 +1,6 @@
 """The tables; what must never be true of a row is a CHECK or a UNIQUE here."""
 
-import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +8,7 @@ import sqlalchemy as sa
 from bot.domain.jobs import JobState, TaskState
 from bot.domain.ledger import EntryKind
 from bot.domain.requests import Mode
-from bot.errors import Facts
+from bot.store.types import FactsText, UtcTime
 
 metadata = sa.MetaData(
     naming_convention={
@@ -21,36 +19,6 @@ metadata = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-class UtcTime(sa.TypeDecorator[datetime]):
-    """An aware UTC datetime, stored as whole milliseconds since 1970."""
-
-    impl = sa.BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
-        return None if value is None else round(value.timestamp() * 1000)
-
-    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
-        return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
-
-
-class FactsText(sa.TypeDecorator[Facts]):
-    """The facts of a problem, stored as JSON; what cannot be read are none."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Facts | None, dialect: sa.Dialect) -> str:
-        return json.dumps(dict(value or {}), ensure_ascii=False)
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Facts:
-        try:
-            facts = json.loads(value or "{}")
-        except ValueError:
-            return {}
-        return facts if isinstance(facts, dict) else {}
 
 
 def one_of(column: str, words: Iterable[str]) -> str:
@@ -178,8 +146,9 @@ _partial("ix_jobs_cancelled", IS_CANCELLED, jobs.c.finished_at)
 #: Discord's gateway repeats an event now and then, and no job is made of it twice
 sa.Index("uq_jobs_interaction", jobs.c.interaction_id, unique=True)
 
-#: a member's own jobs, newest first: their ids sort by time
+#: the jobs of a member and of a server, newest first: their ids sort by time
 sa.Index("ix_jobs_member", jobs.c.server_id, jobs.c.user_id, jobs.c.id)
+sa.Index("ix_jobs_server", jobs.c.server_id, jobs.c.id)
 
 #: what goes on from a job's result
 _partial("ix_jobs_parent", HAS_PARENT, jobs.c.parent_id, jobs.c.id)
@@ -264,6 +233,52 @@ route_latencies = sa.Table(
     sa.Column("variance", sa.Float, nullable=False),
 )
 
+#: of rolling allowances, what comes back to them and when
+returns = sa.Table(
+    "returns",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("server_id", sa.BigInteger, nullable=False),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    sa.Column("amount_ucr", sa.BigInteger, nullable=False),
+    sa.Column("due_at", UtcTime, nullable=False),
+    sa.Index("ix_returns_account", "server_id", "user_id", "due_at"),
+)
+#: members whose commands are not taken; server 0 is everywhere, by the operator
+blocks = sa.Table(
+    "blocks",
+    metadata,
+    sa.Column("server_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("by_id", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    # null: until it is ended
+    sa.Column("until", UtcTime),
+)
+#: what moderators and the operator (0) did to members and jobs
+acts = sa.Table(
+    "acts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("server_id", sa.BigInteger, nullable=False),
+    sa.Column("by_id", sa.BigInteger, nullable=False),
+    sa.Column("action", sa.String(20), nullable=False),
+    sa.Column("user_id", sa.BigInteger),
+    sa.Column("job_id", sa.String(25)),
+    sa.Column("amount_ucr", sa.BigInteger),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_acts_server", "server_id", "id"),
+)
+#: shares of a server's budget whose notice was posted
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("server_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("period_start", sa.Date, primary_key=True),
+    sa.Column("percent", sa.Integer, primary_key=True, autoincrement=False),
+)
 entries = sa.Table(
     "entries",
     metadata,
@@ -276,6 +291,9 @@ entries = sa.Table(
     sa.Column("period_start", sa.Date),
     sa.Column("job_id", sa.ForeignKey("jobs.id")),
     sa.Column("created_at", UtcTime, nullable=False),
+    # of a moderator or the operator (0) who granted, revoked or corrected; null: nobody did
+    sa.Column("by_id", sa.BigInteger),
+    sa.Column("reason", sa.Text),
     sa.ForeignKeyConstraint(
         ["server_id", "user_id"],
         ["accounts.server_id", "accounts.user_id"],

@@ -138,7 +138,9 @@ async def test_a_new_day_refills_once_and_expires_what_was_left(bench: Bench) ->
 async def test_a_grant_pays_for_what_the_allowance_does_not_cover(bench: Bench) -> None:
     await bench.accept("first")
     await bench.write("UPDATE accounts SET grant_ucr = 200000")
-    await bench.write("INSERT INTO entries VALUES (NULL, 7, 1, 'grant', 0, 200000, NULL, NULL, 0)")
+    await bench.write(
+        "INSERT INTO entries VALUES (NULL, 7, 1, 'grant', 0, 200000, NULL, NULL, 0, NULL, NULL)"
+    )
     await bench.accept("second", price=1_000_000)
     held = (await bench.entries())[-1]
     assert (held.kind, held.allowance_ucr, held.grant_ucr) == (EntryKind.HOLD, -940_000, -60_000)

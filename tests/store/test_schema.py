@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from tests.store.bench import ADA, MODERATION, SERVER, Bench
 
-NEW_ENTRY = "INSERT INTO entries VALUES (NULL, 7, 1, '{}', 0, 0, NULL, {}, 0)"
+NEW_ENTRY = "INSERT INTO entries VALUES (NULL, 7, 1, '{}', 0, 0, NULL, {}, 0, NULL, NULL)"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,10 @@ NEW_ENTRY = "INSERT INTO entries VALUES (NULL, 7, 1, '{}', 0, 0, NULL, {}, 0)"
         (NEW_ENTRY.format("refund", "NULL"), "ck_entries_of_a_job"),
         (NEW_ENTRY.format("gift", "'done'"), "ck_entries_kind"),
         (NEW_ENTRY.format("expire", "'nobodys'"), "FOREIGN KEY"),
-        ("INSERT INTO entries VALUES (NULL, 7, 99, 'grant', 0, 5, NULL, NULL, 0)", "FOREIGN KEY"),
+        (
+            "INSERT INTO entries VALUES (NULL, 7, 99, 'grant', 0, 5, NULL, NULL, 0, NULL, NULL)",
+            "FOREIGN KEY",
+        ),
         ("UPDATE jobs SET state = 'asleep'", "ck_jobs_"),
         ("UPDATE jobs SET quote_ucr = -1, cost_ucr = NULL", "ck_jobs_"),
         ("UPDATE jobs SET cost_ucr = quote_ucr + 1 WHERE id = 'done'", "ck_jobs_cost_within_quote"),

@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.settings import SETTINGS, NsfwMode, PictureMenus, ServerSettings, SettingChange
+from bot.domain.ledger import Period
+from bot.domain.settings import (
+    FOREVER,
+    SETTINGS,
+    NsfwMode,
+    PictureMenus,
+    ServerSettings,
+    SettingChange,
+)
 from bot.store import settings
 from bot.store.database import Database
 from bot.store.settings import CHANGES_SHOWN_MAX
@@ -54,10 +62,23 @@ async def test_the_latest_changes_come_first_and_are_few(database: Database) -> 
     assert changes[0].created_at == NOW + timedelta(seconds=8)
 
 
-#: of each setting two values beside its default
-VALUES: dict[str, tuple[object, object]] = {
+#: of each setting values beside its default
+VALUES: dict[str, tuple[object, ...]] = {
     "nsfw_checker": (OFF, AGE_RESTRICTED),
     "picture_menus": (PictureMenus.OWN, PictureMenus.NOBODY),
+    "default_model": ("gpt-image-2", "gpt-image-2-lite"),
+    "allowed_models": (frozenset({"gpt-image-2"}), frozenset({"a", "b"})),
+    "resolution_max": ("1K", "2K"),
+    "count_max": (1, 2),
+    "allowed_channels": (frozenset({2**62, 7}), frozenset({8})),
+    "private_allowed": (False,),
+    "private_seen": (True,),
+    "confirm_above_ucr": (0, 500_000),
+    "locale": ("de", "ja"),
+    "log_channel_id": (70, 71),
+    "paused_until": (1_800_000_000, FOREVER),
+    "allowance_period": (Period.WEEK, Period.MONTH),
+    "job_max_ucr": (0, 100_000),
     "allowance_ucr": (0, 2_500_000),
     "role_allowances_ucr": ({2**62: 5_000_000, 7: 0}, {8: 1}),
     "budget_ucr": (0, 100_000_000),
@@ -71,7 +92,7 @@ async def test_each_setting_is_kept_and_can_be_given_back(database: Database, na
         await database.write(settings.change, SERVER, name, value, CLEO, NOW)
         found = await database.read(settings.of_server, SERVER)
         assert found == replace(ServerSettings(), **{name: value})
-    assert len(await database.read(settings.changes, SERVER)) == 3
+    assert len(await database.read(settings.changes, SERVER)) == len(VALUES[name]) + 1
 
 
 def test_each_field_of_the_settings_can_be_kept() -> None:
