@@ -3,6 +3,7 @@ Pictures of messages: *Edit image* and *Use as reference* in a message's menu, a
 which a member gathers what to work from.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,10 @@ Interaction = discord.Interaction[Any]
 #: embeds of one message (Discord docs, Message), and options of one select
 EMBEDS_MAX = 10
 OPTIONS_MAX = 25
+#: of the digest that a picture is chosen by
+MARK_CHARS = 16
+#: characters and bytes of a file's name beside its picture
+NAME_CHARS, NAME_BYTES = 100, 300
 
 
 class BasketCommands:
@@ -103,8 +108,11 @@ class BasketCommands:
         await wire.show(interaction, embeds, view=view)
 
     async def _take_out(self, interaction: Interaction) -> None:
-        data: Any = interaction.data
-        await self._easel.take_from_basket(interaction.user.id, int(data["values"][0]))
+        chosen = buttons.must_choose(interaction)
+        gathered = await self._easel.basket(interaction.user.id)
+        for index, picture in enumerate(gathered):
+            if _mark(picture) == chosen:
+                await self._easel.take_from_basket(interaction.user.id, index)
         await self._show_again(interaction)
 
     async def _empty(self, interaction: Interaction) -> None:
@@ -117,6 +125,8 @@ class BasketCommands:
         await wire.update_all(interaction, embeds, view)
 
     async def _from_basket(self, interaction: Interaction, mode: str) -> None:
+        if mode not in set(Mode):
+            raise buttons.Outdated(mode)
         gathered = await self._easel.basket(interaction.user.id)
         if not gathered:
             await wire.tell(interaction, say(Notice.BASKET_EMPTY, str(interaction.locale)))
@@ -124,6 +134,12 @@ class BasketCommands:
         preferred = self._easel.preferences_of(interaction.user.id)
         draft = options.preferred(Mode(mode), preferred)
         await self._results.open_form(interaction, replace(draft, references=tuple(gathered)))
+
+
+def _mark(picture: Reference) -> str:
+    """What stays the same of a picture, also where others are added or taken out beside it."""
+    of_it = picture.kept_as or picture.url.partition("?")[0]
+    return hashlib.sha256(of_it.encode(errors="replace")).hexdigest()[:MARK_CHARS]
 
 
 def _shown(
@@ -138,7 +154,8 @@ def _shown(
         if number > EMBEDS_MAX:
             break
         name = say(Phrase.IMAGE_NUMBER, locale, number=number)
-        embed = discord.Embed(description=f"**{name}**\n{render.inert(picture.filename)}")
+        file = render.inert(render.shortened(picture.filename, NAME_CHARS, NAME_BYTES))
+        embed = discord.Embed(description=f"**{name}**\n{file}")
         if picture.url:
             embed.set_thumbnail(url=picture.url)
         embeds.append(embed)
@@ -150,7 +167,7 @@ def _shown(
         discord.SelectOption(
             label=say(Phrase.IMAGE_NUMBER, locale, number=number),
             description=picture.filename[:100] or None,
-            value=str(number - 1),
+            value=_mark(picture),
         )
         for number, picture in enumerate(gathered[:OPTIONS_MAX], start=1)
     ]

@@ -77,9 +77,11 @@ class JobCommands:
 
     async def history(self, interaction: Interaction, kind: str | None = None) -> None:
         await wire.defer(interaction, ephemeral=True)
-        await self._show_page(interaction, kind or "", "")
+        await self._show_page(interaction, kind if kind in KINDS else "", "")
 
     async def _page(self, interaction: Interaction, kind: str, before: str = "") -> None:
+        if kind not in ("", *KINDS):
+            raise buttons.Outdated(kind)
         await wire.defer_update(interaction)
         await self._show_page(interaction, kind, before)
 
@@ -174,8 +176,7 @@ class JobCommands:
         return render.job_choices(jobs, typed)
 
     async def _open(self, interaction: Interaction) -> None:
-        data: Any = interaction.data
-        await self._open_job(interaction, data["values"][0])
+        await self._open_job(interaction, buttons.must_choose(interaction))
 
     async def _open_job(self, interaction: Interaction, job_id: str) -> None:
         job = await self._own_job(interaction, job_id, moderators=False)
