@@ -240,17 +240,19 @@ class Easel:
         told = await self._database.read(
             ledger.statement, place.server_id, user_id, role_ids, default, now
         )
-        prices = await self.prices(place, "")
-        return told, prices.get((RESOLUTIONS[0], "auto"))
+        preferred = self.preferences_of(user_id)
+        prices = await self.prices(place, "", prefers=preferred.model)
+        return told, prices.get((preferred.resolution, "auto"))
 
     async def prices(
-        self, place: Place, model: str, qualities: Sequence[str] = ("auto",)
+        self, place: Place, model: str, qualities: Sequence[str] = ("auto",), prefers: str = ""
     ) -> dict[tuple[str, str], int]:
         """
         What one image costs at most, on the route that would make it here and now.
 
         Args:
             model: empty for whichever would draw.
+            prefers: the model that the member prefers, where none is named.
         Returns:
             By resolution and quality; what cannot be made is left out.
         """
@@ -260,7 +262,12 @@ class Easel:
         for resolution in RESOLUTIONS:
             for quality in qualities:
                 asked = ImageRequest(
-                    Mode.GENERATE, "", model, resolution=resolution, quality=quality
+                    Mode.GENERATE,
+                    "",
+                    model,
+                    resolution=resolution,
+                    quality=quality,
+                    prefers=prefers,
                 )
                 asked, routes = self._routing.best(
                     asked, nsfw_checker=rule.nsfw_checker, ready=ready
