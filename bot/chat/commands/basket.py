@@ -18,6 +18,7 @@ from bot.chat.results import Results
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.domain.jobs import Job
 from bot.domain.policy import may_take_pictures
 from bot.domain.requests import REFERENCES_MAX, Mode, Reference
 from bot.errors import InvalidRequest
@@ -61,18 +62,20 @@ class BasketCommands:
         }
 
     async def _edit_image(self, interaction: Interaction, message: discord.Message) -> None:
-        if pictures := await self._pictures(interaction, message):
+        if found := await self._pictures(interaction, message):
+            pictures, job = found
             preferred = self._easel.preferences_of(interaction.user.id)
             draft = options.preferred(Mode.EDIT, preferred)
-            draft = replace(draft, references=tuple(pictures), count=1)
+            parent_id = job.id if job else ""
+            draft = replace(draft, references=tuple(pictures), count=1, parent_id=parent_id)
             await self._results.open_form(interaction, draft, which=len(pictures) > 1)
 
     async def _use_as_reference(self, interaction: Interaction, message: discord.Message) -> None:
-        pictures = await self._pictures(interaction, message)
-        if not pictures:
+        found = await self._pictures(interaction, message)
+        if not found:
             return
         try:
-            gathered = await self._easel.add_to_basket(interaction.user.id, pictures)
+            gathered = await self._easel.add_to_basket(interaction.user.id, found[0])
         except InvalidRequest as refusal:
             await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
             return
@@ -80,10 +83,14 @@ class BasketCommands:
 
     async def _pictures(
         self, interaction: Interaction, message: discord.Message
-    ) -> list[Reference] | None:
-        """The message's pictures; None: there are none, or they are not to be taken."""
+    ) -> tuple[list[Reference], Job | None] | None:
+        """
+        The message's pictures, and the job whose result they are, if any; None: there are none, or
+        they are not to be taken.
+        """
         locale = str(interaction.locale)
-        job_id = job_shown(message)
+        # Another bot's buttons may say anything.
+        job_id = job_shown(message) if message.author == interaction.client.user else None
         job = await self._easel.find(job_id) if job_id else None
         pictures = pictures_of(message)
         if job:
@@ -98,7 +105,7 @@ class BasketCommands:
             await wire.tell(interaction, say(Notice.NOT_YOUR_PICTURE, locale))
             return None
         named = 0 if own else author_id
-        return [replace(each, author_id=named) for each in pictures[:REFERENCES_MAX]]
+        return [replace(each, author_id=named) for each in pictures[:REFERENCES_MAX]], job
 
     async def _basket(self, interaction: Interaction) -> None:
         await self._show(interaction, await self._easel.basket(interaction.user.id))
