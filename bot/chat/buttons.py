@@ -3,7 +3,8 @@ Buttons, selects and forms whose whole state is their custom id, so that they wo
 after any restart: the name of what they do and its arguments, as in `vary:JOB:40000`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import discord
@@ -40,6 +41,12 @@ REWORD = "reword"
 FORM = "form"
 
 ROW_BUTTONS_MAX = 5
+#: digits of any number that Easel writes into a custom id
+DIGITS_MAX = 15
+
+
+class Outdated(Exception):
+    """What came is not as this version writes it: of an older one, or of a changed client."""
 
 
 def custom_id(action: str, *arguments: object) -> str:
@@ -80,3 +87,66 @@ def read(custom_id: str) -> tuple[str, list[str]]:
     """What it does, and with which arguments."""
     action, *arguments = custom_id.split(":")
     return action, arguments
+
+
+async def press(
+    presses: dict[str, Press], interaction: discord.Interaction[Any], custom_id: str
+) -> None:
+    """
+    Do what a custom id says.
+
+    Raises:
+        Outdated: nothing does that, or not with such arguments.
+    """
+    action, arguments = read(custom_id)
+    does = presses.get(action)
+    if does is None or not custom_id.isascii() or not custom_id.isprintable():
+        raise Outdated(action)
+    try:
+        inspect.signature(does).bind(interaction, *arguments)
+    except TypeError as error:
+        raise Outdated(action) from error
+    await does(interaction, *arguments)
+
+
+def number(text: str) -> int:
+    """
+    Raises:
+        Outdated: it is none.
+    """
+    if not text.isascii() or not text.isdecimal() or len(text) > DIGITS_MAX:
+        raise Outdated(text)
+    return int(text)
+
+
+def chosen(interaction: discord.Interaction[Any]) -> str | None:
+    """What was chosen in the select that was pressed; None: it was a button."""
+    data: Any = interaction.data
+    values = data.get("values")
+    return str(values[0]) if values else None
+
+
+def must_choose(interaction: discord.Interaction[Any]) -> str:
+    """
+    The same.
+
+    Raises:
+        Outdated: nothing was chosen.
+    """
+    value = chosen(interaction)
+    if value is None:
+        raise Outdated("nothing chosen")
+    return value
+
+
+def written(message: discord.Message) -> Iterator[tuple[str, list[str]]]:
+    """What the buttons and selects of a message do, and with which arguments."""
+    for row in message.components:
+        for part in getattr(row, "children", ()):
+            if custom_id := getattr(part, "custom_id", None):
+                yield read(custom_id)
+
+
+def names(message: discord.Message | None, job_id: str) -> bool:
+    """Whether a button or select of the message is about the job."""
+    return message is not None and any(job_id in arguments for _, arguments in written(message))

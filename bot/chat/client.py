@@ -38,6 +38,13 @@ PERMISSIONS = discord.Permissions(
 
 PRESSED = (discord.InteractionType.component, discord.InteractionType.modal_submit)
 
+#: of a command that Discord shows in an old form, or a changed client sends
+OUTDATED = (
+    app_commands.CommandSignatureMismatch,
+    app_commands.CommandNotFound,
+    buttons.Outdated,
+)
+
 
 class EaselClient(discord.AutoShardedClient):
     """
@@ -141,19 +148,17 @@ class EaselClient(discord.AutoShardedClient):
         if interaction.type not in PRESSED or self.is_repeat(interaction):
             return
         data: Any = interaction.data
-        action, arguments = buttons.read(data["custom_id"])
-        press = self.presses.get(action)
-        if press is None:
-            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
-            return
         try:
-            await press(interaction, *arguments)
+            await buttons.press(self.presses, interaction, data["custom_id"])
+        except buttons.Outdated as error:
+            log.info("press unknown: %s", error, extra={"action": "press_unknown"})
+            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
         except Refusal as refusal:
             await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
         except wire.CallFailed as error:
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
         except Exception:
-            fields = {"action": "press_failed", "button": action}
+            fields = {"action": "press_failed", "button": data["custom_id"].partition(":")[0]}
             log.exception("press failed", extra=fields | wire.fields_of(interaction))
             text = say(Notice.PRESS_FAILED, str(interaction.locale), ref=wire.ref(interaction))
             await wire.tell(interaction, text)
@@ -178,10 +183,11 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         In this order: a command that Discord shows in an old form; an answer that Discord did not
         take, or has already; anything else is a defect of ours.
         """
-        if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
+        cause = getattr(error, "original", error)
+        if isinstance(cause, OUTDATED):
             await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
-        if isinstance(getattr(error, "original", None), wire.CallFailed):
+        if isinstance(cause, wire.CallFailed):
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
             return
         log.error(

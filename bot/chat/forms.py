@@ -47,7 +47,8 @@ def request_form(
     words = discord.ui.TextInput[Any](
         style=discord.TextStyle.paragraph,
         custom_id="prompt",
-        default=draft.prompt or None,
+        # A member's name is longer than the mention that stood for it.
+        default=draft.prompt[:PROMPT_CHARS_MAX] or None,
         max_length=PROMPT_CHARS_MAX,
     )
     form.add_item(_labelled(Phrase.WORDS_CHANGE if edits else Phrase.WORDS_NEW, locale, words))
@@ -69,12 +70,19 @@ def request_form(
 
 
 def filled(draft: ImageRequest, interaction: discord.Interaction[Any], which: str) -> ImageRequest:
-    """The draft with what its member has written, chosen and attached."""
+    """
+    The draft with what its member has written, chosen and attached.
+
+    Raises:
+        Outdated: the form is not as this version draws it.
+    """
     given = _given(interaction)
     references = draft.references
     if which:
-        chosen = int(given.get("which", ["0"])[0])
-        references = (references[chosen],)
+        chosen = buttons.number((given.get("which") or ["0"])[0])
+        references = references[chosen : chosen + 1]
+    if (which and not references) or not isinstance(given.get("prompt"), str):
+        raise buttons.Outdated(buttons.FORM)
     resolution, quality = draft.resolution, draft.quality
     if given.get("kind"):
         resolution, _, quality = given["kind"][0].partition("/")
@@ -113,7 +121,7 @@ def _attached(ids: Sequence[str], interaction: discord.Interaction[Any]) -> list
             width_px=each.get("width"),
             height_px=each.get("height"),
         )
-        for each in (known[one] for one in ids)
+        for each in (known[one] for one in ids if one in known)
     ]
 
 

@@ -1,7 +1,7 @@
 """The options of /imagine and /edit, built from the catalog so that both always agree."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from bot.domain.requests import (
     Mode,
     Reference,
 )
+from bot.domain.words import clean
 
 #: of an interaction and what was typed of an option so far, its choices
 Asked = Callable[[discord.Interaction[Any], str], Coroutine[Any, Any, list[Choice[str]]]]
@@ -30,7 +31,7 @@ Prompt = Range[str, 1, PROMPT_CHARS_MAX]
 Count = Range[int, 1, IMAGES_MAX]
 
 #: before the name of a preset, where a model could be named
-PRESET_MARK = "★ "
+PRESET_MARK = "★"
 #: options that are fields of a request, by the same name
 KNOBS = ("prompt", "aspect_ratio", "resolution", "quality", "background", "count", "private")
 CHOICES_MAX = 25
@@ -77,7 +78,8 @@ def preferred(mode: Mode, preferences: Preferences) -> ImageRequest:
     return ImageRequest(
         mode=mode,
         prompt="",
-        model=preferences.model,
+        model="",
+        prefers=preferences.model,
         # A picture's own shape comes before a preference.
         aspect_ratio="auto" if mode is Mode.EDIT else preferences.aspect_ratio,
         resolution=preferences.resolution,
@@ -99,22 +101,56 @@ def read_request(base: ImageRequest, options: Mapping[str, Any], catalog: Catalo
         names[0] = "image"
     attached = {name: options[name] for name in names if options.get(name) is not None}
     given = {name: options[name] for name in KNOBS if options.get(name) is not None}
-    model = options.get("model") or PRESET_MARK
-    if not model.startswith(PRESET_MARK):
+    model = options.get("model") or ""
+    if model and not is_preset(model):
         given["model"] = model_named(model, catalog)
+    references = tuple(_reference(name, each) for name, each in attached.items())
     if options.get("mask") is not None:
         given["mask"] = _reference("mask", options["mask"])
-    references = tuple(_reference(name, each) for name, each in attached.items())
+    elif references:
+        # That of a preset is for the preset's own first image.
+        given["mask"] = None
     return replace(base, references=(*references, *base.references), **given)
 
 
 def model_named(typed: str, catalog: Catalog) -> str:
     """The id of the one model that a member can mean; what was typed, where that is none."""
-    wanted = typed.strip().casefold().replace(" ", "-")
-    if not wanted or wanted in catalog.models:
-        return wanted
-    meant = [each for each in catalog.models if wanted in each.casefold()]
-    return meant[0] if len(meant) == 1 else typed
+    if typed in catalog.models:
+        return typed
+    # Of a choice that was shown before, its summary stands behind a colon.
+    wanted = _letters(typed.partition(":")[0])
+    exactly = [each for each in catalog.models if _letters(each) == wanted]
+    meant = exactly or [each for each in catalog.models if wanted and wanted in _letters(each)]
+    return meant[0] if len(meant) == 1 else typed.strip()
+
+
+def is_preset(model: str) -> bool:
+    """Whether a preset is named where a model could be."""
+    return model.strip().startswith(PRESET_MARK)
+
+
+def preset_in(model: str) -> str:
+    """The name of the preset."""
+    return model.strip().removeprefix(PRESET_MARK).strip()
+
+
+def preset_meant(typed: str, presets: Collection[str]) -> str | None:
+    """The name of the one preset that a member can mean: case and spaces may be others."""
+    if typed in presets:
+        return typed
+    wanted = " ".join(clean(typed).split()).casefold()
+    meant = [name for name in presets if name.casefold() == wanted]
+    return meant[0] if len(meant) == 1 else None
+
+
+def _letters(text: str) -> str:
+    """What is the same however a name is written: as `GPT image 2` or `gpt-image-2`."""
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+def _has_all(words: Sequence[str], text: str) -> bool:
+    letters = _letters(text)
+    return all(_letters(word) in letters for word in words)
 
 
 def _described(command: str, option: str) -> locale_str:
@@ -182,10 +218,15 @@ def model_or_preset_choices(
     catalog: Catalog, presets: Sequence[str], typed: str
 ) -> list[Choice[str]]:
     """The models, and behind them the member's presets, that have what was typed."""
-    wanted = typed.strip().casefold()
-    models = [each for each in model_choices(catalog) if wanted in str(each.name).casefold()]
-    named = [f"{PRESET_MARK}{name}" for name in presets]
-    kept = [Choice(name=each, value=each) for each in named if wanted in each.casefold()]
+    words = typed.casefold().split()
+    models = [] if is_preset(typed) else model_choices(catalog)
+    models = [each for each in models if _has_all(words, str(each.name))]
+    named = [f"{PRESET_MARK} {name}" for name in presets]
+    kept = [
+        Choice(name=each, value=each)
+        for each in named
+        if all(word in each.casefold() for word in words)
+    ]
     return [*models[: CHOICES_MAX - min(len(kept), CHOICES_MAX // 2)], *kept][:CHOICES_MAX]
 
 

@@ -31,11 +31,9 @@ def author_of(message: discord.Message) -> int:
 
 def job_shown(message: discord.Message) -> str | None:
     """The id of the job whose result the message is, by its buttons; None: it is of none."""
-    for row in message.components:
-        for part in getattr(row, "children", ()):
-            action, arguments = buttons.read(getattr(part, "custom_id", None) or "")
-            if action == buttons.DETAILS and arguments:
-                return arguments[0]
+    for action, arguments in buttons.written(message):
+        if action == buttons.DETAILS and arguments:
+            return arguments[0]
     return None
 
 

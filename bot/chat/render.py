@@ -180,8 +180,10 @@ def _notes(
         facts = {"missing": missing, "images": len(images_asked)}
         notes.append(say(Notice.SOME_MISSING, locale, why=reason, **facts))
     if request.instead_of:
+        preferred = request.instead_of == request.prefers
+        notice = Notice.DRAWN_AGAINST_PREFERENCE if preferred else Notice.DRAWN_INSTEAD
         models = {"default": request.instead_of, "model": request.model}
-        notes.append(say(Notice.DRAWN_INSTEAD, locale, **models))
+        notes.append(say(notice, locale, **models))
     odd = next((each for each in images if not _has_ratio(each, request.aspect_ratio)), None)
     if odd:
         notes.append(_drawn(Notice.OTHER_RATIO, locale, request.aspect_ratio, odd))
@@ -291,6 +293,11 @@ def inert(text: str) -> str:
     return set_apart(ACTING.sub(r"\\\g<0>", text).replace("@", "@\u200b"))
 
 
+def in_line(text: str) -> str:
+    """What a member has typed, as part of a sentence."""
+    return inert(shortened(" ".join(text.split()), LINE_CHARS, LINE_BYTES))
+
+
 def knobs(request: ImageRequest, locale: str) -> str:
     """What was asked for besides the prompt."""
     parts = [request.model] if request.model else []
@@ -329,6 +336,16 @@ def job_choices(jobs: Sequence[Job], typed: str) -> list[app_commands.Choice[str
         for job in jobs
         if all(word in job.request.prompt.casefold() for word in words)
     ]
+
+
+def fitting(lines: Sequence[str], chars_max: int) -> tuple[str, int]:
+    """The first lines that fit together, and how many do not."""
+    text = ""
+    for number, line in enumerate(lines):
+        if len(text) + len(line) + 1 > chars_max:
+            return text.rstrip(), len(lines) - number
+        text += f"{line}\n"
+    return text.rstrip(), 0
 
 
 def jump_link(job: Job) -> str | None:

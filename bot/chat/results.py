@@ -60,7 +60,7 @@ class Results:
 
     async def _again(self, interaction: Interaction, job_id: str, told: str = "0") -> None:
         if found := await self._job(interaction, job_id):
-            await self._intake.offer(interaction, iterate.again(found[0]), int(told))
+            await self._intake.offer(interaction, iterate.again(found[0]), buttons.number(told))
 
     async def _vary(self, interaction: Interaction, job_id: str, told: str) -> None:
         await self._go_on_from(interaction, job_id, told, buttons.VARY, iterate.vary)
@@ -75,9 +75,8 @@ class Results:
         if found is None:
             return
         job, sources = found
-        data: Any = interaction.data
-        chosen = data.get("values")
-        if len(sources) > 1 and not chosen:
+        chosen = buttons.chosen(interaction)
+        if len(sources) > 1 and chosen is None:
             locale = str(interaction.locale)
             options = [
                 discord.SelectOption(
@@ -89,10 +88,12 @@ class Results:
             choice = buttons.select(which, options, action, job_id, told)
             await wire.tell(interaction, say(Phrase.CHOOSE, locale), view=buttons.view(choice))
             return
-        source = sources[int(chosen[0]) if chosen else 0]
-        request = go_on(job, source)
-        assert request is not None, "its button is not offered where there is none"
-        await self._intake.offer(interaction, request, int(told))
+        index = buttons.number(chosen or "0")
+        request = go_on(job, sources[index]) if index < len(sources) else None
+        if request is None:
+            # Its button is not offered where there is none.
+            raise buttons.Outdated(action)
+        await self._intake.offer(interaction, request, buttons.number(told))
 
     async def _edit(self, interaction: Interaction, job_id: str, _told: str = "") -> None:
         if found := await self._sources(interaction, job_id):
@@ -170,7 +171,7 @@ class Results:
     async def _delete(self, interaction: Interaction, job_id: str) -> None:
         job = await self._easel.find(job_id)
         locale = str(interaction.locale)
-        if job is None:
+        if job is None or not buttons.names(interaction.message, job_id):
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, locale))
         elif interaction.user.id == job.user_id or interaction.permissions.manage_messages:
             log.info("result deleted", extra={"action": "result_deleted"} | fields_of(job))
@@ -296,8 +297,9 @@ class Results:
         if job is None:
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
             return None
-        shown_to_all = not job.request.private or _is_public(interaction)
-        if interaction.user.id != job.user_id and not shown_to_all:
+        # Only who was shown it has a message that names it.
+        shown = not job.request.private or buttons.names(interaction.message, job_id)
+        if interaction.user.id != job.user_id and not shown:
             await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
             return None
         return job, await self._easel.tasks(job_id)
@@ -347,11 +349,6 @@ class Results:
 
 def _stem(filename: str) -> str:
     return Path(filename.removeprefix("SPOILER_")).stem
-
-
-def _is_public(interaction: Interaction) -> bool:
-    message = interaction.message
-    return message is not None and not message.flags.ephemeral
 
 
 def _named(job: Job) -> str:

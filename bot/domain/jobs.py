@@ -216,6 +216,11 @@ def id_at(now: datetime) -> str:
     return f"{round(now.timestamp() * 1000):011x}"
 
 
+def is_job_id(text: str) -> bool:
+    """Whether a text can be the id of a job; a database does not take every text as one."""
+    return text.isascii() and text.isalnum()
+
+
 def latest(tasks: Iterable[Task]) -> list[Task]:
     """
     Of each image its last task: the others went to another route.

@@ -77,7 +77,7 @@ class ImageRequest:
 
     mode: Mode
     prompt: str
-    #: empty: whichever can do it, the default first
+    #: empty: whichever can do it, the preferred first, then the default
     model: str
     aspect_ratio: str = "auto"
     resolution: str = "1K"
@@ -87,12 +87,15 @@ class ImageRequest:
     #: confines an edit; transparent where the image may change
     mask: Reference | None = None
     private: bool = False
-    #: the default, where that cannot do what was asked, and `model` was chosen in its place
+    #: the preferred or the default, where that cannot do what was asked, and `model` was chosen in
+    #: its place
     instead_of: str = ""
     background: str = "auto"
     #: of the job whose result this goes on from; empty: of none
     parent_id: str = ""
     turn: Turn = Turn.PLAIN
+    #: the model that its member prefers where they name none; empty: none
+    prefers: str = ""
 
 
 #: what a vendor is told beside the member's words, which were those of the image itself

@@ -1,11 +1,12 @@
 """What the chat may ask of Easel: one object, whatever stands behind it."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Container, Sequence
 from dataclasses import replace
 
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task
+from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task, is_job_id
 from bot.domain.ledger import Statement
 from bot.domain.policy import Guests, NsfwRule, Place, nsfw_rule
 from bot.domain.ports import Clock
@@ -17,7 +18,7 @@ from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
-from bot.errors import Busy, InsufficientCredits, Reason, Refusal
+from bot.errors import Busy, InsufficientCredits, InvalidRequest, Reason, Refusal, StoreBusy
 from bot.store import accept, jobs, ledger, members, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -77,7 +78,13 @@ class Easel:
         """
         self.guests.check(place)
         now = self._clock.now()
-        draft = draft_job(request, place, user_id, interaction_id, reply, locale, now)
+        try:
+            draft = draft_job(request, place, user_id, interaction_id, reply, locale, now)
+        except InvalidRequest as refused:
+            # What is wrong with it shall be heard even where it cannot be kept.
+            with contextlib.suppress(StoreBusy):
+                refused.draft_id = await self.keep_draft(user_id, request)
+            raise
         ready = self._traffic.ready(draft.request)
 
         rule: NsfwRule | None = None
@@ -177,6 +184,8 @@ class Easel:
 
     async def find(self, job_id: str) -> Job | None:
         """The job, for an id that came from outside."""
+        if not is_job_id(job_id):
+            return None
         return await self._database.read(jobs.find, job_id)
 
     async def look(self, job_id: str) -> tuple[Job, list[Task]]:
@@ -231,17 +240,19 @@ class Easel:
         told = await self._database.read(
             ledger.statement, place.server_id, user_id, role_ids, default, now
         )
-        prices = await self.prices(place, "")
-        return told, prices.get((RESOLUTIONS[0], "auto"))
+        preferred = self.preferences_of(user_id)
+        prices = await self.prices(place, "", prefers=preferred.model)
+        return told, prices.get((preferred.resolution, "auto"))
 
     async def prices(
-        self, place: Place, model: str, qualities: Sequence[str] = ("auto",)
+        self, place: Place, model: str, qualities: Sequence[str] = ("auto",), prefers: str = ""
     ) -> dict[tuple[str, str], int]:
         """
         What one image costs at most, on the route that would make it here and now.
 
         Args:
             model: empty for whichever would draw.
+            prefers: the model that the member prefers, where none is named.
         Returns:
             By resolution and quality; what cannot be made is left out.
         """
@@ -251,7 +262,12 @@ class Easel:
         for resolution in RESOLUTIONS:
             for quality in qualities:
                 asked = ImageRequest(
-                    Mode.GENERATE, "", model, resolution=resolution, quality=quality
+                    Mode.GENERATE,
+                    "",
+                    model,
+                    resolution=resolution,
+                    quality=quality,
+                    prefers=prefers,
                 )
                 asked, routes = self._routing.best(
                     asked, nsfw_checker=rule.nsfw_checker, ready=ready

@@ -71,7 +71,8 @@ class Routing:
     ) -> tuple[ImageRequest, tuple[Route, ...]]:
         """
         The request as it can be made, and its routes, the best first. Where no model was named, it
-        is the default, or else the first one that can do what was asked.
+        is the one that the member prefers, the default, or else the first that can do what was
+        asked.
 
         Args:
             ready: ids of routes that may be used now; see Traffic.ready.
@@ -89,17 +90,24 @@ class Routing:
     ) -> tuple[ImageRequest, tuple[Route, ...]]:
         """The same, with no routes where there are none; quick, for it does not say why."""
         here = self._here(nsfw_checker)
+        preferred = [] if request.model else self._preferred(request)
         models = [request.model]
         if not request.model:
-            others = [each for each in self._catalog.models if each != self._default_model]
-            models = [self._default_model, *others]
+            models = list(dict.fromkeys([*preferred, self._default_model, *self._catalog.models]))
         for model in models:
             instead_of = request.instead_of if model == models[0] else models[0]
             asked = replace(request, model=model, instead_of=instead_of)
             asked = self._catalog.shaped(asked, **here)
-            if able := self._catalog.able(asked, **here):
-                return asked, self._usable(asked, able, ready)
-        return replace(request, model=models[0]), ()
+            able = self._catalog.able(asked, **here)
+            usable = self._usable(asked, able, ready)
+            # The default is waited for; a preference is not worth a wait.
+            if usable or (able and model not in preferred):
+                return asked, usable
+        return replace(request, model=request.model or self._default_model), ()
+
+    def _preferred(self, request: ImageRequest) -> list[str]:
+        """None where the catalog has it no longer."""
+        return [request.prefers] if request.prefers in self._catalog.models else []
 
     def candidates(
         self,

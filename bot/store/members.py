@@ -22,6 +22,8 @@ from bot.store.rows import read_reference, read_request, write_reference, write_
 DRAFTS_KEPT = timedelta(days=1)
 #: from the last addition on
 BASKET_KEPT = timedelta(days=1)
+#: of a member; the oldest go
+DRAFTS_MAX = 100
 #: bytes of chance in a draft's id, which is written in hexadecimal
 DRAFT_ID_BYTES = 12
 
@@ -44,6 +46,14 @@ _this_draft = sa.and_(
 NEW_DRAFT = sa.insert(_drafts)
 DRAFT = sa.select(_drafts.c.request).where(_this_draft)
 USE_DRAFT = sa.delete(_drafts).where(_this_draft)
+_their_drafts = _drafts.c.user_id == sa.bindparam("user")
+_latest_drafts = (
+    sa.select(_drafts.c.id)
+    .where(_their_drafts)
+    .order_by(_drafts.c.created_at.desc())
+    .limit(DRAFTS_MAX - 1)
+)
+MAKE_ROOM = sa.delete(_drafts).where(_their_drafts, _drafts.c.id.not_in(_latest_drafts))
 OLD_DRAFTS = sa.delete(_drafts).where(_drafts.c.created_at <= sa.bindparam("until"))
 
 _in_basket = _basket.c.user_id == sa.bindparam("user")
@@ -93,7 +103,13 @@ def prefer(tx: sa.Connection, user_id: int, preferences: Preferences) -> None:
 
 
 def keep_draft(tx: sa.Connection, user_id: int, request: ImageRequest, now: datetime) -> str:
-    """Keep a request that has not become a job for a day; returns the draft's id."""
+    """
+    Keep a request that has not become a job for a day; of more than DRAFTS_MAX, the oldest go.
+
+    Returns:
+        The draft's id.
+    """
+    tx.execute(MAKE_ROOM, {"user": user_id})
     draft_id = secrets.token_hex(DRAFT_ID_BYTES)
     tx.execute(
         NEW_DRAFT,

@@ -346,6 +346,7 @@ drafts = sa.Table(
     sa.Column("user_id", sa.BigInteger, nullable=False),
     sa.Column("request", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False, index=True),
+    sa.Index("ix_drafts_member", "user_id", "created_at"),
 )
 
 #: what members gather for a request to come

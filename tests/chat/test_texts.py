@@ -53,6 +53,7 @@ FACTS = {
     "pictures": 12,
     "price_ucr": 60_000,
     "name": "my cat",
+    "presets": 7,
     "knobs": "gpt-image-2",
     "usual_ucr": 6_000,
     "default": "painter",

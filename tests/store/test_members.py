@@ -78,6 +78,21 @@ async def test_a_refused_request_is_kept_whatever_it_says(
     assert await database.read(members.draft, draft_id, ADA) == refused
 
 
+async def test_of_more_drafts_than_a_member_may_have_the_oldest_go(bench: Bench) -> None:
+    database = bench.database
+
+    async def keep(number: int, user: int = ADA) -> str:
+        at = NOW + timedelta(seconds=number)
+        return await database.write(members.keep_draft, user, LANTERN, at)
+
+    theirs = await keep(0, BEN)
+    kept = [await keep(number) for number in range(members.DRAFTS_MAX + 2)]
+    # One of the same moment is not the one that goes.
+    kept.append(await keep(members.DRAFTS_MAX + 1))
+    found = {row[0] for row in await bench.rows("SELECT id FROM drafts")}
+    assert found == {theirs, *kept[3:]}
+
+
 UNREADABLE_TEXTS = ["", "{}", "[]", "null", '{"mode": "dance"}', "[" * 5_000]
 
 

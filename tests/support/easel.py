@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from bot.chat.render import SHEET_NAME
 from bot.demo import running
 from bot.domain.ledger import Entry, EntryKind
 from bot.playground.discord import Attachment, Call, Message, PlaygroundDiscord
-from bot.playground.discord.validation import BUTTON, walk
+from bot.playground.discord.interactions import COMPONENT
+from bot.playground.discord.validation import BUTTON, STRING_SELECT, walk
 from bot.playground.drawing import Picture, draw
 from bot.playground.faults import Hold, VendorCall
 from bot.settings import GivenSettings
@@ -62,6 +63,20 @@ class Easel:
             yield call
         finally:
             gate.until.set()
+
+    def forge(
+        self, member: str, message: Message, custom_id: str, values: Sequence[str] = ()
+    ) -> Call:
+        """Press what a changed client makes up on a message."""
+        opened = self.discord.interactions.open(
+            COMPONENT,
+            self.discord.world.user(member),
+            self.discord.world.channels[message.channel_id],
+            {"component_type": STRING_SELECT if values else BUTTON, "custom_id": custom_id, "id": 1}
+            | ({"values": list(values)} if values else {}),
+            source=message,
+        )
+        return Call(opened, self.discord._messages)
 
     async def finished(self, call: Call) -> Message:
         """The message once it shows a result or a failure, and the job is through."""
@@ -117,6 +132,12 @@ def labels(message: Message) -> list[str]:
         for part in walk(message.components)
         if part["type"] == BUTTON
     ]
+
+
+def selects(message: Message) -> dict[str, list[dict[str, Any]]]:
+    """The options of its selects, by custom id."""
+    found = [part for part in walk(message.components) if part["type"] == STRING_SELECT]
+    return {part["custom_id"]: part["options"] for part in found}
 
 
 def told(message: Message) -> str:

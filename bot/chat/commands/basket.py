@@ -3,6 +3,7 @@ Pictures of messages: *Edit image* and *Use as reference* in a message's menu, a
 which a member gathers what to work from.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from bot.chat.results import Results
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.domain.jobs import Job
 from bot.domain.policy import may_take_pictures
 from bot.domain.requests import REFERENCES_MAX, Mode, Reference
 from bot.errors import InvalidRequest
@@ -26,6 +28,10 @@ Interaction = discord.Interaction[Any]
 #: embeds of one message (Discord docs, Message), and options of one select
 EMBEDS_MAX = 10
 OPTIONS_MAX = 25
+#: of the digest that a picture is chosen by
+MARK_CHARS = 16
+#: characters and bytes of a file's name beside its picture
+NAME_CHARS, NAME_BYTES = 100, 300
 
 
 class BasketCommands:
@@ -56,18 +62,20 @@ class BasketCommands:
         }
 
     async def _edit_image(self, interaction: Interaction, message: discord.Message) -> None:
-        if pictures := await self._pictures(interaction, message):
+        if found := await self._pictures(interaction, message):
+            pictures, job = found
             preferred = self._easel.preferences_of(interaction.user.id)
             draft = options.preferred(Mode.EDIT, preferred)
-            draft = replace(draft, references=tuple(pictures), count=1)
+            parent_id = job.id if job else ""
+            draft = replace(draft, references=tuple(pictures), count=1, parent_id=parent_id)
             await self._results.open_form(interaction, draft, which=len(pictures) > 1)
 
     async def _use_as_reference(self, interaction: Interaction, message: discord.Message) -> None:
-        pictures = await self._pictures(interaction, message)
-        if not pictures:
+        found = await self._pictures(interaction, message)
+        if not found:
             return
         try:
-            gathered = await self._easel.add_to_basket(interaction.user.id, pictures)
+            gathered = await self._easel.add_to_basket(interaction.user.id, found[0])
         except InvalidRequest as refusal:
             await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
             return
@@ -75,10 +83,14 @@ class BasketCommands:
 
     async def _pictures(
         self, interaction: Interaction, message: discord.Message
-    ) -> list[Reference] | None:
-        """The message's pictures; None: there are none, or they are not to be taken."""
+    ) -> tuple[list[Reference], Job | None] | None:
+        """
+        The message's pictures, and the job whose result they are, if any; None: there are none, or
+        they are not to be taken.
+        """
         locale = str(interaction.locale)
-        job_id = job_shown(message)
+        # Another bot's buttons may say anything.
+        job_id = job_shown(message) if message.author == interaction.client.user else None
         job = await self._easel.find(job_id) if job_id else None
         pictures = pictures_of(message)
         if job:
@@ -93,7 +105,7 @@ class BasketCommands:
             await wire.tell(interaction, say(Notice.NOT_YOUR_PICTURE, locale))
             return None
         named = 0 if own else author_id
-        return [replace(each, author_id=named) for each in pictures[:REFERENCES_MAX]]
+        return [replace(each, author_id=named) for each in pictures[:REFERENCES_MAX]], job
 
     async def _basket(self, interaction: Interaction) -> None:
         await self._show(interaction, await self._easel.basket(interaction.user.id))
@@ -103,8 +115,11 @@ class BasketCommands:
         await wire.show(interaction, embeds, view=view)
 
     async def _take_out(self, interaction: Interaction) -> None:
-        data: Any = interaction.data
-        await self._easel.take_from_basket(interaction.user.id, int(data["values"][0]))
+        chosen = buttons.must_choose(interaction)
+        gathered = await self._easel.basket(interaction.user.id)
+        for index, picture in enumerate(gathered):
+            if _mark(picture) == chosen:
+                await self._easel.take_from_basket(interaction.user.id, index)
         await self._show_again(interaction)
 
     async def _empty(self, interaction: Interaction) -> None:
@@ -117,6 +132,8 @@ class BasketCommands:
         await wire.update_all(interaction, embeds, view)
 
     async def _from_basket(self, interaction: Interaction, mode: str) -> None:
+        if mode not in set(Mode):
+            raise buttons.Outdated(mode)
         gathered = await self._easel.basket(interaction.user.id)
         if not gathered:
             await wire.tell(interaction, say(Notice.BASKET_EMPTY, str(interaction.locale)))
@@ -124,6 +141,12 @@ class BasketCommands:
         preferred = self._easel.preferences_of(interaction.user.id)
         draft = options.preferred(Mode(mode), preferred)
         await self._results.open_form(interaction, replace(draft, references=tuple(gathered)))
+
+
+def _mark(picture: Reference) -> str:
+    """What stays the same of a picture, also where others are added or taken out beside it."""
+    of_it = picture.kept_as or picture.url.partition("?")[0]
+    return hashlib.sha256(of_it.encode(errors="replace")).hexdigest()[:MARK_CHARS]
 
 
 def _shown(
@@ -138,7 +161,8 @@ def _shown(
         if number > EMBEDS_MAX:
             break
         name = say(Phrase.IMAGE_NUMBER, locale, number=number)
-        embed = discord.Embed(description=f"**{name}**\n{render.inert(picture.filename)}")
+        file = render.inert(render.shortened(picture.filename, NAME_CHARS, NAME_BYTES))
+        embed = discord.Embed(description=f"**{name}**\n{file}")
         if picture.url:
             embed.set_thumbnail(url=picture.url)
         embeds.append(embed)
@@ -150,7 +174,7 @@ def _shown(
         discord.SelectOption(
             label=say(Phrase.IMAGE_NUMBER, locale, number=number),
             description=picture.filename[:100] or None,
-            value=str(number - 1),
+            value=_mark(picture),
         )
         for number, picture in enumerate(gathered[:OPTIONS_MAX], start=1)
     ]

@@ -67,5 +67,7 @@ class HelpCommand:
         await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
 
     async def _begin(self, interaction: Interaction, task: str) -> None:
+        if task not in self._begins:
+            raise buttons.Outdated(task)
         _, begin = self._begins[task]
         await begin(interaction)

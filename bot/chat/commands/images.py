@@ -7,14 +7,15 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import options, wire
+from bot.chat import options, render, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, place_of
 from bot.chat.mentions import as_seen
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say
 from bot.domain.catalog import Catalog
-from bot.domain.requests import QUALITIES, ImageRequest, Mode, Turn
+from bot.domain.requests import QUALITIES, REFERENCES_MAX, ImageRequest, Mode, Turn
+from bot.errors import InvalidRequest, Reason
 
 Interaction = discord.Interaction[Any]
 
@@ -42,10 +43,15 @@ class ImageCommands:
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
         given = interaction.namespace
-        preferred = self._easel.preferences_of(interaction.user.id)
-        model = options.model_named(given.model or preferred.model, self._catalog)
-        prices = await self._easel.prices(place_of(interaction), model, QUALITIES)
-        resolution = given.resolution or preferred.resolution
+        base = await self._base_of(interaction, Mode.GENERATE, given.model or "")
+        if base is None:
+            return []
+        named = options.is_preset(given.model or "")
+        model = base.model if named else options.model_named(given.model or "", self._catalog)
+        prices = await self._easel.prices(
+            place_of(interaction), model, QUALITIES, prefers=base.prefers
+        )
+        resolution = given.resolution or base.resolution
         those = {kind: price for kind, price in prices.items() if kind[0] == resolution}
         return options.quality_choices(those, typed)
 
@@ -66,30 +72,40 @@ class ImageCommands:
         )
 
     async def _take(self, interaction: Interaction, mode: Mode, given: Mapping[str, Any]) -> None:
-        base = await self._base(interaction, mode, given.get("model") or "")
+        locale = str(interaction.locale)
+        model = given.get("model") or ""
+        base = await self._base_of(interaction, mode, model)
         if base is None:
+            name = render.in_line(options.preset_in(model))
+            await wire.tell(interaction, say(Notice.NO_PRESET, locale, name=name))
             return
         request = options.read_request(base, given, self._catalog)
         if given.get("use_basket"):
             gathered = await self._easel.basket(interaction.user.id)
             if not gathered:
-                await wire.tell(interaction, say(Notice.BASKET_EMPTY, str(interaction.locale)))
+                await wire.tell(interaction, say(Notice.BASKET_EMPTY, locale))
                 return
             request = replace(request, references=(*request.references, *gathered))
+        if len(request.references) > REFERENCES_MAX:
+            # Before a form opens whose words would be in vain.
+            too_many = InvalidRequest(Reason.TOO_MANY_REFERENCES, references_max=REFERENCES_MAX)
+            await self._intake.refuse(interaction, request, too_many)
+            return
         if given.get("prompt") is None and not request.prompt:
             await self._results.open_form(interaction, request)
             return
         request = replace(request, prompt=as_seen(request.prompt, interaction))
         await self._intake.take(interaction, request)
 
-    async def _base(self, interaction: Interaction, mode: Mode, model: str) -> ImageRequest | None:
-        """What counts where an option is left out; None: the member was told why there is none."""
-        if not model.startswith(options.PRESET_MARK):
+    async def _base_of(
+        self, interaction: Interaction, mode: Mode, model: str
+    ) -> ImageRequest | None:
+        """What counts where an option is left out; None: there is no preset of that name."""
+        if not options.is_preset(model):
             return options.preferred(mode, self._easel.preferences_of(interaction.user.id))
-        name = model.removeprefix(options.PRESET_MARK).strip()
         presets = await self._easel.presets(interaction.user.id)
-        if name not in presets:
-            await wire.tell(interaction, say(Notice.NO_PRESET, str(interaction.locale), name=name))
+        name = options.preset_meant(options.preset_in(model), presets)
+        if name is None:
             return None
         kept = presets[name]
         # An image that is edited comes first; what a preset has come after it.

@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 
 from bot.about import about
-from bot.chat import buttons, render, wire
+from bot.chat import buttons, offers, render, wire
 from bot.chat.desk import Desk
 from bot.chat.results import Results
 from bot.chat.texts import Notice, explain, say, tell_cost
@@ -30,8 +30,9 @@ PAGE_JOBS = 8
 LISTED_MAX = 10
 CHOICE_CHARS = 100
 CHOICES_MAX = 25
-#: characters of a field's value (Discord docs, Embed Limits)
+#: characters of a field's value, and of a description (Discord docs, Embed Limits)
 FIELD_CHARS_MAX = 1_024
+DESCRIPTION_CHARS_MAX = 4_096
 KINDS = ("generate", "edit", "pictures", "failed", "open")
 
 
@@ -43,6 +44,7 @@ class JobCommands:
         self._clock = desk.clock
         self._folder = desk.folder
         self._pool = desk.pool
+        self._price_of = desk.price_of
 
     def add_to(
         self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
@@ -77,9 +79,11 @@ class JobCommands:
 
     async def history(self, interaction: Interaction, kind: str | None = None) -> None:
         await wire.defer(interaction, ephemeral=True)
-        await self._show_page(interaction, kind or "", "")
+        await self._show_page(interaction, kind if kind in KINDS else "", "")
 
     async def _page(self, interaction: Interaction, kind: str, before: str = "") -> None:
+        if kind not in ("", *KINDS):
+            raise buttons.Outdated(kind)
         await wire.defer_update(interaction)
         await self._show_page(interaction, kind, before)
 
@@ -144,11 +148,13 @@ class JobCommands:
         if under_way:
             lines = [_line(number, job, locale) for number, job in enumerate(under_way, start=1)]
             name = say(Phrase.UNDER_WAY, locale)
-            embed.add_field(name=name, value=_joined(lines), inline=False)
+            shown, _ = render.fitting(lines, FIELD_CHARS_MAX)
+            embed.add_field(name=name, value=shown, inline=False)
         if ended:
             first = len(under_way) + 1
             lines = [_line(number, job, locale) for number, job in enumerate(ended, start=first)]
-            embed.add_field(name=say(Phrase.RECENT, locale), value=_joined(lines), inline=False)
+            shown, _ = render.fitting(lines, FIELD_CHARS_MAX)
+            embed.add_field(name=say(Phrase.RECENT, locale), value=shown, inline=False)
         if not latest:
             embed.description = say(Notice.NONE_YET, locale)
         items: list[discord.ui.Item[Any]] = []
@@ -163,7 +169,7 @@ class JobCommands:
         return embed, buttons.view(*items)
 
     async def _job(self, interaction: Interaction, job_id: str) -> None:
-        await self._open_job(interaction, job_id.strip())
+        await self._open_job(interaction, job_id.strip(), unknown=Notice.NO_SUCH_JOB)
 
     async def _job_choices(
         self, interaction: Interaction, typed: str
@@ -174,14 +180,25 @@ class JobCommands:
         return render.job_choices(jobs, typed)
 
     async def _open(self, interaction: Interaction) -> None:
-        data: Any = interaction.data
-        await self._open_job(interaction, data["values"][0])
+        await self._open_job(interaction, buttons.must_choose(interaction))
 
-    async def _open_job(self, interaction: Interaction, job_id: str) -> None:
-        job = await self._own_job(interaction, job_id, moderators=False)
-        if job is not None:
+    async def _open_job(
+        self, interaction: Interaction, job_id: str, unknown: Notice = Notice.UNKNOWN_BUTTON
+    ) -> None:
+        job = await self._own_job(interaction, job_id, moderators=False, unknown=unknown)
+        if job is None:
+            return
+        locale = str(interaction.locale)
+        if job.finished_at is None:
+            await wire.tell(interaction, say(Notice.NOT_THERE_YET, locale))
+        elif job.state is JobState.DONE or job.keeps_images:
             tasks = await self._easel.tasks(job_id)
             await self._results.show(interaction, job, tasks, ephemeral=True)
+        else:
+            job = replace(job, locale=locale)
+            card = render.failure(job) if job.state is JobState.FAILED else render.cancelled(job)
+            view = offers.beneath_failure(job, self._price_of)
+            await wire.show(interaction, [card], view=view)
 
     async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
         job = await self._own_job(interaction, job_id, moderators=True)
@@ -200,9 +217,9 @@ class JobCommands:
                 return
         log.info("job cancelled", extra={"action": "job_cancelled"})
         if in_list:
+            await self._show(job)
             embed, view = await self._listed(interaction)
             await wire.update(interaction, embed=embed, view=view)
-            await self._show(job)
             return
         try:
             await wire.update(interaction, embed=render.cancelled(job))
@@ -228,12 +245,22 @@ class JobCommands:
         await wire.update(interaction, embed=render.unwatched(stopped))
 
     async def _own_job(
-        self, interaction: Interaction, job_id: str, *, moderators: bool
+        self,
+        interaction: Interaction,
+        job_id: str,
+        *,
+        moderators: bool,
+        unknown: Notice = Notice.UNKNOWN_BUTTON,
     ) -> Job | None:
-        """The job, if this member may touch it; whoever may not is told so."""
+        """
+        The job, if this member may touch it; whoever may not is told so.
+
+        Args:
+            unknown: what is said where there is no such job.
+        """
         job = await self._easel.find(job_id)
         if job is None:
-            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
+            await wire.tell(interaction, say(unknown, str(interaction.locale)))
             return None
         moderates = moderators and interaction.permissions.manage_messages
         if interaction.user.id != job.user_id and not moderates:
@@ -246,7 +273,8 @@ def _gallery(jobs: Sequence[Job], locale: str) -> discord.Embed:
     """A member's jobs, newest first."""
     embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_IMAGES, locale))
     lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
-    embed.description = "\n".join(lines) or say(Notice.NONE_YET, locale)
+    shown, _ = render.fitting(lines, DESCRIPTION_CHARS_MAX)
+    embed.description = shown or say(Notice.NONE_YET, locale)
     return embed
 
 
@@ -266,16 +294,6 @@ def _line(number: int, job: Job, locale: str) -> str:
         case _:
             ending = say(Phrase.IS_UNDER_WAY, locale)
     return f"`{number}` {render.stamp(job.created_at)} {shown} · {ending}"
-
-
-def _joined(lines: Sequence[str]) -> str:
-    """As many lines as a field of an embed takes."""
-    text = ""
-    for line in lines:
-        if len(text) + len(line) + 1 > FIELD_CHARS_MAX:
-            break
-        text += f"{line}\n"
-    return text.rstrip() or "…"
 
 
 def _options(

@@ -25,6 +25,12 @@ PINGS = {
     Pings.LONG: Phrase.PINGS_LONG,
     Pings.ALWAYS: Phrase.PINGS_ALWAYS,
 }
+#: a resolution and how many images, chosen together: a message has no room for a select of each
+SIZES = {
+    f"{resolution}/{count}": (resolution, count)
+    for resolution in RESOLUTIONS
+    for count in range(1, IMAGES_MAX + 1)
+}
 OPTIONS_MAX = 25
 
 
@@ -54,7 +60,8 @@ class PreferencesCommand:
 
     async def _prefer(self, interaction: Interaction, name: str) -> None:
         before = self._easel.preferences_of(interaction.user.id)
-        await self._easel.prefer(interaction.user.id, _changed(before, name, _chosen(interaction)))
+        after = self._changed(before, name, buttons.chosen(interaction) or "")
+        await self._easel.prefer(interaction.user.id, after)
         embed, view = self._panel(interaction)
         await wire.update(interaction, embed=embed, view=view)
 
@@ -86,27 +93,27 @@ class PreferencesCommand:
         )
         return embed, view
 
-
-def _changed(before: Preferences, name: str, chosen: str) -> Preferences:
-    match name:
-        case "reset":
-            return Preferences()
-        case "private":
-            return replace(before, private=not before.private)
-        case "size":
-            resolution, _, count = chosen.partition("/")
-            return replace(before, resolution=resolution, count=int(count))
-        case "model":
-            return replace(before, model="" if chosen == ANY else chosen)
-        case "pings":
-            return replace(before, pings=Pings(chosen))
-        case _:
-            return replace(before, aspect_ratio=chosen)
-
-
-def _chosen(interaction: Interaction) -> str:
-    data: Any = interaction.data
-    return str(data.get("values", [""])[0])
+    def _changed(self, before: Preferences, name: str, chosen: str) -> Preferences:
+        """
+        Raises:
+            Outdated: there is no such preference, or it cannot be that.
+        """
+        match name:
+            case "reset":
+                return Preferences()
+            case "private":
+                return replace(before, private=not before.private)
+            case "size" if chosen in SIZES:
+                resolution, count = SIZES[chosen]
+                return replace(before, resolution=resolution, count=count)
+            case "model" if chosen == ANY or chosen in self._catalog.models:
+                return replace(before, model="" if chosen == ANY else chosen)
+            case "pings" if chosen in PINGS:
+                return replace(before, pings=Pings(chosen))
+            case "aspect_ratio" if chosen in ASPECT_RATIOS:
+                return replace(before, aspect_ratio=chosen)
+            case _:
+                raise buttons.Outdated(name)
 
 
 def _select(
@@ -134,11 +141,10 @@ def _sizes(preferred: Preferences, locale: str) -> list[SelectOption]:
     return [
         SelectOption(
             label=say(Phrase.SIZE_AND_COUNT, locale, resolution=resolution, images=count),
-            value=f"{resolution}/{count}",
+            value=size,
             default=(resolution, count) == (preferred.resolution, preferred.count),
         )
-        for resolution in RESOLUTIONS
-        for count in range(1, IMAGES_MAX + 1)
+        for size, (resolution, count) in SIZES.items()
     ]
 
 

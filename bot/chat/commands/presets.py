@@ -1,18 +1,19 @@
 """/presets: options and references that a member keeps under a name of their own."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import discord
 from discord import app_commands
 
-from bot.chat import render, wire
+from bot.chat import options, render, wire
 from bot.chat.commands.images import ImageCommands
 from bot.chat.desk import Desk
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
-from bot.domain.requests import PROMPT_CHARS_MAX, Turn
+from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn
 from bot.errors import Refusal
 
 Interaction = discord.Interaction[Any]
@@ -20,6 +21,8 @@ Choices = list[app_commands.Choice[str]]
 
 #: choices of one option, and jobs that are offered to be kept
 CHOICES_MAX = 25
+#: of the list, beneath which there is room for a sentence (Discord docs, Embed Limits)
+LIST_CHARS_MAX = 3_800
 
 
 class PresetCommands(app_commands.Group):
@@ -42,14 +45,15 @@ class PresetCommands(app_commands.Group):
         if found is None or found.user_id != user_id:
             await wire.tell(interaction, say(Notice.NO_JOB_TO_KEEP, locale))
             return
-        request = replace(found.request, parent_id="", turn=Turn.PLAIN, instead_of="")
+        request = _plain(found.request)
         try:
             await self._easel.save_preset(user_id, name, request)
         except Refusal as refusal:
             await wire.tell(interaction, refuse(refusal, locale))
             return
         knobs = render.knobs(request, locale)
-        await wire.tell(interaction, say(Notice.PRESET_KEPT, locale, name=name, knobs=knobs))
+        shown = render.in_line(name)
+        await wire.tell(interaction, say(Notice.PRESET_KEPT, locale, name=shown, knobs=knobs))
 
     @app_commands.command(name="use", description=label("commands.presets use"))
     @app_commands.describe(name=label("options.name"), prompt=label("options.presets use prompt"))
@@ -70,16 +74,19 @@ class PresetCommands(app_commands.Group):
             for name, request in presets.items()
         ]
         embed = discord.Embed(title=say(Phrase.YOUR_PRESETS, locale), colour=render.WORKING)
-        embed.description = "\n".join(lines) or say(Notice.NO_PRESETS, locale)
+        embed.description = _listed(lines, locale) or say(Notice.NO_PRESETS, locale)
         await wire.answer(interaction, embed=embed, ephemeral=True)
 
     @app_commands.command(name="remove", description=label("commands.presets remove"))
     @app_commands.describe(name=label("options.name"))
     async def remove(self, interaction: Interaction, name: str) -> None:
         locale = str(interaction.locale)
-        removed = await self._easel.remove_preset(interaction.user.id, name)
+        presets = await self._easel.presets(interaction.user.id)
+        # One that this version cannot read is not among them.
+        meant = options.preset_meant(name, presets) or name
+        removed = await self._easel.remove_preset(interaction.user.id, meant)
         notice = Notice.PRESET_REMOVED if removed else Notice.NO_PRESET
-        await wire.tell(interaction, say(notice, locale, name=name))
+        await wire.tell(interaction, say(notice, locale, name=render.in_line(meant)))
 
     @use.autocomplete("name")
     @remove.autocomplete("name")
@@ -95,3 +102,24 @@ class PresetCommands(app_commands.Group):
             interaction.guild_id or 0, interaction.user.id, limit=CHOICES_MAX
         )
         return render.job_choices(jobs, typed)
+
+
+def _plain(request: ImageRequest) -> ImageRequest:
+    """What of a job's request is kept: not where it came from, nor which options held its files."""
+    return replace(
+        request,
+        references=tuple(replace(each, option="") for each in request.references),
+        mask=replace(request.mask, option="") if request.mask else None,
+        parent_id="",
+        turn=Turn.PLAIN,
+        instead_of="",
+        prefers="",
+    )
+
+
+def _listed(lines: Sequence[str], locale: str) -> str:
+    """As many lines as an embed takes, and how many more there are."""
+    shown, rest = render.fitting(lines, LIST_CHARS_MAX)
+    if rest:
+        shown += f"\n{say(Notice.PRESETS_MORE, locale, presets=rest)}"
+    return shown

@@ -1,17 +1,20 @@
 """/settings: what moderators decide for their server, with the trail of who decided it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
 
-from bot.chat import wire
+from bot.chat import buttons, wire
 from bot.chat.texts import Notice, paragraph, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.settings import NsfwMode, PictureMenus, SettingChange
 from bot.engine.easel import Easel
+
+Mode = TypeVar("Mode", bound=StrEnum)
 
 MEANINGS = {
     NsfwMode.ON: Phrase.FILTER_ON,
@@ -51,7 +54,7 @@ class SettingsCommands(app_commands.Group):
     async def nsfw_checker(
         self, interaction: discord.Interaction[Any], mode: str | None = None
     ) -> None:
-        chosen = NsfwMode(mode) if mode else None
+        chosen = _read(NsfwMode, mode)
         await self._decide(interaction, "nsfw_checker", chosen, MEANINGS)
 
     @app_commands.command(
@@ -62,7 +65,7 @@ class SettingsCommands(app_commands.Group):
     async def picture_menus(
         self, interaction: discord.Interaction[Any], mode: str | None = None
     ) -> None:
-        chosen = PictureMenus(mode) if mode else None
+        chosen = _read(PictureMenus, mode)
         await self._decide(interaction, "picture_menus", chosen, MENU_MEANINGS)
 
     async def _decide(
@@ -93,6 +96,19 @@ class SettingsCommands(app_commands.Group):
                 text = paragraph(text, say(Phrase.IT_WAS, locale, old=was))
         changes = await self._easel.setting_changes(interaction.guild_id)
         await wire.tell(interaction, "\n".join([text, *_trail(changes, locale)]))
+
+
+def _read(kind: type[Mode], word: str | None) -> Mode | None:
+    """
+    Raises:
+        Outdated: it is none of the choices.
+    """
+    if not word:
+        return None
+    try:
+        return kind(word)
+    except ValueError as error:
+        raise buttons.Outdated(word) from error
 
 
 def _trail(changes: Sequence[SettingChange], locale: str) -> list[str]:

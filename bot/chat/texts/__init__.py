@@ -28,6 +28,8 @@ class Notice(StrEnum):
     TRY_AGAIN_SOON = "try_again_soon"
     TOO_LATE = "too_late"
     NOT_YOURS = "not_yours"
+    NO_SUCH_JOB = "no_such_job"
+    NOT_THERE_YET = "not_there_yet"
     UNKNOWN_BUTTON = "unknown_button"
     IMAGES_GONE = "images_gone"
     #: keep_days
@@ -43,6 +45,8 @@ class Notice(StrEnum):
     ACCEPTED_ALL_THE_SAME = "accepted_all_the_same"
     #: default, model
     DRAWN_INSTEAD = "drawn_instead"
+    #: default: the model that the member prefers; model
+    DRAWN_AGAINST_PREFERENCE = "drawn_against_preference"
     #: by a content filter; contents
     WORDS_REFUSED_FOR = "words_refused_for"
     WORDS_REFUSED = "words_refused"
@@ -83,6 +87,8 @@ class Notice(StrEnum):
     #: name
     NO_PRESET = "no_preset"
     NO_PRESETS = "no_presets"
+    #: presets
+    PRESETS_MORE = "presets_more"
     #: name, knobs
     PRESET_KEPT = "preset_kept"
     #: name

@@ -49,6 +49,7 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_drafts")),
     )
     op.create_index(op.f("ix_drafts_created_at"), "drafts", ["created_at"])
+    op.create_index("ix_drafts_member", "drafts", ["user_id", "created_at"])
     op.create_table(
         "basket",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -1,0 +1,175 @@
+"""The menus of messages: edit a picture that is there, or keep it as a reference."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.playground.discord import DM, Call, Message, Upload
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, said
+from tests.support.pictures import noise, picture
+
+PICTURE = noise()
+EDIT, KEEP = "Edit image", "Use as reference"
+
+
+@pytest.fixture
+async def easel(opened: OpenEasel) -> AsyncIterator[Easel]:
+    async with opened(paint=lambda _: PICTURE, allowance="10.00") as easel:
+        yield easel
+
+
+def upload(name: str = "cat.png", width_px: int = 64) -> Upload:
+    return Upload(name, picture(width_px, 48))
+
+
+async def menu(
+    easel: Easel, entry: str, message: Message, member: str = "Ada", channel: str = "studio"
+) -> Call:
+    return await easel.discord.run_message_command(member, channel, entry, message)
+
+
+async def edited(easel: Easel, call: Call, member: str = "Ada", **values: Any) -> Message:
+    modal = await call.opened_modal()
+    given = {"prompt": "make it winter"} | values
+    sent = await easel.discord.submit_modal(member, modal, given)
+    return await easel.finished(sent)
+
+
+async def last_request(easel: Easel) -> dict[str, Any]:
+    rows = await easel.rows("SELECT request FROM jobs ORDER BY id DESC LIMIT 1")
+    return json.loads(rows[0].request)
+
+
+async def shown(easel: Easel, message: Message, **part: Any) -> Message:
+    """The message with something of another bot's or a site's in it."""
+    changed = replace(message, **part)
+    easel.discord.world.channels[message.channel_id].messages_by_id[message.id] = changed
+    return changed
+
+
+@pytest.mark.parametrize("channel", ["studio", DM])
+async def test_a_picture_of_a_message_is_edited(easel: Easel, channel: str) -> None:
+    posted = await easel.discord.post("Ada", channel, "look", [upload()])
+    call = await menu(easel, EDIT, posted, channel=channel)
+    await call.opened_modal()
+    await easel.restart()
+    message = await edited(easel, call)
+    assert message.attachments
+    assert "Made from a picture by" not in said(message)
+    request = await last_request(easel)
+    assert (request["mode"], len(request["references"])) == ("edit", 1)
+
+
+async def test_of_several_pictures_one_is_chosen(easel: Easel) -> None:
+    names = ["a.png", "b.png", "c.png"]
+    posted = await easel.discord.post("Ada", "studio", "", [upload(name) for name in names])
+    call = await menu(easel, EDIT, posted)
+    message = await edited(easel, call, which=["1"], references=[upload("style.png")])
+    assert message.attachments
+    request = await last_request(easel)
+    assert [each["filename"] for each in request["references"]] == ["b.png", "style.png"]
+
+
+async def test_whose_picture_it_was_is_said_and_pings_nobody(easel: Easel) -> None:
+    posted = await easel.discord.post("Ben", "studio", "mine", [upload()])
+    message = await edited(easel, await menu(easel, EDIT, posted))
+    ben = easel.discord.world.user("Ben")
+    assert f"Made from a picture by <@{ben.id}>." in said(message)
+    assert ben not in message.mentions
+
+
+async def test_the_picture_of_a_forward_is_taken(easel: Easel) -> None:
+    posted = await easel.discord.post("Ben", "studio", "mine", [upload("forwarded.png")])
+    forward = await easel.discord.forward("Ada", "studio", posted)
+    message = await edited(easel, await menu(easel, EDIT, forward))
+    assert message.attachments
+    [reference] = (await last_request(easel))["references"]
+    assert reference["filename"] == "forwarded.png"
+
+
+async def test_the_pictures_of_embeds_are_taken_once(easel: Easel) -> None:
+    posted = await easel.discord.post("Ada", "studio", "", [upload()])
+    url = easel.discord.payloads.attachment(posted.attachments[0])["url"]
+    long_name = "https://example.com/" + "%E7%81%AF" * 300 + ".png?size=1"
+    embeds = [{"type": "rich", "image": {"url": url}, "thumbnail": {"url": long_name}}]
+    message = await shown(easel, posted, embeds=tuple(embeds))
+    kept = await (await menu(easel, KEEP, message)).response()
+    assert len(kept.embeds) == 2
+
+
+async def test_a_result_is_worked_from_as_it_was_made(easel: Easel) -> None:
+    first = await easel.finished(await easel.imagine(count=2, reference1=upload()))
+    await easel.restart()
+    message = await edited(easel, await menu(easel, EDIT, first, "Ben"), "Ben", which=["1"])
+    [reference] = (await last_request(easel))["references"]
+    assert reference["kept_as"].endswith("-1.png")
+    first_id, last_id = [row.id for row in await easel.rows("SELECT id FROM jobs ORDER BY id")]
+    [row] = await easel.rows(f"SELECT parent_id FROM jobs WHERE id = '{last_id}'")
+    assert row.parent_id == first_id
+    ada = easel.discord.world.user("Ada").id
+    assert f"Made from a picture by <@{ada}>." in said(message)
+
+
+async def test_a_kept_original_is_given_to_no_other_bots_message(easel: Easel) -> None:
+    """Its buttons say that it is a private result of Ada's."""
+    private = await easel.finished(await easel.imagine(private=True))
+    name = private.attachments[0].filename
+    posted = await easel.discord.post("Ben", "studio", "", [Upload(name, picture())])
+    forged = await shown(easel, posted, components=private.components)
+    await edited(easel, await menu(easel, EDIT, forged, "Ben"), "Ben")
+    [reference] = (await last_request(easel))["references"]
+    assert reference["kept_as"] == ""
+
+
+@pytest.mark.parametrize("entry", [EDIT, KEEP])
+@pytest.mark.parametrize("name", ["notes.txt", "clip.mp4", "references.webp"])
+async def test_what_is_no_picture_is_said_so(easel: Easel, entry: str, name: str) -> None:
+    posted = await easel.discord.post("Ada", "studio", "hello", [Upload(name, b"hello")])
+    answer = await (await menu(easel, entry, posted)).response()
+    assert "no picture that I can work from" in said(answer)
+    assert answer.is_ephemeral
+
+
+@pytest.mark.parametrize(
+    ("mode", "own", "others"),
+    [("everyone", True, True), ("own", True, False), ("nobody", False, False)],
+)
+async def test_moderators_decide_whose_pictures_are_taken(
+    easel: Easel, mode: str, own: bool, others: bool
+) -> None:
+    given = {"mode": mode}
+    setting = await easel.discord.run_command("Cleo", "studio", "settings picture_menus", given)
+    await setting.response()
+    await easel.restart()
+    for author, may in (("Ada", own), ("Ben", others)):
+        posted = await easel.discord.post(author, "studio", "", [upload(f"{author}.png")])
+        answer = await (await menu(easel, KEEP, posted)).response()
+        assert ("This server's moderators do not allow that" in said(answer)) is not may
+        assert (f"{author}.png" in said(answer).replace("\\", "")) is may
+    # What moderators decide is for their server alone.
+    posted = await easel.discord.post("Ada", DM, "", [upload("dm.png")])
+    assert "dm" in said(await (await menu(easel, KEEP, posted, channel=DM)).response())
+
+
+@pytest.mark.parametrize(("member", "mode"), [("Ada", "own"), ("Cleo", "anything")])
+async def test_only_moderators_decide_and_only_among_what_there_is(
+    easel: Easel, member: str, mode: str
+) -> None:
+    call = await easel.discord.run_command(
+        member, "studio", "settings picture_menus", {"mode": mode}, check=False
+    )
+    words = {"Ada": "Only members who may manage this server", "Cleo": "Restart Discord"}
+    assert words[member] in said(await call.response())
+    assert await easel.rows("SELECT * FROM setting_changes") == []
+
+
+async def test_whoever_installed_the_bot_for_themselves_edits_anywhere(easel: Easel) -> None:
+    easel.discord.install("Ada")
+    place = easel.discord.world.private_channel("holiday", ["Ada", "Ben"])
+    posted = await easel.discord.post("Ben", place, "", [upload()])
+    call = await easel.discord.run_message_command("Ada", place, EDIT, posted)
+    assert (await edited(easel, call)).attachments
