@@ -10,7 +10,16 @@ from discord import app_commands
 from bot.about import short
 from bot.chat.texts import Notice, explain, listed, say, tell_cost, why
 from bot.chat.texts.phrases import Phrase
-from bot.domain.jobs import KEPT, Failure, Job, JobState, Task, TaskState, latest
+from bot.domain.jobs import (
+    KEPT,
+    OPEN_TASK_STATES,
+    Failure,
+    Job,
+    JobState,
+    Task,
+    TaskState,
+    latest,
+)
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest, Mode, Turn
@@ -85,14 +94,15 @@ def status(
             done=sum(task.state is TaskState.STORED for task in images),
             images=len(images),
         )
-        fetching = any(task.id in finished for task in images)
+        under_way = [task for task in images if task.state in OPEN_TASK_STATES]
+        fetching = under_way and all(task.id in finished for task in under_way)
         line = f"`{bar(elapsed_s, typical_s)}` "
         if elapsed_s > LONG_TIMES * typical_s:
             line += say(Phrase.TAKES_LONGER, job.locale, seconds=round(typical_s))
         else:
             line += say(Phrase.USUALLY, job.locale, seconds=round(typical_s))
         if fetching:
-            line = say(Notice.FETCHING, job.locale)
+            line = say(Notice.FETCHING if len(images) == 1 else Notice.FETCHING_REST, job.locale)
         embed.description = f"{embed.description}\n\n{name}\n{line}"
     held = say(Phrase.HELD, job.locale, held_ucr=job.quote_ucr)
     embed.set_footer(text=f"{knobs(job.request, job.locale)} · {held}")
@@ -109,7 +119,13 @@ def cancelled(job: Job) -> discord.Embed:
 def unwatched(job: Job) -> discord.Embed:
     embed = discord.Embed(colour=FAILED, description=quote_prompt(job.request))
     embed.title = say(Phrase.NOT_AWAITED_ANY_MORE, job.locale)
-    embed.set_footer(text=say(Notice.NOT_AWAITED, job.locale, cost_ucr=job.quote_ucr))
+    if job.problem:
+        text = explain(job.problem, job.locale)
+    elif job.state is JobState.DELIVERING:
+        text = say(Notice.MADE_UNAWAITED, job.locale, cost_ucr=job.cost_ucr or 0)
+    else:
+        text = say(Notice.NOT_AWAITED, job.locale, cost_ucr=job.quote_ucr)
+    embed.set_footer(text=text)
     return embed
 
 

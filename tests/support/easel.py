@@ -15,6 +15,7 @@ from bot.app import App, open_app
 from bot.demo import running
 from bot.domain.ledger import Entry, EntryKind
 from bot.playground.discord import Call, Message, PlaygroundDiscord
+from bot.playground.discord.faults import Fault
 from bot.playground.discord.validation import BUTTON, walk
 from bot.playground.drawing import Picture, draw
 from bot.playground.faults import Hold, VendorCall
@@ -78,6 +79,12 @@ class Easel:
         """Wait for something that only the database shows."""
         async with asyncio.timeout(10):
             while not await condition():  # noqa: ASYNC110 - no event for this
+                await asyncio.sleep(0)
+
+    async def held_by(self, fault: Fault) -> None:
+        """Wait until a request to Discord has met the fault: one that is held announces nothing."""
+        async with asyncio.timeout(10):
+            while not fault.hits:  # noqa: ASYNC110 - no event for this
                 await asyncio.sleep(0)
 
     async def entries(self, *kinds: EntryKind) -> list[Entry]:

@@ -220,6 +220,10 @@ class JobCommands:
         job = await self._own_job(interaction, job_id, moderators=False)
         if job is None:
             return
+        if not self._messenger.keeps_results:
+            # It was offered before whoever hosts the bot turned that off: nothing would be left.
+            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
+            return
         stopped = await self._easel.stop_watching(job_id)
         if stopped is None:
             await wire.tell(interaction, say(Notice.ENDED, str(interaction.locale)))

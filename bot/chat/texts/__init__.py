@@ -60,6 +60,7 @@ class Notice(StrEnum):
     #: filename
     NAMED_BY_FILE = "named_by_file"
     FETCHING = "fetching"
+    FETCHING_REST = "fetching_rest"
     #: missing, images, why
     SOME_MISSING = "some_missing"
     #: asked, width, height
@@ -73,6 +74,8 @@ class Notice(StrEnum):
     PICTURE_BY = "picture_by"
     #: cost_ucr
     NOT_AWAITED = "not_awaited"
+    #: cost_ucr
+    MADE_UNAWAITED = "made_unawaited"
     NOT_DELETED = "not_deleted"
     UNFILTERED = "unfiltered"
     NONE_YET = "none_yet"
