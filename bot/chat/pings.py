@@ -12,7 +12,7 @@ import discord
 from bot.chat import wire
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
-from bot.domain.jobs import Job
+from bot.domain.jobs import KEPT, Job
 from bot.domain.preferences import Pings as Wish
 from bot.engine.stopping import StoppableClock, Stopped
 
@@ -59,7 +59,10 @@ class Pings:
         whom = self.whom(job)
         if not whom.users or job.request.private or job.server_id == 0:
             return
-        notice = Phrase.FAILED_PING if job.problem else Phrase.DONE_PING
+        notice = Phrase.DONE_PING
+        if job.problem:
+            kept = job.problem.failure in KEPT
+            notice = Phrase.UNSHOWN_PING if kept else Phrase.FAILED_PING
         text = say(notice, job.locale, user_id=job.user_id, link=message.jump_url)
         channel = self._client.get_partial_messageable(job.channel_id)
 
