@@ -45,7 +45,7 @@ def request_form(
     words = discord.ui.TextInput[Any](
         style=discord.TextStyle.paragraph,
         custom_id="prompt",
-        default=draft.prompt or None,
+        default=draft.prompt[:PROMPT_CHARS_MAX] or None,
         max_length=PROMPT_CHARS_MAX,
     )
     form.add_item(_labelled(Phrase.WORDS_CHANGE if edits else Phrase.WORDS_NEW, locale, words))

@@ -1,6 +1,5 @@
 """Jobs as Discord shows them: pure functions from a job to text, embeds and file names."""
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -8,6 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.about import short
+from bot.chat.markdown import LINE_BYTES, LINE_CHARS, inert, shortened
 from bot.chat.texts import Notice, explain, listed, say, tell_cost, why
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import (
@@ -23,17 +23,12 @@ from bot.domain.jobs import (
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest, Mode, Turn
-from bot.domain.words import set_apart
 
 #: characters and bytes of the prompt in an embed; Details shows the whole of it
 PROMPT_SHOWN_CHARS = 600
 PROMPT_SHOWN_BYTES = 1_500
 #: lines of it: one of many short lines is no line
 PROMPT_SHOWN_LINES = 6
-#: what Discord's markdown reads (Discord support, Markdown Text 101), and a link's colon
-ACTING = re.compile(r"[\\*_~|`\[\]()<>#:-]")
-#: characters and bytes of a prompt in a line, or in a choice
-LINE_CHARS, LINE_BYTES = 60, 180
 #: characters; Discord docs, Attachment Object
 ALT_TEXT_CHARS_MAX = 1_024
 #: of the bar, which a job fills in about so many updates
@@ -291,20 +286,6 @@ def quote_prompt(request: ImageRequest) -> str:
     if shown == text and len(lines) > PROMPT_SHOWN_LINES:
         shown += "…"
     return "\n".join(f"> {inert(line)}" for line in shown.splitlines())
-
-
-def shortened(text: str, chars_max: int, bytes_max: int) -> str:
-    """The text, or its beginning and an ellipsis, within both bounds; no letter is cut apart."""
-    if len(text) <= chars_max and len(text.encode()) <= bytes_max:
-        return text
-    kept = text[: chars_max - 1].encode()[: bytes_max - 3].decode(errors="ignore")
-    return f"{kept.rstrip()}…"
-
-
-def inert(text: str) -> str:
-    """The text in which no markdown, link or mention acts."""
-    # An escaped colon begins no link; what stands behind a mention's sign is not seen.
-    return set_apart(ACTING.sub(r"\\\g<0>", text).replace("@", "@\u200b"))
 
 
 def knobs(request: ImageRequest, locale: str) -> str:

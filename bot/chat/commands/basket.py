@@ -10,8 +10,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, options, render, wire
+from bot.chat import buttons, options, wire
 from bot.chat.desk import Desk
+from bot.chat.markdown import inert_line
 from bot.chat.pictures import author_of, job_shown, pictures_of
 from bot.chat.results import Results
 from bot.chat.texts import Notice, refuse, say
@@ -138,7 +139,7 @@ def _shown(
         if number > EMBEDS_MAX:
             break
         name = say(Phrase.IMAGE_NUMBER, locale, number=number)
-        embed = discord.Embed(description=f"**{name}**\n{render.inert(picture.filename)}")
+        embed = discord.Embed(description=f"**{name}**\n{inert_line(picture.filename)}")
         if picture.url:
             embed.set_thumbnail(url=picture.url)
         embeds.append(embed)

@@ -10,6 +10,7 @@ from discord import app_commands
 from bot.chat import options, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, place_of
+from bot.chat.markdown import inert_line
 from bot.chat.mentions import as_seen
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say
@@ -89,7 +90,9 @@ class ImageCommands:
         name = model.removeprefix(options.PRESET_MARK).strip()
         presets = await self._easel.presets(interaction.user.id)
         if name not in presets:
-            await wire.tell(interaction, say(Notice.NO_PRESET, str(interaction.locale), name=name))
+            await wire.tell(
+                interaction, say(Notice.NO_PRESET, str(interaction.locale), name=inert_line(name))
+            )
             return None
         kept = presets[name]
         # An image that is edited comes first; what a preset has come after it.

@@ -12,6 +12,7 @@ from discord import app_commands
 from bot.about import about
 from bot.chat import buttons, render, wire
 from bot.chat.desk import Desk
+from bot.chat.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
 from bot.chat.results import Results
 from bot.chat.texts import Notice, explain, say, tell_cost
 from bot.chat.texts.phrases import Phrase
@@ -30,8 +31,6 @@ PAGE_JOBS = 8
 LISTED_MAX = 10
 CHOICE_CHARS = 100
 CHOICES_MAX = 25
-#: characters of a field's value (Discord docs, Embed Limits)
-FIELD_CHARS_MAX = 1_024
 KINDS = ("generate", "edit", "pictures", "failed", "open")
 
 
@@ -144,11 +143,13 @@ class JobCommands:
         if under_way:
             lines = [_line(number, job, locale) for number, job in enumerate(under_way, start=1)]
             name = say(Phrase.UNDER_WAY, locale)
-            embed.add_field(name=name, value=_joined(lines), inline=False)
+            embed.add_field(name=name, value=joined(lines, FIELD_CHARS_MAX), inline=False)
         if ended:
             first = len(under_way) + 1
             lines = [_line(number, job, locale) for number, job in enumerate(ended, start=first)]
-            embed.add_field(name=say(Phrase.RECENT, locale), value=_joined(lines), inline=False)
+            embed.add_field(
+                name=say(Phrase.RECENT, locale), value=joined(lines, FIELD_CHARS_MAX), inline=False
+            )
         if not latest:
             embed.description = say(Notice.NONE_YET, locale)
         items: list[discord.ui.Item[Any]] = []
@@ -250,14 +251,14 @@ def _gallery(jobs: Sequence[Job], locale: str) -> discord.Embed:
     """A member's jobs, newest first."""
     embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_IMAGES, locale))
     lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
-    embed.description = "\n".join(lines) or say(Notice.NONE_YET, locale)
+    embed.description = joined(lines, DESCRIPTION_CHARS_MAX) or say(Notice.NONE_YET, locale)
     return embed
 
 
 def _line(number: int, job: Job, locale: str) -> str:
     words = render.first_words(job)
     link = render.jump_link(job)
-    shown = render.inert(words)
+    shown = inert(words)
     if link:
         shown = f"[{shown}]({link})"
     match job.state:
@@ -270,16 +271,6 @@ def _line(number: int, job: Job, locale: str) -> str:
         case _:
             ending = say(Phrase.IS_UNDER_WAY, locale)
     return f"`{number}` {render.stamp(job.created_at)} {shown} · {ending}"
-
-
-def _joined(lines: Sequence[str]) -> str:
-    """As many lines as a field of an embed takes."""
-    text = ""
-    for line in lines:
-        if len(text) + len(line) + 1 > FIELD_CHARS_MAX:
-            break
-        text += f"{line}\n"
-    return text.rstrip() or "…"
 
 
 def _options(

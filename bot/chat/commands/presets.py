@@ -9,6 +9,7 @@ from discord import app_commands
 from bot.chat import render, wire
 from bot.chat.commands.images import ImageCommands
 from bot.chat.desk import Desk
+from bot.chat.markdown import DESCRIPTION_CHARS_MAX, inert_line, joined
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -49,7 +50,9 @@ class PresetCommands(app_commands.Group):
             await wire.tell(interaction, refuse(refusal, locale))
             return
         knobs = render.knobs(request, locale)
-        await wire.tell(interaction, say(Notice.PRESET_KEPT, locale, name=name, knobs=knobs))
+        await wire.tell(
+            interaction, say(Notice.PRESET_KEPT, locale, name=inert_line(name), knobs=knobs)
+        )
 
     @app_commands.command(name="use", description=label("commands.presets use"))
     @app_commands.describe(name=label("options.name"), prompt=label("options.presets use prompt"))
@@ -66,11 +69,11 @@ class PresetCommands(app_commands.Group):
         locale = str(interaction.locale)
         presets = await self._easel.presets(interaction.user.id)
         lines = [
-            f"**{render.inert(name)}** · {render.knobs(request, locale)}"
+            f"**{inert_line(name)}** · {render.knobs(request, locale)}"
             for name, request in presets.items()
         ]
         embed = discord.Embed(title=say(Phrase.YOUR_PRESETS, locale), colour=render.WORKING)
-        embed.description = "\n".join(lines) or say(Notice.NO_PRESETS, locale)
+        embed.description = joined(lines, DESCRIPTION_CHARS_MAX) or say(Notice.NO_PRESETS, locale)
         await wire.answer(interaction, embed=embed, ephemeral=True)
 
     @app_commands.command(name="remove", description=label("commands.presets remove"))
@@ -79,7 +82,7 @@ class PresetCommands(app_commands.Group):
         locale = str(interaction.locale)
         removed = await self._easel.remove_preset(interaction.user.id, name)
         notice = Notice.PRESET_REMOVED if removed else Notice.NO_PRESET
-        await wire.tell(interaction, say(notice, locale, name=name))
+        await wire.tell(interaction, say(notice, locale, name=inert_line(name)))
 
     @use.autocomplete("name")
     @remove.autocomplete("name")
