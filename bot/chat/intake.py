@@ -11,6 +11,7 @@ import discord
 from bot.about import about, short
 from bot.chat import buttons, wire
 from bot.chat.desk import Desk
+from bot.chat.markdown import DESCRIPTION_CHARS_MAX, block
 from bot.chat.texts import Notice, refuse, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import Accepted, Failure, Reply, fields_of
@@ -24,8 +25,6 @@ log = logging.getLogger(__name__)
 DEFER_AFTER_S = 1.5
 #: Discord docs, Receiving and Responding, read 2026-08
 TOKEN_LIFE = timedelta(minutes=15)
-#: characters of an embed's description (Discord docs, Embed Limits)
-DESCRIPTION_CHARS_MAX = 4_096
 #: what delivering a result needs, also after the token's end
 PERMISSIONS = {
     "view_channel": "View Channel",
@@ -201,13 +200,8 @@ def prompt_back(
     request: ImageRequest, locale: str, title: Phrase = Phrase.YOUR_WORDS
 ) -> discord.Embed | None:
     """The words of a request to copy, as they were; None: there are none, or too many."""
-    prompt = request.prompt
-    fence = "```"
-    if not prompt.strip() or fence in prompt:
-        shown = discord.utils.escape_markdown(prompt)
-    else:
-        shown = f"{fence}\n{prompt}\n{fence}"
-    if not prompt.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
+    shown = block(request.prompt)
+    if not request.prompt.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
         return None
     return discord.Embed(title=say(title, locale), description=shown)
 

@@ -86,7 +86,10 @@ class DiscordMessenger:
         self._folder = folder
         self._price_of = price_of
         self._pings = Pings(client, clock, pings_of)
-        self._keeps_results = keeps_results
+        self.keeps_results = keeps_results
+
+    async def close(self) -> None:
+        await self._pings.close()
 
     async def show_progress(
         self,
@@ -98,6 +101,7 @@ class DiscordMessenger:
         images: Sequence[ImageFile] = (),
     ) -> None:
         embed, view = self.status(job, tasks, now, position, finished)
+        is_over = job.unwatched or job.state is JobState.CANCELLED
         sizes = [image.size_bytes for image in images]
         fits = sum(sizes) <= MESSAGE_BYTES_MAX and max(sizes, default=0) <= job.reply.file_bytes_max
         shown = Fitted(tuple(image.path for image in images)) if images and fits else None
@@ -106,9 +110,11 @@ class DiscordMessenger:
                 await wire.call(
                     lambda: self._edit(
                         job, embed, open_files(job, shown) if shown else None, view=view
-                    )
+                    ),
+                    # The next update comes soon, and the result must not wait for this one.
+                    tries_max=wire.TRIES_MAX if is_over else 1,
                 )
-            elif job.state is JobState.CANCELLED:
+            elif is_over:
                 await self._close_status(job, embed)
         except wire.CallFailed as error:
             log.info("progress not shown: %s", error, extra={"action": "progress_not_shown"})
@@ -145,7 +151,7 @@ class DiscordMessenger:
         if all(task.state is TaskState.PENDING for task in tasks):
             words = say(Phrase.CANCEL, job.locale)
             return embed, buttons.view(buttons.button(words, buttons.CANCEL, job.id))
-        if self._keeps_results and not job.unwatched and job.state is JobState.RUNNING:
+        if self.keeps_results and not job.unwatched and job.state is JobState.RUNNING:
             words = say(Phrase.STOP_WAITING, job.locale)
             return embed, buttons.view(buttons.button(words, buttons.STOP, job.id))
         return embed, None
@@ -200,7 +206,7 @@ class DiscordMessenger:
                 message = await wire.call(
                     lambda: self._edit(job, card.embed, _files(job, card), card.view)
                 )
-                await self._pings.tell(job, message)
+                self._pings.tell(job, message)
                 return Delivered(message.id, card.fitted.reduced)
             except wire.CallFailed as error:
                 if error.trouble is wire.Trouble.TOO_LARGE and card.fitted.paths:

@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 import discord
 
 from bot.chat import wire
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
-from bot.domain.jobs import Job
+from bot.domain.jobs import KEPT, Job
 from bot.domain.preferences import Pings as Wish
 from bot.engine.stopping import StoppableClock, Stopped
 
@@ -24,6 +25,8 @@ PingsOf = Callable[[int], Wish]
 LONG_WAIT = timedelta(seconds=30)
 #: seconds for which that message stays
 STAYS_S = 60.0
+#: seconds for the removal of all of them when the process is asked to stop
+CLOSE_S_MAX = 3.0
 
 
 class Pings:
@@ -37,7 +40,8 @@ class Pings:
         self._client = client
         self._clock = clock
         self._pings_of = pings_of
-        self._removals: set[asyncio.Task[None]] = set()
+        #: posted or to be posted, and to be removed again
+        self._under_way: set[asyncio.Task[None]] = set()
 
     def whom(self, job: Job) -> discord.AllowedMentions:
         pings = self._pings_of(job.user_id)
@@ -46,31 +50,45 @@ class Pings:
         users = [discord.Object(job.user_id)] if wanted else []
         return discord.AllowedMentions(everyone=False, roles=False, users=users, replied_user=False)
 
-    async def tell(self, job: Job, message: discord.Message) -> None:
+    def tell(self, job: Job, message: discord.Message) -> None:
         """
         Tell whoever has waited for it: an edit tells nobody. The message goes away by itself, and
-        is posted once, for Discord takes its nonce once within minutes.
+        is posted once, for Discord takes its nonce once within minutes. No delivery waits for it:
+        a busy channel takes few messages a second.
         """
         whom = self.whom(job)
         if not whom.users or job.request.private or job.server_id == 0:
             return
-        notice = Phrase.FAILED_PING if job.problem else Phrase.DONE_PING
+        notice = Phrase.DONE_PING
+        if job.problem:
+            kept = job.problem.failure in KEPT
+            notice = Phrase.UNSHOWN_PING if kept else Phrase.FAILED_PING
         text = say(notice, job.locale, user_id=job.user_id, link=message.jump_url)
         channel = self._client.get_partial_messageable(job.channel_id)
-        try:
-            ping = await wire.call(
-                lambda: channel.send(
-                    text, nonce=f"ping{job.id}", allowed_mentions=whom, suppress_embeds=True
-                )
+
+        def send() -> Coroutine[Any, Any, discord.Message]:
+            return channel.send(
+                text, nonce=f"ping{job.id}", allowed_mentions=whom, suppress_embeds=True
             )
+
+        ping = asyncio.create_task(self._post(send))
+        self._under_way.add(ping)
+        ping.add_done_callback(self._under_way.discard)
+
+    async def close(self) -> None:
+        """Once the clock is stopped: remove at once what stands there."""
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=CLOSE_S_MAX)
+            for ping in late:
+                ping.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _post(self, send: Callable[[], Coroutine[Any, Any, discord.Message]]) -> None:
+        try:
+            ping = await wire.call(send)
         except wire.CallFailed as error:
             log.info("not pinged: %s", error, extra={"action": "not_pinged"})
             return
-        removal = asyncio.create_task(self._remove_later(ping))
-        self._removals.add(removal)
-        removal.add_done_callback(self._removals.discard)
-
-    async def _remove_later(self, ping: discord.Message) -> None:
         with contextlib.suppress(Stopped):
             await self._clock.sleep(STAYS_S)
         try:

@@ -1,6 +1,5 @@
 """Jobs as Discord shows them: pure functions from a job to text, embeds and file names."""
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -8,23 +7,28 @@ import discord
 from discord import app_commands
 
 from bot.about import short
+from bot.chat.markdown import LINE_BYTES, LINE_CHARS, inert, shortened
 from bot.chat.texts import Notice, explain, listed, say, tell_cost, why
 from bot.chat.texts.phrases import Phrase
-from bot.domain.jobs import KEPT, Failure, Job, JobState, Task, TaskState, latest
+from bot.domain.jobs import (
+    KEPT,
+    OPEN_TASK_STATES,
+    Failure,
+    Job,
+    JobState,
+    Task,
+    TaskState,
+    latest,
+)
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest, Mode, Turn
-from bot.domain.words import set_apart
 
 #: characters and bytes of the prompt in an embed; Details shows the whole of it
 PROMPT_SHOWN_CHARS = 600
 PROMPT_SHOWN_BYTES = 1_500
 #: lines of it: one of many short lines is no line
 PROMPT_SHOWN_LINES = 6
-#: what Discord's markdown reads (Discord support, Markdown Text 101), and a link's colon
-ACTING = re.compile(r"[\\*_~|`\[\]()<>#:-]")
-#: characters and bytes of a prompt in a line, or in a choice
-LINE_CHARS, LINE_BYTES = 60, 180
 #: characters; Discord docs, Attachment Object
 ALT_TEXT_CHARS_MAX = 1_024
 #: of the bar, which a job fills in about so many updates
@@ -85,14 +89,15 @@ def status(
             done=sum(task.state is TaskState.STORED for task in images),
             images=len(images),
         )
-        fetching = any(task.id in finished for task in images)
+        under_way = [task for task in images if task.state in OPEN_TASK_STATES]
+        fetching = under_way and all(task.id in finished for task in under_way)
         line = f"`{bar(elapsed_s, typical_s)}` "
         if elapsed_s > LONG_TIMES * typical_s:
             line += say(Phrase.TAKES_LONGER, job.locale, seconds=round(typical_s))
         else:
             line += say(Phrase.USUALLY, job.locale, seconds=round(typical_s))
         if fetching:
-            line = say(Notice.FETCHING, job.locale)
+            line = say(Notice.FETCHING if len(images) == 1 else Notice.FETCHING_REST, job.locale)
         embed.description = f"{embed.description}\n\n{name}\n{line}"
     held = say(Phrase.HELD, job.locale, held_ucr=job.quote_ucr)
     embed.set_footer(text=f"{knobs(job.request, job.locale)} · {held}")
@@ -109,7 +114,13 @@ def cancelled(job: Job) -> discord.Embed:
 def unwatched(job: Job) -> discord.Embed:
     embed = discord.Embed(colour=FAILED, description=quote_prompt(job.request))
     embed.title = say(Phrase.NOT_AWAITED_ANY_MORE, job.locale)
-    embed.set_footer(text=say(Notice.NOT_AWAITED, job.locale, cost_ucr=job.quote_ucr))
+    if job.problem:
+        text = explain(job.problem, job.locale)
+    elif job.state is JobState.DELIVERING:
+        text = say(Notice.MADE_UNAWAITED, job.locale, cost_ucr=job.cost_ucr or 0)
+    else:
+        text = say(Notice.NOT_AWAITED, job.locale, cost_ucr=job.quote_ucr)
+    embed.set_footer(text=text)
     return embed
 
 
@@ -277,25 +288,6 @@ def quote_prompt(request: ImageRequest) -> str:
     if shown == text and len(lines) > PROMPT_SHOWN_LINES:
         shown += "…"
     return "\n".join(f"> {inert(line)}" for line in shown.splitlines())
-
-
-def shortened(text: str, chars_max: int, bytes_max: int) -> str:
-    """The text, or its beginning and an ellipsis, within both bounds; no letter is cut apart."""
-    if len(text) <= chars_max and len(text.encode()) <= bytes_max:
-        return text
-    kept = text[: chars_max - 1].encode()[: bytes_max - 3].decode(errors="ignore")
-    return f"{kept.rstrip()}…"
-
-
-def inert(text: str) -> str:
-    """The text in which no markdown, link or mention acts."""
-    # An escaped colon begins no link; what stands behind a mention's sign is not seen.
-    return set_apart(ACTING.sub(r"\\\g<0>", text).replace("@", "@\u200b"))
-
-
-def in_line(text: str) -> str:
-    """What a member has typed, as part of a sentence."""
-    return inert(shortened(" ".join(text.split()), LINE_CHARS, LINE_BYTES))
 
 
 def knobs(request: ImageRequest, locale: str) -> str:

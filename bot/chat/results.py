@@ -13,6 +13,7 @@ from bot.about import about
 from bot.chat import buttons, forms, offers, render, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
+from bot.chat.markdown import inert
 from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
 from bot.chat.offers import as_source
 from bot.chat.texts import Notice, refuse, say
@@ -354,5 +355,5 @@ def _stem(filename: str) -> str:
 def _named(job: Job) -> str:
     """A job as a link to its result, or by its first words."""
     link = render.jump_link(job)
-    shown = render.inert(render.first_words(job))
+    shown = inert(render.first_words(job))
     return f"[{shown}]({link})" if link else shown

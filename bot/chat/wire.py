@@ -76,7 +76,7 @@ class CallFailed(Exception):
         self.repeated = repeated
 
 
-async def call(operation: Callable[[], Awaitable[T]]) -> T:
+async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_MAX) -> T:
     """
     Make a call that may be repeated: an edit, a delete, or a message with a nonce.
 
@@ -86,17 +86,17 @@ async def call(operation: Callable[[], Awaitable[T]]) -> T:
         CallFailed: it was refused, or did not get through.
     """
     wait_s = RETRY_WAIT_S
-    for attempt in range(1, TRIES_MAX + 1):
+    for attempt in range(1, tries_max + 1):
         try:
             async with asyncio.timeout(CALL_S_MAX):
                 return await operation()
         except discord.HTTPException as error:
             trouble = _trouble(error)
             # discord.py has slept and repeated these five times already, but for 503.
-            if trouble is not Trouble.DOWN or error.status != 503 or attempt == TRIES_MAX:
+            if trouble is not Trouble.DOWN or error.status != 503 or attempt == tries_max:
                 raise CallFailed(trouble, error, repeated=attempt > 1) from error
         except NETWORK_ERRORS as error:
-            if attempt == TRIES_MAX:
+            if attempt == tries_max:
                 raise CallFailed(Trouble.DOWN, error, repeated=attempt > 1) from error
         await asyncio.sleep(wait_s)
         wait_s *= 2

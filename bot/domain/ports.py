@@ -268,3 +268,7 @@ class Messenger(Protocol):
             DeliveryError: it could be posted nowhere; says whether it may be later.
         """
         ...
+
+    async def close(self) -> None:
+        """Take back what is there for a while only; nothing more will be shown."""
+        ...

@@ -284,7 +284,6 @@ class Carrier:
                 elapsed_s += max((shop.clock.now() - asked_at).total_seconds(), 0.0)
                 match progress:
                     case Finished() if progress.links or progress.in_answer:
-                        shop.finished.add(task.id)
                         if unfinished_s is not None:
                             shop.routing.observe(route, unfinished_s, elapsed_s)
                         shop.traffic.success(route)
@@ -332,6 +331,7 @@ class Carrier:
 
     async def _keep(self, route: Route, provider: Provider, finished: Finished) -> Job:
         shop, task = self._shop, self._task
+        shop.finished.add(task.id)
         image = await self._store(route, provider, finished)
         cost = pricing.final_cost(route.price, task.price_ucr, finished.bill)
         allowance, now = shop.house.allowance, shop.clock.now()

@@ -49,13 +49,12 @@ class Delivery:
         """Bring a job in delivery to its end."""
         tasks, balance_ucr = await self._look(job)
         images = _stored(self._folder, tasks)
-        if job.unwatched:
-            await self._finish(job, None, images, wanted=job.problem is None)
-            emit("job_kept", "job kept for its member, who awaits it no longer")
-            return
         if job.problem is None and not all(image.path.exists() for image in images):
             emit("images_gone", "images are gone from disk", level=logging.ERROR)
             job = await self._refund(job, Failure.RESULT_LOST)
+        if job.unwatched and self._keep_days:
+            await self._keep(job, tasks, images)
+            return
         try:
             shown = () if job.problem else images
             delivered = await self._post(job, tasks, shown, balance_ucr)
@@ -65,6 +64,13 @@ class Delivery:
         wanted = job.problem is None or job.problem.failure in KEPT
         await self._finish(job, delivered.message_id, images, wanted=wanted)
         emit("job_delivered", "job delivered")
+
+    async def _keep(self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]) -> None:
+        """End a job that its member awaits no longer: its images are for /history alone."""
+        # An update of before may have painted over what the member saw on pressing.
+        await self._messenger.show_progress(job, tasks, self._clock.now())
+        await self._finish(job, None, images, wanted=job.problem is None)
+        emit("job_kept", "job kept for its member, who awaits it no longer")
 
     async def fail(self, job: Job, *, not_shown: bool = False) -> Job:
         """

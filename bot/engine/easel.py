@@ -224,7 +224,7 @@ class Easel:
         Its member waits for the job no longer: its images are kept, and nothing is posted.
 
         Returns:
-            None: it has ended, or there is no such job.
+            None: it has ended or is being delivered, or there is no such job.
         """
         return await self._database.keep(jobs.stop_watching, job_id)
 

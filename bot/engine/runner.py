@@ -15,6 +15,7 @@ from bot.domain.jobs import (
     Task,
     TaskState,
     fields_of,
+    latest,
 )
 from bot.domain.ports import Messenger
 from bot.domain.requests import UNREADABLE
@@ -22,6 +23,7 @@ from bot.engine.carrier import Carrier
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties, within
 from bot.engine.events import emit
+from bot.engine.pacing import Pacing, own_pace_s
 from bot.engine.references import References, all_of
 from bot.engine.stopping import Stopped
 from bot.engine.workshop import Workshop
@@ -35,9 +37,11 @@ from bot.store import tasks as task_steps
 CLAIM_EVERY_S = 5.0
 #: seconds before the first update of a status message: a quick job needs none
 PROGRESS_AFTER_S = 1.5
-#: updates while an image is made that takes as long as usual, and seconds between two of them
+#: updates while an image is made that takes as long as usual, and seconds between two of them:
+#: within 5 s, of the 5 edits that one answer may have, one is left for its place in the queue and
+#: one for the result
 PROGRESS_STEPS = 6
-PROGRESS_S_MIN = 1.5
+PROGRESS_S_MIN = 2.0
 PROGRESS_S_MAX = 10.0
 #: of all jobs together: Discord lets a bot make 50 requests a second, and results come first
 UPDATES_A_SECOND_MAX = 15.0
@@ -78,6 +82,7 @@ class Runner:
         #: whether jobs may wait that could not be claimed the last time
         self._others_wait = True
         self._due = due
+        self._pacing = Pacing(UPDATES_A_SECOND_MAX)
 
     @property
     def job_ids(self) -> tuple[str, ...]:
@@ -99,6 +104,7 @@ class Runner:
             for duty in duties:
                 duty.cancel()
             await asyncio.gather(*duties, return_exceptions=True)
+            await self._messenger.close()
             await self._shop.routing.save()
 
     async def _claim(self) -> None:
@@ -231,9 +237,12 @@ class Runner:
         await within(PROGRESS_S_MAX, sent)
         await within(PROGRESS_AFTER_S, ended)
         shown = 0
-        # The loop is for eyes, so it follows real time, not the jobs' clock.
         while not ended.is_set():
+            # For eyes, so it follows real time, not the jobs' clock.
+            await within(self._pacing.take(asyncio.get_running_loop().time()), ended)
             job, tasks = await self._shop.database.read(job_steps.look, job.id)
+            if ended.is_set() or job.state is JobState.DELIVERING:
+                return
             images = [image for task in tasks if (image := stored_image(self._shop.folder, task))]
             await self._messenger.show_progress(
                 job,
@@ -245,10 +254,14 @@ class Runner:
             shown = len(images)
             if job.unwatched:
                 return
-            await within(self._pace_s(tasks), ended)
+            await within(self._pace_s(job, tasks), ended)
 
-    def _pace_s(self, tasks: Sequence[Task]) -> float:
-        """Seconds between two updates: some for each image, and few for all jobs together."""
-        typical_s = self._shop.routing.typical_s(tasks[0].route_id)
-        own_s = min(max(PROGRESS_S_MIN, typical_s / PROGRESS_STEPS), PROGRESS_S_MAX)
-        return max(own_s, len(self._running) / UPDATES_A_SECOND_MAX)
+    def _pace_s(self, job: Job, tasks: Sequence[Task]) -> float:
+        now = self._shop.clock.now()
+        return own_pace_s(
+            self._shop.routing.typical_s(latest(tasks)[0].route_id),
+            (now - (job.started_at or now)).total_seconds(),
+            steps=PROGRESS_STEPS,
+            least_s=PROGRESS_S_MIN,
+            most_s=PROGRESS_S_MAX,
+        )

@@ -55,8 +55,12 @@ CHILDREN = (
     .where(sa.text(f"jobs.{HAS_PARENT}"), jobs.c.parent_id == sa.bindparam("parent"))
     .order_by(jobs.c.id)
 )
+#: not while it is delivered: its result may be on its way to Discord
 STOP_WATCHING = (
-    sa.update(jobs).where(_of_job, KINDS["open"]).values(unwatched=sa.true()).returning(*JOB)
+    sa.update(jobs)
+    .where(_of_job, jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING)))
+    .values(unwatched=sa.true())
+    .returning(*JOB)
 )
 CANCELLED_SINCE = (
     sa.select(*JOB)
@@ -263,7 +267,7 @@ def stop_watching(tx: sa.Connection, job_id: str) -> Job | None:
     Its member waits for the job no longer: its images are kept, and nothing is posted.
 
     Returns:
-        None: it has ended, or there is no such job.
+        None: it has ended or is being delivered, or there is no such job.
     """
     row = tx.execute(STOP_WATCHING, {"of_job": job_id}).one_or_none()
     return read_job(row) if row else None

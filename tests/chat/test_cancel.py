@@ -146,9 +146,7 @@ async def test_a_late_look_at_the_queue_does_not_paint_over_a_cancelled_job(
         await queued.response()
         fault = easel.discord.faults.add(method="PATCH", path="/messages/@original", hold=go_on)
         looking = asyncio.create_task(easel.app.runner._duties._show_queue())
-        async with asyncio.timeout(10):
-            while not fault.hits:  # noqa: ASYNC110 - a held request announces nothing
-                await asyncio.sleep(0)
+        await easel.held_by(fault)
         assert "Cancelled" in said(await press(easel, "Ben", queued))
         go_on.set()
         await looking

@@ -127,7 +127,7 @@ async def test_a_form_begins_with_them(easel: Easel) -> None:
         for part in walk(modal.components)
         if "options" in part
     }
-    assert chosen == {"ratio": ["9:16"], "kind": ["2K/auto"]}
+    assert chosen == {"ratio": ["9:16"], "kind": ["2K/auto"], "background": ["auto"]}
     sent = await easel.discord.submit_modal("Ada", modal, {"prompt": "a heron"})
     assert len((await easel.finished(sent)).attachments) == 2
 

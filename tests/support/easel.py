@@ -16,6 +16,7 @@ from bot.chat.render import SHEET_NAME
 from bot.demo import running
 from bot.domain.ledger import Entry, EntryKind
 from bot.playground.discord import Attachment, Call, Message, PlaygroundDiscord
+from bot.playground.discord.faults import Fault
 from bot.playground.discord.interactions import COMPONENT
 from bot.playground.discord.validation import BUTTON, STRING_SELECT, walk
 from bot.playground.drawing import Picture, draw
@@ -94,6 +95,12 @@ class Easel:
         """Wait for something that only the database shows."""
         async with asyncio.timeout(10):
             while not await condition():  # noqa: ASYNC110 - no event for this
+                await asyncio.sleep(0)
+
+    async def held_by(self, fault: Fault) -> None:
+        """Wait until a request to Discord has met the fault: one that is held announces nothing."""
+        async with asyncio.timeout(10):
+            while not fault.hits:  # noqa: ASYNC110 - no event for this
                 await asyncio.sleep(0)
 
     async def entries(self, *kinds: EntryKind) -> list[Entry]:

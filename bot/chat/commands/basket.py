@@ -11,8 +11,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, options, render, wire
+from bot.chat import buttons, options, wire
 from bot.chat.desk import Desk
+from bot.chat.markdown import inert_line
 from bot.chat.pictures import author_of, job_shown, pictures_of
 from bot.chat.results import Results
 from bot.chat.texts import Notice, refuse, say
@@ -28,6 +29,8 @@ Interaction = discord.Interaction[Any]
 #: embeds of one message (Discord docs, Message), and options of one select
 EMBEDS_MAX = 10
 OPTIONS_MAX = 25
+#: characters of a link in an embed (Discord docs, Embed Limits)
+URL_CHARS_MAX = 2_048
 #: of the digest that a picture is chosen by
 MARK_CHARS = 16
 #: characters and bytes of a file's name beside its picture
@@ -161,9 +164,8 @@ def _shown(
         if number > EMBEDS_MAX:
             break
         name = say(Phrase.IMAGE_NUMBER, locale, number=number)
-        file = render.inert(render.shortened(picture.filename, NAME_CHARS, NAME_BYTES))
-        embed = discord.Embed(description=f"**{name}**\n{file}")
-        if picture.url:
+        embed = discord.Embed(description=f"**{name}**\n{inert_line(picture.filename)}")
+        if 0 < len(picture.url) <= URL_CHARS_MAX:
             embed.set_thumbnail(url=picture.url)
         embeds.append(embed)
     rest = len(gathered) - len(embeds)

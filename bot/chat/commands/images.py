@@ -7,9 +7,10 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import options, render, wire
+from bot.chat import options, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, place_of
+from bot.chat.markdown import inert_line
 from bot.chat.mentions import as_seen
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say
@@ -76,7 +77,7 @@ class ImageCommands:
         model = given.get("model") or ""
         base = await self._base_of(interaction, mode, model)
         if base is None:
-            name = render.in_line(options.preset_in(model))
+            name = inert_line(options.preset_in(model))
             await wire.tell(interaction, say(Notice.NO_PRESET, locale, name=name))
             return
         request = options.read_request(base, given, self._catalog)

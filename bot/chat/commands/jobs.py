@@ -12,6 +12,7 @@ from discord import app_commands
 from bot.about import about
 from bot.chat import buttons, offers, render, wire
 from bot.chat.desk import Desk
+from bot.chat.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
 from bot.chat.results import Results
 from bot.chat.texts import Notice, explain, say, tell_cost
 from bot.chat.texts.phrases import Phrase
@@ -30,9 +31,6 @@ PAGE_JOBS = 8
 LISTED_MAX = 10
 CHOICE_CHARS = 100
 CHOICES_MAX = 25
-#: characters of a field's value, and of a description (Discord docs, Embed Limits)
-FIELD_CHARS_MAX = 1_024
-DESCRIPTION_CHARS_MAX = 4_096
 KINDS = ("generate", "edit", "pictures", "failed", "open")
 
 
@@ -148,13 +146,13 @@ class JobCommands:
         if under_way:
             lines = [_line(number, job, locale) for number, job in enumerate(under_way, start=1)]
             name = say(Phrase.UNDER_WAY, locale)
-            shown, _ = render.fitting(lines, FIELD_CHARS_MAX)
-            embed.add_field(name=name, value=shown, inline=False)
+            embed.add_field(name=name, value=joined(lines, FIELD_CHARS_MAX), inline=False)
         if ended:
             first = len(under_way) + 1
             lines = [_line(number, job, locale) for number, job in enumerate(ended, start=first)]
-            shown, _ = render.fitting(lines, FIELD_CHARS_MAX)
-            embed.add_field(name=say(Phrase.RECENT, locale), value=shown, inline=False)
+            embed.add_field(
+                name=say(Phrase.RECENT, locale), value=joined(lines, FIELD_CHARS_MAX), inline=False
+            )
         if not latest:
             embed.description = say(Notice.NONE_YET, locale)
         items: list[discord.ui.Item[Any]] = []
@@ -237,6 +235,10 @@ class JobCommands:
         job = await self._own_job(interaction, job_id, moderators=False)
         if job is None:
             return
+        if not self._messenger.keeps_results:
+            # It was offered before whoever hosts the bot turned that off: nothing would be left.
+            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
+            return
         stopped = await self._easel.stop_watching(job_id)
         if stopped is None:
             await wire.tell(interaction, say(Notice.ENDED, str(interaction.locale)))
@@ -273,15 +275,14 @@ def _gallery(jobs: Sequence[Job], locale: str) -> discord.Embed:
     """A member's jobs, newest first."""
     embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_IMAGES, locale))
     lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
-    shown, _ = render.fitting(lines, DESCRIPTION_CHARS_MAX)
-    embed.description = shown or say(Notice.NONE_YET, locale)
+    embed.description = joined(lines, DESCRIPTION_CHARS_MAX) or say(Notice.NONE_YET, locale)
     return embed
 
 
 def _line(number: int, job: Job, locale: str) -> str:
     words = render.first_words(job)
     link = render.jump_link(job)
-    shown = render.inert(words)
+    shown = inert(words)
     if link:
         shown = f"[{shown}]({link})"
     match job.state:

@@ -10,6 +10,7 @@ from discord import app_commands
 from bot.chat import options, render, wire
 from bot.chat.commands.images import ImageCommands
 from bot.chat.desk import Desk
+from bot.chat.markdown import fitting, inert_line
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -52,8 +53,9 @@ class PresetCommands(app_commands.Group):
             await wire.tell(interaction, refuse(refusal, locale))
             return
         knobs = render.knobs(request, locale)
-        shown = render.in_line(name)
-        await wire.tell(interaction, say(Notice.PRESET_KEPT, locale, name=shown, knobs=knobs))
+        await wire.tell(
+            interaction, say(Notice.PRESET_KEPT, locale, name=inert_line(name), knobs=knobs)
+        )
 
     @app_commands.command(name="use", description=label("commands.presets use"))
     @app_commands.describe(name=label("options.name"), prompt=label("options.presets use prompt"))
@@ -70,7 +72,7 @@ class PresetCommands(app_commands.Group):
         locale = str(interaction.locale)
         presets = await self._easel.presets(interaction.user.id)
         lines = [
-            f"**{render.inert(name)}** · {render.knobs(request, locale)}"
+            f"**{inert_line(name)}** · {render.knobs(request, locale)}"
             for name, request in presets.items()
         ]
         embed = discord.Embed(title=say(Phrase.YOUR_PRESETS, locale), colour=render.WORKING)
@@ -86,7 +88,7 @@ class PresetCommands(app_commands.Group):
         meant = options.preset_meant(name, presets) or name
         removed = await self._easel.remove_preset(interaction.user.id, meant)
         notice = Notice.PRESET_REMOVED if removed else Notice.NO_PRESET
-        await wire.tell(interaction, say(notice, locale, name=render.in_line(meant)))
+        await wire.tell(interaction, say(notice, locale, name=inert_line(meant)))
 
     @use.autocomplete("name")
     @remove.autocomplete("name")
@@ -119,7 +121,7 @@ def _plain(request: ImageRequest) -> ImageRequest:
 
 def _listed(lines: Sequence[str], locale: str) -> str:
     """As many lines as an embed takes, and how many more there are."""
-    shown, rest = render.fitting(lines, LIST_CHARS_MAX)
+    shown, rest = fitting(lines, LIST_CHARS_MAX)
     if rest:
         shown += f"\n{say(Notice.PRESETS_MORE, locale, presets=rest)}"
     return shown

@@ -8,6 +8,7 @@ to them). The sentences are ours alone: no vendor's words.
 from collections.abc import Sequence
 from enum import StrEnum
 
+from bot.chat.markdown import inert_line
 from bot.chat.texts.languages import FALLBACK
 from bot.chat.texts.phrases import Phrase
 from bot.chat.texts.writer import writer
@@ -64,6 +65,7 @@ class Notice(StrEnum):
     #: filename
     NAMED_BY_FILE = "named_by_file"
     FETCHING = "fetching"
+    FETCHING_REST = "fetching_rest"
     #: missing, images, why
     SOME_MISSING = "some_missing"
     #: asked, width, height
@@ -77,6 +79,8 @@ class Notice(StrEnum):
     PICTURE_BY = "picture_by"
     #: cost_ucr
     NOT_AWAITED = "not_awaited"
+    #: cost_ucr
+    MADE_UNAWAITED = "made_unawaited"
     NOT_DELETED = "not_deleted"
     UNFILTERED = "unfiltered"
     NONE_YET = "none_yet"
@@ -180,7 +184,9 @@ def _flaw(facts: Facts, locale: str) -> str | None:
         return None
     named = Notice.NAMED_BY_OPTION if facts.get("option") else Notice.NAMED_BY_FILE
     try:
-        image = say(named, locale, **facts)
+        # A file may be called anything.
+        filename = inert_line(str(facts.get("filename", "")))
+        image = say(named, locale, **{**facts, "filename": filename})
         return _sentence("flaws", flaw, {**facts, "image": image}, locale)
     except (KeyError, TypeError, ValueError):
         return None

@@ -78,6 +78,8 @@ class Phrase(StrEnum):
     DONE_PING = "done_ping"
     #: user_id, link
     FAILED_PING = "failed_ping"
+    #: user_id, link
+    UNSHOWN_PING = "unshown_ping"
     #: link
     POINTED = "pointed"
     #: link
