@@ -303,6 +303,9 @@ class Results:
         if interaction.user.id != job.user_id and not shown:
             await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
             return None
+        if job.request.private and _is_public(interaction):
+            # It was published, and what goes on from it there is as public.
+            job = replace(job, request=replace(job.request, private=False))
         return job, await self._easel.tasks(job_id)
 
     async def _sources(
@@ -335,17 +338,29 @@ class Results:
 
     async def as_kept(self, job: Job, pictures: Sequence[Reference]) -> list[Reference]:
         """A result's pictures as a message shows them, with the files that they were made as."""
+        tasks = await self._easel.tasks(job.id)
+        stored = [image for task in tasks if (image := stored_image(self._folder, task))]
+        there = {image.path for image in await self.kept(tasks)}
         kept = {
-            render.file_stem(job, index): image
-            for index, image in enumerate(await self.kept(await self._easel.tasks(job.id)))
+            render.file_stem(job, index): as_source(image, "")
+            for index, image in enumerate(stored)
+            if image.path in there
         }
         shown = [(each, kept.get(_stem(each.filename))) for each in pictures]
-        return [as_source(image, each.url) if image else each for each, image in shown]
+        return [
+            replace(source, url=each.url, filename=each.filename) if source else each
+            for each, source in shown
+        ]
 
     async def _links(self, interaction: Interaction, job: Job) -> dict[str, str]:
         """Of the images that the pressed message shows, by the stems of their names."""
         shown = interaction.message.attachments if interaction.message else []
         return {_stem(each.filename): each.url for each in shown}
+
+
+def _is_public(interaction: Interaction) -> bool:
+    message = interaction.message
+    return message is not None and not message.flags.ephemeral
 
 
 def _stem(filename: str) -> str:

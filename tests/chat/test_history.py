@@ -86,7 +86,7 @@ async def test_it_shows_no_other_servers_jobs(easel: Easel) -> None:
 async def test_images_that_could_not_be_posted_are_there_for_their_member(easel: Easel) -> None:
     await undelivered(easel)
     shown = await history(easel)
-    assert "Discord would not take the result here" in said(shown)
+    assert "Not taken by Discord" in said(shown)
 
     pressed = await open_latest(easel, shown)
     message = await pressed.until(lambda message: bool(message.attachments))

@@ -190,5 +190,12 @@ async def test_credits_tell_the_price_of_what_is_preferred(easel: Easel) -> None
 async def test_who_wants_to_be_told_is_told(easel: Easel, pings: str, told: bool) -> None:
     await prefer(easel, pings=pings)
     await easel.finished(await easel.imagine())
-    posts = [each.body for each in easel.discord.requests if each.path.endswith("/messages")]
-    assert any("your image is there" in (each or {}).get("content", "") for each in posts) is told
+
+    def pinged() -> bool:
+        posts = [each.body for each in easel.discord.requests if each.path.endswith("/messages")]
+        return any("your image is there" in (each or {}).get("content", "") for each in posts)
+
+    if told:
+        await easel.discord.wait_for(pinged, "ping")
+    else:
+        assert not pinged()

@@ -14,7 +14,7 @@ from bot.chat import buttons, offers, render, wire
 from bot.chat.desk import Desk
 from bot.chat.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
 from bot.chat.results import Results
-from bot.chat.texts import Notice, explain, say, tell_cost
+from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.jobs import Job, JobState, Task, fields_of
@@ -289,7 +289,8 @@ def _line(number: int, job: Job, locale: str) -> str:
         case JobState.DONE:
             ending = tell_cost(job.cost_ucr or 0, locale)
         case JobState.FAILED if job.problem:
-            ending = explain(job.problem, locale)
+            kind = say(render.FAILURE_KINDS[job.problem.failure], locale)
+            ending = paragraph(f"{kind}.", say(Notice.NOTHING_CHARGED, locale))
         case JobState.CANCELLED:
             ending = say(Phrase.WAS_CANCELLED, locale)
         case _:

@@ -119,6 +119,9 @@ class PreferencesCommand:
 def _select(
     name: Phrase, locale: str, options: Sequence[SelectOption], what: str
 ) -> discord.ui.Select[Any]:
+    """With its name before each option, for the one that is chosen hides the placeholder."""
+    for option in options:
+        option.label = f"{say(name, locale)}: {option.label}"
     return buttons.select(say(name, locale), options, buttons.PREFER, what)
 
 
