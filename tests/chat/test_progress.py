@@ -106,7 +106,9 @@ async def test_a_result_waits_for_one_update_at_most_and_for_none_of_another_job
     ben = await easel.imagine("Ben")
     assert (await ben.until(lambda message: bool(message.attachments))).attachments
     order.until.set()
-    await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'delivering'"))
+    user_id = easel.discord.world.user("Ada").id
+    hers = f"SELECT 1 FROM jobs WHERE state = 'delivering' AND user_id = {user_id}"
+    await easel.until(lambda: easel.rows(hers))
     before = [each for each in edits(easel) if ada.interaction.token in each.path]
     go_on.set()
     assert (await easel.finished(ada)).attachments

@@ -56,6 +56,8 @@ UNREACHED = {
     "jobs.ended": "only asked for where too much is kept",
     "messenger.fresh_links": "the links of the matrix are young, so it asks nobody",
     "messenger.fresh_links/call": "as above",
+    "messenger.close": "it takes back what nobody misses, after all jobs",
+    "messenger.close/call": "as above",
 }
 #: of bot/chat/wire.py, but no step of a job: the whole of a connection's life, and its end
 NO_STEP = {"run", "close"}

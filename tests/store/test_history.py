@@ -131,7 +131,14 @@ async def test_it_may_be_under_way_by_then(bench: Bench) -> None:
     await bench.running()
     stopped = await bench.jobs.stop_watching("lantern")
     assert stopped == await bench.jobs.job("lantern")
-    assert (stopped.state, stopped.unwatched) == ("running", True)
+    assert (stopped.state, stopped.unwatched) == (JobState.RUNNING, True)
+
+
+async def test_what_is_being_delivered_is_not_stopped_any_more(bench: Bench) -> None:
+    """Its result may be on its way to Discord already."""
+    await bench.delivering(0)
+    assert await bench.jobs.stop_watching("lantern") is None
+    assert (await bench.jobs.job("lantern")).unwatched is False
 
 
 async def test_who_stopped_waiting_as_it_ended_was_too_late(bench: Bench) -> None:
@@ -216,7 +223,7 @@ OLD_JOB = sa.text(
 
 def as_before(request: ImageRequest) -> str:
     """As a version wrote it that knew of no parent."""
-    later = ', "parent_id": "", "turn": "", "prefers": ""}'
+    later = ', "parent_id": "", "turn": ""}'
     text = write_request(request)
     assert text.endswith(later)
     return text.removesuffix(later) + "}"
