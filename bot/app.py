@@ -31,6 +31,7 @@ from bot.engine.easel import Easel
 from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
+from bot.engine.servers import Servers
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
 from bot.engine.workshop import Workshop
@@ -176,8 +177,10 @@ async def open_app(
         house = _house(settings, catalog)
         due = asyncio.Event()
         guests = Guests(frozenset(settings.allowed_servers), settings.allow_direct_messages)
-        prices = Prices(routing, traffic)
-        asks = (prices, settings.confirm_above_ucr)
+        servers = Servers(database, clock)
+        await servers.load()
+        prices = Prices(routing, traffic, servers)
+        asks = (prices, settings.confirm_above_ucr, servers)
         easel = Easel(database, house, routing, traffic, clock, due, guests, *asks)
         await easel.load_preferences()
         pool = Pool()

@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
 from bot.chat.translator import label, model_label, option_key
+from bot.domain import policy
 from bot.domain.catalog import Catalog
 from bot.domain.preferences import Preferences
 from bot.domain.requests import (
@@ -23,6 +24,7 @@ from bot.domain.requests import (
     Mode,
     Reference,
 )
+from bot.domain.settings import ServerSettings
 
 #: of an interaction and what was typed of an option so far, its choices
 Asked = Callable[[discord.Interaction[Any], str], Coroutine[Any, Any, list[Choice[str]]]]
@@ -72,16 +74,21 @@ def image_command(
     return command
 
 
-def preferred(mode: Mode, preferences: Preferences) -> ImageRequest:
-    """A request that says nothing, as its member likes it."""
+def preferred(mode: Mode, preferences: Preferences, decided: ServerSettings) -> ImageRequest:
+    """
+    A request that says nothing, as its member likes it, as far as the server allows that; but what
+    is to be private is refused then, not shown to everyone.
+    """
+    sizes = policy.resolutions_here(decided)
+    allowed = policy.is_model_allowed(decided, preferences.model)
     return ImageRequest(
         mode=mode,
         prompt="",
-        model=preferences.model,
+        model=preferences.model if allowed else "",
         # A picture's own shape comes before a preference.
         aspect_ratio="auto" if mode is Mode.EDIT else preferences.aspect_ratio,
-        resolution=preferences.resolution,
-        count=preferences.count,
+        resolution=preferences.resolution if preferences.resolution in sizes else sizes[-1],
+        count=min(preferences.count, decided.count_max),
         private=preferences.private,
     )
 
@@ -181,7 +188,12 @@ def model_choices(catalog: Catalog) -> list[Choice[str]]:
 def model_or_preset_choices(
     catalog: Catalog, presets: Sequence[str], typed: str
 ) -> list[Choice[str]]:
-    """The models, and behind them the member's presets, that have what was typed."""
+    """
+    The models, and behind them the member's presets, that have what was typed.
+
+    Args:
+        catalog: what is offered here.
+    """
     wanted = typed.strip().casefold()
     models = [each for each in model_choices(catalog) if wanted in str(each.name).casefold()]
     named = [f"{PRESET_MARK}{name}" for name in presets]

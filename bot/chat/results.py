@@ -202,7 +202,7 @@ class Results:
         public = replace(
             job,
             request=replace(job.request, private=False),
-            locale=spoken(interaction, private=False),
+            locale=spoken(interaction, decided, private=False),
             spoiler=not job.nsfw_checker and rule.spoiler,
         )
         await self.show(interaction, public, found[1], ephemeral=False)

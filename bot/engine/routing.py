@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TypedDict
 
+from bot.domain import policy
 from bot.domain.catalog import Catalog, Model, Route, RouteOrder
 from bot.domain.credits import Microcredits
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest
+from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.domain.waiting import LEARNED_MIN, Latency
-from bot.errors import Busy, Reason
+from bot.errors import Busy, NotAllowed, Reason
 from bot.store import learned
 from bot.store.database import Database
 
@@ -67,7 +69,12 @@ class Routing:
             await self._database.write(learned.save, known)
 
     def chosen(
-        self, request: ImageRequest, *, nsfw_checker: bool, ready: Container[str]
+        self,
+        request: ImageRequest,
+        *,
+        nsfw_checker: bool,
+        ready: Container[str],
+        decided: ServerSettings = UNDECIDED,
     ) -> tuple[ImageRequest, tuple[Route, ...]]:
         """
         The request as it can be made, and its routes, the best first. Where no model was named, it
@@ -75,31 +82,46 @@ class Routing:
 
         Args:
             ready: ids of routes that may be used now; see Traffic.ready.
+            decided: by the server; models that it does not allow are as if they were not there.
         Raises:
             Refusal: none can do it at all, or those that can are all down.
         """
-        asked, routes = self.best(request, nsfw_checker=nsfw_checker, ready=ready)
+        asked, routes = self.best(request, nsfw_checker=nsfw_checker, ready=ready, decided=decided)
         if not routes:
+            if not asked.model:
+                allowed = sorted(decided.allowed_models)
+                raise NotAllowed(Reason.NO_ALLOWED_MODEL, allowed=allowed)
+            catalog = self._allowed(decided)
             # It says why.
-            routes = self.candidates(asked, nsfw_checker=nsfw_checker, ready=ready)
+            able = catalog.candidates(asked, **self._here(nsfw_checker))
+            routes = self._usable(asked, able, ready)
+            if not routes:
+                raise Busy(Reason.ROUTES_DOWN)
         return asked, routes
 
     def best(
-        self, request: ImageRequest, *, nsfw_checker: bool, ready: Container[str]
+        self,
+        request: ImageRequest,
+        *,
+        nsfw_checker: bool,
+        ready: Container[str],
+        decided: ServerSettings = UNDECIDED,
     ) -> tuple[ImageRequest, tuple[Route, ...]]:
-        """The same, with no routes where there are none; quick, for it does not say why."""
-        here = self._here(nsfw_checker)
+        """
+        The same, with no routes where there are none, and without a model where the server allows
+        none that there is; quick, for it does not say why.
+        """
+        here, catalog = self._here(nsfw_checker), self._allowed(decided)
         models = [request.model]
         if not request.model:
-            others = [each for each in self._catalog.models if each != self._default_model]
-            models = [self._default_model, *others]
+            models = policy.models_here(decided, catalog.models, self._default_model)
         for model in models:
             instead_of = request.instead_of if model == models[0] else models[0]
             asked = replace(request, model=model, instead_of=instead_of)
-            asked = self._catalog.shaped(asked, **here)
-            if able := self._catalog.able(asked, **here):
+            asked = catalog.shaped(asked, **here)
+            if able := catalog.able(asked, **here):
                 return asked, self._usable(asked, able, ready)
-        return replace(request, model=models[0]), ()
+        return replace(request, model=models[0] if models else ""), ()
 
     def candidates(
         self,
@@ -123,6 +145,10 @@ class Routing:
         if not routes:
             raise Busy(Reason.ROUTES_DOWN)
         return routes
+
+    def _allowed(self, decided: ServerSettings) -> Catalog:
+        allowed = decided.allowed_models
+        return self._catalog.only(allowed) if allowed else self._catalog
 
     def _here(self, nsfw_checker: bool) -> Here:
         today = self._clock.now().date()

@@ -58,7 +58,8 @@ class BasketCommands:
     async def _edit_image(self, interaction: Interaction, message: discord.Message) -> None:
         if pictures := await self._pictures(interaction, message):
             preferred = self._easel.preferences_of(interaction.user.id)
-            draft = options.preferred(Mode.EDIT, preferred)
+            decided = self._easel.servers.known(interaction.guild_id or 0)
+            draft = options.preferred(Mode.EDIT, preferred, decided)
             draft = replace(draft, references=tuple(pictures), count=1)
             await self._results.open_form(interaction, draft, which=len(pictures) > 1)
 
@@ -122,7 +123,8 @@ class BasketCommands:
             await wire.tell(interaction, say(Notice.BASKET_EMPTY, str(interaction.locale)))
             return
         preferred = self._easel.preferences_of(interaction.user.id)
-        draft = options.preferred(Mode(mode), preferred)
+        decided = self._easel.servers.known(interaction.guild_id or 0)
+        draft = options.preferred(Mode(mode), preferred, decided)
         await self._results.open_form(interaction, replace(draft, references=tuple(gathered)))
 
 

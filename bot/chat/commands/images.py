@@ -42,7 +42,7 @@ class ImageCommands:
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
         given = interaction.namespace
-        preferred = self._easel.preferences_of(interaction.user.id)
+        preferred = self._preferred(interaction, Mode.GENERATE)
         model = options.model_named(given.model or preferred.model, self._catalog)
         prices = await self._easel.prices(place_of(interaction), model, QUALITIES)
         resolution = given.resolution or preferred.resolution
@@ -51,7 +51,14 @@ class ImageCommands:
 
     async def _models(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         presets = await self._easel.presets(interaction.user.id)
-        return options.model_or_preset_choices(self._catalog, list(presets), typed)
+        allowed = self._easel.servers.known(interaction.guild_id or 0).allowed_models
+        offered = self._catalog.only(allowed) if allowed else self._catalog
+        return options.model_or_preset_choices(offered, list(presets), typed)
+
+    def _preferred(self, interaction: Interaction, mode: Mode) -> ImageRequest:
+        preferences = self._easel.preferences_of(interaction.user.id)
+        decided = self._easel.servers.known(interaction.guild_id or 0)
+        return options.preferred(mode, preferences, decided)
 
     async def begin(self, interaction: Interaction) -> None:
         """Open the form of an image that nothing is said of yet."""
@@ -85,7 +92,7 @@ class ImageCommands:
     async def _base(self, interaction: Interaction, mode: Mode, model: str) -> ImageRequest | None:
         """What counts where an option is left out; None: the member was told why there is none."""
         if not model.startswith(options.PRESET_MARK):
-            return options.preferred(mode, self._easel.preferences_of(interaction.user.id))
+            return self._preferred(interaction, mode)
         name = model.removeprefix(options.PRESET_MARK).strip()
         presets = await self._easel.presets(interaction.user.id)
         if name not in presets:

@@ -211,3 +211,4 @@ class Phrase(StrEnum):
     MENUS_EVERYONE = "menus_everyone"
     MENUS_OWN = "menus_own"
     MENUS_NOBODY = "menus_nobody"
+    NOT_ALLOWED_HERE = "not_allowed_here"
