@@ -38,6 +38,8 @@ WORDS = "words"
 REWORD = "reword"
 #: a form that was filled in
 FORM = "form"
+#: of the panel of a server's settings
+SETTINGS = "settings"
 
 ROW_BUTTONS_MAX = 5
 

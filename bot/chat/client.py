@@ -181,6 +181,9 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
             await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
+        if isinstance(error, app_commands.CheckFailure):
+            # Whoever may not has been told so.
+            return
         if isinstance(getattr(error, "original", None), wire.CallFailed):
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
             return

@@ -75,6 +75,37 @@ class ServerSettings:
 UNDECIDED = ServerSettings()
 
 
+class Source(StrEnum):
+    """Whose decision a value is."""
+
+    SERVER = "server"
+    OPERATOR = "operator"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What counts where a server has decided nothing, by fields of ServerSettings."""
+
+    values: Mapping[str, object]
+    #: those that the operator has set; the others are as Easel has them
+    chosen: frozenset[str]
+
+
+def effective(decided: ServerSettings, operator: Operator, name: str) -> tuple[Any, Source]:
+    """
+    What counts of a setting, and whose decision it is.
+
+    Args:
+        name: of a field of ServerSettings.
+    """
+    value = getattr(decided, name)
+    if value != getattr(UNDECIDED, name):
+        return value, Source.SERVER
+    source = Source.OPERATOR if name in operator.chosen else Source.DEFAULT
+    return operator.values.get(name, value), source
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """How a setting's value is kept as text."""

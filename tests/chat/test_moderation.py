@@ -9,14 +9,13 @@ from bot.playground.discord.world import PRIVATE_THREAD, PUBLIC_THREAD, TEXT_CHA
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
+from tests.support.settings import set_filter
 
 SERVER = "Lantern Community"
 
 
 async def set_nsfw(easel: Easel, mode: str | None) -> str:
-    options = {"mode": mode} if mode else {}
-    call = await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", options)
-    message = await call.response()
+    message = await set_filter(easel, mode)
     assert message.is_ephemeral
     return said(message)
 

@@ -93,6 +93,10 @@ class Notice(StrEnum):
     BASKET_EMPTY = "basket_empty"
     #: said
     MODERATORS_SAY = "moderators_say"
+    NSFW_OFF_ASK = "nsfw_off_ask"
+    NO_AMOUNT = "no_amount"
+    NO_HOURS = "no_hours"
+    LAST_OF_THEM = "last_of_them"
 
 
 #: tables of en.toml, and whose sentences each holds; the others are named by words of their own
