@@ -11,13 +11,11 @@ async def set_filter(easel: Easel, mode: str | None) -> Message:
     return await decide(easel, "nsfw_checker", **({"mode": mode} if mode else {}))
 
 
-async def decide(
-    easel: Easel, setting: str, *, channel: str = "studio", member: str = "Cleo", **given: Any
-) -> Message:
+async def decide(easel: Easel, setting: str, /, by: str = "Cleo", **given: Any) -> Message:
     """Run a subcommand of /settings, and confirm what is asked for a second time."""
-    call = await easel.discord.run_command(member, channel, f"settings {setting}", given)
+    call = await easel.discord.run_command(by, "studio", f"settings {setting}", given)
     message = await call.response()
     if message.components and given.get("mode") == "off":
-        pressed = await easel.discord.press(member, message, label="Turn the filter off")
+        pressed = await easel.discord.press(by, message, label="Turn the filter off")
         message = await pressed.response()
     return message
