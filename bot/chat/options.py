@@ -75,22 +75,18 @@ def image_command(
 
 
 def preferred(mode: Mode, preferences: Preferences, decided: ServerSettings) -> ImageRequest:
-    """
-    A request that says nothing, as its member likes it, as far as the server allows that; but what
-    is to be private is refused then, not shown to everyone.
-    """
-    sizes = policy.resolutions_here(decided)
-    allowed = policy.is_model_allowed(decided, preferences.model)
-    return ImageRequest(
+    """A request that says nothing, as its member likes it, as far as the server allows that."""
+    liked = ImageRequest(
         mode=mode,
         prompt="",
-        model=preferences.model if allowed else "",
+        model=preferences.model,
         # A picture's own shape comes before a preference.
         aspect_ratio="auto" if mode is Mode.EDIT else preferences.aspect_ratio,
-        resolution=preferences.resolution if preferences.resolution in sizes else sizes[-1],
-        count=min(preferences.count, decided.count_max),
+        resolution=preferences.resolution,
+        count=preferences.count,
         private=preferences.private,
     )
+    return policy.fitted(decided, liked)
 
 
 def read_request(base: ImageRequest, options: Mapping[str, Any], catalog: Catalog) -> ImageRequest:

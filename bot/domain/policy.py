@@ -1,7 +1,7 @@
 """What a server's decisions mean here: the NSFW rule, and what members and servers may spend."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.credits import Microcredits
@@ -138,6 +138,20 @@ def allows(decided: ServerSettings, request: ImageRequest) -> bool:
     except Refusal:
         return False
     return True
+
+
+def fitted(decided: ServerSettings, request: ImageRequest) -> ImageRequest:
+    """
+    The request as the server allows it, to be changed further; but what is to be private stays so,
+    and is refused then, instead of shown to everyone.
+    """
+    sizes = resolutions_here(decided)
+    return replace(
+        request,
+        model=request.model if is_model_allowed(decided, request.model) else "",
+        resolution=request.resolution if request.resolution in sizes else sizes[-1],
+        count=min(request.count, decided.count_max),
+    )
 
 
 def is_model_allowed(decided: ServerSettings, model: str) -> bool:

@@ -25,7 +25,7 @@ class Prices:
             for all its images; None: it cannot be made now, or not in that server.
         """
         decided = self._servers.known(server_id)
-        if not policy.allows(decided, replace(request, model="")):
+        if not policy.allows(decided, request):
             return None
         ready = self._traffic.ready(request)
         for model in dict.fromkeys((request.model, "")):
