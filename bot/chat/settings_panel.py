@@ -29,6 +29,13 @@ from bot.domain.words import clean
 Interaction = discord.Interaction[Any]
 Page = tuple[discord.Embed, discord.ui.View]
 
+#: what posting a notice needs, as Discord names it
+LOG_PERMISSIONS = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "embed_links": "Embed Links",
+}
+
 
 class SettingsPanel:
     """
@@ -62,6 +69,10 @@ class SettingsPanel:
                 await self._show(interaction, "")
             case "set", "nsfw_checker" if _chosen(interaction) == NsfwMode.OFF:
                 await self._ask_off(interaction)
+            case "set", "log_channel_id" if lacking := lacks(interaction, _chosen(interaction)):
+                locale = str(interaction.locale)
+                text = say(Notice.LOG_LACKS, locale, permissions=lacking)
+                await wire.tell(interaction, text)
             case "set", field:
                 await self._decide(interaction, field, settings_controls.chosen(field, interaction))
             case "flag", field, kept:
@@ -184,6 +195,16 @@ def reset(field: str) -> Decide:
     """As if nothing had ever been decided about it."""
     fields = ("paused_until", "pause_reason") if field == "paused_until" else (field,)
     return lambda _: {each: getattr(UNDECIDED, each) for each in fields}
+
+
+def lacks(interaction: Interaction, channel_id: int | str) -> list[str]:
+    """What the bot may not do in the channel that notices are to be posted in, in words."""
+    guild = interaction.guild
+    channel = guild.get_channel(int(channel_id or 0)) if guild else None
+    if guild is None or channel is None:
+        return []
+    granted = channel.permissions_for(guild.me)
+    return [words for name, words in LOG_PERMISSIONS.items() if not getattr(granted, name)]
 
 
 def _chosen(interaction: Interaction) -> str:

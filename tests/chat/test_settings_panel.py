@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.domain.settings import FOREVER
-from bot.playground.discord import DM, Call, Message
+from bot.playground.discord import DM, Call, Message, Permission
 from bot.playground.discord.interactions import COMMAND, COMPONENT, MODAL_SUBMIT
 from bot.playground.discord.validation import BUTTON, SELECTS, STRING_SELECT, walk
 from tests.conftest import OpenEasel
@@ -143,6 +143,20 @@ async def test_channels_are_chosen_and_taken_out_again(easel: Easel, field: str)
     assert str(studio) not in (await kept(easel))[field]
 
 
+@pytest.mark.parametrize("by", ["panel", "subcommand"])
+async def test_notices_need_a_channel_that_they_can_be_posted_in(easel: Easel, by: str) -> None:
+    easel.discord.set_bot_permissions("after-dark", deny=Permission.EMBED_LINKS)
+    if by == "panel":
+        message = await panel(easel, "log_channel_id")
+        called = "settings:set:log_channel_id"
+        call = await easel.discord.select("Cleo", message, ["after-dark"], custom_id=called)
+        told = said(await call.response())
+    else:
+        told = said(await decide(easel, "log_channel", channel="after-dark"))
+    assert "I lack Embed Links." in told
+    assert await kept(easel) == {}
+
+
 @pytest.mark.parametrize("field", ["private_allowed", "private_seen"])
 async def test_a_yes_or_no_is_pressed(easel: Easel, field: str) -> None:
     message = await panel(easel, field)
@@ -263,6 +277,40 @@ async def test_a_list_is_extended_and_shortened_but_never_emptied(easel: Easel) 
     refused = said(await decide(easel, "allowed_models", forbid="gpt-image-2-beta"))
     assert "Nothing was changed" in refused
     assert await kept(easel) == {"allowed_models": '["gpt-image-2-beta"]'}
+
+
+@pytest.mark.parametrize(
+    ("setting", "option", "typed", "values"),
+    [
+        ("default_model", "model", "lite", ["gpt-image-2-lite"]),
+        ("allowed_models", "allow", "lite", ["gpt-image-2-lite"]),
+        ("allowed_models", "forbid", "lite", ["gpt-image-2-lite"]),
+        ("locale", "language", "deu", ["de"]),
+        ("locale", "language", "ja", ["ja"]),
+    ],
+)
+async def test_models_and_languages_are_offered_as_one_types(
+    easel: Easel, setting: str, option: str, typed: str, values: list[str]
+) -> None:
+    command = f"settings {setting}"
+    offered = await easel.discord.autocomplete("Cleo", "studio", command, option, typed)
+    assert [each["value"] for each in offered] == values
+
+
+@pytest.mark.parametrize(
+    ("setting", "option"),
+    [("default_model", "model"), ("allowed_models", "allow"), ("locale", "language")],
+)
+async def test_what_is_not_there_cannot_be_decided(easel: Easel, setting: str, option: str) -> None:
+    told = said(await decide(easel, setting, **{option: "klingon"}))
+    assert "no such model" in told or "none of the languages" in told
+    assert await trail(easel) == []
+
+
+async def test_forbidding_what_is_not_there_changes_nothing(easel: Easel) -> None:
+    told = said(await decide(easel, "allowed_models", forbid="klingon"))
+    assert "Nothing was changed" in told
+    assert await trail(easel) == []
 
 
 async def test_forbidding_the_first_model_leaves_the_others(easel: Easel) -> None:

@@ -63,6 +63,7 @@ FACTS = {
     "fits": ["1K/low/10000"],
     "contents": ["hate"],
     "said": "A contest.",
+    "permissions": ["Embed Links"],
 }
 VENDORS = {*(vendor.name for vendor in RECORDS), "api models"}
 #: what gives a machine away: links, codes, traces, placeholders, keys

@@ -8,7 +8,7 @@ from discord import app_commands
 from bot.chat import settings_shown, wire
 from bot.chat.desk import Desk
 from bot.chat.moderators import may_manage
-from bot.chat.options import model_choices
+from bot.chat.options import model_named, model_or_preset_choices
 from bot.chat.settings_controls import (
     HOURS_MAX,
     LANGUAGES,
@@ -17,16 +17,18 @@ from bot.chat.settings_controls import (
     fixed,
     given_amount,
 )
-from bot.chat.settings_panel import SettingsPanel, reset
+from bot.chat.settings_panel import SettingsPanel, lacks, reset
 from bot.chat.settings_shown import FIELDS, MEANINGS
-from bot.chat.texts import Notice, paragraph, say
+from bot.chat.texts import Notice, paragraph, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.catalog import Catalog
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings
+from bot.errors import InvalidRequest, Reason
 
 Interaction = discord.Interaction[Any]
+Choices = list[app_commands.Choice[str]]
 Channel = discord.TextChannel | discord.ForumChannel | discord.VoiceChannel | discord.StageChannel
 
 NSFW_CHOICES = [
@@ -35,9 +37,6 @@ NSFW_CHOICES = [
 MENU_CHOICES = [
     app_commands.Choice(name=label(f"choices.menus_{mode}"), value=mode.value)
     for mode in PictureMenus
-]
-LANGUAGE_CHOICES = [
-    app_commands.Choice(name=name, value=locale) for locale, name in LANGUAGES.items()
 ]
 #: a pause and its reason end by being resumed
 RESETS = [
@@ -63,10 +62,7 @@ class SettingsCommands(app_commands.Group):
         )
         self._servers = desk.easel.servers
         self._panel = panel
-        self._all_models = list(catalog.models)
-        models = model_choices(catalog)
-        app_commands.choices(model=models)(self.default_model)
-        app_commands.choices(allow=models, forbid=models)(self.allowed_models)
+        self._catalog = catalog
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         """Before each of the subcommands."""
@@ -101,6 +97,11 @@ class SettingsCommands(app_commands.Group):
     )
     @app_commands.describe(model=label("options.settings default_model model"))
     async def default_model(self, interaction: Interaction, model: str | None = None) -> None:
+        if model is not None:
+            model = model_named(model, self._catalog)
+            if model not in self._catalog.models:
+                await self._tell_models(interaction)
+                return
         await self._set(interaction, "default_model", model)
 
     @app_commands.command(
@@ -110,13 +111,17 @@ class SettingsCommands(app_commands.Group):
     async def allowed_models(
         self, interaction: Interaction, allow: str | None = None, forbid: str | None = None
     ) -> None:
-        added, removed = {allow} - {None}, {forbid} - {None}
+        named = [model_named(each, self._catalog) if each else "" for each in (allow, forbid)]
+        if named[0] and named[0] not in self._catalog.models:
+            await self._tell_models(interaction)
+            return
+        added, removed = ({each} - {""} for each in named)
 
         def decide(now: ServerSettings) -> dict[str, object]:
             before = now.allowed_models
-            if removed and not before:
+            if removed & self._catalog.models.keys() and not before:
                 # Which are all of them, so the others remain.
-                before = frozenset(self._all_models)
+                before = frozenset(self._catalog.models)
             return {"allowed_models": frozenset((before | added) - removed) or now.allowed_models}
 
         last = say(Notice.LAST_OF_THEM, str(interaction.locale))
@@ -180,15 +185,26 @@ class SettingsCommands(app_commands.Group):
 
     @app_commands.command(name="locale", description=label("commands.settings locale"))
     @app_commands.describe(language=label("options.language"))
-    @app_commands.choices(language=LANGUAGE_CHOICES)
     async def locale(self, interaction: Interaction, language: str | None = None) -> None:
-        await self._set(interaction, "locale", language)
+        locale = None
+        if language is not None:
+            known = {name.casefold(): each for each, name in LANGUAGES.items()}
+            known |= {each.casefold(): each for each in LANGUAGES}
+            locale = known.get(language.strip().casefold())
+            if locale is None:
+                await wire.tell(interaction, say(Notice.NO_LANGUAGE, str(interaction.locale)))
+                return
+        await self._set(interaction, "locale", locale)
 
     @app_commands.command(name="log_channel", description=label("commands.settings log_channel"))
     @app_commands.describe(channel=label("options.channel"))
     async def log_channel(
         self, interaction: Interaction, channel: discord.TextChannel | None = None
     ) -> None:
+        if channel is not None and (lacking := lacks(interaction, channel.id)):
+            text = say(Notice.LOG_LACKS, str(interaction.locale), permissions=lacking)
+            await wire.tell(interaction, text)
+            return
         await self._set(interaction, "log_channel_id", channel and channel.id)
 
     @app_commands.command(name="pause", description=label("commands.settings pause"))
@@ -216,6 +232,26 @@ class SettingsCommands(app_commands.Group):
     async def trail(self, interaction: Interaction) -> None:
         embed, view = await self._panel.trail(interaction)
         await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+
+    # Discord counts every choice of a command, in every language; what is asked for it does not.
+    @default_model.autocomplete("model")
+    @allowed_models.autocomplete("allow")
+    @allowed_models.autocomplete("forbid")
+    async def _models(self, interaction: Interaction, typed: str) -> Choices:
+        return model_or_preset_choices(self._catalog, (), typed)
+
+    @locale.autocomplete("language")
+    async def _languages(self, interaction: Interaction, typed: str) -> Choices:
+        wanted = typed.strip().casefold()
+        return [
+            app_commands.Choice(name=name, value=locale)
+            for locale, name in LANGUAGES.items()
+            if wanted in name.casefold() or wanted in locale.casefold()
+        ]
+
+    async def _tell_models(self, interaction: Interaction) -> None:
+        refusal = InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self._catalog.models))
+        await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
 
     async def _set(self, interaction: Interaction, field: str, chosen: object) -> None:
         """

@@ -97,6 +97,9 @@ class Notice(StrEnum):
     NO_AMOUNT = "no_amount"
     NO_HOURS = "no_hours"
     LAST_OF_THEM = "last_of_them"
+    NO_LANGUAGE = "no_language"
+    #: permissions
+    LOG_LACKS = "log_lacks"
 
 
 #: tables of en.toml, and whose sentences each holds; the others are named by words of their own
