@@ -25,12 +25,14 @@ from bot.domain.ledger import Allowance
 from bot.domain.policy import Guests
 from bot.domain.ports import Clock, Provider
 from bot.domain.queue import Caps
+from bot.domain.settings import Operator
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties
 from bot.engine.easel import Easel
 from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
+from bot.engine.servers import Servers
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
 from bot.engine.workshop import Workshop
@@ -176,8 +178,10 @@ async def open_app(
         house = _house(settings, catalog)
         due = asyncio.Event()
         guests = Guests(frozenset(settings.allowed_servers), settings.allow_direct_messages)
-        prices = Prices(routing, traffic)
-        asks = (prices, settings.confirm_above_ucr)
+        servers = Servers(database, clock)
+        await servers.load()
+        prices = Prices(routing, traffic, servers)
+        asks = (prices, settings.confirm_above_ucr, servers)
         easel = Easel(database, house, routing, traffic, clock, due, guests, *asks)
         await easel.load_preferences()
         pool = Pool()
@@ -206,7 +210,8 @@ async def open_app(
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
         desk = Desk(easel, messenger, clock, folder, pool, prices.of)
         models = ModelCommands(catalog.offered(on), on, easel, default_model, routing.typical_s)
-        add_commands(client, desk, models, catalog.offered(on))
+        operator = _operator(settings, default_model)
+        add_commands(client, desk, models, catalog.offered(on), operator)
         if not providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, shop, database)
@@ -219,6 +224,21 @@ def _client(settings: Settings, easel: Easel) -> EaselClient:
         shard_count=settings.shard_count,
         shard_ids=settings.shard_ids,
     )
+
+
+def _operator(settings: Settings, default_model: str) -> Operator:
+    """What servers have that decide nothing, by fields of ServerSettings."""
+    values = {
+        "default_model": default_model,
+        "confirm_above_ucr": settings.confirm_above_ucr,
+        "allowance_ucr": settings.allowance_ucr,
+        "allowance_period": settings.allowance_period,
+        "budget_ucr": settings.server_budget_ucr,
+    }
+    own_names = {"budget_ucr": "server_budget"}
+    given = settings.model_fields_set
+    chosen = {each for each in values if own_names.get(each, each.removesuffix("_ucr")) in given}
+    return Operator(values, frozenset(chosen))
 
 
 def _house(settings: Settings, catalog: Catalog) -> House:

@@ -117,6 +117,21 @@ class Reason(StrEnum):
     TOO_MANY_PRESETS = "too_many_presets"
     #: chars_max
     PRESET_NAME = "preset_name"
+    #: `said` where the moderators gave a reason
+    PAUSED = "paused"
+    #: until in seconds since 1970; `said` where the moderators gave a reason
+    PAUSED_UNTIL = "paused_until"
+    #: channels
+    CHANNEL_NOT_ALLOWED = "channel_not_allowed"
+    PRIVATE_NOT_ALLOWED = "private_not_allowed"
+    #: count_max
+    COUNT_NOT_ALLOWED = "count_not_allowed"
+    #: resolution, allowed
+    RESOLUTION_NOT_ALLOWED = "resolution_not_allowed"
+    #: model, allowed
+    MODEL_NOT_ALLOWED = "model_not_allowed"
+    #: allowed
+    NO_ALLOWED_MODEL = "no_allowed_model"
 
 
 class Refusal(BotError):

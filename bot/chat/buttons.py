@@ -39,6 +39,8 @@ WORDS = "words"
 REWORD = "reword"
 #: a form that was filled in
 FORM = "form"
+#: of the panel of a server's settings
+SETTINGS = "settings"
 
 ROW_BUTTONS_MAX = 5
 #: digits of any number that Easel writes into a custom id

@@ -187,6 +187,9 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         if isinstance(cause, OUTDATED):
             await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
+        if isinstance(cause, app_commands.CheckFailure):
+            # Whoever may not has been told so.
+            return
         if isinstance(cause, wire.CallFailed):
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
             return

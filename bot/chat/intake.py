@@ -15,8 +15,9 @@ from bot.chat.markdown import DESCRIPTION_CHARS_MAX, block
 from bot.chat.texts import Notice, refuse, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import Accepted, Failure, Reply, fields_of
-from bot.domain.policy import Place
+from bot.domain.policy import Place, public_locale
 from bot.domain.requests import ImageRequest
+from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.errors import NotAllowed, Reason, Refusal, Repeated, StepLost
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,8 @@ class Intake:
             role_ids_of(interaction.user),
             interaction.id,
             reply,
-            spoken(interaction, private=request.private),
+            # What the server has decided is applied as it is accepted.
+            spoken(interaction, UNDECIDED, private=request.private),
             draft_id=draft_id,
         )
 
@@ -206,10 +208,11 @@ def prompt_back(
     return discord.Embed(title=say(title, locale), description=shown)
 
 
-def spoken(interaction: discord.Interaction[Any], *, private: bool) -> str:
+def spoken(interaction: discord.Interaction[Any], decided: ServerSettings, *, private: bool) -> str:
     """The language of an answer: the member's, or the server's where everyone reads it."""
-    public = None if private else interaction.guild_locale
-    return str(public or interaction.locale)
+    if private or interaction.guild_id is None:
+        return str(interaction.locale)
+    return public_locale(decided, str(interaction.guild_locale or interaction.locale))
 
 
 def role_ids_of(user: discord.User | discord.Member) -> list[int]:
@@ -220,7 +223,8 @@ def place_of(interaction: discord.Interaction[Any]) -> Place:
     channel: Any = interaction.channel
     # A thread has no age restriction of its own; discord.py answers for its parent.
     restricted = channel.is_nsfw() if hasattr(channel, "is_nsfw") else False
-    return Place(interaction.guild_id or 0, interaction.channel_id or 0, restricted)
+    parent_id = channel.parent_id if isinstance(channel, discord.Thread) else 0
+    return Place(interaction.guild_id or 0, interaction.channel_id or 0, restricted, parent_id)
 
 
 def _has_joined(thread: discord.Thread) -> bool:

@@ -15,8 +15,8 @@ from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 
 Button = discord.ui.Button[Any]
-#: of a request with the NSFW filter on or off: it, by a model that can do it, and what would be
-#: held; None: it cannot be made now
+#: of a request with the NSFW filter on or off, in a server: it, by a model that can do it, and what
+#: would be held; None: it cannot be made now, or the server does not allow it
 PriceOf = Callable[..., tuple[ImageRequest, Microcredits] | None]
 
 
@@ -74,7 +74,9 @@ def _priced(
     job: Job, name: Phrase, action: str, request: ImageRequest | None, price_of: PriceOf
 ) -> Button | None:
     """None: it cannot be done now."""
-    priced = price_of(request, nsfw_checker=job.nsfw_checker) if request else None
+    if request is None:
+        return None
+    priced = price_of(request, nsfw_checker=job.nsfw_checker, server_id=job.server_id)
     if priced is None:
         return None
     _, amount = priced

@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
 from bot.chat.translator import label, model_label, option_key
+from bot.domain import policy
 from bot.domain.catalog import Catalog
 from bot.domain.preferences import Preferences
 from bot.domain.requests import (
@@ -23,6 +24,7 @@ from bot.domain.requests import (
     Mode,
     Reference,
 )
+from bot.domain.settings import ServerSettings
 from bot.domain.words import clean
 
 #: of an interaction and what was typed of an option so far, its choices
@@ -73,9 +75,9 @@ def image_command(
     return command
 
 
-def preferred(mode: Mode, preferences: Preferences) -> ImageRequest:
-    """A request that says nothing, as its member likes it."""
-    return ImageRequest(
+def preferred(mode: Mode, preferences: Preferences, decided: ServerSettings) -> ImageRequest:
+    """A request that says nothing, as its member likes it, as far as the server allows that."""
+    liked = ImageRequest(
         mode=mode,
         prompt="",
         model="",
@@ -86,6 +88,7 @@ def preferred(mode: Mode, preferences: Preferences) -> ImageRequest:
         count=preferences.count,
         private=preferences.private,
     )
+    return policy.fitted(decided, liked)
 
 
 def read_request(base: ImageRequest, options: Mapping[str, Any], catalog: Catalog) -> ImageRequest:
@@ -217,7 +220,12 @@ def model_choices(catalog: Catalog) -> list[Choice[str]]:
 def model_or_preset_choices(
     catalog: Catalog, presets: Sequence[str], typed: str
 ) -> list[Choice[str]]:
-    """The models, and behind them the member's presets, that have what was typed."""
+    """
+    The models, and behind them the member's presets, that have what was typed.
+
+    Args:
+        catalog: what is offered here.
+    """
     words = typed.casefold().split()
     models = [] if is_preset(typed) else model_choices(catalog)
     models = [each for each in models if _has_all(words, str(each.name))]

@@ -20,7 +20,7 @@ from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.domain import iterate
 from bot.domain.jobs import Job, Task, fields_of
-from bot.domain.policy import nsfw_rule
+from bot.domain.policy import fitted, nsfw_rule
 from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 from bot.errors import Refusal
@@ -117,6 +117,7 @@ class Results:
         Args:
             which: the draft's references are pictures of which one is to be chosen.
         """
+        draft = fitted(self._easel.servers.known(interaction.guild_id or 0), draft)
         draft_id = await self._easel.keep_draft(interaction.user.id, draft)
         one = replace(draft, references=draft.references[:1]) if which else draft
         kinds = await self._easel.kinds(one, place_of(interaction))
@@ -204,7 +205,7 @@ class Results:
         public = replace(
             job,
             request=replace(job.request, private=False),
-            locale=spoken(interaction, private=False),
+            locale=spoken(interaction, decided, private=False),
             spoiler=not job.nsfw_checker and rule.spoiler,
         )
         await self.show(interaction, public, found[1], ephemeral=False)

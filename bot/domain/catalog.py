@@ -1,7 +1,7 @@
 """Models, their routes and prices: which routes can do a request, and what it may cost."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -30,6 +30,20 @@ class NsfwSwitch(StrEnum):
     NSFW_CHECKER = "nsfw_checker"
     #: OpenAI's: `auto`, or `low` where the filter is off
     MODERATION = "moderation"
+
+    def serves(self, *, nsfw_checker: bool) -> bool:
+        """Whether such a route may be used: one without a switch has no filter that is on."""
+        return not nsfw_checker or self is not NsfwSwitch.NONE
+
+    def fields(self, *, nsfw_checker: bool) -> dict[str, bool | str]:
+        """What the vendor is told of the filter, whichever its wire format."""
+        match self:
+            case NsfwSwitch.NSFW_CHECKER:
+                return {"nsfw_checker": nsfw_checker}
+            case NsfwSwitch.MODERATION:
+                return {"moderation": "auto" if nsfw_checker else "low"}
+            case NsfwSwitch.NONE:
+                return {}
 
 
 class RouteOrder(StrEnum):
@@ -187,7 +201,7 @@ class Catalog:
             route
             for route in model.routes
             if route.provider in providers
-            and (not nsfw_checker or route.nsfw_switch is not NsfwSwitch.NONE)
+            and route.nsfw_switch.serves(nsfw_checker=nsfw_checker)
             and all(fits(route, request) for fits, _ in CHECKS if fits is not _fits_size)
         ]
 
@@ -227,6 +241,10 @@ class Catalog:
         }
         return Catalog(found or self.models)
 
+    def only(self, models: Container[str]) -> "Catalog":
+        """With these models alone."""
+        return Catalog({model.id: model for model in self.models.values() if model.id in models})
+
     def default_model(self, providers: Collection[str]) -> str:
         """What is used when a member names none: the first that is there, with a filter if any."""
         on = {
@@ -258,10 +276,9 @@ class Catalog:
         routes = [route for route in model.routes if route.provider in providers]
         if not routes:
             return NotAllowed(Reason.NO_PROVIDER, model=model.id)
-        if nsfw_checker:
-            routes = [route for route in routes if route.nsfw_switch is not NsfwSwitch.NONE]
-            if not routes:
-                return NotAllowed(Reason.NO_FILTER, model=model.id)
+        routes = [each for each in routes if each.nsfw_switch.serves(nsfw_checker=nsfw_checker)]
+        if not routes:
+            return NotAllowed(Reason.NO_FILTER, model=model.id)
         for fits, lack_of in CHECKS:
             able = [route for route in routes if fits(route, request)]
             if not able:

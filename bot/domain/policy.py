@@ -1,12 +1,17 @@
 """What a server's decisions mean here: the NSFW rule, and what members and servers may spend."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Allowance, Period
-from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings
-from bot.errors import NotAllowed, Reason
+from bot.domain.requests import RESOLUTIONS, ImageRequest
+from bot.domain.settings import FOREVER, NsfwMode, PictureMenus, ServerSettings
+from bot.errors import NotAllowed, Reason, Refusal
+
+#: channels that a refusal names
+CHANNELS_NAMED_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,8 @@ class Place:
     channel_id: int
     #: of the channel or, for a thread, its parent
     age_restricted: bool
+    #: the channel that a thread or a forum's post belongs to; 0: it is no thread
+    parent_id: int = 0
 
     @property
     def is_direct(self) -> bool:
@@ -86,3 +93,98 @@ def budget(decided: ServerSettings, default_ucr: Microcredits | None) -> Allowan
     """What the whole server may spend in a month; None: as much as its members may."""
     amount = default_ucr if decided.budget_ucr is None else decided.budget_ucr
     return None if amount is None else Allowance(amount, Period.MONTH)
+
+
+def check_place(decided: ServerSettings, place: Place, now: datetime) -> None:
+    """
+    Raises:
+        NotAllowed: the server makes no images at the moment, or none in this channel.
+    """
+    until = decided.paused_until
+    if until > now.timestamp():
+        said = {"said": decided.pause_reason} if decided.pause_reason else {}
+        if until >= FOREVER:
+            raise NotAllowed(Reason.PAUSED, **said)
+        raise NotAllowed(Reason.PAUSED_UNTIL, until=until, **said)
+    allowed = decided.allowed_channels
+    if allowed and not allowed & {place.channel_id, place.parent_id}:
+        named = [f"<#{channel_id}>" for channel_id in sorted(allowed)[:CHANNELS_NAMED_MAX]]
+        raise NotAllowed(Reason.CHANNEL_NOT_ALLOWED, channels=named)
+
+
+def check_allowed(decided: ServerSettings, request: ImageRequest) -> None:
+    """
+    Raises:
+        NotAllowed: the server allows no such request, whichever route would make it.
+    """
+    if request.private and not decided.private_allowed:
+        raise NotAllowed(Reason.PRIVATE_NOT_ALLOWED)
+    if request.count > decided.count_max:
+        raise NotAllowed(Reason.COUNT_NOT_ALLOWED, count_max=decided.count_max)
+    sizes = resolutions_here(decided)
+    if request.resolution not in sizes:
+        raise NotAllowed(
+            Reason.RESOLUTION_NOT_ALLOWED, resolution=request.resolution, allowed=list(sizes)
+        )
+    if request.model and not is_model_allowed(decided, request.model):
+        allowed = sorted(decided.allowed_models)
+        raise NotAllowed(Reason.MODEL_NOT_ALLOWED, model=request.model, allowed=allowed)
+
+
+def allows(decided: ServerSettings, request: ImageRequest) -> bool:
+    """The same, without saying what it does not allow."""
+    try:
+        check_allowed(decided, request)
+    except Refusal:
+        return False
+    return True
+
+
+def fitted(decided: ServerSettings, request: ImageRequest) -> ImageRequest:
+    """
+    The request as the server allows it, to be changed further; but what is to be private stays so,
+    and is refused then, instead of shown to everyone.
+    """
+    sizes = resolutions_here(decided)
+    return replace(
+        request,
+        model=request.model if is_model_allowed(decided, request.model) else "",
+        resolution=request.resolution if request.resolution in sizes else sizes[-1],
+        count=min(request.count, decided.count_max),
+    )
+
+
+def is_model_allowed(decided: ServerSettings, model: str) -> bool:
+    return not decided.allowed_models or model in decided.allowed_models
+
+
+def resolutions_here(decided: ServerSettings) -> tuple[str, ...]:
+    return RESOLUTIONS[: RESOLUTIONS.index(decided.resolution_max) + 1]
+
+
+def models_here(decided: ServerSettings, models: Iterable[str], default: str) -> list[str]:
+    """
+    The models that the server allows, in the order in which they are tried where none is named.
+
+    Args:
+        models: ids of all that there are.
+        default: the operator's, which comes behind the server's own.
+    """
+    allowed = [model for model in models if is_model_allowed(decided, model)]
+    first = [model for model in (decided.default_model, default) if model in allowed]
+    return list(dict.fromkeys([*first, *allowed]))
+
+
+def asks_above(decided: ServerSettings, default_ucr: Microcredits) -> Microcredits:
+    """What costs more by a button or a form is asked for first."""
+    return default_ucr if decided.confirm_above_ucr is None else decided.confirm_above_ucr
+
+
+def public_locale(decided: ServerSettings, server_locale: str) -> str:
+    """
+    The language of what everyone in a server reads.
+
+    Args:
+        server_locale: as Discord has it.
+    """
+    return decided.locale or server_locale

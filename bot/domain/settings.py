@@ -67,6 +67,43 @@ class ServerSettings:
     role_allowances_ucr: Mapping[int, Microcredits] = field(default_factory=dict)
     #: what the whole server may spend in a month; None: the operator's SERVER_BUDGET
     budget_ucr: Microcredits | None = None
+    #: why it is paused, in its moderators' words; members read it
+    pause_reason: str = ""
+
+
+#: of direct messages, and of a server that has decided nothing
+UNDECIDED = ServerSettings()
+
+
+class Source(StrEnum):
+    """Whose decision a value is."""
+
+    SERVER = "server"
+    OPERATOR = "operator"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What counts where a server has decided nothing, by fields of ServerSettings."""
+
+    values: Mapping[str, object]
+    #: those that the operator has set; the others are as Easel has them
+    chosen: frozenset[str]
+
+
+def effective(decided: ServerSettings, operator: Operator, name: str) -> tuple[Any, Source]:
+    """
+    What counts of a setting, and whose decision it is.
+
+    Args:
+        name: of a field of ServerSettings.
+    """
+    value = getattr(decided, name)
+    if value != getattr(UNDECIDED, name):
+        return value, Source.SERVER
+    source = Source.OPERATOR if name in operator.chosen else Source.DEFAULT
+    return operator.values.get(name, value), source
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +124,19 @@ class SettingChange:
     old: str
     new: str
     created_at: datetime
+    #: those of a later change are larger
+    id: int = field(default=0, compare=False)
+
+
+def _read_resolution(text: str) -> str:
+    return RESOLUTIONS[RESOLUTIONS.index(text)]
+
+
+def _read_count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= IMAGES_MAX:
+        raise ValueError("not a number of images")
+    return count
 
 
 def _read_amount(text: str) -> Microcredits | None:
@@ -139,8 +189,8 @@ SETTINGS: Mapping[str, Setting] = {
     "picture_menus": Setting(PictureMenus),
     "default_model": Setting(str),
     "allowed_models": Setting(_read_words, _write_set),
-    "resolution_max": Setting(str),
-    "count_max": Setting(int),
+    "resolution_max": Setting(_read_resolution),
+    "count_max": Setting(_read_count),
     "allowed_channels": Setting(_read_ids, _write_set),
     "private_allowed": Setting(_read_flag, _write_flag),
     "private_seen": Setting(_read_flag, _write_flag),
@@ -153,6 +203,7 @@ SETTINGS: Mapping[str, Setting] = {
     "allowance_ucr": Setting(_read_amount, _write_amount),
     "role_allowances_ucr": Setting(_read_roles, _write_roles),
     "budget_ucr": Setting(_read_amount, _write_amount),
+    "pause_reason": Setting(str),
 }
 
 

@@ -5,11 +5,13 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from bot.domain import policy
 from bot.domain.catalog import Route
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState, Offer, Reply, Task, TaskState, id_at
 from bot.domain.policy import NsfwRule, Place
-from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, check_request
+from bot.domain.requests import QUALITIES, ImageRequest, check_request
+from bot.domain.settings import ServerSettings
 from bot.domain.words import clean
 from bot.engine.routing import Routing
 
@@ -50,7 +52,13 @@ def draft_job(
     )
 
 
-def offers(draft: Job, rule: NsfwRule, routing: Routing, ready: Container[str]) -> Sequence[Offer]:
+def offers(
+    draft: Job,
+    rule: NsfwRule,
+    decided: ServerSettings,
+    routing: Routing,
+    ready: Container[str],
+) -> Sequence[Offer]:
     """
     The job at each quote it may be held at, the dearest first: whichever of the routes makes an
     image in the end, it is covered, and routes that are too dear for the account are left out.
@@ -58,9 +66,15 @@ def offers(draft: Job, rule: NsfwRule, routing: Routing, ready: Container[str]) 
     Args:
         ready: ids of routes that may be used now.
     Raises:
-        Refusal: no route can make it here and now.
+        Refusal: the server does not allow it, or no route can make it here and now.
     """
-    request, routes = routing.chosen(draft.request, nsfw_checker=rule.nsfw_checker, ready=ready)
+    policy.check_allowed(decided, draft.request)
+    request, routes = routing.chosen(
+        draft.request, nsfw_checker=rule.nsfw_checker, ready=ready, decided=decided
+    )
+    locale = draft.locale
+    if draft.server_id and not request.private:
+        locale = policy.public_locale(decided, locale)
     found = []
     for held in sorted({route.quote(request) for route in routes}, reverse=True):
         first = next(route for route in routes if route.quote(request) <= held)
@@ -70,6 +84,7 @@ def offers(draft: Job, rule: NsfwRule, routing: Routing, ready: Container[str]) 
             quote_ucr=Microcredits(held * request.count),
             nsfw_checker=rule.nsfw_checker,
             spoiler=rule.spoiler,
+            locale=locale,
         )
         found.append(Offer(job, tuple(_task(job, n, first) for n in range(request.count))))
     return found
@@ -78,16 +93,19 @@ def offers(draft: Job, rule: NsfwRule, routing: Routing, ready: Container[str]) 
 def what_fits(
     request: ImageRequest,
     rule: NsfwRule,
+    decided: ServerSettings,
     routing: Routing,
     ready: Container[str],
     available_ucr: int,
 ) -> list[str]:
     """The best kinds of the same image that the account covers, as `fits` of a refusal has them."""
     found: list[str] = []
-    for resolution in reversed(RESOLUTIONS):
+    for resolution in reversed(policy.resolutions_here(decided)):
         for quality in reversed(QUALITIES):
             kind = replace(request, resolution=resolution, quality=quality)
-            kind, routes = routing.best(kind, nsfw_checker=rule.nsfw_checker, ready=ready)
+            kind, routes = routing.best(
+                kind, nsfw_checker=rule.nsfw_checker, ready=ready, decided=decided
+            )
             if not routes:
                 continue
             amount = min(route.quote(kind) for route in routes) * kind.count
@@ -98,10 +116,16 @@ def what_fits(
 
 
 def usual_cost(
-    request: ImageRequest, rule: NsfwRule, routing: Routing, ready: Container[str]
+    request: ImageRequest,
+    rule: NsfwRule,
+    decided: ServerSettings,
+    routing: Routing,
+    ready: Container[str],
 ) -> Microcredits | None:
     """Of the route that would be used first; None: it is not known."""
-    request, routes = routing.best(request, nsfw_checker=rule.nsfw_checker, ready=ready)
+    request, routes = routing.best(
+        request, nsfw_checker=rule.nsfw_checker, ready=ready, decided=decided
+    )
     return routing.usual_cost(request, routes[0]) if routes else None
 
 

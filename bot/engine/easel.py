@@ -5,18 +5,20 @@ import contextlib
 from collections.abc import Collection, Container, Sequence
 from dataclasses import replace
 
+from bot.domain import policy
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task, is_job_id
 from bot.domain.ledger import Statement
-from bot.domain.policy import Guests, NsfwRule, Place, nsfw_rule
+from bot.domain.policy import Guests, Place, nsfw_rule
 from bot.domain.ports import Clock
 from bot.domain.preferences import Preferences
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode, Reference
-from bot.domain.settings import ServerSettings, SettingChange
+from bot.domain.settings import UNDECIDED, ServerSettings, SettingChange
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.prices import Prices
 from bot.engine.routing import Routing
+from bot.engine.servers import Servers
 from bot.engine.traffic import Traffic
 from bot.errors import Busy, InsufficientCredits, InvalidRequest, Reason, Refusal, StoreBusy
 from bot.store import accept, jobs, ledger, members, settings, tasks
@@ -28,7 +30,7 @@ class Easel:
     """
     Args:
         due: is set once there is a job to be worked on.
-        asks_above_ucr: what costs more by a button or form is asked for first.
+        asks_above_ucr: what costs more by a button or form is asked for first, by the operator.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Easel:
         guests: Guests,
         prices: Prices,
         asks_above_ucr: Microcredits,
+        servers: Servers,
     ) -> None:
         self._database = database
         self._house = house
@@ -52,6 +55,7 @@ class Easel:
         self.guests = guests
         self._prices = prices
         self._asks_above_ucr = asks_above_ucr
+        self.servers = servers
         #: of all who have decided something
         self._preferences: dict[int, Preferences] = {}
 
@@ -87,19 +91,21 @@ class Easel:
             raise
         ready = self._traffic.ready(draft.request)
 
-        rule: NsfwRule | None = None
+        found = UNDECIDED
 
         def offers_here(decided: ServerSettings) -> Sequence[Offer]:
-            nonlocal rule
+            nonlocal found
+            found = decided
+            policy.check_place(decided, place, now)
             rule = nsfw_rule(decided.nsfw_checker, place)
-            return offers(draft, rule, self._routing, ready)
+            return offers(draft, rule, decided, self._routing, ready)
 
         accepted = await self._database.write(
             accept.accept_or_keep, self._house, draft, role_ids, offers_here, draft_id=draft_id
         )
+        self.servers.learn(place.server_id, found)
         if isinstance(accepted, InsufficientCredits):
-            assert rule is not None
-            raise self._with_advice(accepted, draft.request, rule, ready)
+            raise self._with_advice(accepted, draft.request, place, found, ready)
         if isinstance(accepted, Refusal):
             raise self._with_time(accepted)
         offer, (ahead, own) = accepted
@@ -120,14 +126,16 @@ class Easel:
         self,
         refused: InsufficientCredits,
         request: ImageRequest,
-        rule: NsfwRule,
+        place: Place,
+        decided: ServerSettings,
         ready: Container[str],
     ) -> InsufficientCredits:
         """The refusal, with what would fit and what is usual."""
         available = int(str(refused.facts["available_ucr"]))
-        fits = what_fits(request, rule, self._routing, ready, available)
+        rule = nsfw_rule(decided.nsfw_checker, place)
+        fits = what_fits(request, rule, decided, self._routing, ready, available)
         facts = {**refused.facts, "fits": fits}
-        usual = usual_cost(request, rule, self._routing, ready)
+        usual = usual_cost(request, rule, decided, self._routing, ready)
         if usual is not None and usual < int(str(refused.facts["needed_ucr"])):
             facts["usual_ucr"] = usual
         advised = InsufficientCredits(refused.reason, **facts)
@@ -145,8 +153,9 @@ class Easel:
         """
         decided = await self.settings(place.server_id)
         rule = nsfw_rule(decided.nsfw_checker, place)
-        priced = self._prices.of(request, nsfw_checker=rule.nsfw_checker)
-        return None if priced is None else (*priced, self._asks_above_ucr)
+        priced = self._prices.of(request, nsfw_checker=rule.nsfw_checker, server_id=place.server_id)
+        asks_above = policy.asks_above(decided, self._asks_above_ucr)
+        return None if priced is None else (*priced, asks_above)
 
     async def kinds(
         self, request: ImageRequest, place: Place
@@ -158,7 +167,10 @@ class Easel:
         for resolution in RESOLUTIONS:
             for quality in QUALITIES:
                 kind = replace(request, resolution=resolution, quality=quality, count=1)
-                if priced := self._prices.of(kind, nsfw_checker=rule.nsfw_checker):
+                priced = self._prices.of(
+                    kind, nsfw_checker=rule.nsfw_checker, server_id=place.server_id
+                )
+                if priced:
                     found[resolution, quality] = priced[1]
         return found
 
@@ -256,10 +268,11 @@ class Easel:
         Returns:
             By resolution and quality; what cannot be made is left out.
         """
-        rule = nsfw_rule((await self.settings(place.server_id)).nsfw_checker, place)
+        decided = await self.settings(place.server_id)
+        rule = nsfw_rule(decided.nsfw_checker, place)
         ready = self._traffic.ready()
         found: dict[tuple[str, str], int] = {}
-        for resolution in RESOLUTIONS:
+        for resolution in policy.resolutions_here(decided):
             for quality in qualities:
                 asked = ImageRequest(
                     Mode.GENERATE,
@@ -270,14 +283,14 @@ class Easel:
                     prefers=prefers,
                 )
                 asked, routes = self._routing.best(
-                    asked, nsfw_checker=rule.nsfw_checker, ready=ready
+                    asked, nsfw_checker=rule.nsfw_checker, ready=ready, decided=decided
                 )
                 if routes:
                     found[resolution, quality] = routes[0].quote(asked)
         return found
 
     async def settings(self, server_id: int) -> ServerSettings:
-        return await self._database.read(settings.of_server, server_id)
+        return await self.servers.settings(server_id)
 
     async def change_setting(
         self, server_id: int, name: str, value: object, by: int
@@ -291,12 +304,12 @@ class Easel:
         Returns:
             The settings before.
         """
-        now = self._clock.now()
-        return await self._database.write(settings.change, server_id, name, value, by, now)
+        before, _ = await self.servers.change(server_id, lambda _: {name: value}, by)
+        return before
 
     async def setting_changes(self, server_id: int) -> list[SettingChange]:
         """The latest changes, newest first."""
-        return await self._database.read(settings.changes, server_id)
+        return await self.servers.changes(server_id)
 
     async def synced_servers(self, application: str) -> set[int]:
         """Those that were given commands of their own, which are to be taken back once unused."""

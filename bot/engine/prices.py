@@ -2,29 +2,37 @@
 
 from dataclasses import replace
 
+from bot.domain import policy
 from bot.domain.credits import Microcredits
 from bot.domain.requests import ImageRequest
 from bot.engine.routing import Routing
+from bot.engine.servers import Servers
 from bot.engine.traffic import Traffic
 
 
 class Prices:
-    def __init__(self, routing: Routing, traffic: Traffic) -> None:
+    def __init__(self, routing: Routing, traffic: Traffic, servers: Servers) -> None:
         self._routing = routing
         self._traffic = traffic
+        self._servers = servers
 
     def of(
-        self, request: ImageRequest, *, nsfw_checker: bool
+        self, request: ImageRequest, *, nsfw_checker: bool, server_id: int
     ) -> tuple[ImageRequest, Microcredits] | None:
         """
         Returns:
             The request, by whichever model can do it where its own cannot, and what would be held
-            for all its images; None: it cannot be made now.
+            for all its images; None: it cannot be made now, or not in that server.
         """
+        decided = self._servers.known(server_id)
+        if not policy.allows(decided, request):
+            return None
         ready = self._traffic.ready(request)
         for model in dict.fromkeys((request.model, "")):
             named = replace(request, model=model)
-            asked, routes = self._routing.best(named, nsfw_checker=nsfw_checker, ready=ready)
+            asked, routes = self._routing.best(
+                named, nsfw_checker=nsfw_checker, ready=ready, decided=decided
+            )
             if routes:
                 dearest = max(route.quote(asked) for route in routes)
                 return named, Microcredits(dearest * request.count)

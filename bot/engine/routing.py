@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TypedDict
 
+from bot.domain import policy
 from bot.domain.catalog import Catalog, Model, Route, RouteOrder
 from bot.domain.credits import Microcredits
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest
+from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.domain.waiting import LEARNED_MIN, Latency
-from bot.errors import Busy, Reason
+from bot.errors import Busy, NotAllowed, Reason
 from bot.store import learned
 from bot.store.database import Database
 
@@ -67,7 +69,12 @@ class Routing:
             await self._database.write(learned.save, known)
 
     def chosen(
-        self, request: ImageRequest, *, nsfw_checker: bool, ready: Container[str]
+        self,
+        request: ImageRequest,
+        *,
+        nsfw_checker: bool,
+        ready: Container[str],
+        decided: ServerSettings = UNDECIDED,
     ) -> tuple[ImageRequest, tuple[Route, ...]]:
         """
         The request as it can be made, and its routes, the best first. Where no model was named, it
@@ -76,38 +83,52 @@ class Routing:
 
         Args:
             ready: ids of routes that may be used now; see Traffic.ready.
+            decided: by the server; models that it does not allow are as if they were not there.
         Raises:
             Refusal: none can do it at all, or those that can are all down.
         """
-        asked, routes = self.best(request, nsfw_checker=nsfw_checker, ready=ready)
+        asked, routes = self.best(request, nsfw_checker=nsfw_checker, ready=ready, decided=decided)
         if not routes:
+            if not asked.model:
+                allowed = sorted(decided.allowed_models)
+                raise NotAllowed(Reason.NO_ALLOWED_MODEL, allowed=allowed)
+            catalog = self._allowed(decided)
             # It says why.
-            routes = self.candidates(asked, nsfw_checker=nsfw_checker, ready=ready)
+            able = catalog.candidates(asked, **self._here(nsfw_checker))
+            routes = self._usable(asked, able, ready)
+            if not routes:
+                raise Busy(Reason.ROUTES_DOWN)
         return asked, routes
 
     def best(
-        self, request: ImageRequest, *, nsfw_checker: bool, ready: Container[str]
+        self,
+        request: ImageRequest,
+        *,
+        nsfw_checker: bool,
+        ready: Container[str],
+        decided: ServerSettings = UNDECIDED,
     ) -> tuple[ImageRequest, tuple[Route, ...]]:
-        """The same, with no routes where there are none; quick, for it does not say why."""
-        here = self._here(nsfw_checker)
-        preferred = [] if request.model else self._preferred(request)
-        models = [request.model]
+        """
+        The same, with no routes where there are none, and without a model where the server allows
+        none that there is; quick, for it does not say why.
+        """
+        here, catalog = self._here(nsfw_checker), self._allowed(decided)
+        models, preferred = [request.model], []
         if not request.model:
-            models = list(dict.fromkeys([*preferred, self._default_model, *self._catalog.models]))
-        for model in models:
-            instead_of = request.instead_of if model == models[0] else models[0]
+            models = policy.models_here(decided, catalog.models, self._default_model)
+            preferred = [request.prefers] if request.prefers in catalog.models else []
+        fallback = models[0] if models else ""
+        for model in dict.fromkeys([*preferred, *models]):
+            first = preferred[0] if preferred else fallback
+            instead_of = request.instead_of if model == first else first
             asked = replace(request, model=model, instead_of=instead_of)
-            asked = self._catalog.shaped(asked, **here)
-            able = self._catalog.able(asked, **here)
+            asked = catalog.shaped(asked, **here)
+            able = catalog.able(asked, **here)
             usable = self._usable(asked, able, ready)
             # The default is waited for; a preference is not worth a wait.
             if usable or (able and model not in preferred):
                 return asked, usable
-        return replace(request, model=request.model or self._default_model), ()
-
-    def _preferred(self, request: ImageRequest) -> list[str]:
-        """None where the catalog has it no longer."""
-        return [request.prefers] if request.prefers in self._catalog.models else []
+        return replace(request, model=fallback), ()
 
     def candidates(
         self,
@@ -131,6 +152,10 @@ class Routing:
         if not routes:
             raise Busy(Reason.ROUTES_DOWN)
         return routes
+
+    def _allowed(self, decided: ServerSettings) -> Catalog:
+        allowed = decided.allowed_models
+        return self._catalog.only(allowed) if allowed else self._catalog
 
     def _here(self, nsfw_checker: bool) -> Here:
         today = self._clock.now().date()

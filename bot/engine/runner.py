@@ -150,7 +150,7 @@ class Runner:
     async def _carry(self, job: Job, tasks: Sequence[Task]) -> None:
         """Carry a job on from its committed state to its end: the outermost layer of a job."""
         with about(**fields_of(job)):
-            emit("job_claimed", "job claimed")
+            emit("job_claimed", "job claimed", nsfw_checker=job.nsfw_checker, spoiler=job.spoiler)
             try:
                 job, tasks = await self._give_up_if_hopeless(job, tasks)
                 if job.state is JobState.RUNNING:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from bot.domain.catalog import NsfwSwitch
 from bot.domain.ports import Failed, Finished, ImageFile, Order
 from bot.domain.pricing import Bill, Usage
 from bot.domain.sizes import pixels
@@ -78,11 +77,9 @@ def build_fields(order: Order) -> dict[str, object]:
     return fields
 
 
-def moderation_field(order: Order) -> dict[str, object]:
+def moderation_field(order: Order) -> dict[str, bool | str]:
     """`moderation`, where the route has it; multipart edits do not list it."""
-    if order.route.nsfw_switch is not NsfwSwitch.MODERATION:
-        return {}
-    return {"moderation": "auto" if order.nsfw_checker else "low"}
+    return order.route.nsfw_switch.fields(nsfw_checker=order.nsfw_checker)
 
 
 async def send(

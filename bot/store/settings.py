@@ -1,6 +1,8 @@
 """Each server's settings, the trail of their changes, and what was synced to Discord."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -8,9 +10,10 @@ import sqlalchemy as sa
 from bot.domain.settings import SETTINGS, ServerSettings, SettingChange, read_settings
 from bot.store.schema import server_settings, setting_changes, synced_commands
 
-#: how many changes a moderator is shown
+#: how many changes a moderator is shown beside a setting
 CHANGES_SHOWN_MAX = 5
 
+OF_ALL = sa.select(server_settings)
 OF_SERVER = sa.select(server_settings.c.name, server_settings.c.value).where(
     server_settings.c.server_id == sa.bindparam("server")
 )
@@ -25,8 +28,9 @@ CHANGES = (
     sa.select(*(setting_changes.c[name] for name in SettingChange.__slots__))
     .where(setting_changes.c.server_id == sa.bindparam("server"))
     .order_by(setting_changes.c.id.desc())
-    .limit(CHANGES_SHOWN_MAX)
+    .limit(sa.bindparam("shown_max"))
 )
+OLDER = CHANGES.where(setting_changes.c.id < sa.bindparam("before"))
 
 SYNCED = sa.select(synced_commands.c.scope)
 FORGET = sa.delete(synced_commands).where(
@@ -55,6 +59,14 @@ def of_server(tx: sa.Connection, server_id: int) -> ServerSettings:
     return read_settings({row.name: row.value for row in rows})
 
 
+def of_all_servers(tx: sa.Connection) -> dict[int, ServerSettings]:
+    """Of the servers that have decided something."""
+    kept: dict[int, dict[str, str]] = defaultdict(dict)
+    for row in tx.execute(OF_ALL):
+        kept[row.server_id][row.name] = row.value
+    return {server_id: read_settings(of_server) for server_id, of_server in kept.items()}
+
+
 def change(
     tx: sa.Connection, server_id: int, name: str, value: object, by: int, now: datetime
 ) -> ServerSettings:
@@ -67,11 +79,45 @@ def change(
     Returns:
         The settings before.
     """
+    return change_several(tx, server_id, lambda _: {name: value}, by, now)[0]
+
+
+def change_several(
+    tx: sa.Connection,
+    server_id: int,
+    decide: Callable[[ServerSettings], dict[str, object]],
+    by: int,
+    now: datetime,
+) -> tuple[ServerSettings, ServerSettings]:
+    """
+    Change what `decide` says of the settings as they are, and record each change.
+
+    Args:
+        decide: a pure function; what it returns is named by fields of ServerSettings.
+        by: the moderator's id.
+    Returns:
+        The settings before and after.
+    """
     before = of_server(tx, server_id)
-    setting = SETTINGS[name]
-    old, new = (setting.write(each) for each in (getattr(before, name), value))
+    decided = decide(before)
+    for name, value in decided.items():
+        _record(tx, server_id, name, getattr(before, name), value, by, now)
+    return before, replace(before, **decided)  # type: ignore[arg-type]
+
+
+def _record(
+    tx: sa.Connection,
+    server_id: int,
+    name: str,
+    was: object,
+    value: object,
+    by: int,
+    now: datetime,
+) -> None:
+    """Write one setting and its change, where it is one."""
+    old, new = (SETTINGS[name].write(each) for each in (was, value))
     if old == new:
-        return before
+        return
     if not tx.execute(SET, {"server": server_id, "setting": name, "text": new}).rowcount:
         tx.execute(NEW_SETTING, {"server_id": server_id, "name": name, "value": new})
     tx.execute(
@@ -85,8 +131,18 @@ def change(
             "created_at": now,
         },
     )
-    return before
 
 
-def changes(tx: sa.Connection, server_id: int) -> list[SettingChange]:
-    return [SettingChange(**row._mapping) for row in tx.execute(CHANGES, {"server": server_id})]
+def changes(
+    tx: sa.Connection, server_id: int, before: int = 0, limit: int = CHANGES_SHOWN_MAX
+) -> list[SettingChange]:
+    """
+    A server's changes, newest first.
+
+    Args:
+        before: id of a change: only older ones; 0: from the latest on.
+    """
+    given = {"server": server_id, "before": before, "shown_max": limit}
+    return [
+        SettingChange(**row._mapping) for row in tx.execute(OLDER if before else CHANGES, given)
+    ]

@@ -17,6 +17,7 @@ from bot.playground.faults import Hold, Respond, VendorCall
 from bot.playground.studio import Completes, Fails
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
+from tests.support.settings import set_filter
 from tests.vendors import AllVendors
 
 DOWN = Respond(503, {"code": 503, "msg": "vendor's own words"})
@@ -96,9 +97,7 @@ async def test_the_first_route_dies_in_a_burst_of_fifty(opened, second: AllVendo
             [Completes()] * 10 + [Fails("UPSTREAM_BUSY", retryable=True)] * 3 + [Completes()] * 7
         )
         # MaxAPI documents no filter, so its route is there only without one.
-        off = {"mode": "off"}
-        moderator = await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", off)
-        await moderator.response()
+        await set_filter(easel, "off")
         calls = []
         for number in range(50):
             if number == 20:

@@ -16,6 +16,7 @@ from bot.playground.faults import Reset, Respond, VendorCall
 from bot.playground.studio import Completes, Fails
 from tests.support.easel import Easel, said
 from tests.support.pictures import animation, picture
+from tests.support.settings import set_filter
 
 ALLOWANCE_UCR = 1_000_000
 HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
@@ -77,10 +78,7 @@ async def test_edit_without_an_image_is_refused(easel: Easel) -> None:
 
 
 async def test_more_references_than_the_route_takes_are_refused(easel: Easel) -> None:
-    call = await easel.discord.run_command(
-        "Cleo", "studio", "settings nsfw_checker", {"mode": "off"}
-    )
-    await call.response()
+    await set_filter(easel, "off")
     references = {f"reference{n}": Upload(f"{n}.png", picture()) for n in range(1, 12)}
     message = await easel.finished(await easel.imagine(model="gpt-image-2", **references))
 

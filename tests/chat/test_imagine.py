@@ -13,6 +13,7 @@ from bot.playground.discord import DM, Permission, Upload
 from bot.playground.faults import VendorCall
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
+from tests.support.settings import set_filter
 from tests.vendors import AllVendors
 
 
@@ -174,10 +175,7 @@ async def test_credits_shows_what_is_left_to_the_member_alone(easel: Easel) -> N
 
 async def test_what_would_fit_is_told_whom_the_credits_do_not_suffice(opened) -> None:
     async with opened(allowance="0.05") as easel:
-        off = {"mode": "off"}
-        await (
-            await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", off)
-        ).response()
+        await set_filter(easel, "off")
         given = {"model": "gpt-image-2-quality", "quality": "high", "aspect_ratio": "1:1"}
         message = await easel.finished(await easel.imagine(**given))
         fits = "2K at medium quality for 0.04 cr, 1K at medium quality for 0.03 cr."
@@ -212,10 +210,7 @@ async def test_what_is_usual_is_told_where_more_is_held(opened) -> None:
 
 
 async def test_each_quality_is_offered_beside_its_price(easel: Easel) -> None:
-    off = {"mode": "off"}
-    await (
-        await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", off)
-    ).response()
+    await set_filter(easel, "off")
     given = {"prompt": "a lantern", "model": "gpt-image-2-quality", "resolution": "2K"}
     offered = await easel.discord.autocomplete("Ada", "studio", "imagine", "quality", "", given)
     assert [(each["name"], each["value"]) for each in offered] == [

@@ -13,6 +13,7 @@ from bot.playground.studio import Fails
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise, picture
+from tests.support.settings import set_filter
 
 PICTURE = noise()
 
@@ -46,9 +47,7 @@ async def parents(easel: Easel) -> list[str | None]:
 
 async def unfiltered(easel: Easel) -> None:
     """Where the model may be one that has no filter, but larger sizes."""
-    given = {"mode": "off"}
-    call = await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", given)
-    await call.response()
+    await set_filter(easel, "off")
 
 
 async def test_a_result_offers_what_can_be_done_with_it_and_says_what_it_costs(

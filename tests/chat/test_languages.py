@@ -27,6 +27,7 @@ from bot.errors import InvalidRequest, Reason
 from bot.playground.discord import payloads
 from tests.chat.test_texts import UNSPEAKABLE
 from tests.support.easel import Easel, said, told
+from tests.support.settings import set_filter
 
 TRANSLATED = sorted(languages() - {FALLBACK})
 #: Discord's names of them (Discord docs, Reference, Locales); of Spanish it has two
@@ -371,12 +372,8 @@ async def test_a_german_reads_german(easel: Easel, monkeypatch: pytest.MonkeyPat
     )
 
     given = {"prompt": "x", "model": "gpt-image-2-quality"}
-    call = await easel.discord.run_command(
-        "Cleo", "studio", "settings nsfw_checker", {"mode": "off"}
-    )
-    decided = said(await call.response())
+    decided = said(await set_filter(easel, "off"))
     assert "Der NSFW-Filter ist überall **aus**." in decided
-    assert "Vorher war er `on`.\n\n**Letzte Änderungen**" in decided
     choices = await easel.discord.autocomplete("Ada", "studio", "imagine", "quality", "", given)
     assert {"name": "high: bis zu 0,07 cr pro Bild", "value": "high"} in choices
 

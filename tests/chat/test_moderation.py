@@ -1,16 +1,21 @@
 """/settings nsfw_checker: who may, what it does, and the trail it leaves."""
 
+import logging
+
 import pytest
 
-from bot.playground.discord import NotOfferedError, Upload
+from bot.playground.discord import DM, NotOfferedError, Permission, PlaygroundDiscord, Upload
+from bot.playground.discord.world import PRIVATE_THREAD, PUBLIC_THREAD, TEXT_CHANNEL
+from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
+from tests.support.settings import set_filter
+
+SERVER = "Lantern Community"
 
 
 async def set_nsfw(easel: Easel, mode: str | None) -> str:
-    options = {"mode": mode} if mode else {}
-    call = await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", options)
-    message = await call.response()
+    message = await set_filter(easel, mode)
     assert message.is_ephemeral
     return said(message)
 
@@ -35,6 +40,72 @@ async def test_the_filter_follows_the_setting_and_the_channel(
     assert easel.providers.submissions[0].body["nsfw_checker"] is checked
     assert message.attachments[0].filename.startswith("SPOILER_") is covered
     assert ("Covered, because" in said(message)) is covered
+
+
+FORUM = 15
+
+
+@pytest.mark.parametrize("kind", [PUBLIC_THREAD, PRIVATE_THREAD])
+@pytest.mark.parametrize("parent_kind", [TEXT_CHANNEL, FORUM])
+@pytest.mark.parametrize("restricted", [True, False])
+@pytest.mark.parametrize("mode", ["age_restricted", "off"])
+async def test_threads_and_posts_are_as_restricted_as_what_they_belong_to(
+    opened: OpenEasel, kind: int, parent_kind: int, restricted: bool, mode: str
+) -> None:
+    def prepare(discord: PlaygroundDiscord) -> None:
+        world = discord.world
+        parent = world.add_channel(SERVER, "gallery", parent_kind, nsfw=restricted)
+        about = {"bot_is_member": True} if kind == PRIVATE_THREAD else {}
+        world.add_channel(SERVER, "post", kind, parent_id=parent.id, **about)
+
+    async with opened(prepare=prepare) as easel:
+        await set_nsfw(easel, mode)
+        message = await easel.finished(await easel.imagine(channel="post"))
+
+        checked = mode == "age_restricted" and not restricted
+        assert easel.providers.submissions[0].body["nsfw_checker"] is checked
+        covered = mode == "off" and not restricted
+        assert message.attachments[0].filename.startswith("SPOILER_") is covered
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+async def test_a_private_channel_is_like_any_other(opened: OpenEasel, restricted: bool) -> None:
+    def prepare(discord: PlaygroundDiscord) -> None:
+        world = discord.world
+        server = world.guilds[world.channel("studio").guild_id]
+        hidden = {server.id: (Permission(0), Permission.VIEW_CHANNEL)}
+        seen = {
+            user.id: (Permission.VIEW_CHANNEL, Permission(0))
+            for user in (world.user("Ada"), world.bot)
+        }
+        world.add_channel(
+            SERVER, "den", TEXT_CHANNEL, nsfw=restricted, overwrites={**hidden, **seen}
+        )
+
+    async with opened(prepare=prepare) as easel:
+        await set_nsfw(easel, "age_restricted")
+        await easel.finished(await easel.imagine(channel="den"))
+        assert easel.providers.submissions[0].body["nsfw_checker"] is not restricted
+
+
+async def test_in_direct_messages_the_filter_stays_on(easel: Easel) -> None:
+    await set_nsfw(easel, "off")
+    await easel.finished(await easel.imagine(channel=DM))
+    assert easel.providers.submissions[0].body["nsfw_checker"] is True
+
+
+async def test_details_and_the_log_say_whether_the_filter_was_on(
+    easel: Easel, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bot.engine")
+    await set_nsfw(easel, "off")
+    message = await easel.finished(await easel.imagine())
+    details = await (await easel.discord.press("Ada", message, label="Details")).response()
+    assert "NSFW filter: off" in said(details)
+    [claimed] = [each for each in caplog.records if getattr(each, "action", "") == "job_claimed"]
+    assert (claimed.nsfw_checker, claimed.spoiler) == (False, True)
+    [job] = await easel.rows("SELECT nsfw_checker, spoiler FROM jobs")
+    assert tuple(job) == (0, 1)
 
 
 async def test_a_model_without_a_filter_is_there_once_the_filter_is_off(easel: Easel) -> None:

@@ -12,6 +12,7 @@ from tests.pictures.test_photos import GREY, SEE_THROUGH, assert_looks_as_drawn,
 from tests.support.easel import Easel, said
 from tests.support.photos import HEIGHT_PX, MADE, WIDTH_PX, drawn, see_through, turned, written
 from tests.support.pictures import picture
+from tests.support.settings import set_filter
 
 pytestmark = pytest.mark.slow
 
@@ -50,10 +51,7 @@ async def test_what_a_route_does_not_take_is_made_what_it_takes(opened: OpenEase
         }
         easel.settings = easel.settings.model_copy(update=keys)
         await easel.restart()
-        call = await easel.discord.run_command(
-            "Cleo", "studio", "settings nsfw_checker", {"mode": "off"}
-        )
-        await call.response()
+        await set_filter(easel, "off")
         call = await easel.discord.run_command(
             "Ada",
             "studio",

@@ -19,6 +19,7 @@ from tests.support.easel import Easel, said
 from tests.support.photos import written
 from tests.support.pictures import mask, picture
 from tests.support.ports import free_port
+from tests.support.settings import set_filter
 from tests.vendors import AllVendors
 
 #: an operator's addition to the shipped catalog
@@ -43,10 +44,7 @@ price = { 1K = "0.05", 2K = "0.05", 4K = "0.09" }
 
 
 async def without_filter(easel: Easel) -> None:
-    call = await easel.discord.run_command(
-        "Cleo", "studio", "settings nsfw_checker", {"mode": "off"}
-    )
-    await call.response()
+    await set_filter(easel, "off")
 
 
 async def test_a_quality_is_made_and_charged_as_such(easel: Easel) -> None:

@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from bot.chat.texts.languages import english
 from bot.domain.catalog import Catalog, RouteOrder
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.jobs import Failure, Problem
-from bot.domain.policy import Guests, Place
+from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
+from bot.domain.settings import FOREVER, ServerSettings
 from bot.engine.routing import Routing
 from bot.errors import Content, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
@@ -34,6 +35,8 @@ from tests.support.easel import Easel, told
 BOT = Path(texts.__file__).parents[2]
 TEXT_CHARS_MAX = 2_000
 TODAY = date(2026, 11, 27)
+SOME_DAY = datetime(2026, 11, 27, tzinfo=UTC)
+PLACE = Place(7, 70, False)
 FACTS = {
     "ref": "#a1b2c3",
     "others": ["a", "b"],
@@ -60,6 +63,8 @@ FACTS = {
     "model": "retoucher",
     "fits": ["1K/low/10000"],
     "contents": ["hate"],
+    "said": "A contest.",
+    "permissions": ["Embed Links"],
 }
 VENDORS = {*(vendor.name for vendor in RECORDS), "api models"}
 #: what gives a machine away: links, codes, traces, placeholders, keys
@@ -119,6 +124,17 @@ def all_down() -> None:
     routing = Routing(PAINTER, ["studio"], "painter", RouteOrder.LISTED, None, InstantClock())
     request = replace(LANTERN, aspect_ratio="1:1")
     routing.candidates(request, nsfw_checker=False, ready=())
+
+
+def allowed(**decided: object) -> None:
+    wanted = replace(LANTERN, private=True, count=2, resolution="2K")
+    check_allowed(replace(ServerSettings(), **decided), wanted)
+
+
+def none_is_left() -> None:
+    routing = Routing(PAINTER, ["studio"], "painter", RouteOrder.LISTED, None, InstantClock())
+    decided = ServerSettings(allowed_models=frozenset({"dauber"}))
+    routing.chosen(replace(LANTERN, model=""), nsfw_checker=False, ready=(), decided=decided)
 
 
 def checked(**given: object) -> None:
@@ -181,6 +197,20 @@ CAUSES: dict[str, Callable[[], None]] = {
     "retired": lambda: quoted(retired()),
     "another server": lambda: Guests(frozenset({8})).check(Place(7, 70, False)),
     "direct message": lambda: Guests(direct_messages=False).check(Place(0, 70, False)),
+    "paused": lambda: check_place(
+        ServerSettings(paused_until=FOREVER, pause_reason="A contest"), PLACE, SOME_DAY
+    ),
+    "paused for an hour": lambda: check_place(
+        ServerSettings(paused_until=1_800_000_000), PLACE, SOME_DAY
+    ),
+    "channel": lambda: check_place(
+        ServerSettings(allowed_channels=frozenset({71})), PLACE, SOME_DAY
+    ),
+    "private": lambda: allowed(private_allowed=False),
+    "count": lambda: allowed(count_max=1),
+    "resolution here": lambda: allowed(resolution_max="1K"),
+    "model here": lambda: allowed(allowed_models=frozenset({"retoucher"})),
+    "no model here": lambda: none_is_left(),
     "model's sizes": lambda: quoted(with_a_gap(), resolution="2K"),
     "a preset without a name": lambda: preset_name(" "),
 }

@@ -47,6 +47,8 @@ UNREACHED = {
     "settings.of_server": "only /settings and /models ask for it alone",
     "settings.change": "settings: one row, no job",
     "settings.changes": "settings: one row, no job",
+    "settings.change_several": "settings: a few rows, no job",
+    "settings.of_all_servers": "only read at the start, before any job",
     "settings.synced_servers": "commands, no job",
     "settings.remember_servers": "commands, no job",
     "learned.load": "what is learned of a route changes no job",

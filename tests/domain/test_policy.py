@@ -1,9 +1,23 @@
-"""The NSFW rule, as the whole table of setting and place."""
+"""What a server's decisions mean: the NSFW rule, and what is allowed where."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.policy import NsfwRule, Place, nsfw_rule
-from bot.domain.settings import NsfwMode
+from bot.domain.policy import (
+    NsfwRule,
+    Place,
+    allows,
+    asks_above,
+    check_place,
+    models_here,
+    nsfw_rule,
+    public_locale,
+)
+from bot.domain.requests import IMAGES_MAX, RESOLUTIONS, ImageRequest, Mode
+from bot.domain.settings import FOREVER, NsfwMode, ServerSettings
+from bot.errors import NotAllowed, Reason
 
 FILTERED = NsfwRule(nsfw_checker=True, spoiler=False)
 UNFILTERED = NsfwRule(nsfw_checker=False, spoiler=False)
@@ -31,3 +45,99 @@ def test_in_direct_messages_the_filter_is_always_on(mode: NsfwMode, age_restrict
     place = Place(server_id=0, channel_id=70, age_restricted=age_restricted)
     assert place.is_direct
     assert nsfw_rule(mode, place) == FILTERED
+
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+IN_AN_HOUR = int(NOW.timestamp()) + 3_600
+STUDIO = Place(7, 70, age_restricted=False)
+THREAD = Place(7, 71, age_restricted=False, parent_id=70)
+LANTERN = ImageRequest(Mode.GENERATE, "a lantern", model="")
+
+
+def refused(decided: ServerSettings, place: Place = STUDIO) -> Reason | None:
+    try:
+        check_place(decided, place, NOW)
+    except NotAllowed as error:
+        return error.reason
+    return None
+
+
+@pytest.mark.parametrize(
+    ("until", "reason"),
+    [
+        (0, None),
+        (int(NOW.timestamp()), None),
+        (IN_AN_HOUR, Reason.PAUSED_UNTIL),
+        (FOREVER, Reason.PAUSED),
+    ],
+)
+def test_a_pause_ends_by_itself_where_an_end_was_set(until: int, reason: Reason | None) -> None:
+    assert refused(ServerSettings(paused_until=until)) is reason
+
+
+@pytest.mark.parametrize(
+    ("allowed", "place", "reason"),
+    [
+        ((), STUDIO, None),
+        ((70,), STUDIO, None),
+        ((70,), THREAD, None),
+        ((71,), THREAD, None),
+        ((71,), STUDIO, Reason.CHANNEL_NOT_ALLOWED),
+        ((72,), THREAD, Reason.CHANNEL_NOT_ALLOWED),
+    ],
+)
+def test_a_thread_is_allowed_with_its_channel(
+    allowed: tuple[int, ...], place: Place, reason: Reason | None
+) -> None:
+    assert refused(ServerSettings(allowed_channels=frozenset(allowed)), place) is reason
+
+
+@pytest.mark.parametrize("count_max", range(1, IMAGES_MAX + 1))
+@pytest.mark.parametrize("resolution_max", RESOLUTIONS)
+def test_nothing_above_the_servers_maximum_is_allowed(count_max: int, resolution_max: str) -> None:
+    decided = ServerSettings(count_max=count_max, resolution_max=resolution_max)
+    for count in range(1, IMAGES_MAX + 1):
+        for resolution in RESOLUTIONS:
+            wanted = replace(LANTERN, count=count, resolution=resolution)
+            within = count <= count_max and resolution <= resolution_max
+            assert allows(decided, wanted) is within
+
+
+@pytest.mark.parametrize("private_allowed", [True, False])
+@pytest.mark.parametrize("private", [True, False])
+def test_private_images_are_allowed_where_the_server_allows_them(
+    private_allowed: bool, private: bool
+) -> None:
+    decided = ServerSettings(private_allowed=private_allowed)
+    assert allows(decided, replace(LANTERN, private=private)) is (private_allowed or not private)
+
+
+@pytest.mark.parametrize(
+    ("decided", "order"),
+    [
+        (ServerSettings(), ["b", "a", "c"]),
+        (ServerSettings(default_model="c"), ["c", "b", "a"]),
+        (ServerSettings(allowed_models=frozenset("ac")), ["a", "c"]),
+        (ServerSettings(allowed_models=frozenset("ac"), default_model="c"), ["c", "a"]),
+        (ServerSettings(allowed_models=frozenset("a"), default_model="c"), ["a"]),
+        (ServerSettings(default_model="gone"), ["b", "a", "c"]),
+        (ServerSettings(allowed_models=frozenset({"gone"})), []),
+    ],
+)
+def test_the_servers_default_comes_first_and_only_allowed_models_come(
+    decided: ServerSettings, order: list[str]
+) -> None:
+    assert models_here(decided, "abc", "b") == order
+    for model in "abc":
+        assert allows(decided, replace(LANTERN, model=model)) is (model in order)
+
+
+def test_the_servers_threshold_and_language_come_before_the_operators_and_discords() -> None:
+    assert asks_above(ServerSettings(), 250_000) == 250_000
+    assert asks_above(ServerSettings(confirm_above_ucr=0), 250_000) == 0
+    assert public_locale(ServerSettings(), "ja") == "ja"
+    assert public_locale(ServerSettings(locale="de"), "ja") == "de"
+
+
+def test_in_direct_messages_nothing_is_decided() -> None:
+    assert refused(ServerSettings(), Place(0, 70, age_restricted=False)) is None

@@ -223,7 +223,7 @@ OLD_JOB = sa.text(
 
 def as_before(request: ImageRequest) -> str:
     """As a version wrote it that knew of no parent."""
-    later = ', "parent_id": "", "turn": ""}'
+    later = ', "parent_id": "", "turn": "", "prefers": ""}'
     text = write_request(request)
     assert text.endswith(later)
     return text.removesuffix(later) + "}"

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from bot.domain.ledger import Period
 from bot.domain.settings import (
@@ -15,6 +16,7 @@ from bot.domain.settings import (
     ServerSettings,
     SettingChange,
 )
+from bot.errors import Reason, Refusal
 from bot.store import settings
 from bot.store.database import Database
 from bot.store.settings import CHANGES_SHOWN_MAX
@@ -82,6 +84,7 @@ VALUES: dict[str, tuple[object, ...]] = {
     "allowance_ucr": (0, 2_500_000),
     "role_allowances_ucr": ({2**62: 5_000_000, 7: 0}, {8: 1}),
     "budget_ucr": (0, 100_000_000),
+    "pause_reason": ("too many images today", "a contest"),
 }
 
 
@@ -108,6 +111,9 @@ def test_each_field_of_the_settings_can_be_kept() -> None:
         ("role_allowances_ucr", "{"),
         ("role_allowances_ucr", '{"7": null}'),
         ("colour", "blue"),
+        ("resolution_max", "9K"),
+        ("count_max", "0"),
+        ("count_max", "5"),
     ],
 )
 async def test_what_another_version_wrote_counts_as_undecided(
@@ -126,6 +132,71 @@ async def test_two_moderators_at_once_lose_nothing(database: Database) -> None:
     found = await database.read(settings.of_server, SERVER)
     assert (found.nsfw_checker, found.budget_ucr) == (OFF, 5)
     assert len(await database.read(settings.changes, SERVER)) == 2
+
+
+async def test_two_additions_at_once_are_both_kept(database: Database) -> None:
+    """What is to be set is worked out within the transaction."""
+
+    async def allow(model: str) -> None:
+        await database.write(
+            settings.change_several,
+            SERVER,
+            lambda now: {"allowed_models": now.allowed_models | {model}},
+            CLEO,
+            NOW,
+        )
+
+    await asyncio.gather(*(allow(model) for model in "abcde"))
+    found = await database.read(settings.of_server, SERVER)
+    assert found.allowed_models == frozenset("abcde")
+    changes = await database.read(settings.changes, SERVER)
+    assert [each.old for each in changes[:-1]] == [each.new for each in changes[1:]]
+
+
+async def test_what_raises_changes_nothing(database: Database) -> None:
+    def decide(_: ServerSettings) -> dict[str, object]:
+        raise Refusal(Reason.PAUSED)
+
+    with pytest.raises(Refusal):
+        await database.write(settings.change_several, SERVER, decide, CLEO, NOW)
+    assert await database.read(settings.of_all_servers) == {}
+
+
+async def test_all_that_is_decided_is_read_at_start(database: Database) -> None:
+    await change(database, OFF)
+    await change(database, AGE_RESTRICTED, server=OTHER_SERVER)
+    assert await database.read(settings.of_all_servers) == {
+        SERVER: ServerSettings(OFF),
+        OTHER_SERVER: ServerSettings(AGE_RESTRICTED),
+    }
+
+
+async def test_older_changes_are_found_page_by_page(database: Database) -> None:
+    for number, mode in enumerate([OFF, ON] * 6):
+        await change(database, mode, NOW + timedelta(seconds=number))
+    seen, before = [], 0
+    while page := await database.read(settings.changes, SERVER, before, 5):
+        seen += [each.created_at for each in page]
+        before = page[-1].id
+    assert seen == [NOW + timedelta(seconds=number) for number in reversed(range(12))]
+
+
+async def test_a_servers_changes_are_found_without_reading_those_of_others(
+    database: Database,
+) -> None:
+    def plans(tx: sa.Connection) -> list[str]:
+        raw = tx.connection.driver_connection
+        assert raw is not None
+        return [
+            step[3]
+            for statement in (settings.CHANGES, settings.OLDER, settings.OF_SERVER)
+            for text in [str(statement.compile(tx))]
+            for step in raw.execute(f"EXPLAIN QUERY PLAN {text}", (1,) * text.count("?"))
+        ]
+
+    found = await database.read(plans)
+    assert found
+    assert [each for each in found if "SCAN" in each or "TEMP B-TREE" in each] == []
 
 
 async def test_servers_with_commands_of_their_own_are_remembered(database: Database) -> None:

@@ -1,5 +1,6 @@
 """What members can give as a command: one file for each thing that they do."""
 
+from bot.chat import buttons
 from bot.chat.client import EaselClient
 from bot.chat.commands.basket import BasketCommands
 from bot.chat.commands.credits import CreditsCommand
@@ -13,10 +14,14 @@ from bot.chat.commands.settings import SettingsCommands
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake
 from bot.chat.results import Results
+from bot.chat.settings_panel import SettingsPanel
 from bot.domain.catalog import Catalog
+from bot.domain.settings import Operator
 
 
-def add_commands(client: EaselClient, desk: Desk, models: ModelCommands, offered: Catalog) -> None:
+def add_commands(
+    client: EaselClient, desk: Desk, models: ModelCommands, offered: Catalog, operator: Operator
+) -> None:
     """In this order they are listed."""
     intake = Intake(desk)
     results = Results(desk, intake)
@@ -34,4 +39,6 @@ def add_commands(client: EaselClient, desk: Desk, models: ModelCommands, offered
     preferences.add_to(client.tree, client.presses)
     models.add_to(client.tree)
     HelpCommand(images, jobs, balance, preferences).add_to(client.tree, client.presses)
-    client.tree.add_command(SettingsCommands(desk.easel))
+    panel = SettingsPanel(desk, offered, operator)
+    client.presses[buttons.SETTINGS] = panel.press
+    client.tree.add_command(SettingsCommands(desk, panel, offered))

@@ -68,7 +68,8 @@ class BasketCommands:
         if found := await self._pictures(interaction, message):
             pictures, job = found
             preferred = self._easel.preferences_of(interaction.user.id)
-            draft = options.preferred(Mode.EDIT, preferred)
+            decided = self._easel.servers.known(interaction.guild_id or 0)
+            draft = options.preferred(Mode.EDIT, preferred, decided)
             parent_id = job.id if job else ""
             draft = replace(draft, references=tuple(pictures), count=1, parent_id=parent_id)
             await self._results.open_form(interaction, draft, which=len(pictures) > 1)
@@ -142,7 +143,8 @@ class BasketCommands:
             await wire.tell(interaction, say(Notice.BASKET_EMPTY, str(interaction.locale)))
             return
         preferred = self._easel.preferences_of(interaction.user.id)
-        draft = options.preferred(Mode(mode), preferred)
+        decided = self._easel.servers.known(interaction.guild_id or 0)
+        draft = options.preferred(Mode(mode), preferred, decided)
         await self._results.open_form(interaction, replace(draft, references=tuple(gathered)))
 
 

@@ -58,7 +58,14 @@ class ImageCommands:
 
     async def _models(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         presets = await self._easel.presets(interaction.user.id)
-        return options.model_or_preset_choices(self._catalog, list(presets), typed)
+        allowed = self._easel.servers.known(interaction.guild_id or 0).allowed_models
+        offered = self._catalog.only(allowed) if allowed else self._catalog
+        return options.model_or_preset_choices(offered, list(presets), typed)
+
+    def _preferred(self, interaction: Interaction, mode: Mode) -> ImageRequest:
+        preferences = self._easel.preferences_of(interaction.user.id)
+        decided = self._easel.servers.known(interaction.guild_id or 0)
+        return options.preferred(mode, preferences, decided)
 
     async def begin(self, interaction: Interaction) -> None:
         """Open the form of an image that nothing is said of yet."""
@@ -103,7 +110,7 @@ class ImageCommands:
     ) -> ImageRequest | None:
         """What counts where an option is left out; None: there is no preset of that name."""
         if not options.is_preset(model):
-            return options.preferred(mode, self._easel.preferences_of(interaction.user.id))
+            return self._preferred(interaction, mode)
         presets = await self._easel.presets(interaction.user.id)
         name = options.preset_meant(options.preset_in(model), presets)
         if name is None:

@@ -13,7 +13,7 @@ from bot.chat.texts import say, tell_cost, tell_summary
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.catalog import Catalog, Model, NsfwSwitch, Route
-from bot.domain.policy import Place, nsfw_rule
+from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
 from bot.engine.easel import Easel
 
@@ -63,14 +63,19 @@ class ModelCommands:
     async def _all(self, place: Place, locale: str) -> discord.Embed:
         embed = discord.Embed(title=say(Phrase.MODELS_TITLE, locale))
         unfiltered = []
-        filtered = await self._is_filtered(place)
+        decided = await self._easel.settings(place.server_id)
+        filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
+        offered = models_here(decided, self._catalog.models, self._default_model)
+        default_model, allowed = offered[0] if offered else "", set(offered)
         for model in self._catalog.models.values():
+            if model.id not in allowed:
+                continue
             prices = await self._easel.prices(place, model.id)
             if filtered and not self._has_filter(model):
                 unfiltered.append(model.id)
                 continue
             name = model.id
-            if model.id == self._default_model:
+            if model.id == default_model:
                 name = say(Phrase.USED_BY_DEFAULT, locale, model=model.id)
             embed.add_field(name=name, value=self._in_short(model, prices, locale), inline=False)
         if unfiltered:
@@ -95,8 +100,13 @@ class ModelCommands:
         routes = self._routes(model)
         qualities = [each for each in QUALITIES if any(each in route.qualities for route in routes)]
         prices = await self._easel.prices(place, model.id, qualities or ["auto"])
+        decided = await self._easel.settings(place.server_id)
+        if not is_model_allowed(decided, model.id):
+            embed.description = f"{embed.description}\n{say(Phrase.NOT_ALLOWED_HERE, locale)}"
+            return embed
         if not prices:
-            unfiltered = await self._is_filtered(place) and not self._has_filter(model)
+            filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
+            unfiltered = filtered and not self._has_filter(model)
             why = say(Phrase.UNFILTERED_MODEL if unfiltered else Phrase.NOT_RIGHT_NOW, locale)
             embed.description = f"{embed.description}\n{why}"
             return embed
@@ -117,10 +127,6 @@ class ModelCommands:
             inline=False,
         )
         return embed
-
-    async def _is_filtered(self, place: Place) -> bool:
-        decided = await self._easel.settings(place.server_id)
-        return nsfw_rule(decided.nsfw_checker, place).nsfw_checker
 
     def _has_filter(self, model: Model) -> bool:
         return any(route.nsfw_switch is not NsfwSwitch.NONE for route in self._routes(model))

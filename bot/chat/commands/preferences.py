@@ -12,9 +12,11 @@ from bot.chat.desk import Desk
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.domain import policy
 from bot.domain.catalog import Catalog
 from bot.domain.preferences import Pings, Preferences
 from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS
+from bot.domain.settings import ServerSettings
 
 Interaction = discord.Interaction[Any]
 
@@ -70,7 +72,10 @@ class PreferencesCommand:
         preferred = self._easel.preferences_of(interaction.user.id)
         embed = discord.Embed(title=say(Phrase.PREFERENCES, locale), colour=render.WORKING)
         embed.description = say(Phrase.PREFERENCES_HINT, locale)
-        models = list(self._catalog.models)[: OPTIONS_MAX - 1]
+        decided = self._easel.servers.known(interaction.guild_id or 0)
+        known = self._catalog.models
+        models = [each for each in known if policy.is_model_allowed(decided, each)]
+        models = models[: OPTIONS_MAX - 1]
         model = preferred.model if preferred.model in models else ANY
         private = Phrase.PRIVATE_ON if preferred.private else Phrase.PRIVATE_OFF
         view = buttons.view(
@@ -80,7 +85,7 @@ class PreferencesCommand:
                 _options(ASPECT_RATIOS, preferred.aspect_ratio, locale, auto=Phrase.RATIO_AUTO),
                 "aspect_ratio",
             ),
-            _select(Phrase.PREFERRED_SIZE, locale, _sizes(preferred, locale), "size"),
+            _select(Phrase.PREFERRED_SIZE, locale, _sizes(preferred, decided, locale), "size"),
             _select(
                 Phrase.PREFERRED_MODEL,
                 locale,
@@ -140,7 +145,7 @@ def _options(words: Sequence[str], chosen: str, locale: str, *, auto: Phrase) ->
     ]
 
 
-def _sizes(preferred: Preferences, locale: str) -> list[SelectOption]:
+def _sizes(preferred: Preferences, decided: ServerSettings, locale: str) -> list[SelectOption]:
     return [
         SelectOption(
             label=say(Phrase.SIZE_AND_COUNT, locale, resolution=resolution, images=count),
@@ -148,6 +153,7 @@ def _sizes(preferred: Preferences, locale: str) -> list[SelectOption]:
             default=(resolution, count) == (preferred.resolution, preferred.count),
         )
         for size, (resolution, count) in SIZES.items()
+        if resolution in policy.resolutions_here(decided) and count <= decided.count_max
     ]
 
 

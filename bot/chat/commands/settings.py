@@ -1,42 +1,74 @@
-"""/settings: what moderators decide for their server, with the trail of who decided it."""
+"""/settings: what moderators decide for their server, as a panel and as a subcommand for each."""
 
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, wire
-from bot.chat.texts import Notice, paragraph, say
+from bot.chat import settings_shown, wire
+from bot.chat.desk import Desk
+from bot.chat.moderators import may_manage
+from bot.chat.options import model_named, model_or_preset_choices
+from bot.chat.settings_controls import (
+    HOURS_MAX,
+    LANGUAGES,
+    REASON_CHARS_MAX,
+    Decide,
+    fixed,
+    given_amount,
+)
+from bot.chat.settings_panel import SettingsPanel, lacks, reset
+from bot.chat.settings_shown import FIELDS, MEANINGS
+from bot.chat.texts import Notice, paragraph, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
-from bot.domain.settings import NsfwMode, PictureMenus, SettingChange
-from bot.engine.easel import Easel
+from bot.domain.catalog import Catalog
+from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
+from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings
+from bot.errors import InvalidRequest, Reason
 
-Mode = TypeVar("Mode", bound=StrEnum)
+Interaction = discord.Interaction[Any]
+Choices = list[app_commands.Choice[str]]
 
-MEANINGS = {
-    NsfwMode.ON: Phrase.FILTER_ON,
-    NsfwMode.AGE_RESTRICTED: Phrase.FILTER_AGE_RESTRICTED,
-    NsfwMode.OFF: Phrase.FILTER_OFF,
-}
-CHOICES = [
+
+class _Place(app_commands.Transformer):
+    """A channel where commands can be given; discord.py's forums would count media channels in."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        kind = discord.ChannelType
+        return [kind.text, kind.news, kind.forum, kind.voice, kind.stage_voice]
+
+    async def transform(self, interaction: Interaction, value: Any, /) -> Any:
+        return value
+
+
+Channel = app_commands.Transform[app_commands.AppCommandChannel, _Place]
+
+NSFW_CHOICES = [
     app_commands.Choice(name=label(f"choices.nsfw_{mode}"), value=mode.value) for mode in NsfwMode
 ]
-MENU_MEANINGS = {
-    PictureMenus.EVERYONE: Phrase.MENUS_EVERYONE,
-    PictureMenus.OWN: Phrase.MENUS_OWN,
-    PictureMenus.NOBODY: Phrase.MENUS_NOBODY,
-}
 MENU_CHOICES = [
     app_commands.Choice(name=label(f"choices.menus_{mode}"), value=mode.value)
     for mode in PictureMenus
 ]
+#: a pause and its reason end by being resumed
+RESETS = [
+    app_commands.Choice(name=name, value=name) for name in FIELDS if not name.startswith("pause")
+]
 
 
 class SettingsCommands(app_commands.Group):
-    def __init__(self, easel: Easel) -> None:
+    """
+    Args:
+        catalog: what is offered here.
+    """
+
+    def __init__(self, desk: Desk, panel: SettingsPanel, catalog: Catalog) -> None:
         super().__init__(
             name="settings",
             description=label("commands.settings"),
@@ -46,80 +78,248 @@ class SettingsCommands(app_commands.Group):
             ),
             default_permissions=discord.Permissions(manage_guild=True),
         )
-        self._easel = easel
+        self._servers = desk.easel.servers
+        self._panel = panel
+        self._catalog = catalog
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        """Before each of the subcommands."""
+        return await may_manage(interaction)
+
+    @app_commands.command(name="panel", description=label("commands.settings panel"))
+    async def panel(self, interaction: Interaction) -> None:
+        await self._panel.open(interaction)
 
     @app_commands.command(name="nsfw_checker", description=label("commands.settings nsfw_checker"))
     @app_commands.describe(mode=label("options.mode"))
-    @app_commands.choices(mode=CHOICES)
-    async def nsfw_checker(
-        self, interaction: discord.Interaction[Any], mode: str | None = None
-    ) -> None:
-        chosen = _read(NsfwMode, mode)
-        await self._decide(interaction, "nsfw_checker", chosen, MEANINGS)
+    @app_commands.choices(mode=NSFW_CHOICES)
+    async def nsfw_checker(self, interaction: Interaction, mode: str | None = None) -> None:
+        if mode == NsfwMode.OFF:
+            decided = await self._servers.settings(interaction.guild_id or 0)
+            if decided.nsfw_checker is not NsfwMode.OFF:
+                embed, view = self._panel.off_question(str(interaction.locale))
+                await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+                return
+        await self._set(interaction, "nsfw_checker", mode and NsfwMode(mode))
 
     @app_commands.command(
         name="picture_menus", description=label("commands.settings picture_menus")
     )
     @app_commands.describe(mode=label("options.mode"))
     @app_commands.choices(mode=MENU_CHOICES)
-    async def picture_menus(
-        self, interaction: discord.Interaction[Any], mode: str | None = None
-    ) -> None:
-        chosen = _read(PictureMenus, mode)
-        await self._decide(interaction, "picture_menus", chosen, MENU_MEANINGS)
+    async def picture_menus(self, interaction: Interaction, mode: str | None = None) -> None:
+        await self._set(interaction, "picture_menus", mode and PictureMenus(mode))
 
-    async def _decide(
+    @app_commands.command(
+        name="default_model", description=label("commands.settings default_model")
+    )
+    @app_commands.describe(model=label("options.settings default_model model"))
+    async def default_model(self, interaction: Interaction, model: str | None = None) -> None:
+        if model is not None:
+            model = model_named(model, self._catalog)
+            if model not in self._catalog.models:
+                await self._tell_models(interaction)
+                return
+        await self._set(interaction, "default_model", model)
+
+    @app_commands.command(
+        name="allowed_models", description=label("commands.settings allowed_models")
+    )
+    @app_commands.describe(allow=label("options.allow"), forbid=label("options.forbid"))
+    async def allowed_models(
+        self, interaction: Interaction, allow: str | None = None, forbid: str | None = None
+    ) -> None:
+        named = [model_named(each, self._catalog) if each else "" for each in (allow, forbid)]
+        if named[0] and named[0] not in self._catalog.models:
+            await self._tell_models(interaction)
+            return
+        added, removed = ({each} - {""} for each in named)
+
+        def decide(now: ServerSettings) -> dict[str, object]:
+            before = now.allowed_models
+            if removed & self._catalog.models.keys() and not before:
+                # Which are all of them, so the others remain.
+                before = frozenset(self._catalog.models)
+            return {"allowed_models": frozenset((before | added) - removed) or now.allowed_models}
+
+        last = say(Notice.LAST_OF_THEM, str(interaction.locale))
+        await self._amend(interaction, "allowed_models", decide, {allow, forbid}, last)
+
+    @app_commands.command(
+        name="resolution_max", description=label("commands.settings resolution_max")
+    )
+    @app_commands.describe(resolution=label("options.settings resolution_max resolution"))
+    @app_commands.choices(resolution=[app_commands.Choice(name=n, value=n) for n in RESOLUTIONS])
+    async def resolution_max(self, interaction: Interaction, resolution: str | None = None) -> None:
+        await self._set(interaction, "resolution_max", resolution)
+
+    @app_commands.command(name="count_max", description=label("commands.settings count_max"))
+    @app_commands.describe(count=label("options.settings count_max count"))
+    async def count_max(
+        self, interaction: Interaction, count: app_commands.Range[int, 1, IMAGES_MAX] | None = None
+    ) -> None:
+        await self._set(interaction, "count_max", count)
+
+    @app_commands.command(
+        name="allowed_channels", description=label("commands.settings allowed_channels")
+    )
+    @app_commands.describe(allow=label("options.allow"), forbid=label("options.forbid"))
+    async def allowed_channels(
+        self, interaction: Interaction, allow: Channel | None = None, forbid: Channel | None = None
+    ) -> None:
+        added, removed = ({each.id} if each else set() for each in (allow, forbid))
+
+        def decide(now: ServerSettings) -> dict[str, object]:
+            before = now.allowed_channels
+            return {"allowed_channels": frozenset((before | added) - removed) or before}
+
+        last = say(Notice.LAST_OF_THEM, str(interaction.locale))
+        await self._amend(interaction, "allowed_channels", decide, {allow, forbid}, last)
+
+    @app_commands.command(
+        name="private_allowed", description=label("commands.settings private_allowed")
+    )
+    @app_commands.describe(allowed=label("options.allowed"))
+    async def private_allowed(self, interaction: Interaction, allowed: bool | None = None) -> None:
+        await self._set(interaction, "private_allowed", allowed)
+
+    @app_commands.command(name="private_seen", description=label("commands.settings private_seen"))
+    @app_commands.describe(seen=label("options.seen"))
+    async def private_seen(self, interaction: Interaction, seen: bool | None = None) -> None:
+        await self._set(interaction, "private_seen", seen)
+
+    @app_commands.command(
+        name="confirm_above", description=label("commands.settings confirm_above")
+    )
+    @app_commands.describe(credits_=label("options.settings confirm_above credits"))
+    @app_commands.rename(credits_="credits")
+    async def confirm_above(
         self,
-        interaction: discord.Interaction[Any],
-        name: str,
-        chosen: Any,
-        meanings: Mapping[Any, Phrase],
+        interaction: Interaction,
+        credits_: app_commands.Range[float, 0.0, 1_000_000.0] | None = None,
+    ) -> None:
+        amount = None if credits_ is None else given_amount(f"{credits_:.6f}")
+        await self._set(interaction, "confirm_above_ucr", amount)
+
+    @app_commands.command(name="locale", description=label("commands.settings locale"))
+    @app_commands.describe(language=label("options.language"))
+    async def locale(self, interaction: Interaction, language: str | None = None) -> None:
+        locale = None
+        if language is not None:
+            known = {name.casefold(): each for each, name in LANGUAGES.items()}
+            known |= {each.casefold(): each for each in LANGUAGES}
+            locale = known.get(language.strip().casefold())
+            if locale is None:
+                await wire.tell(interaction, say(Notice.NO_LANGUAGE, str(interaction.locale)))
+                return
+        await self._set(interaction, "locale", locale)
+
+    @app_commands.command(name="log_channel", description=label("commands.settings log_channel"))
+    @app_commands.describe(channel=label("options.channel"))
+    async def log_channel(
+        self, interaction: Interaction, channel: discord.TextChannel | None = None
+    ) -> None:
+        if channel is not None and (lacking := lacks(interaction, channel.id)):
+            text = say(Notice.LOG_LACKS, str(interaction.locale), permissions=lacking)
+            await wire.tell(interaction, text)
+            return
+        await self._set(interaction, "log_channel_id", channel and channel.id)
+
+    @app_commands.command(name="pause", description=label("commands.settings pause"))
+    @app_commands.describe(hours=label("options.hours"), reason=label("options.reason"))
+    async def pause(
+        self,
+        interaction: Interaction,
+        hours: app_commands.Range[float, 0.01, HOURS_MAX] | None = None,
+        reason: app_commands.Range[str, 1, REASON_CHARS_MAX] | None = None,
+    ) -> None:
+        await self._decide(interaction, "paused_until", self._panel.pause(hours, reason or ""))
+
+    @app_commands.command(name="resume", description=label("commands.settings resume"))
+    async def resume(self, interaction: Interaction) -> None:
+        await self._decide(interaction, "paused_until", reset("paused_until"))
+
+    @app_commands.command(name="reset", description=label("commands.settings reset"))
+    @app_commands.describe(setting=label("options.setting"))
+    @app_commands.choices(setting=RESETS)
+    async def reset(self, interaction: Interaction, setting: str) -> None:
+        field = FIELDS[setting]
+        await self._decide(interaction, field, reset(field))
+
+    @app_commands.command(name="trail", description=label("commands.settings trail"))
+    async def trail(self, interaction: Interaction) -> None:
+        embed, view = await self._panel.trail(interaction)
+        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+
+    # Discord counts every choice of a command, in every language; what is asked for it does not.
+    @default_model.autocomplete("model")
+    @allowed_models.autocomplete("allow")
+    @allowed_models.autocomplete("forbid")
+    async def _models(self, interaction: Interaction, typed: str) -> Choices:
+        return model_or_preset_choices(self._catalog, (), typed)
+
+    @locale.autocomplete("language")
+    async def _languages(self, interaction: Interaction, typed: str) -> Choices:
+        wanted = typed.strip().casefold()
+        return [
+            app_commands.Choice(name=name, value=locale)
+            for locale, name in LANGUAGES.items()
+            if wanted in name.casefold() or wanted in locale.casefold()
+        ]
+
+    async def _tell_models(self, interaction: Interaction) -> None:
+        refusal = InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self._catalog.models))
+        await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
+
+    async def _set(self, interaction: Interaction, field: str, chosen: object) -> None:
+        """
+        Args:
+            field: of ServerSettings.
+            chosen: None: the setting is shown as it is.
+        """
+        await self._decide(interaction, field, None if chosen is None else fixed(field, chosen))
+
+    async def _amend(
+        self,
+        interaction: Interaction,
+        field: str,
+        decide: Decide,
+        named: set[Any],
+        unless: str,
     ) -> None:
         """
         Args:
-            chosen: None: the setting is shown as it is.
-            meanings: what each of its values means.
+            named: what was named; only None: the list is shown as it is.
+            unless: is said where nothing became of it.
         """
-        locale = str(interaction.locale)
-        # Discord hides the command from others, but a server can show it to anyone.
-        if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            await wire.tell(interaction, say(Notice.MODERATORS_ONLY, locale))
-            return
-        current = getattr(await self._easel.settings(interaction.guild_id), name)
-        text = say(meanings[chosen or current], locale)
-        if chosen is not None:
-            before = await self._easel.change_setting(
-                interaction.guild_id, name, chosen, by=interaction.user.id
-            )
-            was = getattr(before, name)
-            if was is not chosen:
-                text = paragraph(text, say(Phrase.IT_WAS, locale, old=was))
-        changes = await self._easel.setting_changes(interaction.guild_id)
-        await wire.tell(interaction, "\n".join([text, *_trail(changes, locale)]))
+        if named == {None}:
+            await self._decide(interaction, field, None)
+        else:
+            await self._decide(interaction, field, decide, unless=unless)
 
-
-def _read(kind: type[Mode], word: str | None) -> Mode | None:
-    """
-    Raises:
-        Outdated: it is none of the choices.
-    """
-    if not word:
-        return None
-    try:
-        return kind(word)
-    except ValueError as error:
-        raise buttons.Outdated(word) from error
-
-
-def _trail(changes: Sequence[SettingChange], locale: str) -> list[str]:
-    if not changes:
-        return ["", say(Phrase.NEVER_CHANGED, locale)]
-    return [
-        "",
-        say(Phrase.LATEST_CHANGES, locale),
-        *(
-            f"<t:{int(change.created_at.timestamp())}:f> <@{change.user_id}>:"
-            f" {change.setting} `{change.old}` → `{change.new}`"
-            for change in changes
-        ),
-    ]
+    async def _decide(
+        self, interaction: Interaction, field: str, decide: Decide | None, *, unless: str = ""
+    ) -> None:
+        """
+        Args:
+            decide: None: the setting is shown as it is.
+            unless: is said where nothing became of it.
+        """
+        locale, server_id = str(interaction.locale), interaction.guild_id or 0
+        if decide is None:
+            before = after = await self._servers.settings(server_id)
+        else:
+            before, after = await self._servers.change(server_id, decide, interaction.user.id)
+        told = [settings_shown.line(after, self._panel.operator, field, locale)]
+        if field in MEANINGS:
+            told.append(say(MEANINGS[field][getattr(after, field)], locale))
+        if before != after:
+            old = settings_shown.value(field, getattr(before, field), locale)
+            told[-1] = paragraph(told[-1], say(Phrase.IT_WAS, locale, old=old))
+        elif unless:
+            told.append(unless)
+        changes = await self._servers.changes(server_id)
+        if changes:
+            told += ["", say(Phrase.LATEST_CHANGES, locale)]
+        told.append(settings_shown.trail(changes, locale))
+        await wire.tell(interaction, "\n".join(told))

@@ -101,6 +101,15 @@ class Notice(StrEnum):
     NO_PICTURE_THERE = "no_picture_there"
     NOT_YOUR_PICTURE = "not_your_picture"
     BASKET_EMPTY = "basket_empty"
+    #: said
+    MODERATORS_SAY = "moderators_say"
+    NSFW_OFF_ASK = "nsfw_off_ask"
+    NO_AMOUNT = "no_amount"
+    NO_HOURS = "no_hours"
+    LAST_OF_THEM = "last_of_them"
+    NO_LANGUAGE = "no_language"
+    #: permissions
+    LOG_LACKS = "log_lacks"
 
 
 #: tables of en.toml, and whose sentences each holds; the others are named by words of their own
@@ -166,6 +175,8 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     if refusal.reason is Reason.ROUTES_DOWN:
         when = Notice.TRY_AGAIN_AT if "again_at" in facts else Notice.TRY_AGAIN_SOON
         told.append(say(when, locale, **facts))
+    if "said" in facts:
+        told.append(say(Notice.MODERATORS_SAY, locale, **facts))
     if "others" in facts:
         told.append(say(Notice.OTHERS_CAN, locale, **facts))
     return paragraph(*told, say(Notice.NOTHING_CHARGED, locale))

@@ -1,0 +1,247 @@
+"""What the panel of a server's settings offers for each of them, and what was chosen there."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import discord
+from discord import SelectOption
+
+from bot.chat import buttons
+from bot.chat.settings_shown import TITLES
+from bot.chat.texts import say
+from bot.chat.texts.phrases import Phrase
+from bot.domain.credits import Microcredits, parse_credits
+from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
+from bot.domain.settings import SETTINGS, NsfwMode, PictureMenus, ServerSettings
+
+Interaction = discord.Interaction[Any]
+Item = discord.ui.Item[Any]
+#: of the settings as they are, what is to be set
+Decide = Callable[[ServerSettings], dict[str, object]]
+
+#: languages of public text, by their own names (Discord docs, Reference, Locales)
+LANGUAGES = {
+    "en-US": "English",
+    "de": "Deutsch",
+    "es-ES": "Español",
+    "fr": "Français",
+    "ja": "日本語",
+    "pt-BR": "Português do Brasil",
+    "zh-CN": "中文",
+}
+#: in the place of a value that nothing is chosen for, which Discord does not take as empty
+NOTHING = "-"
+#: options, or channels, of one select (Discord docs, Component Reference)
+OPTIONS_MAX = 25
+REASON_CHARS_MAX = 200
+HOURS_MAX = 8_760.0
+#: channels in which members give commands, whose threads count with them
+CHANNEL_KINDS = [
+    discord.ChannelType.text,
+    discord.ChannelType.news,
+    discord.ChannelType.forum,
+    discord.ChannelType.media,
+    discord.ChannelType.voice,
+    discord.ChannelType.stage_voice,
+]
+LOG_KINDS = [discord.ChannelType.text, discord.ChannelType.news]
+
+FLAGS = ("private_allowed", "private_seen")
+
+
+def choices(field: str, models: Sequence[str], locale: str) -> dict[str, str]:
+    """Of a setting that is one of some words: each word as it is kept, and its label."""
+    match field:
+        case "nsfw_checker":
+            return {each.value: say(NSFW_LABELS[each], locale) for each in NsfwMode}
+        case "picture_menus":
+            return {each.value: say(MENU_LABELS[each], locale) for each in PictureMenus}
+        case "resolution_max":
+            return {each: each for each in RESOLUTIONS}
+        case "count_max":
+            return {str(each): str(each) for each in range(1, IMAGES_MAX + 1)}
+        case "locale":
+            return {NOTHING: say(Phrase.SERVERS_OWN, locale), **LANGUAGES}
+        case "default_model":
+            some = models[: OPTIONS_MAX - 1]
+            return {NOTHING: say(Phrase.NOT_DECIDED, locale)} | {each: each for each in some}
+        case _:
+            return {}
+
+
+NSFW_LABELS = {
+    NsfwMode.ON: Phrase.FILTER_ON_SHORT,
+    NsfwMode.AGE_RESTRICTED: Phrase.FILTER_RESTRICTED_SHORT,
+    NsfwMode.OFF: Phrase.FILTER_OFF_SHORT,
+}
+MENU_LABELS = {
+    PictureMenus.EVERYONE: Phrase.MENUS_EVERYONE_SHORT,
+    PictureMenus.OWN: Phrase.MENUS_OWN_SHORT,
+    PictureMenus.NOBODY: Phrase.MENUS_NOBODY_SHORT,
+}
+
+
+def settings_select(field: str, locale: str) -> Item:
+    """Which setting is open; empty: none."""
+    options = [
+        SelectOption(label=say(title, locale), value=each, default=each == field)
+        for each, title in TITLES.items()
+    ]
+    return buttons.select(say(Phrase.WHICH_SETTING, locale), options, buttons.SETTINGS, "open")
+
+
+def controls(field: str, decided: ServerSettings, models: Sequence[str], locale: str) -> list[Item]:
+    """What changes this setting."""
+    if field == "allowed_models":
+        return [_models(decided, models, locale)]
+    if field in ("allowed_channels", "log_channel_id"):
+        return [_channels(field, decided, locale)]
+    if field in FLAGS:
+        return [
+            buttons.button(say(word, locale), buttons.SETTINGS, "flag", field, kept)
+            for word, kept in ((Phrase.YES, "true"), (Phrase.NO, "false"))
+        ]
+    if field == "confirm_above_ucr":
+        return [_opens_form(Phrase.CHANGE_IT, field, locale)]
+    if field == "paused_until":
+        resume = buttons.button(say(Phrase.RESUME, locale), buttons.SETTINGS, "resume")
+        return [_opens_form(Phrase.PAUSE, field, locale), resume]
+    now = SETTINGS[field].write(getattr(decided, field)) or NOTHING
+    options = [
+        SelectOption(label=label, value=word, default=word == now)
+        for word, label in choices(field, models, locale).items()
+    ]
+    title = say(TITLES[field], locale)
+    return [buttons.select(title, options, buttons.SETTINGS, "set", field)]
+
+
+def form(field: str, decided: ServerSettings, locale: str) -> discord.ui.Modal:
+    """What has to be typed: an amount, or a pause's end and reason."""
+    made = discord.ui.Modal(
+        title=say(TITLES[field], locale),
+        custom_id=buttons.custom_id(buttons.SETTINGS, "filled", field),
+        timeout=None,
+    )
+    if field == "paused_until":
+        made.add_item(_text(Phrase.PAUSE_HOURS, "hours", locale, chars_max=10, required=False))
+        made.add_item(
+            _text(Phrase.PAUSE_REASON, "reason", locale, chars_max=REASON_CHARS_MAX, required=False)
+        )
+    else:
+        made.add_item(_text(Phrase.CONFIRM_AMOUNT, "amount", locale, chars_max=17, required=True))
+    # Stopped, discord.py does not keep it: it is answered by its custom id, not by this object.
+    made.stop()
+    return made
+
+
+def chosen(field: str, interaction: Interaction) -> Decide:
+    """
+    What a select's choice decides. Of a list that is what was added and what was taken out, so that
+    what another moderator changed meanwhile stays.
+    """
+    data: Any = interaction.data
+    values: list[str] = data["values"]
+    if field == "allowed_models":
+        return amended(field, set(values), _shown(interaction))
+    if field == "allowed_channels":
+        return amended(field, {int(each) for each in values}, set(map(int, _shown(interaction))))
+    if field == "log_channel_id":
+        return fixed(field, int(values[0]) if values else 0)
+    text = "" if values[0] == NOTHING else values[0]
+    return fixed(field, SETTINGS[field].read(text))
+
+
+def fixed(field: str, value: object) -> Decide:
+    return lambda _: {field: value}
+
+
+def amended(field: str, after: set[Any], before: set[Any]) -> Decide:
+    """A list with what is in `after` alone, and without what is in `before` alone."""
+
+    def decide(now: ServerSettings) -> dict[str, object]:
+        return {field: frozenset((getattr(now, field) | (after - before)) - (before - after))}
+
+    return decide
+
+
+def given_hours(text: str) -> float | None:
+    """
+    Hours as a member types them; None: without an end.
+
+    Raises:
+        ValueError: it is no such number.
+    """
+    if not text.strip():
+        return None
+    hours = float(text.strip().replace(",", "."))
+    if not 0 < hours <= HOURS_MAX:
+        raise ValueError("not a number of hours")
+    return hours
+
+
+def given_amount(text: str) -> Microcredits:
+    """
+    Raises:
+        ValueError: it is no number of credits.
+    """
+    return parse_credits(text.strip().replace(",", "."))
+
+
+def typed(interaction: Interaction) -> Mapping[str, str]:
+    """What was typed into a form, by its fields' custom ids."""
+    data: Any = interaction.data
+    fields = [each["component"] for each in data["components"]]
+    return {each["custom_id"]: each.get("value") or "" for each in fields}
+
+
+def _models(decided: ServerSettings, models: Sequence[str], locale: str) -> Item:
+    options = [
+        SelectOption(label=each, value=each, default=each in decided.allowed_models)
+        for each in models[:OPTIONS_MAX]
+    ]
+    return discord.ui.Select(
+        placeholder=say(Phrase.NONE_MEANS_ALL, locale),
+        options=options,
+        min_values=0,
+        max_values=len(options),
+        custom_id=buttons.custom_id(buttons.SETTINGS, "set", "allowed_models"),
+    )
+
+
+def _channels(field: str, decided: ServerSettings, locale: str) -> Item:
+    log = field == "log_channel_id"
+    ids = [decided.log_channel_id] if log else sorted(decided.allowed_channels)
+    channel = discord.SelectDefaultValueType.channel
+    return discord.ui.ChannelSelect(
+        channel_types=LOG_KINDS if log else CHANNEL_KINDS,
+        placeholder=say(Phrase.NOWHERE if log else Phrase.NONE_MEANS_ALL, locale),
+        min_values=0,
+        max_values=1 if log else OPTIONS_MAX,
+        default_values=[
+            discord.SelectDefaultValue(id=each, type=channel) for each in ids[:OPTIONS_MAX] if each
+        ],
+        custom_id=buttons.custom_id(buttons.SETTINGS, "set", field),
+    )
+
+
+def _opens_form(name: Phrase, field: str, locale: str) -> Item:
+    return buttons.button(say(name, locale), buttons.SETTINGS, "form", field)
+
+
+def _text(
+    name: Phrase, custom_id: str, locale: str, *, chars_max: int, required: bool
+) -> discord.ui.Label[Any]:
+    field = discord.ui.TextInput[Any](custom_id=custom_id, max_length=chars_max, required=required)
+    return discord.ui.Label(text=say(name, locale), component=field)
+
+
+def _shown(interaction: Interaction) -> set[str]:
+    """What was chosen in the select as its message shows it."""
+    data: Any = interaction.data
+    rows = interaction.message.components if interaction.message else []
+    for row in rows:
+        for part in getattr(row, "children", ()):
+            if isinstance(part, discord.SelectMenu) and part.custom_id == data["custom_id"]:
+                of_words = {each.value for each in part.options if each.default}
+                return of_words | {str(each.id) for each in part.default_values}
+    return set()

@@ -1,0 +1,212 @@
+"""
+The panel of a server's settings: one message for one moderator, whose every control says in its
+custom id all that it needs, and so works after any restart.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import discord
+
+from bot.chat import buttons, settings_controls, settings_shown, wire
+from bot.chat.desk import Desk
+from bot.chat.moderators import may_manage
+from bot.chat.settings_controls import Decide, fixed
+from bot.chat.settings_shown import PAGE_CHANGES
+from bot.chat.texts import Notice, say
+from bot.chat.texts.phrases import Phrase
+from bot.domain.catalog import Catalog
+from bot.domain.settings import (
+    FOREVER,
+    SETTINGS,
+    UNDECIDED,
+    NsfwMode,
+    Operator,
+    ServerSettings,
+)
+from bot.domain.words import clean
+
+Interaction = discord.Interaction[Any]
+Page = tuple[discord.Embed, discord.ui.View]
+
+#: what posting a notice needs, as Discord names it
+LOG_PERMISSIONS = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "embed_links": "Embed Links",
+}
+
+
+class SettingsPanel:
+    """
+    Args:
+        catalog: what is offered here.
+    """
+
+    def __init__(self, desk: Desk, catalog: Catalog, operator: Operator) -> None:
+        self._servers = desk.easel.servers
+        self._clock = desk.clock
+        self._models = list(catalog.models)
+        self.operator = operator
+
+    async def open(self, interaction: Interaction, field: str = "") -> None:
+        """
+        Args:
+            field: of ServerSettings, which is open; empty: none.
+        """
+        decided = await self._servers.settings(interaction.guild_id or 0)
+        embed, view = self._page(decided, field, str(interaction.locale))
+        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+
+    async def press(self, interaction: Interaction, what: str, *arguments: str) -> None:
+        """Any control of the panel, and of what is asked beside it."""
+        if not await may_manage(interaction):
+            return
+        match what, *arguments:
+            case "open", *_:
+                await self._show(interaction, _chosen(interaction))
+            case "home", *_:
+                await self._show(interaction, "")
+            case "set", "nsfw_checker" if _chosen(interaction) == NsfwMode.OFF:
+                await self._ask_off(interaction)
+            case "set", "log_channel_id" if lacking := lacks(interaction, _chosen(interaction)):
+                locale = str(interaction.locale)
+                text = say(Notice.LOG_LACKS, locale, permissions=lacking)
+                await wire.tell(interaction, text)
+            case "set", field:
+                await self._decide(interaction, field, settings_controls.chosen(field, interaction))
+            case "flag", field, kept:
+                await self._decide(interaction, field, fixed(field, SETTINGS[field].read(kept)))
+            case "off", *_:
+                await self._decide(interaction, "nsfw_checker", fixed("nsfw_checker", NsfwMode.OFF))
+            case "reset", field:
+                await self._decide(interaction, field, reset(field))
+            case "resume", *_:
+                await self._decide(interaction, "paused_until", reset("paused_until"))
+            case "form", field:
+                decided = self._servers.known(interaction.guild_id or 0)
+                form = settings_controls.form(field, decided, str(interaction.locale))
+                await wire.open_form(interaction, form)
+            case "filled", field:
+                await self._take_form(interaction, field)
+            case "trail", *before:
+                await self._show_trail(interaction, int(before[0]) if before else 0)
+            case _:
+                text = say(Notice.UNKNOWN_BUTTON, str(interaction.locale))
+                await wire.tell(interaction, text)
+
+    def off_question(self, locale: str) -> Page:
+        """Turning the filter off is asked for a second time."""
+        embed = discord.Embed(description=say(Notice.NSFW_OFF_ASK, locale))
+        danger = discord.ButtonStyle.danger
+        off = say(Phrase.TURN_OFF, locale)
+        return embed, buttons.view(
+            buttons.button(off, buttons.SETTINGS, "off", style=danger),
+            buttons.button(say(Phrase.KEEP_IT, locale), buttons.SETTINGS, "home"),
+        )
+
+    async def _ask_off(self, interaction: Interaction) -> None:
+        embed, view = self.off_question(str(interaction.locale))
+        await wire.update(interaction, embed=embed, view=view)
+
+    async def _show(self, interaction: Interaction, field: str) -> None:
+        decided = await self._servers.settings(interaction.guild_id or 0)
+        embed, view = self._page(decided, field, str(interaction.locale))
+        await wire.update(interaction, embed=embed, view=view)
+
+    async def _decide(self, interaction: Interaction, field: str, decide: Decide) -> None:
+        server_id = interaction.guild_id or 0
+        _, decided = await self._servers.change(server_id, decide, interaction.user.id)
+        embed, view = self._page(decided, field, str(interaction.locale))
+        await wire.update(interaction, embed=embed, view=view)
+
+    async def _take_form(self, interaction: Interaction, field: str) -> None:
+        given = settings_controls.typed(interaction)
+        try:
+            if field == "paused_until":
+                hours = settings_controls.given_hours(given["hours"])
+                decide = self.pause(hours, given["reason"])
+            else:
+                decide = fixed(field, settings_controls.given_amount(given["amount"]))
+        except ValueError:
+            notice = Notice.NO_HOURS if field == "paused_until" else Notice.NO_AMOUNT
+            await wire.tell(interaction, say(notice, str(interaction.locale)))
+            return
+        await self._decide(interaction, field, decide)
+
+    def pause(self, hours: float | None, reason: str) -> Decide:
+        """
+        Args:
+            hours: from now on; None: until it is resumed.
+            reason: as a moderator typed it.
+        """
+        until = FOREVER
+        if hours is not None:
+            until = int((self._clock.now() + timedelta(hours=hours)).timestamp())
+        said = " ".join(clean(reason).split())
+        return lambda _: {"paused_until": until, "pause_reason": said}
+
+    async def _show_trail(self, interaction: Interaction, before: int) -> None:
+        embed, view = await self.trail(interaction, before)
+        await wire.update(interaction, embed=embed, view=view)
+
+    async def trail(self, interaction: Interaction, before: int = 0) -> Page:
+        """
+        Args:
+            before: id of a change: only older ones; 0: from the latest on.
+        """
+        locale = str(interaction.locale)
+        server_id = interaction.guild_id or 0
+        found = await self._servers.changes(server_id, before, PAGE_CHANGES + 1)
+        changes, more = found[:PAGE_CHANGES], len(found) > PAGE_CHANGES
+        embed = discord.Embed(title=say(Phrase.TRAIL, locale))
+        embed.description = settings_shown.trail(changes, locale)
+        items = [buttons.button(say(Phrase.ALL_SETTINGS, locale), buttons.SETTINGS, "home")]
+        if before:
+            newest = say(Phrase.NEWEST, locale)
+            items.append(buttons.button(newest, buttons.SETTINGS, "trail"))
+        if more:
+            older = say(Phrase.OLDER, locale)
+            items.append(buttons.button(older, buttons.SETTINGS, "trail", changes[-1].id))
+        return embed, buttons.view(*items)
+
+    def _page(self, decided: ServerSettings, field: str, locale: str) -> Page:
+        """
+        Args:
+            field: of ServerSettings, which is open; empty: none.
+        """
+        items = [settings_controls.settings_select(field, locale)]
+        if not field:
+            trail = say(Phrase.TRAIL, locale)
+            items.append(buttons.button(trail, buttons.SETTINGS, "trail"))
+            embed = settings_shown.overview(decided, self.operator, locale)
+            return embed, buttons.view(*items)
+        items += settings_controls.controls(field, decided, self._models, locale)
+        if field != "paused_until":
+            items.append(
+                buttons.button(say(Phrase.RESET, locale), buttons.SETTINGS, "reset", field)
+            )
+        home = say(Phrase.ALL_SETTINGS, locale)
+        items.append(buttons.button(home, buttons.SETTINGS, "home"))
+        return settings_shown.one(decided, self.operator, field, locale), buttons.view(*items)
+
+
+def reset(field: str) -> Decide:
+    """As if nothing had ever been decided about it."""
+    fields = ("paused_until", "pause_reason") if field == "paused_until" else (field,)
+    return lambda _: {each: getattr(UNDECIDED, each) for each in fields}
+
+
+def lacks(interaction: Interaction, channel_id: int | str) -> list[str]:
+    """What the bot may not do in the channel that notices are to be posted in, in words."""
+    guild = interaction.guild
+    channel = guild.get_channel(int(channel_id or 0)) if guild else None
+    if guild is None or channel is None:
+        return []
+    granted = channel.permissions_for(guild.me)
+    return [words for name, words in LOG_PERMISSIONS.items() if not getattr(granted, name)]
+
+
+def _chosen(interaction: Interaction) -> str:
+    data: Any = interaction.data
+    return str((data.get("values") or [""])[0])

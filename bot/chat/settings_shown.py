@@ -1,0 +1,194 @@
+"""A server's settings as its moderators see them: values, whose decisions they are, the trail."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import discord
+
+from bot.chat import render
+from bot.chat.markdown import inert
+from bot.chat.texts import listed, say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.domain.settings import (
+    FOREVER,
+    SETTINGS,
+    NsfwMode,
+    Operator,
+    PictureMenus,
+    ServerSettings,
+    SettingChange,
+    Source,
+    effective,
+)
+
+#: what is shown of a list
+LISTED_MAX = 25
+#: the same in a line of the trail
+LISTED_IN_LINE_MAX = 4
+#: changes on one page of the trail
+PAGE_CHANGES = 10
+
+#: fields of ServerSettings that have another name in commands
+COMMAND_NAMES = {"log_channel_id": "log_channel", "paused_until": "pause"}
+#: fields of ServerSettings in the panel, by their titles
+TITLES: Mapping[str, Phrase] = {
+    "nsfw_checker": Phrase.SET_NSFW_CHECKER,
+    "default_model": Phrase.SET_DEFAULT_MODEL,
+    "allowed_models": Phrase.SET_ALLOWED_MODELS,
+    "resolution_max": Phrase.SET_RESOLUTION_MAX,
+    "count_max": Phrase.SET_COUNT_MAX,
+    "allowed_channels": Phrase.SET_ALLOWED_CHANNELS,
+    "private_allowed": Phrase.SET_PRIVATE_ALLOWED,
+    "private_seen": Phrase.SET_PRIVATE_SEEN,
+    "confirm_above_ucr": Phrase.SET_CONFIRM_ABOVE,
+    "picture_menus": Phrase.SET_PICTURE_MENUS,
+    "locale": Phrase.SET_LOCALE,
+    "log_channel_id": Phrase.SET_LOG_CHANNEL,
+    "paused_until": Phrase.SET_PAUSED,
+}
+#: what each value of a setting means, where a sentence says it
+MEANINGS: Mapping[str, Mapping[Any, Phrase]] = {
+    "nsfw_checker": {
+        NsfwMode.ON: Phrase.FILTER_ON,
+        NsfwMode.AGE_RESTRICTED: Phrase.FILTER_AGE_RESTRICTED,
+        NsfwMode.OFF: Phrase.FILTER_OFF,
+    },
+    "picture_menus": {
+        PictureMenus.EVERYONE: Phrase.MENUS_EVERYONE,
+        PictureMenus.OWN: Phrase.MENUS_OWN,
+        PictureMenus.NOBODY: Phrase.MENUS_NOBODY,
+    },
+}
+SOURCES = {
+    Source.SERVER: Phrase.FROM_SERVER,
+    Source.OPERATOR: Phrase.FROM_OPERATOR,
+    Source.DEFAULT: Phrase.FROM_DEFAULT,
+}
+
+
+def command_name(field: str) -> str:
+    """What a field of ServerSettings is called in commands."""
+    return COMMAND_NAMES.get(field, field.removesuffix("_ucr"))
+
+
+#: the other way round
+FIELDS = {command_name(field): field for field in SETTINGS}
+
+
+def value(field: str, value: Any, locale: str, *, most: int = LISTED_MAX) -> str:
+    """
+    A setting's value in a line.
+
+    Args:
+        most: of a list.
+    """
+    if field in WRITERS:
+        return WRITERS[field](value, locale, most)
+    if isinstance(value, bool):
+        return say(Phrase.YES if value else Phrase.NO, locale)
+    if field.endswith("_ucr"):
+        none = say(Phrase.NOT_DECIDED, locale)
+        return none if value is None else tell_cost(value, locale)
+    if not value:
+        return say(Phrase.NOT_DECIDED, locale)
+    return f"`{value}`"
+
+
+def _models(value: Collection[str], locale: str, most: int) -> str:
+    return _some([f"`{each}`" for each in sorted(value)], Phrase.ALL_OF_THEM, locale, most)
+
+
+def _channels(value: Collection[int], locale: str, most: int) -> str:
+    return _some([f"<#{each}>" for each in sorted(value)], Phrase.ALL_OF_THEM, locale, most)
+
+
+def _roles(value: Mapping[int, int], locale: str, most: int) -> str:
+    shown = [f"<@&{role}> {tell_cost(value[role], locale)}" for role in sorted(value)]
+    return _some(shown, Phrase.NOT_DECIDED, locale, most)
+
+
+def _channel(value: int, locale: str, _: int) -> str:
+    return f"<#{value}>" if value else say(Phrase.NOWHERE, locale)
+
+
+def _pause(value: int, locale: str, _: int) -> str:
+    if not value:
+        return say(Phrase.NOT_PAUSED, locale)
+    if value >= FOREVER:
+        return say(Phrase.PAUSED_OPENLY, locale)
+    return say(Phrase.PAUSED_TO, locale, until=value)
+
+
+def _language(value: str, locale: str, _: int) -> str:
+    return f"`{value}`" if value else say(Phrase.SERVERS_OWN, locale)
+
+
+def _words(value: str, locale: str, _: int) -> str:
+    return f"“{inert(value)}”" if value else say(Phrase.NOT_DECIDED, locale)
+
+
+#: of a value, the reader's language and how much of a list is shown
+WRITERS: Mapping[str, Callable[[Any, str, int], str]] = {
+    "allowed_models": _models,
+    "allowed_channels": _channels,
+    "role_allowances_ucr": _roles,
+    "log_channel_id": _channel,
+    "paused_until": _pause,
+    "pause_reason": _words,
+    "locale": _language,
+}
+
+
+def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -> str:
+    """What counts of a setting, and whose decision it is."""
+    counts, source = effective(decided, operator, field)
+    told = f"**{value(field, counts, locale)}** · {say(SOURCES[source], locale)}"
+    if field == "paused_until" and decided.pause_reason:
+        told += f"\n{_words(decided.pause_reason, locale, 0)}"
+    return told
+
+
+def overview(decided: ServerSettings, operator: Operator, locale: str) -> discord.Embed:
+    """All settings, each with what counts of it."""
+    embed = discord.Embed(title=say(Phrase.SETTINGS_TITLE, locale), colour=render.WORKING)
+    for field, title in TITLES.items():
+        embed.add_field(name=say(title, locale), value=line(decided, operator, field, locale))
+    return embed
+
+
+def one(decided: ServerSettings, operator: Operator, field: str, locale: str) -> discord.Embed:
+    """One setting, with what it means."""
+    embed = discord.Embed(title=say(TITLES[field], locale), colour=render.WORKING)
+    told = [line(decided, operator, field, locale)]
+    if field in MEANINGS:
+        told.append(say(MEANINGS[field][getattr(decided, field)], locale))
+    embed.description = "\n".join(told)
+    return embed
+
+
+def trail(changes: Sequence[SettingChange], locale: str) -> str:
+    """Who changed what, and when; the newest first."""
+    if not changes:
+        return say(Phrase.NEVER_CHANGED, locale)
+    return "\n".join(_change(each, locale) for each in changes)
+
+
+def _change(change: SettingChange, locale: str) -> str:
+    old, new = (_as_kept(change.setting, text, locale) for text in (change.old, change.new))
+    name = command_name(change.setting)
+    return f"{render.stamp(change.created_at, 'f')} <@{change.user_id}>: {name} {old} → {new}"
+
+
+def _as_kept(field: str, text: str, locale: str) -> str:
+    """A value of a setting as it was kept; as text where this version cannot read it."""
+    try:
+        return value(field, SETTINGS[field].read(text), locale, most=LISTED_IN_LINE_MAX)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return f"`{text[:LISTED_MAX]}`"
+
+
+def _some(shown: Sequence[str], none: Phrase, locale: str, most: int) -> str:
+    if not shown:
+        return say(none, locale)
+    rest = ["…"] if len(shown) > most else []
+    return listed([*shown[:most], *rest], locale)
