@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from bot.domain.catalog import NsfwSwitch
 from bot.domain.ports import Failed, Finished, ImageFile, Order
 from bot.domain.pricing import Bill, Usage
 from bot.domain.sizes import pixels
@@ -79,6 +80,8 @@ def build_fields(order: Order) -> dict[str, object]:
 
 def moderation_field(order: Order) -> dict[str, bool | str]:
     """`moderation`, where the route has it; multipart edits do not list it."""
+    if order.route.nsfw_switch is not NsfwSwitch.MODERATION:
+        return {}
     return order.route.nsfw_switch.fields(nsfw_checker=order.nsfw_checker)
 
 
