@@ -117,6 +117,8 @@ class Reason(StrEnum):
     TOO_MANY_PRESETS = "too_many_presets"
     #: chars_max
     PRESET_NAME = "preset_name"
+    #: because: as a moderator said it; until in seconds since 1970, where it has an end
+    BLOCKED = "blocked"
 
 
 class Refusal(BotError):

@@ -1,6 +1,5 @@
 """Jobs as Discord shows them: pure functions from a job to text, embeds and file names."""
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -9,20 +8,18 @@ from discord import app_commands
 
 from bot.about import short
 from bot.chat.texts import Notice, explain, listed, say, tell_cost, why
+from bot.chat.texts.inert import inert as inert
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import KEPT, Failure, Job, JobState, Task, TaskState, latest
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest, Mode, Turn
-from bot.domain.words import set_apart
 
 #: characters and bytes of the prompt in an embed; Details shows the whole of it
 PROMPT_SHOWN_CHARS = 600
 PROMPT_SHOWN_BYTES = 1_500
 #: lines of it: one of many short lines is no line
 PROMPT_SHOWN_LINES = 6
-#: what Discord's markdown reads (Discord support, Markdown Text 101), and a link's colon
-ACTING = re.compile(r"[\\*_~|`\[\]()<>#:-]")
 #: characters and bytes of a prompt in a line, or in a choice
 LINE_CHARS, LINE_BYTES = 60, 180
 #: characters; Discord docs, Attachment Object
@@ -102,6 +99,9 @@ def status(
 def cancelled(job: Job) -> discord.Embed:
     embed = discord.Embed(colour=FAILED, description=quote_prompt(job.request))
     embed.title = say(Phrase.CANCELLED, job.locale)
+    facts = job.problem.facts if job.problem else {}
+    if "by_id" in facts:
+        embed.description = f"{embed.description}\n{say(Notice.CANCELLED_BY, job.locale, **facts)}"
     embed.set_footer(text=say(Notice.NOTHING_CHARGED, job.locale))
     return embed
 
@@ -191,7 +191,9 @@ def _notes(
         notes.append(_drawn(Notice.OTHER_SIZE, locale, request.resolution, small))
     if reduced:
         notes.append(say(Notice.REDUCED, locale, bytes_max=job.reply.file_bytes_max))
-    if job.spoiler:
+    if job.covered:
+        notes.append(say(Notice.COVERED_BY_MODERATOR, locale))
+    elif job.spoiler:
         notes.append(say(Notice.COVERED, locale))
     authors = dict.fromkeys(f"<@{each.author_id}>" for each in request.references if each.author_id)
     if authors:
@@ -283,12 +285,6 @@ def shortened(text: str, chars_max: int, bytes_max: int) -> str:
         return text
     kept = text[: chars_max - 1].encode()[: bytes_max - 3].decode(errors="ignore")
     return f"{kept.rstrip()}…"
-
-
-def inert(text: str) -> str:
-    """The text in which no markdown, link or mention acts."""
-    # An escaped colon begins no link; what stands behind a mention's sign is not seen.
-    return set_apart(ACTING.sub(r"\\\g<0>", text).replace("@", "@\u200b"))
 
 
 def knobs(request: ImageRequest, locale: str) -> str:

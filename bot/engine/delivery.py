@@ -49,9 +49,9 @@ class Delivery:
         """Bring a job in delivery to its end."""
         tasks, balance_ucr = await self._look(job)
         images = _stored(self._folder, tasks)
-        if job.unwatched:
+        if job.unwatched or job.removed:
             await self._finish(job, None, images, wanted=job.problem is None)
-            emit("job_kept", "job kept for its member, who awaits it no longer")
+            emit("job_kept", "job ended, and posted nowhere")
             return
         if job.problem is None and not all(image.path.exists() for image in images):
             emit("images_gone", "images are gone from disk", level=logging.ERROR)
@@ -138,7 +138,7 @@ class Delivery:
         ended = await self._database.keep(
             job_steps.finish, job, message_id, self._clock.now(), keeps_images=keeps
         )
-        if not keeps:
+        if not ended.keeps_images:
             for image in images:
                 image.path.unlink(missing_ok=True)
         return ended

@@ -81,9 +81,11 @@ class Easel:
         ready = self._traffic.ready(draft.request)
 
         rule: NsfwRule | None = None
+        private_seen = False
 
         def offers_here(decided: ServerSettings) -> Sequence[Offer]:
-            nonlocal rule
+            nonlocal rule, private_seen
+            private_seen = decided.private_seen
             rule = nsfw_rule(decided.nsfw_checker, place)
             return offers(draft, rule, self._routing, ready)
 
@@ -98,7 +100,7 @@ class Easel:
         offer, (ahead, own) = accepted
         typical_s = self._routing.typical_s(offer.tasks[0].route_id)
         position = QueuePosition.after(ahead, self._house.caps, typical_s, own)
-        return Accepted(offer.job, offer.tasks, position)
+        return Accepted(offer.job, offer.tasks, position, private_seen)
 
     def _with_time(self, refused: Refusal) -> Refusal:
         """The refusal, with when to come back where that is known."""
