@@ -28,6 +28,7 @@ from bot.domain.queue import Caps
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties
 from bot.engine.easel import Easel
+from bot.engine.oversight import Oversight
 from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
@@ -204,7 +205,8 @@ async def open_app(
         duties = Duties(database, house, *around, *signs, *kept)
         delivery = Delivery(database, house, messenger, clock, folder, settings.keep_results)
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
-        desk = Desk(easel, messenger, clock, folder, pool, prices.of)
+        oversight = Oversight(database, house, clock, folder)
+        desk = Desk(easel, messenger, clock, folder, pool, prices.of, oversight)
         models = ModelCommands(catalog.offered(on), on, easel, default_model, routing.typical_s)
         add_commands(client, desk, models, catalog.offered(on))
         if not providers:

@@ -175,13 +175,21 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         /,
     ) -> None:
         """
-        In this order: a command that Discord shows in an old form; an answer that Discord did not
-        take, or has already; anything else is a defect of ours.
+        In this order: a command that Discord shows in an old form; one that was not for whoever
+        gave it; what is refused; an answer that Discord did not take, or has already; anything
+        else is a defect of ours.
         """
         if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
             await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
-        if isinstance(getattr(error, "original", None), wire.CallFailed):
+        if isinstance(error, app_commands.CheckFailure):
+            # Whatever checks has said why.
+            return
+        original = getattr(error, "original", None)
+        if isinstance(original, Refusal):
+            await wire.tell(interaction, refuse(original, str(interaction.locale)))
+            return
+        if isinstance(original, wire.CallFailed):
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
             return
         log.error(

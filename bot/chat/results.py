@@ -41,6 +41,7 @@ class Results:
         self._folder = desk.folder
         self._pool = desk.pool
         self._price_of = desk.price_of
+        self._oversight = desk.oversight
 
     def add_to(self, presses: dict[str, buttons.Press]) -> None:
         presses |= {
@@ -114,7 +115,10 @@ class Results:
         """
         Args:
             which: the draft's references are pictures of which one is to be chosen.
+        Raises:
+            NotAllowed: the member is blocked here.
         """
+        await self._oversight.check_block(place_of(interaction), interaction.user.id)
         draft_id = await self._easel.keep_draft(interaction.user.id, draft)
         one = replace(draft, references=draft.references[:1]) if which else draft
         kinds = await self._easel.kinds(one, place_of(interaction))
@@ -189,6 +193,7 @@ class Results:
         job = found[0]
         locale = str(interaction.locale)
         place = place_of(interaction)
+        await self._oversight.check_block(place, interaction.user.id)
         decided = await self._easel.settings(place.server_id)
         rule = nsfw_rule(decided.nsfw_checker, place)
         if rule.nsfw_checker and not job.nsfw_checker:
@@ -203,7 +208,7 @@ class Results:
             job,
             request=replace(job.request, private=False),
             locale=spoken(interaction, private=False),
-            spoiler=not job.nsfw_checker and rule.spoiler,
+            spoiler=job.covered or (not job.nsfw_checker and rule.spoiler),
         )
         await self.show(interaction, public, found[1], ephemeral=False)
 
@@ -295,6 +300,9 @@ class Results:
         job = await self._easel.find(job_id)
         if job is None:
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
+            return None
+        if job.removed:
+            await wire.tell(interaction, say(Notice.REMOVED, str(interaction.locale)))
             return None
         shown_to_all = not job.request.private or _is_public(interaction)
         if interaction.user.id != job.user_id and not shown_to_all:

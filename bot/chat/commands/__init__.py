@@ -7,11 +7,14 @@ from bot.chat.commands.help import HelpCommand
 from bot.chat.commands.images import ImageCommands
 from bot.chat.commands.jobs import JobCommands
 from bot.chat.commands.models import ModelCommands
+from bot.chat.commands.moderation import ModerationCommands
 from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.commands.presets import PresetCommands
 from bot.chat.commands.settings import SettingsCommands
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake
+from bot.chat.moderating import Moderating
+from bot.chat.reporting import Reporting
 from bot.chat.results import Results
 from bot.domain.catalog import Catalog
 
@@ -33,5 +36,10 @@ def add_commands(client: EaselClient, desk: Desk, models: ModelCommands, offered
     preferences = PreferencesCommand(desk, offered)
     preferences.add_to(client.tree, client.presses)
     models.add_to(client.tree)
-    HelpCommand(images, jobs, balance, preferences).add_to(client.tree, client.presses)
+    helps = HelpCommand(images, jobs, balance, preferences, desk.easel)
+    helps.add_to(client.tree, client.presses)
     client.tree.add_command(SettingsCommands(desk.easel))
+    moderating = Moderating(desk, results)
+    moderating.add_to(client.tree, client.presses)
+    ModerationCommands(desk, moderating).add_to(client.tree, client.presses)
+    Reporting(desk).add_to(client.tree, client.presses)
