@@ -215,7 +215,9 @@ class JobCommands:
             try:
                 done = await self._oversight.cancel(job.server_id, job_id, by_id, reason)
             except StepLost:
-                await wire.tell(interaction, say(Notice.TOO_LATE, locale))
+                job, _ = await self._easel.look(job_id)
+                notice = Notice.ENDED if job.finished_at else Notice.TOO_LATE
+                await wire.tell(interaction, say(notice, locale))
                 return
             log.info("job cancelled", extra={"action": "job_cancelled"})
             assert done.job is not None
