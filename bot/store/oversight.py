@@ -211,11 +211,14 @@ def remove(
 
     Returns:
         None: it is removed already, or no job of this server; and the names of its images' files,
-        whether or not they are there.
+        whether or not they are there. A delivery that is not through deletes them itself.
     """
-    if of_server(tx, server_id, job_id) is None:
+    before = of_server(tx, server_id, job_id)
+    if before is None:
         return None, []
-    names = [task.image_name for task in tasks.of_job(tx, job_id) if task.image_name]
+    names = []
+    if before.finished_at:
+        names = [task.image_name for task in tasks.of_job(tx, job_id) if task.image_name]
     job = _one(tx, REMOVE, server_id, job_id)
     if job is None:
         return None, names
