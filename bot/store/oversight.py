@@ -216,7 +216,7 @@ def remove(
     before = of_server(tx, server_id, job_id)
     if before is None:
         return None, []
-    names = []
+    names: list[str] = []
     if before.finished_at:
         names = [task.image_name for task in tasks.of_job(tx, job_id) if task.image_name]
     job = _one(tx, REMOVE, server_id, job_id)
