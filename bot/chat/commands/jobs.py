@@ -215,7 +215,7 @@ class JobCommands:
             try:
                 done = await self._oversight.cancel(job.server_id, job_id, by_id, reason)
             except StepLost:
-                job, _ = await self._easel.look(job_id)
+                job = (await self._easel.look(job_id))[0]
                 notice = Notice.ENDED if job.finished_at else Notice.TOO_LATE
                 await wire.tell(interaction, say(notice, locale))
                 return
