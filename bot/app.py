@@ -29,6 +29,7 @@ from bot.domain.settings import Operator
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties
 from bot.engine.easel import Easel
+from bot.engine.oversight import Oversight
 from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
@@ -208,7 +209,8 @@ async def open_app(
         duties = Duties(database, house, *around, *signs, *kept)
         delivery = Delivery(database, house, messenger, clock, folder, settings.keep_results)
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
-        desk = Desk(easel, messenger, clock, folder, pool, prices.of)
+        oversight = Oversight(database, house, clock, folder)
+        desk = Desk(easel, messenger, clock, folder, pool, prices.of, oversight)
         models = ModelCommands(catalog.offered(on), on, easel, default_model, routing.typical_s)
         operator = _operator(settings, default_model)
         add_commands(client, desk, models, catalog.offered(on), operator)

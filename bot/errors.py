@@ -132,6 +132,8 @@ class Reason(StrEnum):
     MODEL_NOT_ALLOWED = "model_not_allowed"
     #: allowed
     NO_ALLOWED_MODEL = "no_allowed_model"
+    #: because: as a moderator said it; until in seconds since 1970, where it has an end
+    BLOCKED = "blocked"
 
 
 class Refusal(BotError):

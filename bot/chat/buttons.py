@@ -9,6 +9,7 @@ from typing import Any
 
 import discord
 
+Button = discord.ui.Button[Any]
 #: what a press does: called with the interaction and the arguments of its custom id
 Press = Callable[..., Awaitable[None]]
 
@@ -41,6 +42,23 @@ REWORD = "reword"
 FORM = "form"
 #: of the panel of a server's settings
 SETTINGS = "settings"
+#: what a moderator does with a result: the card with these buttons, and each of them
+MODERATE = "mod_card"
+MOD_SPOILER = "mod_spoiler"
+MOD_REMOVE = "mod_remove"
+MOD_REFUND = "mod_refund"
+MOD_BLOCK = "mod_block"
+#: its forms, filled in
+MOD_REMOVE_WHY = "mod_remove_why"
+MOD_BLOCK_WHY = "mod_block_why"
+CANCEL_WHY = "cancel_why"
+#: pages of /moderation, and one of the jobs that they list
+MOD_RECENT = "mod_recent"
+MOD_OPEN = "mod_open"
+MOD_BLOCKS = "mod_blocks"
+MOD_ACTS = "mod_acts"
+#: a report's form, filled in
+REPORT_WHY = "report_why"
 
 ROW_BUTTONS_MAX = 5
 #: digits of any number that Easel writes into a custom id

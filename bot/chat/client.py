@@ -81,7 +81,7 @@ class EaselClient(discord.AutoShardedClient):
         )
         #: set once the REST side can be used, before the gateway connects
         self.logged_in = asyncio.Event()
-        self._easel = easel
+        self.easel = easel
         self._server_ids = server_ids
         #: what the press of a button does, by the first word of its custom id
         self.presses: dict[str, buttons.Press] = {}
@@ -105,7 +105,7 @@ class EaselClient(discord.AutoShardedClient):
     async def setup_hook(self) -> None:
         await connection.learn_gateway(self)
         self.synced = await sync(
-            self, self.tree, self._easel, self._server_ids, everywhere=self.syncs_everywhere
+            self, self.tree, self.easel, self._server_ids, everywhere=self.syncs_everywhere
         )
         self.logged_in.set()
 
@@ -130,7 +130,7 @@ class EaselClient(discord.AutoShardedClient):
 
     async def _leave_if_not_served(self, guild: discord.Guild) -> None:
         """Say why, where there is a place for it, and go."""
-        if self._easel.guests.lets_in(guild.id):
+        if self.easel.guests.lets_in(guild.id):
             return
         fields = {"action": "server_left", "server_id": guild.id}
         log.warning("server left, for ALLOWED_SERVERS does not name it", extra=fields)
@@ -180,8 +180,9 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         /,
     ) -> None:
         """
-        In this order: a command that Discord shows in an old form; an answer that Discord did not
-        take, or has already; anything else is a defect of ours.
+        In this order: a command that Discord shows in an old form; one that was not for whoever
+        gave it; what is refused; an answer that Discord did not take, or has already; anything
+        else is a defect of ours.
         """
         cause = getattr(error, "original", error)
         if isinstance(cause, OUTDATED):
@@ -189,6 +190,9 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
             return
         if isinstance(cause, app_commands.CheckFailure):
             # Whoever may not has been told so.
+            return
+        if isinstance(cause, Refusal):
+            await wire.tell(interaction, refuse(cause, str(interaction.locale)))
             return
         if isinstance(cause, wire.CallFailed):
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})

@@ -7,6 +7,7 @@ from bot.chat.messenger import DiscordMessenger
 from bot.chat.offers import PriceOf
 from bot.domain.ports import Clock
 from bot.engine.easel import Easel
+from bot.engine.oversight import Oversight
 from bot.pictures.pool import Pool
 
 
@@ -21,3 +22,4 @@ class Desk:
     pool: Pool
     #: see PriceOf
     price_of: PriceOf
+    oversight: Oversight

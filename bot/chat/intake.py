@@ -40,6 +40,7 @@ class Intake:
         self._easel = desk.easel
         self._messenger = desk.messenger
         self._clock = desk.clock
+        self._oversight = desk.oversight
 
     async def offer(
         self,
@@ -53,6 +54,8 @@ class Intake:
 
         Args:
             told_ucr: what the button said; None: it said nothing.
+        Raises:
+            NotAllowed: the member is blocked here, and would have been asked.
         """
         priced = await self._easel.priced(request, place_of(interaction))
         if priced is not None:
@@ -72,6 +75,7 @@ class Intake:
         risen: bool,
     ) -> None:
         locale = str(interaction.locale)
+        await self._oversight.check_block(place_of(interaction), interaction.user.id)
         draft_id = await self._easel.keep_draft(interaction.user.id, request)
         notice = Phrase.CONFIRM_RISEN if risen else Phrase.CONFIRM
         words = f"{say(Phrase.GO, locale)} · {tell_cost(amount, locale)}"
@@ -130,6 +134,9 @@ class Intake:
             log.exception("accepted, but not shown", extra={"action": "show_failed"})
             job = accepted.job
             text = say(Notice.ACCEPTED_ALL_THE_SAME, job.locale, ref=short(job.id))
+            await wire.tell_beside(interaction, text)
+        if accepted.job.request.private and accepted.private_seen:
+            text = say(Notice.PRIVATE_SEEN, str(interaction.locale))
             await wire.tell_beside(interaction, text)
 
     async def _accept(
@@ -213,6 +220,12 @@ def spoken(interaction: discord.Interaction[Any], decided: ServerSettings, *, pr
     if private or interaction.guild_id is None:
         return str(interaction.locale)
     return public_locale(decided, str(interaction.guild_locale or interaction.locale))
+
+
+def spoken_here(interaction: discord.Interaction[Any]) -> str:
+    """The language of what everyone reads, by the settings that are known without asking."""
+    decided = interaction.client.easel.servers.known(interaction.guild_id or 0)
+    return spoken(interaction, decided, private=False)
 
 
 def role_ids_of(user: discord.User | discord.Member) -> list[int]:

@@ -107,6 +107,9 @@ def status(
 def cancelled(job: Job) -> discord.Embed:
     embed = discord.Embed(colour=FAILED, description=quote_prompt(job.request))
     embed.title = say(Phrase.CANCELLED, job.locale)
+    facts = job.problem.facts if job.problem else {}
+    if "by_id" in facts:
+        embed.description = f"{embed.description}\n{say(Notice.CANCELLED_BY, job.locale, **facts)}"
     embed.set_footer(text=say(Notice.NOTHING_CHARGED, job.locale))
     return embed
 
@@ -204,7 +207,9 @@ def _notes(
         notes.append(_drawn(Notice.OTHER_SIZE, locale, request.resolution, small))
     if reduced:
         notes.append(say(Notice.REDUCED, locale, bytes_max=job.reply.file_bytes_max))
-    if job.spoiler:
+    if job.covered:
+        notes.append(say(Notice.COVERED_BY_MODERATOR, locale))
+    elif job.spoiler:
         notes.append(say(Notice.COVERED, locale))
     authors = dict.fromkeys(f"<@{each.author_id}>" for each in request.references if each.author_id)
     if authors:

@@ -42,6 +42,7 @@ class Results:
         self._folder = desk.folder
         self._pool = desk.pool
         self._price_of = desk.price_of
+        self._oversight = desk.oversight
 
     def add_to(self, presses: dict[str, buttons.Press]) -> None:
         presses |= {
@@ -116,7 +117,10 @@ class Results:
         """
         Args:
             which: the draft's references are pictures of which one is to be chosen.
+        Raises:
+            NotAllowed: the member is blocked here.
         """
+        await self._oversight.check_block(place_of(interaction), interaction.user.id)
         draft = fitted(self._easel.servers.known(interaction.guild_id or 0), draft)
         draft_id = await self._easel.keep_draft(interaction.user.id, draft)
         one = replace(draft, references=draft.references[:1]) if which else draft
@@ -192,6 +196,7 @@ class Results:
         job = found[0]
         locale = str(interaction.locale)
         place = place_of(interaction)
+        await self._oversight.check_block(place, interaction.user.id)
         decided = await self._easel.settings(place.server_id)
         rule = nsfw_rule(decided.nsfw_checker, place)
         if rule.nsfw_checker and not job.nsfw_checker:
@@ -206,7 +211,7 @@ class Results:
             job,
             request=replace(job.request, private=False),
             locale=spoken(interaction, decided, private=False),
-            spoiler=not job.nsfw_checker and rule.spoiler,
+            spoiler=job.covered or (not job.nsfw_checker and rule.spoiler),
         )
         await self.show(interaction, public, found[1], ephemeral=False)
 
@@ -298,6 +303,9 @@ class Results:
         job = await self._easel.find(job_id)
         if job is None:
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
+            return None
+        if job.removed:
+            await wire.tell(interaction, say(Notice.REMOVED, str(interaction.locale)))
             return None
         # Only who was shown it has a message that names it.
         shown = not job.request.private or buttons.names(interaction.message, job_id)

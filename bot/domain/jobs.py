@@ -89,7 +89,7 @@ class Failure(StrEnum):
     NOT_SHOWN = "not_shown"
     #: it waited in the queue for longer than anyone would
     WAITED_TOO_LONG = "waited_too_long"
-    #: by its member, or a moderator
+    #: by its member; by a moderator: by_id, because
     CANCELLED = "cancelled"
     #: taken back, for its member saw no answer of ours
     UNANSWERED = "unanswered"
@@ -151,6 +151,10 @@ class Job:
     keeps_images: bool = False
     #: its member stopped waiting: its images are kept, and nothing is posted
     unwatched: bool = False
+    #: by a moderator: its images are covered wherever they are shown
+    covered: bool = False
+    #: by a moderator: its images are gone, and it is in no history
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,8 @@ class Accepted:
     job: Job
     tasks: tuple[Task, ...]
     in_queue: QueuePosition
+    #: the server's moderators see private jobs, too
+    private_seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

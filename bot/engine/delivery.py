@@ -49,6 +49,10 @@ class Delivery:
         """Bring a job in delivery to its end."""
         tasks, balance_ucr = await self._look(job)
         images = _stored(self._folder, tasks)
+        if job.removed:
+            await self._finish(job, None, images, wanted=False)
+            emit("job_removed", "job ended, and was removed meanwhile")
+            return
         if job.problem is None and not all(image.path.exists() for image in images):
             emit("images_gone", "images are gone from disk", level=logging.ERROR)
             job = await self._refund(job, Failure.RESULT_LOST)
@@ -144,7 +148,7 @@ class Delivery:
         ended = await self._database.keep(
             job_steps.finish, job, message_id, self._clock.now(), keeps_images=keeps
         )
-        if not keeps:
+        if not ended.keeps_images:
             for image in images:
                 image.path.unlink(missing_ok=True)
         return ended

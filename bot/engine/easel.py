@@ -111,7 +111,7 @@ class Easel:
         offer, (ahead, own) = accepted
         typical_s = self._routing.typical_s(offer.tasks[0].route_id)
         position = QueuePosition.after(ahead, self._house.caps, typical_s, own)
-        return Accepted(offer.job, offer.tasks, position)
+        return Accepted(offer.job, offer.tasks, position, found.private_seen)
 
     def _with_time(self, refused: Refusal) -> Refusal:
         """The refusal, with when to come back where that is known."""

@@ -11,7 +11,7 @@ from bot.domain.jobs import Job, Offer
 from bot.domain.ledger import EVERYBODY, NOBODY, Allowance, Change, Period
 from bot.domain.settings import ServerSettings
 from bot.errors import Busy, InsufficientCredits, Reason, Refusal, Repeated
-from bot.store import ledger, members, queue, settings, tasks
+from bot.store import ledger, members, oversight, queue, settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import job_row
 from bot.store.schema import jobs
@@ -27,6 +27,7 @@ BEFORE = sa.select(
     .label("repeats"),
     _waiting.where(lines.c.user_id == queue.PARTY).scalar_subquery().label("queued"),
     _waiting.where(lines.c.user_id == sa.bindparam("user")).scalar_subquery().label("own"),
+    *oversight.blocked_columns(),
 )
 NEW_JOB = sa.insert(jobs)
 
@@ -55,6 +56,7 @@ def accept(
         What was accepted; how many jobs are ahead of it, and how many of those the member's own.
     Raises:
         Repeated: the interaction has a job already; nothing is held.
+        NotAllowed: the member is blocked.
         Busy: the queue is full, or the member's part of it.
         InsufficientCredits: the account, or the server's budget, covers no quote.
         Refusal: there is no offer; or the request as it was kept is gone.
@@ -63,10 +65,12 @@ def accept(
         "interaction": draft.interaction_id,
         "server": draft.server_id,
         "user": draft.user_id,
+        "now": draft.created_at,
     }
     before = tx.execute(BEFORE, given).one()
     if before.repeats is not None:
         raise Repeated(f"interaction {draft.interaction_id} is job {before.repeats} already")
+    oversight.refuse_blocked(before)
     if draft_id and not members.use_draft(tx, draft_id, draft.user_id):
         raise Refusal(Reason.DRAFT_USED)
     decided = settings.of_server(tx, draft.server_id)
@@ -109,7 +113,7 @@ def accept_or_keep(
         return accept(tx, house, draft, role_ids, offers, draft_id=draft_id)
     except Refusal as refused:
         # Nothing was written before it but that a draft was used.
-        if refused.reason is not Reason.DRAFT_USED:
+        if refused.reason not in (Reason.DRAFT_USED, Reason.BLOCKED):
             now = draft.created_at
             refused.draft_id = members.keep_draft(tx, draft.user_id, draft.request, now)
         return refused

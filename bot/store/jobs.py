@@ -20,7 +20,7 @@ from bot.domain.jobs import (
 from bot.domain.ledger import Account, Allowance
 from bot.domain.queue import Caps
 from bot.domain.requests import Mode
-from bot.errors import StepLost
+from bot.errors import Facts, StepLost
 from bot.store import ledger, queue, schema, tasks
 from bot.store.rows import JOB, read_job
 from bot.store.schema import HAS_PARENT, IS_CANCELLED, IS_QUEUED, IS_WORKED_ON, jobs
@@ -44,7 +44,12 @@ KINDS: Mapping[str, sa.ColumnElement[bool]] = {
 }
 HISTORY = {
     kind: sa.select(*JOB)
-    .where(jobs.c.server_id == sa.bindparam("server"), jobs.c.user_id == sa.bindparam("user"), its)
+    .where(
+        jobs.c.server_id == sa.bindparam("server"),
+        jobs.c.user_id == sa.bindparam("user"),
+        ~jobs.c.removed,
+        its,
+    )
     .order_by(jobs.c.id.desc())
     .limit(sa.bindparam("shown_max"))
     for kind, its in KINDS.items()
@@ -107,6 +112,7 @@ CANCEL = (
     .values(
         state=JobState.CANCELLED,
         failure=sa.bindparam("why"),
+        facts=sa.bindparam("its_facts"),
         finished_at=sa.bindparam("now"),
     )
     .returning(*JOB)
@@ -146,7 +152,8 @@ FINISH = (
         state=sa.case((jobs.c.failure.is_(None), JobState.DONE), else_=JobState.FAILED),
         finished_at=sa.bindparam("now"),
         message_id=sa.func.coalesce(sa.bindparam("message"), jobs.c.message_id),
-        keeps_images=sa.bindparam("keeps"),
+        # A moderator may have removed it as soon as it was seen.
+        keeps_images=sa.and_(sa.bindparam("keeps"), ~jobs.c.removed),
     )
     .returning(*JOB)
 )
@@ -189,14 +196,18 @@ def cancel(
     job_id: str,
     now: datetime,
     failure: Failure = Failure.CANCELLED,
+    facts: Facts | None = None,
 ) -> Job:
     """
     End a job of which nothing was submitted, and release its hold.
 
+    Args:
+        facts: of the problem that it ends with.
     Raises:
         StepLost: it is too late; or it was cancelled before.
     """
-    row = tx.execute(CANCEL, {"of_job": job_id, "why": failure, "now": now}).one_or_none()
+    given = {"of_job": job_id, "why": failure, "its_facts": facts or {}, "now": now}
+    row = tx.execute(CANCEL, given).one_or_none()
     if row is None:
         raise StepLost(f"job {job_id} was submitted, or has ended")
     tasks.cancel(tx, job_id, failure)

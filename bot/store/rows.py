@@ -59,7 +59,7 @@ def read_job(row: Row) -> Job:
         quote_ucr=row.quote_ucr,
         cost_ucr=row.cost_ucr,
         nsfw_checker=row.nsfw_checker,
-        spoiler=row.spoiler,
+        spoiler=row.spoiler or row.covered,
         reply=Reply(row.application_id, row.token, row.token_expires_at, row.file_bytes_max),
         created_at=row.created_at,
         interaction_id=row.interaction_id,
@@ -71,6 +71,8 @@ def read_job(row: Row) -> Job:
         finished_at=row.finished_at,
         keeps_images=row.keeps_images,
         unwatched=row.unwatched,
+        covered=row.covered,
+        removed=row.removed,
     )
 
 

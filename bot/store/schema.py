@@ -35,6 +35,7 @@ IS_WORKED_ON = one_of("state", (JobState.RUNNING, JobState.DELIVERING))
 IS_CANCELLED = "state = 'cancelled'"
 IS_WAITING = "waiting > 0"
 HAS_PARENT = "parent_id IS NOT NULL"
+IS_REPORT = "action = 'report'"
 
 #: what moderators have decided; see SETTINGS in bot/domain/settings.py
 server_settings = sa.Table(
@@ -112,6 +113,9 @@ jobs = sa.Table(
     sa.Column("parent_id", sa.String(25)),
     sa.Column("mode", sa.String(8), nullable=False, server_default=str(Mode.GENERATE)),
     sa.Column("unwatched", sa.Boolean, nullable=False, server_default=sa.false()),
+    # by a moderator
+    sa.Column("covered", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("removed", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint(one_of("state", JobState), name="state"),
     sa.CheckConstraint("quote_ucr >= 0", name="quote_not_negative"),
     sa.CheckConstraint("cost_ucr BETWEEN 0 AND quote_ucr", name="cost_within_quote"),
@@ -271,6 +275,9 @@ acts = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Index("ix_acts_server", "server_id", "id"),
 )
+#: each member reports a result once, and not more than a few within an hour
+_partial("uq_acts_report", IS_REPORT, acts.c.job_id, acts.c.by_id, unique=True)
+_partial("ix_acts_reports", IS_REPORT, acts.c.by_id, acts.c.created_at)
 #: shares of a server's budget whose notice was posted
 notices = sa.Table(
     "notices",

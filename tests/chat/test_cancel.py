@@ -106,9 +106,18 @@ async def test_a_stranger_cannot_cancel(easel: Easel) -> None:
 
 async def test_a_moderator_can(easel: Easel) -> None:
     async with easel.held(VendorCall.UPLOAD, **REFERENCE) as call:
-        assert "Cancelled" in said(await press(easel, "Cleo", call))
+        pressed = await easel.discord.press("Cleo", call.messages[0], label="Cancel")
+        form = await pressed.opened_modal()
+        sent = await easel.discord.submit_modal("Cleo", form, {"reason": "not *here*"})
+        shown = said(await sent.response())
+        assert "Cancelled" in shown
+        cleo = easel.discord.world.user("Cleo").id
+        assert f"A moderator, <@{cleo}>, cancelled this: “not \\*here\\*”." in shown
 
     await assert_cancelled(easel, call, orders=0)
+    [act] = await easel.rows("SELECT action, by_id, user_id, reason FROM acts")
+    ada = easel.discord.world.user("Ada").id
+    assert tuple(act) == ("cancel", cleo, ada, "not *here*")
 
 
 async def test_pressing_twice_cancels_once(easel: Easel) -> None:
@@ -167,3 +176,14 @@ async def test_the_button_works_after_a_restart_of_the_bot(easel: Easel) -> None
     await easel.until(lambda: easel.entries(EntryKind.RELEASE))
     [job] = await easel.rows("SELECT state FROM jobs WHERE state = 'cancelled'")
     assert job.state == "cancelled"
+
+
+async def test_a_moderators_reason_that_comes_too_late_cancels_nothing(easel: Easel) -> None:
+    async with easel.held(VendorCall.UPLOAD, **REFERENCE) as call:
+        pressed = await easel.discord.press("Cleo", call.messages[0], label="Cancel")
+        form = await pressed.opened_modal()
+        await press(easel, "Ada", call)
+        sent = await easel.discord.submit_modal("Cleo", form, {"reason": "not here"})
+        assert "It has ended already." in said(await sent.response())
+    await assert_cancelled(easel, call, orders=0)
+    assert await easel.rows("SELECT * FROM acts") == []

@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from bot.chat.texts.languages import english
 from bot.domain.catalog import Catalog, RouteOrder
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.jobs import Failure, Problem
+from bot.domain.oversight import Block
 from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
@@ -26,9 +27,9 @@ from bot.errors import Content, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
 from bot.providers.registry import VENDORS as RECORDS
 from bot.settings import GivenSettings
-from bot.store import members
+from bot.store import members, oversight
 from bot.store.database import open_database
-from tests.store.bench import ADA, NOW, lay, make_job
+from tests.store.bench import ADA, CLEO, NOW, SERVER, lay, make_job
 from tests.support.clock import InstantClock
 from tests.support.easel import Easel, told
 
@@ -65,6 +66,11 @@ FACTS = {
     "contents": ["hate"],
     "said": "A contest.",
     "permissions": ["Embed Links"],
+    "until": 1_800_000_000,
+    "because": "a *rude* word",
+    "by_id": 6,
+    "user_id": 6,
+    "amount_ucr": 60_000,
 }
 VENDORS = {*(vendor.name for vendor in RECORDS), "api models"}
 #: what gives a machine away: links, codes, traces, placeholders, keys
@@ -239,7 +245,7 @@ async def full(tmp_path: Path, schema: Path) -> list[Refusal]:
 
 @pytest.fixture
 async def gone(tmp_path: Path, schema: Path) -> list[Refusal]:
-    """What is refused for what its member has kept, or has kept no more."""
+    """What is refused for what its member has kept, or has kept no more, or did before."""
     shutil.copy(schema, tmp_path / "gone.db")
     async with open_database(f"sqlite:///{tmp_path / 'gone.db'}") as database:
         with pytest.raises(Refusal) as used:
@@ -248,7 +254,11 @@ async def gone(tmp_path: Path, schema: Path) -> list[Refusal]:
             await database.write(members.save_preset, ADA, f"{number}", LANTERN, NOW)
         with pytest.raises(Refusal) as too_many:
             await database.write(members.save_preset, ADA, "more", LANTERN, NOW)
-        return [used.value, too_many.value]
+        block = Block(SERVER, ADA, CLEO, "rude *words*", NOW, NOW + timedelta(days=2))
+        await database.write(oversight.block, block)
+        with pytest.raises(Refusal) as blocked:
+            await lay(database).take(*make_job())
+        return [used.value, too_many.value, blocked.value]
 
 
 async def lack_of_permission(easel: Easel) -> str:

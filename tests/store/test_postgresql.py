@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from bot.store import jobs, learned, ledger, members, queue, settings, tasks
+from bot.store import jobs, learned, ledger, members, oversight, queue, settings, tasks
 from bot.store.schema import metadata
 
-MODULES = (jobs, learned, ledger, members, queue, settings, tasks)
+MODULES = (jobs, learned, ledger, members, oversight, queue, settings, tasks)
 
 
 def statements() -> Iterator[tuple[str, sa.ClauseElement]]:

@@ -8,11 +8,14 @@ from bot.chat.commands.help import HelpCommand
 from bot.chat.commands.images import ImageCommands
 from bot.chat.commands.jobs import JobCommands
 from bot.chat.commands.models import ModelCommands
+from bot.chat.commands.moderation import ModerationCommands
 from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.commands.presets import PresetCommands
 from bot.chat.commands.settings import SettingsCommands
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake
+from bot.chat.moderating import Moderating
+from bot.chat.reporting import Reporting
 from bot.chat.results import Results
 from bot.chat.settings_panel import SettingsPanel
 from bot.domain.catalog import Catalog
@@ -38,7 +41,12 @@ def add_commands(
     preferences = PreferencesCommand(desk, offered)
     preferences.add_to(client.tree, client.presses)
     models.add_to(client.tree)
-    HelpCommand(images, jobs, balance, preferences).add_to(client.tree, client.presses)
+    helps = HelpCommand(images, jobs, balance, preferences, desk.easel)
+    helps.add_to(client.tree, client.presses)
     panel = SettingsPanel(desk, offered, operator)
     client.presses[buttons.SETTINGS] = panel.press
     client.tree.add_command(SettingsCommands(desk, panel, offered))
+    moderating = Moderating(desk, results)
+    moderating.add_to(client.tree, client.presses)
+    ModerationCommands(desk, moderating).add_to(client.tree, client.presses)
+    Reporting(desk).add_to(client.tree, client.presses)

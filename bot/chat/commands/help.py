@@ -10,9 +10,10 @@ from bot.chat.commands.credits import CreditsCommand
 from bot.chat.commands.images import ImageCommands
 from bot.chat.commands.jobs import JobCommands
 from bot.chat.commands.preferences import PreferencesCommand
-from bot.chat.texts import say
+from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.engine.easel import Easel
 
 Interaction = discord.Interaction[Any]
 
@@ -34,7 +35,9 @@ class HelpCommand:
         jobs: JobCommands,
         balance: CreditsCommand,
         preferences: PreferencesCommand,
+        easel: Easel,
     ) -> None:
+        self._easel = easel
         self._begins = {
             "imagine": (Phrase.NEW_IMAGE, images.begin),
             "history": (Phrase.YOUR_IMAGES, jobs.history),
@@ -57,6 +60,8 @@ class HelpCommand:
         embed = discord.Embed(title=say(Phrase.HELP, locale), colour=render.WORKING)
         for task, how in TASKS.items():
             embed.add_field(name=say(task, locale), value=say(how, locale), inline=False)
+        if (await self._easel.settings(interaction.guild_id or 0)).private_seen:
+            embed.description = say(Notice.PRIVATE_SEEN, locale)
         embed.set_footer(text=say(Phrase.MADE_WITH_AI, locale))
         view = buttons.view(
             *(

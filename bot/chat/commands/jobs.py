@@ -13,11 +13,14 @@ from bot.about import about
 from bot.chat import buttons, offers, render, wire
 from bot.chat.desk import Desk
 from bot.chat.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
+from bot.chat.moderating import tell_log
+from bot.chat.reasons import REASON, reason_form, written
 from bot.chat.results import Results
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.jobs import Job, JobState, Task, fields_of
+from bot.domain.oversight import read_reason
 from bot.errors import StepLost
 from bot.pictures.sheet import draw_sheet
 
@@ -43,6 +46,7 @@ class JobCommands:
         self._folder = desk.folder
         self._pool = desk.pool
         self._price_of = desk.price_of
+        self._oversight = desk.oversight
 
     def add_to(
         self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
@@ -73,6 +77,7 @@ class JobCommands:
             buttons.STOP: self._stop,
             buttons.OPEN: self._open,
             buttons.PAGE: self._page,
+            buttons.CANCEL_WHY: self._cancel_others,
         }
 
     async def history(self, interaction: Interaction, kind: str | None = None) -> None:
@@ -202,8 +207,37 @@ class JobCommands:
         job = await self._own_job(interaction, job_id, moderators=True)
         if job is None:
             return
+        if job.user_id != interaction.user.id:
+            locale = str(interaction.locale)
+            custom_id = buttons.custom_id(buttons.CANCEL_WHY, job_id)
+            titles = (Phrase.CANCEL, Phrase.REASON)
+            await wire.open_form(interaction, reason_form(*titles, locale, custom_id))
+            return
         with about(**fields_of(job)):
             await self._cancel_own(interaction, job_id, in_list=bool(pressed_in))
+
+    async def _cancel_others(self, interaction: Interaction, job_id: str = "", *_: str) -> None:
+        """A moderator has said why."""
+        job = await self._own_job(interaction, job_id, moderators=True)
+        if job is None:
+            return
+        locale, reason = str(interaction.locale), read_reason(written(interaction, REASON))
+        if not reason:
+            await wire.tell(interaction, say(Notice.REASON_MISSING, locale))
+            return
+        with about(**fields_of(job)):
+            by_id = interaction.user.id
+            try:
+                done = await self._oversight.cancel(job.server_id, job_id, by_id, reason)
+            except StepLost:
+                job = (await self._easel.look(job_id))[0]
+                notice = Notice.ENDED if job.finished_at else Notice.TOO_LATE
+                await wire.tell(interaction, say(notice, locale))
+                return
+            log.info("job cancelled", extra={"action": "job_cancelled"})
+            assert done.job is not None
+            await self._show_cancelled(interaction, done.job)
+            await tell_log(interaction, done)
 
     async def _cancel_own(self, interaction: Interaction, job_id: str, *, in_list: bool) -> None:
         try:
@@ -219,6 +253,9 @@ class JobCommands:
             embed, view = await self._listed(interaction)
             await wire.update(interaction, embed=embed, view=view)
             return
+        await self._show_cancelled(interaction, job)
+
+    async def _show_cancelled(self, interaction: Interaction, job: Job) -> None:
         try:
             await wire.update(interaction, embed=render.cancelled(job))
         except wire.CallFailed as error:
@@ -264,7 +301,11 @@ class JobCommands:
         if job is None:
             await wire.tell(interaction, say(unknown, str(interaction.locale)))
             return None
-        moderates = moderators and interaction.permissions.manage_messages
+        if job.removed:
+            await wire.tell(interaction, say(Notice.REMOVED, str(interaction.locale)))
+            return None
+        here = job.server_id == interaction.guild_id
+        moderates = moderators and here and interaction.permissions.manage_messages
         if interaction.user.id != job.user_id and not moderates:
             await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
             return None

@@ -110,6 +110,40 @@ class Notice(StrEnum):
     NO_LANGUAGE = "no_language"
     #: permissions
     LOG_LACKS = "log_lacks"
+    #: until
+    BLOCKED_UNTIL = "blocked_until"
+    #: because
+    BLOCKED_FOR = "blocked_for"
+    COVERED_BY_MODERATOR = "covered_by_moderator"
+    #: by_id, because
+    CANCELLED_BY = "cancelled_by"
+    REMOVED = "removed"
+    NOT_A_MODERATOR = "not_a_moderator"
+    NOT_OF_THIS_SERVER = "not_of_this_server"
+    END_NOT_READ = "end_not_read"
+    REASON_MISSING = "reason_missing"
+    #: user_id
+    MEMBER_BLOCKED = "member_blocked"
+    #: user_id, until
+    MEMBER_BLOCKED_UNTIL = "member_blocked_until"
+    #: user_id
+    MEMBER_UNBLOCKED = "member_unblocked"
+    #: user_id
+    NOT_BLOCKED = "not_blocked"
+    NOBODY_BLOCKED = "nobody_blocked"
+    NO_ACTS = "no_acts"
+    COVERED_NOW = "covered_now"
+    COVERED_ELSEWHERE = "covered_elsewhere"
+    REMOVED_NOW = "removed_now"
+    REMOVED_ELSEWHERE = "removed_elsewhere"
+    #: user_id, amount_ucr
+    REFUNDED_NOW = "refunded_now"
+    NOTHING_TO_REFUND = "nothing_to_refund"
+    REPORTED_NOW = "reported_now"
+    NO_LOG_CHANNEL = "no_log_channel"
+    REPORTED_BEFORE = "reported_before"
+    TOO_MANY_REPORTS = "too_many_reports"
+    PRIVATE_SEEN = "private_seen"
 
 
 #: tables of en.toml, and whose sentences each holds; the others are named by words of their own
@@ -179,7 +213,15 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
         told.append(say(Notice.MODERATORS_SAY, locale, **facts))
     if "others" in facts:
         told.append(say(Notice.OTHERS_CAN, locale, **facts))
+    if refusal.reason is Reason.BLOCKED:
+        told += _blocked(facts, locale)
     return paragraph(*told, say(Notice.NOTHING_CHARGED, locale))
+
+
+def _blocked(facts: Facts, locale: str) -> list[str]:
+    """Until when, and why."""
+    told = [say(Notice.BLOCKED_UNTIL, locale, **facts)] if "until" in facts else []
+    return [*told, say(Notice.BLOCKED_FOR, locale, **facts)] if facts.get("because") else told
 
 
 def paragraph(*sentences: str) -> str:

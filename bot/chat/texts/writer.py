@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from bot.chat.texts.inert import inert
 from bot.chat.texts.languages import FALLBACK, english, nearest, translations
 from bot.chat.texts.phrases import Phrase
 from bot.domain.credits import UCR_PER_CENT, cost_cents, left_cents
@@ -61,6 +62,8 @@ class Writer(string.Formatter):
                 return self.megapixels(f"{value / 1_000_000:.3g}")
             case "date":
                 return self.date(date.fromisoformat(value))
+            case "words":
+                return inert(value)
             case "time":
                 # Seconds since 1970; Discord counts down to it in the reader's own language.
                 return f"<t:{value}:R>"

@@ -1,0 +1,199 @@
+"""/moderation: what was made here lately, who is blocked, and what moderators did."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import buttons, render, trail, wire
+from bot.chat.desk import Desk
+from bot.chat.markdown import inert
+from bot.chat.moderating import (
+    MODERATORS,
+    OF_SERVERS,
+    SERVERS,
+    Moderating,
+    fill_with_sheet,
+    is_moderator,
+    read_id,
+    tell_log,
+)
+from bot.chat.reasons import END_CHARS_MAX
+from bot.chat.texts import Notice, say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+from bot.domain.jobs import Job
+from bot.domain.oversight import REASON_CHARS_MAX
+
+Interaction = discord.Interaction[Any]
+
+#: jobs on one page, whose pictures are drawn on one sheet
+PAGE_JOBS = 8
+#: lines on one page of blocks and of acts
+PAGE_LINES = 10
+
+
+class ModerationCommands(app_commands.Group):
+    def __init__(self, desk: Desk, moderating: Moderating) -> None:
+        super().__init__(
+            name="moderation",
+            description=label("commands.moderation"),
+            allowed_installs=OF_SERVERS,
+            allowed_contexts=SERVERS,
+            default_permissions=MODERATORS,
+        )
+        self._oversight = desk.oversight
+        self._moderating = moderating
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        """Discord hides the commands from others, but a server can show them to anyone."""
+        return await is_moderator(interaction)
+
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
+        tree.add_command(self)
+        presses |= {
+            buttons.MOD_RECENT: self._recent_page,
+            buttons.MOD_OPEN: self._open,
+            buttons.MOD_BLOCKS: self._blocks_page,
+            buttons.MOD_ACTS: self._acts_page,
+        }
+
+    @app_commands.command(name="recent", description=label("commands.moderation recent"))
+    @app_commands.describe(member=label("options.moderation recent member"))
+    async def recent(self, interaction: Interaction, member: discord.User | None = None) -> None:
+        await wire.defer(interaction, ephemeral=True)
+        await self._show_recent(interaction, member.id if member else 0, "")
+
+    @app_commands.command(name="block", description=label("commands.moderation block"))
+    @app_commands.describe(
+        member=label("options.moderation block member"),
+        reason=label("options.moderation block reason"),
+        end=label("options.moderation block end"),
+    )
+    async def block(
+        self,
+        interaction: Interaction,
+        member: discord.User,
+        reason: app_commands.Range[str, 1, REASON_CHARS_MAX],
+        end: app_commands.Range[str, 1, END_CHARS_MAX] | None = None,
+    ) -> None:
+        await self._moderating.block(interaction, member.id, reason, end or "")
+
+    @app_commands.command(name="unblock", description=label("commands.moderation unblock"))
+    @app_commands.describe(member=label("options.moderation unblock member"))
+    async def unblock(self, interaction: Interaction, member: discord.User) -> None:
+        server_id, by_id = interaction.guild_id or 0, interaction.user.id
+        done = await self._oversight.unblock(server_id, member.id, by_id)
+        notice = Notice.MEMBER_UNBLOCKED if done else Notice.NOT_BLOCKED
+        await wire.tell(interaction, say(notice, str(interaction.locale), user_id=member.id))
+        await tell_log(interaction, done)
+
+    @app_commands.command(name="blocks", description=label("commands.moderation blocks"))
+    async def blocks(self, interaction: Interaction) -> None:
+        embed, view = await self._listed_blocks(interaction, 0)
+        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+
+    @app_commands.command(name="acts", description=label("commands.moderation acts"))
+    async def acts(self, interaction: Interaction) -> None:
+        embed, view = await self._listed_acts(interaction, 0)
+        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+
+    async def _recent_page(self, interaction: Interaction, *given: str) -> None:
+        if await is_moderator(interaction):
+            await wire.defer_update(interaction)
+            user, before = (*given, "", "")[:2]
+            await self._show_recent(interaction, read_id(user), before)
+
+    async def _show_recent(self, interaction: Interaction, user_id: int, before: str) -> None:
+        locale = str(interaction.locale)
+        jobs, older = await self._oversight.recent(
+            interaction.guild_id or 0, user_id=user_id, before=before, limit=PAGE_JOBS
+        )
+        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.LATEST_HERE, locale))
+        lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
+        embed.description = "\n".join(lines) or say(Notice.NO_ACTS, locale)
+        items: list[discord.ui.Item[Any]] = []
+        if jobs:
+            which = say(Phrase.OPEN_TO_MODERATE, locale)
+            items.append(buttons.select(which, _options(jobs), buttons.MOD_OPEN))
+        if before:
+            newest = say(Phrase.NEWEST, locale)
+            items.append(buttons.button(newest, buttons.MOD_RECENT, user_id))
+        if older:
+            words = say(Phrase.OLDER, locale)
+            items.append(buttons.button(words, buttons.MOD_RECENT, user_id, older))
+        sheet = await self._moderating.sheet(interaction, jobs, firsts=True)
+        await fill_with_sheet(interaction, embed, buttons.view(*items), sheet)
+
+    async def _open(self, interaction: Interaction, *_: str) -> None:
+        data: Any = interaction.data
+        [job_id] = data.get("values") or [""]
+        await self._moderating.open(interaction, job_id)
+
+    async def _blocks_page(self, interaction: Interaction, *given: str) -> None:
+        if await is_moderator(interaction):
+            after = read_id((*given, "")[0])
+            embed, view = await self._listed_blocks(interaction, after)
+            await wire.update(interaction, embed=embed, view=view)
+
+    async def _listed_blocks(
+        self, interaction: Interaction, after: int
+    ) -> tuple[discord.Embed, discord.ui.View]:
+        locale = str(interaction.locale)
+        found = await self._oversight.blocks(
+            interaction.guild_id or 0, after=after, limit=PAGE_LINES + 1
+        )
+        lines = [trail.block_line(each, locale) for each in found[:PAGE_LINES]]
+        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.BLOCKED_HERE, locale))
+        embed.description = "\n".join(lines) or say(Notice.NOBODY_BLOCKED, locale)
+        if len(found) <= PAGE_LINES:
+            return embed, buttons.view()
+        last = found[PAGE_LINES - 1].user_id
+        more = buttons.button(say(Phrase.NEXT, locale), buttons.MOD_BLOCKS, last)
+        return embed, buttons.view(more)
+
+    async def _acts_page(self, interaction: Interaction, *given: str) -> None:
+        if await is_moderator(interaction):
+            before = read_id((*given, "")[0])
+            embed, view = await self._listed_acts(interaction, before)
+            await wire.update(interaction, embed=embed, view=view)
+
+    async def _listed_acts(
+        self, interaction: Interaction, before: int
+    ) -> tuple[discord.Embed, discord.ui.View]:
+        locale = str(interaction.locale)
+        found = await self._oversight.acts(
+            interaction.guild_id or 0, before=before, limit=PAGE_LINES + 1
+        )
+        lines = [trail.act_line(each, locale) for each in found[:PAGE_LINES]]
+        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.ACTS_HERE, locale))
+        embed.description = "\n".join(lines) or say(Notice.NO_ACTS, locale)
+        items: list[discord.ui.Item[Any]] = []
+        if before:
+            items.append(buttons.button(say(Phrase.NEWEST, locale), buttons.MOD_ACTS))
+        if len(found) > PAGE_LINES:
+            last = found[PAGE_LINES - 1].id
+            items.append(buttons.button(say(Phrase.OLDER, locale), buttons.MOD_ACTS, last))
+        return embed, buttons.view(*items)
+
+
+def _line(number: int, job: Job, locale: str) -> str:
+    words, link = inert(render.first_words(job)), render.jump_link(job)
+    parts = [f"<@{job.user_id}> <#{job.channel_id}> {f'[{words}]({link})' if link else words}"]
+    if job.cost_ucr is not None:
+        parts.append(tell_cost(job.cost_ucr, locale))
+    if job.request.private:
+        parts.append(say(Phrase.IS_PRIVATE, locale))
+    if job.removed:
+        parts.append(say(Phrase.WAS_REMOVED, locale))
+    return f"`{number}` {render.stamp(job.created_at)} {' · '.join(parts)}"
+
+
+def _options(jobs: Sequence[Job]) -> list[discord.SelectOption]:
+    return [
+        discord.SelectOption(label=f"{number} · {render.first_words(job)}", value=job.id)
+        for number, job in enumerate(jobs, start=1)
+    ]

@@ -1,0 +1,316 @@
+"""What moderators do with one result: cover it, remove it, refund it, block its member."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.about import about
+from bot.chat import buttons, log_channel, reasons, render, shown, trail, wire
+from bot.chat.desk import Desk
+from bot.chat.intake import spoken_here
+from bot.chat.pictures import job_shown
+from bot.chat.results import Results
+from bot.chat.texts import Notice, say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+from bot.domain.jobs import Job, JobState, fields_of
+from bot.domain.oversight import Done, read_end, read_reason
+from bot.pictures.sheet import draw_sheet
+
+Interaction = discord.Interaction[Any]
+
+#: what only those who manage a server are offered; each command, button and form asks again
+MODERATORS = discord.Permissions(manage_guild=True)
+SERVERS = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
+OF_SERVERS = app_commands.AppInstallationType(guild=True, user=False)
+#: digits of a Discord id, at most
+ID_DIGITS_MAX = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A job, and the message at hand that shows it: zeros where none is."""
+
+    job: Job
+    spot: shown.Spot
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """Of the custom ids of its buttons."""
+        return (self.job.id, *self.spot)
+
+    @property
+    def link(self) -> str | None:
+        return trail.link_to(self.job, *self.spot)
+
+
+async def is_moderator(interaction: Interaction) -> bool:
+    """
+    Whether whoever did this moderates the server it was done in; whoever does not is told so.
+
+    By Manage Server, as /settings: a channel's overrides cannot grant it, and what is decided here
+    counts in the whole server.
+    """
+    if interaction.guild_id is not None and interaction.permissions.manage_guild:
+        return True
+    await wire.tell(interaction, say(Notice.NOT_A_MODERATOR, str(interaction.locale)))
+    return False
+
+
+def read_id(text: str) -> int:
+    """An id of a custom id; 0: it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX + 1 else 0
+
+
+def case_buttons(case: Case, locale: str) -> list[buttons.Button]:
+    """What can be done about it now."""
+    job, given = case.job, case.arguments
+    danger = discord.ButtonStyle.danger
+    items = []
+    if not job.removed and not job.covered:
+        items.append(buttons.button(say(Phrase.SPOILER, locale), buttons.MOD_SPOILER, *given))
+    if job.finished_at or job.state is JobState.DELIVERING:
+        words = say(Phrase.REMOVE, locale)
+        items.append(buttons.button(words, buttons.MOD_REMOVE, *given, style=danger))
+    if job.finished_at and job.cost_ucr:
+        words = f"{say(Phrase.REFUND, locale)} · {tell_cost(job.cost_ucr, locale)}"
+        items.append(buttons.button(words, buttons.MOD_REFUND, *given))
+    words = say(Phrase.BLOCK_MEMBER, locale)
+    items.append(buttons.button(words, buttons.MOD_BLOCK, *given, style=danger))
+    return items
+
+
+class Moderating:
+    def __init__(self, desk: Desk, results: Results) -> None:
+        self._desk = desk
+        self._oversight = desk.oversight
+        self._results = results
+
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
+        menu = app_commands.ContextMenu(
+            name=label("menus.moderate"),
+            callback=self._menu,
+            allowed_contexts=SERVERS,
+            allowed_installs=OF_SERVERS,
+        )
+        menu.default_permissions = MODERATORS
+        tree.add_command(menu)
+        presses |= {
+            buttons.MODERATE: self._card,
+            buttons.MOD_SPOILER: self._spoiler,
+            buttons.MOD_REMOVE: self._remove,
+            buttons.MOD_REFUND: self._refund,
+            buttons.MOD_BLOCK: self._block,
+            buttons.MOD_REMOVE_WHY: self._removed,
+            buttons.MOD_BLOCK_WHY: self._blocked,
+        }
+
+    async def _menu(self, interaction: Interaction, message: discord.Message) -> None:
+        spot = (str(message.channel.id), str(message.id))
+        if case := await self._case(interaction, job_shown(message) or "", *spot):
+            await self.show(interaction, case)
+
+    async def _card(self, interaction: Interaction, *given: str) -> None:
+        if case := await self._case(interaction, *given):
+            await self.show(interaction, case)
+
+    async def open(self, interaction: Interaction, job_id: str) -> None:
+        """The card of a job whose message is where the job says."""
+        if case := await self._case(interaction, job_id):
+            await self.show(interaction, case)
+
+    async def show(self, interaction: Interaction, case: Case) -> None:
+        """All that there is to see, for this moderator alone, with what can be done."""
+        await wire.defer(interaction, ephemeral=True)
+        locale, job = str(interaction.locale), case.job
+        embed = discord.Embed(title=say(Phrase.MODERATE, locale))
+        words = [render.quote_prompt(job.request)]
+        words += [say(Notice.REMOVED, locale)] if job.removed else []
+        words += [say(Notice.COVERED_BY_MODERATOR, locale)] if job.covered else []
+        embed.description = "\n".join(words)
+        facts = {
+            Phrase.ASKED: f"<@{job.user_id}> {render.stamp(job.created_at, 'f')}",
+            Phrase.COST: tell_cost(job.cost_ucr or 0, locale),
+            Phrase.IMAGE: case.link or f"<#{job.channel_id}>",
+        }
+        for name, value in facts.items():
+            embed.add_field(name=say(name, locale), value=value)
+        embed.set_footer(text=job.id)
+        view = buttons.view(*case_buttons(case, locale))
+        sheet = await self.sheet(interaction, [job])
+        await fill_with_sheet(interaction, embed, view, sheet)
+
+    async def sheet(
+        self, interaction: Interaction, jobs: Sequence[Job], *, firsts: bool = False
+    ) -> Path | None:
+        """
+        The pictures of jobs, small, and numbered; whoever shows the file removes it.
+
+        Args:
+            firsts: of each job the first, in a place of its own also where it is not there.
+        Returns:
+            None: no picture is there.
+        """
+        easel, kept = self._desk.easel, self._results.kept
+        found = [await kept(await easel.tasks(job.id)) for job in jobs]
+        pictures: list[Path | None] = [image.path for images in found for image in images]
+        if firsts:
+            pictures = [images[0].path if images else None for images in found]
+        if not any(pictures):
+            return None
+        path = self._desk.folder / f"{interaction.id}-history.webp"
+        await draw_sheet(pictures, path, self._desk.pool)
+        return path
+
+    async def _spoiler(self, interaction: Interaction, *given: str) -> None:
+        case = await self._case(interaction, *given)
+        if case is None:
+            return
+        await wire.defer(interaction, ephemeral=True)
+        with about(**fields_of(case.job)):
+            done = await self._oversight.cover(case.job.server_id, case.job.id, interaction.user.id)
+            locale = spoken_here(interaction)
+            there = await shown.cover(interaction.client, case.job, case.spot, locale)
+            notice = Notice.COVERED_NOW if there else Notice.COVERED_ELSEWHERE
+            await wire.tell(interaction, say(notice, str(interaction.locale)))
+            await tell_log(interaction, done, case)
+
+    async def _remove(self, interaction: Interaction, *given: str) -> None:
+        if case := await self._case(interaction, *given):
+            custom_id = buttons.custom_id(buttons.MOD_REMOVE_WHY, *case.arguments)
+            await self._ask(interaction, Phrase.REMOVE, custom_id)
+
+    async def _removed(self, interaction: Interaction, *given: str) -> None:
+        case = await self._case(interaction, *given)
+        reason = await self._reason(interaction) if case else ""
+        if case is None or not reason:
+            return
+        await wire.defer(interaction, ephemeral=True)
+        job = case.job
+        with about(**fields_of(job)):
+            done = await self._oversight.remove(job.server_id, job.id, interaction.user.id, reason)
+            spots = [case.spot, (job.channel_id, job.message_id or 0)]
+            now = self._desk.clock.now()
+            gone = await shown.take_away(interaction.client, job, spots, now)
+            notice = Notice.REMOVED_NOW if gone else Notice.REMOVED_ELSEWHERE
+            await wire.tell(interaction, say(notice, str(interaction.locale)))
+            await tell_log(interaction, done, case)
+
+    async def _refund(self, interaction: Interaction, *given: str) -> None:
+        case = await self._case(interaction, *given)
+        if case is None:
+            return
+        locale, job = str(interaction.locale), case.job
+        with about(**fields_of(job)):
+            done = await self._oversight.refund(job.server_id, job.id, interaction.user.id)
+            if done is None:
+                await wire.tell(interaction, say(Notice.NOTHING_TO_REFUND, locale))
+                return
+            facts = {"user_id": job.user_id, "amount_ucr": done.act.amount_ucr or 0}
+            await wire.tell(interaction, say(Notice.REFUNDED_NOW, locale, **facts))
+            await tell_log(interaction, done, case)
+
+    async def _block(self, interaction: Interaction, *given: str) -> None:
+        if case := await self._case(interaction, *given):
+            custom_id = buttons.custom_id(buttons.MOD_BLOCK_WHY, *case.arguments)
+            await self._ask(interaction, Phrase.BLOCK_MEMBER, custom_id, end=True)
+
+    async def _blocked(self, interaction: Interaction, *given: str) -> None:
+        if case := await self._case(interaction, *given):
+            reason = reasons.written(interaction, reasons.REASON)
+            end = reasons.written(interaction, reasons.END)
+            await self.block(interaction, case.job.user_id, reason, end)
+
+    async def block(self, interaction: Interaction, user_id: int, reason: str, end: str) -> None:
+        """
+        Block a member here, and say so. Whoever calls this has asked whether a moderator does it.
+
+        Args:
+            end: as it was typed.
+        """
+        locale = str(interaction.locale)
+        if not read_reason(reason):
+            await wire.tell(interaction, say(Notice.REASON_MISSING, locale))
+            return
+        try:
+            until = read_end(end, self._desk.clock.now())
+        except ValueError:
+            await wire.tell(interaction, say(Notice.END_NOT_READ, locale))
+            return
+        done = await self._oversight.block(
+            interaction.guild_id or 0, user_id, interaction.user.id, reason, until
+        )
+        if until is None:
+            text = say(Notice.MEMBER_BLOCKED, locale, user_id=user_id)
+        else:
+            ends = int(until.timestamp())
+            text = say(Notice.MEMBER_BLOCKED_UNTIL, locale, user_id=user_id, until=ends)
+        await wire.tell(interaction, text)
+        await tell_log(interaction, done)
+
+    async def _ask(
+        self, interaction: Interaction, title: Phrase, custom_id: str, *, end: bool = False
+    ) -> None:
+        locale = str(interaction.locale)
+        form = reasons.reason_form(title, Phrase.REASON, locale, custom_id, end=end)
+        await wire.open_form(interaction, form)
+
+    async def _reason(self, interaction: Interaction) -> str:
+        """Of the form that was filled in; empty: it has none, and its writer is told so."""
+        reason = read_reason(reasons.written(interaction, reasons.REASON))
+        if not reason:
+            await wire.tell(interaction, say(Notice.REASON_MISSING, str(interaction.locale)))
+        return reason
+
+    async def _case(self, interaction: Interaction, *given: str) -> Case | None:
+        """
+        The job of this server that is meant, for a moderator of it; anyone else, and whoever
+        names no such job, is told so.
+
+        Args:
+            given: the job's id and, where one is known, those of a channel and its message.
+        """
+        if not await is_moderator(interaction):
+            return None
+        job_id, channel_id, message_id = (*given, "", "", "")[:3]
+        job = await self._oversight.job(interaction.guild_id or 0, job_id)
+        if job is None:
+            await wire.tell(interaction, say(Notice.NOT_OF_THIS_SERVER, str(interaction.locale)))
+            return None
+        spot = (read_id(channel_id), read_id(message_id))
+        return Case(job, spot if all(spot) else (job.channel_id, job.message_id or 0))
+
+
+async def tell_log(interaction: Interaction, done: Done | None, case: Case | None = None) -> None:
+    """Post what was done in the server's log channel; None: nothing was."""
+    if done is not None:
+        embed = trail.act_embed(done, case.link if case else None, spoken_here(interaction))
+        await log_channel.post(interaction.client, done.log_channel_id, embed)
+
+
+async def fill_with_sheet(
+    interaction: Interaction, embed: discord.Embed, view: discord.ui.View, sheet: Path | None
+) -> None:
+    """
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    if sheet:
+        embed.set_image(url=f"attachment://{render.SHEET_NAME}")
+    try:
+        await wire.fill(
+            interaction,
+            embed,
+            view,
+            lambda: [discord.File(sheet, filename=render.SHEET_NAME)] if sheet else [],
+        )
+    finally:
+        if sheet:
+            await asyncio.to_thread(sheet.unlink, missing_ok=True)

@@ -1,0 +1,48 @@
+"""Short forms in which somebody says why, and what they were filled in with."""
+
+from typing import Any
+
+import discord
+
+from bot.chat.texts import say
+from bot.chat.texts.phrases import Phrase
+from bot.domain.oversight import REASON_CHARS_MAX
+
+#: custom ids of the fields
+REASON, END = "reason", "end"
+#: characters of the end of a block, as it is typed
+END_CHARS_MAX = 40
+
+
+def reason_form(
+    title: Phrase, why: Phrase, locale: str, custom_id: str, *, end: bool = False
+) -> discord.ui.Modal:
+    """
+    Args:
+        why: what the reason is asked for with.
+        end: whether it also asks for the end of a block.
+    """
+    form = discord.ui.Modal(title=say(title, locale), custom_id=custom_id, timeout=None)
+    reason = discord.ui.TextInput[Any](
+        style=discord.TextStyle.paragraph, custom_id=REASON, max_length=REASON_CHARS_MAX
+    )
+    form.add_item(discord.ui.Label(text=say(why, locale), component=reason))
+    if end:
+        until = discord.ui.TextInput[Any](custom_id=END, required=False, max_length=END_CHARS_MAX)
+        hint = say(Phrase.BLOCK_END_HINT, locale)
+        form.add_item(
+            discord.ui.Label(text=say(Phrase.BLOCK_END, locale), description=hint, component=until)
+        )
+    # Stopped, discord.py does not keep it: it is answered by its custom id, not by this object.
+    form.stop()
+    return form
+
+
+def written(interaction: discord.Interaction[Any], field: str) -> str:
+    """What was written into a field; empty where there is none."""
+    data: Any = interaction.data
+    for part in data.get("components", ()):
+        found = part.get("component", {})
+        if found.get("custom_id") == field:
+            return str(found.get("value") or "")
+    return ""

@@ -1,0 +1,79 @@
+"""*Report* in a message's menu: any member shows a result to the moderators."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.about import about
+from bot.chat import buttons, log_channel, reasons, trail, wire
+from bot.chat.desk import Desk
+from bot.chat.intake import spoken_here
+from bot.chat.moderating import OF_SERVERS, SERVERS, Case, case_buttons, read_id
+from bot.chat.pictures import job_shown
+from bot.chat.texts import Notice, say
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+from bot.domain.jobs import fields_of
+from bot.domain.oversight import Unreported, read_reason
+
+Interaction = discord.Interaction[Any]
+
+WHY_NOT = {
+    Unreported.NOTHING_THERE: Notice.NOT_OF_THIS_SERVER,
+    Unreported.NO_CHANNEL: Notice.NO_LOG_CHANNEL,
+    Unreported.BEFORE: Notice.REPORTED_BEFORE,
+    Unreported.TOO_MANY: Notice.TOO_MANY_REPORTS,
+}
+
+
+class Reporting:
+    def __init__(self, desk: Desk) -> None:
+        self._oversight = desk.oversight
+
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
+        tree.add_command(
+            app_commands.ContextMenu(
+                name=label("menus.report"),
+                callback=self._menu,
+                allowed_contexts=SERVERS,
+                allowed_installs=OF_SERVERS,
+            )
+        )
+        presses[buttons.REPORT_WHY] = self._report
+
+    async def _menu(self, interaction: Interaction, message: discord.Message) -> None:
+        locale, job_id = str(interaction.locale), job_shown(message) or ""
+        by_id = interaction.user.id
+        found = await self._oversight.reportable(interaction.guild_id or 0, job_id, by_id)
+        if isinstance(found, Unreported):
+            await wire.tell(interaction, say(WHY_NOT[found], locale))
+            return
+        custom_id = buttons.custom_id(buttons.REPORT_WHY, found.id, message.channel.id, message.id)
+        titles = (Phrase.REPORT_IMAGE, Phrase.REPORT_WHY)
+        await wire.open_form(interaction, reasons.reason_form(*titles, locale, custom_id))
+
+    async def _report(self, interaction: Interaction, *given: str) -> None:
+        locale = str(interaction.locale)
+        reason = read_reason(reasons.written(interaction, reasons.REASON))
+        if not reason:
+            await wire.tell(interaction, say(Notice.REASON_MISSING, locale))
+            return
+        job_id, channel_id, message_id = (*given, "", "", "")[:3]
+        done = await self._oversight.report(
+            interaction.guild_id or 0, job_id, interaction.user.id, reason
+        )
+        if isinstance(done, Unreported):
+            await wire.tell(interaction, say(WHY_NOT[done], locale))
+            return
+        assert done.job is not None
+        with about(**fields_of(done.job)):
+            await wire.tell(interaction, say(Notice.REPORTED_NOW, locale))
+            case = Case(done.job, (read_id(channel_id), read_id(message_id)))
+            public = spoken_here(interaction)
+            card = buttons.button(say(Phrase.MODERATE, public), buttons.MODERATE, *case.arguments)
+            view = buttons.view(*case_buttons(case, public), card)
+            embed = trail.act_embed(done, case.link, public)
+            await log_channel.post(interaction.client, done.log_channel_id, embed, view)

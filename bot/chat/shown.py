@@ -1,0 +1,121 @@
+"""The message that shows a result: found again by its ids, covered, and taken away."""
+
+import io
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+import discord
+
+from bot.chat import wire
+from bot.chat.pictures import job_shown
+from bot.chat.texts import Notice, say
+from bot.domain.jobs import Job
+
+log = logging.getLogger(__name__)
+
+#: Discord docs, "JSON Error Codes"
+UNKNOWN_MESSAGE = 10008
+#: Discord's own name for the message that answered the interaction
+ORIGINAL = cast(int, "@original")
+
+#: ids of a channel and of a message in it
+Spot = tuple[int, int]
+
+
+async def find(client: discord.Client, job: Job, spot: Spot) -> discord.Message | None:
+    """
+    The message, if it is ours and shows this job, whoever names it.
+
+    Returns:
+        None: it is gone, or another.
+    Raises:
+        CallFailed: Discord does not let us see it.
+    """
+    channel_id, message_id = spot
+    if not channel_id or not message_id:
+        return None
+    channel = client.get_partial_messageable(channel_id)
+    try:
+        message = await wire.call(lambda: channel.fetch_message(message_id))
+    except wire.CallFailed as error:
+        if getattr(error.__cause__, "code", None) == UNKNOWN_MESSAGE:
+            return None
+        raise
+    ours = client.user is not None and message.author.id == client.user.id
+    return message if ours and job.id in (job_shown(message), _known(job, message)) else None
+
+
+def _known(job: Job, message: discord.Message) -> str | None:
+    return job.id if job.message_id == message.id else None
+
+
+async def cover(client: discord.Client, job: Job, spot: Spot, locale: str) -> bool:
+    """
+    Put the covers over a message's images, which are uploaded anew for it: Discord covers none
+    that is there. An embed's picture cannot be covered, so the sheet of references goes.
+
+    Returns:
+        Whether they are covered.
+    """
+    try:
+        message = await find(client, job, spot)
+        if message is None:
+            return False
+        if all(each.is_spoiler() for each in message.attachments):
+            return True
+        read = [(each, await wire.call(each.read)) for each in message.attachments]
+        await wire.call(
+            lambda: message.edit(embeds=_covered(message, locale), attachments=_files(read))
+        )
+    except wire.CallFailed as error:
+        log.warning("not covered: %s", error, extra={"action": "not_covered"})
+        return False
+    return True
+
+
+def _files(read: Sequence[tuple[discord.Attachment, bytes]]) -> list[discord.File]:
+    return [
+        discord.File(
+            io.BytesIO(data), filename=each.filename, spoiler=True, description=each.description
+        )
+        for each, data in read
+    ]
+
+
+def _covered(message: discord.Message, locale: str) -> list[discord.Embed]:
+    embeds = [embed.copy() for embed in message.embeds]
+    for embed in embeds[:1]:
+        embed.set_image(url=None)
+        note = say(Notice.COVERED_BY_MODERATOR, locale)
+        embed.description = f"{embed.description or ''}\n-# {note}".strip()
+    return embeds
+
+
+async def take_away(client: discord.Client, job: Job, spots: Sequence[Spot], now: datetime) -> bool:
+    """
+    Delete a job's messages in these places, and the one that its member alone sees while that can
+    still be reached.
+
+    Returns:
+        Whether they are gone.
+    """
+    gone = True
+    for spot in dict.fromkeys(spots):
+        try:
+            message = await find(client, job, spot)
+            if message is not None:
+                await wire.call(message.delete)
+        except wire.CallFailed as error:
+            if getattr(error.__cause__, "code", None) != UNKNOWN_MESSAGE:
+                log.warning("not taken away: %s", error, extra={"action": "not_taken_away"})
+                gone = False
+    if job.request.private and now < job.reply.token_expires_at:
+        reply = job.reply
+        webhook = discord.Webhook.partial(reply.application_id, reply.token, client=client)
+        try:
+            await wire.call(lambda: webhook.delete_message(ORIGINAL))
+        except wire.CallFailed as error:
+            log.info("not taken away: %s", error, extra={"action": "not_taken_away"})
+    return gone

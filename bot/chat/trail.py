@@ -1,0 +1,84 @@
+"""What was done by moderators, as they and the log channel are told of it."""
+
+from collections.abc import Mapping
+
+import discord
+
+from bot.chat import render
+from bot.chat.markdown import inert, shortened
+from bot.chat.texts import say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.domain.jobs import Job
+from bot.domain.oversight import Act, Action, Block, Done
+
+#: what each act is called
+ACTS: Mapping[str, Phrase] = {
+    Action.SPOILER: Phrase.ACT_SPOILER,
+    Action.REMOVE: Phrase.ACT_REMOVE,
+    Action.REFUND: Phrase.ACT_REFUND,
+    Action.BLOCK: Phrase.ACT_BLOCK,
+    Action.UNBLOCK: Phrase.ACT_UNBLOCK,
+    Action.CANCEL: Phrase.ACT_CANCEL,
+    Action.REPORT: Phrase.ACT_REPORT,
+}
+#: characters of a reason in a line of a list
+LINE_REASON_CHARS, LINE_REASON_BYTES = 90, 270
+
+
+def act_name(act: Act, locale: str) -> str:
+    """Acts of another part, or of a newer version, go by the word that they are kept as."""
+    phrase = ACTS.get(act.action)
+    return say(phrase, locale) if phrase else inert(act.action)
+
+
+def act_line(act: Act, locale: str) -> str:
+    parts = [render.stamp(act.created_at, "f"), f"<@{act.by_id}>", f"**{act_name(act, locale)}**"]
+    if act.user_id:
+        parts.append(f"<@{act.user_id}>")
+    if act.amount_ucr:
+        parts.append(tell_cost(act.amount_ucr, locale))
+    if act.job_id:
+        parts.append(f"`{act.job_id[-6:]}`")
+    return " · ".join([*parts, *_shortened(act.reason)])
+
+
+def block_line(block: Block, locale: str) -> str:
+    ends = render.stamp(block.until) if block.until else say(Phrase.UNTIL_ENDED, locale)
+    parts = [f"<@{block.user_id}>", ends, f"<@{block.by_id}>", *_shortened(block.reason)]
+    return " · ".join(parts)
+
+
+def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
+    """For the log channel; who reported stands in the trail alone, for others may read here."""
+    act = done.act
+    reported = act.action == Action.REPORT
+    title = say(Phrase.REPORTED_IMAGE, locale) if reported else act_name(act, locale)
+    embed = discord.Embed(title=title, timestamp=act.created_at)
+    if done.job and not done.job.request.private and act.action != Action.REMOVE:
+        embed.description = render.quote_prompt(done.job.request)
+    fields = {Phrase.BY_MODERATOR: "" if reported else f"<@{act.by_id}>"}
+    fields[Phrase.OF_MEMBER] = f"<@{act.user_id}>" if act.user_id else ""
+    fields[Phrase.AMOUNT] = tell_cost(act.amount_ucr, locale) if act.amount_ucr else ""
+    fields[Phrase.IMAGE] = link or ""
+    if act.action == Action.BLOCK:
+        ends = render.stamp(done.until, "f") if done.until else say(Phrase.UNTIL_ENDED, locale)
+        fields[Phrase.LASTS_UNTIL] = ends
+    fields[Phrase.REASON] = inert(act.reason)
+    for name, value in fields.items():
+        if value:
+            embed.add_field(name=say(name, locale), value=value)
+    if act.job_id:
+        embed.set_footer(text=act.job_id)
+    return embed
+
+
+def link_to(job: Job, channel_id: int, message_id: int) -> str | None:
+    """To a message that shows the job; None: it is not known, or one that nobody else sees."""
+    if not message_id:
+        return render.jump_link(job)
+    return f"https://discord.com/channels/{job.server_id}/{channel_id}/{message_id}"
+
+
+def _shortened(reason: str) -> list[str]:
+    shown = inert(shortened(reason, LINE_REASON_CHARS, LINE_REASON_BYTES))
+    return [shown] if shown else []

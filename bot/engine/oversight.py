@@ -1,0 +1,153 @@
+"""What moderators may ask of Easel, and what members may ask of moderators."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+from bot.domain.jobs import Job
+from bot.domain.oversight import Act, Block, Done, Unreported, read_reason
+from bot.domain.policy import Place
+from bot.domain.ports import Clock
+from bot.engine.events import emit
+from bot.pictures.folder import sheet_name
+from bot.store import oversight as steps
+from bot.store.database import Database
+from bot.store.jobs import House
+
+
+class Oversight:
+    """
+    Whoever calls this has made sure that a moderator of the server asks for it. Each act is
+    written down in the transaction that does it; jobs of other servers, and those of direct
+    messages, are never touched.
+
+    Args:
+        folder: where stored images lie.
+    """
+
+    def __init__(self, database: Database, house: House, clock: Clock, folder: Path) -> None:
+        self._database = database
+        self._house = house
+        self._clock = clock
+        self._folder = folder
+
+    async def check_block(self, place: Place, user_id: int) -> None:
+        """
+        Raises:
+            NotAllowed: the member is blocked here.
+        """
+        now = self._clock.now()
+        await self._database.read(steps.check_block, place.server_id, user_id, now)
+
+    async def block(
+        self, server_id: int, user_id: int, by_id: int, reason: str, until: datetime | None
+    ) -> Done:
+        """
+        Take no more commands of a member, in the place of a block that they have here.
+
+        Args:
+            until: None: until it is ended.
+        """
+        now = self._clock.now()
+        blocked = Block(server_id, user_id, by_id, read_reason(reason), now, until)
+        return await self._database.write(steps.block, blocked)
+
+    async def unblock(self, server_id: int, user_id: int, by_id: int) -> Done | None:
+        """None: the member is not blocked here."""
+        now = self._clock.now()
+        return await self._database.write(steps.unblock, server_id, user_id, by_id, now)
+
+    async def blocks(self, server_id: int, *, after: int = 0, limit: int) -> list[Block]:
+        """Those of a server that last, by their members' ids, the next after this one on."""
+        now = self._clock.now()
+        return await self._database.read(
+            steps.list_blocks, server_id, now, after=after, limit=limit
+        )
+
+    async def acts(self, server_id: int, *, before: int = 0, limit: int) -> list[Act]:
+        """A server's trail, newest first; `before`: an act's id, only older ones."""
+        return await self._database.read(steps.list_acts, server_id, before=before, limit=limit)
+
+    async def recent(
+        self, server_id: int, *, user_id: int = 0, before: str = "", limit: int
+    ) -> tuple[list[Job], str]:
+        """
+        A server's latest jobs, as its moderators may see them, newest first.
+
+        Args:
+            user_id: of one member; 0: of all.
+            before: a job's id: only older ones; empty: from the latest on.
+        Returns:
+            The jobs, and where the next page begins, as its `before`; empty: there is none.
+        """
+        return await self._database.read(
+            steps.recent, server_id, user_id=user_id, before=before, limit=limit
+        )
+
+    async def job(self, server_id: int, job_id: str) -> Job | None:
+        """The job, if it is this server's."""
+        return await self._database.read(steps.of_server, server_id, job_id)
+
+    async def cover(self, server_id: int, job_id: str, by_id: int) -> Done | None:
+        """
+        Cover a result's images wherever they are shown from now on.
+
+        Returns:
+            None: that was done before.
+        """
+        now = self._clock.now()
+        return await self._database.write(steps.cover, server_id, job_id, by_id, now)
+
+    async def remove(self, server_id: int, job_id: str, by_id: int, reason: str) -> Done | None:
+        """
+        Take a result out of every history, then delete its files: were it the other way round, a
+        death in between would leave a history of files that are not there; as it is, it leaves
+        files that nothing leads to, which are tidied away.
+
+        Returns:
+            None: that was done before; what files were left are deleted all the same.
+        """
+        now, why = self._clock.now(), read_reason(reason)
+        done, names = await self._database.write(steps.remove, server_id, job_id, by_id, why, now)
+        if names:
+            await asyncio.to_thread(self._delete, [*names, sheet_name(job_id)])
+        if done:
+            emit("result_removed", "result removed by a moderator")
+        return done
+
+    def _delete(self, names: list[str]) -> None:
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
+
+    async def refund(self, server_id: int, job_id: str, by_id: int) -> Done | None:
+        """
+        Give back what a job was charged.
+
+        Returns:
+            None: it has not ended, has cost nothing, or was paid back before.
+        """
+        now = self._clock.now()
+        done = (server_id, job_id, by_id, now)
+        return await self._database.write(steps.refund, self._house, *done)
+
+    async def cancel(self, server_id: int, job_id: str, by_id: int, reason: str) -> Done:
+        """
+        Cancel another member's job of which nothing was submitted.
+
+        Raises:
+            StepLost: it is too late; or it was cancelled before.
+        """
+        done = (server_id, job_id, by_id, read_reason(reason), self._clock.now())
+        return await self._database.keep(steps.cancel, self._house, *done)
+
+    async def reportable(self, server_id: int, job_id: str, by_id: int) -> Job | Unreported:
+        """The job, or why this member cannot report it now."""
+        now = self._clock.now()
+        return await self._database.read(steps.check_report, server_id, job_id, by_id, now)
+
+    async def report(
+        self, server_id: int, job_id: str, by_id: int, reason: str
+    ) -> Done | Unreported:
+        """Write down that a member finds that moderators should look at a result."""
+        now, why = self._clock.now(), read_reason(reason)
+        return await self._database.write(steps.report, server_id, job_id, by_id, why, now)

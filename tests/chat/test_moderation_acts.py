@@ -1,0 +1,577 @@
+"""What moderators do: blocks, the acts on a result, what they look through, and who may not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.ledger import EntryKind
+from bot.playground.discord import Message, NotOfferedError, Upload
+from bot.playground.discord.validation import STRING_SELECT, walk
+from bot.playground.faults import VendorCall
+from bot.store import oversight
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, images, labels, said
+from tests.support.moderation import (
+    acts,
+    card,
+    command,
+    decide,
+    filled,
+    log_here,
+    logged,
+    posted,
+    press,
+    server_id,
+    user_id,
+    with_log_channel,
+)
+from tests.support.pictures import noise, picture
+
+PICTURE = noise()
+ALLOWANCE_UCR = 10_000_000
+GONE = {"code": 10008, "message": "Unknown Message"}
+FORBIDDEN = {"code": 50001, "message": "Missing Access"}
+
+
+@pytest.fixture
+async def easel(opened: OpenEasel) -> AsyncIterator[Easel]:
+    async with opened(
+        paint=lambda _: PICTURE, allowance="10.00", prepare=with_log_channel
+    ) as easel:
+        yield easel
+
+
+def current(easel: Easel, message: Message) -> Message | None:
+    return easel.discord.world.channels[message.channel_id].messages_by_id.get(message.id)
+
+
+def files(easel: Easel) -> list[str]:
+    return sorted(path.name for path in (easel.folder / "images").glob("*-*.*"))
+
+
+async def block(easel: Easel, member: str = "Ada", reason: str = "spam", **given: str) -> str:
+    given = {"member": member, "reason": reason} | given
+    return said(await command(easel, "block", **given))
+
+
+# Blocks.
+
+
+async def test_a_blocked_member_is_told_why_and_until_when_and_nothing_is_held(
+    easel: Easel,
+) -> None:
+    result = await easel.finished(await easel.imagine(private=True))
+    entries = await easel.entries()
+    assert "The block ends <t:" in await block(easel, reason="too *many*", end="2d")
+    await easel.restart()
+
+    refused = await easel.finished(await easel.imagine())
+    assert refused.is_ephemeral
+    words = said(refused)
+    assert "You are blocked from making images here. The block ends <t:" in words
+    assert "“too \\*many\\*”. Nothing was charged." in words
+    assert "a paper lantern" in words
+    for label in ("Again", "Edit", "Publish"):
+        pressed = await press(easel, result, label, member="Ada")
+        assert "You are blocked" in said(await pressed.response())
+    empty = await easel.discord.run_command("Ada", "studio", "imagine", {})
+    assert "You are blocked" in said(await empty.response())
+    assert await easel.entries() == entries
+    assert (await easel.finished(await easel.imagine("Ben"))).attachments
+
+
+async def test_a_form_that_was_open_before_the_block_is_refused(easel: Easel) -> None:
+    opened = await easel.discord.run_command("Ada", "studio", "imagine", {})
+    form = await opened.opened_modal()
+    await block(easel)
+    sent = await easel.discord.submit_modal("Ada", form, {"prompt": "a lantern"})
+    words = said(await sent.response())
+    assert "You are blocked from making images here. The reason" in words
+    assert await easel.entries() == []
+
+
+async def test_a_confirmation_that_was_asked_before_the_block_is_refused(
+    opened: OpenEasel,
+) -> None:
+    async with opened(allowance="10.00", confirm_above="0.01") as easel:
+        result = await easel.finished(await easel.imagine())
+        asked = await (await press(easel, result, "Again", member="Ada")).response()
+        await block(easel)
+        pressed = await press(easel, asked, "Yes, go on", member="Ada")
+        assert "You are blocked" in said(await pressed.response())
+        await command(easel, "unblock", member="Ada")
+        # The draft was not used up.
+        assert (
+            await easel.finished(await press(easel, asked, "Yes, go on", member="Ada"))
+        ).attachments
+
+
+async def test_a_block_is_of_one_server(easel: Easel) -> None:
+    await block(easel)
+    assert (await easel.finished(await easel.imagine(channel="mockups"))).attachments
+    assert (await easel.finished(await easel.imagine(channel="dm"))).attachments
+
+
+async def test_whom_the_operator_blocks_is_blocked_everywhere(easel: Easel) -> None:
+    now = easel.clock.now()
+    ada = user_id(easel, "Ada")
+    blocked = oversight.Block(oversight.EVERYWHERE, ada, 0, "abuse", now)
+    await easel.app.database.write(oversight.block, blocked)
+    for channel in ("studio", "mockups", "dm"):
+        assert "You are blocked" in said(await easel.finished(await easel.imagine(channel=channel)))
+    assert "is not blocked here" in said(await command(easel, "unblock", member="Ada"))
+
+
+async def test_a_block_ends_by_time_and_by_hand(easel: Easel) -> None:
+    await block(easel, end="2 hours")
+    listed = said(await command(easel, "blocks"))
+    assert f"<@{user_id(easel, 'Ada')}>" in listed
+    assert "spam" in listed
+    easel.clock.advance(timedelta(hours=2, seconds=1).total_seconds())
+    assert "Nobody is blocked here." in said(await command(easel, "blocks"))
+    assert (await easel.finished(await easel.imagine())).attachments
+
+    await block(easel)
+    assert "until somebody ends it" in said(await command(easel, "blocks"))
+    assert "can make images here again" in said(await command(easel, "unblock", member="Ada"))
+    assert "is not blocked here" in said(await command(easel, "unblock", member="Ada"))
+    assert (await easel.finished(await easel.imagine())).attachments
+    assert [each[0] for each in await acts(easel)] == ["block", "block", "unblock"]
+
+
+@pytest.mark.parametrize("end", ["soon", "0d", "2020-01-01", "99999w"])
+async def test_an_end_that_cannot_be_is_asked_for_again(easel: Easel, end: str) -> None:
+    assert "I cannot read when the block is to end" in await block(easel, end=end)
+    assert await acts(easel) == []
+
+
+# What can be done with a result.
+
+
+async def test_a_card_shows_a_result_and_what_can_be_done(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine(count=2))
+    await easel.restart()
+    shown = await card(easel, message)
+    assert shown.is_ephemeral
+    assert labels(shown) == ["Spoiler", "Remove", "Refund", "Block the member"]
+    assert "a paper lantern" in said(shown)
+    assert f"/{message.id}" in said(shown)
+    assert "references.webp" in shown.embeds[0]["image"]["url"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_spoiler_covers_the_message_and_whatever_is_shown_later(
+    easel: Easel, kept: bool
+) -> None:
+    references = {"reference1": Upload("1.png", picture(40, 60))}
+    message = await easel.finished(await easel.imagine(count=2, **references))
+    if not kept:
+        for path in (easel.folder / "images").glob("*.png"):
+            path.unlink()
+    await easel.restart()
+    pressed = await press(easel, await card(easel, message), "Spoiler")
+    assert "The images are covered, here" in said(await pressed.response())
+
+    covered = current(easel, message)
+    assert covered is not None
+    names = [each.filename for each in covered.attachments]
+    assert len(names) == 2
+    assert all(name.startswith("SPOILER_easel-") for name in names)
+    assert await easel.discord.read_attachment(covered.attachments[0]) == PICTURE
+    assert "Covered by a moderator." in said(covered)
+    assert "image" not in covered.embeds[0]
+    assert labels(covered) == labels(message)
+    assert "Spoiler" not in labels(await card(easel, covered))
+    assert [each[:3] for each in await acts(easel)] == [("spoiler", "Cleo", "Ada")]
+    if kept:
+        call = await easel.discord.run_command("Ada", "studio", "job", {"id": await job_id(easel)})
+        again = await call.until(lambda message: bool(message.attachments))
+        assert all(each.filename.startswith("SPOILER_") for each in images(again))
+        assert "Covered by a moderator." in said(again)
+
+
+async def job_id(easel: Easel) -> str:
+    [row] = await easel.rows("SELECT id FROM jobs ORDER BY id DESC LIMIT 1")
+    return str(row.id)
+
+
+async def test_a_message_that_cannot_be_changed_is_said_so_and_tried_again(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    shown = await card(easel, message)
+    easel.discord.faults.add(method="PATCH", path="/channels/", status=403, body=FORBIDDEN, times=1)
+    pressed = await press(easel, shown, "Spoiler")
+    assert "could not change their message" in said(await pressed.response())
+    again = await press(easel, shown, "Spoiler")
+    assert "The images are covered, here" in said(await again.response())
+    assert len(await acts(easel)) == 1
+
+
+async def test_remove_takes_message_files_and_history(easel: Easel) -> None:
+    references = {"reference1": Upload("1.png", picture(40, 60))}
+    message = await easel.finished(await easel.imagine(**references))
+    other = await easel.finished(await easel.imagine(prompt="a heron"))
+    await easel.restart()
+    before = files(easel)
+    form = await press(easel, await card(easel, message), "Remove")
+    direct = easel.discord.world.dm(easel.discord.world.user("Ada")).messages
+    done = await filled(easel, form, reason="not ours")
+
+    assert "The message and the kept images are gone." in said(done)
+    assert current(easel, message) is None
+    assert current(easel, other) is not None
+    assert len(before) - len(files(easel)) == 2
+    call = await easel.discord.run_command("Ada", "studio", "history")
+    listed = said(await call.until(lambda message: not message.is_loading))
+    assert "a heron" in listed
+    assert "a paper lantern" not in listed
+    [removed] = await easel.rows("SELECT id FROM jobs WHERE removed")
+    opened = await easel.discord.run_command("Ada", "studio", "job", {"id": removed.id})
+    assert "A moderator has removed this image." in said(await opened.response())
+    assert await acts(easel) == [("remove", "Cleo", "Ada", None, "not ours")]
+    # The member is not written to.
+    assert easel.discord.world.dm(easel.discord.world.user("Ada")).messages == direct
+
+
+async def test_a_copy_of_what_was_removed_gives_nothing_out(easel: Easel) -> None:
+    draft = await easel.finished(await easel.imagine(private=True))
+    pressed = await press(easel, draft, "Publish", member="Ada")
+    copy = await pressed.until(lambda message: bool(message.attachments))
+    await filled(easel, await press(easel, await card(easel, copy), "Remove"), reason="no")
+    assert current(easel, copy) is None
+    # Its own message, which its member alone sees, went as well.
+    assert current(easel, draft) is None
+
+
+async def test_a_removal_whose_message_stays_can_be_tried_again(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    shown = await card(easel, message)
+    easel.discord.faults.add(method="DELETE", path="/channels/", status=403, body=FORBIDDEN)
+    done = await filled(easel, await press(easel, shown, "Remove"), reason="no")
+    assert "could not delete the message" in said(done)
+    assert files(easel) == []
+    for label in ("Again", "Details"):
+        pressed = await press(easel, message, label, member="Ben")
+        assert "A moderator has removed this image." in said(await pressed.response())
+    again = await filled(
+        easel, await press(easel, await card(easel, message), "Remove"), reason="x"
+    )
+    assert "are gone" in said(again)
+    assert current(easel, message) is None
+    assert len(await acts(easel)) == 1
+
+
+async def test_what_a_dead_process_left_of_a_removal_is_tidied_away(easel: Easel) -> None:
+    """It died between the commit and the files."""
+    await easel.finished(await easel.imagine())
+    given = (server_id(easel), await job_id(easel), user_id(easel, "Cleo"), "no")
+    await easel.app.database.write(oversight.remove, *given, easel.clock.now())
+    assert files(easel)
+    call = await easel.discord.run_command("Ada", "studio", "history")
+    assert "a paper lantern" not in said(await call.until(lambda message: not message.is_loading))
+    await easel.restart()
+    await easel.app.runner._duties.tidy()
+    assert files(easel) == []
+
+
+async def test_what_is_removed_before_its_process_ends_it_is_not_posted_again(
+    easel: Easel,
+) -> None:
+    """The message stood, and the process died before it wrote that down."""
+    async with easel.held(VendorCall.RESULT):
+        await easel.until(lambda: easel.rows("SELECT 1 FROM tasks WHERE state = 'submitted'"))
+        given = (server_id(easel), await job_id(easel), user_id(easel, "Cleo"), "no")
+        await easel.app.database.write(oversight.remove, *given, easel.clock.now())
+    await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE finished_at IS NOT NULL"))
+    await easel.idle()
+    assert files(easel) == []
+    shown = easel.discord.messages_for("Ada", "studio")
+    assert not any(each.attachments for each in shown)
+
+
+async def test_a_result_is_refunded_once(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    shown = await card(easel, message)
+    pressed = await press(easel, shown, "Refund")
+    ada = user_id(easel, "Ada")
+    assert f"<@{ada}> was given back 0.06 cr." in said(await pressed.response())
+    again = await press(easel, shown, "Refund")
+    assert "There is nothing to give back" in said(await again.response())
+    assert await easel.balance_ucr() == ALLOWANCE_UCR
+    [refund] = await easel.entries(EntryKind.REFUND)
+    assert refund.user_id == ada
+    assert await acts(easel) == [("refund", "Cleo", "Ada", 60_000, "")]
+    assert "Refund" not in labels(await card(easel, message))
+
+
+async def test_two_presses_at_once_refund_once(easel: Easel) -> None:
+    shown = await card(easel, await easel.finished(await easel.imagine()))
+    pressed = [await press(easel, shown, "Refund") for _ in range(3)]
+    answers = await asyncio.gather(*(each.response() for each in pressed))
+    assert sum("was given back 0.06" in said(each) for each in answers) == 1
+    assert await easel.balance_ucr() == ALLOWANCE_UCR
+
+
+async def test_its_member_is_blocked_from_a_result(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    form = await press(easel, await card(easel, message), "Block the member")
+    assert "The block ends <t:" in said(await filled(easel, form, reason="spam", end="1w"))
+    assert "You are blocked" in said(await easel.finished(await easel.imagine()))
+    assert await acts(easel) == [("block", "Cleo", "Ada", None, "spam")]
+
+
+async def test_each_act_is_posted_in_the_log_channel_with_a_link(easel: Easel) -> None:
+    await log_here(easel)
+    message = await easel.finished(await easel.imagine())
+    shown = await card(easel, message)
+    await press(easel, shown, "Spoiler")
+    post = await posted(easel, "Covered")
+    await press(easel, shown, "Refund")
+    assert "Amount: 0.06 cr" in said(await posted(easel, "Refunded"))
+    await filled(easel, await press(easel, shown, "Remove"), reason="a *rule*")
+    assert "Reason: a \\*rule\\*" in said(await posted(easel, "Removed"))
+    await block(easel, end="2d")
+    assert "Ends: <t:" in said(await posted(easel, "Blocked"))
+    await command(easel, "unblock", member="Ada")
+    await posted(easel, "Block ended")
+    assert f"/{message.id}" in said(post)
+    assert f"Moderator: <@{user_id(easel, 'Cleo')}>" in said(post)
+    assert len(logged(easel)) == 5
+    assert not any(each.mentions for each in logged(easel))
+
+
+async def test_a_log_channel_that_cannot_be_written_to_harms_nothing(
+    easel: Easel, caplog: pytest.LogCaptureFixture
+) -> None:
+    await decide(easel, "log_channel_id", 1)
+    assert "can make no images here" in await block(easel)
+    await easel.until(lambda: failed(caplog))
+    assert len(await acts(easel)) == 1
+
+
+async def failed(caplog: pytest.LogCaptureFixture) -> bool:
+    return any(getattr(each, "action", "") == "log_channel_failed" for each in caplog.records)
+
+
+# What moderators look through.
+
+
+async def test_recent_shows_everyones_images_by_page_and_by_member(easel: Easel) -> None:
+    for number in range(9):
+        await easel.finished(await easel.imagine(prompt=f"lantern {number}"))
+    bens = await easel.finished(await easel.imagine("Ben", prompt="a heron"))
+    await easel.finished(await easel.imagine("Ben", channel="mockups", prompt="a secret"))
+    shown = await command(easel, "recent")
+    words = said(shown)
+    assert shown.is_ephemeral
+    assert "a heron" in words
+    assert f"/{bens.id})" in words
+    assert f"<@{user_id(easel, 'Ben')}> <#{bens.channel_id}>" in words
+    assert "0.06 cr" in words
+    assert "lantern 2" in words
+    assert "lantern 1" not in words
+    assert "a secret" not in words
+    assert "references.webp" in shown.embeds[0]["image"]["url"]
+    await easel.restart()
+    older = await (await press(easel, shown, "Older")).until(
+        lambda message: "lantern 1" in said(message)
+    )
+    assert "lantern 0" in said(older)
+    assert labels(older) == ["Newest"]
+
+    only = await command(easel, "recent", member="Ben")
+    assert "a heron" in said(only)
+    assert "lantern" not in said(only)
+    opened = await easel.discord.select("Cleo", only, [first_option(only)])
+    assert "Remove" in labels(await opened.response())
+
+
+def first_option(message: Message) -> str:
+    [menu] = [part for part in walk(message.components) if part["type"] == STRING_SELECT]
+    return str(menu["options"][0]["value"])
+
+
+async def test_private_images_are_seen_only_if_members_were_told_so(easel: Easel) -> None:
+    await easel.finished(await easel.imagine(prompt="a secret", private=True))
+    assert "a secret" not in said(await command(easel, "recent"))
+    assert "private images" not in await said_by_help(easel)
+
+    now = easel.clock.now()
+    given = (server_id(easel), "private_seen", True, user_id(easel, "Cleo"))
+    await easel.app.database.write(oversight.settings.change, *given, now)
+    call = await easel.imagine(prompt="another one", private=True)
+    hint = await call.until(lambda message: "can see private images, too" in said(message))
+    assert hint.is_ephemeral
+    await easel.finished(call)
+    words = said(await command(easel, "recent"))
+    assert "another one" in words
+    assert "· private" in words
+    # It was asked for while nobody else was to see it.
+    assert "a secret" not in words
+    assert "can see private images, too" in await said_by_help(easel)
+
+
+async def said_by_help(easel: Easel) -> str:
+    return said(await (await easel.discord.run_command("Ben", "studio", "help")).response())
+
+
+async def test_the_trail_is_shown_by_pages(easel: Easel) -> None:
+    assert "There is nothing yet." in said(await command(easel, "acts"))
+    for number in range(12):
+        await block(easel, reason=f"reason {number}.")
+    shown = await command(easel, "acts")
+    assert "reason 11." in said(shown)
+    assert "reason 1." not in said(shown)
+    older = await (await press(easel, shown, "Older")).response()
+    assert "reason 1." in said(older)
+    assert f"<@{user_id(easel, 'Cleo')}> · **Blocked** · <@{user_id(easel, 'Ada')}>" in said(older)
+    newest = await (await press(easel, older, "Newest")).response()
+    assert "reason 11." in said(newest)
+
+
+# Who may not.
+
+REFUSED = "Only members who may manage this server can moderate here."
+COMMANDS = {
+    "recent": {},
+    "block": {"member": "Ada", "reason": "spam"},
+    "unblock": {"member": "Ada"},
+    "blocks": {},
+    "acts": {},
+}
+PRESSES = (
+    "mod_card", "mod_spoiler", "mod_remove", "mod_refund", "mod_block", "mod_remove_why",
+    "mod_block_why", "mod_recent", "mod_blocks", "mod_acts",
+)  # fmt: skip
+
+
+async def test_discord_offers_it_to_moderators_alone(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    with pytest.raises(NotOfferedError):
+        await command(easel, "recent", who="Ben")
+    with pytest.raises(NotOfferedError):
+        await card(easel, message, member="Ben")
+    with pytest.raises(NotOfferedError):
+        await easel.discord.run_command("Cleo", "dm", "moderation recent")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_ben_is_refused_where_the_server_shows_him_the_command(
+    easel: Easel, name: str
+) -> None:
+    call = await easel.discord.run_command(
+        "Ben", "studio", f"moderation {name}", COMMANDS[name], check=False
+    )
+    answer = await call.response()
+    assert said(answer) == REFUSED
+    assert answer.is_ephemeral
+    assert await acts(easel) == []
+
+
+def forged(message: Message, custom_id: str) -> None:
+    """As a modified client could send it: the first button of the message is another."""
+    message.components[0]["components"][0]["custom_id"] = custom_id
+
+
+@pytest.mark.parametrize("name", PRESSES)
+async def test_ben_is_refused_at_each_button_and_form(easel: Easel, name: str) -> None:
+    message = await easel.finished(await easel.imagine())
+    for arguments in (f":{await job_id(easel)}:{message.channel_id}:{message.id}", "", ":x:y:z:9"):
+        forged(message, name + arguments)
+        call = await easel.discord.press("Ben", message, custom_id=name + arguments)
+        assert said(await call.response()) == REFUSED
+    assert await acts(easel) == []
+    assert current(easel, message) is not None
+
+
+async def test_ben_is_refused_at_the_list_and_the_menu(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    call = await easel.discord.run_message_command(
+        "Ben", "studio", "Moderate", message, check=False
+    )
+    assert said(await call.response()) == REFUSED
+    listed = await command(easel, "recent")
+    forged(message, "mod_open")
+    pressed = await easel.discord.press("Ben", message, custom_id="mod_open")
+    assert said(await pressed.response()) == REFUSED
+    assert listed.is_ephemeral
+
+
+async def test_ben_cannot_send_in_a_moderators_form(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    opened = await press(easel, await card(easel, message), "Remove")
+    form = await opened.opened_modal()
+    ben = easel.discord.world.user("Ben")
+    stolen = replace(form, interaction=replace(form.interaction, user=ben))
+    sent = await easel.discord.submit_modal("Ben", stolen, {"reason": "mine"})
+    assert said(await sent.response()) == REFUSED
+    assert current(easel, message) is not None
+
+
+async def test_ben_cannot_cancel_with_the_form_of_a_moderator(easel: Easel) -> None:
+    reference = {"reference1": Upload("a.png", picture())}
+    async with easel.held(VendorCall.UPLOAD, **reference) as call:
+        opened = await press(easel, call.messages[0], "Cancel")
+        form = await opened.opened_modal()
+        ben = easel.discord.world.user("Ben")
+        stolen = replace(form, interaction=replace(form.interaction, user=ben))
+        sent = await easel.discord.submit_modal("Ben", stolen, {"reason": "mine"})
+        assert "Only whoever asked for this image" in said(await sent.response())
+    assert (await easel.finished(call)).attachments
+    assert await acts(easel) == []
+
+
+@pytest.mark.parametrize("name", PRESSES[:7])
+async def test_a_moderator_of_another_server_can_do_nothing_here(easel: Easel, name: str) -> None:
+    """Cleo moderates both, so the job stands for one of a server that she does not."""
+    message = await easel.finished(await easel.imagine())
+    theirs = await easel.finished(await easel.imagine(channel="mockups"))
+    [first] = await easel.rows(f"SELECT id FROM jobs WHERE message_id = {message.id}")
+    custom_id = f"{name}:{first.id}:{message.channel_id}:{message.id}"
+    forged(theirs, custom_id)
+    call = await easel.discord.press("Cleo", theirs, custom_id=custom_id)
+    assert "no image that I made in this server" in said(await call.response())
+    assert await acts(easel) == []
+    assert current(easel, message) is not None
+
+
+@pytest.mark.parametrize("name", PRESSES)
+async def test_in_direct_messages_nobody_moderates(easel: Easel, name: str) -> None:
+    message = await easel.finished(await easel.imagine("Cleo", channel="dm"))
+    custom_id = f"{name}:{await job_id(easel)}:{message.channel_id}:{message.id}"
+    forged(message, custom_id)
+    call = await easel.discord.press("Cleo", message, custom_id=custom_id)
+    assert said(await call.response()) == REFUSED
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", ":", ":nothing", ":{job}:x:y", f":{{job}}:{'9' * 40}:{'9' * 40}"]
+)
+@pytest.mark.parametrize("name", ["mod_card", "mod_refund", "mod_recent", "mod_blocks", "mod_acts"])
+async def test_garbage_of_a_moderators_client_does_no_harm(
+    easel: Easel, name: str, arguments: str
+) -> None:
+    message = await easel.finished(await easel.imagine())
+    custom_id = name + arguments.format(job=await job_id(easel))
+    forged(message, custom_id)
+    call = await easel.discord.press("Cleo", message, custom_id=custom_id)
+    answer = await call.until(lambda message: not message.is_loading)
+    assert "Something went wrong" not in said(answer)
+
+
+async def test_a_removal_deletes_no_message_that_does_not_show_the_job(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    bens = await easel.discord.post("Ben", "studio", "hello")
+    other = await easel.finished(await easel.imagine(prompt="a heron"))
+    first = await easel.rows(f"SELECT id FROM jobs WHERE message_id = {message.id}")
+    for spared in (bens, other):
+        custom_id = f"mod_remove:{first[0].id}:{spared.channel_id}:{spared.id}"
+        forged(message, custom_id)
+        opened = await easel.discord.press("Cleo", message, custom_id=custom_id)
+        await filled(easel, opened, reason="no")
+        assert current(easel, spared) is not None
+        if current(easel, message) is None:
+            break
+    assert await acts(easel) == [("remove", "Cleo", "Ada", None, "no")]
