@@ -10,6 +10,7 @@ import pytest
 from bot.chat import wire
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message
+from bot.playground.discord.validation import STRING_SELECT, walk
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
@@ -81,6 +82,7 @@ async def assert_refunded_and_kept(easel: Easel) -> None:
     assert len(await easel.entries(EntryKind.REFUND)) == 1
     assert await easel.balance_ucr() == ALLOWANCE_UCR
     assert len(list((easel.folder / "images").glob("*.png"))) == 1
+    easel.discord.faults.clear()
     history = await (await easel.discord.run_command("Ada", "studio", "history")).response()
     assert history.components
     assert "Nothing was charged." in said(history)
@@ -194,13 +196,13 @@ async def test_history_says_when_discord_refuses_the_picture_there_too(
     await easel.idle()
     history = await (await easel.discord.run_command("Ada", "studio", "history")).response()
     refuse(easel, "PATCH", "@original", code, times=1)
-    press = await easel.discord.press("Ada", history, label=history_label(history))
+    press = await open_first(easel, history)
     answer = await press.until(lambda message: bool(said(message)))
 
     assert words in said(answer)
     assert answer.is_ephemeral
     assert "Traceback" not in caplog.text
-    again = await easel.discord.press("Ada", history, label=history_label(history))
+    again = await open_first(easel, history)
     assert (await again.until(lambda message: bool(message.attachments))).attachments
 
 
@@ -211,14 +213,15 @@ async def test_history_makes_smaller_what_discord_finds_too_large_after_all(ease
     history = await (await easel.discord.run_command("Ada", "studio", "history")).response()
     too_large = {"code": 40005, "message": "Request entity too large"}
     easel.discord.faults.add(method="PATCH", path="@original", status=413, body=too_large)
-    press = await easel.discord.press("Ada", history, label=history_label(history))
+    press = await open_first(easel, history)
     answer = await press.until(lambda message: bool(message.attachments))
 
     assert answer.attachments[0].filename.endswith(".webp")
 
 
-def history_label(message: Message) -> str:
-    return str(message.components[0]["components"][0]["label"])
+async def open_first(easel: Easel, history: Message) -> Call:
+    [menu] = [part for part in walk(history.components) if part["type"] == STRING_SELECT]
+    return await easel.discord.select("Ada", history, [menu["options"][0]["value"]])
 
 
 async def test_a_refund_that_was_not_told_before_a_crash_is_told_after_it(

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bot.chat.render import SHEET_NAME
 from bot.domain.jobs import Failure
+from bot.pictures.folder import sheet_name
 from bot.playground.discord import Call, Message
 from bot.playground.discord.interactions import TOKEN_LIFE_S
 from bot.playground.studio import Completes
@@ -163,9 +165,10 @@ def _told(case: Case, matrix: Matrix) -> Iterator[str]:
     if posted and case.answered and not case.token_died:
         yield "posted in the channel beside a living answer"
     for message in results:
-        if len(message.attachments) != len(case.stored):
-            yield f"{len(message.attachments)} files for {len(case.stored)} images"
-        hashes = {hashlib.sha256(a.file.path.read_bytes()).hexdigest() for a in message.attachments}
+        pictures = [each for each in message.attachments if each.filename != SHEET_NAME]
+        if len(pictures) != len(case.stored):
+            yield f"{len(pictures)} files for {len(case.stored)} images"
+        hashes = {hashlib.sha256(a.file.path.read_bytes()).hexdigest() for a in pictures}
         if [matrix.painted.get(each) for each in hashes] != [case.command.prompt] * len(
             case.stored
         ):
@@ -213,6 +216,8 @@ def _files(matrix: Matrix, cases: list[Case]) -> Iterator[str]:
         for task in case.stored
     }
     there = {path.name for path in (matrix.folder / "images").iterdir()} - {".writable"}
+    # Beside images that are kept lies the sheet of their references.
+    there -= {sheet_name(case.job["id"]) for case in cases if case.job and case.stored}
     if there - kept:
         yield f"files left: {sorted(there - kept)}"
     if kept - there:

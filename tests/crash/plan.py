@@ -147,7 +147,7 @@ RESUMED = [
 CHAINS: Sequence[Sequence[tuple[str, float]]] = (
     # Posted in the channel because nothing was answered; the nonce is forgotten by the next start.
     (("before:wire.answer", 0.0), ("after:messenger.deliver/call", 240.0)),
-    (("after:accept.accept", 0.0), ("before:jobs.finish", 0.0)),
+    (("after:accept.accept_or_keep", 0.0), ("before:jobs.finish", 0.0)),
     # Nobody committed which message answered; the result is edited into it, and its token dies.
     (("before:jobs.hand_over", 0.0), ("after:messenger.deliver/call", 1_000.0)),
     # The token dies between the edit and its commit.

@@ -44,7 +44,7 @@ def planned(*lives: Life) -> Plan:
 @pytest.mark.parametrize(
     ("kill_at", "commands"),
     [
-        ("after:accept.accept", ONE),
+        ("after:accept.accept_or_keep", ONE),
         ("before:jobs.hand_over", ONE),
         ("before:provider.submit", TWO),
         ("during:provider.submit", TWO),
@@ -153,7 +153,7 @@ def test_every_method_of_the_ports_is_a_boundary() -> None:
 def test_every_transaction_of_a_job_is_a_boundary() -> None:
     """Those that change something have one inside, just before the commit."""
     commits = {name.rpartition(".")[2] for name in all_boundaries() if name.startswith("commit:")}
-    steps = {"accept", "hand_over", "claim", "begin_submit", "submitted", "not_accepted"}
+    steps = {"accept_or_keep", "hand_over", "claim", "begin_submit", "submitted", "not_accepted"}
     steps |= {"stored", "failed", "fall_back", "finish", "refund", "cancel", "renew_leases"}
     assert steps <= commits
     assert len(commits) < len(boundaries.steps())
