@@ -206,7 +206,7 @@ class DiscordMessenger:
                 message = await wire.call(
                     lambda: self._edit(job, card.embed, _files(job, card), card.view)
                 )
-                self._pings.tell(job, message)
+                self._pings.tell(job, message.id)
                 return Delivered(message.id, card.fitted.reduced)
             except wire.CallFailed as error:
                 if error.trouble is wire.Trouble.TOO_LARGE and card.fitted.paths:
@@ -299,7 +299,7 @@ class DiscordMessenger:
 
     async def _point_to(self, job: Job, posted: discord.Message) -> None:
         """Let the status message lead to the result; it can be edited in the channel only, now."""
-        text = say(Phrase.POINTED, job.locale, link=posted.jump_url)
+        text = say(Phrase.POINTED, job.locale, link=render.link_to(job, posted.id))
         embed = discord.Embed(description=text)
         try:
             await self._close_status(job, embed)

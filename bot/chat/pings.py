@@ -9,7 +9,7 @@ from typing import Any
 
 import discord
 
-from bot.chat import wire
+from bot.chat import render, wire
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import KEPT, Job
@@ -50,7 +50,7 @@ class Pings:
         users = [discord.Object(job.user_id)] if wanted else []
         return discord.AllowedMentions(everyone=False, roles=False, users=users, replied_user=False)
 
-    def tell(self, job: Job, message: discord.Message) -> None:
+    def tell(self, job: Job, message_id: int) -> None:
         """
         Tell whoever has waited for it: an edit tells nobody. The message goes away by itself, and
         is posted once, for Discord takes its nonce once within minutes. No delivery waits for it:
@@ -63,7 +63,8 @@ class Pings:
         if job.problem:
             kept = job.problem.failure in KEPT
             notice = Phrase.UNSHOWN_PING if kept else Phrase.FAILED_PING
-        text = say(notice, job.locale, user_id=job.user_id, link=message.jump_url)
+        link = render.link_to(job, message_id)
+        text = say(notice, job.locale, user_id=job.user_id, link=link)
         channel = self._client.get_partial_messageable(job.channel_id)
 
         def send() -> Coroutine[Any, Any, discord.Message]:

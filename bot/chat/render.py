@@ -349,9 +349,12 @@ def jump_link(job: Job) -> str | None:
     """To the message of its result; None: nobody else can see that, or it is not known."""
     if not job.message_id or job.state is not JobState.DONE or job.request.private:
         return None
-    return (
-        f"https://discord.com/channels/{job.server_id or '@me'}/{job.channel_id}/{job.message_id}"
-    )
+    return link_to(job, job.message_id)
+
+
+def link_to(job: Job, message_id: int) -> str:
+    """To a message of the job's; what discord.py makes of a partial one leads into no server."""
+    return f"https://discord.com/channels/{job.server_id or '@me'}/{job.channel_id}/{message_id}"
 
 
 def bar(elapsed_s: float, typical_s: float) -> str:

@@ -9,7 +9,7 @@ from bot.domain.ports import Delivered, ImageFile, Messenger
 from bot.engine.events import emit
 from bot.engine.stopping import StoppableClock
 from bot.errors import DeliveryError, Facts
-from bot.pictures.folder import stored_image
+from bot.pictures.folder import sheet_name, stored_image
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
 from bot.store.database import Database
@@ -142,15 +142,16 @@ class Delivery:
     ) -> Job:
         """
         Args:
-            images: the job's, which are kept where they are wanted, and removed else.
+            images: the job's, which are kept where they are wanted, and removed else, as is the
+                sheet of its references.
         """
         keeps = wanted and bool(images) and self._keep_days > 0
         ended = await self._database.keep(
             job_steps.finish, job, message_id, self._clock.now(), keeps_images=keeps
         )
         if not ended.keeps_images:
-            for image in images:
-                image.path.unlink(missing_ok=True)
+            for path in (*(image.path for image in images), self._folder / sheet_name(job.id)):
+                path.unlink(missing_ok=True)
         return ended
 
 

@@ -196,13 +196,13 @@ async def test_history_says_when_discord_refuses_the_picture_there_too(
     await easel.idle()
     history = await (await easel.discord.run_command("Ada", "studio", "history")).response()
     refuse(easel, "PATCH", "@original", code, times=1)
-    press = await open_latest(easel, history)
+    press = await open_first(easel, history)
     answer = await press.until(lambda message: bool(said(message)))
 
     assert words in said(answer)
     assert answer.is_ephemeral
     assert "Traceback" not in caplog.text
-    again = await open_latest(easel, history)
+    again = await open_first(easel, history)
     assert (await again.until(lambda message: bool(message.attachments))).attachments
 
 
@@ -213,15 +213,15 @@ async def test_history_makes_smaller_what_discord_finds_too_large_after_all(ease
     history = await (await easel.discord.run_command("Ada", "studio", "history")).response()
     too_large = {"code": 40005, "message": "Request entity too large"}
     easel.discord.faults.add(method="PATCH", path="@original", status=413, body=too_large)
-    press = await open_latest(easel, history)
+    press = await open_first(easel, history)
     answer = await press.until(lambda message: bool(message.attachments))
 
     assert answer.attachments[0].filename.endswith(".webp")
 
 
-async def open_latest(easel: Easel, shown: Message) -> Call:
-    [menu] = [part for part in walk(shown.components) if part["type"] == STRING_SELECT]
-    return await easel.discord.select("Ada", shown, [menu["options"][0]["value"]])
+async def open_first(easel: Easel, history: Message) -> Call:
+    [menu] = [part for part in walk(history.components) if part["type"] == STRING_SELECT]
+    return await easel.discord.select("Ada", history, [menu["options"][0]["value"]])
 
 
 async def test_a_refund_that_was_not_told_before_a_crash_is_told_after_it(

@@ -20,13 +20,15 @@ import pytest
 from aiohttp import web
 
 from bot.chat import wire
+from bot.chat.render import SHEET_NAME
 from bot.domain.ledger import EntryKind
+from bot.pictures.folder import sheet_name
 from bot.playground.discord import Call, Message, Permission, Upload
 from bot.playground.faults import Hold, Respond, VendorCall
 from bot.playground.studio import Completes, Fails, Sticks
 from bot.providers import http
 from tests.conftest import OpenEasel
-from tests.support.easel import Easel, images, said
+from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
 from tests.vendors import AllVendors
 
@@ -242,8 +244,10 @@ async def test_each_pair_of_faults_has_its_ending(
         assert_orders(easel, provider)
         assert_log(caplog, provider, discord)
         assert_no_secrets(easel, call, caplog.text)
-        kept = len(list((easel.folder / "images").glob("*.png")))
-        assert kept == (provider.words is None)
+        kept = {path.name for path in (easel.folder / "images").glob("*.*[gdp]")}
+        sheets = {name for name in kept if name.endswith(sheet_name(""))}
+        assert len(kept - sheets) == (provider.words is None)
+        assert not sheets or provider.words is None
         message = await easel.finished(await easel.imagine(channel=discord.next_channel))
         assert message.attachments
 
@@ -314,10 +318,12 @@ def assert_message(
     in_answer = discord.stands is Stands.IN_THE_ANSWER
     assert (message.id == call.messages[0].id) is in_answer
     if not in_answer:
-        assert "The answer is here" in said(call.messages[0])
-        # Whoever has waited for so long, and nobody else.
-        assert [user.name for user in message.mentions] == ["Ada"]
-    assert len(images(message)) == (provider.words is None)
+        link = f"/{message.guild_id}/{message.channel_id}/{message.id}"
+        assert said(call.messages[0]).endswith(link)
+        # Whoever has waited for long is told so.
+        assert {user.name for user in message.mentions} <= {"Ada"}
+    pictures = [each for each in message.attachments if each.filename != SHEET_NAME]
+    assert len(pictures) == (provider.words is None)
     if provider.words is None:
         assert "· 0.06 cr" in said(message)
     else:

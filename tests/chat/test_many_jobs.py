@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,9 @@ def updates(easel: Easel) -> int:
     )
 
 
-async def waiting(easel: Easel) -> bool:
+async def waiting(easel: Easel, jobs: int) -> bool:
     [[found]] = await easel.rows("SELECT count(*) FROM tasks WHERE state = 'submitted'")
-    return bool(found == JOBS)
+    return bool(found >= jobs)
 
 
 async def test_their_results_wait_for_none_of_their_updates(
@@ -56,7 +57,9 @@ async def test_their_results_wait_for_none_of_their_updates(
         polls = Hold(asyncio.Event())
         easel.providers.faults.add(VendorCall.POLL, polls, times=JOBS)
         calls = [await easel.imagine() for _ in range(JOBS)]
-        await easel.until(lambda: waiting(easel))
+        for some in range(50, JOBS + 1, 50):
+            # A busy machine takes its time over all of them.
+            await easel.until(partial(waiting, easel, some))
         await easel.discord.wait_for(lambda: updates(easel) > 0, "the one update")
         assert updates(easel) == 1
         edits = [each for each in easel.discord.requests if each.method == "PATCH"]

@@ -79,7 +79,8 @@ async def test_a_member_is_told_when_they_want_it(
         ada = str(easel.discord.world.user("Ada").id)
         assert post.answer["mentions"][0]["id"] == ada
         assert post.body["allowed_mentions"] == {"parse": [], "users": [int(ada)]}
-        assert f"/{result.id}" in post.body["content"]
+        guild_id = easel.discord.world.guild("Lantern Community").id
+        assert f"/{guild_id}/{result.channel_id}/{result.id}" in post.body["content"]
 
 
 async def test_it_goes_away_by_itself(easel: Easel) -> None:

@@ -165,10 +165,10 @@ def _told(case: Case, matrix: Matrix) -> Iterator[str]:
     if posted and case.answered and not case.token_died:
         yield "posted in the channel beside a living answer"
     for message in results:
-        shown = [each for each in message.attachments if each.filename != SHEET_NAME]
-        if len(shown) != len(case.stored):
-            yield f"{len(shown)} files for {len(case.stored)} images"
-        hashes = {hashlib.sha256(a.file.path.read_bytes()).hexdigest() for a in shown}
+        pictures = [each for each in message.attachments if each.filename != SHEET_NAME]
+        if len(pictures) != len(case.stored):
+            yield f"{len(pictures)} files for {len(case.stored)} images"
+        hashes = {hashlib.sha256(a.file.path.read_bytes()).hexdigest() for a in pictures}
         if [matrix.painted.get(each) for each in hashes] != [case.command.prompt] * len(
             case.stored
         ):
@@ -215,9 +215,9 @@ def _files(matrix: Matrix, cases: list[Case]) -> Iterator[str]:
         if case.job and case.job["state"] in ("failed", "done")
         for task in case.stored
     }
-    sheets = {sheet_name(case.job["id"]) for case in cases if case.job}
-    there = {path.name for path in (matrix.folder / "images").iterdir()}
-    there -= sheets | {".writable"}
+    there = {path.name for path in (matrix.folder / "images").iterdir()} - {".writable"}
+    # Beside images that are kept lies the sheet of their references.
+    there -= {sheet_name(case.job["id"]) for case in cases if case.job and case.stored}
     if there - kept:
         yield f"files left: {sorted(there - kept)}"
     if kept - there:

@@ -114,10 +114,10 @@ def wrap_calls(reaper: Reaper) -> None:
     original = wire.call
 
     @wraps(original)
-    async def call(operation: Callable[[], Any]) -> Any:
+    async def call(operation: Callable[[], Any], **given: Any) -> Any:
         name = inside.get()
         reaper.reach(f"before:{name}/call")
-        outcome = await original(operation)
+        outcome = await original(operation, **given)
         reaper.reach(f"after:{name}/call")
         return outcome
 
