@@ -117,6 +117,11 @@ class Reason(StrEnum):
     TOO_MANY_PRESETS = "too_many_presets"
     #: chars_max
     PRESET_NAME = "preset_name"
+    #: needed_ucr, available_ucr: as much as one job may cost here; `fits` as above
+    CEILING = "ceiling"
+    #: of an allowance that rolls: those of `credits`, but in the place of refills_at, where
+    #: something is to come back, back_ucr and back_at in seconds since 1970
+    ROLLING_CREDITS = "rolling_credits"
 
 
 class Refusal(BotError):

@@ -268,3 +268,26 @@ class Messenger(Protocol):
             DeliveryError: it could be posted nowhere; says whether it may be later.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetShare:
+    """What a server has spent of its budget."""
+
+    #: 50, 80 or 100, which it has reached
+    percent: int
+    spent_ucr: int
+    budget_ucr: int
+    renewed_at: datetime
+
+
+class BudgetNotices(Protocol):
+    async def post(self, server_id: int, channel_id: int, locale: str, share: BudgetShare) -> None:
+        """
+        Tell a server's moderators; a failure to do so is logged, never raised.
+
+        Args:
+            channel_id: the server's log channel.
+            locale: as Discord names it; empty: the server's own.
+        """
+        ...

@@ -15,6 +15,7 @@ from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode, Refe
 from bot.domain.settings import ServerSettings, SettingChange
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.prices import Prices
+from bot.engine.quota import Quota
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
 from bot.errors import Busy, InsufficientCredits, Reason, Refusal
@@ -51,6 +52,7 @@ class Easel:
         self.guests = guests
         self._prices = prices
         self._asks_above_ucr = asks_above_ucr
+        self.quota = Quota(database, house, clock)
         #: of all who have decided something
         self._preferences: dict[int, Preferences] = {}
 
@@ -81,10 +83,12 @@ class Easel:
         ready = self._traffic.ready(draft.request)
 
         rule: NsfwRule | None = None
+        ceiling_ucr: Microcredits | None = None
 
         def offers_here(decided: ServerSettings) -> Sequence[Offer]:
-            nonlocal rule
+            nonlocal rule, ceiling_ucr
             rule = nsfw_rule(decided.nsfw_checker, place)
+            ceiling_ucr = decided.job_max_ucr
             return offers(draft, rule, self._routing, ready)
 
         accepted = await self._database.write(
@@ -92,7 +96,7 @@ class Easel:
         )
         if isinstance(accepted, InsufficientCredits):
             assert rule is not None
-            raise self._with_advice(accepted, draft.request, rule, ready)
+            raise self._with_advice(accepted, draft.request, rule, ready, ceiling_ucr)
         if isinstance(accepted, Refusal):
             raise self._with_time(accepted)
         offer, (ahead, own) = accepted
@@ -115,9 +119,12 @@ class Easel:
         request: ImageRequest,
         rule: NsfwRule,
         ready: Container[str],
+        ceiling_ucr: Microcredits | None,
     ) -> InsufficientCredits:
         """The refusal, with what would fit and what is usual."""
         available = int(str(refused.facts["available_ucr"]))
+        if ceiling_ucr is not None:
+            available = min(available, ceiling_ucr)
         fits = what_fits(request, rule, self._routing, ready, available)
         facts = {**refused.facts, "fits": fits}
         usual = usual_cost(request, rule, self._routing, ready)

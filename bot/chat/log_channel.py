@@ -1,0 +1,42 @@
+"""A server's log channel, where its moderators read what they are to know."""
+
+import logging
+import secrets
+
+import discord
+
+from bot.chat import wire
+
+log = logging.getLogger(__name__)
+
+
+async def post(
+    client: discord.Client,
+    channel_id: int,
+    embed: discord.Embed,
+    view: discord.ui.View | None = None,
+) -> None:
+    """
+    Post once, and mention nobody; a failure to do so is logged, never raised.
+
+    Args:
+        channel_id: 0: nowhere.
+    """
+    if not channel_id:
+        return
+    channel = client.get_partial_messageable(channel_id)
+    # discord.py enforces a nonce that is given: a repeat posts nothing.
+    nonce = secrets.token_hex(12)
+    buttons = discord.utils.MISSING if view is None else view
+    try:
+        await wire.call(
+            lambda: channel.send(
+                embed=embed,
+                view=buttons,
+                nonce=nonce,
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+        )
+    except wire.CallFailed as error:
+        fields = {"action": "log_channel_failed", "channel_id": channel_id}
+        log.warning("not posted in the log channel: %s", error, extra=fields)
