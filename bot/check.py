@@ -173,6 +173,7 @@ def _month(settings: Settings) -> str:
     if settings.total_budget_ucr is not None:
         return f"a month can cost {tell_cost(settings.total_budget_ucr)} at most (TOTAL_BUDGET)"
     each = f"{tell_cost(settings.allowance_ucr * times)} for each member of each server"
+    each += ", or what its moderators give"
     if settings.server_budget_ucr is not None:
         each = f"{tell_cost(settings.server_budget_ucr)} for each server (SERVER_BUDGET)"
         if settings.allow_direct_messages:
