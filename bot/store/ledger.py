@@ -220,8 +220,11 @@ def pay_back(tx: sa.Connection, default: Allowance, job_id: str, now: datetime) 
 
 
 def audit(tx: sa.Connection) -> list[str]:
-    """Recompute balances, and what each job took, from the entries; each difference a sentence."""
-    return _wrong_balances(tx) + _wrong_charges(tx)
+    """
+    Recompute balances, and what each job took, from the entries, and look whether more is to come
+    back than can be; each difference a sentence.
+    """
+    return _wrong_balances(tx) + _wrong_charges(tx) + returns.wrong(tx)
 
 
 def list_entries(tx: sa.Connection) -> list[tuple[datetime, Entry]]:

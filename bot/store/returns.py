@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from bot.domain.jobs import id_at
 from bot.domain.ledger import Account, EntryKind, Return
 from bot.domain.rolling import Charge
-from bot.store.schema import OF_A_JOB, entries, jobs, returns
+from bot.store.schema import OF_A_JOB, accounts, entries, jobs, returns
 
 #: jobs that were asked for earlier were not charged within the last day, but for rare ones
 OF_LATE = timedelta(days=2)
@@ -39,6 +39,35 @@ MOVED_OF_LATE = (
     )
     .order_by(entries.c.id)
 )
+
+
+WRONG = (
+    sa.select(
+        returns.c.server_id,
+        returns.c.user_id,
+        sa.func.sum(returns.c.amount_ucr).label("to_come"),
+        sa.func.max(accounts.c.allowance_ucr).label("left"),
+        sa.func.max(accounts.c.refilled_to_ucr).label("given"),
+    )
+    .select_from(
+        returns.outerjoin(
+            accounts,
+            (accounts.c.server_id == returns.c.server_id)
+            & (accounts.c.user_id == returns.c.user_id),
+        )
+    )
+    .group_by(returns.c.server_id, returns.c.user_id)
+)
+
+
+def wrong(tx: sa.Connection) -> list[str]:
+    """A sentence on each account to which more is to come back than is gone of its allowance."""
+    return [
+        f"Member {row.user_id} in server {row.server_id}: {row.left or 0} is left and {row.to_come}"
+        f" is to come back, of an allowance of {row.given or 0}."
+        for row in tx.execute(WRONG)
+        if (row.left or 0) + row.to_come > (row.given or 0)
+    ]
 
 
 def read(tx: sa.Connection, account: Account) -> Account:

@@ -148,6 +148,14 @@ async def test_an_account_with_periods_again_rolls_on_until_midnight(bench: Benc
     assert await bench.differences() == []
 
 
+async def test_the_audit_finds_what_is_to_come_back_too_much(bench: Bench) -> None:
+    await bench.delivering(40_000)
+    await bench.write("UPDATE returns SET amount_ucr = 40001")
+    assert await bench.differences() == [
+        "Member 1 in server 7: 60000 is left and 40001 is to come back, of an allowance of 100000."
+    ]
+
+
 async def test_the_column_has_room_for_its_name(bench: Bench) -> None:
     await bench.accept()
     assert await bench.rows("SELECT refill_period FROM accounts") == [("roll",)]
