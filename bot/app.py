@@ -14,6 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot.chat import connection
+from bot.chat.budgets import BudgetPosts
 from bot.chat.client import EaselClient
 from bot.chat.commands import add_commands
 from bot.chat.commands.models import ModelCommands
@@ -26,6 +27,7 @@ from bot.domain.policy import Guests
 from bot.domain.ports import Clock, Provider
 from bot.domain.queue import Caps
 from bot.domain.settings import Operator
+from bot.engine.budgets import LOOK_EVERY_S, Budgets
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties
 from bot.engine.easel import Easel
@@ -207,6 +209,8 @@ async def open_app(
         around = (routing, messenger, clock, folder)
         kept = (timedelta(days=settings.keep_results), settings.keep_bytes_max)
         duties = Duties(database, house, *around, *signs, *kept)
+        budgets = Budgets(database, house, prices, clock, BudgetPosts(client))
+        duties.also(LOOK_EVERY_S, budgets.look)
         delivery = Delivery(database, house, messenger, clock, folder, settings.keep_results)
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
         oversight = Oversight(database, house, clock, folder)

@@ -167,10 +167,13 @@ def _endings(settings: Settings, providers: Collection[str]) -> list[str]:
 
 def _month(settings: Settings) -> str:
     """What a month can cost at most."""
-    times = {Period.DAY: 31, Period.WEEK: 5, Period.MONTH: 1}[settings.allowance_period]
+    times = {Period.DAY: 31, Period.ROLLING: 31, Period.WEEK: 5, Period.MONTH: 1}[
+        settings.allowance_period
+    ]
     if settings.total_budget_ucr is not None:
         return f"a month can cost {tell_cost(settings.total_budget_ucr)} at most (TOTAL_BUDGET)"
     each = f"{tell_cost(settings.allowance_ucr * times)} for each member of each server"
+    each += ", or what its moderators give"
     if settings.server_budget_ucr is not None:
         each = f"{tell_cost(settings.server_budget_ucr)} for each server (SERVER_BUDGET)"
         if settings.allow_direct_messages:

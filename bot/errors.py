@@ -134,6 +134,11 @@ class Reason(StrEnum):
     NO_ALLOWED_MODEL = "no_allowed_model"
     #: because: as a moderator said it; until in seconds since 1970, where it has an end
     BLOCKED = "blocked"
+    #: needed_ucr, available_ucr: as much as one job may cost here; `fits` as above
+    CEILING = "ceiling"
+    #: of an allowance that rolls: those of `credits`, but in the place of refills_at, where
+    #: something is to come back, back_ucr and back_at in seconds since 1970
+    ROLLING_CREDITS = "rolling_credits"
 
 
 class Refusal(BotError):

@@ -429,8 +429,8 @@ async def test_check_ticks_what_works(
         "✓ apimodels",
         "✓ maxapi",
         "✓ models",
-        "  a month can cost up to 31.00 cr for each member of each server; TOTAL_BUDGET would end"
-        " it",
+        "  a month can cost up to 31.00 cr for each member of each server, or what its moderators"
+        " give; TOTAL_BUDGET would end it",
     ]
     assert "100.00 cr on the account" in ended.out
     assert "invite: https://discord.com/oauth2/authorize?client_id=" in ended.out

@@ -1,4 +1,4 @@
-"""A server's log channel, where its moderators read what was done and what was reported."""
+"""A server's log channel, where its moderators read what they are to know."""
 
 import logging
 import secrets
@@ -17,20 +17,26 @@ async def post(
     view: discord.ui.View | None = None,
 ) -> None:
     """
-    Post in a log channel; what goes wrong is logged and never raised.
+    Post once, and mention nobody; a failure to do so is logged, never raised.
 
     Args:
-        channel_id: 0: the server has none, and nothing is posted.
+        channel_id: 0: nowhere.
     """
     if not channel_id:
         return
     channel = client.get_partial_messageable(channel_id)
-    # discord.py enforces a nonce that is given: a repeated try posts nothing more.
-    nonce = secrets.token_hex(8)
+    # discord.py enforces a nonce that is given: a repeat posts nothing.
+    nonce = secrets.token_hex(12)
+    buttons = discord.utils.MISSING if view is None else view
     try:
         await wire.call(
-            lambda: channel.send(embed=embed, view=view or discord.utils.MISSING, nonce=nonce)
+            lambda: channel.send(
+                embed=embed,
+                view=buttons,
+                nonce=nonce,
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
         )
-    except Exception as error:
+    except wire.CallFailed as error:
         fields = {"action": "log_channel_failed", "channel_id": channel_id}
         log.warning("not posted in the log channel: %s", error, extra=fields)

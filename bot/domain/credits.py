@@ -24,6 +24,20 @@ def parse_credits(text: str) -> Microcredits:
     return Microcredits(int(Decimal(text) * UCR_PER_CREDIT))
 
 
+def read_amount(text: str) -> int:
+    """
+    Read an amount as a person types it: "0.50", "1,5", "-2", "+0.25 cr".
+
+    Returns:
+        Signed micro-credits.
+    Raises:
+        ValueError: not a number, or a number that `parse_credits` does not take.
+    """
+    plain = text.strip().lower().removesuffix("cr").strip().replace("\u2212", "-")
+    sign = -1 if plain.startswith("-") else 1
+    return sign * parse_credits(plain.removeprefix("-" if sign < 0 else "+").replace(",", "."))
+
+
 def format_credits(amount: int) -> str:
     """Show an amount exactly, with at least two decimals and no needless ones: `0.06 cr`."""
     text = f"{Decimal(amount) / UCR_PER_CREDIT:.6f}".rstrip("0")

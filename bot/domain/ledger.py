@@ -5,7 +5,7 @@ Each function takes an account and returns it changed, with the entries that exp
 the sum of an account's entries is its balance, always.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
@@ -26,6 +26,8 @@ class Period(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    #: each part comes back a day after it was spent: see bot/domain/rolling.py
+    ROLLING = "rolling"
 
 
 class EntryKind(StrEnum):
@@ -52,6 +54,16 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """A part of a rolling allowance that was spent, and when it comes back."""
+
+    amount_ucr: int
+    due_at: datetime
+    #: of where it is written down; None: nowhere yet
+    id: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """
     One member's credits in one server, or what a server has left of its budget. Both parts are
@@ -63,14 +75,34 @@ class Account:
     user_id: int
     allowance_ucr: int = 0
     grant_ucr: int = 0
-    #: first day of the period that the allowance belongs to; None before the first refill
+    #: first day of the period that the allowance belongs to; None before the first refill. Of one
+    #: that rolls: None, or the day on which it was found that it is to have periods again
     period_start: date | None = None
     #: what was given for that period; None: it was written before this was remembered
     refilled_to: Allowance | None = None
+    #: of one that rolls: what is to come back
+    returns: tuple[Return, ...] = ()
+    #: ids of the returns as they are written down
+    written: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def available_ucr(self) -> int:
         return self.allowance_ucr + self.grant_ucr
+
+    @property
+    def rolls(self) -> bool:
+        return self.refilled_to is not None and self.refilled_to.period is Period.ROLLING
+
+    @property
+    def room_ucr(self) -> int:
+        """Of one that rolls: what is neither left nor to come back, so what jobs hold."""
+        given = self.refilled_to.amount_ucr if self.refilled_to else 0
+        return max(0, given - self.allowance_ucr - sum(each.amount_ucr for each in self.returns))
+
+    @property
+    def entered(self) -> date | None:
+        """The period as entries name it; an allowance that rolls has none."""
+        return None if self.rolls else self.period_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +120,10 @@ class Statement:
     held_ucr: int
     #: the latest, newest first
     spendings: tuple[Spending, ...]
+    #: from which the allowance comes; None: from the server, or the operator
+    role_id: int | None = None
+    #: the latest entries and when they were written, newest first
+    latest: tuple[tuple[datetime, "Entry"], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +149,7 @@ Change = tuple[Account, tuple[Entry, ...]]
 def period_start(now: datetime, period: Period) -> date:
     today = now.date()
     match period:
-        case Period.DAY:
+        case Period.DAY | Period.ROLLING:
             return today
         case Period.WEEK:
             return today - timedelta(days=today.weekday())
@@ -124,7 +160,7 @@ def period_start(now: datetime, period: Period) -> date:
 def period_end(start: date, period: Period) -> date:
     """The first day of the next period."""
     match period:
-        case Period.DAY:
+        case Period.DAY | Period.ROLLING:
             return start + timedelta(days=1)
         case Period.WEEK:
             return start + timedelta(days=7)
@@ -167,19 +203,40 @@ def renew(account: Account, allowance: Allowance, now: datetime) -> Change:
     changed, entries = refill(account, allowance.amount_ucr, start, latest_day(now))
     if before is None or changed.period_start != account.period_start:
         return replace(changed, refilled_to=allowance), entries
-    more = allowance.amount_ucr - before.amount_ucr
+    return adjust(changed, allowance)
+
+
+def adjust(account: Account, allowance: Allowance) -> Change:
+    """
+    Give at once what a raised allowance has more; take at once what a lowered one has less, as far
+    as it is left.
+    """
+    before = account.refilled_to.amount_ucr if account.refilled_to else 0
+    more = allowance.amount_ucr - before
     if more < 0:
-        more = -min(-more, changed.allowance_ucr)
-    given = Allowance(Microcredits(before.amount_ucr + more), allowance.period)
-    changed = replace(changed, refilled_to=given)
+        more = -min(-more, account.allowance_ucr)
+    given = Allowance(Microcredits(before + more), allowance.period)
+    changed = replace(account, refilled_to=given)
     if not more:
-        return changed, entries
-    return _change(changed, EntryKind.ALLOWANCE if more > 0 else EntryKind.EXPIRE, more, 0, None)
+        return changed, ()
+    return change(changed, EntryKind.ALLOWANCE if more > 0 else EntryKind.EXPIRE, more, 0)
 
 
 def grant(account: Account, amount: Microcredits) -> Change:
     """Give credits that do not expire."""
-    return _change(account, EntryKind.GRANT, 0, amount, None)
+    return change(account, EntryKind.GRANT, 0, amount)
+
+
+def revoke(account: Account, amount: Microcredits) -> Change:
+    """
+    Take back what was granted.
+
+    Raises:
+        ValueError: less of it is left.
+    """
+    if amount > account.grant_ucr:
+        raise ValueError("no more can be taken back than is left of what was granted")
+    return change(account, EntryKind.GRANT, 0, -amount)
 
 
 def correct(account: Account, allowance_ucr: int, grant_ucr: int) -> Change:
@@ -191,7 +248,13 @@ def correct(account: Account, allowance_ucr: int, grant_ucr: int) -> Change:
     """
     if account.allowance_ucr + allowance_ucr < 0 or account.grant_ucr + grant_ucr < 0:
         raise ValueError("a correction cannot make a balance negative")
-    return _change(account, EntryKind.CORRECT, allowance_ucr, grant_ucr, None)
+    return change(account, EntryKind.CORRECT, allowance_ucr, grant_ucr)
+
+
+def signed(changed: Change, by_id: int, reason: str) -> Change:
+    """The change, its entries with who made it, and why."""
+    account, entries = changed
+    return account, tuple(replace(each, by_id=by_id, reason=reason) for each in entries)
 
 
 def hold(account: Account, job_id: str, amount: Microcredits) -> Change:
@@ -206,7 +269,7 @@ def hold(account: Account, job_id: str, amount: Microcredits) -> Change:
             Reason.CREDITS, needed_ucr=amount, available_ucr=account.available_ucr
         )
     from_allowance = min(amount, account.allowance_ucr)
-    return _change(account, EntryKind.HOLD, -from_allowance, -(amount - from_allowance), job_id)
+    return change(account, EntryKind.HOLD, -from_allowance, -(amount - from_allowance), job_id)
 
 
 def settle(account: Account, held: Entry, cost: Microcredits) -> Change:
@@ -255,16 +318,25 @@ def _give_back(
     account: Account, kind: EntryKind, held: Entry, *, allowance_ucr: int, grant_ucr: int
 ) -> Change:
     """What was held from an allowance that has since been refilled expires as it comes back."""
-    changed, entries = _change(account, kind, allowance_ucr, grant_ucr, held.job_id)
-    if allowance_ucr and held.period_start != account.period_start:
-        changed, expired = _change(changed, EntryKind.EXPIRE, -allowance_ucr, 0, held.job_id)
+    changed, entries = change(account, kind, allowance_ucr, grant_ucr, held.job_id)
+    kept = allowance_ucr if held.period_start == account.entered else 0
+    if account.rolls:
+        kept = min(kept, account.room_ucr)
+    if kept < allowance_ucr:
+        lost = kept - allowance_ucr
+        changed, expired = change(changed, EntryKind.EXPIRE, lost, 0, held.job_id)
         entries += expired
     return changed, entries
 
 
-def _change(
-    account: Account, kind: EntryKind, allowance_ucr: int, grant_ucr: int, job_id: str | None
+def change(
+    account: Account,
+    kind: EntryKind,
+    allowance_ucr: int,
+    grant_ucr: int,
+    job_id: str | None = None,
 ) -> Change:
+    """The account with signed amounts added to its parts, and the entry that says so."""
     changed = replace(
         account,
         allowance_ucr=account.allowance_ucr + allowance_ucr,
@@ -282,6 +354,6 @@ def _entry(
         kind,
         allowance_ucr,
         grant_ucr,
-        account.period_start,
+        account.entered,
         job_id,
     )

@@ -1,14 +1,15 @@
 """What a server's decisions mean here: the NSFW rule, and what members and servers may spend."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.credits import Microcredits
+from bot.domain.jobs import Offer
 from bot.domain.ledger import Allowance, Period
 from bot.domain.requests import RESOLUTIONS, ImageRequest
 from bot.domain.settings import FOREVER, NsfwMode, PictureMenus, ServerSettings
-from bot.errors import NotAllowed, Reason, Refusal
+from bot.errors import InsufficientCredits, NotAllowed, Reason, Refusal
 
 #: channels that a refusal names
 CHANNELS_NAMED_MAX = 10
@@ -54,12 +55,20 @@ def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allow
     the operator.
 
     Args:
-        default: the operator's; its period is everyone's.
+        default: the operator's.
     """
+    role_id = best_role(decided, role_ids)
+    amount = decided.allowance_ucr if role_id is None else decided.role_allowances_ucr[role_id]
+    return Allowance(
+        default.amount_ucr if amount is None else amount, decided.allowance_period or default.period
+    )
+
+
+def best_role(decided: ServerSettings, role_ids: Collection[int]) -> int | None:
+    """Of these roles the one with the highest allowance; None: none of them has one."""
     amounts = decided.role_allowances_ucr
-    of_roles = [amounts[role_id] for role_id in role_ids if role_id in amounts]
-    amount = max(of_roles) if of_roles else decided.allowance_ucr
-    return default if amount is None else Allowance(amount, default.period)
+    with_one = sorted(role_id for role_id in role_ids if role_id in amounts)
+    return max(with_one, key=lambda role_id: amounts[role_id], default=None)
 
 
 def may_take_pictures(menus: PictureMenus, *, own: bool) -> bool:
@@ -90,9 +99,31 @@ class Guests:
 
 
 def budget(decided: ServerSettings, default_ucr: Microcredits | None) -> Allowance | None:
-    """What the whole server may spend in a month; None: as much as its members may."""
-    amount = default_ucr if decided.budget_ucr is None else decided.budget_ucr
-    return None if amount is None else Allowance(amount, Period.MONTH)
+    """
+    What the whole server may spend in a month; None: as much as its members may.
+
+    Args:
+        default_ucr: the operator's, who pays: a server may allow itself less, never more.
+    """
+    amounts = [each for each in (decided.budget_ucr, default_ucr) if each is not None]
+    return Allowance(min(amounts), Period.MONTH) if amounts else None
+
+
+def within_ceiling(decided: ServerSettings, offered: Sequence[Offer]) -> Sequence[Offer]:
+    """
+    A job at those quotes that the server allows for one.
+
+    Raises:
+        InsufficientCredits: it allows none of them.
+    """
+    ceiling = decided.job_max_ucr
+    if ceiling is None:
+        return offered
+    within = [offer for offer in offered if offer.job.quote_ucr <= ceiling]
+    if offered and not within:
+        least = min(offer.job.quote_ucr for offer in offered)
+        raise InsufficientCredits(Reason.CEILING, needed_ucr=least, available_ucr=ceiling)
+    return within
 
 
 def check_place(decided: ServerSettings, place: Place, now: datetime) -> None:

@@ -272,3 +272,26 @@ class Messenger(Protocol):
     async def close(self) -> None:
         """Take back what is there for a while only; nothing more will be shown."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetShare:
+    """What a server has spent of its budget."""
+
+    #: 50, 80 or 100, which it has reached
+    percent: int
+    spent_ucr: int
+    budget_ucr: int
+    renewed_at: datetime
+
+
+class BudgetNotices(Protocol):
+    async def post(self, server_id: int, channel_id: int, locale: str, share: BudgetShare) -> None:
+        """
+        Tell a server's moderators; a failure to do so is logged, never raised.
+
+        Args:
+            channel_id: the server's log channel.
+            locale: as Discord names it; empty: the server's own.
+        """
+        ...

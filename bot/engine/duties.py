@@ -89,6 +89,12 @@ class Duties:
         self._updates: dict[str, asyncio.Task[None]] = {}
         #: what those who wait were last told; only for the eyes
         self._told: dict[str, QueuePosition | None] = {}
+        #: seconds between two times, and what is done then
+        self._others: list[tuple[float, Callable[[], Awaitable[None]]]] = []
+
+    def also(self, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+        """Before the beginning: do this, too, at the start and again and again."""
+        self._others.append((seconds, duty))
 
     def begin(self, job_ids: Callable[[], Sequence[str]]) -> list[asyncio.Task[None]]:
         """
@@ -106,6 +112,8 @@ class Duties:
             guarded(self._routing.learn_costs),
             guarded(self.tidy_what_was_left),
             guarded(self.tell_cancelled),
+            *(every(seconds, duty) for seconds, duty in self._others),
+            *(guarded(duty) for _, duty in self._others),
         )
         return [asyncio.create_task(duty) for duty in duties]
 

@@ -17,6 +17,7 @@ from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode, Refe
 from bot.domain.settings import UNDECIDED, ServerSettings, SettingChange
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.prices import Prices
+from bot.engine.quota import Quota
 from bot.engine.routing import Routing
 from bot.engine.servers import Servers
 from bot.engine.traffic import Traffic
@@ -56,6 +57,7 @@ class Easel:
         self._prices = prices
         self._asks_above_ucr = asks_above_ucr
         self.servers = servers
+        self.quota = Quota(database, house, clock)
         #: of all who have decided something
         self._preferences: dict[int, Preferences] = {}
 
@@ -132,6 +134,8 @@ class Easel:
     ) -> InsufficientCredits:
         """The refusal, with what would fit and what is usual."""
         available = int(str(refused.facts["available_ucr"]))
+        if decided.job_max_ucr is not None:
+            available = min(available, decided.job_max_ucr)
         rule = nsfw_rule(decided.nsfw_checker, place)
         fits = what_fits(request, rule, decided, self._routing, ready, available)
         facts = {**refused.facts, "fits": fits}

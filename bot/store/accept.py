@@ -1,14 +1,14 @@
 """The one transaction that accepts a job: its bounds, its hold and its rows, or nothing of it."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from bot.domain import ledger as rules
-from bot.domain import policy
+from bot.domain import policy, rolling
 from bot.domain.jobs import Job, Offer
-from bot.domain.ledger import EVERYBODY, NOBODY, Allowance, Change, Period
+from bot.domain.ledger import EVERYBODY, NOBODY, Account, Allowance, Change, Period
 from bot.domain.settings import ServerSettings
 from bot.errors import Busy, InsufficientCredits, Reason, Refusal, Repeated
 from bot.store import ledger, members, oversight, queue, settings, tasks
@@ -74,7 +74,7 @@ def accept(
     if draft_id and not members.use_draft(tx, draft_id, draft.user_id):
         raise Refusal(Reason.DRAFT_USED)
     decided = settings.of_server(tx, draft.server_id)
-    offered = offers(decided)
+    offered = policy.within_ceiling(decided, offers(decided))
     if before.queued >= house.caps.queued_max:
         raise Busy(Reason.QUEUE_FULL)
     if before.own >= house.caps.queued_per_user_max:
@@ -144,7 +144,7 @@ def _hold_first(
     if house.total_budget_ucr is not None:
         total = Allowance(house.total_budget_ucr, Period.MONTH)
         purses.append((EVERYBODY, total, Reason.TOTAL_BUDGET))
-    renewals = [rules.renew(ledger.read(tx, *whose), purse, now) for whose, purse, _ in purses]
+    renewals = [ledger.renew(tx, ledger.read(tx, *whose), purse, now) for whose, purse, _ in purses]
     refused = None
     for offer in offered:
         changes = []
@@ -152,11 +152,22 @@ def _hold_first(
             try:
                 held = rules.hold(renewal[0], offer.job.id, offer.job.quote_ucr)
             except InsufficientCredits as error:
-                refills_at = int(purse.refills_at(now).timestamp())
-                refused = InsufficientCredits(reason, **error.facts, refills_at=refills_at)
+                refused = _short(reason, error, renewal[0], purse, now)
                 break
             changes.append((renewal, held))
         else:
             return offer, changes
     assert refused is not None, "there was no offer"
     raise refused
+
+
+def _short(
+    reason: Reason, error: InsufficientCredits, account: Account, purse: Allowance, now: datetime
+) -> InsufficientCredits:
+    """The refusal, with when the account has more again."""
+    if not account.rolls:
+        refills_at = int(purse.refills_at(now).timestamp())
+        return InsufficientCredits(reason, **error.facts, refills_at=refills_at)
+    back = rolling.next_return(account)
+    when = {"back_ucr": back.amount_ucr, "back_at": int(back.due_at.timestamp())} if back else {}
+    return InsufficientCredits(Reason.ROLLING_CREDITS, **error.facts, **when)

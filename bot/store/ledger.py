@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bot.domain import policy
+from bot.domain import policy, rolling
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState
 from bot.domain.ledger import (
@@ -19,16 +19,21 @@ from bot.domain.ledger import (
     Period,
     Spending,
     Statement,
-    refund,
     release,
-    renew,
-    settle,
 )
-from bot.store import settings
+from bot.store import returns, settings
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB, accounts, entries, jobs
 
 #: spendings that a member is shown
 SPENDINGS_SHOWN_MAX = 5
+#: entries that are looked through for those that are shown
+LATEST_MAX = 40
+
+#: as `accounts.refill_period` has them, which has room for five letters
+PERIOD_WORDS = {
+    period: period.value[:4] if period is Period.ROLLING else period for period in Period
+}
+PERIODS = {str(word): period for period, word in PERIOD_WORDS.items()}
 
 ACCOUNT = sa.select(accounts).where(
     accounts.c.server_id == sa.bindparam("server"), accounts.c.user_id == sa.bindparam("user")
@@ -78,6 +83,12 @@ OF_ACCOUNT = (
     .where(entries.c.server_id == sa.bindparam("server"), entries.c.user_id == sa.bindparam("user"))
     .order_by(entries.c.id)
 )
+LATEST = (
+    sa.select(entries)
+    .where(entries.c.server_id == sa.bindparam("server"), entries.c.user_id == sa.bindparam("user"))
+    .order_by(entries.c.id.desc())
+    .limit(LATEST_MAX)
+)
 ALL_ENTRIES = sa.select(entries).order_by(entries.c.id)
 
 
@@ -92,7 +103,7 @@ def show(
     """The account as a command given now would find it; writes nothing."""
     decided = settings.of_server(tx, server_id)
     allowance = policy.allowance(decided, role_ids, default)
-    return renew(read(tx, server_id, user_id), allowance, now)[0]
+    return renew(tx, read(tx, server_id, user_id), allowance, now)[0]
 
 
 def statement(
@@ -103,12 +114,20 @@ def statement(
     default: Allowance,
     now: datetime,
 ) -> Statement:
-    account = show(tx, server_id, user_id, role_ids, default, now)
+    decided = settings.of_server(tx, server_id)
+    allowance = policy.allowance(decided, role_ids, default)
+    account, _ = renew(tx, read(tx, server_id, user_id), allowance, now)
     given = {"server": server_id, "user": user_id}
     spendings = tuple(
         Spending(row.created_at, row.cost_ucr) for row in tx.execute(SPENDINGS, given)
     )
-    return Statement(account, tx.scalar(HELD, given) or 0, spendings)
+    return Statement(
+        account,
+        tx.scalar(HELD, given) or 0,
+        spendings,
+        policy.best_role(decided, role_ids),
+        tuple((row.created_at, _entry(row)) for row in tx.execute(LATEST, given)),
+    )
 
 
 def read(tx: sa.Connection, server_id: int, user_id: int) -> Account:
@@ -116,7 +135,7 @@ def read(tx: sa.Connection, server_id: int, user_id: int) -> Account:
     row = tx.execute(ACCOUNT, {"server": server_id, "user": user_id}).one_or_none()
     if row is None:
         return Account(server_id, user_id)
-    return Account(
+    account = Account(
         server_id,
         user_id,
         row.allowance_ucr,
@@ -124,21 +143,27 @@ def read(tx: sa.Connection, server_id: int, user_id: int) -> Account:
         row.period_start,
         None
         if row.refilled_to_ucr is None
-        else Allowance(row.refilled_to_ucr, Period(row.refill_period)),
+        else Allowance(row.refilled_to_ucr, PERIODS[row.refill_period]),
     )
+    return returns.read(tx, account) if account.rolls else account
+
+
+def renew(tx: sa.Connection, account: Account, allowance: Allowance, now: datetime) -> Change:
+    """Bring an account up to now, as a command finds it whose member has this allowance."""
+    of_late = returns.of_late(tx, account, now) if rolling.begins(account, allowance) else ()
+    return rolling.renew(account, allowance, now, of_late)
 
 
 def renewed(
     tx: sa.Connection, server_id: int, user_id: int, default: Allowance, now: datetime
 ) -> Change:
     """
-    The account, refilled to what it was refilled to the last time, if its period has turned.
+    The account, brought up to now by the allowance that it had the last time.
 
     Args:
         default: of an account that was written before this was remembered.
     """
-    account = read(tx, server_id, user_id)
-    return renew(account, account.refilled_to or default, now)
+    return rolling.keep_up(read(tx, server_id, user_id), default, now)
 
 
 def apply(tx: sa.Connection, *changes: Change, now: datetime) -> Account:
@@ -150,17 +175,23 @@ def apply(tx: sa.Connection, *changes: Change, now: datetime) -> Account:
     if not _write_balance(tx, account):
         _open(tx, account)
     tx.execute(NEW_ENTRIES, explained_by)
+    if account.rolls or account.written:
+        returns.write(tx, account)
     return account
 
 
-def of_job(tx: sa.Connection, job_id: str) -> dict[tuple[int, int], dict[EntryKind, Entry]]:
+def of_job(
+    tx: sa.Connection, job_id: str
+) -> dict[tuple[int, int], dict[EntryKind, tuple[datetime, Entry]]]:
     """
-    What the ledger says of a job, by server and member: of its member's account and of each budget
-    that it was held from; each kind but `expire` stands there at most once for each.
+    What the ledger says of a job, and since when, by server and member: of its member's account
+    and of each budget that it was held from; each kind but `expire` stands there at most once for
+    each.
     """
-    found: dict[tuple[int, int], dict[EntryKind, Entry]] = defaultdict(dict)
-    for entry in map(_entry, tx.execute(OF_JOB, {"job": job_id})):
-        found[entry.server_id, entry.user_id][entry.kind] = entry
+    found: dict[tuple[int, int], dict[EntryKind, tuple[datetime, Entry]]] = defaultdict(dict)
+    for row in tx.execute(OF_JOB, {"job": job_id}):
+        entry = _entry(row)
+        found[entry.server_id, entry.user_id][entry.kind] = (row.created_at, entry)
     return found
 
 
@@ -169,23 +200,31 @@ def end_hold(
 ) -> None:
     """Settle at `cost`, or release where there is none; the member's account and the budgets."""
     for whose, its_entries in of_job(tx, job.id).items():
-        held = its_entries[EntryKind.HOLD]
-        account = renewed(tx, *whose, default, now)
-        ending = release(account[0], held) if cost is None else settle(account[0], held, cost)
-        apply(tx, account, ending, now=now)
+        _, held = its_entries[EntryKind.HOLD]
+        account, refilled = renewed(tx, *whose, default, now)
+        if cost is None:
+            ending = release(account, held)
+        else:
+            ending = rolling.settle(account, held, cost, now)
+        apply(tx, (account, refilled), ending, now=now)
 
 
 def pay_back(tx: sa.Connection, default: Allowance, job_id: str, now: datetime) -> None:
     """Give back what a settled job was charged, to the member and to the budgets."""
     for whose, its_entries in of_job(tx, job_id).items():
-        account = renewed(tx, *whose, default, now)
-        back = refund(account[0], its_entries[EntryKind.HOLD], its_entries[EntryKind.SETTLE])
-        apply(tx, account, back, now=now)
+        account, refilled = renewed(tx, *whose, default, now)
+        _, held = its_entries[EntryKind.HOLD]
+        settled_at, settled = its_entries[EntryKind.SETTLE]
+        back = rolling.refund(account, held, settled, settled_at)
+        apply(tx, (account, refilled), back, now=now)
 
 
 def audit(tx: sa.Connection) -> list[str]:
-    """Recompute balances, and what each job took, from the entries; each difference a sentence."""
-    return _wrong_balances(tx) + _wrong_charges(tx)
+    """
+    Recompute balances, and what each job took, from the entries, and look whether more is to come
+    back than can be; each difference a sentence.
+    """
+    return _wrong_balances(tx) + _wrong_charges(tx) + returns.wrong(tx)
 
 
 def list_entries(tx: sa.Connection) -> list[tuple[datetime, Entry]]:
@@ -209,7 +248,7 @@ def _open(tx: sa.Connection, account: Account) -> None:
             "grant_ucr": account.grant_ucr,
             "period_start": account.period_start,
             "refilled_to_ucr": account.refilled_to and account.refilled_to.amount_ucr,
-            "refill_period": account.refilled_to and account.refilled_to.period,
+            "refill_period": account.refilled_to and PERIOD_WORDS[account.refilled_to.period],
         },
     )
 
@@ -225,7 +264,7 @@ def _write_balance(tx: sa.Connection, account: Account) -> bool:
             "grant": account.grant_ucr,
             "begun": account.period_start,
             "refilled_to": account.refilled_to and account.refilled_to.amount_ucr,
-            "period": account.refilled_to and account.refilled_to.period,
+            "period": account.refilled_to and PERIOD_WORDS[account.refilled_to.period],
         },
     )
     return bool(updated.rowcount)

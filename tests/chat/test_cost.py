@@ -18,7 +18,7 @@ from tests.support.pictures import noise, picture
 
 PICTURE = noise()
 #: what grows with history
-TABLES = ("jobs", "tasks", "entries", "accounts", "queue")
+TABLES = ("jobs", "tasks", "entries", "accounts", "queue", "returns", "notices", "acts")
 #: a scan of what has no end; these indexes hold only what waits or is under way
 BOUNDED = ("ix_jobs_queued", "ix_jobs_worked_on", "ix_queue_waiting", "ix_queue_members")
 SCAN = re.compile(
@@ -41,6 +41,16 @@ async def test_a_job_of_one_image_is_a_few_trips(opened: OpenEasel) -> None:
         # Each trip is one transaction.
         assert counts.trips <= 10
         assert counts.statements <= 30
+
+
+async def test_a_command_of_a_quota_with_periods_asks_for_nothing_that_rolls(
+    opened: OpenEasel,
+) -> None:
+    async with opened(paint=lambda _: PICTURE) as easel:
+        await easel.finished(await easel.imagine())
+        with recorded() as statements:
+            await easel.finished(await easel.imagine())
+        assert not any(" returns" in statement for statement in statements)
 
 
 async def test_a_refused_command_is_one_trip(opened: OpenEasel) -> None:
@@ -88,6 +98,25 @@ async def everything_a_member_does(easel: Easel) -> None:
     easel.discord.faults.clear()
     for command in ("history", "jobs", "preferences", "basket", "credits"):
         await (await easel.discord.run_command("Ada", "studio", command)).response()
+    await everything_of_a_quota(easel)
+
+
+async def everything_of_a_quota(easel: Easel) -> None:
+    """Moderators set one and use it; allowances begin to roll, and budgets are looked at."""
+    given = {"member": "Ada", "amount": "0.10", "reason": "a gift"}
+    for command, options in (
+        ("grant", given),
+        ("member", {"member": "Ada"}),
+        ("budget", {"amount": "0.30"}),
+        ("set", {"period": "rolling"}),
+    ):
+        call = await easel.discord.run_command("Cleo", "studio", f"quota {command}", options)
+        await call.response()
+    await easel.finished(await easel.imagine())
+    server_id = easel.discord.world.channel("studio").guild_id or 0
+    await easel.app.client._easel.change_setting(server_id, "log_channel_id", 7, by=3)
+    for _, duty in easel.app.runner._duties._others:
+        await duty()
 
 
 async def test_no_statement_of_a_job_reads_a_table_that_grows(opened: OpenEasel) -> None:

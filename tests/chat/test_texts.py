@@ -17,6 +17,7 @@ from bot.chat.texts.languages import english
 from bot.domain.catalog import Catalog, RouteOrder
 from bot.domain.catalog_file import parse_catalog
 from bot.domain.jobs import Failure, Problem
+from bot.domain.ledger import Period
 from bot.domain.oversight import Block
 from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
@@ -27,9 +28,9 @@ from bot.errors import Content, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
 from bot.providers.registry import VENDORS as RECORDS
 from bot.settings import GivenSettings
-from bot.store import members, oversight
+from bot.store import members, oversight, settings
 from bot.store.database import open_database
-from tests.store.bench import ADA, CLEO, NOW, SERVER, lay, make_job
+from tests.store.bench import ADA, BEN, CLEO, NOW, SERVER, lay, make_job
 from tests.support.clock import InstantClock
 from tests.support.easel import Easel, told
 
@@ -62,6 +63,18 @@ FACTS = {
     "usual_ucr": 6_000,
     "default": "painter",
     "model": "retoucher",
+    "back_ucr": 60_000,
+    "back_at": 1_795_996_800,
+    "spent_ucr": 360_000,
+    "budget_ucr": 650_000,
+    "renewed_at": 1_795_996_800,
+    "typed": "much",
+    "most_ucr": 100_000_000_000,
+    "left_ucr": 60_000,
+    "member": "<@7>",
+    "amount_ucr": 60_000,
+    "roles_max": 25,
+    "host_ucr": 650_000,
     "fits": ["1K/low/10000"],
     "contents": ["hate"],
     "said": "A contest.",
@@ -70,7 +83,6 @@ FACTS = {
     "because": "a *rude* word",
     "by_id": 6,
     "user_id": 6,
-    "amount_ucr": 60_000,
 }
 VENDORS = {*(vendor.name for vendor in RECORDS), "api models"}
 #: what gives a machine away: links, codes, traces, placeholders, keys
@@ -240,7 +252,15 @@ async def full(tmp_path: Path, schema: Path) -> list[Refusal]:
             with pytest.raises(Refusal) as caught:
                 await lay(database, **{bound: 0}).take(*make_job())
             raised.append(caught.value)
-        return raised
+        rolling = lay(database, period=Period.ROLLING, allowance=60_000)
+        await rolling.delivering(40_000, user=BEN)
+        with pytest.raises(Refusal) as caught:
+            await rolling.take(*make_job("next", user=BEN))
+        raised.append(caught.value)
+        await database.write(settings.change, SERVER, "job_max_ucr", 50_000, ADA, NOW)
+        with pytest.raises(Refusal) as caught:
+            await rolling.take(*make_job("dear"))
+        return [*raised, caught.value]
 
 
 @pytest.fixture

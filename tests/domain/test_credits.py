@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.credits import format_credits, from_usd, parse_credits, tell_cost, tell_left
+from bot.domain.credits import (
+    format_credits,
+    from_usd,
+    parse_credits,
+    read_amount,
+    tell_cost,
+    tell_left,
+)
 
 
 @given(st.integers(min_value=0, max_value=10**15 - 1))
@@ -78,3 +85,28 @@ def test_a_reader_is_told_hundredths_and_never_less_than_it_costs(
     amount: int, cost: str, left: str
 ) -> None:
     assert (tell_cost(amount), tell_left(amount)) == (cost, left)
+
+
+@pytest.mark.parametrize(
+    ("typed", "amount"),
+    [
+        ("0.50", 500_000),
+        ("1,5", 1_500_000),
+        (" 2 ", 2_000_000),
+        ("+0.25 cr", 250_000),
+        ("-0,5CR", -500_000),
+        ("\u22123", -3_000_000),
+        ("0.000001", 1),
+        ("0", 0),
+    ],
+)
+def test_amounts_are_read_as_people_type_them(typed: str, amount: int) -> None:
+    assert read_amount(typed) == amount
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "-", "+-1", "--1", "1.2.3", "1,000.50", "1e3", "\u0661", "0.0000001", "$1", "1 2"]
+)
+def test_what_is_no_amount_is_not_guessed_at(typed: str) -> None:
+    with pytest.raises(ValueError, match="not a number of credits"):
+        read_amount(typed)

@@ -1,10 +1,13 @@
-"""What a server's decisions mean: the NSFW rule, and what is allowed where."""
+"""What a server's decisions mean: the NSFW rule, what is allowed where, who gives how much."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain import policy
+from bot.domain.credits import Microcredits
+from bot.domain.ledger import Allowance, Period
 from bot.domain.policy import (
     NsfwRule,
     Place,
@@ -15,6 +18,7 @@ from bot.domain.policy import (
     nsfw_rule,
     public_locale,
 )
+from bot.domain.quota import share_reached
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS, ImageRequest, Mode
 from bot.domain.settings import FOREVER, NsfwMode, ServerSettings
 from bot.errors import NotAllowed, Reason
@@ -141,3 +145,51 @@ def test_the_servers_threshold_and_language_come_before_the_operators_and_discor
 
 def test_in_direct_messages_nothing_is_decided() -> None:
     assert refused(ServerSettings(), Place(0, 70, age_restricted=False)) is None
+
+
+PAINTER, PATRON = 501, 502
+
+
+@pytest.mark.parametrize(
+    ("decided", "host", "budget"),
+    [
+        (None, None, None),
+        (None, 100, 100),
+        (50, 100, 50),
+        # Who hosts the bot pays.
+        (500, 100, 100),
+        (500, None, 500),
+        (0, 100, 0),
+    ],
+)
+def test_a_server_allows_itself_less_than_its_host_and_never_more(
+    decided: int | None, host: int | None, budget: int | None
+) -> None:
+    found = policy.budget(ServerSettings(budget_ucr=decided), host)
+    assert (found and found.amount_ucr) == budget
+
+
+def test_the_best_role_counts_also_where_the_server_gives_more() -> None:
+    decided = ServerSettings(
+        allowance_ucr=Microcredits(900),
+        role_allowances_ucr={PAINTER: Microcredits(300), PATRON: Microcredits(0)},
+        allowance_period=Period.ROLLING,
+    )
+    default = Allowance(Microcredits(1), Period.DAY)
+    for role_ids, amount, role in (
+        ((), 900, None),
+        ((7,), 900, None),
+        ((PATRON,), 0, PATRON),
+        ((PATRON, PAINTER, 7), 300, PAINTER),
+    ):
+        found = policy.allowance(decided, role_ids, default)
+        assert found == Allowance(Microcredits(amount), Period.ROLLING)
+        assert policy.best_role(decided, role_ids) == role
+
+
+@pytest.mark.parametrize(
+    ("spent", "share"),
+    [(0, 0), (499, 0), (500, 50), (799, 50), (800, 80), (950, 80), (951, 100), (1_200, 100)],
+)
+def test_a_budget_is_spent_once_it_pays_for_nothing_more(spent: int, share: int) -> None:
+    assert share_reached(1_000, spent, least_ucr=50) == share

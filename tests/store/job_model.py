@@ -8,6 +8,7 @@ from bot.domain.jobs import Failure
 from tests.store.bench import NOW
 
 LEASE_S = 60
+DAY_S = 86_400
 #: server id, 0 for direct messages, and user id
 Member = tuple[int, int]
 
@@ -43,6 +44,8 @@ class ModelJob:
     cost: int | None = None
     failure: str | None = None
     refunded: bool = False
+    #: when it was charged, in seconds
+    charged_s: int | None = None
     #: what is not the member's: the whole hold, then the cost, then nothing
     away: tuple[int, int] = (0, 0)
 
@@ -67,6 +70,8 @@ class ModelMember:
     day: date | None = None
     allowance_given: int = 0
     grants_given: int = 0
+    #: when its account was last written, in seconds
+    seen_s: int = 0
 
 
 @dataclass
@@ -95,6 +100,8 @@ class Model:
     arrivals: dict[tuple[str, Member], int] = field(default_factory=dict)
     #: seconds since NOW
     now_s: int = 0
+    #: whether what is spent of an allowance comes back a day later, in the place of periods
+    rolls: bool = False
 
     @property
     def now(self) -> datetime:
@@ -102,8 +109,14 @@ class Model:
 
     def refill(self, member: Member) -> None:
         it = self.members[member]
-        if it.day != self.now.date():
-            it.day, it.allowance_given = self.now.date(), self.allowance
+        it.seen_s = self.now_s
+        if it.day != self.today:
+            it.day, it.allowance_given = self.today, self.allowance
+
+    @property
+    def today(self) -> date:
+        """What rolls has one day without an end."""
+        return NOW.date() if self.rolls else self.now.date()
 
     @property
     def this_month(self) -> date:
@@ -128,19 +141,30 @@ class Model:
         turned = self.budgets[server].month != self.this_month
         return self.budgets[server].amount if turned else self.left(server)
 
-    def balance(self, member: Member) -> tuple[int, int]:
-        """Allowance and grant: what was given, less what is away; older days' allowance is gone."""
+    def balance(self, member: Member, at_s: int | None = None) -> tuple[int, int]:
+        """
+        Allowance and grant: what was given, less what is away; older days' allowance is gone.
+
+        Args:
+            at_s: in seconds; None: when its account was last written.
+        """
         it = self.members[member]
+        seen_s = it.seen_s if at_s is None else at_s
         jobs = [job for job in self.jobs.values() if job.member == member]
+        away = [job for job in jobs if job.day == it.day and not self.is_back(job, seen_s)]
         return (
-            it.allowance_given - sum(job.away[0] for job in jobs if job.day == it.day),
+            it.allowance_given - sum(job.away[0] for job in away),
             it.grants_given - sum(job.away[1] for job in jobs),
         )
 
+    def is_back(self, job: ModelJob, at_s: int) -> bool:
+        """Whether what it was charged of an allowance that rolls has come back."""
+        return self.rolls and job.charged_s is not None and at_s >= job.charged_s + DAY_S
+
     def available(self, member: Member) -> int:
         """What a command given now can spend."""
-        allowance, grant = self.balance(member)
-        turned = self.members[member].day != self.now.date()
+        allowance, grant = self.balance(member, self.now_s)
+        turned = self.members[member].day != self.today
         return (self.allowance if turned else allowance) + grant
 
     def accept(
@@ -160,7 +184,7 @@ class Model:
             tasks=[ModelTask(f"{job_id}-{index}") for index in range(count)],
             owner=owner,
             lease_until=self.now_s + LEASE_S,
-            day=self.now.date(),
+            day=self.today,
             held_allowance=from_allowance,
             held_grant=quote - from_allowance,
             month=self.this_month if server in self.budgets else None,
@@ -251,6 +275,7 @@ class Model:
             return
         self.renew(job)
         job.state = "delivering"
+        job.charged_s = self.now_s
         job.cost = sum(task.cost or 0 for task in job.tasks)
         if all(task.state == "failed" for task in job.tasks):
             job.failure = job.tasks[0].failure

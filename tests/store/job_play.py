@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, Problem, Task
-from bot.domain.ledger import NOBODY
+from bot.domain.ledger import NOBODY, Period
 from bot.domain.pricing import Cost
 from bot.errors import Busy, InsufficientCredits, StepLost
 from bot.store import ledger as store
@@ -36,6 +36,7 @@ from tests.store.bench import (
     make_job,
 )
 from tests.store.job_model import (
+    DAY_S,
     LEASE_S,
     Member,
     Model,
@@ -61,9 +62,10 @@ class JobPlay:
     """
     Args:
         schema: a migrated database file, to be copied.
+        rolls: whether allowances roll, in the place of days.
     """
 
-    def __init__(self, schema: Path) -> None:
+    def __init__(self, schema: Path, *, rolls: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="easel-machine-"))
         path = self._folder / "easel.db"
         shutil.copy(schema, path)
@@ -72,9 +74,10 @@ class JobPlay:
         opening = self._stack.enter_async_context(open_database(f"sqlite:///{path}"))
         self.database = self.run(opening)
         caps = {"per_user": PER_USER, "per_server": PER_SERVER, "per_route": PER_ROUTE}
+        period = Period.ROLLING if rolls else Period.DAY
+        given = {"allowance": ALLOWANCE, "period": period, "queued": QUEUED_MAX}
         self.benches: dict[str, Bench] = {
-            owner: lay(self.database, owner=owner, allowance=ALLOWANCE, queued=QUEUED_MAX, **caps)
-            for owner in OWNERS
+            owner: lay(self.database, owner=owner, **given, **caps) for owner in OWNERS
         }
         self.jobs = self.benches["first"].jobs
         # Read around the store, by the driver alone.
@@ -87,6 +90,7 @@ class JobPlay:
             dict(zip(ROUTES, (PER_ROUTE, 100), strict=True)),
             {member: ModelMember() for member in MEMBERS},
             {SERVER: ModelBudget(BUDGET)},
+            rolls=rolls,
         )
         self.run(
             self.database.write(settings.change, SERVER, "budget_ucr", BUDGET, CLEO, self.model.now)
@@ -111,9 +115,8 @@ class JobPlay:
 
     def grant(self, member: Member, amount: int) -> None:
         def give(tx: sa.Connection) -> None:
-            refill = ledger.renew(
-                store.read(tx, *member), self.benches["first"].refills, self.model.now
-            )
+            refills, now = self.benches["first"].refills, self.model.now
+            refill = store.renew(tx, store.read(tx, *member), refills, now)
             granted = ledger.grant(refill[0], Microcredits(amount))
             store.apply(tx, refill, granted, now=self.model.now)
 
@@ -287,11 +290,25 @@ class JobPlay:
             if it.month is not None
         }
         assert all(part >= 0 for parts in shown.values() for part in parts)
+        self._compare_returns()
         sums = self._rows(
             "SELECT server_id, user_id, sum(allowance_ucr), sum(grant_ucr) FROM entries"
             " GROUP BY server_id, user_id"
         )
         assert {(row[0], row[1]): (row[2], row[3]) for row in sums} == shown
+
+    def _compare_returns(self) -> None:
+        """What is to come back stands there once, and is what members do not have."""
+        start_ms = round((self.model.now.timestamp() - self.model.now_s) * 1_000)
+        expected = sorted(
+            (*job.member, job.away[0], start_ms + (job.charged_s + DAY_S) * 1_000)
+            for job in self.model.jobs.values()
+            if self.model.rolls and job.charged_s is not None and job.away[0]
+            if not self.model.is_back(job, self.model.members[job.member].seen_s)
+        )
+        columns = "server_id, user_id, amount_ucr, due_at"
+        rows = self._rows(f"SELECT {columns} FROM returns")
+        assert sorted(tuple(row) for row in rows) == expected
 
     def compare_holds(self) -> None:
         kinds: dict[tuple[str, bool], Counter[str]] = defaultdict(Counter)

@@ -21,7 +21,7 @@ from bot.domain.jobs import Task, TaskState
 from bot.domain.pricing import Cost
 from bot.errors import StepLost
 from tests.store.bench import MODERATION, ROUTE, image
-from tests.store.job_model import Member, ModelJob, ModelTask
+from tests.store.job_model import DAY_S, Member, ModelJob, ModelTask
 from tests.store.job_play import (
     MEMBERS,
     OWNERS,
@@ -31,8 +31,6 @@ from tests.store.job_play import (
     ROUTES,
     JobPlay,
 )
-
-DAY_S = 24 * 3_600
 
 #: which of those that can be chosen: taken modulo their number
 picks = st.integers(0, 999)
@@ -53,10 +51,12 @@ STEPS = {
 class JobMachine(RuleBasedStateMachine):
     #: a migrated database file
     schema: ClassVar[Path]
+    #: whether allowances roll, in the place of days
+    rolls: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.play = JobPlay(self.schema)
+        self.play = JobPlay(self.schema, rolls=self.rolls)
         self.model = self.play.model
 
     def teardown(self) -> None:
@@ -260,3 +260,14 @@ def from_the_migrated_schema(schema: Path) -> None:
 class TestJobs(JobMachine.TestCase):
     # A fifth of what the profile asks for: a step here takes some milliseconds.
     settings = settings(max_examples=max(1, settings.default.max_examples // 5))
+
+
+class RollingJobMachine(JobMachine):
+    """The same, where each part of an allowance comes back a day after it was spent."""
+
+    rolls = True
+
+
+@pytest.mark.timeout(3_600)
+class TestRollingJobs(RollingJobMachine.TestCase):
+    settings = settings(max_examples=max(1, settings.default.max_examples // 10))

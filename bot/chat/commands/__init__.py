@@ -11,6 +11,7 @@ from bot.chat.commands.models import ModelCommands
 from bot.chat.commands.moderation import ModerationCommands
 from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.commands.presets import PresetCommands
+from bot.chat.commands.quota import QuotaCommands
 from bot.chat.commands.settings import SettingsCommands
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake
@@ -46,6 +47,7 @@ def add_commands(
     panel = SettingsPanel(desk, offered, operator)
     client.presses[buttons.SETTINGS] = panel.press
     client.tree.add_command(SettingsCommands(desk, panel, offered))
+    client.tree.add_command(QuotaCommands(desk))
     moderating = Moderating(desk, results)
     moderating.add_to(client.tree, client.presses)
     ModerationCommands(desk, moderating).add_to(client.tree, client.presses)

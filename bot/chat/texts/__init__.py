@@ -144,6 +144,34 @@ class Notice(StrEnum):
     REPORTED_BEFORE = "reported_before"
     TOO_MANY_REPORTS = "too_many_reports"
     PRIVATE_SEEN = "private_seen"
+    #: of an allowance that rolls: back_ucr, back_at
+    COMES_BACK = "comes_back"
+    #: spent_ucr, budget_ucr, renewed_at
+    BUDGET_SPENT = "budget_spent"
+    #: spent_ucr, budget_ucr, renewed_at
+    BUDGET_USED_UP = "budget_used_up"
+    #: to whoever may not use /quota
+    QUOTA_FOR_MODERATORS = "quota_for_moderators"
+    #: typed, most_ucr
+    WRONG_AMOUNT = "wrong_amount"
+    #: most_ucr
+    NOTHING_TO_GIVE = "nothing_to_give"
+    #: left_ucr
+    NOT_SO_MUCH_GRANTED = "not_so_much_granted"
+    #: left_ucr
+    NOT_SO_MUCH_THERE = "not_so_much_there"
+    #: amount_ucr, member, left_ucr
+    GRANTED_TO = "granted_to"
+    #: amount_ucr, member, left_ucr
+    REVOKED_FROM = "revoked_from"
+    #: amount_ucr, member, left_ucr
+    CORRECTED_UP = "corrected_up"
+    #: amount_ucr, member, left_ucr
+    CORRECTED_DOWN = "corrected_down"
+    #: roles_max
+    TOO_MANY_ROLES = "too_many_roles"
+    #: host_ucr
+    BUDGET_OF_HOST = "budget_of_host"
 
 
 #: tables of en.toml, and whose sentences each holds; the others are named by words of their own
@@ -202,7 +230,10 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     """Why a request was not taken, and what to do about it."""
     facts = refusal.facts
     told = [_flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)]
-    if "usual_ucr" in facts and refusal.reason is not Reason.TOTAL_BUDGET:
+    if "back_at" in facts:
+        told.append(say(Notice.COMES_BACK, locale, **facts))
+    unasked = (Reason.TOTAL_BUDGET, Reason.CEILING)
+    if "usual_ucr" in facts and refusal.reason not in unasked:
         told.append(say(Notice.USUAL, locale, **facts))
     if facts.get("fits"):
         told.append(say(Notice.FITS, locale, **facts))

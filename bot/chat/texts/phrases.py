@@ -290,3 +290,44 @@ class Phrase(StrEnum):
     IS_PRIVATE = "is_private"
     NEXT = "next"
     OPEN_TO_MODERATE = "open_to_moderate"
+    #: percent
+    BUDGET_SHARE = "budget_share"
+    BUDGET_USED_UP = "budget_used_up"
+    #: left_ucr, amount_ucr
+    ALLOWANCE_ROLLS = "allowance_rolls"
+    #: back_ucr, back_at
+    NEXT_BACK = "next_back"
+    #: role
+    BY_ROLE = "by_role"
+    BY_SERVER = "by_server"
+    BY_HOST = "by_host"
+    LATEST_ENTRIES = "latest_entries"
+    HOST = "host"
+    ENTRY_ALLOWANCE = "entry_allowance"
+    ENTRY_GRANT = "entry_grant"
+    ENTRY_REVOKE = "entry_revoke"
+    ENTRY_HOLD = "entry_hold"
+    ENTRY_SETTLE = "entry_settle"
+    ENTRY_RELEASE = "entry_release"
+    ENTRY_REFUND = "entry_refund"
+    ENTRY_EXPIRE = "entry_expire"
+    ENTRY_CORRECT = "entry_correct"
+    QUOTA = "quota"
+    #: amount_ucr
+    EACH_DAY = "each_day"
+    #: amount_ucr
+    EACH_WEEK = "each_week"
+    #: amount_ucr
+    EACH_MONTH = "each_month"
+    #: amount_ucr
+    EACH_ROLLING = "each_rolling"
+    QUOTA_ROLES = "quota_roles"
+    QUOTA_BUDGET = "quota_budget"
+    #: left_ucr, amount_ucr, renewed_at
+    BUDGET_LEFT = "budget_left"
+    QUOTA_CEILING = "quota_ceiling"
+    #: amount_ucr
+    CEILING = "ceiling"
+    NO_LIMIT = "no_limit"
+    #: member
+    CREDITS_OF = "credits_of"

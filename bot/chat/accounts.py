@@ -1,0 +1,112 @@
+"""A member's account as it is shown: to its member, and to whoever moderates."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import discord
+
+from bot.chat.markdown import inert
+from bot.chat.render import WORKING, stamp
+from bot.chat.texts import say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.domain import rolling
+from bot.domain.ledger import Entry, EntryKind, Period, Statement
+from bot.domain.settings import ServerSettings
+
+#: of the latest
+ENTRIES_SHOWN_MAX = 8
+#: characters of a field of an embed (Discord docs, Embed Limits)
+FIELD_CHARS_MAX = 1_024
+#: what a member is told of as a whole job
+OF_JOBS = frozenset({EntryKind.HOLD, EntryKind.SETTLE, EntryKind.RELEASE})
+
+KINDS: Mapping[EntryKind, Phrase] = {
+    EntryKind.ALLOWANCE: Phrase.ENTRY_ALLOWANCE,
+    EntryKind.GRANT: Phrase.ENTRY_GRANT,
+    EntryKind.HOLD: Phrase.ENTRY_HOLD,
+    EntryKind.SETTLE: Phrase.ENTRY_SETTLE,
+    EntryKind.RELEASE: Phrase.ENTRY_RELEASE,
+    EntryKind.REFUND: Phrase.ENTRY_REFUND,
+    EntryKind.EXPIRE: Phrase.ENTRY_EXPIRE,
+    EntryKind.CORRECT: Phrase.ENTRY_CORRECT,
+}
+
+
+def shown(
+    told: Statement, decided: ServerSettings, title: str, now: datetime, locale: str
+) -> discord.Embed:
+    """
+    What there is, where it comes from, and what is held.
+
+    Args:
+        told: as a command given now would find it.
+        decided: in the server whose account it is.
+    """
+    embed = discord.Embed(colour=WORKING, title=title)
+    lines = [_allowance(told, now, locale), _source(told, decided, locale)]
+    embed.add_field(name=say(Phrase.ALLOWANCE, locale), value="\n".join(lines))
+    if told.account.grant_ucr:
+        left = say(Phrase.GRANT_LEFT, locale, left_ucr=told.account.grant_ucr)
+        embed.add_field(name=say(Phrase.GRANTED, locale), value=left)
+    if told.held_ucr:
+        held = say(Phrase.HELD_FOR, locale, held_ucr=told.held_ucr)
+        embed.add_field(name=say(Phrase.HELD_NOW, locale), value=held)
+    return embed
+
+
+def add_entries(
+    embed: discord.Embed, entries: Sequence[tuple[datetime, Entry]], locale: str
+) -> None:
+    """
+    Add the latest ones, with who wrote them and why.
+
+    Args:
+        entries: newest first.
+    """
+    text = ""
+    for at, entry in entries[:ENTRIES_SHOWN_MAX]:
+        longer = f"{text}\n{_line(at, entry, locale)}".strip()
+        if len(longer) > FIELD_CHARS_MAX:
+            break
+        text = longer
+    if text:
+        embed.add_field(name=say(Phrase.LATEST_ENTRIES, locale), value=text, inline=False)
+
+
+def _allowance(told: Statement, now: datetime, locale: str) -> str:
+    account, allowance = told.account, told.account.refilled_to
+    assert allowance is not None
+    facts = {"left_ucr": account.allowance_ucr, "amount_ucr": allowance.amount_ucr}
+    if allowance.period is not Period.ROLLING:
+        refills_at = int(allowance.refills_at(now).timestamp())
+        return say(Phrase.ALLOWANCE_LEFT, locale, **facts, refills_at=refills_at)
+    text = say(Phrase.ALLOWANCE_ROLLS, locale, **facts)
+    back = rolling.next_return(account)
+    if back is None:
+        return text
+    when = {"back_ucr": back.amount_ucr, "back_at": int(back.due_at.timestamp())}
+    return f"{text}\n{say(Phrase.NEXT_BACK, locale, **when)}"
+
+
+def _source(told: Statement, decided: ServerSettings, locale: str) -> str:
+    if told.role_id is not None:
+        # The role that everyone has is mentioned by no name of its own.
+        everyone = told.role_id == told.account.server_id
+        role = "@everyone" if everyone else f"<@&{told.role_id}>"
+        return say(Phrase.BY_ROLE, locale, role=role)
+    of_server = decided.allowance_ucr is not None
+    return say(Phrase.BY_SERVER if of_server else Phrase.BY_HOST, locale)
+
+
+def _line(at: datetime, entry: Entry, locale: str) -> str:
+    amount = entry.allowance_ucr + entry.grant_ucr
+    kind = KINDS[entry.kind]
+    if entry.kind is EntryKind.GRANT and amount < 0:
+        kind = Phrase.ENTRY_REVOKE
+    sign = "-" if amount < 0 else "+"
+    line = f"{stamp(at)} {sign}{tell_cost(abs(amount), locale)} · {say(kind, locale)}"
+    if entry.by_id is not None:
+        line += f" · <@{entry.by_id}>" if entry.by_id else f" · {say(Phrase.HOST, locale)}"
+    if entry.reason:
+        line += f": {inert(entry.reason)}"
+    return line

@@ -1,0 +1,39 @@
+"""How a server's moderators are told what is spent of its budget."""
+
+import discord
+
+from bot.chat import log_channel
+from bot.chat.render import WORKING
+from bot.chat.texts import Notice, say
+from bot.chat.texts.phrases import Phrase
+from bot.domain.ports import BudgetShare
+from bot.domain.quota import SHARES
+
+
+class BudgetPosts:
+    """
+    Args:
+        client: logged in; need not be connected.
+    """
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    async def post(self, server_id: int, channel_id: int, locale: str, share: BudgetShare) -> None:
+        guild = self._client.get_guild(server_id)
+        if not locale and guild is not None:
+            locale = str(guild.preferred_locale)
+        used_up = share.percent == SHARES[-1]
+        title = Phrase.BUDGET_USED_UP if used_up else Phrase.BUDGET_SHARE
+        embed = discord.Embed(
+            colour=WORKING,
+            title=say(title, locale or "en-US", percent=share.percent),
+            description=say(
+                Notice.BUDGET_USED_UP if used_up else Notice.BUDGET_SPENT,
+                locale or "en-US",
+                spent_ucr=share.spent_ucr,
+                budget_ucr=share.budget_ucr,
+                renewed_at=int(share.renewed_at.timestamp()),
+            ),
+        )
+        await log_channel.post(self._client, channel_id, embed)

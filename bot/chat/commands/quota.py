@@ -1,0 +1,335 @@
+"""/quota: what a server's moderators let its members spend, and what they give and take."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import accounts, wire
+from bot.chat.desk import Desk
+from bot.chat.intake import role_ids_of
+from bot.chat.markdown import inert
+from bot.chat.render import WORKING
+from bot.chat.texts import Notice, paragraph, say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+from bot.domain.credits import Microcredits, read_amount
+from bot.domain.ledger import Account, Period
+from bot.domain.policy import allowance
+from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
+from bot.domain.settings import ServerSettings
+
+Interaction = discord.Interaction[Any]
+Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
+
+PERIODS = {
+    Period.DAY: Phrase.EACH_DAY,
+    Period.WEEK: Phrase.EACH_WEEK,
+    Period.MONTH: Phrase.EACH_MONTH,
+    Period.ROLLING: Phrase.EACH_ROLLING,
+}
+PERIOD_CHOICES = [
+    app_commands.Choice(name=label(f"choices.period_{period}"), value=period.value)
+    for period in Period
+]
+#: what can be reset by itself, and its settings
+PARTS = {
+    "allowance": ("allowance_ucr", "allowance_period"),
+    "roles": ("role_allowances_ucr",),
+    "budget": ("budget_ucr",),
+    "ceiling": ("job_max_ucr",),
+}
+PART_CHOICES = [
+    app_commands.Choice(name=label(f"choices.reset_{part}"), value=part) for part in PARTS
+]
+#: what a change says, and what it says where there was less than was to be taken
+DONE = {
+    Action.GRANT: Notice.GRANTED_TO,
+    Action.REVOKE: Notice.REVOKED_FROM,
+    Action.CORRECT: Notice.CORRECTED_UP,
+}
+NOT_DONE = {
+    Action.GRANT: Notice.NOT_SO_MUCH_THERE,
+    Action.REVOKE: Notice.NOT_SO_MUCH_GRANTED,
+    Action.CORRECT: Notice.NOT_SO_MUCH_THERE,
+}
+
+
+class WrongAmount(Exception):
+    """What was typed is no amount; `sentence` says so."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class QuotaCommands(app_commands.Group):
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(
+            name="quota",
+            description=label("commands.quota"),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=False, private_channel=False
+            ),
+            default_permissions=discord.Permissions(manage_guild=True),
+        )
+        self._easel = desk.easel
+        self._quota = desk.easel.quota
+        self._clock = desk.clock
+
+    @app_commands.command(name="set", description=label("commands.quota set"))
+    @app_commands.describe(allowance=label("options.allowance"), period=label("options.period"))
+    @app_commands.choices(period=PERIOD_CHOICES)
+    async def set(
+        self, interaction: Interaction, allowance: str | None = None, period: str | None = None
+    ) -> None:
+        if not await _moderates(interaction):
+            return
+        try:
+            amount = _typed(interaction, allowance) if allowance else None
+        except WrongAmount as wrong:
+            await wire.tell(interaction, wrong.sentence)
+            return
+        if amount is not None:
+            await self._change(interaction, "allowance_ucr", amount)
+        if period is not None:
+            await self._change(interaction, "allowance_period", Period(period))
+        await self._show(interaction)
+
+    @app_commands.command(name="role", description=label("commands.quota role"))
+    @app_commands.describe(
+        role=label("options.role"),
+        allowance=label("options.allowance"),
+        remove=label("options.quota role remove"),
+    )
+    async def role(
+        self,
+        interaction: Interaction,
+        role: discord.Role,
+        allowance: str | None = None,
+        remove: bool = False,
+    ) -> None:
+        if not await _moderates(interaction):
+            return
+        try:
+            amount = _typed(interaction, allowance) if allowance else None
+        except WrongAmount as wrong:
+            await wire.tell(interaction, wrong.sentence)
+            return
+        if remove or amount is not None:
+            server_id = interaction.guild_id or 0
+            given = None if remove else amount
+            if not await self._quota.set_role(server_id, role.id, given, interaction.user.id):
+                locale = str(interaction.locale)
+                text = say(Notice.TOO_MANY_ROLES, locale, roles_max=ROLES_MAX)
+                await wire.tell(interaction, text)
+                return
+        await self._show(interaction)
+
+    @app_commands.command(name="budget", description=label("commands.quota budget"))
+    @app_commands.describe(
+        amount=label("options.quota budget amount"), remove=label("options.remove")
+    )
+    async def budget(
+        self, interaction: Interaction, amount: str | None = None, remove: bool = False
+    ) -> None:
+        await self._limit(interaction, "budget_ucr", amount, remove=remove)
+
+    @app_commands.command(name="ceiling", description=label("commands.quota ceiling"))
+    @app_commands.describe(
+        amount=label("options.quota ceiling amount"), remove=label("options.remove")
+    )
+    async def ceiling(
+        self, interaction: Interaction, amount: str | None = None, remove: bool = False
+    ) -> None:
+        await self._limit(interaction, "job_max_ucr", amount, remove=remove)
+
+    @app_commands.command(name="grant", description=label("commands.quota grant"))
+    @app_commands.describe(
+        member=label("options.member"),
+        amount=label("options.amount"),
+        reason=label("options.quota grant reason"),
+    )
+    async def grant(
+        self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
+    ) -> None:
+        await self._amend(interaction, Action.GRANT, member, amount, reason)
+
+    @app_commands.command(name="revoke", description=label("commands.quota revoke"))
+    @app_commands.describe(
+        member=label("options.member"),
+        amount=label("options.amount"),
+        reason=label("options.quota revoke reason"),
+    )
+    async def revoke(
+        self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
+    ) -> None:
+        await self._amend(interaction, Action.REVOKE, member, amount, reason)
+
+    @app_commands.command(name="correct", description=label("commands.quota correct"))
+    @app_commands.describe(
+        member=label("options.member"),
+        amount=label("options.quota correct amount"),
+        reason=label("options.quota correct reason"),
+    )
+    async def correct(
+        self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
+    ) -> None:
+        await self._amend(interaction, Action.CORRECT, member, amount, reason)
+
+    @app_commands.command(name="member", description=label("commands.quota member"))
+    @app_commands.describe(member=label("options.member"))
+    async def member(self, interaction: Interaction, member: discord.User) -> None:
+        if not await _moderates(interaction):
+            return
+        locale, server_id = str(interaction.locale), interaction.guild_id or 0
+        told = await self._quota.statement(server_id, member.id, role_ids_of(member))
+        decided = await self._easel.settings(server_id)
+        title = say(Phrase.CREDITS_OF, locale, member=inert(member.display_name))
+        embed = accounts.shown(told, decided, title, self._clock.now(), locale)
+        left = say(Phrase.BALANCE_LEFT, locale, left_ucr=told.account.available_ucr)
+        embed.description = f"{member.mention} · {left}"
+        accounts.add_entries(embed, told.latest, locale)
+        await wire.answer(interaction, embed=embed, ephemeral=True)
+
+    @app_commands.command(name="reset", description=label("commands.quota reset"))
+    @app_commands.describe(what=label("options.what"))
+    @app_commands.choices(what=PART_CHOICES)
+    async def reset(self, interaction: Interaction, what: str | None = None) -> None:
+        if not await _moderates(interaction):
+            return
+        names = PARTS[what] if what else ()
+        await self._quota.reset(interaction.guild_id or 0, names, interaction.user.id)
+        await self._show(interaction)
+
+    async def _limit(
+        self, interaction: Interaction, name: str, amount: str | None, *, remove: bool
+    ) -> None:
+        if not await _moderates(interaction):
+            return
+        try:
+            given = _typed(interaction, amount) if amount else None
+        except WrongAmount as wrong:
+            await wire.tell(interaction, wrong.sentence)
+            return
+        if remove or given is not None:
+            await self._change(interaction, name, None if remove else given)
+        await self._show(interaction)
+
+    async def _change(self, interaction: Interaction, name: str, value: object) -> None:
+        server_id = interaction.guild_id or 0
+        await self._easel.change_setting(server_id, name, value, by=interaction.user.id)
+
+    async def _amend(
+        self,
+        interaction: Interaction,
+        action: Action,
+        member: discord.User,
+        typed: str,
+        reason: str,
+    ) -> None:
+        if not await _moderates(interaction):
+            return
+        locale, signed = str(interaction.locale), action is Action.CORRECT
+        try:
+            amount = _typed(interaction, typed, signed=signed)
+            if not amount:
+                text = say(Notice.NOTHING_TO_GIVE, locale, most_ucr=AMOUNT_MAX_UCR)
+                raise WrongAmount(text)
+        except WrongAmount as wrong:
+            await wire.tell(interaction, wrong.sentence)
+            return
+        by_id, server_id = interaction.user.id, interaction.guild_id or 0
+        why = " ".join(reason.split())
+        amendment = Amendment(action, server_id, member.id, amount, by_id, why)
+        account, done = await self._quota.amend(amendment, role_ids_of(member))
+        if not done:
+            left = account.grant_ucr if action is Action.REVOKE else account.available_ucr
+            await wire.tell(interaction, say(NOT_DONE[action], locale, left_ucr=left))
+            return
+        notice = Notice.CORRECTED_DOWN if amount < 0 else DONE[action]
+        text = say(
+            notice,
+            locale,
+            member=member.mention,
+            amount_ucr=abs(amount),
+            left_ucr=account.available_ucr,
+        )
+        await wire.tell(interaction, text)
+
+    async def _show(self, interaction: Interaction) -> None:
+        decided, budget = await self._quota.of_server(interaction.guild_id or 0)
+        embed = self._embed(interaction, decided, budget)
+        await wire.answer(interaction, embed=embed, ephemeral=True)
+
+    def _embed(
+        self, interaction: Interaction, decided: ServerSettings, budget: Account | None
+    ) -> discord.Embed:
+        """The server's quota as it is now."""
+        locale = str(interaction.locale)
+        embed = discord.Embed(colour=WORKING, title=say(Phrase.QUOTA, locale))
+        each = allowance(decided, (), self._quota.default)
+        of_server = decided.allowance_ucr is not None
+        source = say(Phrase.BY_SERVER if of_server else Phrase.BY_HOST, locale)
+        every = say(PERIODS[each.period], locale, amount_ucr=each.amount_ucr)
+        fields = {Phrase.ALLOWANCE: f"{every}\n{source}"}
+        if decided.role_allowances_ucr:
+            everyone = interaction.guild_id
+            lines = [
+                f"{'@everyone' if role_id == everyone else f'<@&{role_id}>'}"
+                f" {tell_cost(amount, locale)}"
+                for role_id, amount in decided.role_allowances_ucr.items()
+            ]
+            fields[Phrase.QUOTA_ROLES] = "\n".join(lines)
+        fields[Phrase.QUOTA_BUDGET] = self._budget(decided, budget, locale)
+        ceiling = decided.job_max_ucr
+        fields[Phrase.QUOTA_CEILING] = (
+            say(Phrase.NO_LIMIT, locale)
+            if ceiling is None
+            else say(Phrase.CEILING, locale, amount_ucr=ceiling)
+        )
+        for name, value in fields.items():
+            embed.add_field(name=say(name, locale), value=value, inline=False)
+        return embed
+
+    def _budget(self, decided: ServerSettings, budget: Account | None, locale: str) -> str:
+        if budget is None or budget.refilled_to is None:
+            return say(Phrase.NO_LIMIT, locale)
+        month = budget.refilled_to
+        text = say(
+            Phrase.BUDGET_LEFT,
+            locale,
+            left_ucr=budget.allowance_ucr,
+            amount_ucr=month.amount_ucr,
+            renewed_at=int(month.refills_at(self._clock.now()).timestamp()),
+        )
+        host_ucr = self._quota.default_budget_ucr
+        if host_ucr is not None and (decided.budget_ucr or 0) > host_ucr:
+            return paragraph(text, say(Notice.BUDGET_OF_HOST, locale, host_ucr=host_ucr))
+        return text
+
+
+async def _moderates(interaction: Interaction) -> bool:
+    """Discord hides the command from others, but a server can show it to anyone."""
+    if interaction.guild_id is not None and interaction.permissions.manage_guild:
+        return True
+    await wire.tell(interaction, say(Notice.QUOTA_FOR_MODERATORS, str(interaction.locale)))
+    return False
+
+
+def _typed(interaction: Interaction, text: str, *, signed: bool = False) -> Microcredits:
+    """
+    Args:
+        signed: whether it may be less than nothing.
+    Raises:
+        WrongAmount: it is no amount, or too large a one.
+    """
+    try:
+        amount = read_amount(text)
+    except ValueError:
+        amount = None
+    if amount is None or abs(amount) > AMOUNT_MAX_UCR or (amount < 0 and not signed):
+        locale, typed = str(interaction.locale), inert(text[:40])
+        raise WrongAmount(say(Notice.WRONG_AMOUNT, locale, typed=typed, most_ucr=AMOUNT_MAX_UCR))
+    return Microcredits(amount)

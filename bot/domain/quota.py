@@ -1,0 +1,68 @@
+"""What moderators and the operator do to a member's credits, and shares of a server's budget."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain import ledger, rolling
+from bot.domain.credits import UCR_PER_CREDIT, Microcredits
+from bot.domain.ledger import Account, Change
+
+#: of one amount that a moderator types
+AMOUNT_MAX_UCR = Microcredits(100_000 * UCR_PER_CREDIT)
+REASON_CHARS_MAX = 200
+#: roles of a server that can have an allowance
+ROLES_MAX = 25
+#: percent of a server's budget at whose reaching its moderators are told
+SHARES = (50, 80, 100)
+
+
+class Action(StrEnum):
+    """As `acts` has it."""
+
+    #: gives credits that do not expire
+    GRANT = "grant"
+    #: takes back what was granted
+    REVOKE = "revoke"
+    #: gives or takes what was wrong
+    CORRECT = "correct"
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    action: Action
+    server_id: int
+    user_id: int
+    #: signed where it corrects, else more than nothing
+    amount_ucr: int
+    #: the moderator's id; 0: the operator
+    by_id: int
+    reason: str
+
+
+def amend(account: Account, amendment: Amendment, now: datetime) -> Change:
+    """
+    Raises:
+        ValueError: there is less than is to be taken; nothing is changed.
+    """
+    amount = Microcredits(amendment.amount_ucr)
+    match amendment.action:
+        case Action.GRANT:
+            changed = ledger.grant(account, amount)
+        case Action.REVOKE:
+            changed = ledger.revoke(account, amount)
+        case Action.CORRECT:
+            changed = rolling.correct(account, amount, now)
+    return ledger.signed(changed, amendment.by_id, amendment.reason)
+
+
+def share_reached(budget_ucr: int, spent_ucr: int, least_ucr: int) -> int:
+    """
+    Of SHARES the highest that was spent; 0: none.
+
+    Args:
+        least_ucr: what a plain image costs: what does not even pay for one is as good as spent.
+    """
+    if spent_ucr + max(least_ucr, 1) > budget_ucr:
+        return SHARES[-1]
+    return max((each for each in SHARES if spent_ucr * 100 >= budget_ucr * each), default=0)

@@ -1,0 +1,200 @@
+"""
+Allowances that roll: what is spent of one comes back a day after it was spent.
+
+Of an account that rolls, what is left, what is to come back and what jobs hold add up to what it
+is refilled to. From these rules follow all others:
+
+- what a job is charged comes back a day after it was settled, as an entry `allowance`; what is
+  released or refunded comes back at once, unless it is back already: then it expires;
+- a raised allowance gives the difference at once. A lowered one takes it at once from what is
+  left, and the rest of it from each part that comes back: what is spent is spent;
+- an account that begins to roll keeps what it has. What its period's jobs were charged within the
+  last day comes back a day after that, what was charged earlier at once; what they still hold
+  comes back when the period would have ended, or a day later, and nothing comes of their end;
+- an account that is to have periods again rolls on until the midnight after the first job that
+  found it so. Then it is refilled, and what was to come back is in that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+
+from bot.domain import ledger
+from bot.domain.credits import Microcredits
+from bot.domain.ledger import (
+    CLOCK_AHEAD_MAX,
+    Account,
+    Allowance,
+    Change,
+    Entry,
+    EntryKind,
+    Period,
+    Return,
+    latest_day,
+    period_end,
+)
+
+#: after which what was spent comes back
+ROUND = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a job of late took of the allowance in its period."""
+
+    amount_ucr: int
+    #: None: it is still held
+    settled_at: datetime | None
+
+
+def renew(
+    account: Account, allowance: Allowance, now: datetime, of_late: Sequence[Charge] = ()
+) -> Change:
+    """
+    Bring the account up to now, as a command finds it whose member has this allowance.
+
+    Args:
+        of_late: where `begins`: what jobs took within a day and more.
+    """
+    if account.rolls:
+        if allowance.period is Period.ROLLING:
+            return _roll_on(replace(account, period_start=None), allowance, now)
+        return _leave(account, allowance, now)
+    if begins(account, allowance):
+        return _begin(account, allowance, now, of_late)
+    return ledger.renew(account, allowance, now)
+
+
+def begins(account: Account, allowance: Allowance) -> bool:
+    """Whether it begins to roll with this allowance."""
+    return allowance.period is Period.ROLLING and not account.rolls
+
+
+def keep_up(account: Account, default: Allowance, now: datetime) -> Change:
+    """
+    Bring the account up to now by the allowance that it had the last time.
+
+    Args:
+        default: of an account that was written before this was remembered.
+    """
+    if account.rolls:
+        return _come_back(account, now)
+    return renew(account, account.refilled_to or default, now)
+
+
+def next_return(account: Account) -> Return | None:
+    """The part that comes back first; None: nothing is to come back."""
+    return min(account.returns, key=lambda each: each.due_at, default=None)
+
+
+def settle(account: Account, held: Entry, cost: Microcredits, now: datetime) -> Change:
+    """
+    Charge what it cost, allowance first, and give back the rest of the hold.
+
+    Raises:
+        ValueError: the cost is more than was held.
+    """
+    settled, entries = ledger.settle(account, held, cost)
+    if settled.rolls and held.period_start is None:
+        settled = _owe(settled, min(cost, -held.allowance_ucr), now + ROUND)
+    return settled, entries
+
+
+def refund(account: Account, held: Entry, settled: Entry, settled_at: datetime) -> Change:
+    """Give back what a settled job was charged; what has come back already expires."""
+    if not account.rolls:
+        return ledger.refund(account, held, settled)
+    charged = -held.allowance_ucr - settled.allowance_ucr
+    granted = -held.grant_ucr - settled.grant_ucr
+    awaited = Return(charged, settled_at + ROUND)
+    is_back = awaited not in account.returns
+    if not is_back:
+        place = account.returns.index(awaited)
+        others = account.returns[:place] + account.returns[place + 1 :]
+        account = replace(account, returns=others)
+    refunded, entries = ledger.change(account, EntryKind.REFUND, charged, granted, held.job_id)
+    if charged and is_back:
+        refunded, expired = ledger.change(refunded, EntryKind.EXPIRE, -charged, 0, held.job_id)
+        entries += expired
+    return refunded, entries
+
+
+def correct(account: Account, amount_ucr: int, now: datetime) -> Change:
+    """
+    Set right what was found wrong: what is given does not expire; what is taken is taken from what
+    was granted, and the rest from the allowance, which refills as after a job.
+
+    Args:
+        amount_ucr: signed.
+    Raises:
+        ValueError: there is less than is to be taken.
+    """
+    of_grant = max(amount_ucr, -account.grant_ucr)
+    of_allowance = amount_ucr - of_grant
+    corrected, entries = ledger.correct(account, of_allowance, of_grant)
+    if corrected.rolls:
+        corrected = _owe(corrected, -of_allowance, now + ROUND)
+    return corrected, entries
+
+
+def _begin(
+    account: Account, allowance: Allowance, now: datetime, of_late: Sequence[Charge]
+) -> Change:
+    before = account.refilled_to or Allowance(allowance.amount_ucr, Period.DAY)
+    ends_at = now
+    if account.period_start is not None:
+        ends_at = datetime.combine(period_end(account.period_start, before.period), time(), UTC)
+    rolling = replace(
+        account,
+        period_start=None,
+        refilled_to=Allowance(before.amount_ucr, Period.ROLLING),
+        returns=(),
+    )
+    if ends_at > now:
+        for charge in of_late:
+            held_until = min(ends_at, now + ROUND)
+            due_at = charge.settled_at + ROUND if charge.settled_at else held_until
+            rolling = _owe(rolling, charge.amount_ucr, due_at)
+    return _roll_on(_owe(rolling, rolling.room_ucr, now), allowance, now)
+
+
+def _leave(account: Account, allowance: Allowance, now: datetime) -> Change:
+    today, latest = now.date(), latest_day(now)
+    found_on = account.period_start
+    if found_on is None or found_on > latest:
+        found_on = today
+    if today <= found_on:
+        rolls_on = Allowance(allowance.amount_ucr, Period.ROLLING)
+        return _roll_on(replace(account, period_start=found_on), rolls_on, now)
+    ended = replace(account, period_start=None, refilled_to=allowance, returns=())
+    return ledger.refill(ended, allowance.amount_ucr, today, latest)
+
+
+def _roll_on(account: Account, allowance: Allowance, now: datetime) -> Change:
+    """
+    Args:
+        allowance: one that rolls.
+    """
+    back, entries = _come_back(account, now)
+    adjusted, more = ledger.adjust(back, allowance)
+    return adjusted, entries + more
+
+
+def _come_back(account: Account, now: datetime) -> Change:
+    """Give back what is due, and what a clock that stood ahead put off for too long."""
+    latest = now + ROUND + CLOCK_AHEAD_MAX
+    waiting = tuple(each for each in account.returns if now < each.due_at <= latest)
+    if waiting == account.returns:
+        return account, ()
+    due = sum(each.amount_ucr for each in account.returns) - sum(
+        each.amount_ucr for each in waiting
+    )
+    return ledger.change(replace(account, returns=waiting), EntryKind.ALLOWANCE, due, 0)
+
+
+def _owe(account: Account, amount_ucr: int, due_at: datetime) -> Account:
+    """Let a part that is gone come back, as far as it is not to come back already."""
+    amount = min(amount_ucr, account.room_ucr)
+    if amount <= 0:
+        return account
+    return replace(account, returns=(*account.returns, Return(amount, due_at)))

@@ -1,0 +1,47 @@
+"""Tells a server's moderators when half, four fifths and all of its budget are spent."""
+
+from bot.domain.credits import Microcredits
+from bot.domain.ledger import Allowance, Period
+from bot.domain.ports import BudgetNotices, BudgetShare, Clock
+from bot.domain.requests import ImageRequest, Mode
+from bot.engine.prices import Prices
+from bot.store import notices
+from bot.store.database import Database
+from bot.store.jobs import House
+
+#: seconds between two looks at the budgets
+LOOK_EVERY_S = 20.0
+
+
+class Budgets:
+    """
+    Args:
+        posts: where the notices go.
+    """
+
+    def __init__(
+        self, database: Database, house: House, prices: Prices, clock: Clock, posts: BudgetNotices
+    ) -> None:
+        self._database = database
+        self._house = house
+        self._prices = prices
+        self._clock = clock
+        self._posts = posts
+
+    async def look(self) -> None:
+        """
+        Post what was reached since the last look, by this process or one before it.
+
+        That a notice is posted is committed before it is: a crash in between loses it, and none
+        stands there twice.
+        """
+        now = self._clock.now()
+        plain = self._prices.of(ImageRequest(Mode.GENERATE, "", ""), nsfw_checker=True, server_id=0)
+        least = plain[1] if plain else Microcredits(0)
+        for spent in await self._database.read(notices.reached, self._house, least, now):
+            if await self._database.write(notices.tell, spent):
+                budget = Allowance(Microcredits(spent.budget_ucr), Period.MONTH)
+                share = BudgetShare(
+                    spent.percent, spent.spent_ucr, spent.budget_ucr, budget.refills_at(now)
+                )
+                await self._posts.post(spent.server_id, spent.channel_id, spent.locale, share)

@@ -1,0 +1,75 @@
+"""What a server's moderators may do to its members' credits."""
+
+from collections.abc import Collection
+
+from bot.domain.credits import Microcredits
+from bot.domain.ledger import Account, Statement
+from bot.domain.ports import Clock
+from bot.domain.quota import Amendment
+from bot.domain.settings import ServerSettings
+from bot.store import ledger
+from bot.store import quota as steps
+from bot.store.database import Database
+from bot.store.jobs import House
+
+
+class Quota:
+    def __init__(self, database: Database, house: House, clock: Clock) -> None:
+        self._database = database
+        self._house = house
+        self._clock = clock
+        #: the operator's
+        self.default = house.allowance
+        #: the operator's for each server; None: there is none
+        self.default_budget_ucr = house.budget_ucr
+
+    async def amend(self, amendment: Amendment, role_ids: Collection[int]) -> tuple[Account, bool]:
+        """
+        Grant, revoke or correct, and record it.
+
+        Args:
+            role_ids: of the member.
+        Returns:
+            The account after, and whether it was changed; it was not where there is less in it
+            than is to be taken.
+        """
+        now = self._clock.now()
+        return await self._database.write(
+            steps.amend, self._house.allowance, amendment, role_ids, now
+        )
+
+    async def statement(self, server_id: int, user_id: int, role_ids: Collection[int]) -> Statement:
+        """The account of a member as a command given now would find it."""
+        default, now = self._house.allowance, self._clock.now()
+        return await self._database.read(
+            ledger.statement, server_id, user_id, role_ids, default, now
+        )
+
+    async def of_server(self, server_id: int) -> tuple[ServerSettings, Account | None]:
+        """What a server has decided, and its budget's account as it is now; None: it has none."""
+        now = self._clock.now()
+        return await self._database.read(steps.of_server, self._house, server_id, now)
+
+    async def set_role(
+        self, server_id: int, role_id: int, amount: Microcredits | None, by: int
+    ) -> bool:
+        """
+        Args:
+            amount: None: the role has no allowance any more.
+        Returns:
+            False: as many roles as can be have one already.
+        """
+        now = self._clock.now()
+        return await self._database.write(steps.set_role, server_id, role_id, amount, by, now)
+
+    async def reset(self, server_id: int, names: Collection[str], by: int) -> ServerSettings:
+        """
+        Give settings back to the operator.
+
+        Args:
+            names: of those that make a quota; none: all of them.
+        Returns:
+            The settings before.
+        """
+        now = self._clock.now()
+        return await self._database.write(steps.reset, server_id, names or steps.OF_QUOTA, by, now)

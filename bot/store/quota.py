@@ -1,0 +1,112 @@
+"""What moderators change of members' credits and allowances, each in one transaction."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot.domain import policy, quota
+from bot.domain.credits import Microcredits
+from bot.domain.ledger import NOBODY, Account, Allowance
+from bot.domain.quota import ROLES_MAX, Amendment
+from bot.domain.settings import ServerSettings
+from bot.store import ledger, settings
+from bot.store.jobs import House
+from bot.store.schema import acts
+
+NEW_ACT = sa.insert(acts)
+
+#: the settings that make a server's quota
+OF_QUOTA = (
+    "allowance_ucr",
+    "allowance_period",
+    "role_allowances_ucr",
+    "budget_ucr",
+    "job_max_ucr",
+)
+
+
+def amend(
+    tx: sa.Connection,
+    default: Allowance,
+    amendment: Amendment,
+    role_ids: Collection[int],
+    now: datetime,
+) -> tuple[Account, bool]:
+    """
+    Change a member's account, with the entry and the act that say who did it and why.
+
+    Args:
+        role_ids: of the member.
+    Returns:
+        The account after, and whether it was changed; it was not where there is less in it than
+        is to be taken.
+    """
+    decided = settings.of_server(tx, amendment.server_id)
+    allowance = policy.allowance(decided, role_ids, default)
+    before = ledger.read(tx, amendment.server_id, amendment.user_id)
+    renewal = ledger.renew(tx, before, allowance, now)
+    try:
+        amended = quota.amend(renewal[0], amendment, now)
+    except ValueError:
+        return renewal[0], False
+    account = ledger.apply(tx, renewal, amended, now=now)
+    tx.execute(
+        NEW_ACT,
+        {
+            "server_id": amendment.server_id,
+            "by_id": amendment.by_id,
+            "action": amendment.action,
+            "user_id": amendment.user_id,
+            "amount_ucr": amendment.amount_ucr,
+            "reason": amendment.reason,
+            "created_at": now,
+        },
+    )
+    return account, True
+
+
+def set_role(
+    tx: sa.Connection,
+    server_id: int,
+    role_id: int,
+    amount: Microcredits | None,
+    by: int,
+    now: datetime,
+) -> bool:
+    """
+    Args:
+        amount: None: the role has no allowance any more.
+    Returns:
+        False: as many roles as can be have one already.
+    """
+    amounts = dict(settings.of_server(tx, server_id).role_allowances_ucr)
+    amounts.pop(role_id, None)
+    if amount is not None:
+        if len(amounts) >= ROLES_MAX:
+            return False
+        amounts[role_id] = amount
+    settings.change(tx, server_id, "role_allowances_ucr", amounts, by, now)
+    return True
+
+
+def reset(
+    tx: sa.Connection, server_id: int, names: Collection[str], by: int, now: datetime
+) -> ServerSettings:
+    """Give settings back to the operator; returns those before."""
+    before = settings.of_server(tx, server_id)
+    for name in names:
+        settings.change(tx, server_id, name, getattr(ServerSettings(), name), by, now)
+    return before
+
+
+def of_server(
+    tx: sa.Connection, house: House, server_id: int, now: datetime
+) -> tuple[ServerSettings, Account | None]:
+    """What a server has decided, and its budget's account as it is now; None: it has none."""
+    decided = settings.of_server(tx, server_id)
+    budget = policy.budget(decided, house.budget_ucr)
+    if budget is None:
+        return decided, None
+    account = ledger.read(tx, server_id, NOBODY)
+    return decided, ledger.renew(tx, account, budget, now)[0]

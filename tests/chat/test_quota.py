@@ -1,0 +1,284 @@
+"""/quota: who may, what each command does, what it writes down, and what members see of it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.domain.ledger import EntryKind
+from bot.playground.discord import NotOfferedError
+from bot.playground.discord.world import MEMBER_PERMISSIONS, Role
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, said
+from tests.support.pictures import noise
+
+PICTURE = noise()
+DAY_S = 86_400
+COMMANDS: dict[str, dict[str, Any]] = {
+    "set": {"allowance": "5"},
+    "role": {"role": "Moderator", "allowance": "5"},
+    "budget": {"amount": "5"},
+    "ceiling": {"amount": "5"},
+    "grant": {"member": "Ben", "amount": "5", "reason": "a gift to myself"},
+    "revoke": {"member": "Ada", "amount": "5", "reason": "spite"},
+    "correct": {"member": "Ben", "amount": "5", "reason": "a gift to myself"},
+    "member": {"member": "Ada"},
+    "reset": {},
+}
+
+
+@pytest.fixture
+async def easel(opened: OpenEasel) -> AsyncIterator[Easel]:
+    async with opened(paint=lambda _: PICTURE) as easel:
+        yield easel
+
+
+async def quota(easel: Easel, command: str, **given: Any) -> str:
+    call = await easel.discord.run_command("Cleo", "studio", f"quota {command}", given)
+    message = await call.response()
+    assert message.is_ephemeral
+    return said(message)
+
+
+async def credits_of(easel: Easel, member: str = "Ada") -> str:
+    call = await easel.discord.run_command(member, "studio", "credits")
+    return said(await call.response())
+
+
+def add_role(easel: Easel, name: str, *members: str) -> int:
+    """A role of the studio's server, which these members have from now on."""
+    world = easel.discord.world
+    server = world.guilds[world.channel("studio").guild_id or 0]
+    role = Role(world.new_id(), name, MEMBER_PERMISSIONS)
+    server.roles[role.id] = role
+    for member in members:
+        user = world.user(member).id
+        server.members[user] = (*server.members[user], role.id)
+    written = {"guild_id": str(server.id), "role": easel.discord.payloads.role(role)}
+    easel.discord.gateway.dispatch("GUILD_ROLE_CREATE", written, server.id)
+    return role.id
+
+
+def id_of(easel: Easel, name: str) -> int:
+    return easel.discord.world.user(name).id
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_member_is_not_offered_it_and_refused_where_discord_lets_it_through(
+    easel: Easel, command: str
+) -> None:
+    name, given = f"quota {command}", COMMANDS[command]
+    with pytest.raises(NotOfferedError):
+        await easel.discord.run_command("Ben", "studio", name, given)
+    call = await easel.discord.run_command("Ben", "studio", name, given, check=False)
+
+    assert "Only members who may manage this server" in said(await call.response())
+    for table in ("setting_changes", "entries", "acts", "accounts"):
+        assert await easel.rows(f"SELECT 1 FROM {table}") == []
+
+
+async def test_it_is_no_command_of_direct_messages(easel: Easel) -> None:
+    with pytest.raises(NotOfferedError):
+        await easel.discord.run_command(
+            "Cleo",
+            easel.discord.world.dm(easel.discord.world.user("Cleo")),
+            "quota member",
+            {"member": "Ada"},
+        )
+
+
+async def test_the_servers_allowance_and_its_period_count_from_the_next_command(
+    easel: Easel,
+) -> None:
+    assert "1.00 cr a day\nas whoever hosts" in await quota(easel, "set")
+    shown = await quota(easel, "set", allowance="0,1", period="week")
+    assert "0.10 cr a week\nas this server gives it" in shown
+    await easel.finished(await easel.imagine())
+    refused = await easel.finished(await easel.imagine())
+
+    assert "you have 0.04 cr left" in said(refused)
+    mine = await credits_of(easel)
+    assert "0.04 cr of 0.10 cr" in mine
+    assert "as this server gives it" in mine
+    elsewhere = await easel.finished(await easel.imagine(channel="mockups"))
+    assert elsewhere.attachments
+
+
+async def test_of_several_roles_the_best_counts_and_credits_name_it(easel: Easel) -> None:
+    painter = add_role(easel, "Painter", "Ada")
+    add_role(easel, "Guest", "Ada", "Ben")
+    await quota(easel, "role", role="Painter", allowance="0.20")
+    shown = await quota(easel, "role", role="Guest", allowance="0.05")
+    assert f"<@&{painter}> 0.20 cr" in shown
+
+    assert f"0.20 cr of 0.20 cr, refills <t:{await next_midnight(easel)}:R>\nby the role" in (
+        await credits_of(easel)
+    )
+    assert f"by the role <@&{painter}>" in await quota(easel, "member", member="Ada")
+    assert "you have 0.05 cr left" in said(await easel.finished(await easel.imagine("Ben")))
+    await quota(easel, "role", role="Guest", remove=True)
+    assert "1.00 cr of 1.00 cr" in await credits_of(easel, "Ben")
+
+
+async def next_midnight(easel: Easel) -> int:
+    return (int(easel.clock.now().timestamp()) // DAY_S + 1) * DAY_S
+
+
+async def test_a_role_of_everyone_is_named_as_discord_names_it(easel: Easel) -> None:
+    shown = await quota(easel, "role", role="@everyone", allowance="0.30")
+    assert "@everyone 0.30 cr" in shown
+    assert "by the role @everyone" in await credits_of(easel, "Ben")
+
+
+async def test_what_costs_more_than_the_ceiling_is_refused_with_what_would_fit(
+    easel: Easel,
+) -> None:
+    assert "0.05 cr at most" in await quota(easel, "ceiling", amount="0.05")
+    refused = await easel.finished(await easel.imagine(count=2))
+    assert "allow 0.05 cr for one job at most" in said(refused)
+    assert await easel.entries() == []
+
+    await quota(easel, "ceiling", amount="0.07")
+    refused = await easel.finished(await easel.imagine(count=2))
+    assert "may cost up to 0.12 cr" in said(refused)
+    made = await easel.finished(await easel.imagine())
+    assert made.attachments
+    await quota(easel, "ceiling", remove=True)
+    assert (await easel.finished(await easel.imagine(count=2))).attachments
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        ("grant", "-1"),
+        ("grant", "much"),
+        ("grant", "100000.01"),
+        ("revoke", "1.2.3"),
+        ("correct", "--1"),
+        ("correct", "0.0000001"),
+    ],
+)
+async def test_what_is_no_amount_is_said_to_be_none(easel: Easel, command: str, typed: str) -> None:
+    told = await quota(easel, command, member="Ada", amount=typed, reason="why not")
+    assert "is no amount of credits. Type one like `0.50`" in told
+    assert await easel.entries() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "given"),
+    [("set", {"allowance": "x"}), ("budget", {"amount": "-1"}), ("ceiling", {"amount": "1e3"})],
+)
+async def test_nor_is_it_a_setting(easel: Easel, command: str, given: dict[str, str]) -> None:
+    assert "is no amount of credits" in await quota(easel, command, **given)
+    assert await easel.rows("SELECT 1 FROM setting_changes") == []
+
+
+async def test_nothing_is_no_grant(easel: Easel) -> None:
+    told = await quota(easel, "grant", member="Ada", amount="0", reason="a start")
+    assert "That is nothing." in told
+    assert await easel.rows("SELECT 1 FROM acts") == []
+
+
+async def test_grants_are_spent_taken_back_and_corrected_with_who_and_why(easel: Easel) -> None:
+    cleo, ada = id_of(easel, "Cleo"), id_of(easel, "Ada")
+    told = await quota(easel, "grant", member="Ada", amount="0.50", reason="won the *contest*")
+    assert f"<@{ada}> was granted 0.50 cr and has 1.50 cr left" in told
+    await quota(easel, "revoke", member="Ada", amount="0,20", reason="second thoughts")
+    await quota(easel, "correct", member="Ada", amount="+0.10", reason="a lost image")
+    told = await quota(easel, "correct", member="Ada", amount="-0.60", reason="a mistake")
+    assert f"0.60 cr were taken from <@{ada}>, who has 0.80 cr left" in told
+
+    entries = [each for each in await easel.entries() if each.by_id is not None]
+    assert [
+        (each.kind.value, each.allowance_ucr, each.grant_ucr, each.by_id, each.reason)
+        for each in entries
+    ] == [
+        ("grant", 0, 500_000, cleo, "won the *contest*"),
+        ("grant", 0, -200_000, cleo, "second thoughts"),
+        ("correct", 0, 100_000, cleo, "a lost image"),
+        ("correct", -200_000, -400_000, cleo, "a mistake"),
+    ]
+    acts = await easel.rows("SELECT action, by_id, user_id, amount_ucr, reason FROM acts")
+    assert [tuple(act) for act in acts] == [
+        ("grant", cleo, ada, 500_000, "won the *contest*"),
+        ("revoke", cleo, ada, 200_000, "second thoughts"),
+        ("correct", cleo, ada, 100_000, "a lost image"),
+        ("correct", cleo, ada, -600_000, "a mistake"),
+    ]
+    for shown in (await credits_of(easel), await quota(easel, "member", member="Ada")):
+        assert f"+0.50 cr · granted · <@{cleo}>: won the \\*contest\\*" in shown
+        assert f"-0.20 cr · taken back · <@{cleo}>: second thoughts" in shown
+        assert f"-0.60 cr · corrected · <@{cleo}>: a mistake" in shown
+
+
+async def test_no_more_is_taken_than_there_is(easel: Easel) -> None:
+    await quota(easel, "grant", member="Ada", amount="0.50", reason="a gift")
+    told = await quota(easel, "revoke", member="Ada", amount="0.51", reason="back")
+    assert "of what was granted, 0.50 cr is left" in told
+    told = await quota(easel, "correct", member="Ada", amount="-1.51", reason="back")
+    assert "1.50 cr is there" in told
+    assert len(await easel.rows("SELECT 1 FROM acts")) == 1
+    await quota(easel, "correct", member="Ada", amount="-1.50", reason="back")
+    assert await easel.balance_ucr() == 0
+
+
+async def test_reset_goes_back_to_the_host_as_a_whole_or_in_parts(easel: Easel) -> None:
+    await quota(easel, "set", allowance="3", period="month")
+    await quota(easel, "budget", amount="7")
+    await quota(easel, "ceiling", amount="0.50")
+    shown = await quota(easel, "reset", what="ceiling")
+    assert "One job: no limit of its own" in shown
+    assert "3.00 cr a month" in shown
+    shown = await quota(easel, "reset")
+    assert "1.00 cr a day\nas whoever hosts" in shown
+    assert "Budget of the server: no limit" in shown
+    changes = await easel.rows("SELECT setting, new FROM setting_changes ORDER BY id")
+    assert [tuple(each) for each in changes][-3:] == [
+        ("allowance_ucr", ""),
+        ("allowance_period", ""),
+        ("budget_ucr", ""),
+    ]
+
+
+async def test_a_server_allows_itself_less_than_its_host_and_never_more(
+    opened: OpenEasel,
+) -> None:
+    async with opened(paint=lambda _: PICTURE, server_budget="0.10") as easel:
+        shown = await quota(easel, "budget", amount="500")
+        assert "0.10 cr of 0.10 cr left" in shown
+        assert "Whoever hosts this bot allows 0.10 cr a month at most" in shown
+        await easel.finished(await easel.imagine())
+        refused = await easel.finished(await easel.imagine("Ben"))
+        assert "has 0.04 cr of its budget left" in said(refused)
+
+
+async def test_a_rolling_allowance_comes_back_a_day_after_it_was_spent(easel: Easel) -> None:
+    await quota(easel, "set", allowance="0.15", period="rolling")
+    await easel.finished(await easel.imagine())
+    easel.clock.advance(3_600)
+    await easel.finished(await easel.imagine())
+    [(first,), (second,)] = await easel.rows("SELECT due_at FROM returns ORDER BY due_at")
+    assert second - first >= 3_600_000
+    refused = said(await easel.finished(await easel.imagine()))
+    assert "What you spend of your allowance comes back a day later." in refused
+    assert f"Next, 0.06 cr comes back <t:{first // 1_000}:R>" in refused
+    mine = await credits_of(easel)
+    assert "0.03 cr of 0.15 cr; what you spend comes back a day later" in mine
+    assert f"0.06 cr comes back <t:{first // 1_000}:R>" in mine
+
+    easel.clock.advance(DAY_S - 3_600 + 60)
+    made = await easel.finished(await easel.imagine())
+    assert made.attachments
+    back = [each.allowance_ucr for each in await easel.entries(EntryKind.ALLOWANCE)]
+    assert back == [150_000, 60_000]
+
+
+async def test_the_host_can_let_it_roll_too(opened: OpenEasel) -> None:
+    async with opened(
+        paint=lambda _: PICTURE, allowance="0.06", allowance_period="rolling"
+    ) as easel:
+        assert (await easel.finished(await easel.imagine())).attachments
+        easel.clock.advance(DAY_S - 60)
+        assert "you have 0.00 cr left" in said(await easel.finished(await easel.imagine()))
+        easel.clock.advance(120)
+        assert (await easel.finished(await easel.imagine())).attachments
