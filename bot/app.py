@@ -28,6 +28,7 @@ from bot.domain.queue import Caps
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties
 from bot.engine.easel import Easel
+from bot.engine.identity import member_hash, open_salt
 from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
@@ -197,7 +198,9 @@ async def open_app(
             keeps_results=settings.keep_results > 0,
         )
         roads = (catalog, routing, traffic)
-        shop = Workshop(database, house, providers, *roads, fetcher, messenger, clock, folder, pool)
+        hashed = member_hash(open_salt(settings.data_dir))
+        of_shop = (fetcher, messenger, clock, folder, pool, hashed)
+        shop = Workshop(database, house, providers, *roads, *of_shop)
         signs = (use.last_sign, use.give_sign)
         around = (routing, messenger, clock, folder)
         kept = (timedelta(days=settings.keep_results), settings.keep_bytes_max)
