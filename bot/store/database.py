@@ -20,7 +20,7 @@ from bot.store.schema import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
-HEAD_REVISION = "0008"
+HEAD_REVISION = "0009"
 #: milliseconds; how long a transaction waits for another process to finish its own
 BUSY_TIMEOUT_MS = 5_000
 #: seconds before a step that must be kept is tried again; doubles up to the maximum
