@@ -117,6 +117,8 @@ class Reason(StrEnum):
     TOO_MANY_PRESETS = "too_many_presets"
     #: chars_max
     PRESET_NAME = "preset_name"
+    #: what is stored of the member is about to be erased
+    ERASING = "erasing"
 
 
 class Refusal(BotError):

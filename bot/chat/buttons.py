@@ -39,6 +39,11 @@ REWORD = "reword"
 #: a form that was filled in
 FORM = "form"
 
+#: export or erase what is stored of whoever presses
+PRIVACY = "privacy"
+#: a month of a server as a table
+STATS = "stats"
+
 ROW_BUTTONS_MAX = 5
 
 

@@ -149,7 +149,7 @@ def result(
         # In public, it is nobody else's business.
         lines.append(f"-# {say(Phrase.BALANCE_LEFT, job.locale, left_ucr=balance_ucr)}")
     lines += [f"-# {note}" for note in _notes(job, tasks, images, reduced=reduced)]
-    embed = discord.Embed(description="\n".join(lines))
+    embed = discord.Embed(description="\n".join(line for line in lines if line))
     if sheet:
         embed.set_image(url=f"attachment://{SHEET_NAME}")
     return embed
@@ -162,9 +162,14 @@ def _about(
         f"{each.width_px}\N{MULTIPLICATION SIGN}{each.height_px}" for each in images
     )
     took_s = ((job.finished_at or now) - job.created_at).total_seconds()
-    parts = [f"<@{job.user_id}>", knobs(job.request, job.locale), ", ".join(sizes)]
+    parts = [member(job, job.locale), knobs(job.request, job.locale), ", ".join(sizes)]
     parts += [say(Phrase.TOOK, job.locale, seconds=max(1, round(took_s))), cost(job, tasks)]
     return [part for part in parts if part]
+
+
+def member(job: Job, locale: str) -> str:
+    """Whose job it is."""
+    return f"<@{job.user_id}>" if job.user_id > 0 else say(Phrase.NOBODY_ANY_MORE, locale)
 
 
 def _notes(

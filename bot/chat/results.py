@@ -59,7 +59,8 @@ class Results:
         }
 
     async def _again(self, interaction: Interaction, job_id: str, told: str = "0") -> None:
-        if found := await self._job(interaction, job_id):
+        found = await self._job(interaction, job_id)
+        if found and await self._has_words(interaction, found[0]):
             await self._intake.offer(interaction, iterate.again(found[0]), int(told))
 
     async def _vary(self, interaction: Interaction, job_id: str, told: str) -> None:
@@ -72,7 +73,7 @@ class Results:
         self, interaction: Interaction, job_id: str, told: str, action: str, go_on: GoOn
     ) -> None:
         found = await self._sources(interaction, job_id)
-        if found is None:
+        if found is None or not await self._has_words(interaction, found[0]):
             return
         job, sources = found
         data: Any = interaction.data
@@ -101,7 +102,8 @@ class Results:
             await self.open_form(interaction, draft, which=len(sources) > 1)
 
     async def _words(self, interaction: Interaction, job_id: str) -> None:
-        if found := await self._job(interaction, job_id):
+        found = await self._job(interaction, job_id)
+        if found and await self._has_words(interaction, found[0]):
             await self.open_form(interaction, iterate.again(found[0]))
 
     async def _reword(self, interaction: Interaction, draft_id: str) -> None:
@@ -152,7 +154,7 @@ class Results:
             Phrase.MODEL: render.knobs(job.request, locale),
             Phrase.BY_ROUTE: render.made_by(tasks),
             Phrase.COST: render.cost(job, tasks),
-            Phrase.ASKED: f"<@{job.user_id}> {render.stamp(job.created_at, 'f')}",
+            Phrase.ASKED: f"{render.member(job, locale)} {render.stamp(job.created_at, 'f')}",
             Phrase.FILTER: filtered,
             Phrase.FROM: _named(parent) if parent else "",
             Phrase.CAME_OF_IT: str(len(children)) if children else "",
@@ -301,6 +303,13 @@ class Results:
             await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
             return None
         return job, await self._easel.tasks(job_id)
+
+    async def _has_words(self, interaction: Interaction, job: Job) -> bool:
+        """Whether the job's words are kept still; whoever presses is told where they are not."""
+        if job.request.prompt:
+            return True
+        await wire.tell(interaction, say(Notice.WORDS_GONE, str(interaction.locale)))
+        return False
 
     async def _sources(
         self, interaction: Interaction, job_id: str

@@ -48,6 +48,8 @@ UNDER_WAY_MAX = timedelta(days=1)
 TELL_CANCELLED = timedelta(hours=24)
 SIGN_AGE = timedelta(minutes=2)
 
+Duty = Callable[[], Awaitable[None]]
+
 
 class Duties:
     """
@@ -58,6 +60,7 @@ class Duties:
         keep: for how long results are kept for members.
         keep_bytes_max: of them.
         queue_every_s: seconds between two looks at the queue.
+        others: duties of others, done again and again, after so many seconds.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Duties:
         keep: timedelta,
         keep_bytes_max: int,
         queue_every_s: float = QUEUE_EVERY_S,
+        others: Sequence[tuple[float, Duty]] = (),
     ) -> None:
         self._database = database
         self._house = house
@@ -85,6 +89,7 @@ class Duties:
         self._keep = max(keep, UNDER_WAY_MAX)
         self._keep_bytes_max = keep_bytes_max
         self._queue_every_s = queue_every_s
+        self._others = others
         #: updates of positions in the queue that are under way
         self._updates: dict[str, asyncio.Task[None]] = {}
         #: what those who wait were last told; only for the eyes
@@ -106,6 +111,7 @@ class Duties:
             guarded(self._routing.learn_costs),
             guarded(self.tidy_what_was_left),
             guarded(self.tell_cancelled),
+            *(every(seconds, duty) for seconds, duty in self._others),
         )
         return [asyncio.create_task(duty) for duty in duties]
 
@@ -233,14 +239,14 @@ class Duties:
                 await self._messenger.show_progress(job, tasks, self._clock.now())
 
 
-async def every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+async def every(seconds: float, duty: Duty) -> None:
     """Do it again and again; one failure does not end it."""
     while True:
         await asyncio.sleep(seconds)
         await guarded(duty)
 
 
-async def guarded(duty: Callable[[], Awaitable[None]]) -> None:
+async def guarded(duty: Duty) -> None:
     try:
         await duty()
     except Exception:

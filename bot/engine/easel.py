@@ -300,6 +300,10 @@ class Easel:
         await self._database.write(members.prefer, user_id, preferences)
         self._preferences[user_id] = preferences
 
+    def forget_preferences(self, user_id: int) -> None:
+        """They are erased."""
+        self._preferences.pop(user_id, None)
+
     async def keep_draft(self, user_id: int, request: ImageRequest) -> str:
         """Keep a request that has not become a job for a day; returns the draft's id."""
         now = self._clock.now()

@@ -63,6 +63,8 @@ CANCELLED_SINCE = (
     .where(
         sa.text(f"jobs.{IS_CANCELLED}"),
         jobs.c.failure == Failure.CANCELLED,
+        # One whose data was erased since has nothing left to be told by.
+        jobs.c.token != "",
         jobs.c.finished_at >= sa.bindparam("since"),
     )
     .order_by(jobs.c.finished_at.desc())

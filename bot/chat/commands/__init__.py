@@ -9,6 +9,7 @@ from bot.chat.commands.jobs import JobCommands
 from bot.chat.commands.models import ModelCommands
 from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.commands.presets import PresetCommands
+from bot.chat.commands.privacy import PrivacyCommand
 from bot.chat.commands.settings import SettingsCommands
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake
@@ -35,3 +36,4 @@ def add_commands(client: EaselClient, desk: Desk, models: ModelCommands, offered
     models.add_to(client.tree)
     HelpCommand(images, jobs, balance, preferences).add_to(client.tree, client.presses)
     client.tree.add_command(SettingsCommands(desk.easel))
+    PrivacyCommand(desk).add_to(client.tree, client.presses)

@@ -91,6 +91,30 @@ class Notice(StrEnum):
     NO_PICTURE_THERE = "no_picture_there"
     NOT_YOUR_PICTURE = "not_your_picture"
     BASKET_EMPTY = "basket_empty"
+    STORED = "stored"
+    #: days
+    PROMPTS_KEPT = "prompts_kept"
+    PROMPTS_KEPT_FOR_EVER = "prompts_kept_for_ever"
+    #: days
+    RESULTS_KEPT = "results_kept"
+    RESULTS_NOT_KEPT = "results_not_kept"
+    #: days
+    JOBS_KEPT = "jobs_kept"
+    JOBS_KEPT_FOR_EVER = "jobs_kept_for_ever"
+    LEDGER_KEPT = "ledger_kept"
+    VENDORS_GET = "vendors_get"
+    ERASE_ASKED = "erase_asked"
+    ERASED = "erased"
+    #: jobs
+    ERASED_AFTER = "erased_after"
+    #: jobs
+    CANCELLED_FIRST = "cancelled_first"
+    #: parts
+    EXPORTED = "exported"
+    #: files
+    NOT_EXPORTED = "not_exported"
+    TOO_LARGE_TO_EXPORT = "too_large_to_export"
+    WORDS_GONE = "words_gone"
 
 
 #: tables of en.toml, and whose sentences each holds; the others are named by words of their own

@@ -211,3 +211,8 @@ class Phrase(StrEnum):
     MENUS_EVERYONE = "menus_everyone"
     MENUS_OWN = "menus_own"
     MENUS_NOBODY = "menus_nobody"
+    PRIVACY = "privacy"
+    EXPORT_MINE = "export_mine"
+    ERASE_MINE = "erase_mine"
+    ERASE_NOW = "erase_now"
+    NOBODY_ANY_MORE = "nobody_any_more"
