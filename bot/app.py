@@ -35,6 +35,7 @@ from bot.engine.privacy import LOOK_EVERY_S, Privacy
 from bot.engine.retention import SWEEP_EVERY_S, Retention
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
+from bot.engine.statistics import Statistics
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
 from bot.engine.workshop import Workshop
@@ -205,7 +206,8 @@ async def open_app(
         delivery = Delivery(database, house, messenger, clock, folder, settings.keep_results)
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
         archive = _archive(settings, privacy, Export(database, folder))
-        desk = Desk(easel, messenger, clock, folder, pool, prices.of, archive)
+        statistics = Statistics(database, house, clock, catalog)
+        desk = Desk(easel, messenger, clock, folder, pool, prices.of, archive, statistics)
         models = ModelCommands(catalog.offered(on), on, easel, default_model, routing.typical_s)
         add_commands(client, desk, models, catalog.offered(on))
         if not providers:

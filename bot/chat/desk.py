@@ -9,6 +9,7 @@ from bot.domain.ports import Clock
 from bot.engine.easel import Easel
 from bot.engine.export import Export
 from bot.engine.privacy import Privacy
+from bot.engine.statistics import Statistics
 from bot.pictures.pool import Pool
 
 
@@ -37,3 +38,4 @@ class Desk:
     #: see PriceOf
     price_of: PriceOf
     archive: Archive
+    statistics: Statistics

@@ -169,7 +169,15 @@ def _about(
 
 def member(job: Job, locale: str) -> str:
     """Whose job it is."""
-    return f"<@{job.user_id}>" if job.user_id > 0 else say(Phrase.NOBODY_ANY_MORE, locale)
+    return mention(job.user_id, locale)
+
+
+def mention(user_id: int, locale: str) -> str:
+    """
+    Args:
+        user_id: negative: of one whose data was erased.
+    """
+    return f"<@{user_id}>" if user_id > 0 else say(Phrase.NOBODY_ANY_MORE, locale)
 
 
 def _notes(
@@ -218,10 +226,10 @@ def _has_ratio(image: ImageFile, asked: str) -> bool:
 def made_by(tasks: Sequence[Task]) -> str:
     """The providers whose routes made the images."""
     stored = [task for task in tasks if task.state is TaskState.STORED]
-    return ", ".join(dict.fromkeys(_route_name(task.route_id) for task in stored))
+    return ", ".join(dict.fromkeys(route_name(task.route_id) for task in stored))
 
 
-def _route_name(route_id: str) -> str:
+def route_name(route_id: str) -> str:
     """The provider and, where it has several routes to a model, which of them."""
     route, _, mode = route_id.partition("@")
     provider = route.partition("/")[0]

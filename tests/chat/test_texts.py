@@ -41,6 +41,7 @@ FACTS = {
     "filename": "1.png",
     "keep_days": 7,
     "days": 90,
+    "month": "2026-11",
     "jobs": 2,
     "parts": 3,
     "files": 12,

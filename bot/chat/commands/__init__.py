@@ -11,6 +11,7 @@ from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.commands.presets import PresetCommands
 from bot.chat.commands.privacy import PrivacyCommand
 from bot.chat.commands.settings import SettingsCommands
+from bot.chat.commands.stats import StatsCommand
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake
 from bot.chat.results import Results
@@ -37,3 +38,4 @@ def add_commands(client: EaselClient, desk: Desk, models: ModelCommands, offered
     HelpCommand(images, jobs, balance, preferences).add_to(client.tree, client.presses)
     client.tree.add_command(SettingsCommands(desk.easel))
     PrivacyCommand(desk).add_to(client.tree, client.presses)
+    StatsCommand(desk).add_to(client.tree, client.presses)

@@ -115,6 +115,13 @@ class Notice(StrEnum):
     NOT_EXPORTED = "not_exported"
     TOO_LARGE_TO_EXPORT = "too_large_to_export"
     WORDS_GONE = "words_gone"
+    STATS_FOR_MODERATORS = "stats_for_moderators"
+    NO_SUCH_MONTH = "no_such_month"
+    #: month
+    NOTHING_IN_MONTH = "nothing_in_month"
+    #: month
+    TABLE_OF_MONTH = "table_of_month"
+    TABLE_TOO_LARGE = "table_too_large"
 
 
 #: tables of en.toml, and whose sentences each holds; the others are named by words of their own
