@@ -276,6 +276,7 @@ FAILURE_KINDS = {
     Failure.CANCELLED: Phrase.CANCELLED,
     Failure.UNANSWERED: Phrase.CANCELLED,
     Failure.INTERNAL: Phrase.OUR_FAULT,
+    Failure.REMOVED: Phrase.CANCELLED,
 }
 
 

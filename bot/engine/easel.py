@@ -17,7 +17,7 @@ from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.prices import Prices
 from bot.engine.routing import Routing
 from bot.engine.traffic import Traffic
-from bot.errors import Busy, InsufficientCredits, Reason, Refusal
+from bot.errors import Busy, InsufficientCredits, Reason, Refusal, StepLost
 from bot.store import accept, jobs, ledger, members, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -51,6 +51,8 @@ class Easel:
         self.guests = guests
         self._prices = prices
         self._asks_above_ucr = asks_above_ucr
+        #: servers that the bot was removed from while this process ran
+        self.gone: set[int] = set()
         #: of all who have decided something
         self._preferences: dict[int, Preferences] = {}
 
@@ -174,6 +176,28 @@ class Easel:
         """
         now = self._clock.now()
         return await self._database.keep(jobs.cancel, self._house, job_id, now, failure)
+
+    async def leave(self, server_id: int) -> int:
+        """
+        The bot is in the server no longer: end what waits there and release its hold. What is being
+        made is not posted and not charged; settings and ledger stay, for a return.
+
+        Returns:
+            How many jobs were ended.
+        """
+        self.gone.add(server_id)
+        ended = 0
+        for job_id in await self._database.read(jobs.under_way_in, server_id):
+            try:
+                await self.cancel(job_id, Failure.REMOVED)
+                ended += 1
+            except StepLost:
+                await self.stop_watching(job_id)
+        return ended
+
+    def come_back(self, server_id: int) -> None:
+        """The bot is in the server, be it again."""
+        self.gone.discard(server_id)
 
     async def find(self, job_id: str) -> Job | None:
         """The job, for an id that came from outside."""
