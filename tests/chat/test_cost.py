@@ -12,6 +12,8 @@ from bot.domain.ledger import EntryKind
 from bot.engine import runner
 from bot.playground.faults import Respond, VendorCall
 from bot.store.ledger import audit, list_entries
+from tests.chat.test_privacy import erase, export, sweep
+from tests.chat.test_stats import month
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
@@ -88,6 +90,10 @@ async def everything_a_member_does(easel: Easel) -> None:
     easel.discord.faults.clear()
     for command in ("history", "jobs", "preferences", "basket", "credits"):
         await (await easel.discord.run_command("Ada", "studio", command)).response()
+    await month(easel)
+    await export(easel)
+    await sweep(easel)
+    await erase(easel)
 
 
 async def test_no_statement_of_a_job_reads_a_table_that_grows(opened: OpenEasel) -> None:
