@@ -76,6 +76,7 @@ class Duties:
         keep: timedelta,
         keep_bytes_max: int,
         queue_every_s: float = QUEUE_EVERY_S,
+        *,
         others: Sequence[tuple[float, Duty]] = (),
     ) -> None:
         self._database = database

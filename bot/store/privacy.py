@@ -34,8 +34,8 @@ from bot.store.schema import (
 )
 
 #: jobs, and entries, that one transaction changes
-JOBS_AT_ONCE = 200
-ENTRIES_AT_ONCE = 1_000
+JOBS_AT_ONCE = 100
+ENTRIES_AT_ONCE = 500
 #: erased ids have fewer bits than any id of Discord's, so that no member in direct messages, whose
 #: party is minus their id, is taken for one
 ERASED_ID_MAX = 2**48
