@@ -18,7 +18,7 @@ from bot.chat.budgets import BudgetPosts
 from bot.chat.client import EaselClient
 from bot.chat.commands import add_commands
 from bot.chat.commands.models import ModelCommands
-from bot.chat.desk import Desk
+from bot.chat.desk import Archive, Desk
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
 from bot.domain.catalog_file import parse_catalog
@@ -27,15 +27,22 @@ from bot.domain.policy import Guests
 from bot.domain.ports import Clock, Provider
 from bot.domain.queue import Caps
 from bot.domain.settings import Operator
-from bot.engine.budgets import LOOK_EVERY_S, Budgets
+from bot.engine.budgets import LOOK_EVERY_S as BUDGETS_EVERY_S
+from bot.engine.budgets import Budgets
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties
 from bot.engine.easel import Easel
+from bot.engine.export import Export
+from bot.engine.identity import member_hash, open_salt
 from bot.engine.oversight import Oversight
 from bot.engine.prices import Prices
+from bot.engine.privacy import LOOK_EVERY_S as PRIVACY_EVERY_S
+from bot.engine.privacy import Privacy
+from bot.engine.retention import SWEEP_EVERY_S, Retention
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
 from bot.engine.servers import Servers
+from bot.engine.statistics import Statistics
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
 from bot.engine.workshop import Workshop
@@ -193,34 +200,73 @@ async def open_app(
             Fetcher(allow_private_addresses=settings.allow_private_addresses, pool=pool)
         )
         client = _client(settings, easel)
-        messenger = DiscordMessenger(
-            client,
-            routing.typical_s,
-            clock,
-            pool,
-            folder,
-            prices.of,
-            lambda user_id: easel.preferences_of(user_id).pings,
-            keeps_results=settings.keep_results > 0,
-        )
+        messenger = _messenger(settings, client, easel, routing, clock, pool, folder, prices)
         roads = (catalog, routing, traffic)
-        shop = Workshop(database, house, providers, *roads, fetcher, messenger, clock, folder, pool)
+        hashed = member_hash(open_salt(settings.data_dir))
+        outside = (fetcher, messenger)
+        shop = Workshop(database, house, providers, *roads, *outside, clock, folder, pool, hashed)
         signs = (use.last_sign, use.give_sign)
         around = (routing, messenger, clock, folder)
         kept = (timedelta(days=settings.keep_results), settings.keep_bytes_max)
-        duties = Duties(database, house, *around, *signs, *kept)
-        budgets = Budgets(database, house, prices, clock, BudgetPosts(client))
-        duties.also(LOOK_EVERY_S, budgets.look)
-        delivery = Delivery(database, house, messenger, clock, folder, settings.keep_results)
-        runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
         oversight = Oversight(database, house, clock, folder)
-        desk = Desk(easel, messenger, clock, folder, pool, prices.of, oversight)
+        privacy = Privacy(database, house, messenger, clock, folder, easel.forget_preferences)
+        retention = Retention(database, house, clock, folder, *_kept_for(settings))
+        budgets = Budgets(database, house, prices, clock, BudgetPosts(client))
+        duties = Duties(database, house, *around, *signs, *kept)
+        duties.also(BUDGETS_EVERY_S, budgets.look)
+        duties.also(PRIVACY_EVERY_S, privacy.go_on)
+        duties.also(SWEEP_EVERY_S, retention.sweep)
+        ends = (settings.keep_results, easel.gone)
+        delivery = Delivery(database, house, messenger, clock, folder, *ends)
+        runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
+        archive = _archive(settings, privacy, Export(database, folder))
+        statistics = Statistics(database, house, clock, catalog)
+        at_hand = (easel, messenger, clock, folder, pool, prices.of)
+        desk = Desk(*at_hand, oversight, archive, statistics)
         models = ModelCommands(catalog.offered(on), on, easel, default_model, routing.typical_s)
         operator = _operator(settings, default_model)
         add_commands(client, desk, models, catalog.offered(on), operator)
         if not providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, shop, database)
+
+
+def _messenger(
+    settings: Settings,
+    client: EaselClient,
+    easel: Easel,
+    routing: Routing,
+    clock: StoppableClock,
+    pool: Pool,
+    folder: Path,
+    prices: Prices,
+) -> DiscordMessenger:
+    return DiscordMessenger(
+        client,
+        routing.typical_s,
+        clock,
+        pool,
+        folder,
+        prices.of,
+        lambda user_id: easel.preferences_of(user_id).pings,
+        keeps_results=settings.keep_results > 0,
+    )
+
+
+def _kept_for(settings: Settings) -> tuple[timedelta | None, timedelta | None]:
+    """Words of jobs, and their rows; None: for ever."""
+    prompts, jobs = timedelta(days=settings.keep_prompts), timedelta(days=settings.keep_jobs)
+    return prompts or None, jobs or None
+
+
+def _archive(settings: Settings, privacy: Privacy, export: Export) -> Archive:
+    return Archive(
+        privacy,
+        export,
+        results_days=settings.keep_results,
+        prompts_days=settings.keep_prompts,
+        jobs_days=settings.keep_jobs,
+    )
 
 
 def _client(settings: Settings, easel: Easel) -> EaselClient:

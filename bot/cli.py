@@ -100,12 +100,40 @@ def _parser() -> argparse.ArgumentParser:
     refund.add_argument("job", help="its id, as the log and `easel account` name it")
     refund.set_defaults(command=_refund)
 
+    _add_hosting(commands)
     ledger = commands.add_parser("ledger", help="look into the ledger")
     audit = ledger.add_subparsers(required=True, metavar="command").add_parser(
         "audit", help="recompute every balance from its entries"
     )
     audit.set_defaults(command=_audit)
     return parser
+
+
+def _add_hosting(commands: Any) -> None:
+    servers = commands.add_parser("servers", help="each server, its month and its settings")
+    servers.set_defaults(command=_servers)
+
+    block = commands.add_parser("block", help="take no more commands of a member")
+    unblock = commands.add_parser("unblock", help="take a member's commands again")
+    for command in (block, unblock):
+        command.add_argument("--user", type=_id, required=True)
+        command.add_argument("--server", type=_id, default=0, help="everywhere if left out")
+    block.add_argument("--reason", type=_words, required=True, help="moderators see it")
+    block.set_defaults(command=_block)
+    unblock.set_defaults(command=_unblock)
+
+    export = commands.add_parser("export", help="all that is stored of a server or a member")
+    of = export.add_mutually_exclusive_group(required=True)
+    of.add_argument("--server", type=_id, help="0: direct messages")
+    of.add_argument("--user", type=_id)
+    export.add_argument("--output", type=Path, required=True, help="a ZIP file to be written")
+    export.set_defaults(command=_export)
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must say something")
+    return text.strip()
 
 
 def _port(text: str) -> int:
@@ -148,6 +176,35 @@ def _refund(chosen: argparse.Namespace) -> int:
     from bot.books import refund
 
     asyncio.run(refund(load_settings(), chosen.job))
+    return 0
+
+
+def _servers(_chosen: argparse.Namespace) -> int:
+    from bot.hosting import show_servers
+
+    asyncio.run(show_servers(load_settings()))
+    return 0
+
+
+def _block(chosen: argparse.Namespace) -> int:
+    from bot.hosting import block
+
+    asyncio.run(block(load_settings(), chosen.server, chosen.user, chosen.reason))
+    return 0
+
+
+def _unblock(chosen: argparse.Namespace) -> int:
+    from bot.hosting import unblock
+
+    asyncio.run(unblock(load_settings(), chosen.server, chosen.user))
+    return 0
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    from bot.hosting import export
+
+    given = {"server_id": chosen.server, "user_id": chosen.user}
+    asyncio.run(export(load_settings(), chosen.output, **given))
     return 0
 
 

@@ -139,6 +139,8 @@ class Reason(StrEnum):
     #: of an allowance that rolls: those of `credits`, but in the place of refills_at, where
     #: something is to come back, back_ucr and back_at in seconds since 1970
     ROLLING_CREDITS = "rolling_credits"
+    #: what is stored of the member is about to be erased
+    ERASING = "erasing"
 
 
 class Refusal(BotError):

@@ -195,6 +195,10 @@ class OwnSettings(BaseSettings):
     keep_results: Annotated[int, Field(ge=0, le=3_650)] = 7
     #: bytes of them; with more, the oldest go before their time
     keep_bytes_max: Annotated[int, Field(ge=0)] = 5_000_000_000
+    #: days for which words and references of jobs are kept; 0: for ever
+    keep_prompts: Annotated[int, Field(ge=0, le=36_500)] = 90
+    #: days for which jobs are kept beyond what the ledger needs; 0: for ever
+    keep_jobs: Annotated[int, Field(ge=0, le=36_500)] = 0
     #: where providers can call back, over https; needs the ops port behind it
     public_url: Annotated[Address, AfterValidator(_public)] | None = None
     #: let result links point at loopback or private hosts

@@ -52,6 +52,8 @@ GIVEN = {
     "MAX_QUEUED_PER_USER": "21",
     "KEEP_RESULTS": "3",
     "KEEP_BYTES_MAX": "1000000",
+    "KEEP_PROMPTS": "30",
+    "KEEP_JOBS": "400",
     "PUBLIC_URL": "https://bot.example.org",
     "KIE_WEBHOOK_KEY": "hook",
     "ALLOW_PRIVATE_ADDRESSES": "true",

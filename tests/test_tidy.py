@@ -22,7 +22,7 @@ LINE_CHARS_MAX = 100
 MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
     "domain": ({"errors"}, set()),
     "engine": ({"about", "domain", "errors", "pictures", "store"}, set()),
-    "pictures": ({"domain", "errors"}, {"aiohttp", "yarl", "PIL"}),
+    "pictures": ({"domain", "errors"}, {"aiohttp", "yarl", "PIL", "matplotlib"}),
     "providers": (
         {"domain", "errors", "pictures"},
         {"aiohttp", "yarl", "pybase64", "pydantic"},

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import discord
 
-from bot.chat.markdown import inert
 from bot.chat.render import WORKING, stamp
 from bot.chat.texts import say, tell_cost
+from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.domain import rolling
 from bot.domain.ledger import Entry, EntryKind, Period, Statement

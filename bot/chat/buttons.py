@@ -60,6 +60,11 @@ MOD_ACTS = "mod_acts"
 #: a report's form, filled in
 REPORT_WHY = "report_why"
 
+#: export or erase what is stored of whoever presses
+PRIVACY = "privacy"
+#: a month of a server as a table
+STATS = "stats"
+
 ROW_BUTTONS_MAX = 5
 #: digits of any number that Easel writes into a custom id
 DIGITS_MAX = 15

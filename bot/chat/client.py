@@ -123,10 +123,21 @@ class EaselClient(discord.AutoShardedClient):
         )
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
+        self.easel.come_back(guild.id)
         await self._leave_if_not_served(guild)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
+        self.easel.come_back(guild.id)
         await self._leave_if_not_served(guild)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Called when the bot is removed, or has left; not for a server that Discord has down."""
+        ended = await self.easel.leave(guild.id)
+        log.info(
+            "removed from a server: %d waiting jobs ended",
+            ended,
+            extra={"action": "server_gone", "server_id": guild.id},
+        )
 
     async def _leave_if_not_served(self, guild: discord.Guild) -> None:
         """Say why, where there is a place for it, and go."""

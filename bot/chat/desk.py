@@ -7,8 +7,24 @@ from bot.chat.messenger import DiscordMessenger
 from bot.chat.offers import PriceOf
 from bot.domain.ports import Clock
 from bot.engine.easel import Easel
+from bot.engine.export import Export
 from bot.engine.oversight import Oversight
+from bot.engine.privacy import Privacy
+from bot.engine.statistics import Statistics
 from bot.pictures.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What is kept of members, for how long, and what they can have done with it."""
+
+    privacy: Privacy
+    export: Export
+    #: days; 0: not at all
+    results_days: int
+    #: days; 0: for ever
+    prompts_days: int
+    jobs_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +39,5 @@ class Desk:
     #: see PriceOf
     price_of: PriceOf
     oversight: Oversight
+    archive: Archive
+    statistics: Statistics

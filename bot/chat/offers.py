@@ -49,10 +49,9 @@ def beneath_result(job: Job, images: Sequence[ImageFile], price_of: PriceOf) -> 
 
 
 def beneath_failure(job: Job, price_of: PriceOf) -> discord.ui.View:
-    items = [
-        _priced(job, Phrase.TRY_AGAIN, buttons.AGAIN, iterate.again(job), price_of),
-        buttons.button(say(Phrase.EDIT_PROMPT, job.locale), buttons.WORDS, job.id),
-    ]
+    items = [_priced(job, Phrase.TRY_AGAIN, buttons.AGAIN, iterate.again(job), price_of)]
+    if job.request.prompt:
+        items.append(buttons.button(say(Phrase.EDIT_PROMPT, job.locale), buttons.WORDS, job.id))
     if job.problem and job.problem.failure in KEPT:
         items.append(buttons.button(say(Phrase.GET_IMAGES, job.locale), buttons.IMAGES, job.id))
     return buttons.view(*(item for item in items if item))
@@ -73,8 +72,9 @@ def as_source(image: ImageFile, url: str) -> Reference:
 def _priced(
     job: Job, name: Phrase, action: str, request: ImageRequest | None, price_of: PriceOf
 ) -> Button | None:
-    """None: it cannot be done now."""
-    if request is None:
+    """None: it cannot be done now, or the words for it are kept no longer."""
+    worded = job.request.prompt or action == buttons.EDIT
+    if request is None or not worded:
         return None
     priced = price_of(request, nsfw_checker=job.nsfw_checker, server_id=job.server_id)
     if priced is None:

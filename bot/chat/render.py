@@ -7,8 +7,8 @@ import discord
 from discord import app_commands
 
 from bot.about import short
-from bot.chat.markdown import LINE_BYTES, LINE_CHARS, inert, shortened
 from bot.chat.texts import Notice, explain, listed, say, tell_cost, why
+from bot.chat.texts.markdown import LINE_BYTES, LINE_CHARS, inert, shortened
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import (
     KEPT,
@@ -163,7 +163,7 @@ def result(
         # In public, it is nobody else's business.
         lines.append(f"-# {say(Phrase.BALANCE_LEFT, job.locale, left_ucr=balance_ucr)}")
     lines += [f"-# {note}" for note in _notes(job, tasks, images, reduced=reduced)]
-    embed = discord.Embed(description="\n".join(lines))
+    embed = discord.Embed(description="\n".join(line for line in lines if line))
     if sheet:
         embed.set_image(url=f"attachment://{SHEET_NAME}")
     return embed
@@ -176,9 +176,22 @@ def _about(
         f"{each.width_px}\N{MULTIPLICATION SIGN}{each.height_px}" for each in images
     )
     took_s = ((job.finished_at or now) - job.created_at).total_seconds()
-    parts = [f"<@{job.user_id}>", knobs(job.request, job.locale), ", ".join(sizes)]
+    parts = [member(job, job.locale), knobs(job.request, job.locale), ", ".join(sizes)]
     parts += [say(Phrase.TOOK, job.locale, seconds=max(1, round(took_s))), cost(job, tasks)]
     return [part for part in parts if part]
+
+
+def member(job: Job, locale: str) -> str:
+    """Whose job it is."""
+    return mention(job.user_id, locale)
+
+
+def mention(user_id: int, locale: str) -> str:
+    """
+    Args:
+        user_id: negative: of one whose data was erased.
+    """
+    return f"<@{user_id}>" if user_id > 0 else say(Phrase.NOBODY_ANY_MORE, locale)
 
 
 def _notes(
@@ -231,10 +244,10 @@ def _has_ratio(image: ImageFile, asked: str) -> bool:
 def made_by(tasks: Sequence[Task]) -> str:
     """The providers whose routes made the images."""
     stored = [task for task in tasks if task.state is TaskState.STORED]
-    return ", ".join(dict.fromkeys(_route_name(task.route_id) for task in stored))
+    return ", ".join(dict.fromkeys(route_name(task.route_id) for task in stored))
 
 
-def _route_name(route_id: str) -> str:
+def route_name(route_id: str) -> str:
     """The provider and, where it has several routes to a model, which of them."""
     route, _, mode = route_id.partition("@")
     provider = route.partition("/")[0]
@@ -281,6 +294,7 @@ FAILURE_KINDS = {
     Failure.CANCELLED: Phrase.CANCELLED,
     Failure.UNANSWERED: Phrase.CANCELLED,
     Failure.INTERNAL: Phrase.OUR_FAULT,
+    Failure.REMOVED: Phrase.CANCELLED,
 }
 
 

@@ -13,10 +13,10 @@ from bot.about import about
 from bot.chat import buttons, forms, offers, render, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
-from bot.chat.markdown import inert
 from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
 from bot.chat.offers import as_source
 from bot.chat.texts import Notice, refuse, say
+from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.domain import iterate
 from bot.domain.jobs import Job, Task, fields_of
@@ -61,7 +61,8 @@ class Results:
         }
 
     async def _again(self, interaction: Interaction, job_id: str, told: str = "0") -> None:
-        if found := await self._job(interaction, job_id):
+        found = await self._job(interaction, job_id)
+        if found and await self._has_words(interaction, found[0]):
             await self._intake.offer(interaction, iterate.again(found[0]), buttons.number(told))
 
     async def _vary(self, interaction: Interaction, job_id: str, told: str) -> None:
@@ -74,7 +75,7 @@ class Results:
         self, interaction: Interaction, job_id: str, told: str, action: str, go_on: GoOn
     ) -> None:
         found = await self._sources(interaction, job_id)
-        if found is None:
+        if found is None or not await self._has_words(interaction, found[0]):
             return
         job, sources = found
         chosen = buttons.chosen(interaction)
@@ -104,7 +105,8 @@ class Results:
             await self.open_form(interaction, draft, which=len(sources) > 1)
 
     async def _words(self, interaction: Interaction, job_id: str) -> None:
-        if found := await self._job(interaction, job_id):
+        found = await self._job(interaction, job_id)
+        if found and await self._has_words(interaction, found[0]):
             await self.open_form(interaction, iterate.again(found[0]))
 
     async def _reword(self, interaction: Interaction, draft_id: str) -> None:
@@ -159,7 +161,7 @@ class Results:
             Phrase.MODEL: render.knobs(job.request, locale),
             Phrase.BY_ROUTE: render.made_by(tasks),
             Phrase.COST: render.cost(job, tasks),
-            Phrase.ASKED: f"<@{job.user_id}> {render.stamp(job.created_at, 'f')}",
+            Phrase.ASKED: f"{render.member(job, locale)} {render.stamp(job.created_at, 'f')}",
             Phrase.FILTER: filtered,
             Phrase.FROM: _named(parent) if parent else "",
             Phrase.CAME_OF_IT: str(len(children)) if children else "",
@@ -316,6 +318,13 @@ class Results:
             # It was published, and what goes on from it there is as public.
             job = replace(job, request=replace(job.request, private=False))
         return job, await self._easel.tasks(job_id)
+
+    async def _has_words(self, interaction: Interaction, job: Job) -> bool:
+        """Whether the job's words are kept still; whoever presses is told where they are not."""
+        if job.request.prompt:
+            return True
+        await wire.tell(interaction, say(Notice.WORDS_GONE, str(interaction.locale)))
+        return False
 
     async def _sources(
         self, interaction: Interaction, job_id: str

@@ -6,8 +6,8 @@ from typing import Any
 import discord
 
 from bot.chat import render
-from bot.chat.markdown import inert
 from bot.chat.texts import listed, say, tell_cost
+from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.domain.settings import (
     FOREVER,

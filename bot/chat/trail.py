@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import discord
 
 from bot.chat import render
-from bot.chat.markdown import inert, shortened
 from bot.chat.texts import say, tell_cost
+from bot.chat.texts.markdown import inert, shortened
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import Job
 from bot.domain.oversight import Act, Action, Block, Done

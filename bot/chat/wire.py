@@ -338,6 +338,20 @@ async def fill(
     )
 
 
+async def send_beside(
+    interaction: discord.Interaction[Any], files: Callable[[], list[discord.File]]
+) -> None:
+    """
+    Send further files to this member alone. discord.py may do it twice where an answer is lost.
+
+    Args:
+        files: opens them anew for each try.
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    await call(lambda: interaction.followup.send(files=files(), ephemeral=True, wait=True))
+
+
 async def take_away(interaction: discord.Interaction[Any]) -> None:
     """
     Delete the message whose button was pressed, also one that only its presser sees.

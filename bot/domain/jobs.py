@@ -95,6 +95,8 @@ class Failure(StrEnum):
     UNANSWERED = "unanswered"
     #: a defect of ours
     INTERNAL = "internal"
+    #: the bot was removed from the server before it was done
+    REMOVED = "removed"
 
 
 #: the images are there: they are kept for their member

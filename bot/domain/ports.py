@@ -66,6 +66,8 @@ class Order:
     references: tuple[ImageFile, ...] = ()
     #: PNG with an alpha channel, of the first reference's size; what is transparent is painted
     mask: ImageFile | None = None
+    #: tells members apart without saying who they are; of vendors that have a field for it
+    member_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

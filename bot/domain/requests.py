@@ -1,7 +1,7 @@
 """What a member asks for, and the bounds that hold on every route; Discord checks none of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.domain import words
@@ -121,6 +121,11 @@ def words_of(request: ImageRequest) -> str:
 #: in the place of a stored request that this version cannot read; what it says of it is for its
 #: member alone, as the request may have been
 UNREADABLE = ImageRequest(Mode.GENERATE, prompt="", model="", private=True)
+
+
+def emptied(request: ImageRequest) -> ImageRequest:
+    """What stays of a request whose words and references are kept no longer; it can be read."""
+    return replace(request, prompt="", references=(), mask=None)
 
 
 def check_request(request: ImageRequest) -> None:

@@ -213,6 +213,7 @@ class Carrier:
             reference_links=given.links,
             references=given.files,
             mask=given.mask,
+            member_hash=self._shop.member_hash(self._job.user_id),
         )
 
     async def _give(self, route: Route, provider: Provider) -> Given:

@@ -1,7 +1,7 @@
 """The last stretch of a job: its images, or its failure, put in front of its member."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from bot.domain.jobs import KEPT, Failure, Job, Problem, Task
@@ -27,6 +27,7 @@ class Delivery:
     Args:
         folder: where stored images lie.
         keep_days: for so many days results are kept there; 0: not at all.
+        gone: servers that the bot is in no longer.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Delivery:
         clock: StoppableClock,
         folder: Path,
         keep_days: int,
+        gone: Container[int] = (),
     ) -> None:
         self._database = database
         self._house = house
@@ -44,11 +46,18 @@ class Delivery:
         self._clock = clock
         self._folder = folder
         self._keep_days = keep_days
+        self._gone = gone
 
     async def deliver(self, job: Job) -> None:
         """Bring a job in delivery to its end."""
         tasks, balance_ucr = await self._look(job)
         images = _stored(self._folder, tasks)
+        if job.server_id in self._gone:
+            if job.problem is None:
+                job = await self._refund(job, Failure.REMOVED)
+            await self._finish(job, None, images, wanted=False)
+            emit("job_withdrawn", "job withdrawn: its server is gone")
+            return
         if job.removed:
             await self._finish(job, None, images, wanted=False)
             emit("job_removed", "job ended, and was removed meanwhile")

@@ -48,6 +48,8 @@ UNDER_WAY_MAX = timedelta(days=1)
 TELL_CANCELLED = timedelta(hours=24)
 SIGN_AGE = timedelta(minutes=2)
 
+Duty = Callable[[], Awaitable[None]]
+
 
 class Duties:
     """
@@ -241,14 +243,14 @@ class Duties:
                 await self._messenger.show_progress(job, tasks, self._clock.now())
 
 
-async def every(seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+async def every(seconds: float, duty: Duty) -> None:
     """Do it again and again; one failure does not end it."""
     while True:
         await asyncio.sleep(seconds)
         await guarded(duty)
 
 
-async def guarded(duty: Callable[[], Awaitable[None]]) -> None:
+async def guarded(duty: Duty) -> None:
     try:
         await duty()
     except Exception:

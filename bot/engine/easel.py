@@ -21,7 +21,15 @@ from bot.engine.quota import Quota
 from bot.engine.routing import Routing
 from bot.engine.servers import Servers
 from bot.engine.traffic import Traffic
-from bot.errors import Busy, InsufficientCredits, InvalidRequest, Reason, Refusal, StoreBusy
+from bot.errors import (
+    Busy,
+    InsufficientCredits,
+    InvalidRequest,
+    Reason,
+    Refusal,
+    StepLost,
+    StoreBusy,
+)
 from bot.store import accept, jobs, ledger, members, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -58,6 +66,8 @@ class Easel:
         self._asks_above_ucr = asks_above_ucr
         self.servers = servers
         self.quota = Quota(database, house, clock)
+        #: servers that the bot was removed from while this process ran
+        self.gone: set[int] = set()
         #: of all who have decided something
         self._preferences: dict[int, Preferences] = {}
 
@@ -198,6 +208,28 @@ class Easel:
         now = self._clock.now()
         return await self._database.keep(jobs.cancel, self._house, job_id, now, failure)
 
+    async def leave(self, server_id: int) -> int:
+        """
+        The bot is in the server no longer: end what waits there and release its hold. What is being
+        made is not posted and not charged; settings and ledger stay, for a return.
+
+        Returns:
+            How many jobs were ended.
+        """
+        self.gone.add(server_id)
+        ended = 0
+        for job_id in await self._database.read(jobs.under_way_in, server_id):
+            try:
+                await self.cancel(job_id, Failure.REMOVED)
+                ended += 1
+            except StepLost:
+                await self.stop_watching(job_id)
+        return ended
+
+    def come_back(self, server_id: int) -> None:
+        """The bot is in the server, be it again."""
+        self.gone.discard(server_id)
+
     async def find(self, job_id: str) -> Job | None:
         """The job, for an id that came from outside."""
         if not is_job_id(job_id):
@@ -332,6 +364,10 @@ class Easel:
     async def prefer(self, user_id: int, preferences: Preferences) -> None:
         await self._database.write(members.prefer, user_id, preferences)
         self._preferences[user_id] = preferences
+
+    def forget_preferences(self, user_id: int) -> None:
+        """They are erased."""
+        self._preferences.pop(user_id, None)
 
     async def keep_draft(self, user_id: int, request: ImageRequest) -> str:
         """Keep a request that has not become a job for a day; returns the draft's id."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from bot.domain.catalog import Catalog
 from bot.domain.jobs import Job
 from bot.domain.ports import ImageFetcher, LinkRefresher, Provider
+from bot.engine.identity import MemberHash
 from bot.engine.references import References
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
@@ -38,6 +39,7 @@ class Workshop:
     folder: Path
     #: where pictures are decoded
     pool: Pool
+    member_hash: MemberHash
     #: provider's task id -> set when its vendor called back
     hints: dict[str, asyncio.Event] = field(default_factory=dict)
     #: ids of tasks that their vendors have finished, and whose images are not here yet

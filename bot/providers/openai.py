@@ -58,11 +58,16 @@ def build_edit(order: Order) -> dict[str, object]:
     `size` is always sent, for an edit's default is a square. `moderation` is not documented for
     multipart, and `input_fidelity` is said to be refused by gpt-image-2.
     """
-    return {"size": "auto"} | build_fields(order)
+    return {"size": "auto"} | build_fields(order) | user_field(order)
 
 
 def build_generation(order: Order) -> dict[str, object]:
-    return {"size": "auto"} | build_fields(order) | moderation_field(order)
+    return {"size": "auto"} | build_fields(order) | moderation_field(order) | user_field(order)
+
+
+def user_field(order: Order) -> dict[str, object]:
+    """`user`, of both calls: "a unique identifier representing your end-user" (as above)."""
+    return {"user": order.member_hash} if order.member_hash else {}
 
 
 def parse_models(body: Mapping[str, object]) -> dict[str, str]:

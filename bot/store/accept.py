@@ -14,7 +14,7 @@ from bot.errors import Busy, InsufficientCredits, Reason, Refusal, Repeated
 from bot.store import ledger, members, oversight, queue, settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import job_row
-from bot.store.schema import jobs
+from bot.store.schema import erasures, jobs
 from bot.store.schema import queue as lines
 
 _waiting = sa.select(sa.func.coalesce(sa.func.sum(lines.c.waiting), 0)).where(queue.WAITING)
@@ -28,6 +28,9 @@ BEFORE = sa.select(
     _waiting.where(lines.c.user_id == queue.PARTY).scalar_subquery().label("queued"),
     _waiting.where(lines.c.user_id == sa.bindparam("user")).scalar_subquery().label("own"),
     *oversight.blocked_columns(),
+    sa.exists()
+    .where(erasures.c.user_id == sa.bindparam("user"), erasures.c.erased_id.is_not(None))
+    .label("erasing"),
 )
 NEW_JOB = sa.insert(jobs)
 
@@ -71,6 +74,8 @@ def accept(
     if before.repeats is not None:
         raise Repeated(f"interaction {draft.interaction_id} is job {before.repeats} already")
     oversight.refuse_blocked(before)
+    if before.erasing:
+        raise Refusal(Reason.ERASING)
     if draft_id and not members.use_draft(tx, draft_id, draft.user_id):
         raise Refusal(Reason.DRAFT_USED)
     decided = settings.of_server(tx, draft.server_id)

@@ -20,7 +20,9 @@ from bot.store.schema import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
-HEAD_REVISION = "0009"
+HEAD_REVISION = "0010"
+#: the revision since which what is deleted is overwritten
+SECURE_SINCE = "0010"
 #: milliseconds; how long a transaction waits for another process to finish its own
 BUSY_TIMEOUT_MS = 5_000
 #: seconds before a step that must be kept is tried again; doubles up to the maximum
@@ -77,6 +79,17 @@ class Lane(aiosqlite.Connection):
         """One trip: begin, the step, commit; an error undoes all of it."""
         return await self._trip(lambda: self._transact(step, *args, **given))
 
+    async def fold(self) -> bool:
+        """See Database.fold."""
+        row = await self._trip(
+            lambda: self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        )
+        return not row[0]
+
+    async def rewrite(self) -> None:
+        """Write the whole file anew, without what was deleted from it before."""
+        await self._trip(lambda: self._conn.execute("VACUUM"))
+
     async def shut(self) -> None:
         if self._connection is None:
             # It was never opened.
@@ -102,6 +115,8 @@ class Lane(aiosqlite.Connection):
         # with it but leaves entries and balances in agreement.
         raw.execute("PRAGMA synchronous = NORMAL")
         raw.execute("PRAGMA foreign_keys = ON")
+        # What is erased is to be gone from the file, too; many builds have this on anyway.
+        raw.execute("PRAGMA secure_delete = ON")
         engine = sa.create_engine(
             "sqlite://",
             creator=lambda: raw,
@@ -178,6 +193,24 @@ class Database:
         self.counts.trips += 1
         return await self._reader.run(step, *args, **given)
 
+    async def fold(self) -> bool:
+        """
+        Write what the write-ahead log holds into the database file, and cut the log to nothing, so
+        that no older state of a page lies in it.
+
+        Returns:
+            False: another program reads an older state; it can be tried again.
+        Raises:
+            StoreBusy: another program holds the database.
+        """
+        self.counts.trips += 1
+        try:
+            return await self._writer.fold()
+        except sqlite3.OperationalError as error:
+            if not _may_pass(error):
+                raise
+            raise StoreBusy(Reason.STORE_BUSY) from error
+
     @contextmanager
     def counted(self) -> Iterator[Counts]:
         """Count trips and statements for as long as this lasts."""
@@ -222,6 +255,9 @@ class Database:
                 " it was written by a newer one."
             )
         await self.write(upgrade)
+        if revision is not None and revision < SECURE_SINCE:
+            # Not every build of SQLite overwrote what it deleted before that was asked for.
+            await self._writer.rewrite()
         return True
 
 

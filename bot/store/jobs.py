@@ -72,6 +72,8 @@ CANCELLED_SINCE = (
     .where(
         sa.text(f"jobs.{IS_CANCELLED}"),
         jobs.c.failure == Failure.CANCELLED,
+        # One whose data was erased since has nothing left to be told by.
+        jobs.c.token != "",
         jobs.c.finished_at >= sa.bindparam("since"),
     )
     .order_by(jobs.c.finished_at.desc())
@@ -156,6 +158,14 @@ FINISH = (
         keeps_images=sa.and_(sa.bindparam("keeps"), ~jobs.c.removed),
     )
     .returning(*JOB)
+)
+IN_SERVER = sa.union_all(
+    sa.select(jobs.c.id).where(
+        sa.text(f"jobs.{IS_QUEUED}"), jobs.c.party_id == sa.bindparam("server")
+    ),
+    sa.select(jobs.c.id).where(
+        sa.text(f"jobs.{IS_WORKED_ON}"), jobs.c.server_id == sa.bindparam("server")
+    ),
 )
 CHARGED = sa.select(jobs.c.cost_ucr).where(_delivering)
 PAID = sa.select(jobs.c.cost_ucr).where(_of_job, jobs.c.finished_at.is_not(None))
@@ -335,6 +345,11 @@ def finish(
 def cancelled_since(tx: sa.Connection, since: datetime) -> list[Job]:
     """The latest jobs that were cancelled in front of their members."""
     return [read_job(row) for row in tx.execute(CANCELLED_SINCE, {"since": since})]
+
+
+def under_way_in(tx: sa.Connection, server_id: int) -> list[str]:
+    """The ids of a server's jobs that have not ended."""
+    return list(tx.scalars(IN_SERVER, {"server": server_id}))
 
 
 def without_use(tx: sa.Connection, job_ids: Collection[str]) -> set[str]:

@@ -21,7 +21,7 @@ from bot.errors import Facts, NotAllowed, Reason, StepLost
 from bot.store import jobs as job_steps
 from bot.store import settings, tasks
 from bot.store.jobs import House
-from bot.store.rows import JOB, Row, read_job
+from bot.store.rows import JOB, read_job
 from bot.store.schema import IS_REPORT, acts, blocks, jobs, setting_changes
 
 #: jobs that are read at once in the search for those that moderators may see, and how often
@@ -51,7 +51,7 @@ def blocked_columns() -> tuple[sa.ColumnElement[Any], ...]:
     )
 
 
-def refuse_blocked(row: Row) -> None:
+def refuse_blocked(row: Any) -> None:
     """
     Args:
         row: of a statement with the `blocked_columns`.

@@ -36,6 +36,7 @@ IS_CANCELLED = "state = 'cancelled'"
 IS_WAITING = "waiting > 0"
 HAS_PARENT = "parent_id IS NOT NULL"
 IS_REPORT = "action = 'report'"
+HAS_AUTHOR = "by_id IS NOT NULL"
 
 #: what moderators have decided; see SETTINGS in bot/domain/settings.py
 server_settings = sa.Table(
@@ -310,6 +311,8 @@ entries = sa.Table(
     sa.CheckConstraint(f"NOT ({OF_A_JOB}) OR job_id IS NOT NULL", name="of_a_job"),
     sa.Index("ix_entries_account", "server_id", "user_id"),
 )
+#: what a moderator did to accounts
+_partial("ix_entries_by", HAS_AUTHOR, entries.c.by_id)
 #: of the member's account and of each budget
 _partial(
     "uq_entries_job_kind",
@@ -376,4 +379,23 @@ presets = sa.Table(
     sa.Column("name", sa.String(50), primary_key=True),
     sa.Column("request", sa.Text, nullable=False),
     sa.Column("saved_at", UtcTime, nullable=False),
+)
+
+#: members who have asked for it that what is stored of them is erased; see bot/store/privacy.py
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    # what stands in the place of theirs, negative; null: it is done, and only what their accounts
+    # had left is still theirs, until its period ends
+    sa.Column("erased_id", sa.BigInteger),
+    sa.Column("asked_at", UtcTime, nullable=False),
+)
+
+#: how far each sweep through the jobs has come: the id of the last one that it looked at
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("name", sa.String(20), primary_key=True),
+    sa.Column("reached", sa.String(25), nullable=False),
 )

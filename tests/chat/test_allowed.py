@@ -263,4 +263,4 @@ async def test_a_pause_that_another_process_wrote_holds_at_once(easel: Easel) ->
     assert "allows 1 image at a time" in said(refused)
     # And what is offered follows.
     server = easel.discord.channel("studio").guild_id
-    assert easel.app.client._easel.servers.known(server).count_max == 1
+    assert easel.app.client.easel.servers.known(server).count_max == 1

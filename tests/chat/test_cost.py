@@ -12,6 +12,8 @@ from bot.domain.ledger import EntryKind
 from bot.engine import runner
 from bot.playground.faults import Respond, VendorCall
 from bot.store.ledger import audit, list_entries
+from tests.chat.test_privacy import erase, export, sweep
+from tests.chat.test_stats import month
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
@@ -114,9 +116,13 @@ async def everything_of_a_quota(easel: Easel) -> None:
         await call.response()
     await easel.finished(await easel.imagine())
     server_id = easel.discord.world.channel("studio").guild_id or 0
-    await easel.app.client._easel.change_setting(server_id, "log_channel_id", 7, by=3)
+    await easel.app.client.easel.change_setting(server_id, "log_channel_id", 7, by=3)
     for _, duty in easel.app.runner._duties._others:
         await duty()
+    await month(easel)
+    await export(easel)
+    await sweep(easel)
+    await erase(easel)
 
 
 async def test_no_statement_of_a_job_reads_a_table_that_grows(opened: OpenEasel) -> None:

@@ -1,8 +1,11 @@
 """The host chooses whom the bot serves; others are told so, and left."""
 
+from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
-from tests.support.easel import said
+from tests.support.easel import Easel, said
+from tests.support.pictures import noise
 
+PICTURE = noise()
 OWN, OTHER = "Lantern Community", "Northwind Design"
 
 
@@ -26,3 +29,58 @@ async def test_direct_messages_can_be_turned_off(opened: OpenEasel) -> None:
         assert "does not work in direct messages here" in said(message)
         assert "Nothing was charged." in said(message)
         assert await easel.entries() == []
+
+
+async def test_where_it_is_removed_what_waits_ends_and_nothing_is_posted_or_charged(
+    opened: OpenEasel,
+) -> None:
+    async with opened(max_running_jobs=1, paint=lambda _: PICTURE) as easel:
+        set_filter = {"mode": "off"}
+        await (
+            await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", set_filter)
+        ).response()
+        world = easel.discord.world
+        [own] = [guild for guild in world.guilds.values() if guild.name == OWN]
+        async with easel.held(VendorCall.CREATE) as made:
+            waiting = await easel.imagine("Ben")
+            elsewhere = await easel.imagine(channel="mockups")
+            for call in (waiting, elsewhere):
+                await call.until(lambda message: bool(message.components))
+            del world.guilds[own.id]
+            easel.discord.gateway.dispatch("GUILD_DELETE", {"id": str(own.id)}, own.id)
+
+            async def ended() -> bool:
+                found = await easel.rows("SELECT 1 FROM jobs WHERE failure = 'removed'")
+                return len(found) == 1 and len(await easel.rows(UNWATCHED)) == 1
+
+            await easel.until(ended)
+        assert (await easel.finished(elsewhere)).attachments
+        await easel.idle()
+        jobs = await easel.rows(
+            f"SELECT state, failure, cost_ucr FROM jobs WHERE server_id = {own.id}"
+        )
+        assert sorted(map(tuple, jobs), key=str) == [
+            ("cancelled", "removed", None),
+            ("failed", "removed", 0),
+        ]
+        assert not made.messages[-1].attachments
+        assert len(list((easel.folder / "images").glob("*.png"))) == 1
+        accounts = await easel.rows(
+            f"SELECT DISTINCT allowance_ucr FROM accounts WHERE server_id = {own.id}"
+        )
+        assert [tuple(row) for row in accounts] == [(1_000_000,)]
+        # What moderators decided is there for a return.
+        assert len(await easel.rows("SELECT 1 FROM server_settings")) == 1
+
+        world.guilds[own.id] = own
+        created = easel.discord.payloads.guild(own)
+        easel.discord.gateway.dispatch("GUILD_CREATE", created, own.id)
+        await easel.until(lambda: back(easel, own.id))
+        assert (await easel.finished(await easel.imagine())).attachments
+
+
+async def back(easel: Easel, server_id: int) -> bool:
+    return easel.app.client.get_guild(server_id) is not None
+
+
+UNWATCHED = "SELECT 1 FROM jobs WHERE unwatched"

@@ -164,7 +164,7 @@ async def lists(easel: Easel, prompt: str) -> None:
     assert len(jobs) <= 25
     for number in range(50):
         name = f"{number}{prompt}"[:50].strip()
-        await easel.app.client._easel.save_preset(
+        await easel.app.client.easel.save_preset(
             easel.discord.world.user("Ada").id, name, await some_request(easel)
         )
     name = prompt.replace("\n", " ").strip()[:50]
@@ -178,7 +178,7 @@ async def lists(easel: Easel, prompt: str) -> None:
 
 
 async def some_request(easel: Easel) -> Any:
-    [job] = await easel.app.client._easel.history(
+    [job] = await easel.app.client.easel.history(
         easel.discord.world.guild(SERVER).id, easel.discord.world.user("Ada").id, limit=1
     )
     return job.request

@@ -29,7 +29,7 @@ async def easel(opened: OpenEasel) -> AsyncIterator[Easel]:
 
 async def prefer(easel: Easel, pings: Pings, member: str = "Ada") -> None:
     user = easel.discord.world.user(member)
-    await easel.app.client._easel.prefer(user.id, Preferences(pings=pings))
+    await easel.app.client.easel.prefer(user.id, Preferences(pings=pings))
 
 
 def posts(easel: Easel) -> list[ApiRequest]:

@@ -241,7 +241,7 @@ async def preferences(easel: Easel) -> None:
     panel = await (await click(easel, panel, "prefer:private")).response()
     assert "Private: on" in str(panel.components)
     ada = easel.discord.world.user("Ada").id
-    kept = easel.app.client._easel.preferences_of(ada)
+    kept = easel.app.client.easel.preferences_of(ada)
     assert (kept.aspect_ratio, kept.resolution, kept.count) == ("16:9", "2K", 2)
     assert kept.pings is Pings.NEVER
     await (await click(easel, panel, "prefer:reset")).response()

@@ -45,6 +45,11 @@ FACTS = {
     "option": "mask",
     "filename": "1.png",
     "keep_days": 7,
+    "days": 90,
+    "month": "2026-11",
+    "jobs": 2,
+    "parts": 3,
+    "files": 12,
     "again_at": 1_800_000_000,
     "missing": 1,
     "why": "It was damaged.",
@@ -292,7 +297,7 @@ async def lack_of_permission(easel: Easel) -> str:
 async def test_every_refusal_reads_well_and_says_that_nothing_was_charged(
     easel: Easel, full: list[Refusal], gone: list[Refusal]
 ) -> None:
-    raised = [*refusals(), *full, *gone, StoreBusy(Reason.STORE_BUSY)]
+    raised = [*refusals(), *full, *gone, StoreBusy(Reason.STORE_BUSY), Refusal(Reason.ERASING)]
     texts = [refuse(refusal) for refusal in raised]
     texts.append(await lack_of_permission(easel))
 

@@ -23,7 +23,7 @@ AGES_AGO = [
 
 def keeper(easel: Easel) -> Any:
     """What the chat asks."""
-    return easel.app.client._easel
+    return easel.app.client.easel
 
 
 async def test_preferences_hold_at_once_and_over_a_restart(easel: Easel) -> None:

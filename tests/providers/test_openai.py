@@ -78,6 +78,16 @@ def test_an_automatic_size_is_said_in_so_many_words(order: OrderOf) -> None:
     assert build_edit(order(aspect_ratio="auto"))["size"] == "auto"
 
 
+async def test_the_member_is_named_by_a_hash_in_both_calls(
+    provider: Provider, server: AllVendors, order: OrderOf, image_file: ImageFile
+) -> None:
+    """`user`, which an order without a hash leaves out."""
+    assert "user" not in build_generation(order()) | build_edit(order())
+    await provider.submit(order(member_hash="5f" * 32))
+    await provider.submit(order(member_hash="5f" * 32, references=(image_file,)))
+    assert [each.body["user"] for each in server.submissions] == ["5f" * 32] * 2
+
+
 async def test_usage_becomes_the_cost_of_the_price_list(provider: Provider, order: OrderOf) -> None:
     """1,024 pixels square, medium: 0.053 USD of output by OpenAI's list, and two words."""
     asked = order(quality="medium")

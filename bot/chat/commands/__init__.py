@@ -11,8 +11,10 @@ from bot.chat.commands.models import ModelCommands
 from bot.chat.commands.moderation import ModerationCommands
 from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.commands.presets import PresetCommands
+from bot.chat.commands.privacy import PrivacyCommand
 from bot.chat.commands.quota import QuotaCommands
 from bot.chat.commands.settings import SettingsCommands
+from bot.chat.commands.stats import StatsCommand
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake
 from bot.chat.moderating import Moderating
@@ -44,6 +46,7 @@ def add_commands(
     models.add_to(client.tree)
     helps = HelpCommand(images, jobs, balance, preferences, desk.easel)
     helps.add_to(client.tree, client.presses)
+    PrivacyCommand(desk).add_to(client.tree, client.presses)
     panel = SettingsPanel(desk, offered, operator)
     client.presses[buttons.SETTINGS] = panel.press
     client.tree.add_command(SettingsCommands(desk, panel, offered))
@@ -52,3 +55,4 @@ def add_commands(
     moderating.add_to(client.tree, client.presses)
     ModerationCommands(desk, moderating).add_to(client.tree, client.presses)
     Reporting(desk).add_to(client.tree, client.presses)
+    StatsCommand(desk).add_to(client.tree, client.presses)

@@ -13,10 +13,10 @@ from discord import app_commands
 
 from bot.chat import buttons, options, wire
 from bot.chat.desk import Desk
-from bot.chat.markdown import inert_line
 from bot.chat.pictures import author_of, job_shown, pictures_of
 from bot.chat.results import Results
 from bot.chat.texts import Notice, refuse, say
+from bot.chat.texts.markdown import inert_line
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.jobs import Job

@@ -10,10 +10,10 @@ from discord import app_commands
 from bot.chat import options, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, place_of
-from bot.chat.markdown import inert_line
 from bot.chat.mentions import as_seen
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say
+from bot.chat.texts.markdown import inert_line
 from bot.domain.catalog import Catalog
 from bot.domain.requests import QUALITIES, REFERENCES_MAX, ImageRequest, Mode, Turn
 from bot.errors import InvalidRequest, Reason

@@ -12,11 +12,11 @@ from discord import app_commands
 from bot.about import about
 from bot.chat import buttons, offers, render, wire
 from bot.chat.desk import Desk
-from bot.chat.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
 from bot.chat.moderating import tell_log
 from bot.chat.reasons import REASON, reason_form, written
 from bot.chat.results import Results
 from bot.chat.texts import Notice, paragraph, say, tell_cost
+from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.jobs import Job, JobState, Task, fields_of

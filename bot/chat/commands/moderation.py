@@ -8,7 +8,6 @@ from discord import app_commands
 
 from bot.chat import buttons, render, trail, wire
 from bot.chat.desk import Desk
-from bot.chat.markdown import inert
 from bot.chat.moderating import (
     MODERATORS,
     OF_SERVERS,
@@ -21,6 +20,7 @@ from bot.chat.moderating import (
 )
 from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, say, tell_cost
+from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.jobs import Job

@@ -10,8 +10,8 @@ from discord import app_commands
 from bot.chat import options, render, wire
 from bot.chat.commands.images import ImageCommands
 from bot.chat.desk import Desk
-from bot.chat.markdown import fitting, inert_line
 from bot.chat.texts import Notice, refuse, say
+from bot.chat.texts.markdown import fitting, inert_line
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn

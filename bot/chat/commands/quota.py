@@ -8,9 +8,9 @@ from discord import app_commands
 from bot.chat import accounts, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import role_ids_of
-from bot.chat.markdown import inert
 from bot.chat.render import WORKING
 from bot.chat.texts import Notice, paragraph, say, tell_cost
+from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.credits import Microcredits, read_amount

@@ -8,8 +8,8 @@ to them). The sentences are ours alone: no vendor's words.
 from collections.abc import Sequence
 from enum import StrEnum
 
-from bot.chat.markdown import inert_line
 from bot.chat.texts.languages import FALLBACK
+from bot.chat.texts.markdown import inert_line
 from bot.chat.texts.phrases import Phrase
 from bot.chat.texts.writer import writer
 from bot.domain.jobs import Failure, Problem
@@ -172,6 +172,37 @@ class Notice(StrEnum):
     TOO_MANY_ROLES = "too_many_roles"
     #: host_ucr
     BUDGET_OF_HOST = "budget_of_host"
+    STORED = "stored"
+    #: days
+    PROMPTS_KEPT = "prompts_kept"
+    PROMPTS_KEPT_FOR_EVER = "prompts_kept_for_ever"
+    #: days
+    RESULTS_KEPT = "results_kept"
+    RESULTS_NOT_KEPT = "results_not_kept"
+    #: days
+    JOBS_KEPT = "jobs_kept"
+    JOBS_KEPT_FOR_EVER = "jobs_kept_for_ever"
+    LEDGER_KEPT = "ledger_kept"
+    VENDORS_GET = "vendors_get"
+    ERASE_ASKED = "erase_asked"
+    ERASED = "erased"
+    #: jobs
+    ERASED_AFTER = "erased_after"
+    #: jobs
+    CANCELLED_FIRST = "cancelled_first"
+    #: parts
+    EXPORTED = "exported"
+    #: files
+    NOT_EXPORTED = "not_exported"
+    TOO_LARGE_TO_EXPORT = "too_large_to_export"
+    WORDS_GONE = "words_gone"
+    STATS_FOR_MODERATORS = "stats_for_moderators"
+    NO_SUCH_MONTH = "no_such_month"
+    #: month
+    NOTHING_IN_MONTH = "nothing_in_month"
+    #: month
+    TABLE_OF_MONTH = "table_of_month"
+    TABLE_TOO_LARGE = "table_too_large"
 
 
 #: tables of en.toml, and whose sentences each holds; the others are named by words of their own

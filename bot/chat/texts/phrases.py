@@ -331,3 +331,30 @@ class Phrase(StrEnum):
     NO_LIMIT = "no_limit"
     #: member
     CREDITS_OF = "credits_of"
+    PRIVACY = "privacy"
+    EXPORT_MINE = "export_mine"
+    ERASE_MINE = "erase_mine"
+    ERASE_NOW = "erase_now"
+    NOBODY_ANY_MORE = "nobody_any_more"
+    #: month
+    STATS = "stats"
+    CHART_SHOWS = "chart_shows"
+    SPENT = "spent"
+    #: cost_ucr, budget_ucr
+    SPENT_OF = "spent_of"
+    IMAGES_MADE = "images_made"
+    #: images, jobs
+    IMAGES_OF_JOBS = "images_of_jobs"
+    #: jobs
+    JOBS_FAILED = "jobs_failed"
+    MEDIAN_WAIT = "median_wait"
+    #: seconds
+    WAITED = "waited"
+    BY_MODEL = "by_model"
+    #: images
+    IMAGES = "images"
+    TOP_MEMBERS = "top_members"
+    #: jobs
+    JOBS = "jobs"
+    FAILURE_REASONS = "failure_reasons"
+    DOWNLOAD_TABLE = "download_table"

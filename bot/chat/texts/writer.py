@@ -8,8 +8,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from bot.chat.texts.inert import inert
 from bot.chat.texts.languages import FALLBACK, english, nearest, translations
+from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.domain.credits import UCR_PER_CENT, cost_cents, left_cents
 

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from bot.chat.texts.inert import inert as inert
+from bot.domain.words import set_apart
 
+#: what Discord's markdown reads (Discord support, Markdown Text 101), and a link's colon
+ACTING = re.compile(r"[\\*_~|`\[\]()<>#:-]")
 #: characters of an embed's description, and of a field's value (Discord docs, Embed Limits)
 DESCRIPTION_CHARS_MAX = 4_096
 FIELD_CHARS_MAX = 1_024
@@ -22,6 +24,12 @@ def shortened(text: str, chars_max: int, bytes_max: int) -> str:
         return text
     kept = text[: chars_max - 1].encode()[: bytes_max - 3].decode(errors="ignore")
     return f"{kept.rstrip()}…"
+
+
+def inert(text: str) -> str:
+    """The text in which no markdown, link or mention acts."""
+    # An escaped colon begins no link; what stands behind a mention's sign is not seen.
+    return set_apart(ACTING.sub(r"\\\g<0>", text).replace("@", f"@{APART}"))
 
 
 def inert_line(text: str) -> str:

@@ -1,0 +1,131 @@
+"""/privacy: what is stored of a member and for how long; they can export it, and erase it."""
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import buttons, render, wire
+from bot.chat.desk import Desk
+from bot.chat.texts import Notice, paragraph, say
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+from bot.engine.export import Parcel
+
+log = logging.getLogger(__name__)
+
+Interaction = discord.Interaction[Any]
+
+#: files of one export, each in a message of its own, for a message takes little more than one
+PARTS_MAX = 10
+
+
+class PrivacyCommand:
+    def __init__(self, desk: Desk) -> None:
+        self._archive = desk.archive
+        self._folder = desk.folder
+
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
+        tree.add_command(
+            app_commands.Command(
+                name="privacy", description=label("commands.privacy"), callback=self._show
+            )
+        )
+        presses[buttons.PRIVACY] = self._press
+
+    async def _show(self, interaction: Interaction) -> None:
+        locale = str(interaction.locale)
+        kept, lines = self._archive, [say(Notice.STORED, locale)]
+        lines.append(
+            say(Notice.PROMPTS_KEPT, locale, days=kept.prompts_days)
+            if kept.prompts_days
+            else say(Notice.PROMPTS_KEPT_FOR_EVER, locale)
+        )
+        lines.append(
+            say(Notice.RESULTS_KEPT, locale, days=kept.results_days)
+            if kept.results_days
+            else say(Notice.RESULTS_NOT_KEPT, locale)
+        )
+        lines.append(
+            say(Notice.JOBS_KEPT, locale, days=kept.jobs_days)
+            if kept.jobs_days
+            else say(Notice.JOBS_KEPT_FOR_EVER, locale)
+        )
+        lines += [say(each, locale) for each in (Notice.LEDGER_KEPT, Notice.VENDORS_GET)]
+        embed = discord.Embed(
+            colour=render.WORKING,
+            title=say(Phrase.PRIVACY, locale),
+            description="\n".join(f"- {line}" for line in lines),
+        )
+        view = buttons.view(
+            buttons.button(say(Phrase.EXPORT_MINE, locale), buttons.PRIVACY, "export"),
+            buttons.button(say(Phrase.ERASE_MINE, locale), buttons.PRIVACY, "erase"),
+        )
+        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+
+    async def _press(self, interaction: Interaction, what: str) -> None:
+        if what == "export":
+            await self._export(interaction)
+        elif what == "erase":
+            await self._ask(interaction)
+        else:
+            await self._erase(interaction)
+
+    async def _ask(self, interaction: Interaction) -> None:
+        locale = str(interaction.locale)
+        sure = buttons.button(
+            say(Phrase.ERASE_NOW, locale), buttons.PRIVACY, "now", style=discord.ButtonStyle.danger
+        )
+        await wire.tell(interaction, say(Notice.ERASE_ASKED, locale), view=buttons.view(sure))
+
+    async def _erase(self, interaction: Interaction) -> None:
+        await wire.defer(interaction, ephemeral=True)
+        begun = await self._archive.privacy.erase(interaction.user.id)
+        locale = str(interaction.locale)
+        told = []
+        if begun.cancelled:
+            told.append(say(Notice.CANCELLED_FIRST, locale, jobs=begun.cancelled))
+        if begun.finishing:
+            told.append(say(Notice.ERASED_AFTER, locale, jobs=begun.finishing))
+        else:
+            told.append(say(Notice.ERASED, locale))
+        await wire.tell(interaction, paragraph(*told))
+
+    async def _export(self, interaction: Interaction) -> None:
+        """Written to disk, sent from there, and removed."""
+        await wire.defer(interaction, ephemeral=True)
+        parcel = Parcel(
+            self._folder, f"{interaction.id}-export", interaction.filesize_limit, PARTS_MAX
+        )
+        try:
+            await self._archive.export.of_member(interaction.user.id, parcel)
+            await self._send(interaction, parcel)
+        finally:
+            parcel.remove()
+
+    async def _send(self, interaction: Interaction, parcel: Parcel) -> None:
+        locale = str(interaction.locale)
+        if any(not name.startswith("images/") for name in parcel.left_out):
+            await wire.tell(interaction, say(Notice.TOO_LARGE_TO_EXPORT, locale))
+            return
+        told = [say(Notice.EXPORTED, locale, parts=len(parcel.paths))]
+        if parcel.left_out:
+            told.append(say(Notice.NOT_EXPORTED, locale, files=len(parcel.left_out)))
+        embed = discord.Embed(description=paragraph(*told))
+        first, *others = parcel.paths
+        try:
+            await wire.fill(interaction, embed, buttons.view(), partial(_files, first, 1))
+            for number, path in enumerate(others, start=2):
+                await wire.send_beside(interaction, partial(_files, path, number))
+        except wire.CallFailed as error:
+            log.warning("not exported: %s", error, extra={"action": "export_not_sent"})
+            await wire.tell_beside(interaction, say(Notice.TOO_LARGE_TO_EXPORT, locale))
+
+
+def _files(path: Path, number: int) -> list[discord.File]:
+    return [discord.File(path, filename=f"easel-export-{number}.zip")]

@@ -1,0 +1,189 @@
+"""/stats: what was made and spent in a server in a month, for those who may manage it."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import buttons, render, wire
+from bot.chat.desk import Desk
+from bot.chat.texts import Notice, listed, say, tell_cost
+from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import label
+from bot.domain.credits import UCR_PER_CREDIT
+from bot.domain.jobs import Failure
+from bot.domain.ledger import Period, period_end
+from bot.domain.statistics import OfMember
+from bot.engine.statistics import Told
+from bot.pictures.chart import draw_chart
+
+Interaction = discord.Interaction[Any]
+
+#: months that are offered
+MONTHS_OFFERED = 12
+CHART_NAME = "month.png"
+
+
+class StatsCommand:
+    def __init__(self, desk: Desk) -> None:
+        self._statistics = desk.statistics
+        self._folder = desk.folder
+        self._pool = desk.pool
+
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
+        command: app_commands.Command[Any, ..., None] = app_commands.Command(
+            name="stats",
+            description=label("commands.stats"),
+            callback=self._show,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=False, private_channel=False
+            ),
+        )
+        command.default_permissions = discord.Permissions(manage_guild=True)
+        app_commands.describe(month=label("options.month"))(command)
+        command.autocomplete("month")(self._months)
+        tree.add_command(command)
+        presses[buttons.STATS] = self._download
+
+    async def _months(self, _: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        months = self._statistics.months(MONTHS_OFFERED)
+        return [
+            app_commands.Choice(name=each, value=each)
+            for each in months
+            if each.startswith(typed.strip())
+        ]
+
+    async def _show(self, interaction: Interaction, month: str = "") -> None:
+        first = await self._allowed(interaction, month)
+        if first is None:
+            return
+        await wire.defer(interaction, ephemeral=True)
+        told = await self._statistics.month(interaction.guild_id or 0, first)
+        locale = str(interaction.locale)
+        if not told.month.jobs:
+            name = f"{first:%Y-%m}"
+            await wire.tell(interaction, say(Notice.NOTHING_IN_MONTH, locale, month=name))
+            return
+        download = buttons.button(
+            say(Phrase.DOWNLOAD_TABLE, locale), buttons.STATS, f"{first:%Y-%m}"
+        )
+        path = self._folder / f"{interaction.id}-month.png"
+        try:
+            await draw_chart(*_by_day(told), path, self._pool)
+            embed = self._shown(told, locale)
+            await wire.fill(interaction, embed, buttons.view(download), _opening(path, CHART_NAME))
+        finally:
+            path.unlink(missing_ok=True)
+
+    async def _download(self, interaction: Interaction, month: str) -> None:
+        first = await self._allowed(interaction, month)
+        if first is None:
+            return
+        await wire.defer(interaction, ephemeral=True)
+        locale, name = str(interaction.locale), f"{first:%Y-%m}"
+        path = self._folder / f"{interaction.id}-month.csv"
+        try:
+            table = await self._statistics.write_table(
+                interaction.guild_id or 0, first, path, interaction.filesize_limit
+            )
+            if table is None:
+                await wire.tell(interaction, say(Notice.TABLE_TOO_LARGE, locale))
+                return
+            text = say(Notice.TABLE_OF_MONTH, locale, month=name)
+            embed = discord.Embed(description=text)
+            opening = _opening(table, f"easel-{name}{table.suffix}")
+            await wire.fill(interaction, embed, buttons.view(), opening)
+        finally:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".zip").unlink(missing_ok=True)
+
+    async def _allowed(self, interaction: Interaction, month: str) -> date | None:
+        """The month's first day, for who may see it; whoever may not is told so."""
+        locale = str(interaction.locale)
+        # Discord hides the command from others, but a server can show it to anyone.
+        if interaction.guild_id is None or not interaction.permissions.manage_guild:
+            await wire.tell(interaction, say(Notice.STATS_FOR_MODERATORS, locale))
+            return None
+        first = self._statistics.read_month(month)
+        if first is None:
+            await wire.tell(interaction, say(Notice.NO_SUCH_MONTH, locale))
+        return first
+
+    def _shown(self, told: Told, locale: str) -> discord.Embed:
+        month, name = told.month, f"{told.first:%Y-%m}"
+        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.STATS, locale, month=name))
+        embed.set_image(url=f"attachment://{CHART_NAME}")
+        embed.set_footer(text=say(Phrase.CHART_SHOWS, locale))
+        spent = tell_cost(month.cost_ucr, locale)
+        if told.budget is not None:
+            facts = {"cost_ucr": month.cost_ucr, "budget_ucr": told.budget.amount_ucr}
+            spent = say(Phrase.SPENT_OF, locale, **facts)
+        made = [say(Phrase.IMAGES_OF_JOBS, locale, images=month.images, jobs=month.jobs)]
+        if month.failed:
+            made.append(say(Phrase.JOBS_FAILED, locale, jobs=month.failed))
+        waited = month.median_wait_s
+        fields = {
+            Phrase.SPENT: spent,
+            Phrase.IMAGES_MADE: listed(made, locale),
+            Phrase.MEDIAN_WAIT: ""
+            if waited is None
+            else say(Phrase.WAITED, locale, seconds=round(waited)),
+        }
+        lines = {
+            Phrase.BY_MODEL: self._by_model(told, locale),
+            Phrase.TOP_MEMBERS: [_of_member(each, locale) for each in month.members],
+            Phrase.FAILURE_REASONS: [
+                f"{say(kind, locale)}: {jobs}" for kind, jobs in _kinds(month.failures).items()
+            ],
+        }
+        for title, value in fields.items():
+            if value:
+                embed.add_field(name=say(title, locale), value=value)
+        for title, each in lines.items():
+            if each:
+                embed.add_field(name=say(title, locale), value="\n".join(each), inline=False)
+        return embed
+
+    def _by_model(self, told: Told, locale: str) -> list[str]:
+        return [
+            f"{self._statistics.model_of(each.route_id)} · {render.route_name(each.route_id)}:"
+            f" {say(Phrase.IMAGES, locale, images=each.images)},"
+            f" {tell_cost(each.cost_ucr, locale)}"
+            for each in told.month.routes
+        ]
+
+
+def _of_member(each: OfMember, locale: str) -> str:
+    name = render.mention(each.user_id, locale)
+    jobs = say(Phrase.JOBS, locale, jobs=each.jobs)
+    return f"{name}: {tell_cost(each.cost_ucr, locale)}, {jobs}"
+
+
+def _kinds(failures: Sequence[tuple[Failure, int]]) -> Counter[Phrase]:
+    """As their cards name them, the most common first."""
+    kinds: Counter[Phrase] = Counter()
+    for failure, jobs in failures:
+        kinds[render.FAILURE_KINDS[failure]] += jobs
+    return Counter(dict(kinds.most_common()))
+
+
+def _by_day(told: Told) -> tuple[list[int], list[float]]:
+    """Images, and credits spent, of each day of the month."""
+    first = told.first.toordinal() - date(1970, 1, 1).toordinal()
+    length = (period_end(told.first, Period.MONTH) - told.first).days
+    days = [told.month.days.get(first + n) for n in range(length)]
+    return (
+        [day.images if day else 0 for day in days],
+        [day.cost_ucr / UCR_PER_CREDIT if day else 0.0 for day in days],
+    )
+
+
+def _opening(path: Path, name: str) -> Callable[[], list[discord.File]]:
+    return lambda: [discord.File(path, filename=name)]

@@ -1,0 +1,155 @@
+"""Gives out what is stored of a member or a server: ZIP files of JSON and images, on disk."""
+
+import asyncio
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.store import export as steps
+from bot.store import privacy
+from bot.store.database import Database
+
+#: bytes that a ZIP has beside what is in it: at its end, and for each file in it beside its name
+END_BYTES = 22
+HEADS_BYTES = 30 + 46 + 64
+ENTRIES_IN_FILE = 10_000
+
+
+@dataclass(slots=True)
+class Parcel:
+    """
+    ZIP files that are filled one after the other; all methods block.
+
+    Args:
+        stem: how their names begin.
+        bytes_max: of one of them.
+        parts_max: what does not fit into so many is left out.
+    """
+
+    folder: Path
+    stem: str
+    bytes_max: float
+    parts_max: int
+    paths: list[Path] = field(default_factory=list)
+    #: names of files that did not fit
+    left_out: list[str] = field(default_factory=list)
+    _zip: zipfile.ZipFile | None = None
+    _size_bytes: int = 0
+
+    def put_json(self, name: str, values: object) -> None:
+        data = json.dumps(values, ensure_ascii=False, indent=1).encode(errors="replace")
+        if self._has_room(name, len(zlib.compress(data))):
+            self._open().writestr(name, data, zipfile.ZIP_DEFLATED)
+
+    def put_file(self, name: str, path: Path) -> None:
+        """One that is gone is nothing."""
+        try:
+            size_bytes = path.stat().st_size
+            if self._has_room(name, size_bytes):
+                self._open().write(path, name, zipfile.ZIP_STORED)
+        except FileNotFoundError:
+            return
+
+    def close(self) -> None:
+        if self._zip:
+            self._zip.close()
+            self._zip = None
+
+    def remove(self) -> None:
+        self.close()
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+
+    def _open(self) -> zipfile.ZipFile:
+        assert self._zip is not None, "whoever writes has asked for room"
+        return self._zip
+
+    def _has_room(self, name: str, size_bytes: int) -> bool:
+        """Begin another part where this one is full; False: it does not fit."""
+        taken = size_bytes + HEADS_BYTES + 2 * len(name.encode())
+        if taken + END_BYTES > self.bytes_max:
+            self.left_out.append(name)
+            return False
+        if self._zip is None or self._size_bytes + taken > self.bytes_max:
+            if len(self.paths) == self.parts_max:
+                self.left_out.append(name)
+                return False
+            self.close()
+            path = self.folder / f"{self.stem}-{len(self.paths) + 1}.zip"
+            self._zip = zipfile.ZipFile(path, "w")
+            self.paths.append(path)
+            self._size_bytes = END_BYTES
+        self._size_bytes += taken
+        return True
+
+
+class Export:
+    """
+    Args:
+        images: where stored images lie.
+    """
+
+    def __init__(self, database: Database, images: Path) -> None:
+        self._database = database
+        self._images = images
+
+    async def of_member(self, user_id: int, parcel: Parcel) -> None:
+        """All that is stored of a member: JSON first, then the images, the newest first."""
+        await _put(parcel, await self._database.read(steps.rest_of_member, user_id))
+        names: list[str] = []
+        servers = await self._database.read(privacy.servers_of, user_id)
+        for server_id in servers:
+            names += await self._jobs(parcel, server_id, user_id)
+            await self._entries(parcel, server_id, user_id)
+        for name in sorted(names, reverse=True):
+            await asyncio.to_thread(parcel.put_file, f"images/{name}", self._images / name)
+        await asyncio.to_thread(parcel.close)
+
+    async def of_server(self, server_id: int, parcel: Parcel) -> None:
+        """All that is stored of a server but its members' images."""
+        await _put(parcel, await self._database.read(steps.rest_of_server, server_id))
+        await self._jobs(parcel, server_id)
+        accounts = await self._database.read(steps.accounts_in, server_id)
+        await asyncio.to_thread(parcel.put_json, "accounts.json", accounts)
+        for account in accounts:
+            await self._entries(parcel, server_id, account["user_id"])
+        await asyncio.to_thread(parcel.close)
+
+    async def _jobs(self, parcel: Parcel, server_id: int, user_id: int | None = None) -> list[str]:
+        """Returns the names of their images."""
+        names: list[str] = []
+        after, number = "", 0
+        while jobs := await self._database.read(steps.some_jobs, server_id, after, user_id):
+            after, number = jobs[-1]["id"], number + 1
+            file = f"jobs-{_place(server_id)}-{number:04}.json"
+            await asyncio.to_thread(parcel.put_json, file, jobs)
+            names += [name for job in jobs for name in job["images"]]
+        return names
+
+    async def _entries(self, parcel: Parcel, server_id: int, user_id: int) -> None:
+        number = after = 0
+        held: list[dict[str, Any]] = []
+        while True:
+            some = await self._database.read(steps.some_entries, server_id, user_id, after)
+            held += some
+            if held and (not some or len(held) >= ENTRIES_IN_FILE):
+                number += 1
+                file = f"entries-{_place(server_id)}-{user_id}-{number:04}.json"
+                await asyncio.to_thread(parcel.put_json, file, held)
+                held = []
+            if not some:
+                return
+            after = some[-1]["id"]
+
+
+async def _put(parcel: Parcel, rest: Mapping[str, object]) -> None:
+    for name, values in rest.items():
+        await asyncio.to_thread(parcel.put_json, f"{name}.json", values)
+
+
+def _place(server_id: int) -> str:
+    return str(server_id) if server_id else "direct-messages"

@@ -1,0 +1,132 @@
+"""What a member may have done with all that is stored of them: erased, in the end without trace."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.jobs import Job
+from bot.domain.ports import Clock, Messenger
+from bot.engine.events import emit
+from bot.errors import StepLost, StoreBusy
+from bot.pictures.folder import sheet_name
+from bot.store import jobs as job_steps
+from bot.store import privacy as steps
+from bot.store import tasks as task_steps
+from bot.store.database import Database
+from bot.store.jobs import House
+from bot.store.privacy import Erasure
+
+#: seconds between two looks at erasures that wait for jobs, or that a crash has cut short
+LOOK_EVERY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What becomes of the jobs under way of a member who has their data erased."""
+
+    #: nothing of them was submitted
+    cancelled: int
+    #: being made: they are finished first
+    finishing: int
+
+
+class Privacy:
+    """
+    Args:
+        folder: where stored images lie.
+        forget: of what is held in memory, what is a member's.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        house: House,
+        messenger: Messenger,
+        clock: Clock,
+        folder: Path,
+        forget: Callable[[int], None],
+    ) -> None:
+        self._database = database
+        self._house = house
+        self._messenger = messenger
+        self._clock = clock
+        self._folder = folder
+        self._forget = forget
+        self._erasing = asyncio.Lock()
+        #: whether the write-ahead log may hold what was erased
+        self._to_fold = True
+
+    async def erase(self, user_id: int) -> Begun:
+        """
+        Erase what is stored of a member: at once where no job of theirs is under way; else once
+        those that cannot be cancelled any more are finished. Until then none is accepted.
+        """
+        erased_id = -1 - secrets.randbelow(steps.ERASED_ID_MAX)
+        now = self._clock.now()
+        found = await self._database.keep(steps.begin, user_id, erased_id, now)
+        emit("erasure_begun", "erasure begun: %d jobs under way", len(found))
+        cancelled = 0
+        for job_id in found:
+            cancelled += await self._cancel(job_id)
+        await self.go_on()
+        left = await self._database.read(steps.under_way, user_id)
+        return Begun(cancelled, len(left))
+
+    async def go_on(self) -> None:
+        """Carry every erasure to its end that waits for no job, also after a crash."""
+        async with self._erasing:
+            for erasure in await self._database.read(steps.pending):
+                if not await self._database.read(steps.under_way, erasure.user_id):
+                    await self._erase(erasure)
+            if self._to_fold:
+                await self._fold()
+
+    async def _cancel(self, job_id: str) -> bool:
+        try:
+            job = await self._database.keep(
+                job_steps.cancel, self._house, job_id, self._clock.now()
+            )
+        except StepLost:
+            return False
+        await self._show(job)
+        return True
+
+    async def _show(self, job: Job) -> None:
+        tasks = await self._database.read(task_steps.of_job, job.id)
+        await self._messenger.show_progress(job, tasks, self._clock.now())
+
+    async def _erase(self, erasure: Erasure) -> None:
+        """Each piece may be done again; whatever was done is not there to be found any more."""
+        database, user_id = self._database, erasure.user_id
+        for server_id in await database.read(steps.servers_of, user_id):
+            while True:
+                # The files first: nothing names them once the rows are changed.
+                ids, images = await database.read(steps.next_jobs, user_id, server_id)
+                if not ids:
+                    break
+                names = [*images, *map(sheet_name, ids)]
+                await asyncio.to_thread(_remove, self._folder, names)
+                await database.keep(steps.erase_jobs, erasure, server_id)
+            while await database.keep(steps.move_entries, erasure, server_id, self._clock.now()):
+                pass
+        await database.keep(steps.settle_up, erasure)
+        while await database.keep(steps.erase_authorship, erasure):
+            pass
+        self._to_fold = True
+        await database.keep(steps.finish, erasure)
+        self._forget(user_id)
+        emit("erased", "what was stored of a member is erased")
+
+    async def _fold(self) -> None:
+        try:
+            self._to_fold = not await self._database.fold()
+        except StoreBusy as error:
+            emit("not_folded", "log not folded: %s", error.__cause__, level=logging.WARNING)
+
+
+def _remove(folder: Path, names: Collection[str]) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,154 @@
+"""What a server's moderators are told of a month: numbers, and a table of its jobs."""
+
+import asyncio
+import csv
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from bot.domain import policy
+from bot.domain.catalog import Catalog
+from bot.domain.credits import format_credits
+from bot.domain.jobs import id_at
+from bot.domain.ledger import Allowance, Period, period_end, period_start
+from bot.domain.ports import Clock
+from bot.domain.statistics import Month
+from bot.store import settings, stats
+from bot.store.database import Database
+from bot.store.jobs import House
+from bot.store.stats import Line
+
+MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
+#: how a cell begins that a spreadsheet would take for a formula
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+COLUMNS = (
+    "asked_at", "job", "member", "mode", "model", "routes", "resolution", "quality", "asked",
+    "images", "state", "failure", "credits", "wait_s", "private", "prompt",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    first: date
+    month: Month
+    #: of the whole server; None: as much as its members may spend
+    budget: Allowance | None
+
+
+class Statistics:
+    def __init__(self, database: Database, house: House, clock: Clock, catalog: Catalog) -> None:
+        self._database = database
+        self._house = house
+        self._clock = clock
+        self._models = {
+            route.id: model.id for model in catalog.models.values() for route in model.routes
+        }
+
+    def model_of(self, route_id: str) -> str:
+        """The model that a route makes; the route itself where the catalog has it no more."""
+        return self._models.get(route_id, route_id)
+
+    def months(self, count: int) -> list[str]:
+        """This month and those before it, as 2026-11."""
+        found = [period_start(self._clock.now(), Period.MONTH)]
+        while len(found) < count:
+            before = found[-1].replace(day=1).toordinal() - 1
+            found.append(date.fromordinal(before).replace(day=1))
+        return [f"{each:%Y-%m}" for each in found]
+
+    def read_month(self, text: str) -> date | None:
+        """
+        Args:
+            text: as 2026-11; empty: this month.
+        Returns:
+            Its first day; None: it is no month, or lies ahead.
+        """
+        now = self._clock.now()
+        if not text:
+            return period_start(now, Period.MONTH)
+        found = MONTH.fullmatch(text.strip())
+        first = date(int(found[1]), int(found[2]), 1) if found else None
+        return first if first and first <= now.date() else None
+
+    async def month(self, server_id: int, first: date) -> Told:
+        ids = _ids(first)
+        month = await self._database.read(stats.month, server_id, *ids)
+        decided = await self._database.read(settings.of_server, server_id)
+        return Told(first, month, policy.budget(decided, self._house.budget_ucr))
+
+    async def write_table(
+        self, server_id: int, first: date, path: Path, bytes_max: int
+    ) -> Path | None:
+        """
+        Write a month's jobs as a table, on disk and in pieces; the words of private ones are left
+        out.
+
+        Args:
+            path: of the CSV; where that would be too large, beside it a ZIP.
+        Returns:
+            What was written; None: that, too, has more than `bytes_max`.
+        """
+        after, new = "", True
+        while True:
+            some = await self._database.read(stats.some_lines, server_id, *_ids(first), after)
+            await asyncio.to_thread(_write, path, some, new=new)
+            if not some:
+                break
+            after, new = some[-1].job_id, False
+        return await asyncio.to_thread(_small_enough, path, bytes_max)
+
+
+def _ids(first: date) -> tuple[str, str]:
+    """How ids begin at the beginning of the month, and at its end."""
+    days = (first, period_end(first, Period.MONTH))
+    begins, ends = (id_at(datetime.combine(day, time(), UTC)) for day in days)
+    return begins, ends
+
+
+def _write(path: Path, lines: Sequence[Line], *, new: bool) -> None:
+    # With the mark by which spreadsheets know UTF-8.
+    encoding = "utf-8-sig" if new else "utf-8"
+    mode = "w" if new else "a"
+    with path.open(mode, encoding=encoding, errors="replace", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(COLUMNS)
+        writer.writerows(_cells(line) for line in lines)
+
+
+def _cells(line: Line) -> list[object]:
+    return [
+        line.asked_at,
+        line.job_id,
+        # As text: a spreadsheet would round it.
+        f"id {line.user_id}",
+        line.mode,
+        _inert(line.model),
+        line.routes,
+        line.resolution,
+        line.quality,
+        line.asked,
+        line.images,
+        line.state,
+        line.failure,
+        format_credits(line.cost_ucr).removesuffix(" cr"),
+        "" if line.wait_s is None else f"{line.wait_s:.1f}",
+        "yes" if line.private else "no",
+        _inert(line.prompt),
+    ]
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _small_enough(path: Path, bytes_max: int) -> Path | None:
+    if path.stat().st_size <= bytes_max:
+        return path
+    packed = path.with_suffix(".zip")
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.write(path, path.name)
+    return packed if packed.stat().st_size <= bytes_max else None

@@ -1,0 +1,146 @@
+"""`easel servers`, `block`, `unblock` and `export`: beside a running bot."""
+
+import json
+import os
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot import hosting
+from bot.cli import main
+from bot.errors import StartupError
+from bot.playground.faults import VendorCall
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel
+from tests.support.pictures import noise
+
+PICTURE = noise()
+
+
+@pytest.fixture
+async def easel(opened: OpenEasel) -> AsyncIterator[Easel]:
+    async with opened(paint=lambda _: PICTURE, allowance="10.00") as easel:
+        yield easel
+
+
+async def test_each_server_is_listed_with_its_month_and_what_it_has_decided(
+    easel: Easel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"mode": "off"}
+    await (
+        await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", given)
+    ).response()
+    await easel.finished(await easel.imagine(count=2))
+    await easel.finished(await easel.imagine(channel="mockups"))
+    await easel.finished(await easel.imagine(channel="dm"))
+    async with easel.held(VendorCall.CREATE):
+        # A job is under way, and nobody waits.
+        await hosting.show_servers(easel.settings)
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split()[:5] == ["server", "jobs", "in", f"{easel.clock.now():%Y-%m}", "credits"]
+    own, other = (easel.discord.channel(name).guild_id for name in ("studio", "mockups"))
+    found = {line[:21].strip(): line[21:].split() for line in lines}
+    assert found["direct messages"] == ["1", "0.06", "cr", "-"]
+    assert found[str(own)] == ["2", "0.12", "cr", "nsfw_checker=off"]
+    assert found[str(other)] == ["1", "0.06", "cr", "-"]
+
+
+async def test_a_member_is_blocked_and_unblocked_with_a_trail(
+    easel: Easel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await hosting.block(easel.settings, 0, 5, "spam")
+    await hosting.block(easel.settings, 0, 5, "more spam")
+    await hosting.block(easel.settings, 7, 5, "here, too")
+    rows = await easel.rows("SELECT server_id, user_id, by_id, reason, until FROM blocks")
+    assert sorted(map(tuple, rows)) == [(0, 5, 0, "more spam", None), (7, 5, 0, "here, too", None)]
+    await hosting.unblock(easel.settings, 0, 5)
+    with pytest.raises(StartupError, match="is not blocked everywhere"):
+        await hosting.unblock(easel.settings, 0, 5)
+    acts = await easel.rows("SELECT action, server_id, user_id, by_id FROM acts ORDER BY id")
+    assert list(map(tuple, acts)) == [
+        ("block", 0, 5, 0),
+        ("block", 0, 5, 0),
+        ("block", 7, 5, 0),
+        ("unblock", 0, 5, 0),
+    ]
+    assert "Member 5 is blocked everywhere no longer." in capsys.readouterr().out
+
+
+async def test_a_member_and_a_server_are_exported_whole(easel: Easel, tmp_path: Path) -> None:
+    await easel.finished(await easel.imagine(prompt="of Ada"))
+    await easel.finished(await easel.imagine("Ben", prompt="of Ben"))
+    await easel.finished(await easel.imagine(channel="mockups", prompt="elsewhere"))
+    ada = easel.discord.world.user("Ada").id
+    own = easel.discord.channel("studio").guild_id
+    member, server = tmp_path / "ada.zip", tmp_path / "server.zip"
+    await hosting.export(easel.settings, member, user_id=ada)
+    await hosting.export(easel.settings, server, server_id=own)
+
+    files = unpacked(member)
+    assert "of Ada" in str(files)
+    assert "elsewhere" in str(files)
+    assert "of Ben" not in str(files)
+    assert PICTURE in files.values()
+    files = unpacked(server)
+    assert "of Ada" in str(files)
+    assert "of Ben" in str(files)
+    assert "elsewhere" not in str(files)
+    assert len(json.loads(files["accounts.json"])) == 2
+    assert not any(name.startswith("images/") for name in files)
+    assert zips(tmp_path) == {"ada.zip", "server.zip"}
+    with pytest.raises(StartupError, match="is there already"):
+        await hosting.export(easel.settings, member, user_id=ada)
+    nowhere = tmp_path / "no" / "such.zip"
+    with pytest.raises(StartupError, match="cannot be written"):
+        await hosting.export(easel.settings, nowhere, user_id=ada)
+
+
+def zips(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if "zip" in path.name}
+
+
+def unpacked(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["block", "--user", "5"],
+        ["block", "--user", "5", "--reason", " "],
+        ["block", "--reason", "spam"],
+        ["unblock"],
+        ["export", "--output", "x.zip"],
+        ["export", "--user", "5"],
+        ["export", "--user", "5", "--server", "7", "--output", "x.zip"],
+    ],
+)
+def test_what_is_missing_is_wrong_usage(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+
+
+def test_the_command_line_leads_there(
+    tmp_path: Path,
+    schema: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(("DATABASE", "DATA_")):
+            monkeypatch.delenv(name)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "easel.db").write_bytes(schema.read_bytes())
+    assert main(["block", "--user", "5", "--reason", "spam"]) == 0
+    assert main(["unblock", "--user", "5"]) == 0
+    assert main(["unblock", "--user", "5"]) == 1
+    assert main(["servers"]) == 0
+    assert main(["export", "--user", "5", "--output", "mine.zip"]) == 0
+    assert (tmp_path / "mine.zip").is_file()
+    told = capsys.readouterr()
+    assert "easel: Member 5 is not blocked everywhere." in told.err
