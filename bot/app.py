@@ -213,9 +213,7 @@ async def open_app(
         retention = Retention(database, house, clock, folder, *_kept_for(settings))
         budgets = Budgets(database, house, prices, clock, BudgetPosts(client))
         duties = Duties(database, house, *around, *signs, *kept)
-        duties.also(BUDGETS_EVERY_S, budgets.look)
-        duties.also(PRIVACY_EVERY_S, privacy.go_on)
-        duties.also(SWEEP_EVERY_S, retention.sweep)
+        _add_duties(duties, budgets, privacy, retention)
         ends = (settings.keep_results, easel.gone)
         delivery = Delivery(database, house, messenger, clock, folder, *ends)
         runner = Runner(shop, messenger, delivery, duties, due, settings.max_running_jobs)
@@ -224,11 +222,16 @@ async def open_app(
         at_hand = (easel, messenger, clock, folder, pool, prices.of)
         desk = Desk(*at_hand, oversight, archive, statistics)
         models = ModelCommands(catalog.offered(on), on, easel, default_model, routing.typical_s)
-        operator = _operator(settings, default_model)
-        add_commands(client, desk, models, catalog.offered(on), operator)
+        add_commands(client, desk, models, catalog.offered(on), _operator(settings, default_model))
         if not providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, shop, database)
+
+
+def _add_duties(duties: Duties, budgets: Budgets, privacy: Privacy, retention: Retention) -> None:
+    duties.also(BUDGETS_EVERY_S, budgets.look)
+    duties.also(PRIVACY_EVERY_S, privacy.go_on)
+    duties.also(SWEEP_EVERY_S, retention.sweep, at_once=False)
 
 
 def _messenger(

@@ -15,6 +15,7 @@ from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel
 from tests.support.pictures import noise
+from tests.support.settings import set_filter
 
 PICTURE = noise()
 
@@ -28,10 +29,7 @@ async def easel(opened: OpenEasel) -> AsyncIterator[Easel]:
 async def test_each_server_is_listed_with_its_month_and_what_it_has_decided(
     easel: Easel, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = {"mode": "off"}
-    await (
-        await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", given)
-    ).response()
+    await set_filter(easel, "off")
     await easel.finished(await easel.imagine(count=2))
     await easel.finished(await easel.imagine(channel="mockups"))
     await easel.finished(await easel.imagine(channel="dm"))

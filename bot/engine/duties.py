@@ -93,10 +93,15 @@ class Duties:
         self._told: dict[str, QueuePosition | None] = {}
         #: seconds between two times, and what is done then
         self._others: list[tuple[float, Callable[[], Awaitable[None]]]] = []
+        self._at_once: list[Callable[[], Awaitable[None]]] = []
 
-    def also(self, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
-        """Before the beginning: do this, too, at the start and again and again."""
+    def also(
+        self, seconds: float, duty: Callable[[], Awaitable[None]], *, at_once: bool = True
+    ) -> None:
+        """Before the beginning: do this, too, again and again; at the start already if at once."""
         self._others.append((seconds, duty))
+        if at_once:
+            self._at_once.append(duty)
 
     def begin(self, job_ids: Callable[[], Sequence[str]]) -> list[asyncio.Task[None]]:
         """
@@ -115,7 +120,7 @@ class Duties:
             guarded(self.tidy_what_was_left),
             guarded(self.tell_cancelled),
             *(every(seconds, duty) for seconds, duty in self._others),
-            *(guarded(duty) for _, duty in self._others),
+            *map(guarded, self._at_once),
         )
         return [asyncio.create_task(duty) for duty in duties]
 

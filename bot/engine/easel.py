@@ -11,11 +11,11 @@ from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task, is_job_i
 from bot.domain.ledger import Statement
 from bot.domain.policy import Guests, Place, nsfw_rule
 from bot.domain.ports import Clock
-from bot.domain.preferences import Preferences
 from bot.domain.queue import QueuePosition
-from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode, Reference
+from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode
 from bot.domain.settings import UNDECIDED, ServerSettings, SettingChange
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
+from bot.engine.keepsakes import Keepsakes
 from bot.engine.prices import Prices
 from bot.engine.quota import Quota
 from bot.engine.routing import Routing
@@ -30,12 +30,12 @@ from bot.errors import (
     StepLost,
     StoreBusy,
 )
-from bot.store import accept, jobs, ledger, members, settings, tasks
+from bot.store import accept, jobs, ledger, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
 
 
-class Easel:
+class Easel(Keepsakes):
     """
     Args:
         due: is set once there is a job to be worked on.
@@ -55,11 +55,10 @@ class Easel:
         asks_above_ucr: Microcredits,
         servers: Servers,
     ) -> None:
-        self._database = database
+        super().__init__(database, clock)
         self._house = house
         self._routing = routing
         self._traffic = traffic
-        self._clock = clock
         self._due = due
         self.guests = guests
         self._prices = prices
@@ -68,8 +67,6 @@ class Easel:
         self.quota = Quota(database, house, clock)
         #: servers that the bot was removed from while this process ran
         self.gone: set[int] = set()
-        #: of all who have decided something
-        self._preferences: dict[int, Preferences] = {}
 
     async def accept(
         self,
@@ -353,66 +350,3 @@ class Easel:
 
     async def remember_synced(self, application: str, server_ids: Collection[int]) -> None:
         await self._database.write(settings.remember_servers, application, server_ids)
-
-    async def load_preferences(self) -> None:
-        """At start: they are asked for so often that they are held in memory."""
-        self._preferences = await self._database.read(members.all_preferences)
-
-    def preferences_of(self, user_id: int) -> Preferences:
-        return self._preferences.get(user_id, Preferences())
-
-    async def prefer(self, user_id: int, preferences: Preferences) -> None:
-        await self._database.write(members.prefer, user_id, preferences)
-        self._preferences[user_id] = preferences
-
-    def forget_preferences(self, user_id: int) -> None:
-        """They are erased."""
-        self._preferences.pop(user_id, None)
-
-    async def keep_draft(self, user_id: int, request: ImageRequest) -> str:
-        """Keep a request that has not become a job for a day; returns the draft's id."""
-        now = self._clock.now()
-        return await self._database.write(members.keep_draft, user_id, request, now)
-
-    async def draft(self, draft_id: str, user_id: int) -> ImageRequest | None:
-        """The request as it was kept; None: it is gone, or another member's."""
-        return await self._database.read(members.draft, draft_id, user_id)
-
-    async def basket(self, user_id: int) -> list[Reference]:
-        """What the member has gathered, oldest first."""
-        return await self._database.read(members.basket, user_id, self._clock.now())
-
-    async def add_to_basket(self, user_id: int, references: Sequence[Reference]) -> list[Reference]:
-        """
-        Returns:
-            The whole basket after.
-        Raises:
-            InvalidRequest: they do not all fit, and none is added.
-        """
-        now = self._clock.now()
-        return await self._database.write(members.add_to_basket, user_id, references, now)
-
-    async def take_from_basket(self, user_id: int, index: int | None) -> None:
-        """
-        Args:
-            index: which of the basket, from 0; None: all of it.
-        """
-        await self._database.write(members.take_from_basket, user_id, index)
-
-    async def presets(self, user_id: int) -> dict[str, ImageRequest]:
-        """The member's presets by name, sorted without case."""
-        return await self._database.read(members.presets, user_id)
-
-    async def save_preset(self, user_id: int, name: str, request: ImageRequest) -> None:
-        """
-        Keep a request under a name, in the place of what had that name.
-
-        Raises:
-            Refusal: it cannot be a name, or the member has as many as are kept.
-        """
-        now = self._clock.now()
-        await self._database.write(members.save_preset, user_id, name, request, now)
-
-    async def remove_preset(self, user_id: int, name: str) -> bool:
-        """False: there was none of that name."""
-        return await self._database.write(members.remove_preset, user_id, name)

@@ -1,6 +1,5 @@
 """The tables; what must never be true of a row is a CHECK or a UNIQUE here."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,7 +7,7 @@ import sqlalchemy as sa
 from bot.domain.jobs import JobState, TaskState
 from bot.domain.ledger import EntryKind
 from bot.domain.requests import Mode
-from bot.store.types import FactsText, UtcTime
+from bot.store.types import FactsText, UtcTime, one_of
 
 metadata = sa.MetaData(
     naming_convention={
@@ -19,10 +18,6 @@ metadata = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-def one_of(column: str, words: Iterable[str]) -> str:
-    return f"{column} IN ({', '.join(repr(str(word)) for word in words)})"
 
 
 #: states in which a job still has something to do
@@ -275,6 +270,8 @@ acts = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Index("ix_acts_server", "server_id", "id"),
+    sa.Index("ix_acts_user", "user_id"),
+    sa.Index("ix_acts_by", "by_id"),
 )
 #: each member reports a result once, and not more than a few within an hour
 _partial("uq_acts_report", IS_REPORT, acts.c.job_id, acts.c.by_id, unique=True)
@@ -347,8 +344,7 @@ preferences = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 
-#: Requests that have not become jobs: one that was refused, one that awaits its confirmation, one
-#: that stands in an open form.
+#: requests that have not become jobs: refused, to be confirmed, or in an open form
 drafts = sa.Table(
     "drafts",
     metadata,

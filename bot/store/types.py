@@ -1,6 +1,7 @@
 """Column types: times, and what a problem's sentence is made with."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -36,3 +37,7 @@ class FactsText(sa.TypeDecorator[Facts]):
         except ValueError:
             return {}
         return facts if isinstance(facts, dict) else {}
+
+
+def one_of(column: str, words: Iterable[str]) -> str:
+    return f"{column} IN ({', '.join(map(repr, map(str, words)))})"

@@ -20,7 +20,7 @@ MONTH_S = 31 * 86_400
 
 @pytest.fixture(autouse=True)
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.app.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("bot.app.BUDGETS_EVERY_S", 0.05)
 
 
 @pytest.fixture

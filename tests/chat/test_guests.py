@@ -4,6 +4,7 @@ from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise
+from tests.support.settings import set_filter
 
 PICTURE = noise()
 OWN, OTHER = "Lantern Community", "Northwind Design"
@@ -35,10 +36,7 @@ async def test_where_it_is_removed_what_waits_ends_and_nothing_is_posted_or_char
     opened: OpenEasel,
 ) -> None:
     async with opened(max_running_jobs=1, paint=lambda _: PICTURE) as easel:
-        set_filter = {"mode": "off"}
-        await (
-            await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", set_filter)
-        ).response()
+        await set_filter(easel, "off")
         world = easel.discord.world
         [own] = [guild for guild in world.guilds.values() if guild.name == OWN]
         async with easel.held(VendorCall.CREATE) as made:

@@ -11,6 +11,7 @@ from bot.playground.discord.validation import walk
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said, selects
 from tests.support.pictures import noise
+from tests.support.settings import set_filter
 
 PICTURE = noise()
 
@@ -36,9 +37,7 @@ async def prefer(easel: Easel, **chosen: str) -> None:
 
 async def unfiltered(easel: Easel) -> None:
     """Where models without a filter draw, and larger sizes are to be had."""
-    given = {"mode": "off"}
-    call = await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", given)
-    await call.response()
+    await set_filter(easel, "off")
 
 
 def decided(message: Message) -> dict[str, str]:

@@ -13,6 +13,7 @@ from bot.store.rows import read_request
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import mask, noise, picture
+from tests.support.settings import set_filter
 
 PICTURE = noise()
 DAY_S = 24 * 3_600
@@ -101,10 +102,7 @@ async def test_in_the_place_of_a_model_options_count_before_it(easel: Easel) -> 
 
 
 async def test_an_edit_is_kept_and_its_mask_is_for_its_own_image(easel: Easel) -> None:
-    call = await easel.discord.run_command(
-        "Cleo", "studio", "settings nsfw_checker", {"mode": "off"}
-    )
-    await call.response()
+    await set_filter(easel, "off")
     given = {
         "prompt": "make it winter",
         "image": upload("a.png"),
@@ -253,10 +251,7 @@ async def test_a_model_that_nobody_knows_is_refused_in_a_sentence(easel: Easel) 
 
 
 async def test_qualities_are_priced_for_the_model_of_a_preset(easel: Easel) -> None:
-    call = await easel.discord.run_command(
-        "Cleo", "studio", "settings nsfw_checker", {"mode": "off"}
-    )
-    await call.response()
+    await set_filter(easel, "off")
     await easel.finished(await easel.imagine(model="gpt-image-2-quality"))
     await presets(easel, "save", name="fine")
     named = await choices(easel, "imagine", "quality", "", prompt="x", model="gpt-image-2-quality")

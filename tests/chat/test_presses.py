@@ -11,6 +11,7 @@ from bot.playground.discord.interactions import MODAL_SUBMIT
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise
+from tests.support.settings import set_filter
 
 PICTURE = noise()
 UNKNOWN = "This button does not work any more."
@@ -99,10 +100,7 @@ async def test_numbers_that_no_button_has_are_answered_in_a_sentence(
 
 
 async def test_what_has_no_larger_size_is_not_made_larger(easel: Easel) -> None:
-    given = {"mode": "off"}
-    await (
-        await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", given)
-    ).response()
+    await set_filter(easel, "off")
     message = await easel.finished(await easel.imagine(resolution="4K", model="gpt-image-2"))
     [job] = await easel.rows("SELECT id FROM jobs")
     forged = easel.forge("Ada", message, f"larger:{job.id}:0")

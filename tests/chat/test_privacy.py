@@ -21,6 +21,7 @@ from tests.chat.test_iterate import filled, press
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise, picture
+from tests.support.settings import set_filter
 
 PICTURE = noise()
 #: what nobody else says
@@ -211,7 +212,7 @@ async def test_what_is_left_under_a_members_id_goes_with_its_period(easel: Easel
 
 
 async def sweep(easel: Easel) -> None:
-    [_, (_, duty)] = easel.app.runner._duties._others
+    _, duty = easel.app.runner._duties._others[2]
     await duty()
 
 
@@ -238,7 +239,7 @@ async def test_jobs_that_wait_are_cancelled_and_those_being_made_finished_first(
 
 async def look(easel: Easel) -> None:
     """What is done every half minute."""
-    [(_, duty), _] = easel.app.runner._duties._others
+    _, duty = easel.app.runner._duties._others[1]
     await duty()
 
 
@@ -283,10 +284,7 @@ async def test_buttons_beneath_what_was_erased_answer_in_a_sentence(easel: Easel
 
 
 async def test_a_moderators_name_goes_from_the_trail(easel: Easel) -> None:
-    given = {"mode": "off"}
-    await (
-        await easel.discord.run_command("Cleo", "studio", "settings nsfw_checker", given)
-    ).response()
+    await set_filter(easel, "off")
     cleo, ada = (easel.discord.world.user(name).id for name in ("Cleo", "Ada"))
     await easel.finished(await easel.imagine())
     now = easel.clock.now()

@@ -63,4 +63,4 @@ async def test_a_member_hears_what_the_filter_looked_at_in_our_words(opened: Ope
         # Over a restart, it is told the same from its row.
         await easel.restart()
         call = await easel.discord.run_command("Ada", "studio", "history")
-        assert "it was taken for violence" in said(await call.response())
+        assert "Refused by the content filter" in said(await call.response())

@@ -206,4 +206,5 @@ async def open_easel(
         async with AsyncExitStack() as bot:
             app = await bot.enter_async_context(open_bot(chosen, clock, discord))
             yield Easel(app, discord, providers, clock, folder, chosen, bot)
-        assert violations(discord.requests) == []
+        found = violations(discord.requests)
+        assert found == [], found

@@ -16,6 +16,6 @@ async def decide(easel: Easel, setting: str, /, by: str = "Cleo", **given: Any) 
     call = await easel.discord.run_command(by, "studio", f"settings {setting}", given)
     message = await call.response()
     if message.components and given.get("mode") == "off":
-        pressed = await easel.discord.press(by, message, label="Turn the filter off")
+        pressed = await easel.discord.press(by, message, custom_id="settings:off")
         message = await pressed.response()
     return message

@@ -1,11 +1,12 @@
 """/settings: what moderators decide for their server, as a panel and as a subcommand for each."""
 
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
 
-from bot.chat import settings_shown, wire
+from bot.chat import buttons, settings_shown, wire
 from bot.chat.desk import Desk
 from bot.chat.moderators import may_manage
 from bot.chat.options import model_named, model_or_preset_choices
@@ -62,6 +63,22 @@ RESETS = [
 ]
 
 
+Mode = TypeVar("Mode", bound=StrEnum)
+
+
+def _read(kind: type[Mode], word: str | None) -> Mode | None:
+    """
+    Raises:
+        Outdated: it is none of the choices.
+    """
+    if not word:
+        return None
+    try:
+        return kind(word)
+    except ValueError as error:
+        raise buttons.Outdated(word) from error
+
+
 class SettingsCommands(app_commands.Group):
     """
     Args:
@@ -100,7 +117,7 @@ class SettingsCommands(app_commands.Group):
                 embed, view = self._panel.off_question(str(interaction.locale))
                 await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
                 return
-        await self._set(interaction, "nsfw_checker", mode and NsfwMode(mode))
+        await self._set(interaction, "nsfw_checker", _read(NsfwMode, mode))
 
     @app_commands.command(
         name="picture_menus", description=label("commands.settings picture_menus")
@@ -108,7 +125,7 @@ class SettingsCommands(app_commands.Group):
     @app_commands.describe(mode=label("options.mode"))
     @app_commands.choices(mode=MENU_CHOICES)
     async def picture_menus(self, interaction: Interaction, mode: str | None = None) -> None:
-        await self._set(interaction, "picture_menus", mode and PictureMenus(mode))
+        await self._set(interaction, "picture_menus", _read(PictureMenus, mode))
 
     @app_commands.command(
         name="default_model", description=label("commands.settings default_model")

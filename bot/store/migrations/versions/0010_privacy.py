@@ -14,6 +14,8 @@ def upgrade() -> None:
     op.create_index(
         "ix_entries_by", "entries", ["by_id"], sqlite_where=written, postgresql_where=written
     )
+    op.create_index("ix_acts_user", "acts", ["user_id"])
+    op.create_index("ix_acts_by", "acts", ["by_id"])
     op.create_table(
         "erasures",
         sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
