@@ -41,7 +41,7 @@ async def log_to(easel: Easel, channel: str = LOG) -> None:
 
 def notices(easel: Easel, channel: str = LOG) -> list[Message]:
     posted = easel.discord.world.channel(channel).messages
-    return [message for message in posted if "budget" in said(message)]
+    return [message for message in posted if "budget" in said(message).casefold()]
 
 
 async def noticed(easel: Easel, count: int) -> list[str]:

@@ -177,6 +177,6 @@ async def test_after_the_answers_time_it_is_posted_or_given_back(place: Place) -
         assert there == []
         assert await place.easel.balance_ucr() == 10_000_000
         listed = await (await place.run("history")).until(lambda message: not message.is_loading)
-        assert "/history gives it out" in said(listed)
+        assert "Not taken by Discord" in said(listed)
     else:
         assert len(there) == 1

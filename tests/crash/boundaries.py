@@ -36,6 +36,7 @@ PORTS: dict[str, tuple[type, ...]] = {
 #: ports whose methods are no boundary of a job, each with the reason
 UNWATCHED = {
     "Clock": "a wait changes nothing",
+    "BudgetNotices": "what a server spent is told beside the jobs",
     "LinkRefresher": "behind it is the messenger, whose methods are all watched",
 }
 #: of the ports, but never called while the bot runs
