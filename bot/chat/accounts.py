@@ -64,7 +64,9 @@ def add_entries(
         entries: newest first.
     """
     text = ""
-    for at, entry in entries[:ENTRIES_SHOWN_MAX]:
+    # A hold that cost all of it leaves nothing to give back, and nothing to say.
+    moved = [each for each in entries if each[1].allowance_ucr or each[1].grant_ucr]
+    for at, entry in moved[:ENTRIES_SHOWN_MAX]:
         longer = f"{text}\n{_line(at, entry, locale)}".strip()
         if len(longer) > FIELD_CHARS_MAX:
             break
