@@ -10,6 +10,7 @@ from bot.chat.texts.markdown import inert, shortened
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import Job
 from bot.domain.oversight import Act, Action, Block, Done
+from bot.domain.quota import Action as Amend
 
 #: what each act is called
 ACTS: Mapping[str, Phrase] = {
@@ -20,6 +21,9 @@ ACTS: Mapping[str, Phrase] = {
     Action.UNBLOCK: Phrase.ACT_UNBLOCK,
     Action.CANCEL: Phrase.ACT_CANCEL,
     Action.REPORT: Phrase.ACT_REPORT,
+    Amend.GRANT: Phrase.ENTRY_GRANT,
+    Amend.REVOKE: Phrase.ENTRY_REVOKE,
+    Amend.CORRECT: Phrase.ENTRY_CORRECT,
 }
 #: characters of a reason in a line of a list
 LINE_REASON_CHARS, LINE_REASON_BYTES = 90, 270

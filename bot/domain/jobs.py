@@ -70,6 +70,7 @@ class Failure(StrEnum):
     #: the provider says that it will not take this request, for its form
     NOT_ACCEPTED = "not_accepted"
     PROVIDER_FAILED = "provider_failed"
+    #: again_at in seconds since 1970, where it is known
     PROVIDER_DOWN = "provider_down"
     PROVIDER_MISCONFIGURED = "provider_misconfigured"
     #: sent, but whether it was accepted is not known

@@ -15,7 +15,7 @@ from bot.domain.jobs import Failure, Job, Task, TaskState
 from bot.domain.ports import Failed, Finished, ImageFile, ImageLimits, Order, Progress, Provider
 from bot.domain.requests import words_of
 from bot.engine.events import emit
-from bot.engine.outcome import UNUSABLE, Ended, Patience, of_ending, of_submit
+from bot.engine.outcome import UNUSABLE, Ended, Patience, dated, of_ending, of_submit
 from bot.engine.references import RETRY_WAIT_S, Given, References
 from bot.engine.traffic import AHEAD_MAX
 from bot.engine.workshop import Workshop
@@ -95,6 +95,7 @@ class Carrier:
                 self._emit("task_failed", "task failed: %s", problem.failure, level=logging.WARNING)
                 onto = await self._next_task() if ended.elsewhere else None
                 if onto is None:
+                    problem = dated(problem, self._shop.traffic)
                     allowance, now = self._shop.house.allowance, self._shop.clock.now()
                     return await keep(steps.failed, allowance, self._task, problem, now)
                 self._task = await keep(steps.fall_back, self._task, problem, onto)

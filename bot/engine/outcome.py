@@ -1,6 +1,7 @@
 """How a task comes to an end without an image: what vendors' answers and silence mean for it."""
 
 import logging
+from dataclasses import replace
 
 from bot.domain.catalog import Route
 from bot.domain.jobs import Failure, Problem, Task
@@ -17,6 +18,9 @@ LINKS_PATIENCE_S = 300.0
 #: polls that say "finished" and name what is no link, before the image is given up
 UNUSABLE_POLLS_MAX = 3
 UNUSABLE = Finished()
+
+#: failures of a service that may be asked again once its route is open
+DOWN = frozenset({Failure.PROVIDER_DOWN, Failure.PROVIDER_MISCONFIGURED})
 
 
 class Ended(Exception):
@@ -71,6 +75,14 @@ class Patience:
             if progress or self._overdue > OVERDUE_POLLS_MAX:
                 return Failure.TIMED_OUT
         return None
+
+
+def dated(problem: Problem, traffic: Traffic) -> Problem:
+    """With when its service may be asked again, where that is known."""
+    again_at = traffic.reopens_at() if problem.failure in DOWN else None
+    if again_at is None:
+        return problem
+    return replace(problem, facts={**problem.facts, "again_at": int(again_at.timestamp())})
 
 
 def of_submit(error: ProviderError, traffic: Traffic, route: Route) -> Ended:

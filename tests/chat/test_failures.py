@@ -1,6 +1,7 @@
 """Every bad input and every broken part: a plain sentence, nothing charged, and the bot goes on."""
 
 import io
+import re
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from bot.domain.ledger import EntryKind
 from bot.engine.carrier import LIMITS_MAX, TRIES_MAX
-from bot.engine.traffic import MISCONFIGURED_FOR
+from bot.engine.traffic import FAULTS_MAX, MISCONFIGURED_FOR
 from bot.errors import FetchTrouble
 from bot.playground.discord import Message, Upload
 from bot.playground.faults import Reset, Respond, VendorCall
@@ -239,6 +240,10 @@ async def test_a_provider_that_is_down_is_said_so(opened) -> None:
 
         assert "cannot be reached right now" in said(message)
         assert await easel.balance_ucr() == ALLOWANCE_UCR
+        # Once enough have failed, its route is shut for a while, and the card says until when.
+        for _ in range(FAULTS_MAX):
+            message = await easel.finished(await easel.imagine())
+        assert re.search(r"Please try again <t:\d+:R>\.", said(message))
 
 
 @pytest.mark.parametrize(

@@ -282,3 +282,18 @@ async def test_the_host_can_let_it_roll_too(opened: OpenEasel) -> None:
         assert "you have 0.00 cr left" in said(await easel.finished(await easel.imagine()))
         easel.clock.advance(120)
         assert (await easel.finished(await easel.imagine())).attachments
+
+
+async def test_what_is_given_and_taken_stands_in_the_trail_and_the_log_channel(
+    easel: Easel,
+) -> None:
+    log = easel.discord.channel("after-dark")
+    server_id = log.guild_id or 0
+    await easel.app.client.easel.change_setting(server_id, "log_channel_id", log.id, by=3)
+    await quota(easel, "grant", member="Ada", amount="0.50", reason="a *prize*")
+    message = await easel.discord.wait_for_message("after-dark", lambda each: bool(each.embeds))
+    assert message.embeds[0]["title"] == "granted"
+    assert "0.50 cr" in said(message)
+    assert r"a \*prize\*" in said(message)
+    call = await easel.discord.run_command("Cleo", "studio", "moderation acts")
+    assert "**granted**" in said(await call.response())

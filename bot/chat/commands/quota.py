@@ -8,6 +8,7 @@ from discord import app_commands
 from bot.chat import accounts, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import role_ids_of
+from bot.chat.moderating import tell_log
 from bot.chat.render import WORKING
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
@@ -15,6 +16,7 @@ from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
+from bot.domain.oversight import Act, Done
 from bot.domain.policy import allowance
 from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
 from bot.domain.settings import ServerSettings
@@ -257,6 +259,17 @@ class QuotaCommands(app_commands.Group):
             left_ucr=account.available_ucr,
         )
         await wire.tell(interaction, text)
+        decided = await self._easel.settings(server_id)
+        act = Act(
+            server_id,
+            by_id,
+            action,
+            self._clock.now(),
+            user_id=member.id,
+            amount_ucr=Microcredits(abs(amount)),
+            reason=why,
+        )
+        await tell_log(interaction, Done(act, decided.log_channel_id))
 
     async def _show(self, interaction: Interaction) -> None:
         decided, budget = await self._quota.of_server(interaction.guild_id or 0)

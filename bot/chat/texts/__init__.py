@@ -252,6 +252,9 @@ def why(problem: Problem, locale: str = FALLBACK) -> str:
 def explain(problem: Problem, locale: str = FALLBACK) -> str:
     """What happened to a job that has no image, and that it cost nothing."""
     told = [why(problem, locale)]
+    if "again_at" in problem.facts or problem.failure is Failure.PROVIDER_DOWN:
+        when = Notice.TRY_AGAIN_AT if "again_at" in problem.facts else Notice.TRY_AGAIN_SOON
+        told.append(say(when, locale, **problem.facts))
     if "keep_days" in problem.facts:
         told.append(say(Notice.KEPT_FOR, locale, **problem.facts))
     return paragraph(*told, say(Notice.NOTHING_CHARGED, locale))
