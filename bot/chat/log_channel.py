@@ -2,10 +2,13 @@
 
 import logging
 import secrets
+from typing import Any
 
 import discord
 
-from bot.chat import wire
+from bot.chat import trail, wire
+from bot.chat.intake import spoken_here
+from bot.domain.oversight import Done
 
 log = logging.getLogger(__name__)
 
@@ -40,3 +43,17 @@ async def post(
     except wire.CallFailed as error:
         fields = {"action": "log_channel_failed", "channel_id": channel_id}
         log.warning("not posted in the log channel: %s", error, extra=fields)
+
+
+async def tell(
+    interaction: discord.Interaction[Any], done: Done | None, link: str | None = None
+) -> None:
+    """
+    Post what was done in the server; None: nothing was.
+
+    Args:
+        link: to a message that shows the result.
+    """
+    if done is not None:
+        embed = trail.act_embed(done, link, spoken_here(interaction))
+        await post(interaction.client, done.log_channel_id, embed)

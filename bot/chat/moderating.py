@@ -19,7 +19,7 @@ from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.jobs import Job, JobState, fields_of
-from bot.domain.oversight import Done, read_end, read_reason
+from bot.domain.oversight import read_end, read_reason
 from bot.pictures.sheet import draw_sheet
 
 Interaction = discord.Interaction[Any]
@@ -180,7 +180,7 @@ class Moderating:
             there = await shown.cover(interaction.client, case.job, case.spot, locale)
             notice = Notice.COVERED_NOW if there else Notice.COVERED_ELSEWHERE
             await wire.tell(interaction, say(notice, str(interaction.locale)))
-            await tell_log(interaction, done, case)
+            await log_channel.tell(interaction, done, case.link)
 
     async def _remove(self, interaction: Interaction, *given: str) -> None:
         if case := await self._case(interaction, *given):
@@ -201,7 +201,7 @@ class Moderating:
             gone = await shown.take_away(interaction.client, job, spots, now)
             notice = Notice.REMOVED_NOW if gone else Notice.REMOVED_ELSEWHERE
             await wire.tell(interaction, say(notice, str(interaction.locale)))
-            await tell_log(interaction, done, case)
+            await log_channel.tell(interaction, done, case.link)
 
     async def _refund(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)
@@ -215,7 +215,7 @@ class Moderating:
                 return
             facts = {"user_id": job.user_id, "amount_ucr": done.act.amount_ucr or 0}
             await wire.tell(interaction, say(Notice.REFUNDED_NOW, locale, **facts))
-            await tell_log(interaction, done, case)
+            await log_channel.tell(interaction, done, case.link)
 
     async def _block(self, interaction: Interaction, *given: str) -> None:
         if case := await self._case(interaction, *given):
@@ -253,7 +253,7 @@ class Moderating:
             ends = int(until.timestamp())
             text = say(Notice.MEMBER_BLOCKED_UNTIL, locale, user_id=user_id, until=ends)
         await wire.tell(interaction, text)
-        await tell_log(interaction, done)
+        await log_channel.tell(interaction, done)
 
     async def _ask(
         self, interaction: Interaction, title: Phrase, custom_id: str, *, end: bool = False
@@ -286,13 +286,6 @@ class Moderating:
             return None
         spot = (read_id(channel_id), read_id(message_id))
         return Case(job, spot if all(spot) else (job.channel_id, job.message_id or 0))
-
-
-async def tell_log(interaction: Interaction, done: Done | None, case: Case | None = None) -> None:
-    """Post what was done in the server's log channel; None: nothing was."""
-    if done is not None:
-        embed = trail.act_embed(done, case.link if case else None, spoken_here(interaction))
-        await log_channel.post(interaction.client, done.log_channel_id, embed)
 
 
 async def fill_with_sheet(

@@ -10,7 +10,7 @@ from typing import Any
 import discord
 
 from bot.about import about
-from bot.chat import buttons, forms, offers, render, wire
+from bot.chat import buttons, forms, log_channel, offers, render, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
 from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
@@ -188,6 +188,10 @@ class Results:
             except wire.CallFailed as error:
                 log.warning("not deleted: %s", error, extra={"action": "not_deleted"})
                 await wire.tell_beside(interaction, say(Notice.NOT_DELETED, locale))
+                return
+            if interaction.user.id != job.user_id:
+                by = (interaction.guild_id or 0, job.id, interaction.user.id)
+                await log_channel.tell(interaction, await self._oversight.note_deleted(*by))
         else:
             await wire.tell(interaction, say(Notice.NOT_YOURS, locale))
 

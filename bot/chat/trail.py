@@ -16,6 +16,7 @@ from bot.domain.quota import Action as Amend
 ACTS: Mapping[str, Phrase] = {
     Action.SPOILER: Phrase.ACT_SPOILER,
     Action.REMOVE: Phrase.ACT_REMOVE,
+    Action.DELETE: Phrase.ACT_DELETE,
     Action.REFUND: Phrase.ACT_REFUND,
     Action.BLOCK: Phrase.ACT_BLOCK,
     Action.UNBLOCK: Phrase.ACT_UNBLOCK,

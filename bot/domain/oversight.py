@@ -26,6 +26,8 @@ class Action(StrEnum):
     SPOILER = "spoiler"
     #: a result's message and its kept files were taken away
     REMOVE = "remove"
+    #: another member's result was deleted as a message; they keep it in their history
+    DELETE = "delete"
     #: a job's member was given back what it was charged
     REFUND = "refund"
     BLOCK = "block"

@@ -98,6 +98,16 @@ class Oversight:
         now = self._clock.now()
         return await self._database.write(steps.cover, server_id, job_id, by_id, now)
 
+    async def note_deleted(self, server_id: int, job_id: str, by_id: int) -> Done | None:
+        """
+        Write down that a result's message was deleted, its member's images were not.
+
+        Returns:
+            None: the job is not this server's.
+        """
+        now = self._clock.now()
+        return await self._database.write(steps.note_deleted, server_id, job_id, by_id, now)
+
     async def remove(self, server_id: int, job_id: str, by_id: int, reason: str) -> Done | None:
         """
         Take a result out of every history, then delete its files: were it the other way round, a

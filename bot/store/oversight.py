@@ -202,6 +202,16 @@ def cover(tx: sa.Connection, server_id: int, job_id: str, by_id: int, now: datet
     return _done(tx, Act(server_id, by_id, Action.SPOILER, now, job.user_id, job.id), job)
 
 
+def note_deleted(
+    tx: sa.Connection, server_id: int, job_id: str, by_id: int, now: datetime
+) -> Done | None:
+    """None: no job of this server."""
+    job = of_server(tx, server_id, job_id)
+    if job is None:
+        return None
+    return _done(tx, Act(server_id, by_id, Action.DELETE, now, job.user_id, job.id), job)
+
+
 def remove(
     tx: sa.Connection, server_id: int, job_id: str, by_id: int, reason: str, now: datetime
 ) -> tuple[Done | None, list[str]]:

@@ -342,6 +342,22 @@ async def test_each_act_is_posted_in_the_log_channel_with_a_link(easel: Easel) -
     assert not any(each.mentions for each in logged(easel))
 
 
+@pytest.mark.parametrize(("member", "recorded"), [("Cleo", True), ("Ada", False)])
+async def test_a_message_deleted_by_another_than_its_member_is_an_act(
+    easel: Easel, member: str, recorded: bool
+) -> None:
+    await log_here(easel)
+    message = await easel.finished(await easel.imagine())
+    await easel.discord.press(member, message, label="Delete")
+    await easel.discord.wait_for(lambda: current(easel, message) is None, "deletion")
+    if recorded:
+        await posted(easel, "Message deleted")
+    await easel.restart()
+    assert await acts(easel) == ([("delete", "Cleo", "Ada", None, "")] if recorded else [])
+    assert len(logged(easel)) == (1 if recorded else 0)
+    assert files(easel)
+
+
 async def test_a_log_channel_that_cannot_be_written_to_harms_nothing(
     easel: Easel, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,9 +10,8 @@ import discord
 from discord import app_commands
 
 from bot.about import about
-from bot.chat import buttons, offers, render, wire
+from bot.chat import buttons, log_channel, offers, render, wire
 from bot.chat.desk import Desk
-from bot.chat.moderating import tell_log
 from bot.chat.reasons import REASON, reason_form, written
 from bot.chat.results import Results
 from bot.chat.texts import Notice, paragraph, say, tell_cost
@@ -237,7 +236,7 @@ class JobCommands:
             log.info("job cancelled", extra={"action": "job_cancelled"})
             assert done.job is not None
             await self._show_cancelled(interaction, done.job)
-            await tell_log(interaction, done)
+            await log_channel.tell(interaction, done)
 
     async def _cancel_own(self, interaction: Interaction, job_id: str, *, in_list: bool) -> None:
         try:

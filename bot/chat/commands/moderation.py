@@ -6,7 +6,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, render, trail, wire
+from bot.chat import buttons, log_channel, render, trail, wire
 from bot.chat.desk import Desk
 from bot.chat.moderating import (
     MODERATORS,
@@ -16,7 +16,6 @@ from bot.chat.moderating import (
     fill_with_sheet,
     is_moderator,
     read_id,
-    tell_log,
 )
 from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, say, tell_cost
@@ -89,7 +88,7 @@ class ModerationCommands(app_commands.Group):
         done = await self._oversight.unblock(server_id, member.id, by_id)
         notice = Notice.MEMBER_UNBLOCKED if done else Notice.NOT_BLOCKED
         await wire.tell(interaction, say(notice, str(interaction.locale), user_id=member.id))
-        await tell_log(interaction, done)
+        await log_channel.tell(interaction, done)
 
     @app_commands.command(name="blocks", description=label("commands.moderation blocks"))
     async def blocks(self, interaction: Interaction) -> None:

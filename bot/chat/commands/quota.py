@@ -5,10 +5,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import accounts, wire
+from bot.chat import accounts, log_channel, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import role_ids_of
-from bot.chat.moderating import tell_log
 from bot.chat.render import WORKING
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
@@ -269,7 +268,7 @@ class QuotaCommands(app_commands.Group):
             amount_ucr=Microcredits(abs(amount)),
             reason=why,
         )
-        await tell_log(interaction, Done(act, decided.log_channel_id))
+        await log_channel.tell(interaction, Done(act, decided.log_channel_id))
 
     async def _show(self, interaction: Interaction) -> None:
         decided, budget = await self._quota.of_server(interaction.guild_id or 0)

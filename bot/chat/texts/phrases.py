@@ -275,6 +275,7 @@ class Phrase(StrEnum):
     ACTS_HERE = "acts_here"
     ACT_SPOILER = "act_spoiler"
     ACT_REMOVE = "act_remove"
+    ACT_DELETE = "act_delete"
     ACT_REFUND = "act_refund"
     ACT_BLOCK = "act_block"
     ACT_UNBLOCK = "act_unblock"
