@@ -182,13 +182,13 @@ class Results:
         if job is None or not buttons.names(interaction.message, job_id):
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, locale))
         elif interaction.user.id == job.user_id or interaction.permissions.manage_messages:
-            log.info("result deleted", extra={"action": "result_deleted"} | fields_of(job))
             try:
                 await wire.take_away(interaction)
             except wire.CallFailed as error:
                 log.warning("not deleted: %s", error, extra={"action": "not_deleted"})
                 await wire.tell_beside(interaction, say(Notice.NOT_DELETED, locale))
                 return
+            log.info("result deleted", extra={"action": "result_deleted"} | fields_of(job))
             if interaction.user.id != job.user_id:
                 by = (interaction.guild_id or 0, job.id, interaction.user.id)
                 await log_channel.tell(interaction, await self._oversight.note_deleted(*by))
