@@ -2,7 +2,11 @@ FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY bot ./bot
-RUN python -m venv /opt/easel && /opt/easel/bin/pip install --no-cache-dir .
+# The languages are compiled here, for whoever runs it may write nothing beside them.
+RUN python -m venv /opt/easel && /opt/easel/bin/pip install --no-cache-dir . \
+    && cd / && /opt/easel/bin/python -c "\
+from bot.chat.texts.languages import languages, translations; \
+[translations(name) for name in languages()]"
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /home/easel easel \

@@ -1,6 +1,7 @@
 """The languages: each has every sentence, Discord is told of them, and a member reads theirs."""
 
 import io
+import os
 import re
 import string
 import subprocess
@@ -244,6 +245,30 @@ def test_what_is_empty_or_fuzzy_stays_english(small: Path) -> None:
     german = reading.translations.__wrapped__("de")
     assert german.pgettext("flaws.empty", "It is empty.") == "It is empty."
     assert german.pgettext("flaws.video", "It is a video.") == "It is a video."
+
+
+def test_what_is_compiled_follows_its_file(small: Path) -> None:
+    """Compiled once, and again when its file is another; none is left half written."""
+    source, read = small / "de.po", reading.translations.__wrapped__
+    empty = updated("de", b"").decode()
+    for mtime_ns, german in ((2_000, "Leer."), (1_000, "Nichts.")):
+        words = f'msgid "It is empty."\nmsgstr "{german}"'
+        source.write_text(empty.replace('msgid "It is empty."\nmsgstr ""', words))
+        os.utime(source, ns=(mtime_ns, mtime_ns))
+        assert read("de").pgettext("flaws.empty", "It is empty.") == german
+        [compiled] = (small / reading.COMPILED).iterdir()
+        assert compiled.stat().st_mtime_ns == mtime_ns
+
+    compiled.write_bytes(compiled.read_bytes().replace(b"Nichts.", b"Niente."))
+    os.utime(compiled, ns=(1_000, 1_000))
+    assert read("de").pgettext("flaws.empty", "It is empty.") == "Niente."
+
+
+def test_where_nothing_can_be_written_a_language_is_read_all_the_same(small: Path) -> None:
+    (small / "de.po").write_bytes(updated("de", b""))
+    (small / reading.COMPILED).touch()
+    german = reading.translations.__wrapped__("de")
+    assert german.pgettext("flaws.empty", "It is empty.") == "It is empty."
 
 
 def test_a_broken_file_is_found_as_the_tests_read_it() -> None:

@@ -1,7 +1,10 @@
 """The languages: English from en.toml, each other from a PO file beside it, read when needed."""
 
+import contextlib
 import gettext
 import io
+import os
+import secrets
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +12,8 @@ from pathlib import Path
 
 FALLBACK = "en"
 FOLDER = Path(__file__).parent
+#: beside a PO file: what was compiled of it, as Python does with its own sources
+COMPILED = "__pycache__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,33 @@ def translations(name: str) -> gettext.NullTranslations:
     """
     if name == FALLBACK:
         return gettext.NullTranslations()
+    source = FOLDER / f"{name}.po"
+    compiled = FOLDER / COMPILED / f"{name}.mo"
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if compiled.stat().st_mtime_ns == source.stat().st_mtime_ns:
+            return gettext.GNUTranslations(io.BytesIO(compiled.read_bytes()))
+    content = _compile(source)
+    # Where nothing can be written, it is compiled at each start.
+    with contextlib.suppress(OSError):
+        _save(compiled, content, source.stat().st_mtime_ns)
+    return gettext.GNUTranslations(io.BytesIO(content))
+
+
+def _compile(source: Path) -> bytes:
+    # Imported here: what is compiled already needs none of it.
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
     compiled = io.BytesIO()
-    with (FOLDER / f"{name}.po").open("rb") as file:
-        write_mo(compiled, read_po(file, locale=name))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    with source.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=source.stem))
+    return compiled.getvalue()
+
+
+def _save(path: Path, content: bytes, mtime_ns: int) -> None:
+    """Whole or not at all, whoever else does it at the same time."""
+    path.parent.mkdir(exist_ok=True)
+    unfinished = path.with_suffix(f".{secrets.token_hex(4)}")
+    unfinished.write_bytes(content)
+    os.utime(unfinished, ns=(mtime_ns, mtime_ns))
+    unfinished.replace(path)
