@@ -47,7 +47,6 @@ from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
 from bot.engine.workshop import Workshop
 from bot.errors import StartupError
-from bot.ops.health import serve_health
 from bot.pictures.fetch import Fetcher
 from bot.pictures.folder import remove_fetched
 from bot.pictures.pool import Pool
@@ -98,7 +97,7 @@ class App:
         Serve until cancelled, then leave what is unfinished for the next start.
 
         Raises:
-            StartupError: the token is wrong, or a port cannot be had.
+            StartupError: Discord refuses the token, a server or the commands; or a port is taken.
             GatewayLost: discord.py gave the connection up.
         """
         checks = {"discord": self._connected, "database": self._database_answers}
@@ -106,18 +105,28 @@ class App:
         callbacks = {
             vendor.name: partial(self._hear, vendor) for vendor in VENDORS if vendor.verify_callback
         }
-        ops = serve_health(self.settings.ops_host, self.settings.ops_port, checks, callbacks)
-        async with ops:
+        async with AsyncExitStack() as stack:
+            if self.settings.ops_port:
+                # Imported here: a server, where one is wanted.
+                from bot.ops.health import serve_health
+
+                place = (self.settings.ops_host, self.settings.ops_port)
+                await stack.enter_async_context(serve_health(*place, checks, callbacks))
             gateway = asyncio.create_task(connection.run(self.client, token))
             working = asyncio.create_task(self._work())
+            syncing = asyncio.create_task(self._sync())
+            serving = {gateway, working}
             try:
-                await asyncio.wait({gateway, working}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({*serving, syncing}, return_when=asyncio.FIRST_COMPLETED)
+                if syncing.done() and not syncing.exception():
+                    await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 # First the work, which still has things to say on Discord.
                 await _end(working)
+                await _end(syncing)
                 await connection.close(self.client)
                 await _end(gateway)
-            for ended in (gateway, working):
+            for ended in (gateway, working, syncing):
                 if not ended.cancelled():
                     ended.result()
 
@@ -130,16 +139,21 @@ class App:
         Raises:
             StartupError: Discord refuses, or cannot be reached.
         """
-        self.client.syncs_everywhere = True
+        token = self.settings.needed("DISCORD_TOKEN")
         try:
-            await connection.log_in(self.client, self.settings.needed("DISCORD_TOKEN"))
+            await connection.attempt(lambda: self.client.login(token))
+            return await connection.attempt(lambda: self.client.sync(everywhere=True))
         finally:
             await connection.close(self.client)
-        return self.client.synced
 
     async def _work(self) -> None:
         await self.client.logged_in.wait()
         await self.runner.run()
+
+    async def _sync(self) -> None:
+        """After the gateway has let us in, so that no member waits for it."""
+        await self.client.connected.wait()
+        await connection.insist(self.client.sync)
 
     def _hear(self, vendor: Vendor, headers: Mapping[str, str], body: bytes) -> None:
         assert vendor.verify_callback is not None

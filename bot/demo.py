@@ -140,7 +140,7 @@ async def running(app: App, discord: PlaygroundDiscord) -> AsyncIterator[None]:
         StartupError: the bot could not start.
     """
     serving = asyncio.create_task(app.run())
-    ready = asyncio.create_task(discord.wait_until_ready())
+    ready = asyncio.create_task(_readiness(app, discord))
     try:
         await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
@@ -152,6 +152,11 @@ async def running(app: App, discord: PlaygroundDiscord) -> AsyncIterator[None]:
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
+
+
+async def _readiness(app: App, discord: PlaygroundDiscord) -> None:
+    await discord.wait_until_ready()
+    await app.client.synced.wait()
 
 
 def _settings(

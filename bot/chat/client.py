@@ -85,10 +85,10 @@ class EaselClient(discord.AutoShardedClient):
         self._server_ids = server_ids
         #: what the press of a button does, by the first word of its custom id
         self.presses: dict[str, buttons.Press] = {}
-        #: before the login: look for commands in each server the bot is in
-        self.syncs_everywhere = False
-        #: a line on each scope whose commands were compared at the login
-        self.synced: list[str] = []
+        #: set once the gateway has let us in
+        self.connected = asyncio.Event()
+        #: set once Discord has our commands, and no others of ours
+        self.synced = asyncio.Event()
         self._said_ready = False
         self._seen: OrderedDict[int, None] = OrderedDict()
 
@@ -104,10 +104,23 @@ class EaselClient(discord.AutoShardedClient):
 
     async def setup_hook(self) -> None:
         await connection.learn_gateway(self)
-        self.synced = await sync(
-            self, self.tree, self.easel, self._server_ids, everywhere=self.syncs_everywhere
-        )
         self.logged_in.set()
+
+    async def sync(self, *, everywhere: bool = False) -> list[str]:
+        """
+        Compare the commands with Discord's, and mend what differs; once logged in.
+
+        Args:
+            everywhere: in each server the bot is in, too.
+        Returns:
+            A line on each scope.
+        """
+        lines = await sync(self, self.tree, self.easel, self._server_ids, everywhere=everywhere)
+        self.synced.set()
+        return lines
+
+    async def on_connect(self) -> None:
+        self.connected.set()
 
     async def on_ready(self) -> None:
         """Called again after each session that was lost, of which one line is enough."""

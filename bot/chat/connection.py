@@ -10,6 +10,8 @@ import asyncio
 import logging
 import re
 import textwrap
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import discord
 import yarl
@@ -21,9 +23,11 @@ from bot.errors import GatewayLost, StartupError
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: seconds for the end of the gateway's connections
 CLOSE_S_MAX = 2.0
-#: seconds before the next try to log in; doubles up to the maximum
+#: seconds before the next try to log in, or to compare the commands; doubles up to the maximum
 LOGIN_WAIT_S = 1.0
 LOGIN_WAIT_S_MAX = 60.0
 #: characters of Discord's words on why it refuses a log-in
@@ -59,10 +63,20 @@ async def run(client: discord.AutoShardedClient, token: str) -> None:
     Log in, however long Discord is down, and stay connected until the client is closed.
 
     Raises:
-        StartupError: Discord refuses the token, a server or the commands, or is not at its root.
+        StartupError: Discord refuses the token, or is not at its root.
         GatewayLost: discord.py gave the connection up.
     """
-    await _log_in(client, token)
+
+    async def log_in() -> None:
+        try:
+            await client.login(token)
+        except LOGIN_ERRORS:
+            await client.http.close()
+            # Closed with its session, and kept all the same.
+            client.http.connector = discord.utils.MISSING
+            raise
+
+    await insist(log_in)
     try:
         await client.connect()
     except Exception as error:
@@ -70,18 +84,42 @@ async def run(client: discord.AutoShardedClient, token: str) -> None:
         raise GatewayLost(f"the connection to Discord ended for good: {error!r}") from error
 
 
-async def log_in(client: discord.AutoShardedClient, token: str) -> None:
+async def attempt(ask: Callable[[], Awaitable[T]]) -> T:
     """
-    Log in with one try, without a connection to the gateway.
+    Ask Discord for something once.
 
     Raises:
-        StartupError: Discord refuses, or cannot be reached.
+        StartupError: it refuses, or cannot be reached.
     """
     try:
-        await client.login(token)
+        return await ask()
     except LOGIN_ERRORS as error:
         sentence = refusal(error) or f"Discord cannot be reached at {Route.BASE}: {error!r}."
         raise StartupError(sentence) from error
+
+
+async def insist(ask: Callable[[], Awaitable[T]]) -> T:
+    """
+    Ask Discord for something, however long it is down.
+
+    Raises:
+        StartupError: it refuses.
+    """
+    wait_s = LOGIN_WAIT_S
+    while True:
+        try:
+            return await ask()
+        except LOGIN_ERRORS as error:
+            if (sentence := refusal(error)) is not None:
+                raise StartupError(sentence) from error
+            log.warning(
+                "Discord cannot be reached, next try in %.0f s: %r",
+                wait_s,
+                error,
+                extra={"action": "discord_down"},
+            )
+        await asyncio.sleep(wait_s)
+        wait_s = min(wait_s * 2, LOGIN_WAIT_S_MAX)
 
 
 async def close(client: discord.AutoShardedClient) -> None:
@@ -93,31 +131,9 @@ async def close(client: discord.AutoShardedClient) -> None:
         log.warning("Discord's gateway did not say goodbye", extra={"action": "close_timeout"})
 
 
-async def _log_in(client: discord.AutoShardedClient, token: str) -> None:
-    wait_s = LOGIN_WAIT_S
-    while True:
-        try:
-            await client.login(token)
-            return
-        except LOGIN_ERRORS as error:
-            if (sentence := refusal(error)) is not None:
-                raise StartupError(sentence) from error
-            log.warning(
-                "Discord cannot be reached, next try in %.0f s: %r",
-                wait_s,
-                error,
-                extra={"action": "login_failed"},
-            )
-        await client.http.close()
-        # Closed with its session, and kept all the same.
-        client.http.connector = discord.utils.MISSING
-        await asyncio.sleep(wait_s)
-        wait_s = min(wait_s * 2, LOGIN_WAIT_S_MAX)
-
-
 def refusal(error: Exception) -> str | None:
     """
-    Why logging in will not work later either, with the setting to look at.
+    Why it will not work later either, with the setting to look at.
 
     Returns:
         One sentence; None: Discord or the network is down.

@@ -7,6 +7,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.chat.connection import INVALID_FORM
 from bot.chat.translator import EaselTranslator
 from bot.engine.easel import Easel
 
@@ -86,25 +87,20 @@ async def _scope(
 ) -> str:
     place = "global" if server_id is None else f"server {server_id}"
     server = discord.Object(server_id) if server_id is not None else None
-    commands: list[Any] = []
-    if wanted:
-        if server is not None:
-            tree.copy_global_to(guild=server)
-        assert tree.translator is not None
-        commands = [
-            await each.get_translated_payload(tree, tree.translator)
-            for each in tree.get_commands(guild=server)
-        ]
+    if wanted and server is not None:
+        tree.copy_global_to(guild=server)
+    ours = tree.get_commands(guild=server) if wanted else []
+    assert tree.translator is not None
+    commands = [await each.get_translated_payload(tree, tree.translator) for each in ours]
     found = await _listed(client, server_id)
     if _are_same(_by_name(commands), _by_name(found)):
         return f"{place}: {len(commands)} commands, as they should be"
-    assert client.application_id is not None
-    if wanted:
-        await tree.sync(guild=server)
-    elif server_id is None:
-        await client.http.bulk_upsert_global_commands(client.application_id, payload=[])
-    else:
-        await client.http.bulk_upsert_guild_commands(client.application_id, server_id, payload=[])
+    try:
+        await _write(client, server_id, commands)
+    except discord.HTTPException as error:
+        if error.code != INVALID_FORM:
+            raise
+        raise app_commands.CommandSyncFailure(error, ours) from error
     log.info("commands synced", extra={"action": "commands_synced", "scope": place})
     if not wanted:
         return f"{place}: {len(found)} commands taken back, for they stand elsewhere"
@@ -124,6 +120,16 @@ async def _listed(client: discord.Client, server_id: int | None) -> Sequence[Map
         route, params={"with_localizations": "true"}
     )
     return listed
+
+
+async def _write(
+    client: discord.Client, server_id: int | None, commands: list[dict[str, Any]]
+) -> None:
+    assert client.application_id is not None
+    if server_id is None:
+        await client.http.bulk_upsert_global_commands(client.application_id, commands)
+    else:
+        await client.http.bulk_upsert_guild_commands(client.application_id, server_id, commands)
 
 
 async def _servers(client: discord.Client) -> set[int]:

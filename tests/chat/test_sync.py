@@ -1,11 +1,13 @@
 """Commands are what Discord says they are: compared at each start, and mended where they differ."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bot.app import open_app
+from bot.chat import connection
 from bot.playground.discord.commands import Json
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel
@@ -77,6 +79,27 @@ async def test_what_somebody_changed_on_discord_is_mended_at_the_next_start(
     assert names(settled) == before
     await settled.restart()
     assert writes(settled) == ["global"] * 2
+
+
+async def test_members_are_served_before_discord_has_told_its_commands(
+    settled: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOGIN_WAIT_S", 0.0)
+    await settled.bot.aclose()
+    add_another(settled.discord.world.commands[None])
+    told = asyncio.Event()
+    settled.discord.faults.add(method="GET", path="/commands", status=503)
+    down = settled.discord.faults.add(method="GET", path="/commands", hold=told)
+    async with open_app(settled.settings, settled.clock) as settled.app:
+        serving = asyncio.create_task(settled.app.run())
+        await settled.discord.wait_until_ready()
+        assert (await settled.finished(await settled.imagine())).attachments
+        assert (writes(settled), down.hits) == (["global"], 1)
+        told.set()
+        await settled.app.client.synced.wait()
+        assert writes(settled) == ["global"] * 2
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
 
 
 async def test_a_command_is_never_offered_twice(opened: OpenEasel) -> None:

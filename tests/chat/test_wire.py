@@ -160,7 +160,7 @@ BAD_FORM = {
         ),
         (
             {"method": "PUT", "path": "/commands", "status": 400, "body": BAD_FORM},
-            "Discord refuses the commands, .* CATALOG_FILE: .* is taken",
+            "Discord refuses the commands, .* CATALOG_FILE: .*In command 'imagine'.* is taken",
         ),
         (
             {"path": "/users/@me", "status": 404, "body": "<p>no such page</p>" * 100},

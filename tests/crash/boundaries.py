@@ -54,7 +54,7 @@ UNREACHED = {
     "settings.remember_servers": "commands, no job",
     "learned.load": "what is learned of a route changes no job",
     "learned.save": "what is learned of a route changes no job",
-    "connection.log_in": "only `easel sync` asks for it",
+    "connection.attempt": "only `easel sync` asks for it",
     "wire.tell_beside": "only a defect is told so",
     "jobs.ended": "only asked for where too much is kept",
     "messenger.fresh_links": "the links of the matrix are young, so it asks nobody",
