@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Container, Iterator, Mapping, 
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from functools import partial
 
 from bot.domain import pricing
 from bot.domain.credits import Microcredits
@@ -229,8 +230,10 @@ class Catalog:
         if "auto" in ratios and not _has_known_shape(request):
             return request
         named = [each for each in ASPECT_RATIOS if each in ratios and each != "auto"]
-        shapes = [replace(request, aspect_ratio=each) for each in named]
-        return min(shapes, key=_distance_from_first, default=request)
+        if not named:
+            return request
+        nearest = min(named, key=partial(_distance_from_first, request))
+        return replace(request, aspect_ratio=nearest)
 
     def offered(self, providers: Collection[str]) -> "Catalog":
         """Only the models that one of the providers makes; all of them where there is none."""
@@ -296,12 +299,12 @@ def _has_known_shape(request: ImageRequest) -> bool:
     )
 
 
-def _distance_from_first(request: ImageRequest) -> float:
-    """How far the ratio is from the first reference's shape, and from a square without one."""
+def _distance_from_first(request: ImageRequest, ratio: str) -> float:
+    """How far a ratio is from the first reference's shape, and from a square without one."""
     first = request.references[0] if request.references else None
     width, height = (first.width_px, first.height_px) if first else (None, None)
     wanted = math.log(width / height) if width and height else 0.0
-    across, down = map(int, request.aspect_ratio.split(":"))
+    across, down = map(int, ratio.split(":"))
     return abs(math.log(across / down) - wanted)
 
 

@@ -38,5 +38,7 @@ def is_seen(text: str) -> bool:
 
 def set_apart(text: str) -> str:
     """The text for a line that goes on: letters from right to left do not draw that along."""
-    turns = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
+    turns = not text.isascii() and any(
+        unicodedata.bidirectional(letter) in ("R", "AL") for letter in text
+    )
     return f"\u2068{text}\u2069" if turns else text

@@ -16,6 +16,7 @@ from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Runni
 from bot.domain.pricing import Bill, Usage
 from bot.errors import ProviderContractBroken, ProviderRefused
 from bot.providers import maxapi_replies as replies
+from bot.providers.answers import encoded
 from bot.providers.fields import FINISHED_WORDS, WORD_CHARS_MAX, is_link, mapping, text
 from bot.providers.http import CONTENT_TYPES, VendorHttp
 from bot.providers.inline import INLINE
@@ -53,10 +54,9 @@ class MaxApiGemini:
         self._asynchronous = asynchronous
 
     async def submit(self, order: Order) -> str | Finished | Failed:
-        encoded = await asyncio.to_thread(encode_references, NAME, order.references)
         reply = await self._http.order(
             generate_path(order.route),
-            json=build_generate(order, encoded),
+            await asyncio.to_thread(encode_generate, NAME, order),
             result_path=order.result_path,
             answer_s=order.route.deadline_s,
             headers=build_headers(order.route, asynchronous=self._asynchronous),
@@ -85,6 +85,11 @@ def build_headers(route: Route, *, asynchronous: bool) -> dict[str, str]:
     return headers
 
 
+def encode_generate(provider: str, order: Order) -> bytes:
+    """The body of a generateContent call, with the references in it: see `encode_references`."""
+    return encoded(build_generate(order, encode_references(provider, order.references)))
+
+
 def encode_references(provider: str, references: Sequence[ImageFile]) -> list[str]:
     """
     Each reference's bytes in base64. Blocks: call it off the event loop.
@@ -100,15 +105,15 @@ def encode_references(provider: str, references: Sequence[ImageFile]) -> list[st
     return [pybase64.b64encode_as_string(each.path.read_bytes()) for each in references]
 
 
-def build_generate(order: Order, encoded: Sequence[str]) -> dict[str, object]:
+def build_generate(order: Order, references: Sequence[str]) -> dict[str, object]:
     """
     The body of a generateContent call.
 
     Args:
-        encoded: the order's references, as `encode_references` gives them.
+        references: the order's references, as `encode_references` gives them.
     """
     parts: list[dict[str, object]] = [{"text": order.prompt}]
-    for reference, data in zip(order.references, encoded, strict=True):
+    for reference, data in zip(order.references, references, strict=True):
         mime_type = CONTENT_TYPES[reference.format]
         parts.append({"inline_data": {"mime_type": mime_type, "data": data}})
     config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}

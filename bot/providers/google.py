@@ -31,10 +31,9 @@ class Google:
         self._http = http
 
     async def submit(self, order: Order) -> Finished | Failed:
-        encoded = await asyncio.to_thread(gemini.encode_references, NAME, order.references)
         reply = await self._http.order(
             gemini.generate_path(order.route),
-            json=gemini.build_generate(order, encoded),
+            await asyncio.to_thread(gemini.encode_generate, NAME, order),
             result_path=order.result_path,
             answer_s=order.route.deadline_s,
         )

@@ -143,9 +143,8 @@ class VendorHttp:
     async def order(
         self,
         path: str,
+        body: bytes | aiohttp.FormData,
         *,
-        json: Mapping[str, object] | None = None,
-        form: aiohttp.FormData | None = None,
         result_path: Path,
         answer_s: float = math.inf,
         headers: Mapping[str, str] | None = None,
@@ -157,19 +156,16 @@ class VendorHttp:
         this raises, or the HTTP status is no success, there is no file; else it is the caller's.
 
         Args:
-            form: sent as multipart instead of `json`; its files are streamed and stay the caller's.
+            body: JSON; or multipart, whose files are streamed and stay the caller's.
             answer_s: seconds; the limit of vendors that answer when the image is done holds, too.
         """
-        # References inside the JSON make it large: it is encoded in a thread, and sent in pieces.
-        data: io.BytesIO | aiohttp.FormData = (
-            io.BytesIO(await asyncio.to_thread(encoded, json or {})) if form is None else form
-        )
         return await self._send(
             "POST",
             self._base_url + path,
             Stake.SUBMIT,
             answer_s=min(answer_s, self.limits.sync_s),
-            data=data,
+            # With references inside it is large, and goes in pieces.
+            data=io.BytesIO(body) if isinstance(body, bytes) else body,
             headers=headers,
             result_path=result_path,
         )

@@ -18,6 +18,7 @@ from bot.domain.ports import Failed, Finished, ImageFile, Order
 from bot.domain.pricing import Bill, Usage
 from bot.domain.sizes import pixels
 from bot.errors import Content, Facts, ProviderContractBroken, Stage
+from bot.providers.answers import encoded
 from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text
 from bot.providers.http import CONTENT_TYPES, VendorHttp
 from bot.providers.inline import INLINE
@@ -102,11 +103,10 @@ async def send(
     generations, edits = paths
     answer_s = order.route.deadline_s
     if not order.references:
-        return await http.order(
-            generations, json=fields, result_path=order.result_path, answer_s=answer_s
-        )
+        body = encoded(fields)
+        return await http.order(generations, body, result_path=order.result_path, answer_s=answer_s)
     async with open_edit_form(order, fields if form_fields is None else form_fields) as form:
-        return await http.order(edits, form=form, result_path=order.result_path, answer_s=answer_s)
+        return await http.order(edits, form, result_path=order.result_path, answer_s=answer_s)
 
 
 @asynccontextmanager

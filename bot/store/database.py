@@ -65,6 +65,7 @@ class Lane(aiosqlite.Connection):
     """
 
     _core: sa.Connection | None = None
+    _begin = "BEGIN"
 
     @property
     def core(self) -> sa.Connection:
@@ -103,6 +104,9 @@ class Lane(aiosqlite.Connection):
         return carried
 
     def _transact(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
+        # Not by a listener of SQLAlchemy's: one is enough to make it look for others at each step
+        # of each statement.
+        self._conn.execute(self._begin)
         with self.core.begin():
             return step(self.core, *args, **given)
 
@@ -124,9 +128,9 @@ class Lane(aiosqlite.Connection):
             # An error that quotes a statement must quote no prompt and no token with it.
             hide_parameters=True,
         )
-        # IMMEDIATE: what first reads and then writes cannot be refused midway.
-        begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-        sa.event.listen(engine, "begin", lambda _: raw.execute(begin))
+        if writes:
+            # What first reads and then writes cannot be refused midway.
+            self._begin = "BEGIN IMMEDIATE"
         self._core = engine.connect()
 
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -106,7 +106,7 @@ def _problem(row: Row) -> Problem | None:
 
 
 def write_request(request: ImageRequest) -> str:
-    return _write(asdict(request))
+    return _write(request)
 
 
 def read_request(text: str, **whose: object) -> ImageRequest | None:
@@ -134,7 +134,7 @@ def read_request(text: str, **whose: object) -> ImageRequest | None:
 
 
 def write_reference(reference: Reference) -> str:
-    return _write(asdict(reference))
+    return _write(reference)
 
 
 def read_reference(text: str) -> Reference | None:
@@ -150,11 +150,16 @@ def read_reference(text: str) -> Reference | None:
         return None
 
 
-def _write(values: dict[str, Any]) -> str:
-    text = json.dumps(values, ensure_ascii=False)
+def _write(value: ImageRequest | Reference) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=_values)
     try:
         text.encode()
     except UnicodeEncodeError:
         # Half of a pair, which no database takes as a letter.
-        return json.dumps(values)
+        return json.dumps(value, default=_values)
     return text
+
+
+def _values(value: Any) -> dict[str, Any]:
+    """Of a request, or of a reference in it."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}

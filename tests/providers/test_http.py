@@ -266,7 +266,7 @@ async def test_a_vendors_own_headers_are_sent_but_never_in_place_of_ours(
         root = str(own.make_url("")).rstrip("/")
         vendor = VendorHttp("apimodels", root, SecretStr("sk_ours"), connections)
         asked = {"X-Mode": "mix", "Authorization": "other"}
-        await vendor.order("/tasks", json={}, headers=asked, result_path=tmp_path / "result")
+        await vendor.order("/tasks", b"{}", headers=asked, result_path=tmp_path / "result")
     assert [seen[0][name] for name in ("X-Mode", "Authorization")] == ["mix", "Bearer sk_ours"]
 
 

@@ -186,7 +186,7 @@ async def test_an_answer_s_image_goes_to_the_file(
     vendor: VendorHttp, server: AllVendors, path: Path
 ) -> None:
     server.faults.add(VendorCall.CREATE, Respond(body=HEAD + TEXT.encode() + TAIL))
-    reply = await vendor.order(PATH, json={}, result_path=path)
+    reply = await vendor.order(PATH, b"{}", result_path=path)
     assert reply.body == {"data": [{"b64_json": INLINE}], "created": 1}
     assert size_of(path) == len(PNG)
 
@@ -213,7 +213,7 @@ async def test_a_broken_answer_leaves_no_file(
 ) -> None:
     server.faults.add(VendorCall.CREATE, fault)
     with pytest.raises(kind) as caught:
-        await vendor.order(PATH, json={}, result_path=path)
+        await vendor.order(PATH, b"{}", result_path=path)
     assert type(caught.value) is kind
     assert size_of(path) is None
     if isinstance(caught.value, ProviderBusy):
@@ -224,7 +224,7 @@ async def test_an_error_with_an_image_leaves_no_file(
     vendor: VendorHttp, server: AllVendors, path: Path
 ) -> None:
     server.faults.add(VendorCall.CREATE, Respond(status=402, body=HEAD + TEXT.encode() + TAIL))
-    reply = await vendor.order(PATH, json={}, result_path=path)
+    reply = await vendor.order(PATH, b"{}", result_path=path)
     assert reply.status == 402
     assert size_of(path) is None
 
@@ -246,7 +246,7 @@ async def test_a_cancelled_order_leaves_no_file(
     monkeypatch.setattr(http, "InlineImage", Telling)
     piece = b"A" * (1024 * 1024)
     server.faults.add(VendorCall.CREATE, Respond(body=piece, repeat=80, before=HEAD))
-    ordering = asyncio.create_task(vendor.order(PATH, json={}, result_path=path))
+    ordering = asyncio.create_task(vendor.order(PATH, b"{}", result_path=path))
     await writing.wait()
     ordering.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -262,7 +262,7 @@ async def test_a_huge_answer_is_never_whole_in_memory(
     server.faults.add(VendorCall.CREATE, Respond(body=piece, repeat=240, before=HEAD, after=TAIL))
     tracemalloc.start()
     try:
-        reply = await vendor.order(PATH, json={}, result_path=path)
+        reply = await vendor.order(PATH, b"{}", result_path=path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -276,7 +276,7 @@ async def test_an_answer_has_a_limit(vendor: VendorHttp, server: AllVendors, pat
     times = IMAGE_ANSWER_BYTES_MAX // len(piece) + 1
     server.faults.add(VendorCall.CREATE, Respond(body=piece, repeat=times))
     with pytest.raises(ProviderOutcomeUnknown) as unknown:
-        await vendor.order(PATH, json={}, result_path=path)
+        await vendor.order(PATH, b"{}", result_path=path)
     assert "more than the limit" in unknown.value.words
 
 

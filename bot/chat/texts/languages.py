@@ -57,6 +57,7 @@ def languages() -> frozenset[str]:
     return frozenset({FALLBACK, *(path.stem for path in FOLDER.glob("*.po"))})
 
 
+@cache
 def nearest(locale: str) -> str:
     """
     The language to use for a reader.
