@@ -5,13 +5,16 @@ import string
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 from bot.chat.texts.languages import FALLBACK, english, nearest, translations
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.domain.credits import UCR_PER_CENT, cost_cents, left_cents
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 
 class Writer(string.Formatter):
@@ -135,11 +138,16 @@ class TranslatedWriter(Writer):
     """
 
     def __init__(self, language: str, locale: str) -> None:
+        super().__init__(language)
+        self._language = language
+        self._rules = locale.replace("-", "_")
+
+    @cached_property
+    def _locale(self) -> "Locale":
+        # Two megabytes, of which words alone need nothing.
         from babel import Locale, localedata
 
-        super().__init__(language)
-        rules = locale.replace("-", "_")
-        self._locale = Locale.parse(rules if localedata.exists(rules) else language)
+        return Locale.parse(self._rules if localedata.exists(self._rules) else self._language)
 
     def template(self, key: str, facts: Mapping[str, Any]) -> str:
         """Commands are named as the reader sees them."""
