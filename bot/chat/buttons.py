@@ -33,6 +33,8 @@ FROM_BASKET = "from_basket"
 PREFER = "prefer"
 #: begin a task of /help
 BEGIN = "begin"
+#: of /models: one of them, or all
+MODEL = "model"
 #: order a draft
 GO = "go"
 #: open a form with the words of a job, or of a draft
@@ -65,7 +67,15 @@ PRIVACY = "privacy"
 #: a month of a server as a table
 STATS = "stats"
 
+#: these change the message that they are on, which nobody sees but whoever presses
+OF_OWN_LIST = frozenset(
+    {PAGE, TAKE_OUT, EMPTY, PREFER, MODEL, SETTINGS, MOD_RECENT, MOD_BLOCKS, MOD_ACTS}
+)
+
 ROW_BUTTONS_MAX = 5
+#: options of one select, and the characters of each one's description (Discord docs, String Select)
+OPTIONS_MAX = 25
+OPTION_CHARS_MAX = 100
 #: digits of any number that Easel writes into a custom id
 DIGITS_MAX = 15
 
@@ -121,10 +131,13 @@ async def press(
     Do what a custom id says.
 
     Raises:
-        Outdated: nothing does that, or not with such arguments.
+        Outdated: nothing does that, or not there, or not with such arguments.
     """
     action, arguments = read(custom_id)
     does = presses.get(action)
+    message = interaction.message
+    if action in OF_OWN_LIST and message and not message.flags.ephemeral:
+        raise Outdated(action)
     if does is None or not custom_id.isascii() or not custom_id.isprintable():
         raise Outdated(action)
     try:

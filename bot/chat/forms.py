@@ -23,8 +23,6 @@ from bot.domain.requests import (
 
 #: files that one upload of a form takes (Discord docs, File Upload)
 FILES_MAX = 10
-#: options of one select (Discord docs, String Select)
-OPTIONS_MAX = 25
 LABEL = 18
 
 Kinds = Mapping[tuple[str, str], Microcredits]
@@ -176,17 +174,17 @@ def _kinds(draft: ImageRequest, kinds: Kinds, locale: str) -> discord.ui.Select[
         )
         for (resolution, quality), amount in kinds.items()
     ]
-    return discord.ui.Select(custom_id="kind", options=options[:OPTIONS_MAX])
+    return discord.ui.Select(custom_id="kind", options=options[: buttons.OPTIONS_MAX])
 
 
 def _which(pictures: Sequence[Reference], locale: str) -> discord.ui.Select[Any]:
     options = [
         discord.SelectOption(
             label=say(Phrase.IMAGE_NUMBER, locale, number=number),
-            description=picture.filename[:100] or None,
+            description=picture.filename[: buttons.OPTION_CHARS_MAX] or None,
             value=str(number - 1),
             default=number == 1,
         )
         for number, picture in enumerate(pictures, start=1)
     ]
-    return discord.ui.Select(custom_id="which", options=options[:OPTIONS_MAX])
+    return discord.ui.Select(custom_id="which", options=options[: buttons.OPTIONS_MAX])

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
-from bot.chat.translator import label, model_label, option_key
+from bot.chat.translator import CHOICES_MAX, label, model_label, option_key
 from bot.domain import policy
 from bot.domain.catalog import Catalog
 from bot.domain.preferences import Preferences
@@ -36,7 +36,6 @@ Count = Range[int, 1, IMAGES_MAX]
 PRESET_MARK = "★"
 #: options that are fields of a request, by the same name
 KNOBS = ("prompt", "aspect_ratio", "resolution", "quality", "background", "count", "private")
-CHOICES_MAX = 25
 
 
 def image_command(

@@ -31,8 +31,6 @@ LANGUAGES = {
 }
 #: in the place of a value that nothing is chosen for, which Discord does not take as empty
 NOTHING = "-"
-#: options, or channels, of one select (Discord docs, Component Reference)
-OPTIONS_MAX = 25
 REASON_CHARS_MAX = 200
 HOURS_MAX = 8_760.0
 #: channels in which members give commands, whose threads count with them
@@ -62,7 +60,7 @@ def choices(field: str, models: Sequence[str], locale: str) -> dict[str, str]:
         case "locale":
             return {NOTHING: say(Phrase.SERVERS_OWN, locale), **LANGUAGES}
         case "default_model":
-            some = models[: OPTIONS_MAX - 1]
+            some = models[: buttons.OPTIONS_MAX - 1]
             return {NOTHING: say(Phrase.NOT_DECIDED, locale)} | {each: each for each in some}
         case _:
             return {}
@@ -196,7 +194,7 @@ def typed(interaction: Interaction) -> Mapping[str, str]:
 def _models(decided: ServerSettings, models: Sequence[str], locale: str) -> Item:
     options = [
         SelectOption(label=each, value=each, default=each in decided.allowed_models)
-        for each in models[:OPTIONS_MAX]
+        for each in models[: buttons.OPTIONS_MAX]
     ]
     return discord.ui.Select(
         placeholder=say(Phrase.NONE_MEANS_ALL, locale),
@@ -215,9 +213,11 @@ def _channels(field: str, decided: ServerSettings, locale: str) -> Item:
         channel_types=LOG_KINDS if log else CHANNEL_KINDS,
         placeholder=say(Phrase.NOWHERE if log else Phrase.NONE_MEANS_ALL, locale),
         min_values=0,
-        max_values=1 if log else OPTIONS_MAX,
+        max_values=1 if log else buttons.OPTIONS_MAX,
         default_values=[
-            discord.SelectDefaultValue(id=each, type=channel) for each in ids[:OPTIONS_MAX] if each
+            discord.SelectDefaultValue(id=each, type=channel)
+            for each in ids[: buttons.OPTIONS_MAX]
+            if each
         ],
         custom_id=buttons.custom_id(buttons.SETTINGS, "set", field),
     )

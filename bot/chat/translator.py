@@ -12,7 +12,8 @@ from bot.chat.texts.writer import Writer, writer
 from bot.domain.catalog import Model
 from bot.errors import Fact
 
-#: Discord docs, Application Command Option Choice
+#: of an option's choices, and each one's name (Discord docs, Application Command Option)
+CHOICES_MAX = 25
 CHOICE_CHARS_MAX = 100
 
 

@@ -49,6 +49,7 @@ FORGED: list[tuple[str, list[str]]] = [
     ("begin:settings", []),
     ("begin", []),
     ("words:nobody", []),
+    ("model:none", []),
 ]
 
 
@@ -72,6 +73,24 @@ async def test_a_press_that_no_message_offers_is_answered_in_a_sentence(
         assert answer.is_ephemeral
     assert await easel.rows("SELECT user_id FROM preferences") == []
     assert defects(caplog) == []
+
+
+@pytest.mark.parametrize("action", sorted(buttons.OF_OWN_LIST))
+async def test_no_result_is_turned_into_a_list(easel: Easel, action: str) -> None:
+    """What these lists offer, pressed on a message that everybody sees."""
+    pressed: dict[str, tuple[str, list[str]]] = {
+        buttons.PAGE: ("page:", []),
+        buttons.TAKE_OUT: ("take_out", ["0"]),
+        buttons.PREFER: ("prefer:size", ["1K/1"]),
+        buttons.MODEL: ("model", ["gpt-image-2-beta"]),
+        buttons.SETTINGS: ("settings:open", ["locale"]),
+    }
+    shown = await easel.finished(await easel.imagine())
+    before = shown.embeds
+    answer = await easel.forge("Ada", shown, *pressed.get(action, (action, []))).response()
+    assert said(answer) == UNKNOWN
+    assert answer.is_ephemeral
+    assert easel.discord.channel("studio").messages_by_id[shown.id].embeds == before
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from bot.playground.discord import Message, Upload
 from bot.playground.discord.cdn import LINK_LIFE_S
 from bot.playground.faults import VendorCall
 from bot.store import learned
-from tests.support.easel import Easel, said
+from tests.support.easel import Easel, said, selects
 from tests.support.photos import written
 from tests.support.pictures import mask, picture
 from tests.support.ports import free_port
-from tests.support.settings import set_filter
+from tests.support.settings import decide, set_filter
 from tests.vendors import AllVendors
 
 #: an operator's addition to the shipped catalog
@@ -155,6 +155,23 @@ async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> Non
     told = said(await call.response())
     assert "high quality: 1K: 0.07 cr\n2K: 0.10 cr\n4K: 0.23 cr" in told
     assert "Up to 16 references\nA mask can confine an edit\nShapes: auto, 1:1," in told
+
+
+async def test_a_model_s_details_are_behind_a_select(easel: Easel) -> None:
+    """After a restart, there and back; what the server forbids is not among them."""
+    await without_filter(easel)
+    await decide(easel, "allowed_models", allow="gpt-image-2")
+    await decide(easel, "allowed_models", allow="gpt-image-2-quality")
+    call = await easel.discord.run_command("Ada", "studio", "models")
+    message = await call.response()
+    offered = [each["value"] for each in selects(message)["model"]]
+    assert offered == ["gpt-image-2", "gpt-image-2-quality"]
+    await easel.restart()
+    for _ in range(2):
+        one = await easel.discord.select("Ada", message, ["gpt-image-2-quality"])
+        assert "high quality: 1K: 0.07 cr" in said(await one.response())
+        every = await easel.discord.press("Ada", message, label="All models")
+        assert "gpt-image-2 (used if you name none)" in said(await every.response())
 
 
 @pytest.mark.parametrize(

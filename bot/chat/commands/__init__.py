@@ -43,7 +43,7 @@ def add_commands(
     client.tree.add_command(PresetCommands(desk, images))
     preferences = PreferencesCommand(desk, offered)
     preferences.add_to(client.tree, client.presses)
-    models.add_to(client.tree)
+    models.add_to(client.tree, client.presses)
     helps = HelpCommand(images, jobs, balance, preferences, desk.easel)
     helps.add_to(client.tree, client.presses)
     PrivacyCommand(desk).add_to(client.tree, client.presses)

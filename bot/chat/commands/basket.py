@@ -28,7 +28,6 @@ Interaction = discord.Interaction[Any]
 
 #: embeds of one message (Discord docs, Message), and options of one select
 EMBEDS_MAX = 10
-OPTIONS_MAX = 25
 #: characters of a link in an embed (Discord docs, Embed Limits)
 URL_CHARS_MAX = 2_048
 #: of the digest that a picture is chosen by
@@ -177,10 +176,10 @@ def _shown(
     choices = [
         discord.SelectOption(
             label=say(Phrase.IMAGE_NUMBER, locale, number=number),
-            description=picture.filename[:100] or None,
+            description=picture.filename[: buttons.OPTION_CHARS_MAX] or None,
             value=_mark(picture),
         )
-        for number, picture in enumerate(gathered[:OPTIONS_MAX], start=1)
+        for number, picture in enumerate(gathered[: buttons.OPTIONS_MAX], start=1)
     ]
     return embeds, buttons.view(
         buttons.button(say(Phrase.DRAW_WITH_THEM, locale), buttons.FROM_BASKET, Mode.GENERATE),

@@ -17,7 +17,7 @@ from bot.chat.results import Results
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import CHOICES_MAX, label
 from bot.domain.jobs import Job, JobState, Task, fields_of
 from bot.domain.oversight import read_reason
 from bot.errors import StepLost
@@ -31,8 +31,6 @@ Interaction = discord.Interaction[Any]
 PAGE_JOBS = 8
 #: jobs that /jobs lists
 LISTED_MAX = 10
-CHOICE_CHARS = 100
-CHOICES_MAX = 25
 KINDS = ("generate", "edit", "pictures", "failed", "open")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import wire
+from bot.chat import buttons, wire
 from bot.chat.intake import place_of
 from bot.chat.options import model_choices
 from bot.chat.texts import say, tell_cost, tell_summary
@@ -15,7 +15,12 @@ from bot.chat.translator import label
 from bot.domain.catalog import Catalog, Model, NsfwSwitch, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
+from bot.domain.settings import ServerSettings
 from bot.engine.easel import Easel
+
+Interaction = discord.Interaction[Any]
+#: behind a button, in place of what is chosen in a select
+ALL = "all"
 
 
 class ModelCommands:
@@ -41,41 +46,73 @@ class ModelCommands:
         self._default_model = default_model
         self._typical_s = typical_s
 
-    def add_to(self, tree: app_commands.CommandTree[Any]) -> None:
+    def add_to(
+        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
+    ) -> None:
         command: app_commands.Command[Any, ..., None] = app_commands.Command(
             name="models", description=label("commands.models"), callback=self._models
         )
         app_commands.describe(model=label("options.models model"))(command)
         app_commands.choices(model=model_choices(self._catalog))(command)
         tree.add_command(command)
+        presses[buttons.MODEL] = self._press
 
-    async def _models(
-        self, interaction: discord.Interaction[Any], model: str | None = None
-    ) -> None:
+    async def _models(self, interaction: Interaction, model: str | None = None) -> None:
+        embed, view = await self._shown(interaction, model or "")
+        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+
+    async def _press(self, interaction: Interaction, which: str = "") -> None:
+        if which not in ("", ALL):
+            raise buttons.Outdated(which)
+        embed, view = await self._shown(interaction, buttons.chosen(interaction) or "")
+        await wire.update(interaction, embed=embed, view=view)
+
+    async def _shown(
+        self, interaction: Interaction, model_id: str
+    ) -> tuple[discord.Embed, discord.ui.View]:
+        """
+        Args:
+            model_id: all are shown where it is empty, or in the catalog no longer.
+        """
         place, locale = place_of(interaction), str(interaction.locale)
-        chosen = self._catalog.models.get(model or "")
-        if chosen:
-            embed = await self._in_full(chosen, place, locale)
-        else:
-            embed = await self._all(place, locale)
-        await wire.answer(interaction, embed=embed, ephemeral=True)
+        decided = await self._easel.settings(place.server_id)
+        offered = models_here(decided, self._catalog.models, self._default_model)
+        options = [
+            discord.SelectOption(
+                label=each,
+                description=self._summary(each, locale)[: buttons.OPTION_CHARS_MAX] or None,
+                value=each,
+                default=each == model_id,
+            )
+            for each in offered[: buttons.OPTIONS_MAX]
+        ]
+        items: list[discord.ui.Item[Any]] = []
+        if options:
+            about = say(Phrase.MORE_ABOUT_MODEL, locale)
+            items.append(buttons.select(about, options, buttons.MODEL))
+        chosen = self._catalog.models.get(model_id)
+        if chosen is None:
+            return await self._all(place, decided, offered, locale), buttons.view(*items)
+        items.append(buttons.button(say(Phrase.ALL_MODELS, locale), buttons.MODEL, ALL))
+        return await self._in_full(chosen, place, decided, locale), buttons.view(*items)
 
-    async def _all(self, place: Place, locale: str) -> discord.Embed:
+    async def _all(
+        self, place: Place, decided: ServerSettings, offered: Sequence[str], locale: str
+    ) -> discord.Embed:
+        """
+        Args:
+            offered: ids of the models that the server allows, the default first.
+        """
         embed = discord.Embed(title=say(Phrase.MODELS_TITLE, locale))
         unfiltered = []
-        decided = await self._easel.settings(place.server_id)
         filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
-        offered = models_here(decided, self._catalog.models, self._default_model)
-        default_model, allowed = offered[0] if offered else "", set(offered)
-        for model in self._catalog.models.values():
-            if model.id not in allowed:
-                continue
+        for model in (self._catalog.models[each] for each in offered):
             prices = await self._easel.prices(place, model.id)
             if filtered and not self._has_filter(model):
                 unfiltered.append(model.id)
                 continue
             name = model.id
-            if model.id == default_model:
+            if model.id == offered[0]:
                 name = say(Phrase.USED_BY_DEFAULT, locale, model=model.id)
             embed.add_field(name=name, value=self._in_short(model, prices, locale), inline=False)
         if unfiltered:
@@ -84,7 +121,7 @@ class ModelCommands:
         return embed
 
     def _in_short(self, model: Model, prices: Mapping[tuple[str, str], int], locale: str) -> str:
-        summary = tell_summary(model.id, model.summary, locale)
+        summary = self._summary(model.id, locale)
         if not prices:
             return f"{summary}\n{say(Phrase.NOT_RIGHT_NOW, locale)}"
         told = " · ".join(
@@ -94,13 +131,14 @@ class ModelCommands:
         usual = say(Phrase.USUAL_TIME, locale, seconds=round(seconds))
         return "\n".join([summary, told, _with_end(usual, model, locale)])
 
-    async def _in_full(self, model: Model, place: Place, locale: str) -> discord.Embed:
-        summary = tell_summary(model.id, model.summary, locale)
+    async def _in_full(
+        self, model: Model, place: Place, decided: ServerSettings, locale: str
+    ) -> discord.Embed:
+        summary = self._summary(model.id, locale)
         embed = discord.Embed(title=model.id, description=_with_end(summary, model, locale))
         routes = self._routes(model)
         qualities = [each for each in QUALITIES if any(each in route.qualities for route in routes)]
         prices = await self._easel.prices(place, model.id, qualities or ["auto"])
-        decided = await self._easel.settings(place.server_id)
         if not is_model_allowed(decided, model.id):
             embed.description = f"{embed.description}\n{say(Phrase.NOT_ALLOWED_HERE, locale)}"
             return embed
@@ -127,6 +165,9 @@ class ModelCommands:
             inline=False,
         )
         return embed
+
+    def _summary(self, model_id: str, locale: str) -> str:
+        return tell_summary(model_id, self._catalog.models[model_id].summary, locale)
 
     def _has_filter(self, model: Model) -> bool:
         return any(route.nsfw_switch is not NsfwSwitch.NONE for route in self._routes(model))

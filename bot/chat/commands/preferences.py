@@ -33,7 +33,6 @@ SIZES = {
     for resolution in RESOLUTIONS
     for count in range(1, IMAGES_MAX + 1)
 }
-OPTIONS_MAX = 25
 
 
 class PreferencesCommand:
@@ -75,7 +74,7 @@ class PreferencesCommand:
         decided = self._easel.servers.known(interaction.guild_id or 0)
         known = self._catalog.models
         models = [each for each in known if policy.is_model_allowed(decided, each)]
-        models = models[: OPTIONS_MAX - 1]
+        models = models[: buttons.OPTIONS_MAX - 1]
         model = preferred.model if preferred.model in models else ANY
         private = Phrase.PRIVATE_ON if preferred.private else Phrase.PRIVATE_OFF
         view = buttons.view(

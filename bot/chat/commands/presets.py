@@ -13,7 +13,7 @@ from bot.chat.desk import Desk
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.markdown import fitting, inert_line
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import CHOICES_MAX, label
 from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn
 from bot.errors import Refusal
 
@@ -21,7 +21,6 @@ Interaction = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
 
 #: choices of one option, and jobs that are offered to be kept
-CHOICES_MAX = 25
 #: of the list, beneath which there is room for a sentence (Discord docs, Embed Limits)
 LIST_CHARS_MAX = 3_800
 

@@ -13,6 +13,8 @@ class Phrase(StrEnum):
     #: resolution, quality, cost_ucr
     OFFER = "offer"
     MODELS_TITLE = "models_title"
+    MORE_ABOUT_MODEL = "more_about_model"
+    ALL_MODELS = "all_models"
     #: model
     USED_BY_DEFAULT = "used_by_default"
     UNFILTERED_MODELS = "unfiltered_models"
