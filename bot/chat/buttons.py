@@ -67,10 +67,9 @@ PRIVACY = "privacy"
 #: a month of a server as a table
 STATS = "stats"
 
-#: these change the message that they are on, which nobody sees but whoever presses
-OF_OWN_LIST = frozenset(
-    {PAGE, TAKE_OUT, EMPTY, PREFER, MODEL, SETTINGS, MOD_RECENT, MOD_BLOCKS, MOD_ACTS}
-)
+#: these change the message that they are on, which nobody sees but whoever presses; those of
+#: moderators ask first who presses
+OF_OWN_LIST = frozenset({PAGE, TAKE_OUT, EMPTY, PREFER, MODEL, SETTINGS})
 
 ROW_BUTTONS_MAX = 5
 #: options of one select, and the characters of each one's description (Discord docs, String Select)

@@ -13,6 +13,7 @@ from bot.about import about
 from bot.chat import buttons, log_channel, reasons, render, shown, trail, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import spoken_here
+from bot.chat.moderators import MODERATORS, OF_SERVERS, SERVERS, is_moderator
 from bot.chat.pictures import job_shown
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say, tell_cost
@@ -25,9 +26,6 @@ from bot.pictures.sheet import draw_sheet
 Interaction = discord.Interaction[Any]
 
 #: what only those who manage a server are offered; each command, button and form asks again
-MODERATORS = discord.Permissions(manage_guild=True)
-SERVERS = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
-OF_SERVERS = app_commands.AppInstallationType(guild=True, user=False)
 #: digits of a Discord id, at most
 ID_DIGITS_MAX = 18
 
@@ -47,19 +45,6 @@ class Case:
     @property
     def link(self) -> str | None:
         return trail.link_to(self.job, *self.spot)
-
-
-async def is_moderator(interaction: Interaction) -> bool:
-    """
-    Whether whoever did this moderates the server it was done in; whoever does not is told so.
-
-    By Manage Server, as /settings: a channel's overrides cannot grant it, and what is decided here
-    counts in the whole server.
-    """
-    if interaction.guild_id is not None and interaction.permissions.manage_guild:
-        return True
-    await wire.tell(interaction, say(Notice.NOT_A_MODERATOR, str(interaction.locale)))
-    return False
 
 
 def read_id(text: str) -> int:
@@ -277,7 +262,7 @@ class Moderating:
         Args:
             given: the job's id and, where one is known, those of a channel and its message.
         """
-        if not await is_moderator(interaction):
+        if not await is_moderator(interaction, Notice.NOT_A_MODERATOR):
             return None
         job_id, channel_id, message_id = (*given, "", "", "")[:3]
         job = await self._oversight.job(interaction.guild_id or 0, job_id)

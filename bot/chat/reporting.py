@@ -9,7 +9,8 @@ from bot.about import about
 from bot.chat import buttons, log_channel, reasons, trail, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import spoken_here
-from bot.chat.moderating import OF_SERVERS, SERVERS, Case, case_buttons, read_id
+from bot.chat.moderating import Case, case_buttons, read_id
+from bot.chat.moderators import OF_SERVERS, SERVERS
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase

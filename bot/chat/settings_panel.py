@@ -10,7 +10,7 @@ import discord
 
 from bot.chat import buttons, settings_controls, settings_shown, wire
 from bot.chat.desk import Desk
-from bot.chat.moderators import may_manage
+from bot.chat.moderators import is_moderator
 from bot.chat.settings_controls import Decide, fixed
 from bot.chat.settings_shown import PAGE_CHANGES
 from bot.chat.texts import Notice, say
@@ -60,7 +60,7 @@ class SettingsPanel:
 
     async def press(self, interaction: Interaction, what: str, *arguments: str) -> None:
         """Any control of the panel, and of what is asked beside it."""
-        if not await may_manage(interaction):
+        if not await is_moderator(interaction, Notice.MODERATORS_ONLY):
             return
         match what, *arguments:
             case "open", *_:

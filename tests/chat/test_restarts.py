@@ -246,6 +246,14 @@ async def preferences(easel: Easel) -> None:
     await (await click(easel, panel, "prefer:reset")).response()
 
 
+async def models(easel: Easel) -> None:
+    shown = await run(easel, "models")
+    one = await (await click(easel, shown, "model", "gpt-image-2-beta")).response()
+    assert "Up to 16 references" in said(one)
+    every = await (await click(easel, one, "model:all")).response()
+    assert "used if you name none" in said(every)
+
+
 async def help_begins(easel: Easel) -> None:
     shown = await run(easel, "help")
     form = await click(easel, shown, "begin:imagine")
@@ -288,6 +296,7 @@ CASES: dict[str, tuple[Callable[[Easel], Awaitable[None]], set[str]]] = {
         (cancel_in_the_list, {"cancel"}),
         (basket, {"from_basket", "take_out", "empty", "form"}),
         (preferences, {"prefer"}),
+        (models, {"model"}),
         (help_begins, {"begin", "form"}),
         (an_old_form_of_a_day_ago, {"form"}),
     )

@@ -8,15 +8,8 @@ from discord import app_commands
 
 from bot.chat import buttons, log_channel, render, trail, wire
 from bot.chat.desk import Desk
-from bot.chat.moderating import (
-    MODERATORS,
-    OF_SERVERS,
-    SERVERS,
-    Moderating,
-    fill_with_sheet,
-    is_moderator,
-    read_id,
-)
+from bot.chat.moderating import Moderating, fill_with_sheet, read_id
+from bot.chat.moderators import ModeratorCommands, is_moderator
 from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.markdown import inert
@@ -33,21 +26,11 @@ PAGE_JOBS = 8
 PAGE_LINES = 10
 
 
-class ModerationCommands(app_commands.Group):
+class ModerationCommands(ModeratorCommands):
     def __init__(self, desk: Desk, moderating: Moderating) -> None:
-        super().__init__(
-            name="moderation",
-            description=label("commands.moderation"),
-            allowed_installs=OF_SERVERS,
-            allowed_contexts=SERVERS,
-            default_permissions=MODERATORS,
-        )
+        super().__init__("moderation", Notice.NOT_A_MODERATOR)
         self._oversight = desk.oversight
         self._moderating = moderating
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Discord hides the commands from others, but a server can show them to anyone."""
-        return await is_moderator(interaction)
 
     def add_to(
         self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
@@ -101,7 +84,7 @@ class ModerationCommands(app_commands.Group):
         await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
 
     async def _recent_page(self, interaction: Interaction, *given: str) -> None:
-        if await is_moderator(interaction):
+        if await is_moderator(interaction, Notice.NOT_A_MODERATOR):
             await wire.defer_update(interaction)
             user, before = (*given, "", "")[:2]
             await self._show_recent(interaction, read_id(user), before)
@@ -133,7 +116,7 @@ class ModerationCommands(app_commands.Group):
         await self._moderating.open(interaction, job_id)
 
     async def _blocks_page(self, interaction: Interaction, *given: str) -> None:
-        if await is_moderator(interaction):
+        if await is_moderator(interaction, Notice.NOT_A_MODERATOR):
             after = read_id((*given, "")[0])
             embed, view = await self._listed_blocks(interaction, after)
             await wire.update(interaction, embed=embed, view=view)
@@ -155,7 +138,7 @@ class ModerationCommands(app_commands.Group):
         return embed, buttons.view(more)
 
     async def _acts_page(self, interaction: Interaction, *given: str) -> None:
-        if await is_moderator(interaction):
+        if await is_moderator(interaction, Notice.NOT_A_MODERATOR):
             before = read_id((*given, "")[0])
             embed, view = await self._listed_acts(interaction, before)
             await wire.update(interaction, embed=embed, view=view)

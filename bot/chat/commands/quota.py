@@ -8,6 +8,7 @@ from discord import app_commands
 from bot.chat import accounts, log_channel, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import role_ids_of
+from bot.chat.moderators import ModeratorCommands
 from bot.chat.render import WORKING
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
@@ -56,25 +57,9 @@ NOT_DONE = {
 }
 
 
-class WrongAmount(Exception):
-    """What was typed is no amount; `sentence` says so."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-
-
-class QuotaCommands(app_commands.Group):
+class QuotaCommands(ModeratorCommands):
     def __init__(self, desk: Desk) -> None:
-        super().__init__(
-            name="quota",
-            description=label("commands.quota"),
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=False, private_channel=False
-            ),
-            default_permissions=discord.Permissions(manage_guild=True),
-        )
+        super().__init__("quota", Notice.QUOTA_FOR_MODERATORS)
         self._easel = desk.easel
         self._quota = desk.easel.quota
         self._clock = desk.clock
@@ -85,13 +70,7 @@ class QuotaCommands(app_commands.Group):
     async def set(
         self, interaction: Interaction, allowance: str | None = None, period: str | None = None
     ) -> None:
-        if not await _moderates(interaction):
-            return
-        try:
-            amount = _typed(interaction, allowance) if allowance else None
-        except WrongAmount as wrong:
-            await wire.tell(interaction, wrong.sentence)
-            return
+        amount = await _typed(interaction, allowance) if allowance else None
         if amount is not None:
             await self._change(interaction, "allowance_ucr", amount)
         if period is not None:
@@ -111,13 +90,7 @@ class QuotaCommands(app_commands.Group):
         allowance: str | None = None,
         remove: bool = False,
     ) -> None:
-        if not await _moderates(interaction):
-            return
-        try:
-            amount = _typed(interaction, allowance) if allowance else None
-        except WrongAmount as wrong:
-            await wire.tell(interaction, wrong.sentence)
-            return
+        amount = await _typed(interaction, allowance) if allowance else None
         if remove or amount is not None:
             server_id = interaction.guild_id or 0
             given = None if remove else amount
@@ -182,8 +155,6 @@ class QuotaCommands(app_commands.Group):
     @app_commands.command(name="member", description=label("commands.quota member"))
     @app_commands.describe(member=label("options.member"))
     async def member(self, interaction: Interaction, member: discord.User) -> None:
-        if not await _moderates(interaction):
-            return
         locale, server_id = str(interaction.locale), interaction.guild_id or 0
         told = await self._quota.statement(server_id, member.id, role_ids_of(member))
         decided = await self._easel.settings(server_id)
@@ -198,8 +169,6 @@ class QuotaCommands(app_commands.Group):
     @app_commands.describe(what=label("options.what"))
     @app_commands.choices(what=PART_CHOICES)
     async def reset(self, interaction: Interaction, what: str | None = None) -> None:
-        if not await _moderates(interaction):
-            return
         names = PARTS[what] if what else ()
         await self._quota.reset(interaction.guild_id or 0, names, interaction.user.id)
         await self._show(interaction)
@@ -207,13 +176,7 @@ class QuotaCommands(app_commands.Group):
     async def _limit(
         self, interaction: Interaction, name: str, amount: str | None, *, remove: bool
     ) -> None:
-        if not await _moderates(interaction):
-            return
-        try:
-            given = _typed(interaction, amount) if amount else None
-        except WrongAmount as wrong:
-            await wire.tell(interaction, wrong.sentence)
-            return
+        given = await _typed(interaction, amount) if amount else None
         if remove or given is not None:
             await self._change(interaction, name, None if remove else given)
         await self._show(interaction)
@@ -230,16 +193,11 @@ class QuotaCommands(app_commands.Group):
         typed: str,
         reason: str,
     ) -> None:
-        if not await _moderates(interaction):
-            return
         locale, signed = str(interaction.locale), action is Action.CORRECT
-        try:
-            amount = _typed(interaction, typed, signed=signed)
-            if not amount:
-                text = say(Notice.NOTHING_TO_GIVE, locale, most_ucr=AMOUNT_MAX_UCR)
-                raise WrongAmount(text)
-        except WrongAmount as wrong:
-            await wire.tell(interaction, wrong.sentence)
+        amount = await _typed(interaction, typed, signed=signed)
+        if not amount:
+            text = say(Notice.NOTHING_TO_GIVE, locale, most_ucr=AMOUNT_MAX_UCR)
+            await wire.tell(interaction, text)
             return
         by_id, server_id = interaction.user.id, interaction.guild_id or 0
         why = " ".join(reason.split())
@@ -322,20 +280,12 @@ class QuotaCommands(app_commands.Group):
         return text
 
 
-async def _moderates(interaction: Interaction) -> bool:
-    """Discord hides the command from others, but a server can show it to anyone."""
-    if interaction.guild_id is not None and interaction.permissions.manage_guild:
-        return True
-    await wire.tell(interaction, say(Notice.QUOTA_FOR_MODERATORS, str(interaction.locale)))
-    return False
-
-
-def _typed(interaction: Interaction, text: str, *, signed: bool = False) -> Microcredits:
+async def _typed(interaction: Interaction, text: str, *, signed: bool = False) -> Microcredits:
     """
     Args:
         signed: whether it may be less than nothing.
     Raises:
-        WrongAmount: it is no amount, or too large a one.
+        CheckFailure: it is no amount, or too large a one; whoever typed it has been told so.
     """
     try:
         amount = read_amount(text)
@@ -343,5 +293,7 @@ def _typed(interaction: Interaction, text: str, *, signed: bool = False) -> Micr
         amount = None
     if amount is None or abs(amount) > AMOUNT_MAX_UCR or (amount < 0 and not signed):
         locale, typed = str(interaction.locale), inert(text[:40])
-        raise WrongAmount(say(Notice.WRONG_AMOUNT, locale, typed=typed, most_ucr=AMOUNT_MAX_UCR))
+        sentence = say(Notice.WRONG_AMOUNT, locale, typed=typed, most_ucr=AMOUNT_MAX_UCR)
+        await wire.tell(interaction, sentence)
+        raise app_commands.CheckFailure(text)
     return Microcredits(amount)

@@ -8,7 +8,7 @@ from discord import app_commands
 
 from bot.chat import buttons, settings_shown, wire
 from bot.chat.desk import Desk
-from bot.chat.moderators import may_manage
+from bot.chat.moderators import ModeratorCommands
 from bot.chat.options import model_named, model_or_preset_choices
 from bot.chat.settings_controls import (
     HOURS_MAX,
@@ -79,29 +79,17 @@ def _read(kind: type[Mode], word: str | None) -> Mode | None:
         raise buttons.Outdated(word) from error
 
 
-class SettingsCommands(app_commands.Group):
+class SettingsCommands(ModeratorCommands):
     """
     Args:
         catalog: what is offered here.
     """
 
     def __init__(self, desk: Desk, panel: SettingsPanel, catalog: Catalog) -> None:
-        super().__init__(
-            name="settings",
-            description=label("commands.settings"),
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=False, private_channel=False
-            ),
-            default_permissions=discord.Permissions(manage_guild=True),
-        )
+        super().__init__("settings", Notice.MODERATORS_ONLY)
         self._servers = desk.easel.servers
         self._panel = panel
         self._catalog = catalog
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Before each of the subcommands."""
-        return await may_manage(interaction)
 
     @app_commands.command(name="panel", description=label("commands.settings panel"))
     async def panel(self, interaction: Interaction) -> None:

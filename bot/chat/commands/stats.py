@@ -11,6 +11,7 @@ from discord import app_commands
 
 from bot.chat import buttons, render, wire
 from bot.chat.desk import Desk
+from bot.chat.moderators import MODERATORS, OF_SERVERS, SERVERS, is_moderator
 from bot.chat.texts import Notice, listed, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -41,12 +42,10 @@ class StatsCommand:
             name="stats",
             description=label("commands.stats"),
             callback=self._show,
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=False, private_channel=False
-            ),
+            allowed_installs=OF_SERVERS,
+            allowed_contexts=SERVERS,
         )
-        command.default_permissions = discord.Permissions(manage_guild=True)
+        command.default_permissions = MODERATORS
         app_commands.describe(month=label("options.month"))(command)
         command.autocomplete("month")(self._months)
         tree.add_command(command)
@@ -107,9 +106,7 @@ class StatsCommand:
     async def _allowed(self, interaction: Interaction, month: str) -> date | None:
         """The month's first day, for who may see it; whoever may not is told so."""
         locale = str(interaction.locale)
-        # Discord hides the command from others, but a server can show it to anyone.
-        if interaction.guild_id is None or not interaction.permissions.manage_guild:
-            await wire.tell(interaction, say(Notice.STATS_FOR_MODERATORS, locale))
+        if not await is_moderator(interaction, Notice.STATS_FOR_MODERATORS):
             return None
         first = self._statistics.read_month(month)
         if first is None:
