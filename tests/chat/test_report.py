@@ -97,6 +97,8 @@ async def test_a_result_is_reported_once_by_each_member(easel: Easel) -> None:
 async def test_two_forms_of_one_result_are_one_report(easel: Easel) -> None:
     message = await easel.finished(await easel.imagine())
     forms = [await menu(easel, message) for _ in range(2)]
+    for form in forms:
+        await form.opened_modal()
     answers = [said(await filled(easel, form, "Ben", reason="rude")) for form in forms]
     assert "moderators of this server can see your report" in answers[0]
     assert "already" in answers[1]
