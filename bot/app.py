@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from bot.catalog import parse_catalog
 from bot.chat import connection
 from bot.chat.budgets import BudgetPosts
 from bot.chat.client import EaselClient
@@ -21,7 +22,6 @@ from bot.chat.commands.models import ModelCommands
 from bot.chat.desk import Archive, Desk
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
-from bot.domain.catalog_file import parse_catalog
 from bot.domain.ledger import Allowance
 from bot.domain.policy import Guests
 from bot.domain.ports import Clock, Provider

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from bot.app import SHIPPED_CATALOG
-from bot.domain.catalog_file import parse_catalog
+from bot.catalog import parse_catalog
 from bot.prices import price_table
 from bot.settings import GivenSettings
 

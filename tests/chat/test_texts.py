@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from bot.app import SHIPPED_CATALOG, load_catalog
+from bot.catalog import parse_catalog
 from bot.chat import texts
 from bot.chat.texts import TABLES, Notice, explain, refuse, say
 from bot.chat.texts.languages import english
 from bot.domain.catalog import Catalog, RouteOrder
-from bot.domain.catalog_file import parse_catalog
 from bot.domain.jobs import Failure, Problem
 from bot.domain.ledger import Period
 from bot.domain.oversight import Block

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import bot
+from bot.catalog import parse_catalog
 from bot.domain.catalog import Catalog, NsfwSwitch
-from bot.domain.catalog_file import parse_catalog
 from bot.domain.requests import ASPECT_RATIOS, ImageRequest, Mode, Reference
 from bot.errors import InvalidRequest, NotAllowed, StartupError
 from tests.support.words import told
@@ -139,12 +139,15 @@ FIRST = "models.painter.routes[0]"
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda doc: doc.clear(), "models must be a table"),
-        (lambda doc: doc.update(models={}), "models is empty"),
+        (lambda doc: doc.clear(), "models is missing"),
+        (lambda doc: doc.update(models={}), "models must not be empty"),
         (lambda doc: doc["models"].update(painter="x"), "models.painter must be a table"),
-        (lambda doc: doc["models"]["painter"].pop("summary"), "models.painter.summary must be a"),
-        (lambda doc: doc["models"]["painter"].pop("routes"), "models.painter.routes must be a"),
-        (lambda doc: doc["models"]["painter"]["routes"].clear(), "needs at least one route"),
+        (lambda doc: doc["models"]["painter"].pop("summary"), "models.painter.summary is missing"),
+        (lambda doc: doc["models"]["painter"].pop("routes"), "models.painter.routes is missing"),
+        (
+            lambda doc: doc["models"]["painter"]["routes"].clear(),
+            "models.painter.routes must not be empty",
+        ),
         (
             lambda doc: doc["models"]["painter"]["routes"].insert(0, "x"),
             f"{FIRST} must be a table",
@@ -156,7 +159,7 @@ FIRST = "models.painter.routes[0]"
             "the route north/painter-1 stands there twice",
         ),
         *(
-            (route_key(key, wrong), f"{FIRST}.{key} must ")
+            (route_key(key, wrong), f"{FIRST}.{key}" + (" is missing" if wrong is None else ""))
             for key, wrongs in {
                 "provider": (None, 5, ""),
                 "upstream": (None, ["x"]),
@@ -174,8 +177,8 @@ FIRST = "models.painter.routes[0]"
             }.items()
             for wrong in wrongs
         ),
-        (route_key("limit", {}), f"{FIRST}.limit is not a key here; there are api,"),
-        (lambda doc: doc.update(modells={}), "modells is not a key here; there are models"),
+        (route_key("limit", {}), f"{FIRST}.limit is not a key here"),
+        (lambda doc: doc.update(modells={}), "modells is not a key here"),
         (lambda doc: doc["models"]["painter"].update(rout=1), "models.painter.rout is not a key"),
         (route_key("rate", {"submits": 1, "seconds": 1, "x": 1}), f"{FIRST}.rate.x is not a key"),
         (route_key("rates", RATES | {"image": "1"}), f"{FIRST}.rates.image is not a key"),
@@ -191,14 +194,30 @@ FIRST = "models.painter.routes[0]"
             f"{FIRST}.references_max must not be 0 where modes has edit",
         ),
         (route_key("price", {"1K": {"low": "1"}}), f"{FIRST}.price.1K must be a text"),
+        *(
+            (
+                lambda doc, amounts=amounts: doc["models"]["painter"]["routes"][0].update(
+                    qualities=["low", "high"], price={"1K": amounts}
+                ),
+                f"{FIRST}.price.1K {complaint}",
+            )
+            for amounts, complaint in (
+                ({"low": "1"}, "has a price for each of low, high, or one for all"),
+                ({"low": "1", "high": "2"}, "has no medium, as `auto` is priced"),
+                ({}, "has a price for each"),
+            )
+        ),
         (
             lambda doc: doc["models"].update(
                 {f"m{n}": doc["models"]["painter"] for n in range(25)}
             ),
             "models has more than 25 entries",
         ),
-        (route_key("price", {}), f"{FIRST}.price needs a price"),
-        (route_key("price", {"8K": "1"}), f"{FIRST}.price.8K is none of 1K"),
+        (route_key("price", {}), f"{FIRST}.price must not be empty"),
+        (route_key("price", {"8K": "1"}), f"{FIRST}.price.8K must be one of 1K, 2K, 4K"),
+        (route_key("price", {"4K": "1"}), f"{FIRST}.price.4K is none of 1K"),
+        (route_key("limits", {"1:1": ["4K"]}), f"{FIRST}.limits.1:1 must be a list of 1K"),
+        (route_key("limits", {"21:9": ["1K"]}), f"{FIRST}.limits.21:9 is none of the route's"),
         (route_key("price", {"1K": 0.06}), f"{FIRST}.price.1K must be a text"),
         (route_key("price", {"1K": "-1"}), f"{FIRST}.price.1K '-1' is not a number of credits"),
     ],
@@ -212,6 +231,7 @@ def test_a_wrong_key_is_named_in_one_sentence(
         parse_catalog(document)
     assert complaint in str(refused.value), str(refused.value)
     assert str(refused.value).startswith("Catalog: ")
+    assert "should" not in str(refused.value)
     assert refused.value.usage
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.app import SHIPPED_CATALOG
+from bot.catalog import parse_catalog
 from bot.domain.catalog import Catalog, Rate, Route, RouteOrder
-from bot.domain.catalog_file import parse_catalog
 from bot.domain.requests import ImageRequest, Mode
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock

@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 from pydantic import SecretStr
 
+from bot.catalog import parse_catalog
 from bot.domain.catalog import Catalog, Route
-from bot.domain.catalog_file import parse_catalog
 from bot.domain.ports import Finished, ImageFile, ImageFormat, Order, Provider
 from bot.domain.requests import Mode
 from bot.playground.drawing import Picture

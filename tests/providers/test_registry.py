@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from bot.app import SHIPPED_CATALOG
+from bot.catalog import parse_catalog
 from bot.domain.catalog import Catalog, Model, NsfwSwitch
-from bot.domain.catalog_file import parse_catalog
 from bot.domain.credits import Microcredits
 from bot.domain.pricing import TokenRates
 from bot.errors import StartupError
