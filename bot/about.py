@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 
-#: the value is never changed, only replaced
-_fields: ContextVar[Mapping[str, object]] = ContextVar("fields", default={})  # noqa: B039
+_fields: ContextVar[Mapping[str, object]] = ContextVar("fields", default=MappingProxyType({}))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -278,12 +279,7 @@ class Results:
                 job, tasks, images, None, now, reduced=fitted.reduced, sheet=sheet is not None
             )
             try:
-                await wire.fill(
-                    interaction,
-                    embed,
-                    view,
-                    lambda: open_files(job, fitted, sheet),  # noqa: B023
-                )
+                await wire.fill(interaction, embed, view, partial(open_files, job, fitted, sheet))
                 return
             except wire.CallFailed as error:
                 # The limit that an interaction tells is an upper bound.

@@ -85,8 +85,8 @@ async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_
     Raises:
         CallFailed: it was refused, or did not get through.
     """
-    wait_s = RETRY_WAIT_S
-    for attempt in range(1, tries_max + 1):
+    attempt, wait_s = 1, RETRY_WAIT_S
+    while True:
         try:
             async with asyncio.timeout(CALL_S_MAX):
                 return await operation()
@@ -99,8 +99,7 @@ async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_
             if attempt == tries_max:
                 raise CallFailed(Trouble.DOWN, error, repeated=attempt > 1) from error
         await asyncio.sleep(wait_s)
-        wait_s *= 2
-    raise AssertionError("unreachable")
+        attempt, wait_s = attempt + 1, wait_s * 2
 
 
 async def answer(

@@ -26,7 +26,7 @@ POLL_WORTH = 0.68
 #: seconds between two polls
 WAIT_S_MIN = 1.0
 WAIT_S_MAX = 15.0
-#: of all images at the most so many are done before the first poll
+#: share of images that may be finished before we first ask
 FIRST_POLL_QUANTILE = 0.03
 #: seconds; resolution of the sum over the hazard rate
 STEP_S = 0.1

@@ -107,8 +107,8 @@ class Delivery:
         Raises:
             DeliveryError: Discord takes it nowhere.
         """
-        wait_s = DELIVERY_WAIT_S
-        for attempt in range(1, DELIVERIES_MAX + 1):
+        attempt, wait_s = 1, DELIVERY_WAIT_S
+        while True:
             try:
                 return await self._messenger.deliver(job, tasks, images, balance_ucr)
             except DeliveryError as error:
@@ -116,9 +116,8 @@ class Delivery:
                 if not error.retryable or attempt == DELIVERIES_MAX:
                     raise
             await self._clock.sleep(wait_s)
-            wait_s = min(wait_s * 2, DELIVERY_WAIT_S_MAX)
+            attempt, wait_s = attempt + 1, min(wait_s * 2, DELIVERY_WAIT_S_MAX)
             _, balance_ucr = await self._look(job)
-        raise AssertionError("unreachable")
 
     async def _say(self, job: Job) -> int | None:
         """Post the job's problem in words alone, with one try; None: Discord takes that neither."""

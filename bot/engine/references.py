@@ -74,7 +74,7 @@ class Given:
 
 class References:
     """
-    Whoever asks first does the work, for all tasks of the job.
+    The references of one job. The first task that needs them fetches, or uploads, them for all.
 
     Args:
         refresher: gives fresh links for those of Discord that have aged.
@@ -179,7 +179,8 @@ class References:
                 kept = self._folder / reference.kept_as
                 with contextlib.suppress(FetchFailed, UnusableImage):
                     return await self._fetcher.take_photo(kept, path, limits, formats)
-            for attempt in range(1, TRANSFERS_MAX + 1):
+            attempt = 1
+            while True:
                 try:
                     return await self._fetcher.fetch_photo(link, path, limits, formats)
                 except UnusableImage as error:
@@ -197,12 +198,13 @@ class References:
                         facts = flawed(reference, Flaw.NOT_FETCHED)
                         raise Ended(Failure.REFERENCE, facts) from error
                 await self._clock.sleep(TRANSFER_WAIT_S * attempt)
-        raise AssertionError("unreachable")
+                attempt += 1
 
     async def _upload(self, upload: Uploader, image: ImageFile) -> str:
         """An upload costs nothing, so a doubtful one is repeated."""
         async with self._at_once:
-            for attempt in range(1, TRANSFERS_MAX + 1):
+            attempt = 1
+            while True:
                 try:
                     return await upload(image)
                 except ProviderMisconfigured as error:
@@ -218,7 +220,7 @@ class References:
                     if attempt == TRANSFERS_MAX:
                         raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
                     await self._clock.sleep(_retry_wait_s(error))
-        raise AssertionError("unreachable")
+                    attempt += 1
 
     def _log_upload(self, error: ProviderError) -> None:
         level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING

@@ -79,7 +79,7 @@ class ApiModelsImages:
 
 def read_complaint(reply: Reply) -> Complaint | None:
     """None: the answer is a success."""
-    code, words = code_of(reply), error_message(reply.body)
+    code, words = reply.code, error_message(reply.body)
     if 200 <= code < 300 and (reply.body.get("data") or not is_content(words)):
         return None
     error = openai_images.parse_error(reply.body)
@@ -208,15 +208,7 @@ def parse_balance(body: Mapping[str, object]) -> str:
 
 def is_unknown(reply: Reply) -> bool:
     """Whether a poll's answer says that there is no such task (yet)."""
-    return code_of(reply) in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
-
-
-def code_of(reply: Reply) -> int:
-    """The vendor's numeric `code` where it sends one, for some errors are a 200 to HTTP."""
-    code = reply.body.get("code")
-    if isinstance(code, int) and not isinstance(code, bool):
-        return code
-    return reply.status
+    return reply.code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
 
 
 def error_message(body: Mapping[str, object]) -> str:

@@ -47,6 +47,12 @@ class Reply:
         """By its HTTP status, which not every vendor means."""
         return 200 <= self.status < 300
 
+    @property
+    def code(self) -> int:
+        """The number in the body, for some vendors' errors are a 200 to HTTP; else that of HTTP."""
+        code = self.body.get("code")
+        return code if isinstance(code, int) and not isinstance(code, bool) else self.status
+
 
 class Kind(Enum):
     """What a complaint is about."""

@@ -54,7 +54,7 @@ TIMESTAMP_DIGITS_MAX = 12
 
 def read_complaint(reply: Reply) -> Complaint | None:
     """None: the answer is a success."""
-    code, words = code_of(reply), error_message(reply.body)
+    code, words = reply.code, error_message(reply.body)
     good = 200 <= code < 300 and reply.body.get("success") is not False
     if good and (reply.body.get("data") is not None or not is_content(words)):
         return None
@@ -180,12 +180,12 @@ def verify_callback(
 
 def is_unknown(reply: Reply) -> bool:
     """Whether a poll's answer says that there is no such task (yet)."""
-    return code_of(reply) in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
+    return reply.code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
 
 
 def read_failed(reply: Reply) -> Failed | None:
     """The answer itself says that the generation failed."""
-    if code_of(reply) != GENERATION_FAILED:
+    if reply.code != GENERATION_FAILED:
         return None
     return _failed(str(GENERATION_FAILED), error_message(reply.body))
 
@@ -194,14 +194,6 @@ def upload_fields(image: ImageFile) -> dict[str, str]:
     """A file of the same name is overwritten there, so none has a name that another could have."""
     name = f"{secrets.token_hex(16)}.{image.format}"
     return {"uploadPath": UPLOAD_FOLDER, "fileName": name}
-
-
-def code_of(reply: Reply) -> int:
-    """The body's `code` where there is one; whether HTTP's status follows it is not documented."""
-    code = reply.body.get("code")
-    if isinstance(code, int) and not isinstance(code, bool):
-        return code
-    return reply.status
 
 
 def error_message(body: Mapping[str, object]) -> str:

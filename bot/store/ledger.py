@@ -114,18 +114,15 @@ def statement(
     default: Allowance,
     now: datetime,
 ) -> Statement:
-    decided = settings.of_server(tx, server_id)
-    allowance = policy.allowance(decided, role_ids, default)
-    account, _ = renew(tx, read(tx, server_id, user_id), allowance, now)
     given = {"server": server_id, "user": user_id}
     spendings = tuple(
         Spending(row.created_at, row.cost_ucr) for row in tx.execute(SPENDINGS, given)
     )
     return Statement(
-        account,
+        show(tx, server_id, user_id, role_ids, default, now),
         tx.scalar(HELD, given) or 0,
         spendings,
-        policy.best_role(decided, role_ids),
+        policy.best_role(settings.of_server(tx, server_id), role_ids),
         tuple((row.created_at, _entry(row)) for row in tx.execute(LATEST, given)),
     )
 
