@@ -217,17 +217,22 @@ def model_choices(catalog: Catalog) -> list[Choice[str]]:
 
 
 def model_or_preset_choices(
-    catalog: Catalog, presets: Sequence[str], typed: str
+    catalog: Catalog, presets: Sequence[str], typed: str, prices: Mapping[str, int]
 ) -> list[Choice[str]]:
     """
     The models, and behind them the member's presets, that have what was typed.
 
     Args:
         catalog: what is offered here.
+        prices: by model, what its cheapest image costs here now.
     """
     words = typed.casefold().split()
-    models = [] if is_preset(typed) else model_choices(catalog)
-    models = [each for each in models if _has_all(words, str(each.name))]
+    offered = [] if is_preset(typed) else list(catalog.models.values())
+    models = [
+        Choice(name=model_label(model, prices.get(model.id)), value=model.id)
+        for model in offered
+        if _has_all(words, str(model_label(model)))
+    ]
     named = [f"{PRESET_MARK} {name}" for name in presets]
     kept = [
         Choice(name=each, value=each)

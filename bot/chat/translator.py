@@ -8,6 +8,7 @@ from discord.app_commands import TranslationContextLocation as Location
 from discord.app_commands import locale_str
 
 from bot.chat.texts.languages import FALLBACK, english, nearest
+from bot.chat.texts.phrases import Phrase
 from bot.chat.texts.writer import Writer, writer
 from bot.domain.catalog import Model
 from bot.errors import Fact
@@ -27,8 +28,15 @@ def label(key: str, **facts: Fact) -> locale_str:
     return locale_str(writer(FALLBACK).write(key, facts), key=key, facts=facts)
 
 
-def model_label(model: Model) -> locale_str:
-    return locale_str(_model_line(model, writer(FALLBACK)), model=model)
+def model_label(model: Model, from_ucr: int | None = None) -> locale_str:
+    """
+    What a model is good for.
+
+    Args:
+        from_ucr: what its cheapest image costs here; None: it is not said.
+    """
+    line = _model_line(model, from_ucr, writer(FALLBACK))
+    return locale_str(line, model=model, from_ucr=from_ucr)
 
 
 class EaselTranslator(app_commands.Translator):
@@ -49,7 +57,7 @@ def _translated(
     string: locale_str, reader: Writer, context: app_commands.TranslationContext[Any, Any]
 ) -> str | None:
     if "model" in string.extras:
-        return _model_line(string.extras["model"], reader)
+        return _model_line(string.extras["model"], string.extras["from_ucr"], reader)
     key = string.extras.get("key") or _key(context)
     if key is None:
         return reader.name(string.message)
@@ -84,5 +92,9 @@ def option_key(command: str, option: str) -> str:
     return own if own in english() else f"options.{name}"
 
 
-def _model_line(model: Model, reader: Writer) -> str:
-    return f"{model.id}: {reader.summary(model.id, model.summary)}"[:CHOICE_CHARS_MAX]
+def _model_line(model: Model, from_ucr: int | None, reader: Writer) -> str:
+    price = ""
+    if from_ucr is not None:
+        price = f" · {reader.write(f'phrases.{Phrase.FROM_PRICE}', {'price_ucr': from_ucr})}"
+    line = f"{model.id}: {reader.summary(model.id, model.summary)}"
+    return line[: CHOICE_CHARS_MAX - len(price)] + price

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import replace
 
 from bot.domain import policy
@@ -33,6 +33,9 @@ from bot.errors import (
 from bot.store import accept, jobs, ledger, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
+
+#: a model's cheapest image is of one of these, where it has the setting or not
+CHEAP_QUALITIES = ("auto", "low")
 
 
 class Easel(Keepsakes):
@@ -321,6 +324,11 @@ class Easel(Keepsakes):
                 if routes:
                     found[resolution, quality] = routes[0].quote(asked)
         return found
+
+    async def cheapest(self, place: Place, models: Iterable[str]) -> dict[str, int]:
+        """What the cheapest image of each model costs at most here and now; see `prices`."""
+        found = {each: await self.prices(place, each, CHEAP_QUALITIES) for each in models}
+        return {model: min(prices.values()) for model, prices in found.items() if prices}
 
     async def settings(self, server_id: int) -> ServerSettings:
         return await self.servers.settings(server_id)

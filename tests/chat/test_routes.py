@@ -157,6 +157,22 @@ async def test_models_shows_what_is_there_and_what_it_costs(easel: Easel) -> Non
     assert "Up to 16 references\nA mask can confine an edit\nShapes: auto, 1:1," in told
 
 
+async def test_a_model_is_offered_with_what_it_is_good_for_and_from_what_price(
+    easel: Easel,
+) -> None:
+    """Where the filter is on, a model without one has none."""
+    choices = await easel.discord.autocomplete("Ada", "studio", "imagine", "model", "")
+    beta, *others = [each["name"] for each in choices]
+    assert beta.endswith(": GPT Image 2 (beta): words and up to 16 references · from 0.06 cr")
+    assert not any(" · " in each for each in others)
+
+    await without_filter(easel)
+    easel.discord.set_locale("Ada", "de")
+    [choice] = await easel.discord.autocomplete("Ada", "studio", "imagine", "model", "lite")
+    assert choice["name"] == "gpt-image-2-lite: GPT Image 2 lite: the cheapest" or choice
+    assert choice["name"].endswith("allein aus Worten · ab weniger als 0,01 cr")
+
+
 async def test_a_model_s_details_are_behind_a_select(easel: Easel) -> None:
     """After a restart, there and back; what the server forbids is not among them."""
     await without_filter(easel)

@@ -60,7 +60,9 @@ class ImageCommands:
         presets = await self._easel.presets(interaction.user.id)
         allowed = self._easel.servers.known(interaction.guild_id or 0).allowed_models
         offered = self._catalog.only(allowed) if allowed else self._catalog
-        return options.model_or_preset_choices(offered, list(presets), typed)
+        place = place_of(interaction)
+        cheapest = await self._easel.cheapest(place, offered.models)
+        return options.model_or_preset_choices(offered, list(presets), typed, cheapest)
 
     def _preferred(self, interaction: Interaction, mode: Mode) -> ImageRequest:
         preferences = self._easel.preferences_of(interaction.user.id)

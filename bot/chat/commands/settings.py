@@ -261,7 +261,7 @@ class SettingsCommands(ModeratorCommands):
     @allowed_models.autocomplete("allow")
     @allowed_models.autocomplete("forbid")
     async def _models(self, interaction: Interaction, typed: str) -> Choices:
-        return model_or_preset_choices(self._catalog, (), typed)
+        return model_or_preset_choices(self._catalog, (), typed, {})
 
     @locale.autocomplete("language")
     async def _languages(self, interaction: Interaction, typed: str) -> Choices:

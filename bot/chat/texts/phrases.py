@@ -137,6 +137,7 @@ class Phrase(StrEnum):
     KIND = "kind"
     KIND_AUTO = "kind_auto"
     UP_TO = "up_to"
+    FROM_PRICE = "from_price"
     MORE_REFERENCES = "more_references"
     REFERENCES_HINT = "references_hint"
     MODEL = "model"
