@@ -10,6 +10,7 @@ from PIL import Image
 from pydantic import SecretStr
 
 from bot.app import SHIPPED_CATALOG
+from bot.domain.ledger import EntryKind
 from bot.domain.waiting import Latency
 from bot.playground.discord import Message, Upload
 from bot.playground.discord.cdn import LINK_LIFE_S
@@ -61,6 +62,24 @@ async def test_a_quality_is_made_and_charged_as_such(easel: Easel) -> None:
         1152,
     )
     assert "· 0.10 cr" in said(message)
+
+
+async def test_google_s_own_root_makes_2k_and_bills_the_tokens_it_names(opened) -> None:
+    async with AllVendors(latency_s=0) as vendor:
+        google = {
+            "google_api_key": SecretStr(vendor.api_key),
+            "google_base_url": vendor.google_base_url,
+        }
+        async with opened(apimodels_api_key=None, **google) as easel:
+            await without_filter(easel)
+            message = await easel.finished(await easel.imagine(resolution="2K", prompt="a heron"))
+            assert message.attachments, said(message)
+            assert "nano-banana · 2K · 2048" in said(message)
+            [held] = await easel.entries(EntryKind.HOLD)
+            [back] = await easel.entries(EntryKind.SETTLE)
+            # 1,680 tokens at 30 USD a million and a quarter more; billed are 1,120 of them.
+            assert -held.allowance_ucr // 1_000 == 63
+            assert -held.allowance_ucr - back.allowance_ucr == 1_120 * 30 + 2
 
 
 async def edited(easel: Easel, mask: Upload, **options: str) -> Message:
