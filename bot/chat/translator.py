@@ -40,6 +40,12 @@ def model_label(model: Model, from_ucr: int | None = None) -> locale_str:
 
 
 class EaselTranslator(app_commands.Translator):
+    def __init__(self) -> None:
+        #: by locale, where there is a translation; asked some twenty thousand times a start
+        self._readers = {
+            locale: writer(str(locale)) for locale in Locale if nearest(str(locale)) != FALLBACK
+        }
+
     async def translate(
         self,
         string: locale_str,
@@ -47,9 +53,10 @@ class EaselTranslator(app_commands.Translator):
         context: app_commands.TranslationContextTypes,
     ) -> str | None:
         """None: it is the same as in English, or nobody has translated it."""
-        if nearest(str(locale)) == FALLBACK:
+        reader = self._readers.get(locale)
+        if reader is None:
             return None
-        text = _translated(string, writer(str(locale)), context)
+        text = _translated(string, reader, context)
         return text if text != string.message else None
 
 

@@ -153,6 +153,9 @@ async def test_a_late_look_at_the_queue_does_not_paint_over_a_cancelled_job(
     async with easel.held(VendorCall.CREATE):
         queued = await easel.imagine("Ben")
         await queued.response()
+        # Until then the worker does not know which message to bring up to date.
+        handed_over = "SELECT 1 FROM jobs WHERE state = 'queued' AND message_id IS NOT NULL"
+        await easel.until(lambda: easel.rows(handed_over))
         fault = easel.discord.faults.add(method="PATCH", path="/messages/@original", hold=go_on)
         looking = asyncio.create_task(easel.app.runner._duties._show_queue())
         await easel.held_by(fault)

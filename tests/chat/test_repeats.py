@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from bot.chat import intake, wire
 from bot.domain.ledger import EntryKind
+from bot.engine import runner
 from bot.playground.discord import Call
 from bot.playground.faults import VendorCall
 from bot.store.database import HEAD_REVISION, open_database
@@ -87,7 +88,11 @@ async def test_a_refused_command_that_comes_twice_is_answered_once(easel: Easel)
     assert await easel.entries() == []
 
 
-async def test_a_press_that_comes_twice_is_one_press(opened: OpenEasel) -> None:
+async def test_a_press_that_comes_twice_is_one_press(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The held order would be waited for.
+    monkeypatch.setattr(runner, "STOP_GRACE_S", 0.1)
     async with opened(max_jobs_per_user=1) as easel, easel.held(VendorCall.CREATE):
         waiting = await easel.imagine()
         shown = await waiting.until(lambda message: bool(message.components))
