@@ -59,6 +59,7 @@ COMPLAINTS = {
     "frozen_set_type": "must be a list",
     "string_type": "must be a text",
     "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must be a width and a height, as in 4096x4096",
     "too_short": "must not be empty",
     "too_long": f"has more than {MODELS_MAX} entries",
 }
@@ -106,6 +107,7 @@ Amount = Annotated[Microcredits, BeforeValidator(_amount)]
 Ratio = Annotated[str, _one_of(ASPECT_RATIOS)]
 Resolution = Annotated[str, _one_of(RESOLUTIONS)]
 Quality = Annotated[str, _one_of(QUALITIES)]
+Size = Annotated[str, StringConstraints(pattern="^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")]
 ReferenceType = Annotated[str, _one_of(REFERENCE_TYPES)]
 #: by quality, or one for all
 Amounts = Annotated[
@@ -154,6 +156,7 @@ class _Route(_Table):
     transparency: StrictBool = False
     aspect_ratios: Annotated[tuple[Ratio, ...], Field(min_length=1)]
     limits: Mapping[Ratio, Annotated[tuple[Resolution, ...], Field(min_length=1)]] = {}
+    own_sizes: Mapping[Ratio, Mapping[Resolution, Size]] = {}
     qualities: tuple[Quality, ...]
     sends_resolution: StrictBool
     nsfw_switch: NsfwSwitch
@@ -192,6 +195,9 @@ class _Route(_Table):
                 raise _of_route(f"limits.{ratio} is none of the route's aspect_ratios")
             if not {*resolutions} <= self.price.keys():
                 raise _of_route(f"limits.{ratio} must be a list of {', '.join(self.price)}")
+        for ratio, resolution in self._own_sizes():
+            if resolution not in self._sizes().get(ratio, ()):
+                raise _of_route(f"own_sizes.{ratio}.{resolution} is none of the route's sizes")
         return self
 
     @property
@@ -204,7 +210,6 @@ class _Route(_Table):
         return self.rates is not None or self.credit is not None
 
     def made(self) -> Route:
-        priced = tuple(resolution for resolution in RESOLUTIONS if resolution in self.price)
         return Route(
             id=self.id,
             provider=self.provider,
@@ -216,7 +221,8 @@ class _Route(_Table):
             reference_types=self.reference_types,
             mask=self.mask,
             transparency=self.transparency,
-            sizes=dict.fromkeys(self.aspect_ratios, priced) | dict(self.limits),
+            sizes=self._sizes(),
+            own_sizes=self._own_sizes(),
             qualities=self.qualities,
             price=Price(
                 images={
@@ -238,6 +244,18 @@ class _Route(_Table):
             if self.poll_rate
             else None,
         )
+
+    def _sizes(self) -> Mapping[str, tuple[str, ...]]:
+        """Each ratio in every priced resolution, unless `limits` says less."""
+        priced = tuple(resolution for resolution in RESOLUTIONS if resolution in self.price)
+        return dict.fromkeys(self.aspect_ratios, priced) | dict(self.limits)
+
+    def _own_sizes(self) -> Mapping[tuple[str, str], str]:
+        return {
+            (ratio, resolution): size
+            for ratio, sizes in self.own_sizes.items()
+            for resolution, size in sizes.items()
+        }
 
     def _price(self, amounts: Mapping[str, Microcredits], quality: str) -> Microcredits:
         if EVERY in amounts:

@@ -86,6 +86,8 @@ class Route:
     transparency: bool
     #: ratio -> resolutions it can be had in
     sizes: Mapping[str, tuple[str, ...]]
+    #: (ratio, resolution) -> `WxH`, where the vendor makes another one than OpenAI would
+    own_sizes: Mapping[tuple[str, str], str]
     #: empty: the route has no such setting
     qualities: tuple[str, ...]
     price: Price

@@ -25,6 +25,8 @@ from bot.playground.openai_images import (
 from bot.playground.studio import Fails, Stage, Sticks, Studio, StudioTask, Submission
 
 BASE_PATH = "/maxapi"
+#: maxapi.dev, model page of openai/gpt-image-2-beta: "4096x4096 for 1:1 at 4K"
+OWN_SIZES_PX = ((4_096, 4_096),)
 MODELS = ("openai/gpt-image-2-beta", "openai/gpt-image-2")
 ASSET_DELIVERIES = ("default", "mirror")
 #: The oldest are forgotten beyond it.
@@ -122,7 +124,13 @@ class MaxApiFormat:
         self._habits = habits
         self._api_key = api_key
         self._images = MaxApiImages(
-            studio, submissions, models=MODELS, links=True, moderation="low", habits=habits
+            studio,
+            submissions,
+            models=MODELS,
+            links=True,
+            moderation="low",
+            own_sizes_px=OWN_SIZES_PX,
+            habits=habits,
         )
 
     def routes(self, faults: VendorFaults) -> list[web.RouteDef]:

@@ -12,7 +12,7 @@ import base64
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -138,6 +138,7 @@ class OpenAiImages:
         links: whether an answer has a link rather than the image, unless the call says which.
         usage: whether an answer names tokens.
         moderation: `auto` filters and `low` does not, unless the call says which.
+        own_sizes_px: width and height of what is made beyond OpenAI's bounds.
     """
 
     studio: Studio
@@ -147,6 +148,7 @@ class OpenAiImages:
     links: bool = False
     usage: bool = True
     moderation: str = "auto"
+    own_sizes_px: Collection[tuple[int, int]] = ()
 
     async def generate(self, body: Mapping[str, object]) -> dict[str, object]:
         """
@@ -220,7 +222,7 @@ class OpenAiImages:
         return Wanted(
             model=str(model),
             prompt=prompt,
-            size_px=_read_size(body),
+            size_px=_read_size(body, self.own_sizes_px),
             quality=_read_word(body, "quality", ("auto", *_tokens_of_square(str(model)))),
             images=_read_count(body),
             as_link=_read_word(body, "response_format", (default, "url", "b64_json")) == "url",
@@ -326,7 +328,9 @@ def usage_of(wanted: Wanted) -> dict[str, object]:
     }
 
 
-def _read_size(body: Mapping[str, object]) -> tuple[int, int] | None:
+def _read_size(
+    body: Mapping[str, object], own_sizes_px: Collection[tuple[int, int]]
+) -> tuple[int, int] | None:
     size = body.get("size", "auto")
     if size == "auto":
         return None
@@ -334,6 +338,8 @@ def _read_size(body: Mapping[str, object]) -> tuple[int, int] | None:
     if match is None:
         _reject(f"Invalid size '{size}'.")
     width, height = int(match[1]), int(match[2])
+    if (width, height) in own_sizes_px:
+        return width, height
     long, short = max(width, height), min(width, height)
     if width % SIDE_STEP_PX or height % SIDE_STEP_PX:
         _reject(f"Invalid size '{size}'. Width and height must be divisible by {SIDE_STEP_PX}.")

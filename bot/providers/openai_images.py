@@ -57,6 +57,8 @@ class ErrorWords:
 
 def size_of(order: Order) -> str | None:
     """`WxH`; None where the ratio is `auto`."""
+    if own := order.route.own_sizes.get((order.aspect_ratio, order.resolution)):
+        return own
     size = pixels(order.aspect_ratio, order.resolution)
     return None if size is None else f"{size[0]}x{size[1]}"
 

@@ -217,6 +217,14 @@ FIRST = "models.painter.routes[0]"
         (route_key("price", {"8K": "1"}), f"{FIRST}.price.8K must be one of 1K, 2K, 4K"),
         (route_key("price", {"4K": "1"}), f"{FIRST}.price.4K is none of 1K"),
         (route_key("limits", {"1:1": ["4K"]}), f"{FIRST}.limits.1:1 must be a list of 1K"),
+        (
+            route_key("own_sizes", {"1:1": {"1K": "large"}}),
+            f"{FIRST}.own_sizes.1:1.1K must be a width",
+        ),
+        (
+            route_key("own_sizes", {"16:9": {"1K": "160x90"}}),
+            f"{FIRST}.own_sizes.16:9.1K is none of",
+        ),
         (route_key("limits", {"21:9": ["1K"]}), f"{FIRST}.limits.21:9 is none of the route's"),
         (route_key("price", {"1K": 0.06}), f"{FIRST}.price.1K must be a text"),
         (route_key("price", {"1K": "-1"}), f"{FIRST}.price.1K '-1' is not a number of credits"),

@@ -136,7 +136,7 @@ async def test_each_route_mode_has_its_price(client: Client, mode: str, expected
     [
         ({"model": "gpt-image-2"}, 503, "model_not_found"),
         ({"prompt": " "}, 400, None),
-        ({"size": "4096x4096"}, 400, "invalid_value"),
+        ({"size": "4096x2048"}, 400, "invalid_value"),
         ({"route_mode": "cheapest"}, 400, "invalid_value"),
         ({"asset_delivery": "pigeon"}, 400, "invalid_value"),
         ({"prompt": "nsfw", "moderation": "auto"}, 400, "moderation_blocked"),

@@ -130,7 +130,7 @@ def test_a_route_with_openais_switch_is_told_of_the_filter(order: OrderOf, route
 
 @pytest.mark.parametrize(
     ("ratio", "resolution", "size"),
-    [("16:9", "2K", "2048x1152"), ("9:16", "4K", "2160x3840"), ("1:1", "4K", "2880x2880")],
+    [("16:9", "2K", "2048x1152"), ("9:16", "4K", "2160x3840"), ("1:1", "4K", "4096x4096")],
 )
 def test_the_size_is_in_pixels(order: OrderOf, ratio: str, resolution: str, size: str) -> None:
     asked = order(aspect_ratio=ratio, resolution=resolution)

@@ -168,7 +168,12 @@ async def test_a_key_goes_along_as_a_bearer(stage_of: OpenStage, route_id: str) 
 
 @pytest.mark.parametrize(
     ("ratio", "resolution", "size"),
-    [("1:1", "1K", "1024x1024"), ("9:16", "2K", "1152x2048"), ("auto", "1K", "auto")],
+    [
+        ("1:1", "1K", "1024x1024"),
+        ("9:16", "2K", "1152x2048"),
+        ("1:1", "4K", "4096x4096"),
+        ("auto", "1K", "auto"),
+    ],
 )
 async def test_maxapi_takes_openais_body(
     maxapi: Stage, ratio: str, resolution: str, size: str
