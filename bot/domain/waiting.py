@@ -23,9 +23,8 @@ SPREAD_MIN = 0.1
 SPREAD_MAX = 1.0
 #: root of seconds: the larger, the fewer polls
 POLL_WORTH = 0.68
-#: seconds between two polls; the least counts for images of a few seconds, and is what the smallest
-#: of clients waits
-WAIT_S_MIN = 0.5
+#: seconds between two polls
+WAIT_S_MIN = 1.0
 WAIT_S_MAX = 15.0
 #: share of images that may be finished before we first ask
 FIRST_POLL_QUANTILE = 0.03
