@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -226,16 +227,28 @@ def _demo(chosen: argparse.Namespace) -> int:
     return _until_signal(lambda: demo.serve(chosen.port, open_browser=not chosen.no_browser))
 
 
-def _run(_chosen: argparse.Namespace) -> int:
-    # Nothing of what is loaded now is garbage; to search it, again and again, takes a tenth of the
-    # start, and later a twentieth of a second at a time.
+@contextmanager
+def _loading() -> Iterator[None]:
+    """
+    Nothing of what is loaded meanwhile is garbage: to search it again and again would take a tenth
+    of the start, and later a twentieth of a second at a time.
+    """
     gc.disable()
-    settings = _settings()
-    settings.needed("DISCORD_TOKEN")
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
-    from bot.app import open_app
-    from bot.ops import log
-    from bot.settings import misspelt_settings
+
+def _run(_chosen: argparse.Namespace) -> int:
+    with _loading():
+        settings = _settings()
+        settings.needed("DISCORD_TOKEN")
+
+        from bot.app import open_app
+        from bot.ops import log
+        from bot.settings import misspelt_settings
 
     log.configure(settings.log_level, settings.log_format)
     for sentence in misspelt_settings():
@@ -243,8 +256,6 @@ def _run(_chosen: argparse.Namespace) -> int:
 
     async def run() -> None:
         async with open_app(settings) as app:
-            gc.freeze()
-            gc.enable()
             await app.run()
 
     return _until_signal(run)
