@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.app import open_app
 from bot.domain.ledger import EntryKind
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
@@ -200,3 +201,17 @@ async def test_a_command_meanwhile_is_refused_in_a_sentence(opened: OpenEasel) -
         )
         assert message.is_ephemeral
         assert (await easel.finished(await easel.imagine())).attachments
+
+
+async def test_a_database_that_is_held_after_the_start_ends_no_bot(easel: Easel, waits) -> None:
+    """The commands are compared then, and which servers have some is remembered."""
+    await easel.bot.aclose()
+    async with open_app(easel.settings, easel.clock) as easel.app:
+        with held_by_another(easel.folder / "easel.db"):
+            serving = asyncio.create_task(easel.app.run())
+            await waits("remember_servers")
+            assert not serving.done()
+        await easel.app.client.synced.wait()
+        await assert_delivered(easel, await easel.imagine())
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)

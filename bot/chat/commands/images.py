@@ -61,7 +61,7 @@ class ImageCommands:
         allowed = self._easel.servers.known(interaction.guild_id or 0).allowed_models
         offered = self._catalog.only(allowed) if allowed else self._catalog
         place = place_of(interaction)
-        cheapest = await self._easel.cheapest(place, offered.models)
+        cheapest = self._easel.cheapest(place, offered.models)
         return options.model_or_preset_choices(offered, list(presets), typed, cheapest)
 
     def _preferred(self, interaction: Interaction, mode: Mode) -> ImageRequest:
