@@ -25,7 +25,6 @@ from bot.pictures.sheet import draw_sheet
 
 Interaction = discord.Interaction[Any]
 
-#: what only those who manage a server are offered; each command, button and form asks again
 #: digits of a Discord id, at most
 ID_DIGITS_MAX = 18
 

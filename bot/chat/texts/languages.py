@@ -82,13 +82,15 @@ def translations(name: str) -> gettext.NullTranslations:
         return gettext.NullTranslations()
     source = FOLDER / f"{name}.po"
     compiled = FOLDER / COMPILED / f"{name}.mo"
+    # Looked up before it is read: what is changed meanwhile is compiled anew the next time.
+    mtime_ns = source.stat().st_mtime_ns
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if compiled.stat().st_mtime_ns == source.stat().st_mtime_ns:
+        if compiled.stat().st_mtime_ns == mtime_ns:
             return gettext.GNUTranslations(io.BytesIO(compiled.read_bytes()))
     content = _compile(source)
     # Where nothing can be written, it is compiled at each start.
     with contextlib.suppress(OSError):
-        _save(compiled, content, source.stat().st_mtime_ns)
+        _save(compiled, content, mtime_ns)
     return gettext.GNUTranslations(io.BytesIO(content))
 
 
