@@ -11,8 +11,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from bot.catalog import parse_catalog
 from bot.chat import connection
 from bot.chat.budgets import BudgetPosts
@@ -166,7 +164,7 @@ class App:
         return self.client.is_ready() and not self.client.is_closed()
 
     async def _database_answers(self) -> bool:
-        return bool(await self.database.read(lambda tx: tx.scalar(sa.text("SELECT 1"))))
+        return bool(await self.database.read(lambda tx: tx.scalar("SELECT 1")))
 
 
 @asynccontextmanager

@@ -2,14 +2,13 @@
 
 from datetime import UTC, datetime
 
-import sqlalchemy as sa
-
 from bot.domain import ledger as rules
 from bot.domain.credits import Microcredits, format_credits
 from bot.errors import StartupError
 from bot.settings import Settings
 from bot.store import jobs, ledger
 from bot.store.database import open_database
+from bot.store.sql import Transaction
 
 
 async def show_account(settings: Settings, server_id: int, user_id: int) -> None:
@@ -31,7 +30,7 @@ async def show_account(settings: Settings, server_id: int, user_id: int) -> None
 async def grant(settings: Settings, server_id: int, user_id: int, amount: Microcredits) -> None:
     """Give credits that do not expire; also while the bot runs."""
 
-    def give(tx: sa.Connection) -> int:
+    def give(tx: Transaction) -> int:
         account = ledger.read(tx, server_id, user_id)
         granted = rules.grant(account, amount)
         return ledger.apply(tx, granted, now=datetime.now(UTC)).grant_ucr

@@ -5,14 +5,15 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from PIL import Image
 
 from bot.app import SHIPPED_CATALOG
@@ -386,11 +387,9 @@ async def test_the_host_sees_an_account_grants_and_gives_back(
 
 async def test_the_audit_names_what_does_not_agree(tmp_path: Path) -> None:
     assert (await easel(tmp_path, "migrate")).status == 0
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'data' / 'easel.db'}")
-    with engine.begin() as connection:
+    with closing(sqlite3.connect(tmp_path / "data" / "easel.db")) as connection, connection:
         columns = "server_id, user_id, allowance_ucr, grant_ucr"
-        connection.execute(sa.text(f"INSERT INTO accounts ({columns}) VALUES (7, 8, 500, 0)"))
-    engine.dispose()
+        connection.execute(f"INSERT INTO accounts ({columns}) VALUES (7, 8, 500, 0)")
     ended = await easel(tmp_path, "ledger", "audit")
 
     assert ended.status == 1

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
-
 from bot.domain import ledger as rules
 from bot.domain import policy, rolling
 from bot.domain.jobs import Job, Offer
@@ -14,29 +12,31 @@ from bot.errors import Busy, InsufficientCredits, Reason, Refusal, Repeated
 from bot.store import ledger, members, oversight, queue, settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import job_row
-from bot.store.schema import erasures, jobs
-from bot.store.schema import queue as lines
+from bot.store.sql import Transaction, insert
 
-_waiting = sa.select(sa.func.coalesce(sa.func.sum(lines.c.waiting), 0)).where(queue.WAITING)
-
+_WAITING = f"SELECT coalesce(sum(waiting), 0) FROM queue WHERE {queue.WAITING} AND user_id ="
 #: all that may stand in the way of a job but its credits
-BEFORE = sa.select(
-    sa.select(jobs.c.id)
-    .where(jobs.c.interaction_id == sa.bindparam("interaction"))
-    .scalar_subquery()
-    .label("repeats"),
-    _waiting.where(lines.c.user_id == queue.PARTY).scalar_subquery().label("queued"),
-    _waiting.where(lines.c.user_id == sa.bindparam("user")).scalar_subquery().label("own"),
-    *oversight.blocked_columns(),
-    sa.exists()
-    .where(erasures.c.user_id == sa.bindparam("user"), erasures.c.erased_id.is_not(None))
-    .label("erasing"),
+BEFORE = f"""
+    SELECT
+        (SELECT id FROM jobs WHERE interaction_id = :interaction) AS repeats,
+        ({_WAITING} {queue.PARTY}) AS queued,
+        ({_WAITING} :user) AS own,
+        {oversight.BLOCKED_COLUMNS},
+        EXISTS (
+            SELECT 1 FROM erasures WHERE user_id = :user AND erased_id IS NOT NULL
+        ) AS erasing
+"""
+NEW_JOB = insert(
+    "jobs",
+    *("id", "server_id", "channel_id", "user_id", "party_id", "route_id", "state", "request"),
+    *("quote_ucr", "nsfw_checker", "spoiler", "application_id", "token", "token_expires_at"),
+    *("file_bytes_max", "created_at", "lease_owner", "lease_until", "interaction_id", "locale"),
+    *("parent_id", "mode"),
 )
-NEW_JOB = sa.insert(jobs)
 
 
 def accept(
-    tx: sa.Connection,
+    tx: Transaction,
     house: House,
     draft: Job,
     role_ids: Collection[int],
@@ -70,7 +70,7 @@ def accept(
         "user": draft.user_id,
         "now": draft.created_at,
     }
-    before = tx.execute(BEFORE, given).one()
+    before = tx.one(BEFORE, given)
     if before.repeats is not None:
         raise Repeated(f"interaction {draft.interaction_id} is job {before.repeats} already")
     oversight.refuse_blocked(before)
@@ -100,7 +100,7 @@ def accept(
 
 
 def accept_or_keep(
-    tx: sa.Connection,
+    tx: Transaction,
     house: House,
     draft: Job,
     role_ids: Collection[int],
@@ -125,7 +125,7 @@ def accept_or_keep(
 
 
 def _hold_first(
-    tx: sa.Connection,
+    tx: Transaction,
     house: House,
     draft: Job,
     role_ids: Collection[int],

@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import aiosqlite
-import sqlalchemy as sa
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 
 from bot.errors import Reason, StartupError, StoreBusy
-from bot.store.schema import metadata
+from bot.store import schema
+from bot.store.sql import Transaction, insert
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
@@ -45,17 +42,19 @@ PASSING_CODES = frozenset(
 )
 
 #: the table in which Alembic keeps where a database stands
-VERSION = sa.text(
+VERSION = (
     "CREATE TABLE alembic_version ("
     "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
+NEW_VERSION = insert("alembic_version", "version_num")
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
 #: what happens in one transaction: a plain function, which waits for nothing outside the database
-Step = Callable[Concatenate[sa.Connection, P], T]
+Step = Callable[Concatenate[Transaction, P], T]
 
 
 class Lane(aiosqlite.Connection):
@@ -64,13 +63,12 @@ class Lane(aiosqlite.Connection):
     itself makes a trip of each statement, and two more to begin and to end.
     """
 
-    _core: sa.Connection | None = None
     _begin = "BEGIN"
 
     @property
-    def core(self) -> sa.Connection:
-        assert self._core is not None, "not open"
-        return self._core
+    def statements(self) -> int:
+        """How many were done, beside those that begin and end a transaction."""
+        return self._transaction.statements
 
     async def open(self, *, writes: bool) -> None:
         await self
@@ -80,35 +78,29 @@ class Lane(aiosqlite.Connection):
         """One trip: begin, the step, commit; an error undoes all of it."""
         return await self._trip(lambda: self._transact(step, *args, **given))
 
-    async def fold(self) -> bool:
-        """See Database.fold."""
-        row = await self._trip(
-            lambda: self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        )
-        return not row[0]
-
-    async def rewrite(self) -> None:
-        """Write the whole file anew, without what was deleted from it before."""
-        await self._trip(lambda: self._conn.execute("VACUUM"))
+    async def alone(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """One trip with what no transaction may hold, or what begins its own."""
+        return await self._trip(lambda: act(self._conn))
 
     async def shut(self) -> None:
-        if self._connection is None:
-            # It was never opened.
-            return
-        if self._core is not None:
-            await self._trip(self._core.close)
-        await self.close()
+        # Else it was never opened.
+        if self._connection is not None:
+            await self.close()
 
     async def _trip(self, act: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
         carried: T = await self._execute(act, *args, **given)  # type: ignore[no-untyped-call]
         return carried
 
     def _transact(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
-        # Not by a listener of SQLAlchemy's: one is enough to make it look for others at each step
-        # of each statement.
         self._conn.execute(self._begin)
-        with self.core.begin():
-            return step(self.core, *args, **given)
+        try:
+            done = step(self._transaction, *args, **given)
+            self._conn.execute("COMMIT")
+        except BaseException:
+            # Nothing where SQLite has undone it itself, as it does when the disk is full.
+            self._conn.rollback()
+            raise
+        return done
 
     def _prepare(self, writes: bool) -> None:
         raw = self._conn
@@ -121,27 +113,20 @@ class Lane(aiosqlite.Connection):
         raw.execute("PRAGMA foreign_keys = ON")
         # What is erased is to be gone from the file, too; many builds have this on anyway.
         raw.execute("PRAGMA secure_delete = ON")
-        engine = sa.create_engine(
-            "sqlite://",
-            creator=lambda: raw,
-            poolclass=StaticPool,
-            # An error that quotes a statement must quote no prompt and no token with it.
-            hide_parameters=True,
-        )
         if writes:
             # What first reads and then writes cannot be refused midway.
             self._begin = "BEGIN IMMEDIATE"
-        self._core = engine.connect()
+        self._transaction = Transaction(raw)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Counts:
-    """What the database was asked for."""
+    """What the database was asked for since it was opened."""
 
     #: to a connection's thread and back; each carries one transaction
-    trips: int = 0
-    #: beside those that begin and end a transaction; counted within `Database.counted` alone
-    statements: int = 0
+    trips: int
+    #: beside those that begin and end a transaction
+    statements: int
 
 
 class Database:
@@ -153,7 +138,7 @@ class Database:
     def __init__(self, writer: Lane, reader: Lane) -> None:
         self._writer = writer
         self._reader = reader
-        self.counts = Counts()
+        self._trips = 0
 
     async def write(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """
@@ -162,15 +147,9 @@ class Database:
         Raises:
             StoreBusy: another program holds the database, or the disk is full; nothing is written.
         """
-        self.counts.trips += 1
-        try:
+        self._trips += 1
+        with _said_if_busy():
             return await self._writer.run(step, *args, **given)
-        except (OperationalError, sqlite3.OperationalError) as error:
-            # A transaction that cannot begin fails without SQLAlchemy.
-            cause = error.orig if isinstance(error, OperationalError) else error
-            if not _may_pass(cause):
-                raise
-            raise StoreBusy(Reason.STORE_BUSY) from cause
 
     async def keep(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """
@@ -194,7 +173,7 @@ class Database:
 
     async def read(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """Do the step, which only reads, on one consistent view; never waits for a writer."""
-        self.counts.trips += 1
+        self._trips += 1
         return await self._reader.run(step, *args, **given)
 
     async def fold(self) -> bool:
@@ -207,32 +186,17 @@ class Database:
         Raises:
             StoreBusy: another program holds the database.
         """
-        self.counts.trips += 1
-        try:
-            return await self._writer.fold()
-        except sqlite3.OperationalError as error:
-            if not _may_pass(error):
-                raise
-            raise StoreBusy(Reason.STORE_BUSY) from error
+        self._trips += 1
+        with _said_if_busy():
+            row = await self._writer.alone(
+                lambda raw: raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            )
+        return not row[0]
 
-    @contextmanager
-    def counted(self) -> Iterator[Counts]:
-        """Count trips and statements for as long as this lasts."""
-        before, self.counts = self.counts, Counts()
-
-        def count(*_: object) -> None:
-            self.counts.statements += 1
-
-        engines = [lane.core.engine for lane in (self._writer, self._reader)]
-        for engine in engines:
-            sa.event.listen(engine, "before_cursor_execute", count)
-        try:
-            yield self.counts
-        finally:
-            for engine in engines:
-                sa.event.remove(engine, "before_cursor_execute", count)
-            before.trips += self.counts.trips
-            self.counts = before
+    @property
+    def counts(self) -> Counts:
+        statements = self._writer.statements + self._reader.statements
+        return Counts(self._trips, statements)
 
     async def revision(self) -> str | None:
         """The schema's revision; None before the first migration."""
@@ -250,7 +214,7 @@ class Database:
             return False
         if revision is None and await self.write(_create):
             return True
-        # Imported here: alembic takes a third of the start-up time and is needed once a release.
+        # Imported here: it brings 20 MiB with it, and is needed once a release.
         from bot.store.migrations.apply import revisions, upgrade
 
         if revision is not None and revision not in revisions():
@@ -258,33 +222,41 @@ class Database:
                 f"The database has schema {revision}, which this version of Easel does not know:"
                 " it was written by a newer one."
             )
-        await self.write(upgrade)
+        await self._writer.alone(upgrade)
         if revision is not None and revision < SECURE_SINCE:
             # Not every build of SQLite overwrote what it deleted before that was asked for.
-            await self._writer.rewrite()
+            await self._writer.alone(lambda raw: raw.execute("VACUUM"))
         return True
 
 
-def _may_pass(cause: BaseException | None) -> bool:
-    """Whether the same statements may work later, for nothing is wrong with them."""
-    code: int = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code & PRIMARY_CODE in PASSING_CODES
+@contextmanager
+def _said_if_busy() -> Iterator[None]:
+    """Of what may work later, for nothing is wrong with the statements."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        # Not all that Python's module raises comes from SQLite.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code & PRIMARY_CODE not in PASSING_CODES:
+            raise
+        raise StoreBusy(Reason.STORE_BUSY) from error
 
 
-def _create(tx: sa.Connection) -> bool:
+def _create(tx: Transaction) -> bool:
     """The schema at once in an empty database, as all migrations would make it; else nothing."""
-    if sa.inspect(tx).get_table_names():
+    if tx.scalars(TABLES):
         return False
-    metadata.create_all(tx)
+    for statement in schema.statements():
+        tx.execute(statement)
     tx.execute(VERSION)
-    tx.execute(sa.text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD_REVISION})
+    tx.execute(NEW_VERSION, {"version_num": HEAD_REVISION})
     return True
 
 
-def _revision(tx: sa.Connection) -> str | None:
-    if not sa.inspect(tx).has_table("alembic_version"):
+def _revision(tx: Transaction) -> str | None:
+    if "alembic_version" not in tx.scalars(TABLES):
         return None
-    found: str | None = tx.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    found: str | None = tx.scalar("SELECT version_num FROM alembic_version")
     return found
 
 
@@ -318,9 +290,8 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
                 await database.migrate()
             else:
                 await _expect_head(database)
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            reason = str(getattr(error, "orig", error))
-            raise StartupError(f"The database {url} cannot be used: {reason}.") from error
+        except sqlite3.Error as error:
+            raise StartupError(f"The database {url} cannot be used: {error}.") from error
         yield database
 
 
@@ -337,7 +308,7 @@ async def _connected(path: Path) -> AsyncIterator[Database]:
 
 
 def database_path(url: str) -> Path:
-    return Path(make_url(url).database or "")
+    return Path(url.removeprefix("sqlite:///"))
 
 
 async def _expect_head(database: Database) -> None:

@@ -3,9 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-import sqlalchemy as sa
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import (
@@ -21,161 +18,113 @@ from bot.domain.ledger import Account, Allowance
 from bot.domain.queue import Caps
 from bot.domain.requests import Mode
 from bot.errors import Facts, StepLost
-from bot.store import ledger, queue, schema, tasks
+from bot.store import ledger, queue, tasks
 from bot.store.rows import JOB, read_job
-from bot.store.schema import HAS_PARENT, IS_CANCELLED, IS_QUEUED, IS_WORKED_ON, jobs
+from bot.store.schema import HAS_PARENT, IS_CANCELLED, IS_QUEUED, IS_WORKED_ON
+from bot.store.sql import Transaction, among, listed, one_of, write_facts
 
 #: how many jobs a member is shown at once
 HISTORY_SHOWN_MAX = 10
 #: the latest cancelled jobs whose members are told again at a start
 CANCELLED_MAX = 50
 
-_of_job = jobs.c.id == sa.bindparam("of_job")
-_any_of = jobs.c.id.in_(sa.bindparam("ids", expanding=True))
-FIND = sa.select(*JOB).where(_of_job)
+FIND = f"SELECT {JOB} FROM jobs WHERE id = :job"
 #: what a member may look for among their jobs; empty: all of them
-KINDS: Mapping[str, sa.ColumnElement[bool]] = {
-    "": sa.true(),
-    "generate": jobs.c.mode == Mode.GENERATE,
-    "edit": jobs.c.mode == Mode.EDIT,
-    "pictures": jobs.c.state == JobState.DONE,
-    "failed": jobs.c.state.in_((JobState.FAILED, JobState.CANCELLED)),
-    "open": jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)),
+KINDS: Mapping[str, str] = {
+    "": "TRUE",
+    "generate": f"mode = '{Mode.GENERATE}'",
+    "edit": f"mode = '{Mode.EDIT}'",
+    "pictures": f"state = '{JobState.DONE}'",
+    "failed": one_of("state", (JobState.FAILED, JobState.CANCELLED)),
+    "open": one_of("state", (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)),
 }
-HISTORY = {
-    kind: sa.select(*JOB)
-    .where(
-        jobs.c.server_id == sa.bindparam("server"),
-        jobs.c.user_id == sa.bindparam("user"),
-        ~jobs.c.removed,
-        its,
-    )
-    .order_by(jobs.c.id.desc())
-    .limit(sa.bindparam("shown_max"))
+_NEWEST_FIRST = "ORDER BY id DESC LIMIT :shown_max"
+_HISTORY = {
+    kind: f"""
+        SELECT {JOB} FROM jobs
+        WHERE server_id = :server AND user_id = :user AND NOT removed AND {its}
+    """
     for kind, its in KINDS.items()
 }
-OLDER = {kind: latest.where(jobs.c.id < sa.bindparam("before")) for kind, latest in HISTORY.items()}
-CHILDREN = (
-    sa.select(jobs.c.id)
-    .where(sa.text(f"jobs.{HAS_PARENT}"), jobs.c.parent_id == sa.bindparam("parent"))
-    .order_by(jobs.c.id)
-)
+HISTORY = {kind: f"{those} {_NEWEST_FIRST}" for kind, those in _HISTORY.items()}
+OLDER = {kind: f"{those} AND id < :before {_NEWEST_FIRST}" for kind, those in _HISTORY.items()}
+CHILDREN = f"SELECT id FROM jobs WHERE {HAS_PARENT} AND parent_id = :parent ORDER BY id"
 #: not while it is delivered: its result may be on its way to Discord
-STOP_WATCHING = (
-    sa.update(jobs)
-    .where(_of_job, jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING)))
-    .values(unwatched=sa.true())
-    .returning(*JOB)
-)
-CANCELLED_SINCE = (
-    sa.select(*JOB)
-    .where(
-        sa.text(f"jobs.{IS_CANCELLED}"),
-        jobs.c.failure == Failure.CANCELLED,
-        # One whose data was erased since has nothing left to be told by.
-        jobs.c.token != "",
-        jobs.c.finished_at >= sa.bindparam("since"),
-    )
-    .order_by(jobs.c.finished_at.desc())
-    .limit(CANCELLED_MAX)
-)
-WITHOUT_USE = sa.select(jobs.c.id).where(
-    _any_of, jobs.c.finished_at.is_not(None), ~jobs.c.keeps_images
-)
-ENDED = sa.select(jobs.c.id).where(_any_of, jobs.c.finished_at.is_not(None))
+STOP_WATCHING = f"""
+    UPDATE jobs SET unwatched = TRUE
+    WHERE id = :job AND {one_of("state", (JobState.QUEUED, JobState.RUNNING))}
+    RETURNING {JOB}
+"""
+#: one whose data was erased since has no token, and so nothing left to be told by
+CANCELLED_SINCE = f"""
+    SELECT {JOB} FROM jobs
+    WHERE {IS_CANCELLED} AND failure = '{Failure.CANCELLED}' AND token != ''
+        AND finished_at >= :since
+    ORDER BY finished_at DESC LIMIT {CANCELLED_MAX}
+"""
+ENDED = f"SELECT id FROM jobs WHERE id IN {among('ids')} AND finished_at IS NOT NULL"
+WITHOUT_USE = f"{ENDED} AND NOT keeps_images"
 #: if its own lease ran out meanwhile, the one it has now is somebody else's
-HAND_OVER = (
-    sa.update(jobs)
-    .where(_of_job)
-    .values(
-        message_id=sa.bindparam("message"),
-        **{
-            name: sa.case(
-                (
-                    (jobs.c.state == JobState.QUEUED)
-                    & (jobs.c.lease_owner == sa.bindparam("owner")),
-                    None,
-                ),
-                else_=jobs.c[name],
-            )
-            for name in ("lease_owner", "lease_until")
-        },
-    )
-)
-CANCEL = (
-    sa.update(jobs)
-    .where(
-        _of_job,
-        jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING)),
-        ~sa.exists().where(
-            schema.tasks.c.job_id == jobs.c.id, schema.tasks.c.state != TaskState.PENDING
-        ),
-    )
-    .values(
-        state=JobState.CANCELLED,
-        failure=sa.bindparam("why"),
-        facts=sa.bindparam("its_facts"),
-        finished_at=sa.bindparam("now"),
-    )
-    .returning(*JOB)
-)
-_leased: dict[str, Any] = {
-    "lease_owner": sa.bindparam("owner"),
-    "lease_until": sa.bindparam("until"),
-}
-RESUME = sa.update(jobs).where(_of_job).values(claims=jobs.c.claims + 1, **_leased).returning(*JOB)
-CLAIM = (
-    sa.update(jobs)
-    .where(jobs.c.id == queue.OLDEST.scalar_subquery())
-    .values(
-        state=JobState.RUNNING,
-        started_at=sa.bindparam("now"),
-        claims=jobs.c.claims + 1,
-        **_leased,
-    )
-    .returning(*JOB)
-)
-RENEW = (
-    sa.update(jobs)
-    .where(jobs.c.lease_owner == sa.bindparam("owner"), _any_of)
-    .values(lease_until=sa.bindparam("until"))
-)
+_IS_OWN = f"{IS_QUEUED} AND lease_owner = :owner"
+HAND_OVER = f"""
+    UPDATE jobs SET
+        message_id = :message,
+        lease_owner = CASE WHEN {_IS_OWN} THEN NULL ELSE lease_owner END,
+        lease_until = CASE WHEN {_IS_OWN} THEN NULL ELSE lease_until END
+    WHERE id = :job
+"""
+CANCEL = f"""
+    UPDATE jobs SET
+        state = '{JobState.CANCELLED}', failure = :why, facts = :facts, finished_at = :now
+    WHERE id = :job AND {one_of("state", (JobState.QUEUED, JobState.RUNNING))}
+        AND NOT EXISTS (
+            SELECT 1 FROM tasks WHERE job_id = jobs.id AND tasks.state != '{TaskState.PENDING}'
+        )
+    RETURNING {JOB}
+"""
+_LEASED = "lease_owner = :owner, lease_until = :until"
+RESUME = f"UPDATE jobs SET claims = claims + 1, {_LEASED} WHERE id = :job RETURNING {JOB}"
+CLAIM = f"""
+    UPDATE jobs SET
+        state = '{JobState.RUNNING}', started_at = :now, claims = claims + 1, {_LEASED}
+    WHERE id = ({queue.OLDEST})
+    RETURNING {JOB}
+"""
+RENEW = f"""
+    UPDATE jobs SET lease_until = :until WHERE lease_owner = :owner AND id IN {among("ids")}
+"""
 FREE_LEASES = [
-    sa.update(jobs)
-    .where(sa.text(f"jobs.{condition}"), jobs.c.lease_owner.is_not(None))
-    .values(lease_owner=None, lease_until=None)
+    f"""
+    UPDATE jobs SET lease_owner = NULL, lease_until = NULL
+    WHERE {condition} AND lease_owner IS NOT NULL
+    """
     for condition in (IS_QUEUED, IS_WORKED_ON)
 ]
-_delivering = sa.and_(_of_job, jobs.c.state == JobState.DELIVERING)
-FINISH = (
-    sa.update(jobs)
-    .where(_delivering)
-    .values(
-        state=sa.case((jobs.c.failure.is_(None), JobState.DONE), else_=JobState.FAILED),
-        finished_at=sa.bindparam("now"),
-        message_id=sa.func.coalesce(sa.bindparam("message"), jobs.c.message_id),
-        # A moderator may have removed it as soon as it was seen.
-        keeps_images=sa.and_(sa.bindparam("keeps"), ~jobs.c.removed),
-    )
-    .returning(*JOB)
-)
-IN_SERVER = sa.union_all(
-    sa.select(jobs.c.id).where(
-        sa.text(f"jobs.{IS_QUEUED}"), jobs.c.party_id == sa.bindparam("server")
-    ),
-    sa.select(jobs.c.id).where(
-        sa.text(f"jobs.{IS_WORKED_ON}"), jobs.c.server_id == sa.bindparam("server")
-    ),
-)
-CHARGED = sa.select(jobs.c.cost_ucr).where(_delivering)
-PAID = sa.select(jobs.c.cost_ucr).where(_of_job, jobs.c.finished_at.is_not(None))
-UNPAID = sa.update(jobs).where(_of_job).values(cost_ucr=0)
-REFUND = (
-    sa.update(jobs)
-    .where(_delivering)
-    .values(failure=sa.bindparam("why"), facts=sa.bindparam("its_facts"), cost_ucr=0)
-    .returning(*JOB)
-)
+_DELIVERING = f"id = :job AND state = '{JobState.DELIVERING}'"
+#: a moderator may have removed it as soon as it was seen
+FINISH = f"""
+    UPDATE jobs SET
+        state = CASE
+            WHEN failure IS NULL THEN '{JobState.DONE}' ELSE '{JobState.FAILED}'
+        END,
+        finished_at = :now,
+        message_id = coalesce(:message, message_id),
+        keeps_images = :keeps AND NOT removed
+    WHERE {_DELIVERING}
+    RETURNING {JOB}
+"""
+IN_SERVER = f"""
+    SELECT id FROM jobs WHERE {IS_QUEUED} AND party_id = :server
+    UNION ALL
+    SELECT id FROM jobs WHERE {IS_WORKED_ON} AND server_id = :server
+"""
+CHARGED = f"SELECT cost_ucr FROM jobs WHERE {_DELIVERING}"
+PAID = "SELECT cost_ucr FROM jobs WHERE id = :job AND finished_at IS NOT NULL"
+UNPAID = "UPDATE jobs SET cost_ucr = 0 WHERE id = :job"
+REFUND = f"""
+    UPDATE jobs SET failure = :why, facts = :facts, cost_ucr = 0 WHERE {_DELIVERING}
+    RETURNING {JOB}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +144,13 @@ class House:
         return {"owner": self.owner, "until": now + timedelta(seconds=queue.LEASE_S)}
 
 
-def hand_over(tx: sa.Connection, house: House, job_id: str, message_id: int | None) -> None:
+def hand_over(tx: Transaction, house: House, job_id: str, message_id: int | None) -> None:
     """The member has the status message: anyone may work on the job now."""
-    tx.execute(HAND_OVER, {"of_job": job_id, "message": message_id, "owner": house.owner})
+    tx.execute(HAND_OVER, {"job": job_id, "message": message_id, "owner": house.owner})
 
 
 def cancel(
-    tx: sa.Connection,
+    tx: Transaction,
     house: House,
     job_id: str,
     now: datetime,
@@ -216,8 +165,8 @@ def cancel(
     Raises:
         StepLost: it is too late; or it was cancelled before.
     """
-    given = {"of_job": job_id, "why": failure, "its_facts": facts or {}, "now": now}
-    row = tx.execute(CANCEL, given).one_or_none()
+    given = {"job": job_id, "why": failure, "facts": write_facts(facts), "now": now}
+    row = tx.one_or_none(CANCEL, given)
     if row is None:
         raise StepLost(f"job {job_id} was submitted, or has ended")
     tasks.cancel(tx, job_id, failure)
@@ -228,7 +177,7 @@ def cancel(
     return job
 
 
-def claim(tx: sa.Connection, house: House, now: datetime, jobs_max: int) -> Claimed:
+def claim(tx: Transaction, house: House, now: datetime, jobs_max: int) -> Claimed:
     """
     Take jobs whose owners died, and then queued ones whose turn it is among those whose members,
     servers and routes are under their caps. A queued job becomes running; a resumed one keeps its
@@ -239,13 +188,13 @@ def claim(tx: sa.Connection, house: House, now: datetime, jobs_max: int) -> Clai
     given = house.lease(now)
     claimed = []
     for job_id in choice.left[:jobs_max]:
-        job = read_job(tx.execute(RESUME, given | {"of_job": job_id}).one())
+        job = read_job(tx.one(RESUME, given | {"job": job_id}))
         claimed.append((job, tasks.of_job(tx, job_id)))
     while len(claimed) < jobs_max:
         turn = choice.next_turn(tx)
         if turn is None:
             break
-        job = read_job(tx.execute(CLAIM, given | turn).one())
+        job = read_job(tx.one(CLAIM, given | turn))
         its_tasks = tasks.of_job(tx, job.id)
         choice.count_images([task.route_id for task in its_tasks])
         claimed.append((job, its_tasks))
@@ -255,7 +204,7 @@ def claim(tx: sa.Connection, house: House, now: datetime, jobs_max: int) -> Clai
 
 
 def history(
-    tx: sa.Connection,
+    tx: Transaction,
     server_id: int,
     user_id: int,
     *,
@@ -272,54 +221,54 @@ def history(
     """
     given: dict[str, object] = {"server": server_id, "user": user_id, "shown_max": limit}
     if before:
-        rows = tx.execute(OLDER[kind], given | {"before": before})
+        rows = tx.rows(OLDER[kind], given | {"before": before})
     else:
-        rows = tx.execute(HISTORY[kind], given)
+        rows = tx.rows(HISTORY[kind], given)
     return [read_job(row) for row in rows]
 
 
-def children(tx: sa.Connection, job_id: str) -> list[str]:
+def children(tx: Transaction, job_id: str) -> list[str]:
     """The ids of the jobs that go on from a result of this one, oldest first."""
-    return list(tx.scalars(CHILDREN, {"parent": job_id}))
+    return tx.scalars(CHILDREN, {"parent": job_id})
 
 
-def stop_watching(tx: sa.Connection, job_id: str) -> Job | None:
+def stop_watching(tx: Transaction, job_id: str) -> Job | None:
     """
     Its member waits for the job no longer: its images are kept, and nothing is posted.
 
     Returns:
         None: it has ended or is being delivered, or there is no such job.
     """
-    row = tx.execute(STOP_WATCHING, {"of_job": job_id}).one_or_none()
+    row = tx.one_or_none(STOP_WATCHING, {"job": job_id})
     return read_job(row) if row else None
 
 
-def renew_leases(tx: sa.Connection, house: House, job_ids: Sequence[str], now: datetime) -> None:
-    tx.execute(RENEW, house.lease(now) | {"ids": list(job_ids)})
+def renew_leases(tx: Transaction, house: House, job_ids: Sequence[str], now: datetime) -> None:
+    tx.execute(RENEW, house.lease(now) | {"ids": listed(job_ids)})
 
 
-def free_leases(tx: sa.Connection) -> int:
+def free_leases(tx: Transaction) -> int:
     """At start, where this is the database's only process: whoever held one is dead."""
-    return sum(tx.execute(statement).rowcount for statement in FREE_LEASES)
+    return sum(tx.execute(statement) for statement in FREE_LEASES)
 
 
-def find(tx: sa.Connection, job_id: str) -> Job | None:
+def find(tx: Transaction, job_id: str) -> Job | None:
     """The job, for an id that came from outside."""
-    row = tx.execute(FIND, {"of_job": job_id}).one_or_none()
+    row = tx.one_or_none(FIND, {"job": job_id})
     return read_job(row) if row else None
 
 
-def job_of(tx: sa.Connection, job_id: str) -> Job:
-    return read_job(tx.execute(FIND, {"of_job": job_id}).one())
+def job_of(tx: Transaction, job_id: str) -> Job:
+    return read_job(tx.one(FIND, {"job": job_id}))
 
 
-def look(tx: sa.Connection, job_id: str) -> tuple[Job, list[Task]]:
+def look(tx: Transaction, job_id: str) -> tuple[Job, list[Task]]:
     """The job and its tasks at one moment."""
     return job_of(tx, job_id), tasks.of_job(tx, job_id)
 
 
 def to_deliver(
-    tx: sa.Connection, house: House, job: Job, now: datetime
+    tx: Transaction, house: House, job: Job, now: datetime
 ) -> tuple[list[Task], Account]:
     """What a delivery shows beside the job: its tasks, and the account as it is now."""
     account, _ = ledger.renewed(tx, job.server_id, job.user_id, house.allowance, now)
@@ -327,7 +276,7 @@ def to_deliver(
 
 
 def finish(
-    tx: sa.Connection,
+    tx: Transaction,
     job: Job,
     message_id: int | None,
     now: datetime,
@@ -335,45 +284,45 @@ def finish(
     keeps_images: bool = False,
 ) -> Job:
     """The member has been told: the job is done or failed."""
-    given = {"of_job": job.id, "message": message_id, "now": now, "keeps": keeps_images}
-    row = tx.execute(FINISH, given).one_or_none()
+    given = {"job": job.id, "message": message_id, "now": now, "keeps": keeps_images}
+    row = tx.one_or_none(FINISH, given)
     if row is None:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
     return read_job(row)
 
 
-def cancelled_since(tx: sa.Connection, since: datetime) -> list[Job]:
+def cancelled_since(tx: Transaction, since: datetime) -> list[Job]:
     """The latest jobs that were cancelled in front of their members."""
-    return [read_job(row) for row in tx.execute(CANCELLED_SINCE, {"since": since})]
+    return [read_job(row) for row in tx.rows(CANCELLED_SINCE, {"since": since})]
 
 
-def under_way_in(tx: sa.Connection, server_id: int) -> list[str]:
+def under_way_in(tx: Transaction, server_id: int) -> list[str]:
     """The ids of a server's jobs that have not ended."""
-    return list(tx.scalars(IN_SERVER, {"server": server_id}))
+    return tx.scalars(IN_SERVER, {"server": server_id})
 
 
-def without_use(tx: sa.Connection, job_ids: Collection[str]) -> set[str]:
+def without_use(tx: Transaction, job_ids: Collection[str]) -> set[str]:
     """Of these jobs, those that have ended and keep no images."""
-    return {row.id for row in tx.execute(WITHOUT_USE, {"ids": list(job_ids)})}
+    return set(tx.scalars(WITHOUT_USE, {"ids": listed(job_ids)}))
 
 
-def ended(tx: sa.Connection, job_ids: Collection[str]) -> set[str]:
+def ended(tx: Transaction, job_ids: Collection[str]) -> set[str]:
     """Of these jobs, those that have ended."""
-    return {row.id for row in tx.execute(ENDED, {"ids": list(job_ids)})}
+    return set(tx.scalars(ENDED, {"ids": listed(job_ids)}))
 
 
-def refund(tx: sa.Connection, house: House, job: Job, problem: Problem, now: datetime) -> Job:
+def refund(tx: Transaction, house: House, job: Job, problem: Problem, now: datetime) -> Job:
     """Give back what a job in delivery was charged; what is delivered then is the problem."""
-    cost = tx.scalar(CHARGED, {"of_job": job.id})
+    cost = tx.scalar(CHARGED, {"job": job.id})
     if cost is None:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
     if cost:
         ledger.pay_back(tx, house.allowance, job.id, now)
-    given = {"of_job": job.id, "why": problem.failure, "its_facts": problem.facts}
-    return read_job(tx.execute(REFUND, given).one())
+    given = {"job": job.id, "why": problem.failure, "facts": write_facts(problem.facts)}
+    return read_job(tx.one(REFUND, given))
 
 
-def refund_ended(tx: sa.Connection, default: Allowance, job_id: str, now: datetime) -> Microcredits:
+def refund_ended(tx: Transaction, default: Allowance, job_id: str, now: datetime) -> Microcredits:
     """
     Give back what a job was charged that has ended.
 
@@ -382,8 +331,8 @@ def refund_ended(tx: sa.Connection, default: Allowance, job_id: str, now: dateti
     Returns:
         What that was; 0 where there is no such job, or it has cost nothing.
     """
-    cost = Microcredits(tx.scalar(PAID, {"of_job": job_id}) or 0)
+    cost = Microcredits(tx.scalar(PAID, {"job": job_id}) or 0)
     if cost:
         ledger.pay_back(tx, default, job_id, now)
-        tx.execute(UNPAID, {"of_job": job_id})
+        tx.execute(UNPAID, {"job": job_id})
     return cost

@@ -6,43 +6,34 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from statistics import median_low
 
-import sqlalchemy as sa
-
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import TaskState, id_at
 from bot.domain.waiting import Latency
-from bot.store.schema import jobs, route_latencies, tasks
+from bot.store.sql import Transaction, among, insert, listed
 
 #: which images say what is usual: so many of the latest, and how many of a kind at least
 COSTS_OF = timedelta(days=30)
 COSTS_READ_MAX = 5_000
 COSTS_MIN = 10
 
-LEARNED = sa.select(route_latencies)
-FORGET = sa.delete(route_latencies).where(
-    route_latencies.c.route_id.in_(sa.bindparam("routes", expanding=True))
-)
-LEARN = sa.insert(route_latencies)
-COSTS = (
-    sa.select(tasks.c.route_id, tasks.c.cost_ucr, jobs.c.request)
-    .join(jobs, jobs.c.id == tasks.c.job_id)
-    .where(
-        tasks.c.id > sa.bindparam("since"), tasks.c.state == TaskState.STORED, tasks.c.cost_known
-    )
-    .order_by(tasks.c.id.desc())
-    .limit(COSTS_READ_MAX)
-)
+LEARNED = "SELECT route_id, images, mean, variance FROM route_latencies"
+FORGET = f"DELETE FROM route_latencies WHERE route_id IN {among('routes')}"
+LEARN = insert("route_latencies", "route_id", "images", "mean", "variance")
+COSTS = f"""
+    SELECT tasks.route_id, tasks.cost_ucr, jobs.request
+    FROM tasks JOIN jobs ON jobs.id = tasks.job_id
+    WHERE tasks.id > :since AND tasks.state = '{TaskState.STORED}' AND tasks.cost_known
+    ORDER BY tasks.id DESC LIMIT {COSTS_READ_MAX}
+"""
 
 
-def load(tx: sa.Connection) -> dict[str, Latency]:
-    return {
-        row.route_id: Latency(row.images, row.mean, row.variance) for row in tx.execute(LEARNED)
-    }
+def load(tx: Transaction) -> dict[str, Latency]:
+    return {row.route_id: Latency(row.images, row.mean, row.variance) for row in tx.rows(LEARNED)}
 
 
-def save(tx: sa.Connection, known: Mapping[str, Latency]) -> None:
-    tx.execute(FORGET, {"routes": list(known)})
-    tx.execute(
+def save(tx: Transaction, known: Mapping[str, Latency]) -> None:
+    tx.execute(FORGET, {"routes": listed(known)})
+    tx.executemany(
         LEARN,
         [
             {
@@ -56,10 +47,10 @@ def save(tx: sa.Connection, known: Mapping[str, Latency]) -> None:
     )
 
 
-def usual_costs(tx: sa.Connection, now: datetime) -> dict[tuple[str, str, str], Microcredits]:
+def usual_costs(tx: Transaction, now: datetime) -> dict[tuple[str, str, str], Microcredits]:
     """(route id, resolution, quality) -> the median of what its latest images cost."""
     costs = defaultdict(list)
-    for row in tx.execute(COSTS, {"since": id_at(now - COSTS_OF)}):
+    for row in tx.rows(COSTS, {"since": id_at(now - COSTS_OF)}):
         try:
             request = json.loads(row.request)
             kind = (row.route_id, request["resolution"], request["quality"])

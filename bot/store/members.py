@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
-
 from bot.domain.preferences import (
     PRESETS_MAX,
     Preferences,
@@ -16,8 +14,8 @@ from bot.domain.preferences import (
 )
 from bot.domain.requests import REFERENCES_MAX, ImageRequest, Reference
 from bot.errors import InvalidRequest, Reason, Refusal
-from bot.store import schema
 from bot.store.rows import read_reference, read_request, write_reference, write_request
+from bot.store.sql import Transaction, insert, read_time
 
 DRAFTS_KEPT = timedelta(days=1)
 #: from the last addition on
@@ -27,82 +25,60 @@ DRAFTS_MAX = 100
 #: bytes of chance in a draft's id, which is written in hexadecimal
 DRAFT_ID_BYTES = 12
 
-_preferences, _drafts, _basket, _presets = (
-    schema.preferences,
-    schema.drafts,
-    schema.basket,
-    schema.presets,
-)
+ALL_PREFERENCES = "SELECT user_id, value FROM preferences"
+SET_PREFERENCES = "UPDATE preferences SET value = :text WHERE user_id = :user"
+NEW_PREFERENCES = insert("preferences", "user_id", "value")
+FORGET_PREFERENCES = "DELETE FROM preferences WHERE user_id = :user"
 
-ALL_PREFERENCES = sa.select(_preferences)
-_prefers = _preferences.c.user_id == sa.bindparam("user")
-SET_PREFERENCES = sa.update(_preferences).where(_prefers).values(value=sa.bindparam("text"))
-NEW_PREFERENCES = sa.insert(_preferences)
-FORGET_PREFERENCES = sa.delete(_preferences).where(_prefers)
+NEW_DRAFT = insert("drafts", "id", "user_id", "request", "created_at")
+DRAFT = "SELECT request FROM drafts WHERE id = :draft AND user_id = :user"
+USE_DRAFT = "DELETE FROM drafts WHERE id = :draft AND user_id = :user"
+MAKE_ROOM = f"""
+    DELETE FROM drafts
+    WHERE user_id = :user AND id NOT IN (
+        SELECT id FROM drafts
+        WHERE user_id = :user
+        ORDER BY created_at DESC LIMIT {DRAFTS_MAX - 1}
+    )
+"""
+OLD_DRAFTS = "DELETE FROM drafts WHERE created_at <= :until"
 
-_this_draft = sa.and_(
-    _drafts.c.id == sa.bindparam("draft"), _drafts.c.user_id == sa.bindparam("user")
-)
-NEW_DRAFT = sa.insert(_drafts)
-DRAFT = sa.select(_drafts.c.request).where(_this_draft)
-USE_DRAFT = sa.delete(_drafts).where(_this_draft)
-_their_drafts = _drafts.c.user_id == sa.bindparam("user")
-_latest_drafts = (
-    sa.select(_drafts.c.id)
-    .where(_their_drafts)
-    .order_by(_drafts.c.created_at.desc())
-    .limit(DRAFTS_MAX - 1)
-)
-MAKE_ROOM = sa.delete(_drafts).where(_their_drafts, _drafts.c.id.not_in(_latest_drafts))
-OLD_DRAFTS = sa.delete(_drafts).where(_drafts.c.created_at <= sa.bindparam("until"))
+BASKET = "SELECT id, reference, added_at FROM basket WHERE user_id = :user ORDER BY id"
+ADD = insert("basket", "user_id", "reference", "added_at")
+ADD_AGAIN = "UPDATE basket SET reference = :text, added_at = :now WHERE id = :place"
+TAKE = "DELETE FROM basket WHERE id = :place"
+EMPTY = "DELETE FROM basket WHERE user_id = :user"
+OLD_BASKETS = """
+    DELETE FROM basket
+    WHERE user_id NOT IN (SELECT user_id FROM basket WHERE added_at > :until)
+"""
 
-_in_basket = _basket.c.user_id == sa.bindparam("user")
-_place = _basket.c.id == sa.bindparam("place")
-BASKET = (
-    sa.select(_basket.c.id, _basket.c.reference, _basket.c.added_at)
-    .where(_in_basket)
-    .order_by(_basket.c.id)
-)
-ADD = sa.insert(_basket)
-ADD_AGAIN = (
-    sa.update(_basket)
-    .where(_place)
-    .values(reference=sa.bindparam("text"), added_at=sa.bindparam("now"))
-)
-TAKE = sa.delete(_basket).where(_place)
-EMPTY = sa.delete(_basket).where(_in_basket)
-_recent = sa.select(_basket.c.user_id).where(_basket.c.added_at > sa.bindparam("until"))
-OLD_BASKETS = sa.delete(_basket).where(_basket.c.user_id.not_in(_recent))
-
-_their_presets = _presets.c.user_id == sa.bindparam("user")
-_this_preset = sa.and_(_their_presets, _presets.c.name == sa.bindparam("preset"))
-PRESETS = sa.select(_presets.c.name, _presets.c.request).where(_their_presets)
-HOW_MANY_PRESETS = sa.select(sa.func.count()).select_from(_presets).where(_their_presets)
-SET_PRESET = (
-    sa.update(_presets)
-    .where(_this_preset)
-    .values(request=sa.bindparam("text"), saved_at=sa.bindparam("now"))
-)
-NEW_PRESET = sa.insert(_presets)
-REMOVE_PRESET = sa.delete(_presets).where(_this_preset)
+PRESETS = "SELECT name, request FROM presets WHERE user_id = :user"
+HOW_MANY_PRESETS = "SELECT count(*) FROM presets WHERE user_id = :user"
+SET_PRESET = """
+    UPDATE presets SET request = :text, saved_at = :now
+    WHERE user_id = :user AND name = :preset
+"""
+NEW_PRESET = insert("presets", "user_id", "name", "request", "saved_at")
+REMOVE_PRESET = "DELETE FROM presets WHERE user_id = :user AND name = :preset"
 
 
-def all_preferences(tx: sa.Connection) -> dict[int, Preferences]:
+def all_preferences(tx: Transaction) -> dict[int, Preferences]:
     """Of all who have decided something."""
-    return {row.user_id: read_preferences(row.value) for row in tx.execute(ALL_PREFERENCES)}
+    return {row.user_id: read_preferences(row.value) for row in tx.rows(ALL_PREFERENCES)}
 
 
-def prefer(tx: sa.Connection, user_id: int, preferences: Preferences) -> None:
+def prefer(tx: Transaction, user_id: int, preferences: Preferences) -> None:
     """Who prefers what is the default has decided nothing."""
     if preferences == Preferences():
         tx.execute(FORGET_PREFERENCES, {"user": user_id})
         return
     text = write_preferences(preferences)
-    if not tx.execute(SET_PREFERENCES, {"user": user_id, "text": text}).rowcount:
+    if not tx.execute(SET_PREFERENCES, {"user": user_id, "text": text}):
         tx.execute(NEW_PREFERENCES, {"user_id": user_id, "value": text})
 
 
-def keep_draft(tx: sa.Connection, user_id: int, request: ImageRequest, now: datetime) -> str:
+def keep_draft(tx: Transaction, user_id: int, request: ImageRequest, now: datetime) -> str:
     """
     Keep a request that has not become a job for a day; of more than DRAFTS_MAX, the oldest go.
 
@@ -123,24 +99,24 @@ def keep_draft(tx: sa.Connection, user_id: int, request: ImageRequest, now: date
     return draft_id
 
 
-def draft(tx: sa.Connection, draft_id: str, user_id: int) -> ImageRequest | None:
+def draft(tx: Transaction, draft_id: str, user_id: int) -> ImageRequest | None:
     """The request as it was kept; None: it is gone, or another member's."""
     text = tx.scalar(DRAFT, {"draft": draft_id, "user": user_id})
     return None if text is None else read_request(text, user_id=user_id)
 
 
-def use_draft(tx: sa.Connection, draft_id: str, user_id: int) -> bool:
+def use_draft(tx: Transaction, draft_id: str, user_id: int) -> bool:
     """Remove it, as it becomes a job; False: it was used before, or is gone."""
-    return bool(tx.execute(USE_DRAFT, {"draft": draft_id, "user": user_id}).rowcount)
+    return bool(tx.execute(USE_DRAFT, {"draft": draft_id, "user": user_id}))
 
 
-def basket(tx: sa.Connection, user_id: int, now: datetime) -> list[Reference]:
+def basket(tx: Transaction, user_id: int, now: datetime) -> list[Reference]:
     """What the member has gathered, oldest first; it is kept for a day from the last addition."""
     return [reference for _, reference in _gathered(tx, user_id, now)]
 
 
 def add_to_basket(
-    tx: sa.Connection, user_id: int, references: Sequence[Reference], now: datetime
+    tx: Transaction, user_id: int, references: Sequence[Reference], now: datetime
 ) -> list[Reference]:
     """
     The same picture twice is one: it keeps its place, and its newer link.
@@ -172,11 +148,11 @@ def add_to_basket(
         for each in after[len(before) :]
     ]
     if added:
-        tx.execute(ADD, added)
+        tx.executemany(ADD, added)
     return after
 
 
-def take_from_basket(tx: sa.Connection, user_id: int, index: int | None) -> None:
+def take_from_basket(tx: Transaction, user_id: int, index: int | None) -> None:
     """
     Args:
         index: which of the basket, from 0; None: all of it.
@@ -189,17 +165,17 @@ def take_from_basket(tx: sa.Connection, user_id: int, index: int | None) -> None
             tx.execute(TAKE, {"place": place})
 
 
-def presets(tx: sa.Connection, user_id: int) -> dict[str, ImageRequest]:
+def presets(tx: Transaction, user_id: int) -> dict[str, ImageRequest]:
     """The member's presets by name, sorted without case; what cannot be read is left out."""
     found = {}
-    for row in tx.execute(PRESETS, {"user": user_id}):
+    for row in tx.rows(PRESETS, {"user": user_id}):
         if request := read_request(row.request, user_id=user_id):
             found[row.name] = request
     return dict(sorted(found.items(), key=lambda each: (each[0].casefold(), each[0])))
 
 
 def save_preset(
-    tx: sa.Connection, user_id: int, name: str, request: ImageRequest, now: datetime
+    tx: Transaction, user_id: int, name: str, request: ImageRequest, now: datetime
 ) -> None:
     """
     Keep a request under a name, in the place of what had that name.
@@ -209,31 +185,31 @@ def save_preset(
     """
     name, text = preset_name(name), write_request(request)
     given = {"user": user_id, "preset": name, "text": text, "now": now}
-    if tx.execute(SET_PRESET, given).rowcount:
+    if tx.execute(SET_PRESET, given):
         return
-    if (tx.scalar(HOW_MANY_PRESETS, {"user": user_id}) or 0) >= PRESETS_MAX:
+    if tx.scalar(HOW_MANY_PRESETS, {"user": user_id}) >= PRESETS_MAX:
         raise Refusal(Reason.TOO_MANY_PRESETS, presets_max=PRESETS_MAX)
     row = {"user_id": user_id, "name": name, "request": text, "saved_at": now}
     tx.execute(NEW_PRESET, row)
 
 
-def remove_preset(tx: sa.Connection, user_id: int, name: str) -> bool:
+def remove_preset(tx: Transaction, user_id: int, name: str) -> bool:
     """False: there was none of that name."""
     try:
         name = preset_name(name)
     except Refusal:
         return False
-    return bool(tx.execute(REMOVE_PRESET, {"user": user_id, "preset": name}).rowcount)
+    return bool(tx.execute(REMOVE_PRESET, {"user": user_id, "preset": name}))
 
 
-def sweep(tx: sa.Connection, now: datetime) -> None:
+def sweep(tx: Transaction, now: datetime) -> None:
     """Remove the drafts and baskets that were kept for long enough."""
     tx.execute(OLD_DRAFTS, {"until": now - DRAFTS_KEPT})
     tx.execute(OLD_BASKETS, {"until": now - BASKET_KEPT})
 
 
 def _gathered(
-    tx: sa.Connection, user_id: int, now: datetime | None = None
+    tx: Transaction, user_id: int, now: datetime | None = None
 ) -> list[tuple[int, Reference]]:
     """
     The member's basket with each one's place; what cannot be read is left out.
@@ -241,8 +217,8 @@ def _gathered(
     Args:
         now: None: however old it is.
     """
-    rows = tx.execute(BASKET, {"user": user_id}).all()
-    if now is not None and all(row.added_at <= now - BASKET_KEPT for row in rows):
+    rows = list(tx.rows(BASKET, {"user": user_id}))
+    if now is not None and all(read_time(row.added_at) <= now - BASKET_KEPT for row in rows):
         return []
     read = ((row.id, read_reference(row.reference)) for row in rows)
     return [(place, reference) for place, reference in read if reference is not None]

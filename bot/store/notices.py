@@ -3,86 +3,53 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-import sqlalchemy as sa
-
 from bot.domain import policy
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import NOBODY, EntryKind, Period, period_start
 from bot.domain.quota import share_reached
 from bot.store import settings
 from bot.store.jobs import House
-from bot.store.schema import (
-    IS_QUEUED,
-    IS_WORKED_ON,
-    accounts,
-    entries,
-    jobs,
-    notices,
-    server_settings,
-)
+from bot.store.schema import IS_QUEUED, IS_WORKED_ON
+from bot.store.sql import Transaction
 
-_told = (
-    sa.select(sa.func.coalesce(sa.func.max(notices.c.percent), 0))
-    .where(
-        notices.c.server_id == server_settings.c.server_id,
-        notices.c.period_start == sa.bindparam("month"),
-    )
-    .scalar_subquery()
-)
 #: servers with a place for notices that have held something of a budget this month
-WATCHED = (
-    sa.select(
-        server_settings.c.server_id,
-        accounts.c.allowance_ucr,
-        accounts.c.refilled_to_ucr,
-        _told.label("told"),
-    )
-    .select_from(
-        server_settings.join(
-            accounts,
-            (accounts.c.server_id == server_settings.c.server_id) & (accounts.c.user_id == NOBODY),
-        )
-    )
-    .where(
-        server_settings.c.name == "log_channel_id",
-        server_settings.c.value != "0",
-        accounts.c.period_start == sa.bindparam("month"),
-    )
-)
+WATCHED = f"""
+    SELECT
+        server_settings.server_id,
+        accounts.allowance_ucr,
+        accounts.refilled_to_ucr,
+        (
+            SELECT coalesce(max(notices.percent), 0) FROM notices
+            WHERE notices.server_id = server_settings.server_id AND notices.period_start = :month
+        ) AS told
+    FROM server_settings
+    JOIN accounts
+        ON accounts.server_id = server_settings.server_id AND accounts.user_id = {NOBODY}
+    WHERE server_settings.name = 'log_channel_id' AND server_settings.value != '0'
+        AND accounts.period_start = :month
+"""
 
 
-def _held(condition: str) -> sa.ScalarSelect[int]:
-    return (
-        sa.select(sa.func.coalesce(-sa.func.sum(entries.c.allowance_ucr), 0))
-        .select_from(jobs.join(entries, entries.c.job_id == jobs.c.id))
-        .where(
-            sa.text(f"jobs.{condition}"),
-            jobs.c.server_id == sa.bindparam("server"),
-            jobs.c.cost_ucr.is_(None),
-            entries.c.server_id == sa.bindparam("server"),
-            entries.c.user_id == NOBODY,
-            entries.c.kind == EntryKind.HOLD,
-            entries.c.period_start == sa.bindparam("month"),
-        )
-        .scalar_subquery()
-    )
+def _held(condition: str) -> str:
+    return f"""(
+        SELECT coalesce(-sum(entries.allowance_ucr), 0)
+        FROM jobs JOIN entries ON entries.job_id = jobs.id
+        WHERE jobs.{condition} AND jobs.server_id = :server AND jobs.cost_ucr IS NULL
+            AND entries.server_id = :server AND entries.user_id = {NOBODY}
+            AND entries.kind = '{EntryKind.HOLD}' AND entries.period_start = :month
+    )"""
 
 
 #: of a server's budget this month, what jobs under way hold
-HELD = sa.select(sa.type_coerce(_held(IS_QUEUED) + _held(IS_WORKED_ON), sa.BigInteger))
-_is_told = sa.exists().where(
-    notices.c.server_id == sa.bindparam("server"),
-    notices.c.period_start == sa.bindparam("month"),
-    notices.c.percent >= sa.bindparam("share"),
-)
-TELL = sa.insert(notices).from_select(
-    ["server_id", "period_start", "percent"],
-    sa.select(
-        sa.bindparam("server", type_=sa.BigInteger),
-        sa.bindparam("month", type_=sa.Date),
-        sa.bindparam("share", type_=sa.Integer),
-    ).where(~_is_told),
-)
+HELD = f"SELECT {_held(IS_QUEUED)} + {_held(IS_WORKED_ON)}"
+TELL = """
+    INSERT INTO notices (server_id, period_start, percent)
+    SELECT :server, :month, :share
+    WHERE NOT EXISTS (
+        SELECT 1 FROM notices
+        WHERE server_id = :server AND period_start = :month AND percent >= :share
+    )
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +68,7 @@ class Spent:
     month: date
 
 
-def reached(tx: sa.Connection, house: House, least_ucr: Microcredits, now: datetime) -> list[Spent]:
+def reached(tx: Transaction, house: House, least_ucr: Microcredits, now: datetime) -> list[Spent]:
     """
     Servers that have spent a share of their budgets of which nothing was posted this month.
 
@@ -110,7 +77,7 @@ def reached(tx: sa.Connection, house: House, least_ucr: Microcredits, now: datet
     """
     month = period_start(now, Period.MONTH)
     found = []
-    for row in tx.execute(WATCHED, {"month": month}).all():
+    for row in list(tx.rows(WATCHED, {"month": month})):
         gone_ucr = row.refilled_to_ucr - row.allowance_ucr
         if share_reached(row.refilled_to_ucr, gone_ucr, least_ucr) <= row.told:
             continue
@@ -136,7 +103,7 @@ def reached(tx: sa.Connection, house: House, least_ucr: Microcredits, now: datet
     return found
 
 
-def tell(tx: sa.Connection, spent: Spent) -> bool:
+def tell(tx: Transaction, spent: Spent) -> bool:
     """Whether the notice is this caller's to post: nobody else has, this month."""
     given = {"server": spent.server_id, "month": spent.month, "share": spent.percent}
-    return bool(tx.execute(TELL, given).rowcount)
+    return bool(tx.execute(TELL, given))

@@ -3,45 +3,33 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import sqlalchemy as sa
-
-from bot.store.schema import accounts, acts, blocks, jobs, server_settings
+from bot.store.sql import Transaction, insert
 
 #: in the place of a server's id: everywhere
 EVERYWHERE = 0
 #: in the place of a moderator's id
 OPERATOR = 0
 
-_server = sa.bindparam("server", type_=sa.BigInteger)
 # A server has many accounts: so leap from one server to the next by the key.
-_first = sa.select(sa.func.min(accounts.c.server_id).label("id")).cte("known", recursive=True)
-_with_accounts = _first.union_all(
-    sa.select(
-        sa.select(sa.func.min(accounts.c.server_id))
-        .where(accounts.c.server_id > _first.c.id)
-        .scalar_subquery()
-    ).where(_first.c.id.is_not(None))
-)
-SERVERS = sa.union(
-    sa.select(_with_accounts.c.id).where(_with_accounts.c.id.is_not(None)),
-    sa.select(server_settings.c.server_id),
-)
-OF_MONTH = sa.select(
-    sa.func.count().label("jobs"), sa.func.coalesce(sa.func.sum(jobs.c.cost_ucr), 0).label("cost")
-).where(
-    jobs.c.server_id == _server,
-    jobs.c.id >= sa.bindparam("first"),
-    jobs.c.id < sa.bindparam("end"),
-)
-DECIDED = (
-    sa.select(server_settings.c.name, server_settings.c.value)
-    .where(server_settings.c.server_id == _server)
-    .order_by(server_settings.c.name)
-)
-_this_block = sa.and_(blocks.c.server_id == _server, blocks.c.user_id == sa.bindparam("user"))
-UNBLOCK = sa.delete(blocks).where(_this_block)
-BLOCK = sa.insert(blocks)
-ACT = sa.insert(acts)
+SERVERS = """
+    WITH RECURSIVE known (id) AS (
+        SELECT min(server_id) FROM accounts
+        UNION ALL
+        SELECT (SELECT min(server_id) FROM accounts WHERE server_id > known.id) FROM known
+        WHERE known.id IS NOT NULL
+    )
+    SELECT id FROM known WHERE id IS NOT NULL
+    UNION
+    SELECT server_id FROM server_settings
+"""
+OF_MONTH = """
+    SELECT count(*) AS jobs, coalesce(sum(cost_ucr), 0) AS cost FROM jobs
+    WHERE server_id = :server AND id >= :first AND id < :end
+"""
+DECIDED = "SELECT name, value FROM server_settings WHERE server_id = :server ORDER BY name"
+UNBLOCK = "DELETE FROM blocks WHERE server_id = :server AND user_id = :user"
+BLOCK = insert("blocks", "server_id", "user_id", "by_id", "reason", "created_at")
+ACT = insert("acts", "server_id", "by_id", "action", "user_id", "reason", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +44,22 @@ class OfServer:
     settings: dict[str, str]
 
 
-def servers(tx: sa.Connection) -> list[int]:
+def servers(tx: Transaction) -> list[int]:
     """Those that the database knows, direct messages (0) among them."""
     return sorted(tx.scalars(SERVERS))
 
 
-def of_server(tx: sa.Connection, server_id: int, first: str, end: str) -> OfServer:
+def of_server(tx: Transaction, server_id: int, first: str, end: str) -> OfServer:
     """
     Args:
         first, end: how ids begin at the month's beginning and at its end; see `id_at`.
     """
-    month = tx.execute(OF_MONTH, {"server": server_id, "first": first, "end": end}).one()
-    decided = tx.execute(DECIDED, {"server": server_id})
+    month = tx.one(OF_MONTH, {"server": server_id, "first": first, "end": end})
+    decided = tx.rows(DECIDED, {"server": server_id})
     return OfServer(server_id, month.jobs, month.cost, {row.name: row.value for row in decided})
 
 
-def block(tx: sa.Connection, server_id: int, user_id: int, reason: str, now: datetime) -> None:
+def block(tx: Transaction, server_id: int, user_id: int, reason: str, now: datetime) -> None:
     """
     From now on the member's commands are not taken, until `unblock`; again, it has a new reason.
 
@@ -92,16 +80,16 @@ def block(tx: sa.Connection, server_id: int, user_id: int, reason: str, now: dat
     _record(tx, "block", server_id, user_id, reason, now)
 
 
-def unblock(tx: sa.Connection, server_id: int, user_id: int, now: datetime) -> bool:
+def unblock(tx: Transaction, server_id: int, user_id: int, now: datetime) -> bool:
     """False: the member was not blocked there."""
-    if not tx.execute(UNBLOCK, {"server": server_id, "user": user_id}).rowcount:
+    if not tx.execute(UNBLOCK, {"server": server_id, "user": user_id}):
         return False
     _record(tx, "unblock", server_id, user_id, "", now)
     return True
 
 
 def _record(
-    tx: sa.Connection, action: str, server_id: int, user_id: int, reason: str, now: datetime
+    tx: Transaction, action: str, server_id: int, user_id: int, reason: str, now: datetime
 ) -> None:
     tx.execute(
         ACT,

@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any
-
-import sqlalchemy as sa
 
 from bot.domain.jobs import Failure, Job
 from bot.domain.oversight import (
@@ -22,39 +19,32 @@ from bot.store import jobs as job_steps
 from bot.store import settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import JOB, read_job
-from bot.store.schema import IS_REPORT, acts, blocks, jobs, setting_changes
+from bot.store.schema import IS_REPORT
+from bot.store.sql import Row, Transaction, insert, read_time
 
 #: jobs that are read at once in the search for those that moderators may see, and how often
 LOOKED_AT = 25
 LOOKS_MAX = 4
 
-_whose = blocks.c.user_id == sa.bindparam("user")
-_lasts = sa.or_(blocks.c.until.is_(None), blocks.c.until > sa.bindparam("now"))
-_this_block = sa.and_(blocks.c.server_id == sa.bindparam("server"), _whose)
+_lasts = "(until IS NULL OR until > :now)"
+_this_block = "server_id = :server AND user_id = :user"
+_lasting = f"""
+    FROM blocks
+    WHERE server_id IN ({EVERYWHERE}, :server) AND user_id = :user AND {_lasts}
+    ORDER BY until IS NOT NULL, until DESC, server_id LIMIT 1
+"""
+#: Why a member is blocked in a server, and until when: of the block that lasts longest. They take
+#: the parameters `server`, `user` and `now`; `blocked_for` is null where there is none.
+BLOCKED_COLUMNS = f"""
+    (SELECT reason {_lasting}) AS blocked_for,
+    (SELECT until {_lasting}) AS blocked_until
+"""
 
 
-def blocked_columns() -> tuple[sa.ColumnElement[Any], ...]:
-    """
-    Why a member is blocked in a server, and until when: of the block that lasts longest.
-
-    They take the parameters `server`, `user` and `now`; `blocked_for` is null where there is none.
-    """
-    lasting = (
-        sa.select(blocks)
-        .where(blocks.c.server_id.in_((EVERYWHERE, sa.bindparam("server"))), _whose, _lasts)
-        .order_by(blocks.c.until.is_not(None), blocks.c.until.desc(), blocks.c.server_id)
-        .limit(1)
-    )
-    return (
-        lasting.with_only_columns(blocks.c.reason).scalar_subquery().label("blocked_for"),
-        lasting.with_only_columns(blocks.c.until).scalar_subquery().label("blocked_until"),
-    )
-
-
-def refuse_blocked(row: Any) -> None:
+def refuse_blocked(row: Row) -> None:
     """
     Args:
-        row: of a statement with the `blocked_columns`.
+        row: of a statement with the BLOCKED_COLUMNS.
     Raises:
         NotAllowed: there is a block.
     """
@@ -62,97 +52,94 @@ def refuse_blocked(row: Any) -> None:
         return
     if row.blocked_until is None:
         raise NotAllowed(Reason.BLOCKED, because=row.blocked_for)
-    until = int(row.blocked_until.timestamp())
-    raise NotAllowed(Reason.BLOCKED, because=row.blocked_for, until=until)
+    until_s = row.blocked_until // 1000
+    raise NotAllowed(Reason.BLOCKED, because=row.blocked_for, until=until_s)
 
 
-BLOCKED = sa.select(*blocked_columns())
-NEW_BLOCK = sa.insert(blocks)
-END_BLOCK = sa.delete(blocks).where(_this_block).returning(blocks.c.until)
+BLOCKED = f"SELECT {BLOCKED_COLUMNS}"
+NEW_BLOCK = insert("blocks", "server_id", "user_id", "by_id", "reason", "created_at", "until")
+END_BLOCK = f"DELETE FROM blocks WHERE {_this_block} RETURNING until"
 #: those of a server that are over, so that it keeps none of them
-ENDED_BLOCKS = sa.delete(blocks).where(
-    blocks.c.server_id == sa.bindparam("server"), blocks.c.until <= sa.bindparam("now")
-)
-BLOCKS = (
-    sa.select(blocks)
-    .where(
-        blocks.c.server_id == sa.bindparam("server"),
-        blocks.c.user_id > sa.bindparam("after"),
-        _lasts,
-    )
-    .order_by(blocks.c.user_id)
-    .limit(sa.bindparam("shown_max"))
-)
+ENDED_BLOCKS = "DELETE FROM blocks WHERE server_id = :server AND until <= :now"
+BLOCKS = f"""
+    SELECT server_id, user_id, by_id, reason, created_at, until FROM blocks
+    WHERE server_id = :server AND user_id > :after AND {_lasts}
+    ORDER BY user_id LIMIT :shown_max
+"""
 
-NEW_ACT = sa.insert(acts)
-_of_server = acts.c.server_id == sa.bindparam("server")
-ACTS = sa.select(acts).where(_of_server).order_by(acts.c.id.desc()).limit(sa.bindparam("shown_max"))
-OLDER_ACTS = ACTS.where(acts.c.id < sa.bindparam("before"))
-_is_report = sa.text(f"acts.{IS_REPORT}")
+_act = ("server_id", "by_id", "action", "user_id", "job_id", "amount_ucr", "reason", "created_at")
+NEW_ACT = insert("acts", *_act)
+
+
+def _acts(condition: str) -> str:
+    return f"""
+        SELECT id, {", ".join(_act)} FROM acts
+        WHERE {condition}
+        ORDER BY id DESC LIMIT :shown_max
+    """
+
+
+ACTS = _acts("server_id = :server")
+OLDER_ACTS = _acts("server_id = :server AND id < :before")
 #: whether this member has reported this job, and how much else within the hour
-REPORTED = sa.select(
-    sa.select(sa.func.count())
-    .select_from(acts)
-    .where(_is_report, acts.c.job_id == sa.bindparam("job"), acts.c.by_id == sa.bindparam("by"))
-    .scalar_subquery()
-    .label("before"),
-    sa.select(sa.func.count())
-    .select_from(acts)
-    .where(_is_report, acts.c.by_id == sa.bindparam("by"), acts.c.created_at > sa.bindparam("hour"))
-    .scalar_subquery()
-    .label("lately"),
-)
+REPORTED = f"""
+    SELECT
+        (
+            SELECT count(*) FROM acts
+            WHERE {IS_REPORT} AND job_id = :job AND by_id = :by
+        ) AS before,
+        (
+            SELECT count(*) FROM acts
+            WHERE {IS_REPORT} AND by_id = :by AND created_at > :hour
+        ) AS lately
+"""
 
-_this_job = sa.and_(
-    jobs.c.id == sa.bindparam("of_job"), jobs.c.server_id == sa.bindparam("of_server")
-)
-OF_SERVER = sa.select(*JOB).where(_this_job)
-COVER = sa.update(jobs).where(_this_job, ~jobs.c.covered).values(covered=sa.true()).returning(*JOB)
-REMOVE = (
-    sa.update(jobs)
-    .where(_this_job, ~jobs.c.removed)
-    .values(removed=sa.true(), keeps_images=sa.false())
-    .returning(*JOB)
-)
-_recent = (
-    sa.select(*JOB)
-    .where(jobs.c.server_id == sa.bindparam("server"))
-    .order_by(jobs.c.id.desc())
-    .limit(LOOKED_AT)
-)
-_older = jobs.c.id < sa.bindparam("before")
-_members = jobs.c.user_id == sa.bindparam("user")
+_this_job = "id = :of_job AND server_id = :of_server"
+OF_SERVER = f"SELECT {JOB} FROM jobs WHERE {_this_job}"
+COVER = f"""
+    UPDATE jobs SET covered = TRUE
+    WHERE {_this_job} AND NOT covered
+    RETURNING {JOB}
+"""
+REMOVE = f"""
+    UPDATE jobs SET removed = TRUE, keeps_images = FALSE
+    WHERE {_this_job} AND NOT removed
+    RETURNING {JOB}
+"""
+
+
+def _recent(condition: str) -> str:
+    return f"SELECT {JOB} FROM jobs WHERE {condition} ORDER BY id DESC LIMIT {LOOKED_AT}"
+
+
 #: by whether they are of one member, and whether they are older ones
 RECENT = {
-    (False, False): _recent,
-    (False, True): _recent.where(_older),
-    (True, False): _recent.where(_members),
-    (True, True): _recent.where(_members, _older),
+    (False, False): _recent("server_id = :server"),
+    (False, True): _recent("server_id = :server AND id < :before"),
+    (True, False): _recent("server_id = :server AND user_id = :user"),
+    (True, True): _recent("server_id = :server AND user_id = :user AND id < :before"),
 }
-SEEN_SINCE = sa.select(sa.func.max(setting_changes.c.created_at)).where(
-    setting_changes.c.server_id == sa.bindparam("server"),
-    setting_changes.c.setting == "private_seen",
-    setting_changes.c.new == "true",
-)
+SEEN_SINCE = """
+    SELECT max(created_at) FROM setting_changes
+    WHERE server_id = :server AND setting = 'private_seen' AND new = 'true'
+"""
 
 
-def check_block(tx: sa.Connection, server_id: int, user_id: int, now: datetime) -> None:
+def check_block(tx: Transaction, server_id: int, user_id: int, now: datetime) -> None:
     """
     Raises:
         NotAllowed: the member is blocked in this server, or everywhere.
     """
-    refuse_blocked(tx.execute(BLOCKED, {"server": server_id, "user": user_id, "now": now}).one())
+    refuse_blocked(tx.one(BLOCKED, {"server": server_id, "user": user_id, "now": now}))
 
 
-def record(tx: sa.Connection, act: Act) -> Act:
+def record(tx: Transaction, act: Act) -> Act:
     """Write a line of the trail, in the transaction of what it tells."""
-    row = asdict(act)
-    del row["id"]
-    tx.execute(NEW_ACT, row)
+    tx.execute(NEW_ACT, asdict(act))
     return act
 
 
-def block(tx: sa.Connection, blocked: Block) -> Done:
+def block(tx: Transaction, blocked: Block) -> Done:
     """Block a member, in the place of a block that they have here."""
     server_id, now = blocked.server_id, blocked.created_at
     tx.execute(END_BLOCK, {"server": server_id, "user": blocked.user_id})
@@ -164,37 +151,46 @@ def block(tx: sa.Connection, blocked: Block) -> Done:
 
 
 def unblock(
-    tx: sa.Connection, server_id: int, user_id: int, by_id: int, now: datetime
+    tx: Transaction, server_id: int, user_id: int, by_id: int, now: datetime
 ) -> Done | None:
     """None: the member is not blocked here; nothing is recorded."""
-    ended = tx.execute(END_BLOCK, {"server": server_id, "user": user_id}).one_or_none()
-    if ended is None or (ended.until is not None and ended.until <= now):
+    ended = tx.one_or_none(END_BLOCK, {"server": server_id, "user": user_id})
+    if ended is None or (ended.until is not None and read_time(ended.until) <= now):
         return None
     return _done(tx, Act(server_id, by_id, Action.UNBLOCK, now, user_id))
 
 
 def list_blocks(
-    tx: sa.Connection, server_id: int, now: datetime, *, after: int = 0, limit: int
+    tx: Transaction, server_id: int, now: datetime, *, after: int = 0, limit: int
 ) -> list[Block]:
     """Those of a server that last, by their members' ids; `after`: from the next one on."""
     given = {"server": server_id, "now": now, "after": after, "shown_max": limit}
-    return [Block(**row._mapping) for row in tx.execute(BLOCKS, given)]
+    return [
+        Block(
+            row.server_id,
+            row.user_id,
+            row.by_id,
+            row.reason,
+            read_time(row.created_at),
+            read_time(row.until),
+        )
+        for row in tx.rows(BLOCKS, given)
+    ]
 
 
-def list_acts(tx: sa.Connection, server_id: int, *, before: int = 0, limit: int) -> list[Act]:
+def list_acts(tx: Transaction, server_id: int, *, before: int = 0, limit: int) -> list[Act]:
     """A server's trail, newest first; `before`: an act's id, only older ones."""
-    given = {"server": server_id, "shown_max": limit}
-    asked = given | {"before": before} if before else given
-    rows = tx.execute(OLDER_ACTS if before else ACTS, asked)
-    return [Act(**row._mapping) for row in rows]
+    given = {"server": server_id, "before": before, "shown_max": limit}
+    rows = tx.rows(OLDER_ACTS if before else ACTS, given)
+    return [Act(**row._asdict() | {"created_at": read_time(row.created_at)}) for row in rows]
 
 
-def of_server(tx: sa.Connection, server_id: int, job_id: str) -> Job | None:
+def of_server(tx: Transaction, server_id: int, job_id: str) -> Job | None:
     """The job, if it is this server's; direct messages have no moderators."""
     return _one(tx, OF_SERVER, server_id, job_id)
 
 
-def cover(tx: sa.Connection, server_id: int, job_id: str, by_id: int, now: datetime) -> Done | None:
+def cover(tx: Transaction, server_id: int, job_id: str, by_id: int, now: datetime) -> Done | None:
     """None: it is covered already, or no job of this server."""
     job = _one(tx, COVER, server_id, job_id)
     if job is None:
@@ -203,7 +199,7 @@ def cover(tx: sa.Connection, server_id: int, job_id: str, by_id: int, now: datet
 
 
 def note_deleted(
-    tx: sa.Connection, server_id: int, job_id: str, by_id: int, now: datetime
+    tx: Transaction, server_id: int, job_id: str, by_id: int, now: datetime
 ) -> Done | None:
     """None: no job of this server."""
     job = of_server(tx, server_id, job_id)
@@ -213,7 +209,7 @@ def note_deleted(
 
 
 def remove(
-    tx: sa.Connection, server_id: int, job_id: str, by_id: int, reason: str, now: datetime
+    tx: Transaction, server_id: int, job_id: str, by_id: int, reason: str, now: datetime
 ) -> tuple[Done | None, list[str]]:
     """
     Let nobody have a job's images any more. Whoever calls this deletes their files after: should
@@ -238,7 +234,7 @@ def remove(
 
 
 def refund(
-    tx: sa.Connection, house: House, server_id: int, job_id: str, by_id: int, now: datetime
+    tx: Transaction, house: House, server_id: int, job_id: str, by_id: int, now: datetime
 ) -> Done | None:
     """None: it has not ended, has cost nothing or was paid back, or is no job of this server."""
     job = of_server(tx, server_id, job_id)
@@ -252,7 +248,7 @@ def refund(
 
 
 def cancel(
-    tx: sa.Connection,
+    tx: Transaction,
     house: House,
     server_id: int,
     job_id: str,
@@ -275,7 +271,7 @@ def cancel(
 
 
 def check_report(
-    tx: sa.Connection, server_id: int, job_id: str, by_id: int, now: datetime
+    tx: Transaction, server_id: int, job_id: str, by_id: int, now: datetime
 ) -> Job | Unreported:
     """The job, or why this member cannot report it now."""
     job = of_server(tx, server_id, job_id)
@@ -284,7 +280,7 @@ def check_report(
     if not settings.of_server(tx, server_id).log_channel_id:
         return Unreported.NO_CHANNEL
     hour = now - timedelta(hours=1)
-    found = tx.execute(REPORTED, {"job": job_id, "by": by_id, "hour": hour}).one()
+    found = tx.one(REPORTED, {"job": job_id, "by": by_id, "hour": hour})
     if found.before:
         return Unreported.BEFORE
     if found.lately >= REPORTS_PER_HOUR_MAX:
@@ -293,7 +289,7 @@ def check_report(
 
 
 def report(
-    tx: sa.Connection, server_id: int, job_id: str, by_id: int, reason: str, now: datetime
+    tx: Transaction, server_id: int, job_id: str, by_id: int, reason: str, now: datetime
 ) -> Done | Unreported:
     """Write down that a member finds that moderators should look at a result."""
     job = check_report(tx, server_id, job_id, by_id, now)
@@ -304,7 +300,7 @@ def report(
 
 
 def recent(
-    tx: sa.Connection, server_id: int, *, user_id: int = 0, before: str = "", limit: int
+    tx: Transaction, server_id: int, *, user_id: int = 0, before: str = "", limit: int
 ) -> tuple[list[Job], str]:
     """
     A server's latest jobs, newest first, with the private ones only if they were asked for while
@@ -319,7 +315,7 @@ def recent(
     """
     since = None
     if settings.of_server(tx, server_id).private_seen:
-        since = tx.scalar(SEEN_SINCE, {"server": server_id})
+        since = read_time(tx.scalar(SEEN_SINCE, {"server": server_id}))
     found: list[Job] = []
     for job in _looked_through(tx, server_id, user_id, before):
         if len(found) == limit:
@@ -330,7 +326,7 @@ def recent(
     return found, before if _is_more(tx, server_id, user_id, before) else ""
 
 
-def _looked_through(tx: sa.Connection, server_id: int, user_id: int, before: str) -> Iterator[Job]:
+def _looked_through(tx: Transaction, server_id: int, user_id: int, before: str) -> Iterator[Job]:
     for _ in range(LOOKS_MAX):
         page = _page(tx, server_id, user_id, before)
         yield from page
@@ -339,25 +335,22 @@ def _looked_through(tx: sa.Connection, server_id: int, user_id: int, before: str
         before = page[-1].id
 
 
-def _is_more(tx: sa.Connection, server_id: int, user_id: int, before: str) -> bool:
+def _is_more(tx: Transaction, server_id: int, user_id: int, before: str) -> bool:
     return bool(before) and bool(_page(tx, server_id, user_id, before))
 
 
-def _page(tx: sa.Connection, server_id: int, user_id: int, before: str) -> list[Job]:
+def _page(tx: Transaction, server_id: int, user_id: int, before: str) -> list[Job]:
     given = {"server": server_id, "user": user_id, "before": before}
-    asked = {"server"} | ({"user"} if user_id else set()) | ({"before"} if before else set())
-    statement = RECENT[bool(user_id), bool(before)]
-    rows = tx.execute(statement, {name: given[name] for name in asked})
-    return [read_job(row) for row in rows]
+    return [read_job(row) for row in tx.rows(RECENT[bool(user_id), bool(before)], given)]
 
 
-def _done(tx: sa.Connection, act: Act, job: Job | None = None) -> Done:
+def _done(tx: Transaction, act: Act, job: Job | None = None) -> Done:
     decided = settings.of_server(tx, act.server_id)
     return Done(record(tx, act), decided.log_channel_id, job)
 
 
-def _one(tx: sa.Connection, statement: Any, server_id: int, job_id: str) -> Job | None:
+def _one(tx: Transaction, statement: str, server_id: int, job_id: str) -> Job | None:
     if not server_id:
         return None
-    row = tx.execute(statement, {"of_job": job_id, "of_server": server_id}).one_or_none()
+    row = tx.one_or_none(statement, {"of_job": job_id, "of_server": server_id})
     return read_job(row) if row else None

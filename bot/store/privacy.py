@@ -10,28 +10,13 @@ more and no less, and nothing says how they came by it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import sqlalchemy as sa
 
 from bot.domain.ledger import Allowance, EntryKind, period_end
 from bot.domain.requests import UNREADABLE, emptied
-from bot.store import ledger, queue, schema
+from bot.store import ledger, queue
 from bot.store.rows import read_request, write_request
-from bot.store.schema import (
-    HAS_AUTHOR,
-    IS_QUEUED,
-    IS_WORKED_ON,
-    accounts,
-    acts,
-    blocks,
-    entries,
-    erasures,
-    jobs,
-    returns,
-    setting_changes,
-    tasks,
-)
+from bot.store.schema import HAS_AUTHOR, IS_QUEUED, IS_WORKED_ON
+from bot.store.sql import Transaction, among, insert, listed
 
 #: jobs, and entries, that one transaction changes
 JOBS_AT_ONCE = 100
@@ -40,138 +25,110 @@ ENTRIES_AT_ONCE = 500
 #: party is minus their id, is taken for one
 ERASED_ID_MAX = 2**48
 
-_user: sa.BindParameter[int] = sa.bindparam("user")
-_erased: sa.BindParameter[int] = sa.bindparam("erased")
-_server: sa.BindParameter[int] = sa.bindparam("server")
-_ids: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-
 # Members have accounts in few servers, and servers are few beside members: so leap from one server
 # to the next by the key, which begins with it.
-_first = sa.select(sa.func.min(accounts.c.server_id).label("id")).cte("servers", recursive=True)
-_servers = _first.union_all(
-    sa.select(
-        sa.select(sa.func.min(accounts.c.server_id))
-        .where(accounts.c.server_id > _first.c.id)
-        .scalar_subquery()
-    ).where(_first.c.id.is_not(None))
-)
-SERVERS = sa.select(_servers.c.id).where(
-    sa.exists().where(accounts.c.server_id == _servers.c.id, accounts.c.user_id == _user)
-)
-UNDER_WAY = sa.union_all(
-    *(
-        sa.select(jobs.c.id).where(sa.text(f"jobs.{condition}"), jobs.c.user_id == _user)
-        for condition in (IS_QUEUED, IS_WORKED_ON)
+SERVERS = """
+    WITH RECURSIVE servers(id) AS (
+        SELECT min(server_id) FROM accounts
+        UNION ALL
+        SELECT (SELECT min(server_id) FROM accounts WHERE server_id > servers.id)
+        FROM servers WHERE servers.id IS NOT NULL
     )
-)
+    SELECT id FROM servers
+    WHERE EXISTS (
+        SELECT 1 FROM accounts WHERE accounts.server_id = servers.id AND accounts.user_id = :user
+    )
+"""
+UNDER_WAY = f"""
+    SELECT id FROM jobs WHERE {IS_QUEUED} AND user_id = :user
+    UNION ALL
+    SELECT id FROM jobs WHERE {IS_WORKED_ON} AND user_id = :user
+"""
 
-ERASURE = sa.select(erasures.c.erased_id).where(erasures.c.user_id == _user)
-NEW_ERASURE = sa.insert(erasures)
-AGAIN = (
-    sa.update(erasures)
-    .where(erasures.c.user_id == _user)
-    .values(erased_id=_erased, asked_at=sa.bindparam("now"))
-)
-PENDING = sa.select(erasures.c.user_id, erasures.c.erased_id).where(
-    erasures.c.erased_id.is_not(None)
-)
-WATCHED = sa.select(erasures.c.user_id).where(erasures.c.erased_id.is_(None))
-DONE = sa.update(erasures).where(erasures.c.user_id == _user).values(erased_id=None)
-FORGET = sa.delete(erasures).where(erasures.c.user_id == _user)
+ERASURE = "SELECT erased_id FROM erasures WHERE user_id = :user"
+NEW_ERASURE = insert("erasures", "user_id", "erased_id", "asked_at")
+AGAIN = "UPDATE erasures SET erased_id = :erased, asked_at = :now WHERE user_id = :user"
+PENDING = "SELECT user_id, erased_id FROM erasures WHERE erased_id IS NOT NULL"
+WATCHED = "SELECT user_id FROM erasures WHERE erased_id IS NULL"
+DONE = "UPDATE erasures SET erased_id = NULL WHERE user_id = :user"
+FORGET = "DELETE FROM erasures WHERE user_id = :user"
 
-_jobs_here = sa.and_(jobs.c.server_id == _server, jobs.c.user_id == _user)
-JOBS = sa.select(jobs.c.id, jobs.c.request).where(_jobs_here).order_by(jobs.c.id)
-IMAGES = sa.select(tasks.c.image_name).where(
-    tasks.c.job_id.in_(_ids), tasks.c.image_name.is_not(None)
-)
+_HERE = "server_id = :server AND user_id = :user"
+JOBS = f"SELECT id, request FROM jobs WHERE {_HERE} ORDER BY id LIMIT :at_once"
+IMAGES = f"""
+    SELECT image_name FROM tasks
+    WHERE job_id IN {among("ids")} AND image_name IS NOT NULL
+"""
 #: what a job's row holds beside what the ledger needs, and so of its member and their words
-WITHOUT_WORDS: dict[str, Any] = {
-    "request": sa.bindparam("text"),
-    "token": "",
-    "facts": {},
-}
-WITHOUT_PLACE: dict[str, Any] = {
-    "channel_id": 0,
-    "message_id": None,
-    "interaction_id": None,
-    "locale": "en-US",
-}
-ERASE_JOB = (
-    sa.update(jobs)
-    .where(jobs.c.id == sa.bindparam("of_job"))
-    .values(
-        user_id=_erased,
-        party_id=sa.case((jobs.c.server_id == 0, _erased), else_=jobs.c.party_id),
-        keeps_images=sa.false(),
-        **WITHOUT_WORDS,
-        **WITHOUT_PLACE,
-    )
-)
-EMPTY_TASKS = sa.update(tasks).where(tasks.c.job_id.in_(_ids)).values(facts={})
-ERASE_TASKS = EMPTY_TASKS.values(provider_task_id=None)
+WITHOUT_WORDS = "request = :text, token = '', facts = '{}'"
+WITHOUT_PLACE = "channel_id = 0, message_id = NULL, interaction_id = NULL, locale = 'en-US'"
+ERASE_JOB = f"""
+    UPDATE jobs SET
+        user_id = :erased,
+        party_id = CASE WHEN server_id = 0 THEN :erased ELSE party_id END,
+        keeps_images = FALSE,
+        {WITHOUT_WORDS},
+        {WITHOUT_PLACE}
+    WHERE id = :of_job
+"""
+EMPTY_TASKS = f"UPDATE tasks SET facts = '{{}}' WHERE job_id IN {among('ids')}"
+ERASE_TASKS = f"""
+    UPDATE tasks SET facts = '{{}}', provider_task_id = NULL
+    WHERE job_id IN {among("ids")}
+"""
 
-_of_account = sa.and_(entries.c.server_id == _server, entries.c.user_id == _user)
-_not_carried = entries.c.by_id.is_(None) | (entries.c.by_id != _erased)
-ENTRIES = (
-    sa.select(entries.c.id, entries.c.allowance_ucr, entries.c.grant_ucr)
-    .where(_of_account, _not_carried)
-    .order_by(entries.c.id)
-    .limit(ENTRIES_AT_ONCE)
+_NOT_CARRIED = "(by_id IS NULL OR by_id != :erased)"
+ENTRIES = f"""
+    SELECT id, allowance_ucr, grant_ucr FROM entries
+    WHERE {_HERE} AND {_NOT_CARRIED}
+    ORDER BY id LIMIT {ENTRIES_AT_ONCE}
+"""
+MOVE = f"""
+    UPDATE entries SET user_id = :erased, reason = NULL
+    WHERE {_HERE} AND {_NOT_CARRIED} AND id <= :last
+"""
+CARRIED_ON = f"""
+    UPDATE entries SET
+        allowance_ucr = allowance_ucr + :allowance,
+        grant_ucr = grant_ucr + :grant
+    WHERE {_HERE} AND by_id = :erased AND kind = '{EntryKind.CORRECT}'
+"""
+CARRIED = insert(
+    "entries",
+    "server_id",
+    "user_id",
+    "kind",
+    "allowance_ucr",
+    "grant_ucr",
+    "by_id",
+    "created_at",
 )
-MOVE = (
-    sa.update(entries)
-    .where(_of_account, _not_carried, entries.c.id <= sa.bindparam("last"))
-    .values(user_id=_erased, reason=None)
-)
-CARRIED_ON = (
-    sa.update(entries)
-    .where(_of_account, entries.c.by_id == _erased, entries.c.kind == EntryKind.CORRECT)
-    .values(
-        allowance_ucr=entries.c.allowance_ucr + sa.bindparam("allowance"),
-        grant_ucr=entries.c.grant_ucr + sa.bindparam("grant"),
-    )
-)
-CARRIED = sa.insert(entries)
-CARRIED_NOTHING = sa.delete(entries).where(
-    _of_account,
-    entries.c.by_id == _erased,
-    entries.c.allowance_ucr == 0,
-    entries.c.grant_ucr == 0,
-)
-CARRIED_TO_THE_END = (
-    sa.update(entries).where(_of_account, entries.c.by_id == _erased).values(by_id=None)
-)
+CARRIED_NOTHING = f"""
+    DELETE FROM entries
+    WHERE {_HERE} AND by_id = :erased AND allowance_ucr = 0 AND grant_ucr = 0
+"""
+CARRIED_TO_THE_END = f"UPDATE entries SET by_id = NULL WHERE {_HERE} AND by_id = :erased"
 #: entries of others that the member wrote as a moderator
-WROTE = (
-    sa.select(entries.c.id)
-    .where(sa.text(f"entries.{HAS_AUTHOR}"), entries.c.by_id == _user)
-    .limit(ENTRIES_AT_ONCE)
-)
-WROTE_NOTHING = sa.update(entries).where(entries.c.id.in_(_ids)).values(by_id=_erased, reason=None)
+WROTE = f"SELECT id FROM entries WHERE {HAS_AUTHOR} AND by_id = :user LIMIT {ENTRIES_AT_ONCE}"
+WROTE_NOTHING = f"UPDATE entries SET by_id = :erased, reason = NULL WHERE id IN {among('ids')}"
 
 THEIRS = [
-    sa.delete(table).where(table.c.user_id == _user)
-    for table in (schema.preferences, schema.drafts, schema.basket, schema.presets)
+    f"DELETE FROM {table} WHERE user_id = :user"
+    for table in ("preferences", "drafts", "basket", "presets")
 ]
 #: what moderators did to them, and what they did as one; a block stays, by which it is erased too
 TRAIL = [
-    sa.update(acts).where(acts.c.user_id == _user).values(user_id=_erased, reason=""),
-    sa.update(acts).where(acts.c.by_id == _user).values(by_id=_erased, reason=""),
-    sa.update(blocks).where(blocks.c.by_id == _user).values(by_id=_erased),
-    sa.update(setting_changes).where(setting_changes.c.user_id == _user).values(user_id=_erased),
+    "UPDATE acts SET user_id = :erased, reason = '' WHERE user_id = :user",
+    "UPDATE acts SET by_id = :erased, reason = '' WHERE by_id = :user",
+    "UPDATE blocks SET by_id = :erased WHERE by_id = :user",
+    "UPDATE setting_changes SET user_id = :erased WHERE user_id = :user",
 ]
-LINE = sa.delete(schema.queue).where(
-    schema.queue.c.party_id == sa.bindparam("party"), schema.queue.c.user_id.in_(_ids)
-)
+LINE = f"DELETE FROM queue WHERE party_id = :party AND user_id IN {among('ids')}"
 
-RETURNS = sa.select(sa.func.count()).where(
-    returns.c.server_id == _server, returns.c.user_id == _user
-)
-LATEST_KINDS = sa.select(entries.c.kind).where(_of_account).limit(2)
-REMOVE_ENTRIES = sa.delete(entries).where(_of_account)
-REMOVE_ACCOUNT = sa.delete(accounts).where(
-    accounts.c.server_id == _server, accounts.c.user_id == _user
-)
+RETURNS = f"SELECT count(*) FROM returns WHERE {_HERE}"
+LATEST_KINDS = f"SELECT kind FROM entries WHERE {_HERE} LIMIT 2"
+REMOVE_ENTRIES = f"DELETE FROM entries WHERE {_HERE}"
+REMOVE_ACCOUNT = f"DELETE FROM accounts WHERE {_HERE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +138,12 @@ class Erasure:
     erased_id: int
 
 
-def servers_of(tx: sa.Connection, user_id: int) -> list[int]:
+def servers_of(tx: Transaction, user_id: int) -> list[int]:
     """Where the member has an account, and so jobs; 0 is direct messages."""
-    return list(tx.scalars(SERVERS, {"user": user_id}))
+    return tx.scalars(SERVERS, {"user": user_id})
 
 
-def begin(tx: sa.Connection, user_id: int, erased_id: int, now: datetime) -> list[str]:
+def begin(tx: Transaction, user_id: int, erased_id: int, now: datetime) -> list[str]:
     """
     From now on no job of the member's is accepted, until `finish`; asked again, nothing changes.
 
@@ -195,7 +152,7 @@ def begin(tx: sa.Connection, user_id: int, erased_id: int, now: datetime) -> lis
     Returns:
         The ids of their jobs under way.
     """
-    row = tx.execute(ERASURE, {"user": user_id}).one_or_none()
+    row = tx.one_or_none(ERASURE, {"user": user_id})
     if row is None:
         new = {"user_id": user_id, "erased_id": erased_id, "asked_at": now}
         tx.execute(NEW_ERASURE, new)
@@ -204,47 +161,47 @@ def begin(tx: sa.Connection, user_id: int, erased_id: int, now: datetime) -> lis
     return under_way(tx, user_id)
 
 
-def under_way(tx: sa.Connection, user_id: int) -> list[str]:
+def under_way(tx: Transaction, user_id: int) -> list[str]:
     """The ids of the member's jobs that have not ended, in whichever server."""
-    return list(tx.scalars(UNDER_WAY, {"user": user_id}))
+    return tx.scalars(UNDER_WAY, {"user": user_id})
 
 
-def pending(tx: sa.Connection) -> list[Erasure]:
+def pending(tx: Transaction) -> list[Erasure]:
     """What was begun, and is not finished."""
-    return [Erasure(row.user_id, row.erased_id) for row in tx.execute(PENDING)]
+    return [Erasure(row.user_id, row.erased_id) for row in tx.rows(PENDING)]
 
 
-def next_jobs(tx: sa.Connection, user_id: int, server_id: int) -> tuple[list[str], list[str]]:
+def next_jobs(tx: Transaction, user_id: int, server_id: int) -> tuple[list[str], list[str]]:
     """Of those that are not erased yet, the ids of some jobs, and the names of their images."""
-    found = tx.execute(JOBS.limit(JOBS_AT_ONCE), {"server": server_id, "user": user_id})
-    ids = [row.id for row in found]
-    return ids, list(tx.scalars(IMAGES, {"ids": ids}))
+    given = {"server": server_id, "user": user_id, "at_once": JOBS_AT_ONCE}
+    ids = tx.scalars(JOBS, given)
+    return ids, tx.scalars(IMAGES, {"ids": listed(ids)})
 
 
-def erase_jobs(tx: sa.Connection, erasure: Erasure, server_id: int) -> None:
+def erase_jobs(tx: Transaction, erasure: Erasure, server_id: int) -> None:
     """The same jobs: words, references, places and the member are gone; what they cost stays."""
-    given = {"server": server_id, "user": erasure.user_id}
-    found = tx.execute(JOBS.limit(JOBS_AT_ONCE), given).all()
+    given = {"server": server_id, "user": erasure.user_id, "at_once": JOBS_AT_ONCE}
+    found = list(tx.rows(JOBS, given))
     if not found:
         return
-    tx.execute(
+    tx.executemany(
         ERASE_JOB,
         [
             {"of_job": row.id, "erased": erasure.erased_id, "text": without_words(row.request)}
             for row in found
         ],
     )
-    tx.execute(ERASE_TASKS, {"ids": [row.id for row in found]})
+    tx.execute(ERASE_TASKS, {"ids": listed(row.id for row in found)})
 
 
-def move_entries(tx: sa.Connection, erasure: Erasure, server_id: int, now: datetime) -> bool:
+def move_entries(tx: Transaction, erasure: Erasure, server_id: int, now: datetime) -> bool:
     """Move some entries to the account of nobody; False: there were none left."""
     whose = {"server": server_id, "user": erasure.user_id, "erased": erasure.erased_id}
-    moved = tx.execute(ENTRIES, whose).all()
+    moved = list(tx.rows(ENTRIES, whose))
     if not moved:
         return False
     opened = {"server": server_id, "user": erasure.erased_id}
-    if tx.execute(ledger.ACCOUNT, opened).one_or_none() is None:
+    if tx.one_or_none(ledger.ACCOUNT, opened) is None:
         tx.execute(
             ledger.NEW_ACCOUNT,
             {
@@ -265,7 +222,7 @@ def move_entries(tx: sa.Connection, erasure: Erasure, server_id: int, now: datet
     return True
 
 
-def settle_up(tx: sa.Connection, erasure: Erasure) -> None:
+def settle_up(tx: Transaction, erasure: Erasure) -> None:
     """All entries have moved: what was carried is an entry like any other."""
     for server_id in servers_of(tx, erasure.user_id):
         for user_id in (erasure.user_id, erasure.erased_id):
@@ -274,15 +231,15 @@ def settle_up(tx: sa.Connection, erasure: Erasure) -> None:
             tx.execute(CARRIED_TO_THE_END, whose)
 
 
-def erase_authorship(tx: sa.Connection, erasure: Erasure) -> bool:
+def erase_authorship(tx: Transaction, erasure: Erasure) -> bool:
     """Of entries that the member wrote as a moderator, some; False: there were none left."""
-    ids = list(tx.scalars(WROTE, {"user": erasure.user_id}))
+    ids = tx.scalars(WROTE, {"user": erasure.user_id})
     if ids:
-        tx.execute(WROTE_NOTHING, {"ids": ids, "erased": erasure.erased_id})
+        tx.execute(WROTE_NOTHING, {"ids": listed(ids), "erased": erasure.erased_id})
     return bool(ids)
 
 
-def finish(tx: sa.Connection, erasure: Erasure) -> None:
+def finish(tx: Transaction, erasure: Erasure) -> None:
     """The rest, which is little; from now on the member may begin afresh."""
     whose = {"user": erasure.user_id, "erased": erasure.erased_id}
     for statement in THEIRS:
@@ -292,16 +249,16 @@ def finish(tx: sa.Connection, erasure: Erasure) -> None:
     for server_id in servers_of(tx, erasure.user_id):
         party = queue.party_of(server_id, erasure.user_id)
         lines = [erasure.user_id] if server_id else [erasure.user_id, queue.PARTY]
-        tx.execute(LINE, {"party": party, "ids": lines})
+        tx.execute(LINE, {"party": party, "ids": listed(lines)})
     tx.execute(DONE, {"user": erasure.user_id})
 
 
-def forget_accounts(tx: sa.Connection, default: Allowance, now: datetime) -> None:
+def forget_accounts(tx: Transaction, default: Allowance, now: datetime) -> None:
     """
     Remove what was left of the accounts of members whose data was erased, once it would be refilled
     anyway: until then, it kept the erasure from being a refill.
     """
-    for user_id in list(tx.scalars(WATCHED)):
+    for user_id in tx.scalars(WATCHED):
         waits = [_waits(tx, server, user_id, default, now) for server in servers_of(tx, user_id)]
         if not any(waits):
             tx.execute(FORGET, {"user": user_id})
@@ -316,12 +273,12 @@ def without_words(text: str) -> str:
 
 
 def _waits(
-    tx: sa.Connection, server_id: int, user_id: int, default: Allowance, now: datetime
+    tx: Transaction, server_id: int, user_id: int, default: Allowance, now: datetime
 ) -> bool:
     """Whether the account is still to go; one that has run out goes, one that is in use stays."""
     whose = {"server": server_id, "user": user_id}
     account = ledger.read(tx, server_id, user_id)
-    kinds = list(tx.scalars(LATEST_KINDS, whose))
+    kinds = tx.scalars(LATEST_KINDS, whose)
     if account.grant_ucr or kinds not in ([], [EntryKind.CORRECT]):
         return False
     period = (account.refilled_to or default).period
@@ -334,7 +291,7 @@ def _waits(
 
 
 def _carry(
-    tx: sa.Connection,
+    tx: Transaction,
     erasure: Erasure,
     server_id: int,
     user_id: int,
@@ -344,7 +301,7 @@ def _carry(
     allowance, granted = amounts
     whose = {"server": server_id, "user": user_id, "erased": erasure.erased_id}
     added = {"allowance": allowance, "grant": granted}
-    if tx.execute(CARRIED_ON, whose | added).rowcount:
+    if tx.execute(CARRIED_ON, whose | added):
         return
     tx.execute(
         CARRIED,

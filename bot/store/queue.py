@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
-
 from bot.domain.jobs import OPEN_TASK_STATES, Job, JobState
 from bot.domain.queue import Caps, Turns, Waiting, fair_order
-from bot.store.rows import Row
-from bot.store.schema import IS_QUEUED, IS_WAITING, IS_WORKED_ON, jobs, queue, tasks
+from bot.store.schema import IS_QUEUED, IS_WAITING, IS_WORKED_ON
+from bot.store.sql import Row, Transaction, among, listed, one_of
 
 #: seconds; a job whose owner has not renewed its lease for so long is free for anyone
 LEASE_S = 60
@@ -25,141 +23,88 @@ NEWCOMER = -(2**40)
 #: in the place of a user's id: the party as a whole
 PARTY = 0
 
-WAITING = sa.text(f"queue.{IS_WAITING}")
-_queued = sa.text(f"jobs.{IS_QUEUED}")
+WAITING = f"queue.{IS_WAITING}"
 
-ARRIVAL = sa.select(sa.func.coalesce(sa.func.max(queue.c.turn), NEWCOMER) + 1).where(
-    queue.c.turn < 0
-)
-_next_turn = sa.select(
-    sa.case((sa.func.max(queue.c.turn) > 0, sa.func.max(queue.c.turn) + 1), else_=1)
-)
+_ARRIVAL = f"(SELECT coalesce(max(turn), {NEWCOMER}) + 1 FROM queue WHERE turn < 0)"
+ENQUEUE = f"""
+    UPDATE queue SET
+        waiting = waiting + 1,
+        -- Whoever left unserved and comes back is new again.
+        turn = CASE WHEN waiting = 0 AND turn < 0 THEN {_ARRIVAL} ELSE turn END
+    WHERE party_id = :party AND user_id = :line
+    RETURNING waiting, turn
+"""
+NEW_LINE = f"""
+    INSERT INTO queue (party_id, user_id, waiting, turn) VALUES (:party, :line, 1, {_ARRIVAL})
+    RETURNING waiting, turn
+"""
+_OF_BOTH = f"WHERE party_id = :party AND user_id IN ({PARTY}, :user)"
+LEAVE = f"UPDATE queue SET waiting = waiting - 1 {_OF_BOTH}"
+TAKE_TURN = f"""
+    UPDATE queue SET
+        waiting = waiting - 1,
+        turn = (SELECT CASE WHEN max(turn) > 0 THEN max(turn) + 1 ELSE 1 END FROM queue)
+    {_OF_BOTH}
+"""
+#: jobs before one that has so many full rounds before it, and that turn
+_AHEAD = f"""
+    SELECT coalesce(sum(
+        CASE
+            WHEN waiting <= :rounds THEN waiting
+            WHEN turn < :turn THEN :rounds + 1
+            ELSE :rounds
+        END
+    ), 0)
+    FROM queue WHERE {WAITING}
+"""
+MEMBERS_AHEAD = f"{_AHEAD} AND party_id = :party AND user_id NOT IN ({PARTY}, :user)"
+PARTIES_AHEAD = f"{_AHEAD} AND user_id = {PARTY} AND party_id != :party"
 
-_of_line = sa.and_(
-    queue.c.party_id == sa.bindparam("of_party"), queue.c.user_id == sa.bindparam("of_line")
-)
-ENQUEUE = (
-    sa.update(queue)
-    .where(_of_line)
-    .values(
-        waiting=queue.c.waiting + 1,
-        # Whoever left unserved and comes back is new again.
-        turn=sa.case(
-            ((queue.c.waiting == 0) & (queue.c.turn < 0), ARRIVAL.scalar_subquery()),
-            else_=queue.c.turn,
-        ),
-    )
-    .returning(queue.c.waiting, queue.c.turn)
-)
-NEW_LINE = (
-    sa.insert(queue)
-    .values(
-        party_id=sa.bindparam("of_party"),
-        user_id=sa.bindparam("of_line"),
-        waiting=1,
-        turn=ARRIVAL.scalar_subquery(),
-    )
-    .returning(queue.c.waiting, queue.c.turn)
-)
-LEAVE = (
-    sa.update(queue)
-    .where(
-        queue.c.party_id == sa.bindparam("of_party"),
-        queue.c.user_id.in_((PARTY, sa.bindparam("of_user"))),
-    )
-    .values(waiting=queue.c.waiting - 1)
-)
-TAKE_TURN = LEAVE.values(turn=_next_turn.scalar_subquery())
-
-
-def _ahead(*those: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
-    """Jobs of those lines before one that has so many full rounds before it, and that turn."""
-    rounds: sa.BindParameter[int] = sa.bindparam("rounds", type_=sa.Integer)
-    before = sa.case(
-        (queue.c.waiting <= rounds, queue.c.waiting),
-        (queue.c.turn < sa.bindparam("turn"), rounds + 1),
-        else_=rounds,
-    )
-    return sa.select(sa.func.coalesce(sa.func.sum(before), 0)).where(WAITING, *those)
-
-
-MEMBERS_AHEAD = _ahead(
-    queue.c.party_id == sa.bindparam("party"),
-    queue.c.user_id.not_in((PARTY, sa.bindparam("user"))),
-)
-PARTIES_AHEAD = _ahead(queue.c.user_id == PARTY, queue.c.party_id != sa.bindparam("party"))
-
-
-def _free() -> sa.ColumnElement[bool]:
-    """Nobody holds it; a lease that ends later than any is of a clock that stood ahead."""
-    until = jobs.c.lease_until
-    return until.is_(None) | (until < sa.bindparam("now")) | (until > sa.bindparam("latest"))
-
-
-_claimable = (
-    _queued,
-    _free(),
-    jobs.c.route_id.not_in(sa.bindparam("full_routes", expanding=True)),
-)
-NEXT_PARTY = (
-    sa.select(queue.c.party_id)
-    .where(
-        WAITING,
-        queue.c.user_id == PARTY,
-        queue.c.party_id.not_in(sa.bindparam("full_parties", expanding=True)),
-        sa.exists().where(
-            jobs.c.party_id == queue.c.party_id,
-            jobs.c.user_id.not_in(sa.bindparam("full_users", expanding=True)),
-            *_claimable,
-        ),
-    )
-    .order_by(queue.c.turn)
-    .limit(1)
-)
-NEXT_MEMBER = (
-    sa.select(queue.c.user_id)
-    .where(
-        WAITING,
-        queue.c.party_id == sa.bindparam("party"),
-        queue.c.user_id != PARTY,
-        queue.c.user_id.not_in(sa.bindparam("full_users", expanding=True)),
-        sa.exists().where(
-            jobs.c.party_id == queue.c.party_id, jobs.c.user_id == queue.c.user_id, *_claimable
-        ),
-    )
-    .order_by(queue.c.turn)
-    .limit(1)
-)
-OLDEST = (
-    sa.select(jobs.c.id)
-    .where(
-        jobs.c.party_id == sa.bindparam("party"),
-        jobs.c.user_id == sa.bindparam("user"),
-        *_claimable,
-    )
-    .order_by(jobs.c.created_at, jobs.c.id)
-    .limit(1)
-)
-WORKED_ON = (
-    sa.select(
-        jobs.c.id, jobs.c.party_id, jobs.c.user_id, _free().label("is_free"), tasks.c.route_id
-    )
-    .outerjoin(
-        tasks,
-        (tasks.c.job_id == jobs.c.id)
-        & (jobs.c.state == JobState.RUNNING)
-        & tasks.c.state.in_(OPEN_TASK_STATES),
-    )
-    .where(sa.text(f"jobs.{IS_WORKED_ON}"))
-    .order_by(jobs.c.created_at, jobs.c.id)
-)
-ANYBODY = sa.select(sa.exists().where(WAITING, queue.c.user_id == PARTY))
-QUEUED = (
-    sa.select(jobs.c.id, jobs.c.party_id, jobs.c.user_id, jobs.c.route_id, jobs.c.lease_owner)
-    .where(_queued)
-    .order_by(jobs.c.created_at, jobs.c.id)
-)
-TURNS = sa.select(queue.c.party_id, queue.c.user_id, queue.c.turn).where(WAITING)
+#: nobody holds it; a lease that ends later than any is of a clock that stood ahead
+_IS_FREE = "(lease_until IS NULL OR lease_until < :now OR lease_until > :latest)"
+_CLAIMABLE = f"jobs.{IS_QUEUED} AND {_IS_FREE} AND jobs.route_id NOT IN {among('full_routes')}"
+NEXT_PARTY = f"""
+    SELECT party_id FROM queue
+    WHERE {WAITING} AND user_id = {PARTY} AND party_id NOT IN {among("full_parties")}
+        AND EXISTS (
+            SELECT 1 FROM jobs
+            WHERE jobs.party_id = queue.party_id
+                AND jobs.user_id NOT IN {among("full_users")}
+                AND {_CLAIMABLE}
+        )
+    ORDER BY turn LIMIT 1
+"""
+NEXT_MEMBER = f"""
+    SELECT user_id FROM queue
+    WHERE {WAITING} AND party_id = :party
+        AND user_id != {PARTY} AND user_id NOT IN {among("full_users")}
+        AND EXISTS (
+            SELECT 1 FROM jobs
+            WHERE jobs.party_id = queue.party_id AND jobs.user_id = queue.user_id
+                AND {_CLAIMABLE}
+        )
+    ORDER BY turn LIMIT 1
+"""
+OLDEST = f"""
+    SELECT id FROM jobs
+    WHERE party_id = :party AND user_id = :user AND {_CLAIMABLE}
+    ORDER BY created_at, id LIMIT 1
+"""
+#: the jobs under way, each with the routes of its open tasks
+WORKED_ON = f"""
+    SELECT jobs.id, jobs.party_id, jobs.user_id, {_IS_FREE} AS is_free, tasks.route_id
+    FROM jobs LEFT JOIN tasks
+        ON tasks.job_id = jobs.id AND jobs.state = '{JobState.RUNNING}'
+        AND {one_of("tasks.state", OPEN_TASK_STATES)}
+    WHERE jobs.{IS_WORKED_ON}
+    ORDER BY jobs.created_at, jobs.id
+"""
+ANYBODY = f"SELECT EXISTS (SELECT 1 FROM queue WHERE {WAITING} AND user_id = {PARTY})"
+QUEUED = f"""
+    SELECT id, party_id, user_id, route_id, lease_owner FROM jobs
+    WHERE jobs.{IS_QUEUED} ORDER BY created_at, id
+"""
+TURNS = f"SELECT party_id, user_id, turn FROM queue WHERE {WAITING}"
 
 
 def party_of(server_id: int, user_id: int) -> int:
@@ -167,7 +112,7 @@ def party_of(server_id: int, user_id: int) -> int:
     return server_id or -user_id
 
 
-def enqueue(tx: sa.Connection, job: Job, others: int) -> tuple[int, int]:
+def enqueue(tx: Transaction, job: Job, others: int) -> tuple[int, int]:
     """
     Count a job that was inserted.
 
@@ -189,17 +134,17 @@ def enqueue(tx: sa.Connection, job: Job, others: int) -> tuple[int, int]:
     return ahead + (tx.scalar(PARTIES_AHEAD, elsewhere) or 0), own
 
 
-def _count_in(tx: sa.Connection, party: int, line: int) -> Row:
-    given = {"of_party": party, "of_line": line}
-    return tx.execute(ENQUEUE, given).one_or_none() or tx.execute(NEW_LINE, given).one()
+def _count_in(tx: Transaction, party: int, line: int) -> Row:
+    given = {"party": party, "line": line}
+    return tx.one_or_none(ENQUEUE, given) or tx.one(NEW_LINE, given)
 
 
-def leave(tx: sa.Connection, job: Job) -> None:
+def leave(tx: Transaction, job: Job) -> None:
     """Count a job no more that ended in the queue."""
-    tx.execute(LEAVE, {"of_party": party_of(job.server_id, job.user_id), "of_user": job.user_id})
+    tx.execute(LEAVE, {"party": party_of(job.server_id, job.user_id), "user": job.user_id})
 
 
-def is_anybody_waiting(tx: sa.Connection) -> bool:
+def is_anybody_waiting(tx: Transaction) -> bool:
     return bool(tx.scalar(ANYBODY))
 
 
@@ -219,10 +164,10 @@ class Choice:
         # Nobody takes a lease that ends so late: the clock stood ahead and was set right.
         return {"now": self.now, "latest": self.now + timedelta(seconds=2 * LEASE_S)}
 
-    def look(self, tx: sa.Connection) -> None:
+    def look(self, tx: Transaction) -> None:
         """Read what is under way."""
         seen = set()
-        for row in tx.execute(WORKED_ON, self.lease):
+        for row in tx.rows(WORKED_ON, self.lease):
             if row.route_id is not None:
                 self._images[row.route_id] += 1
             if row.id in seen:
@@ -233,7 +178,7 @@ class Choice:
             if row.is_free:
                 self.left.append(row.id)
 
-    def next_turn(self, tx: sa.Connection) -> dict[str, Any] | None:
+    def next_turn(self, tx: Transaction) -> dict[str, Any] | None:
         """
         Take the turn of the next member under the caps.
 
@@ -242,20 +187,20 @@ class Choice:
         """
         given: dict[str, Any] = {
             **self.lease,
-            "full_parties": self._full("party", self.caps.running_per_server_max),
-            "full_users": self._full("user", self.caps.running_per_user_max),
-            "full_routes": [
+            "full_parties": listed(self._full("party", self.caps.running_per_server_max)),
+            "full_users": listed(self._full("user", self.caps.running_per_user_max)),
+            "full_routes": listed(
                 route_id
                 for route_id, images in self._images.items()
                 if images >= self.caps.running_per_route_max.get(route_id, 0)
-            ],
+            ),
         }
         party = tx.scalar(NEXT_PARTY, given)
         if party is None:
             return None
-        user: int | None = tx.scalar(NEXT_MEMBER, given | {"party": party})
+        user = tx.scalar(NEXT_MEMBER, given | {"party": party})
         assert user is not None, "its party would not have had its turn"
-        tx.execute(TAKE_TURN, {"of_party": party, "of_user": user})
+        tx.execute(TAKE_TURN, {"party": party, "user": user})
         self._running["party", party] += 1
         self._running["user", user] += 1
         return given | {"party": party, "user": user}
@@ -284,12 +229,12 @@ class Queued:
     own: int
 
 
-def list_queue(tx: sa.Connection) -> list[Queued]:
+def list_queue(tx: Transaction) -> list[Queued]:
     """The queued jobs whose members have a status message, in their fair order."""
-    rows = {row.id: row for row in tx.execute(QUEUED)}
+    rows = {row.id: row for row in tx.rows(QUEUED)}
     if not rows:
         return []
-    taken = {(row.party_id, row.user_id): row.turn for row in tx.execute(TURNS)}
+    taken = {(row.party_id, row.user_id): row.turn for row in tx.rows(TURNS)}
     order = fair_order(
         [Waiting(row.id, row.party_id, row.user_id) for row in rows.values()],
         Turns(

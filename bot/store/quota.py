@@ -3,8 +3,6 @@
 from collections.abc import Collection
 from datetime import datetime
 
-import sqlalchemy as sa
-
 from bot.domain import policy, quota
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import NOBODY, Account, Allowance
@@ -12,9 +10,11 @@ from bot.domain.quota import ROLES_MAX, Amendment
 from bot.domain.settings import ServerSettings
 from bot.store import ledger, settings
 from bot.store.jobs import House
-from bot.store.schema import acts
+from bot.store.sql import Transaction, insert
 
-NEW_ACT = sa.insert(acts)
+NEW_ACT = insert(
+    "acts", "server_id", "by_id", "action", "user_id", "amount_ucr", "reason", "created_at"
+)
 
 #: the settings that make a server's quota
 OF_QUOTA = (
@@ -27,7 +27,7 @@ OF_QUOTA = (
 
 
 def amend(
-    tx: sa.Connection,
+    tx: Transaction,
     default: Allowance,
     amendment: Amendment,
     role_ids: Collection[int],
@@ -67,7 +67,7 @@ def amend(
 
 
 def set_role(
-    tx: sa.Connection,
+    tx: Transaction,
     server_id: int,
     role_id: int,
     amount: Microcredits | None,
@@ -91,7 +91,7 @@ def set_role(
 
 
 def reset(
-    tx: sa.Connection, server_id: int, names: Collection[str], by: int, now: datetime
+    tx: Transaction, server_id: int, names: Collection[str], by: int, now: datetime
 ) -> ServerSettings:
     """Give settings back to the operator; returns those before."""
     before = settings.of_server(tx, server_id)
@@ -101,7 +101,7 @@ def reset(
 
 
 def of_server(
-    tx: sa.Connection, house: House, server_id: int, now: datetime
+    tx: Transaction, house: House, server_id: int, now: datetime
 ) -> tuple[ServerSettings, Account | None]:
     """What a server has decided, and its budget's account as it is now; None: it has none."""
     decided = settings.of_server(tx, server_id)

@@ -4,85 +4,63 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
-
 from bot.domain.jobs import id_at
 from bot.domain.ledger import Account, EntryKind, Return
 from bot.domain.rolling import Charge
-from bot.store.schema import OF_A_JOB, accounts, entries, jobs, returns
+from bot.store.schema import OF_A_JOB
+from bot.store.sql import Transaction, insert, read_date, read_time
 
 #: jobs that were asked for earlier were not charged within the last day, but for rare ones
 OF_LATE = timedelta(days=2)
 
-RETURNS = (
-    sa.select(returns.c.id, returns.c.amount_ucr, returns.c.due_at)
-    .where(returns.c.server_id == sa.bindparam("server"), returns.c.user_id == sa.bindparam("user"))
-    .order_by(returns.c.due_at)
-)
-NEW_RETURNS = sa.insert(returns)
-REMOVE_RETURNS = sa.delete(returns).where(returns.c.id == sa.bindparam("of_return"))
-MOVED_OF_LATE = (
-    sa.select(
-        entries.c.job_id,
-        entries.c.kind,
-        entries.c.allowance_ucr,
-        entries.c.period_start,
-        entries.c.created_at,
-    )
-    .select_from(jobs.join(entries, entries.c.job_id == jobs.c.id))
-    .where(
-        jobs.c.server_id == sa.bindparam("server"),
-        jobs.c.user_id == sa.bindparam("user"),
-        jobs.c.id >= sa.bindparam("since"),
-        sa.text(f"entries.{OF_A_JOB}"),
-        entries.c.user_id == jobs.c.user_id,
-    )
-    .order_by(entries.c.id)
-)
+RETURNS = """
+    SELECT id, amount_ucr, due_at FROM returns
+    WHERE server_id = :server AND user_id = :user ORDER BY due_at
+"""
+NEW_RETURN = insert("returns", "server_id", "user_id", "amount_ucr", "due_at")
+REMOVE_RETURN = "DELETE FROM returns WHERE id = :id"
+MOVED_OF_LATE = f"""
+    SELECT entries.job_id, entries.kind, entries.allowance_ucr, entries.period_start,
+        entries.created_at
+    FROM jobs JOIN entries ON entries.job_id = jobs.id
+    WHERE jobs.server_id = :server AND jobs.user_id = :user AND jobs.id >= :since
+        AND entries.{OF_A_JOB} AND entries.user_id = jobs.user_id
+    ORDER BY entries.id
+"""
+WRONG = """
+    SELECT returns.server_id, returns.user_id, sum(returns.amount_ucr) AS to_come,
+        max(accounts.allowance_ucr) AS remaining, max(accounts.refilled_to_ucr) AS given
+    FROM returns LEFT JOIN accounts
+        ON accounts.server_id = returns.server_id AND accounts.user_id = returns.user_id
+    GROUP BY returns.server_id, returns.user_id
+"""
 
 
-WRONG = (
-    sa.select(
-        returns.c.server_id,
-        returns.c.user_id,
-        sa.func.sum(returns.c.amount_ucr).label("to_come"),
-        sa.func.max(accounts.c.allowance_ucr).label("left"),
-        sa.func.max(accounts.c.refilled_to_ucr).label("given"),
-    )
-    .select_from(
-        returns.outerjoin(
-            accounts,
-            (accounts.c.server_id == returns.c.server_id)
-            & (accounts.c.user_id == returns.c.user_id),
-        )
-    )
-    .group_by(returns.c.server_id, returns.c.user_id)
-)
-
-
-def wrong(tx: sa.Connection) -> list[str]:
+def wrong(tx: Transaction) -> list[str]:
     """A sentence on each account to which more is to come back than is gone of its allowance."""
     return [
-        f"Member {row.user_id} in server {row.server_id}: {row.left or 0} is left and {row.to_come}"
-        f" is to come back, of an allowance of {row.given or 0}."
-        for row in tx.execute(WRONG)
-        if (row.left or 0) + row.to_come > (row.given or 0)
+        f"Member {row.user_id} in server {row.server_id}: {row.remaining or 0} is left and"
+        f" {row.to_come} is to come back, of an allowance of {row.given or 0}."
+        for row in tx.rows(WRONG)
+        if (row.remaining or 0) + row.to_come > (row.given or 0)
     ]
 
 
-def read(tx: sa.Connection, account: Account) -> Account:
+def read(tx: Transaction, account: Account) -> Account:
     """The account with what is to come back to it, the next first."""
     given = {"server": account.server_id, "user": account.user_id}
-    found = tuple(Return(row.amount_ucr, row.due_at, row.id) for row in tx.execute(RETURNS, given))
+    found = tuple(
+        Return(row.amount_ucr, read_time(row.due_at), row.id) for row in tx.rows(RETURNS, given)
+    )
     return replace(account, returns=found, written=tuple(each.id or 0 for each in found))
 
 
-def write(tx: sa.Connection, account: Account) -> None:
+def write(tx: Transaction, account: Account) -> None:
     """Write down what is new among what is to come back, and remove what is not there any more."""
     stay = {each.id for each in account.returns}
-    gone = [{"of_return": each} for each in account.written if each not in stay]
+    gone = [{"id": each} for each in account.written if each not in stay]
     if gone:
-        tx.execute(REMOVE_RETURNS, gone)
+        tx.executemany(REMOVE_RETURN, gone)
     new = [
         {
             "server_id": account.server_id,
@@ -94,10 +72,10 @@ def write(tx: sa.Connection, account: Account) -> None:
         if each.id is None
     ]
     if new:
-        tx.execute(NEW_RETURNS, new)
+        tx.executemany(NEW_RETURN, new)
 
 
-def of_late(tx: sa.Connection, account: Account, now: datetime) -> list[Charge]:
+def of_late(tx: Transaction, account: Account, now: datetime) -> list[Charge]:
     """What jobs of the last days took, or hold, of the allowance in its period."""
     given = {
         "server": account.server_id,
@@ -106,12 +84,12 @@ def of_late(tx: sa.Connection, account: Account, now: datetime) -> list[Charge]:
     }
     taken: dict[str, int] = defaultdict(int)
     ended: dict[str, datetime] = {}
-    for row in tx.execute(MOVED_OF_LATE, given):
-        if row.kind == EntryKind.HOLD and row.period_start != account.period_start:
+    for row in tx.rows(MOVED_OF_LATE, given):
+        if row.kind == EntryKind.HOLD and read_date(row.period_start) != account.period_start:
             # Of an older period, whose allowance has expired.
             continue
         if row.kind == EntryKind.HOLD or row.job_id in taken:
             taken[row.job_id] -= row.allowance_ucr
         if row.kind != EntryKind.HOLD:
-            ended.setdefault(row.job_id, row.created_at)
+            ended.setdefault(row.job_id, read_time(row.created_at))
     return [Charge(amount, ended.get(job_id)) for job_id, amount in taken.items() if amount > 0]

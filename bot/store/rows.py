@@ -5,23 +5,27 @@ import logging
 from dataclasses import fields
 from typing import Any
 
-import sqlalchemy as sa
-
 from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
 from bot.domain.requests import UNREADABLE, ImageRequest, Mode, Reference, Turn
-from bot.store.schema import jobs
+from bot.store.sql import Row, read_facts, read_time
 
 log = logging.getLogger(__name__)
-
-Row = sa.Row[tuple[Any, ...]]
 
 #: what JSON of another version of Easel may raise
 UNREADABLE_FOR = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
-#: those that `read_job` has no use for
-_NOT_OF_JOB = frozenset({"party_id", "route_id", "lease_owner", "lease_until", "parent_id", "mode"})
 #: the columns that `read_job` needs
-JOB = tuple(column for column in jobs.c if column.name not in _NOT_OF_JOB)
+JOB = (
+    "id, server_id, channel_id, user_id, state, request, quote_ucr, cost_ucr, nsfw_checker,"
+    " spoiler, application_id, token, token_expires_at, file_bytes_max, message_id, failure, facts,"
+    " created_at, started_at, finished_at, keeps_images, claims, interaction_id, locale, unwatched,"
+    " covered, removed"
+)
+#: the columns that `read_task` needs
+TASK = (
+    "id, job_id, image_index, route_id, price_ucr, state, submits, provider_task_id, submitted_at,"
+    " image_name, width_px, height_px, size_bytes, cost_ucr, cost_known, failure, facts"
+)
 
 
 def job_row(job: Job) -> dict[str, Any]:
@@ -58,21 +62,23 @@ def read_job(row: Row) -> Job:
         state=JobState(row.state),
         quote_ucr=row.quote_ucr,
         cost_ucr=row.cost_ucr,
-        nsfw_checker=row.nsfw_checker,
-        spoiler=row.spoiler or row.covered,
-        reply=Reply(row.application_id, row.token, row.token_expires_at, row.file_bytes_max),
-        created_at=row.created_at,
+        nsfw_checker=bool(row.nsfw_checker),
+        spoiler=bool(row.spoiler or row.covered),
+        reply=Reply(
+            row.application_id, row.token, read_time(row.token_expires_at), row.file_bytes_max
+        ),
+        created_at=read_time(row.created_at),
         interaction_id=row.interaction_id,
         locale=row.locale,
-        started_at=row.started_at,
+        started_at=read_time(row.started_at),
         message_id=row.message_id,
         problem=_problem(row),
         claims=row.claims,
-        finished_at=row.finished_at,
-        keeps_images=row.keeps_images,
-        unwatched=row.unwatched,
-        covered=row.covered,
-        removed=row.removed,
+        finished_at=read_time(row.finished_at),
+        keeps_images=bool(row.keeps_images),
+        unwatched=bool(row.unwatched),
+        covered=bool(row.covered),
+        removed=bool(row.removed),
     )
 
 
@@ -89,17 +95,21 @@ def task_row(task: Task) -> dict[str, Any]:
 
 
 def read_task(row: Row) -> Task:
-    values = dict(row._mapping)
-    problem = _problem(row)
+    values = row._asdict() | {
+        "state": TaskState(row.state),
+        "submitted_at": read_time(row.submitted_at),
+        "cost_known": bool(row.cost_known),
+        "problem": _problem(row),
+    }
     del values["failure"], values["facts"]
-    return Task(**values | {"state": TaskState(row.state), "problem": problem})
+    return Task(**values)
 
 
 def _problem(row: Row) -> Problem | None:
     if not row.failure:
         return None
     try:
-        return Problem(Failure(row.failure), row.facts)
+        return Problem(Failure(row.failure), read_facts(row.facts))
     except ValueError:
         # Of another version of Easel.
         return Problem(Failure.INTERNAL)

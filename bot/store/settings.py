@@ -5,70 +5,68 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 
-import sqlalchemy as sa
-
 from bot.domain.settings import SETTINGS, ServerSettings, SettingChange, read_settings
-from bot.store.schema import server_settings, setting_changes, synced_commands
+from bot.store.sql import Transaction, among, insert, listed, read_time
 
 #: how many changes a moderator is shown beside a setting
 CHANGES_SHOWN_MAX = 5
 
-OF_ALL = sa.select(server_settings)
-OF_SERVER = sa.select(server_settings.c.name, server_settings.c.value).where(
-    server_settings.c.server_id == sa.bindparam("server")
+OF_ALL = "SELECT server_id, name, value FROM server_settings"
+OF_SERVER = "SELECT name, value FROM server_settings WHERE server_id = :server"
+SET = """
+    UPDATE server_settings SET value = :text
+    WHERE server_id = :server AND name = :setting
+"""
+NEW_SETTING = insert("server_settings", "server_id", "name", "value")
+NEW_CHANGE = insert(
+    "setting_changes", "server_id", "user_id", "setting", "old", "new", "created_at"
 )
-_this = sa.and_(
-    server_settings.c.server_id == sa.bindparam("server"),
-    server_settings.c.name == sa.bindparam("setting"),
-)
-SET = sa.update(server_settings).where(_this).values(value=sa.bindparam("text"))
-NEW_SETTING = sa.insert(server_settings)
-NEW_CHANGE = sa.insert(setting_changes)
-CHANGES = (
-    sa.select(*(setting_changes.c[name] for name in SettingChange.__slots__))
-    .where(setting_changes.c.server_id == sa.bindparam("server"))
-    .order_by(setting_changes.c.id.desc())
-    .limit(sa.bindparam("shown_max"))
-)
-OLDER = CHANGES.where(setting_changes.c.id < sa.bindparam("before"))
+CHANGES = """
+    SELECT user_id, setting, old, new, created_at, id FROM setting_changes
+    WHERE server_id = :server
+    ORDER BY id DESC LIMIT :shown_max
+"""
+OLDER = """
+    SELECT user_id, setting, old, new, created_at, id FROM setting_changes
+    WHERE server_id = :server AND id < :before
+    ORDER BY id DESC LIMIT :shown_max
+"""
 
-SYNCED = sa.select(synced_commands.c.scope)
-FORGET = sa.delete(synced_commands).where(
-    synced_commands.c.scope.in_(sa.bindparam("scopes", expanding=True))
-)
-REMEMBER = sa.insert(synced_commands)
+SYNCED = "SELECT scope FROM synced_commands"
+FORGET = f"DELETE FROM synced_commands WHERE scope IN {among('scopes')}"
+REMEMBER = insert("synced_commands", "scope")
 
 
-def synced_servers(tx: sa.Connection, application: str) -> set[int]:
+def synced_servers(tx: Transaction, application: str) -> set[int]:
     scopes = (scope.rsplit("/", 1) for scope in tx.scalars(SYNCED))
     # An earlier version kept the global scope there as well.
     return {int(place) for before, place in scopes if before == application and place.isdigit()}
 
 
-def remember_servers(tx: sa.Connection, application: str, server_ids: Collection[int]) -> None:
+def remember_servers(tx: Transaction, application: str, server_ids: Collection[int]) -> None:
     known = synced_servers(tx, application)
     if known == set(server_ids):
         return
-    tx.execute(FORGET, {"scopes": [f"{application}/{each}" for each in known]})
+    tx.execute(FORGET, {"scopes": listed(f"{application}/{each}" for each in known)})
     if server_ids:
-        tx.execute(REMEMBER, [{"scope": f"{application}/{each}"} for each in server_ids])
+        tx.executemany(REMEMBER, [{"scope": f"{application}/{each}"} for each in server_ids])
 
 
-def of_server(tx: sa.Connection, server_id: int) -> ServerSettings:
-    rows = tx.execute(OF_SERVER, {"server": server_id})
+def of_server(tx: Transaction, server_id: int) -> ServerSettings:
+    rows = tx.rows(OF_SERVER, {"server": server_id})
     return read_settings({row.name: row.value for row in rows})
 
 
-def of_all_servers(tx: sa.Connection) -> dict[int, ServerSettings]:
+def of_all_servers(tx: Transaction) -> dict[int, ServerSettings]:
     """Of the servers that have decided something."""
     kept: dict[int, dict[str, str]] = defaultdict(dict)
-    for row in tx.execute(OF_ALL):
+    for row in tx.rows(OF_ALL):
         kept[row.server_id][row.name] = row.value
     return {server_id: read_settings(of_server) for server_id, of_server in kept.items()}
 
 
 def change(
-    tx: sa.Connection, server_id: int, name: str, value: object, by: int, now: datetime
+    tx: Transaction, server_id: int, name: str, value: object, by: int, now: datetime
 ) -> ServerSettings:
     """
     Change one setting, and record it; setting what is set records nothing.
@@ -83,7 +81,7 @@ def change(
 
 
 def change_several(
-    tx: sa.Connection,
+    tx: Transaction,
     server_id: int,
     decide: Callable[[ServerSettings], dict[str, object]],
     by: int,
@@ -106,7 +104,7 @@ def change_several(
 
 
 def _record(
-    tx: sa.Connection,
+    tx: Transaction,
     server_id: int,
     name: str,
     was: object,
@@ -118,7 +116,7 @@ def _record(
     old, new = (SETTINGS[name].write(each) for each in (was, value))
     if old == new:
         return
-    if not tx.execute(SET, {"server": server_id, "setting": name, "text": new}).rowcount:
+    if not tx.execute(SET, {"server": server_id, "setting": name, "text": new}):
         tx.execute(NEW_SETTING, {"server_id": server_id, "name": name, "value": new})
     tx.execute(
         NEW_CHANGE,
@@ -134,7 +132,7 @@ def _record(
 
 
 def changes(
-    tx: sa.Connection, server_id: int, before: int = 0, limit: int = CHANGES_SHOWN_MAX
+    tx: Transaction, server_id: int, before: int = 0, limit: int = CHANGES_SHOWN_MAX
 ) -> list[SettingChange]:
     """
     A server's changes, newest first.
@@ -144,5 +142,6 @@ def changes(
     """
     given = {"server": server_id, "before": before, "shown_max": limit}
     return [
-        SettingChange(**row._mapping) for row in tx.execute(OLDER if before else CHANGES, given)
+        SettingChange(**row._asdict() | {"created_at": read_time(row.created_at)})
+        for row in tx.rows(OLDER if before else CHANGES, given)
     ]

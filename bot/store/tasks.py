@@ -5,8 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import (
     JOB_STEPS,
@@ -25,51 +23,37 @@ from bot.domain.ports import ImageFile
 from bot.domain.pricing import Cost
 from bot.errors import StepLost
 from bot.store import ledger
-from bot.store.rows import JOB, read_job, read_task, task_row
-from bot.store.schema import jobs, tasks
+from bot.store.rows import JOB, TASK, read_job, read_task, task_row
+from bot.store.sql import Transaction, write_facts
+from bot.store.sql import insert as insert_into
 
-NEW_TASKS = sa.insert(tasks)
-TASKS = (
-    sa.select(tasks)
-    .where(tasks.c.job_id == sa.bindparam("of_job"))
-    .order_by(tasks.c.image_index, tasks.c.id)
-)
-CANCEL_TASKS = (
-    sa.update(tasks)
-    .where(tasks.c.job_id == sa.bindparam("of_job"))
-    .values(state=TaskState.FAILED, failure=sa.bindparam("why"))
-)
-JOB_OF = sa.select(*JOB).where(jobs.c.id == sa.bindparam("of_job"))
-END_MAKING = (
-    sa.update(jobs)
-    .where(jobs.c.id == sa.bindparam("of_job"), jobs.c.state == JobState.RUNNING)
-    .values(
-        state=JobState.DELIVERING,
-        cost_ucr=sa.bindparam("cost"),
-        failure=sa.bindparam("why"),
-        facts=sa.bindparam("its_facts"),
-    )
-    .returning(*JOB)
-)
+NEW_TASKS = insert_into("tasks", "id", "job_id", "image_index", "route_id", "price_ucr", "state")
+TASKS = f"SELECT {TASK} FROM tasks WHERE job_id = :job ORDER BY image_index, id"
+CANCEL_TASKS = f"UPDATE tasks SET state = '{TaskState.FAILED}', failure = :why WHERE job_id = :job"
+JOB_OF = f"SELECT {JOB} FROM jobs WHERE id = :job"
+END_MAKING = f"""
+    UPDATE jobs SET
+        state = '{JobState.DELIVERING}', cost_ucr = :cost, failure = :why, facts = :facts
+    WHERE id = :job AND state = '{JobState.RUNNING}'
+    RETURNING {JOB}
+"""
 
 
-def _stepping(state: TaskState, *others: str) -> sa.Update:
+def _stepping(state: TaskState, *others: str, where: str = "") -> str:
     """A step of a task into the state, which sets these columns as well."""
-    return (
-        sa.update(tasks)
-        # The submits too: a task may come back to a state, but never with the same count.
-        .where(
-            tasks.c.id == sa.bindparam("of_task"),
-            tasks.c.state == sa.bindparam("from_state"),
-            tasks.c.submits == sa.bindparam("from_submits"),
-        )
-        .values(state=state, **{name: sa.bindparam(f"new_{name}") for name in others})
-    )
+    # The submits too: a task may come back to a state, but never with the same count.
+    return f"""
+        UPDATE tasks SET {", ".join([f"state = '{state}'", *(f"{it} = :{it}" for it in others)])}
+        WHERE id = :task AND state = :from_state AND submits = :from_submits {where}
+    """
 
 
 STEPS = {
-    TaskState.SUBMITTING: _stepping(TaskState.SUBMITTING, "submits").where(
-        sa.exists().where(jobs.c.id == tasks.c.job_id, jobs.c.state == JobState.RUNNING)
+    TaskState.SUBMITTING: _stepping(
+        TaskState.SUBMITTING,
+        "submits",
+        where="AND EXISTS (SELECT 1 FROM jobs"
+        f" WHERE jobs.id = tasks.job_id AND jobs.state = '{JobState.RUNNING}')",
     ),
     TaskState.PENDING: _stepping(TaskState.PENDING),
     TaskState.SUBMITTED: _stepping(TaskState.SUBMITTED, "provider_task_id", "submitted_at"),
@@ -81,42 +65,42 @@ STEPS = {
 }
 
 
-def insert(tx: sa.Connection, its_tasks: Sequence[Task]) -> None:
-    tx.execute(NEW_TASKS, [task_row(task) for task in its_tasks])
+def insert(tx: Transaction, its_tasks: Sequence[Task]) -> None:
+    tx.executemany(NEW_TASKS, [task_row(task) for task in its_tasks])
 
 
-def of_job(tx: sa.Connection, job_id: str) -> list[Task]:
+def of_job(tx: Transaction, job_id: str) -> list[Task]:
     """In the order of their images."""
-    return [read_task(row) for row in tx.execute(TASKS, {"of_job": job_id})]
+    return [read_task(row) for row in tx.rows(TASKS, {"job": job_id})]
 
 
-def cancel(tx: sa.Connection, job_id: str, failure: Failure) -> None:
-    tx.execute(CANCEL_TASKS, {"of_job": job_id, "why": failure})
+def cancel(tx: Transaction, job_id: str, failure: Failure) -> None:
+    tx.execute(CANCEL_TASKS, {"job": job_id, "why": failure})
 
 
-def begin_submit(tx: sa.Connection, task: Task) -> Task:
+def begin_submit(tx: Transaction, task: Task) -> Task:
     """Commit that the task is about to be sent, unless its job was cancelled."""
     return _step(tx, task, TaskState.SUBMITTING, submits=task.submits + 1)
 
 
-def not_accepted(tx: sa.Connection, task: Task) -> Task:
+def not_accepted(tx: Transaction, task: Task) -> Task:
     """The submit was surely not accepted: the task may be sent again."""
     return _step(tx, task, TaskState.PENDING)
 
 
-def submitted(tx: sa.Connection, task: Task, provider_task_id: str, now: datetime) -> Task:
+def submitted(tx: Transaction, task: Task, provider_task_id: str, now: datetime) -> Task:
     return _step(tx, task, TaskState.SUBMITTED, provider_task_id=provider_task_id, submitted_at=now)
 
 
-def fall_back(tx: sa.Connection, task: Task, problem: Problem, onto: Task) -> Task:
+def fall_back(tx: Transaction, task: Task, problem: Problem, onto: Task) -> Task:
     """The task gives no image, and another one on another route tries in its place."""
-    _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=problem.facts)
+    _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=write_facts(problem.facts))
     insert(tx, [onto])
     return onto
 
 
 def stored(
-    tx: sa.Connection, allowance: Allowance, task: Task, image: ImageFile, cost: Cost, now: datetime
+    tx: Transaction, allowance: Allowance, task: Task, image: ImageFile, cost: Cost, now: datetime
 ) -> Job:
     """The image is on disk. With the job's last task, its hold is settled."""
     _take(
@@ -134,50 +118,45 @@ def stored(
 
 
 def failed(
-    tx: sa.Connection, allowance: Allowance, task: Task, problem: Problem, now: datetime
+    tx: Transaction, allowance: Allowance, task: Task, problem: Problem, now: datetime
 ) -> Job:
     """The task gives no image. With the job's last task, its hold ends."""
-    _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=problem.facts)
+    _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=write_facts(problem.facts))
     return _end_making(tx, allowance, task.job_id, now)
 
 
-def _step(tx: sa.Connection, task: Task, state: TaskState, **values: Any) -> Task:
+def _step(tx: Transaction, task: Task, state: TaskState, **values: Any) -> Task:
     _take(tx, task, state, **values)
     return replace(task, state=state, **values)
 
 
-def _take(tx: sa.Connection, task: Task, state: TaskState, **values: Any) -> None:
+def _take(tx: Transaction, task: Task, state: TaskState, **values: Any) -> None:
     """
     Raises:
         StepLost: the task has left its state; or it is to be submitted, and its job is not running.
     """
     assert state in TASK_STEPS[task.state], f"{task.state} -> {state} is no step of a task"
-    given = {
-        "of_task": task.id,
-        "from_state": task.state,
-        "from_submits": task.submits,
-        **{f"new_{name}": value for name, value in values.items()},
-    }
-    if not tx.execute(STEPS[state], given).rowcount:
+    given = {"task": task.id, "from_state": task.state, "from_submits": task.submits, **values}
+    if not tx.execute(STEPS[state], given):
         raise StepLost(f"task {task.id} is no longer {task.state}, or its job has ended")
 
 
-def _end_making(tx: sa.Connection, allowance: Allowance, job_id: str, now: datetime) -> Job:
+def _end_making(tx: Transaction, allowance: Allowance, job_id: str, now: datetime) -> Job:
     """With its last task the job goes on to delivery, and its hold ends."""
     assert JobState.DELIVERING in JOB_STEPS[JobState.RUNNING]
     its_tasks = of_job(tx, job_id)
     if any(task.state in OPEN_TASK_STATES for task in its_tasks):
-        return read_job(tx.execute(JOB_OF, {"of_job": job_id}).one())
+        return read_job(tx.one(JOB_OF, {"job": job_id}))
     costs = [task.cost_ucr for task in its_tasks if task.cost_ucr is not None]
     problem = None if costs else latest(its_tasks)[0].problem
     cost = Microcredits(sum(costs))
     given = {
-        "of_job": job_id,
+        "job": job_id,
         "cost": cost,
         "why": problem and problem.failure,
-        "its_facts": problem.facts if problem else {},
+        "facts": write_facts(problem.facts if problem else None),
     }
-    row = tx.execute(END_MAKING, given).one_or_none()
+    row = tx.one_or_none(END_MAKING, given)
     if row is None:
         raise StepLost(f"job {job_id} is no longer {JobState.RUNNING}")
     job = read_job(row)

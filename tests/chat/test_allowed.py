@@ -12,6 +12,7 @@ from bot.playground.discord.validation import STRING_SELECT, walk
 from bot.playground.discord.world import PUBLIC_THREAD
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
+from tests.support.counted import counted
 from tests.support.easel import Easel, images, labels, said
 from tests.support.pictures import noise
 from tests.support.settings import decide, set_filter
@@ -236,7 +237,7 @@ async def test_the_server_decides_what_is_asked_for_first(easel: Easel) -> None:
 
 async def test_public_text_is_in_the_servers_language(easel: Easel) -> None:
     await decide(easel, "locale", language="de")
-    with easel.app.database.counted() as counts:
+    with counted(easel.app.database) as counts:
         made = await easel.finished(await easel.imagine())
     # As many as without the setting: tests/chat/test_cost.py.
     assert counts.trips <= 10
@@ -255,10 +256,7 @@ async def test_a_pause_that_another_process_wrote_holds_at_once(easel: Easel) ->
     await decide(easel, "count_max", count=3)
     text = "UPDATE server_settings SET value = '1' WHERE name = 'count_max'"
 
-    def write(tx: Any) -> None:
-        tx.exec_driver_sql(text)
-
-    await easel.app.database.write(write)
+    await easel.app.database.write(lambda tx: tx.execute(text))
     refused = await easel.finished(await easel.imagine(count=2))
     assert "allows 1 image at a time" in said(refused)
     # And what is offered follows.

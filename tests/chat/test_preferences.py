@@ -165,8 +165,8 @@ async def test_a_model_that_the_catalog_no_longer_has_is_no_preference(easel: Ea
     ada = easel.discord.world.user("Ada").id
     text = json.dumps({"model": "dall-e", "pings": "hourly", "count": 9, "aspect_ratio": "7:1"})
     await easel.app.database.write(
-        lambda tx: tx.exec_driver_sql(
-            "UPDATE preferences SET value = ? WHERE user_id = ?", (text, ada)
+        lambda tx: tx.execute(
+            "UPDATE preferences SET value = :text WHERE user_id = :ada", {"text": text, "ada": ada}
         )
     )
     await easel.restart()

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from bot.books import grant
 from bot.domain.credits import parse_credits
@@ -17,6 +16,7 @@ from bot.playground.faults import VendorCall
 from bot.playground.studio import Fails
 from bot.store import privacy
 from bot.store.ledger import audit
+from bot.store.sql import Transaction, insert
 from tests.chat.test_iterate import filled, press
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said
@@ -249,7 +249,9 @@ async def test_an_erasure_that_a_crash_cut_short_goes_on_at_the_next_start(
 ) -> None:
     await use_everything(easel)
     before = await sums(easel)
-    monkeypatch.setattr(privacy, "ENTRIES_AT_ONCE", 2)
+    for name in ("ENTRIES", "WROTE"):
+        of_two = getattr(privacy, name).replace(f"LIMIT {privacy.ENTRIES_AT_ONCE}", "LIMIT 2")
+        monkeypatch.setattr(privacy, name, of_two)
     real, calls = getattr(privacy, step), []
 
     def dies(*args: Any) -> Any:
@@ -289,26 +291,26 @@ async def test_a_moderators_name_goes_from_the_trail(easel: Easel) -> None:
     await easel.finished(await easel.imagine())
     now = easel.clock.now()
 
-    def act(tx: sa.Connection) -> None:
+    def act(tx: Transaction) -> None:
+        granted = {
+            "server_id": 1,
+            "by_id": cleo,
+            "action": "grant",
+            "user_id": ada,
+            "reason": f"for {WORDS[0]}",
+            "created_at": now,
+        }
+        tx.execute(insert("acts", *granted), granted)
+        blocked = {
+            "server_id": 1,
+            "user_id": ada,
+            "by_id": cleo,
+            "reason": "spam",
+            "created_at": now,
+        }
+        tx.execute(insert("blocks", *blocked), blocked)
         tx.execute(
-            sa.insert(privacy.acts),
-            [
-                {
-                    "server_id": 1,
-                    "by_id": cleo,
-                    "action": "grant",
-                    "user_id": ada,
-                    "reason": f"for {WORDS[0]}",
-                    "created_at": now,
-                }
-            ],
-        )
-        tx.execute(
-            sa.insert(privacy.blocks),
-            {"server_id": 1, "user_id": ada, "by_id": cleo, "reason": "spam", "created_at": now},
-        )
-        tx.execute(
-            sa.text("UPDATE entries SET by_id = :by, reason = :why WHERE kind = 'allowance'"),
+            "UPDATE entries SET by_id = :by, reason = :why WHERE kind = 'allowance'",
             {"by": cleo, "why": WORDS[1]},
         )
 

@@ -3,12 +3,11 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
 import pytest
-import sqlalchemy as sa
 
 from bot.chat import intake, wire
 from bot.domain.ledger import EntryKind
@@ -180,10 +179,8 @@ async def test_an_answer_whose_news_was_lost_is_ours_all_the_same(
 
 async def test_jobs_from_before_get_ids_of_their_time(tmp_path: Path) -> None:
     path = tmp_path / "easel.db"
-    engine = sa.create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        upgrade(connection, "0001")
-    engine.dispose()
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        upgrade(raw, "0001")
     with sqlite3.connect(path) as older:
         older.execute(
             "INSERT INTO jobs (id, server_id, channel_id, user_id, state, request, quote_ucr,"

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 from PIL import Image
 
 from bot.domain.jobs import id_at
@@ -14,9 +13,11 @@ from bot.engine.statistics import COLUMNS
 from bot.playground.discord import Message, NotOfferedError
 from bot.playground.studio import Fails
 from bot.store import stats
+from bot.store.sql import Transaction
 from tests.chat.test_iterate import press
 from tests.chat.test_privacy import erase
 from tests.conftest import OpenEasel
+from tests.store.plans import plan_of
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise
 
@@ -159,29 +160,15 @@ async def test_each_question_goes_by_the_months_ids_alone(easel: Easel) -> None:
         "end": id_at(now),
         "before": 0,
         "after": "",
-        "ids": [""],
     }
     asked = (stats.STATES, stats.DAYS, stats.IMAGES, stats.MEMBERS, stats.ROUTES, stats.FAILURES)
 
-    def explain(tx: sa.Connection) -> list[str]:
-        plans = []
-        for statement in (*asked, stats.WAITED, stats.SOME):
-            compiled = statement.compile(
-                tx.engine, compile_kwargs={"render_postcompile": True}
-            ).construct_params(given)
-            text = str(statement.compile(tx.engine))
-            rows = tx.exec_driver_sql(
-                f"EXPLAIN QUERY PLAN {text}",
-                tuple(compiled[name] for name in _order(statement, tx)),
-            )
-            plans.append("\n".join(row[3] for row in rows))
-        return plans
+    def explain(tx: Transaction) -> list[str]:
+        return [
+            "\n".join(plan_of(tx, statement, given))
+            for statement in (*asked, stats.WAITED, stats.SOME)
+        ]
 
     for plan in await easel.app.database.read(explain):
         assert "INDEX ix_jobs_server (server_id=? AND id>? AND id<?)" in plan, plan
         assert "SCAN" not in plan
-
-
-def _order(statement: sa.Select[tuple[object, ...]], tx: sa.Connection) -> list[str]:
-    """The names of its values, in the order in which SQLite takes them."""
-    return list(statement.compile(tx.engine).positiontup or ())

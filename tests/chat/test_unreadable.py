@@ -1,7 +1,6 @@
 """A row that this version cannot read, as after a step back to an older one, stops nobody else."""
 
 import pytest
-import sqlalchemy as sa
 
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
@@ -27,7 +26,7 @@ async def test_what_waits_fails_alone_and_is_refunded(opened: OpenEasel, request
             [[job_id]] = await easel.rows(ours)
             await easel.app.database.write(
                 lambda tx: tx.execute(
-                    sa.text("UPDATE jobs SET request = :text, failure = NULL WHERE id = :id"),
+                    "UPDATE jobs SET request = :text, failure = NULL WHERE id = :id",
                     {"text": request_text, "id": job_id},
                 )
             )
@@ -46,7 +45,7 @@ async def test_an_unknown_failure_is_one_of_ours(opened: OpenEasel) -> None:
     async with opened() as easel:
         await easel.finished(await easel.imagine())
         await easel.app.database.write(
-            lambda tx: tx.execute(sa.text("UPDATE jobs SET failure = 'of the future'"))
+            lambda tx: tx.execute("UPDATE jobs SET failure = 'of the future'")
         )
         shown = await (await easel.discord.run_command("Ada", "studio", "history")).response()
         assert shown.embeds

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from bot.app import SHIPPED_CATALOG
 from bot.engine.duties import Duties
@@ -19,9 +18,7 @@ from tests.support.pictures import noise
 
 PICTURE = noise()
 
-LONG_AGO = sa.text(
-    "UPDATE jobs SET finished_at = finished_at - 4000000 WHERE message_id = :message"
-)
+LONG_AGO = "UPDATE jobs SET finished_at = finished_at - 4000000 WHERE message_id = :message"
 
 
 async def test_a_start_whose_duties_fail_takes_commands_all_the_same(

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from bot.domain.policy import Place
 from bot.domain.preferences import Pings, Preferences
@@ -15,10 +14,7 @@ from tests.support.easel import Easel
 ADA, BEN = 1, 2
 LANTERN = ImageRequest(Mode.GENERATE, "a paper lantern", "")
 PICTURE = Reference("https://cdn.example/1/a.png", "a.png", 5)
-AGES_AGO = [
-    sa.text("UPDATE drafts SET created_at = 0"),
-    sa.text("UPDATE basket SET added_at = 0"),
-]
+AGES_AGO = ["UPDATE drafts SET created_at = 0", "UPDATE basket SET added_at = 0"]
 
 
 def keeper(easel: Easel) -> Any:
@@ -58,7 +54,7 @@ async def test_what_is_older_than_a_day_goes_as_the_bot_tidies(easel: Easel) -> 
     await easel.app.runner._duties.tidy()
     assert await keeper(easel).draft(draft_id, ADA) == LANTERN
     for statement in AGES_AGO:
-        await easel.app.database.write(lambda tx, each=statement: tx.execute(each) and None)
+        await easel.app.database.write(lambda tx, each=statement: tx.execute(each))
     await easel.app.runner._duties.tidy()
     assert await easel.rows("SELECT id FROM drafts UNION ALL SELECT id FROM basket") == []
     with pytest.raises(Refusal) as refused:

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-import sqlalchemy as sa
 
 from bot.playground.discord import Upload
 from bot.playground.faults import VendorCall
@@ -66,7 +65,8 @@ async def test_words_and_references_go_after_their_days_and_the_ledger_stays(
 async def test_it_goes_on_where_it_was_and_stops_at_what_is_under_way(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "NEXT", retention.NEXT.limit(2))
+    of_two = retention.NEXT.replace(f"LIMIT {retention.JOBS_AT_ONCE}", "LIMIT 2")
+    monkeypatch.setattr(retention, "NEXT", of_two)
     monkeypatch.setattr(retention, "JOBS_AT_ONCE", 2)
     for _ in range(5):
         await easel.finished(await easel.imagine())
@@ -105,7 +105,7 @@ async def test_a_job_is_reduced_to_what_the_ledger_needs(opened: OpenEasel) -> N
 
 async def test_a_request_that_could_not_be_read_is_emptied_too(easel: Easel) -> None:
     await easel.finished(await easel.imagine())
-    broken = sa.text("UPDATE jobs SET request = 'not JSON but secret'")
+    broken = "UPDATE jobs SET request = 'not JSON but secret'"
     await easel.app.database.write(lambda tx: tx.execute(broken))
     await easel.app.database.write(retention.empty_some, "f")
     [row] = await easel.rows("SELECT request FROM jobs")

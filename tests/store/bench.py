@@ -1,14 +1,14 @@
 """A migrated database with the stores on it, and a member's jobs to put in."""
 
 import inspect
+import sqlite3
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
-
-import sqlalchemy as sa
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, JobState, Offer, Problem, Reply, Task, TaskState
@@ -21,6 +21,8 @@ from bot.store import accept, jobs, ledger, queue, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
 from bot.store.ledger import audit, list_entries
+from bot.store.migrations.apply import upgrade
+from bot.store.sql import Transaction
 
 #: Ada has credits, Ben has none, Cleo is a moderator
 ADA, BEN, CLEO = 1, 2, 3
@@ -140,7 +142,7 @@ class Bench:
         return await self.database.read(rows, query)
 
     async def write(self, statement: str) -> None:
-        await self.database.write(lambda tx: tx.execute(sa.text(statement)))
+        await self.database.write(lambda tx: tx.execute(statement))
 
     async def differences(self) -> list[str]:
         return await self.database.read(audit)
@@ -176,8 +178,16 @@ def lay(
     return Bench(database, Steps(database, house), Accounts(database, refills), refills)
 
 
-def rows(tx: sa.Connection, query: str) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in tx.execute(sa.text(query))]
+@contextmanager
+def at_revision(path: Path, revision: str) -> Iterator[sqlite3.Connection]:
+    """A database as the migrations up to this one made it; what is written is committed."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        upgrade(raw, revision)
+        yield raw
+
+
+def rows(tx: Transaction, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in tx.rows(query)]
 
 
 def make_job(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
@@ -22,6 +21,7 @@ from bot.errors import Busy, InsufficientCredits, StepLost
 from bot.store import ledger as store
 from bot.store import settings
 from bot.store.database import open_database
+from bot.store.sql import Transaction
 from tests.store.bench import (
     ADA,
     BEN,
@@ -114,7 +114,7 @@ class JobPlay:
     # The job as a whole
 
     def grant(self, member: Member, amount: int) -> None:
-        def give(tx: sa.Connection) -> None:
+        def give(tx: Transaction) -> None:
             refills, now = self.benches["first"].refills, self.model.now
             refill = store.renew(tx, store.read(tx, *member), refills, now)
             granted = ledger.grant(refill[0], Microcredits(amount))

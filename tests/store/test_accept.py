@@ -1,12 +1,12 @@
 """Accepting a job: hold and rows in one transaction, or nothing at all."""
 
 import asyncio
+import sqlite3
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from bot.domain.jobs import JobState, Task
 from bot.domain.ledger import Entry, EntryKind
@@ -61,7 +61,7 @@ async def test_a_quote_above_the_allowance_leaves_nothing_behind(bench: Bench) -
 
 async def test_a_row_that_cannot_be_inserted_holds_nothing(bench: Bench) -> None:
     job, (task,) = make_job()
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(sqlite3.IntegrityError):
         await bench.take(job, [replace(task, image_index=4)])
     await assert_empty(bench)
 

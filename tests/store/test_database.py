@@ -1,15 +1,15 @@
-"""Opening and migrating: the schema is the one in schema.py, and what cannot be used is said."""
+"""Opening and migrating: the schema is that of schema.sql, and what cannot be used is said."""
 
 import asyncio
 import re
+import sqlite3
 import threading
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bot.domain.jobs import Failure, Problem
@@ -17,32 +17,35 @@ from bot.domain.settings import NsfwMode, ServerSettings
 from bot.errors import StartupError
 from bot.store import jobs, settings
 from bot.store.database import HEAD_REVISION, MIGRATIONS, open_database
-from bot.store.migrations.apply import upgrade
-from bot.store.schema import metadata
-from tests.store.bench import Bench, lay
+from bot.store.sql import Transaction
+from tests.store.bench import Bench, at_revision, lay, rows
+
+DEFINITIONS = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 
 
 @pytest.fixture
-def migrated(tmp_path: Path) -> Iterator[sa.Connection]:
+def migrated(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """Brought up step by step, as a database that is as old as Easel."""
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
-    with engine.begin() as connection:
-        upgrade(connection)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
+    with at_revision(tmp_path / "migrated.db", "head") as raw:
+        yield raw
 
 
-def test_migrations_make_the_schema(migrated: sa.Connection) -> None:
-    assert compare_metadata(MigrationContext.configure(migrated), metadata) == []
-
-
-async def test_migrations_make_each_check_default_and_index_word_for_word(
-    migrated: sa.Connection, tmp_path: Path
+async def test_migrations_make_the_schema_word_for_word(
+    migrated: sqlite3.Connection, tmp_path: Path
 ) -> None:
-    """Alembic's own comparison sees no CHECK, no default and no WHERE of an index."""
-    async with open_database(f"sqlite:///{tmp_path / 'direct.db'}") as direct:
-        assert definitions(migrated) == await direct.read(definitions)
+    """Each table with its columns, checks and defaults, and each index; no more, and no fewer."""
+    async with open_database(f"sqlite:///{tmp_path / 'direct.db'}") as database:
+        direct = await database.read(rows, DEFINITIONS)
+    assert definitions(migrated.execute(DEFINITIONS).fetchall()) == definitions(direct)
+
+
+#: as a version wrote it that kept words
+JOB_OF_BEFORE = (
+    "INSERT INTO jobs (id, server_id, channel_id, user_id, state, request, quote_ucr, cost_ucr,"
+    " nsfw_checker, spoiler, application_id, token, token_expires_at, file_bytes_max, created_at,"
+    " failure, detail)"
+    " VALUES ('a', 1, 1, 1, 'delivering', '', 0, 0, 1, 0, 1, '', 0, 1, 0, 'reference', :words)"
+)
 
 
 @pytest.mark.parametrize(
@@ -73,20 +76,8 @@ async def test_migrations_make_each_check_default_and_index_word_for_word(
 async def test_words_of_before_become_facts(
     tmp_path: Path, words: str, facts: dict[str, object]
 ) -> None:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'easel.db'}")
-    with engine.begin() as connection:
-        upgrade(connection, "0003")
-        connection.execute(
-            sa.text(
-                "INSERT INTO jobs (id, server_id, channel_id, user_id, state, request, quote_ucr,"
-                " cost_ucr, nsfw_checker, spoiler, application_id, token, token_expires_at,"
-                " file_bytes_max, created_at, failure, detail)"
-                " VALUES ('a', 1, 1, 1, 'delivering', '', 0, 0, 1, 0, 1, '', 0, 1, 0,"
-                " 'reference', :words)"
-            ),
-            {"words": words},
-        )
-    engine.dispose()
+    with at_revision(tmp_path / "easel.db", "0003") as raw:
+        raw.execute(JOB_OF_BEFORE, {"words": words})
     async with open_database(f"sqlite:///{tmp_path / 'easel.db'}") as database:
         job = await database.read(jobs.find, "a")
     assert job is not None
@@ -94,14 +85,9 @@ async def test_words_of_before_become_facts(
 
 
 async def test_the_filter_of_before_is_a_setting(tmp_path: Path) -> None:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'easel.db'}")
-    with engine.begin() as connection:
-        upgrade(connection, "0004")
-        connection.execute(sa.text("INSERT INTO servers VALUES (7, 'age_restricted')"))
-        connection.execute(
-            sa.text("INSERT INTO setting_changes VALUES (1, 7, 3, 'nsfw_checker', 'on', 'off', 0)")
-        )
-    engine.dispose()
+    with at_revision(tmp_path / "easel.db", "0004") as raw:
+        raw.execute("INSERT INTO servers VALUES (7, 'age_restricted')")
+        raw.execute("INSERT INTO setting_changes VALUES (1, 7, 3, 'nsfw_checker', 'on', 'off', 0)")
     async with open_database(f"sqlite:///{tmp_path / 'easel.db'}") as database:
         decided = await database.read(settings.of_server, 7)
         [change] = await database.read(settings.changes, 7)
@@ -109,12 +95,30 @@ async def test_the_filter_of_before_is_a_setting(tmp_path: Path) -> None:
     assert (change.user_id, change.old, change.new) == (3, "on", "off")
 
 
-def definitions(connection: sa.Connection) -> dict[str, list[str]]:
-    """Each table and index with the parts of its definition, whose order means nothing."""
-    rows = connection.execute(
-        sa.text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"),
-    )
-    return {name: sorted(parts(sql)) for name, sql in rows}
+async def test_a_migration_that_fails_leaves_all_as_it_was_and_quotes_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "easel.db"
+    with at_revision(path, "0003") as raw:
+        raw.execute(JOB_OF_BEFORE, {"words": "The image surprise party.png is a video."})
+        raw.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+        before = list(raw.iterdump())
+    with pytest.raises(StartupError, match=r"cannot be used: no room\.$") as failed:
+        async with open_database(f"sqlite:///{path}"):
+            pass
+    assert "surprise party" not in "".join(traceback.format_exception(failed.value))
+    with closing(sqlite3.connect(path)) as raw:
+        assert list(raw.iterdump()) == before
+
+
+def definitions(found: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """Each table with its parts, whose order means nothing, and each index as it is."""
+    return {
+        name: sorted(parts(sql)) if sql.startswith("CREATE TABLE") else [sql.replace('"', "")]
+        for name, sql in found
+    }
 
 
 def parts(sql: str) -> list[str]:
@@ -195,9 +199,8 @@ async def test_a_look_migrates_nothing(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="has schema none, this version of Easel needs"):
         async with open_database(f"sqlite:///{path}", migrate=False):
             pass
-    engine = sa.create_engine(f"sqlite:///{path}")
-    assert sa.inspect(engine).get_table_names() == []
-    engine.dispose()
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 
 async def test_a_look_opens_what_is_up_to_date(url: str, bench: Bench) -> None:
@@ -207,21 +210,20 @@ async def test_a_look_opens_what_is_up_to_date(url: str, bench: Bench) -> None:
 
 
 async def test_an_error_quotes_no_value_that_was_to_be_stored(bench: Bench) -> None:
-    def insert(tx: sa.Connection) -> None:
+    def insert(tx: Transaction) -> None:
         tx.execute(
-            sa.text("INSERT INTO server_settings VALUES (7, NULL, :mode)"),
-            {"mode": "surprise party"},
+            "INSERT INTO server_settings VALUES (7, NULL, :mode)", {"mode": "surprise party"}
         )
 
-    with pytest.raises(sa.exc.IntegrityError) as failed:
+    with pytest.raises(sqlite3.IntegrityError) as failed:
         await bench.database.write(insert)
-    assert "INSERT INTO server_settings" in str(failed.value)
+    assert "server_settings.name" in str(failed.value)
     assert "surprise party" not in str(failed.value)
 
 
 async def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
-    def fail_halfway(tx: sa.Connection) -> None:
-        tx.execute(sa.text("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')"))
+    def fail_halfway(tx: Transaction) -> None:
+        tx.execute("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')")
         raise RuntimeError("halfway")
 
     with pytest.raises(RuntimeError, match="halfway"):
@@ -232,8 +234,8 @@ async def test_a_transaction_that_fails_leaves_nothing(bench: Bench) -> None:
 async def test_a_reader_neither_waits_for_a_writer_nor_sees_half_of_its_work(bench: Bench) -> None:
     written, looked = threading.Event(), threading.Event()
 
-    def write_and_wait(tx: sa.Connection) -> None:
-        tx.execute(sa.text("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')"))
+    def write_and_wait(tx: Transaction) -> None:
+        tx.execute("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')")
         written.set()
         assert looked.wait(10)
 
@@ -248,17 +250,17 @@ async def test_a_reader_neither_waits_for_a_writer_nor_sees_half_of_its_work(ben
 async def test_each_connection_survives_a_crash_and_minds_its_references(bench: Bench) -> None:
     assert await bench.rows("PRAGMA journal_mode") == [("wal",)]
     assert await bench.rows("PRAGMA foreign_keys") == [(1,)]
-    assert await bench.database.write(lambda tx: tx.scalar(sa.text("PRAGMA foreign_keys"))) == 1
+    assert await bench.database.write(lambda tx: tx.scalar("PRAGMA foreign_keys")) == 1
 
 
 async def test_a_step_whose_caller_goes_away_is_done_whole(bench: Bench) -> None:
     """As when the process is asked to stop: the thread knows of no cancellation."""
     begun, goes_on = threading.Event(), threading.Event()
 
-    def write(tx: sa.Connection) -> None:
+    def write(tx: Transaction) -> None:
         begun.set()
         assert goes_on.wait(10)
-        tx.execute(sa.text("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')"))
+        tx.execute("INSERT INTO server_settings VALUES (7, 'nsfw_checker', 'off')")
 
     writing = asyncio.create_task(bench.database.write(write))
     await asyncio.to_thread(begun.wait, 10)

@@ -7,16 +7,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from bot.domain.jobs import Job, JobState, id_at
 from bot.domain.requests import ImageRequest, Mode, Reference
 from bot.store import jobs, ledger
-from bot.store.database import Database, open_database
+from bot.store.database import Database, database_path, open_database
 from bot.store.jobs import HISTORY_SHOWN_MAX, KINDS
-from bot.store.migrations.apply import upgrade
 from bot.store.rows import write_request
-from tests.store.bench import ADA, BEN, LANTERN, NOW, OTHER_SERVER, SERVER, Bench
+from bot.store.sql import Transaction
+from tests.store.bench import (
+    ADA,
+    BEN,
+    LANTERN,
+    NOW,
+    OTHER_SERVER,
+    SERVER,
+    Bench,
+    at_revision,
+    rows,
+)
+from tests.store.plans import plan_of
 
 EDIT = replace(LANTERN, mode=Mode.EDIT, references=(Reference("https://cdn.example/a", "a", 5),))
 
@@ -155,10 +165,10 @@ BY_MEMBER = re.compile(r"SEARCH jobs USING INDEX ix_jobs_member \(server_id=\? A
 async def test_no_page_reads_more_than_its_members_jobs(database: Database, analyzed: bool) -> None:
     """With so many jobs, and with statistics on them, as without."""
 
-    def plans(tx: sa.Connection) -> list[tuple[str, list[str]]]:
+    def plans(tx: Transaction) -> list[tuple[str, list[str]]]:
         fill(tx, 3_000)
         if analyzed:
-            tx.exec_driver_sql("ANALYZE")
+            tx.execute("ANALYZE")
         asked = {
             "server": SERVER,
             "user": ADA,
@@ -167,7 +177,7 @@ async def test_no_page_reads_more_than_its_members_jobs(database: Database, anal
             "parent": "x",
         }
         of_member = [*jobs.HISTORY.values(), *jobs.OLDER.values(), ledger.SPENDINGS]
-        return [(str(each), plan(tx, each, asked)) for each in [*of_member, jobs.CHILDREN]]
+        return [(each, plan_of(tx, each, asked)) for each in [*of_member, jobs.CHILDREN]]
 
     found = await database.write(plans)
     assert len(found) == 2 * len(KINDS) + 2
@@ -177,36 +187,18 @@ async def test_no_page_reads_more_than_its_members_jobs(database: Database, anal
     ]
     # One step each: nothing is sorted.
     assert [each for each in found if len(each[1]) != 1 or not BY_MEMBER.match(each[1][0])] == []
-    paged = [steps[0] for text, steps in found if "jobs.id <" in text]
+    paged = [steps[0] for text, steps in found if "id < :before" in text]
     assert len(paged) == len(KINDS)
     assert all(step.endswith("AND id<?)") for step in paged)
 
 
-def plan(tx: sa.Connection, statement: sa.Select[Any], asked: dict[str, object]) -> list[str]:
-    """Of the statement as it is executed: a bound value proves less than one that is spelled."""
-    said: list[tuple[str, Any]] = []
-
-    def record(_: Any, __: Any, text: str, values: Any, *___: Any) -> None:
-        said.append((text, values))
-
-    sa.event.listen(tx.engine, "before_cursor_execute", record)
-    try:
-        tx.execute(statement, asked)
-    finally:
-        sa.event.remove(tx.engine, "before_cursor_execute", record)
-    [(text, values)] = said
-    return [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]
-
-
-def fill(tx: sa.Connection, many: int) -> None:
+def fill(tx: Transaction, many: int) -> None:
     """Jobs that were delivered, a third of them Ada's."""
-    tx.execute(
-        sa.text(
-            "INSERT INTO jobs (id, server_id, channel_id, user_id, state, request, quote_ucr,"
-            " cost_ucr, nsfw_checker, spoiler, application_id, token, token_expires_at,"
-            " file_bytes_max, created_at, finished_at)"
-            " VALUES (:id, 7, 70, :user, 'done', '{}', 0, 0, 1, 0, 5, '', 0, 1, :at, :at)"
-        ),
+    tx.executemany(
+        "INSERT INTO jobs (id, server_id, channel_id, user_id, state, request, quote_ucr,"
+        " cost_ucr, nsfw_checker, spoiler, application_id, token, token_expires_at,"
+        " file_bytes_max, created_at, finished_at)"
+        " VALUES (:id, 7, 70, :user, 'done', '{}', 0, 0, 1, 0, 5, '', 0, 1, :at, :at)",
         [
             {"id": job_id(number), "user": 1 + number % 3, "at": number * 1_000}
             for number in range(many)
@@ -214,7 +206,7 @@ def fill(tx: sa.Connection, many: int) -> None:
     )
 
 
-OLD_JOB = sa.text(
+OLD_JOB = (
     "INSERT INTO jobs (id, server_id, channel_id, user_id, state, request, quote_ucr,"
     " nsfw_checker, spoiler, application_id, token, token_expires_at, file_bytes_max, created_at)"
     " VALUES (:id, 7, 70, 1, 'queued', :request, 0, 1, 0, 5, '', 0, 1, 0)"
@@ -230,7 +222,7 @@ def as_before(request: ImageRequest) -> str:
 
 
 async def test_old_jobs_have_a_mode_no_parent_and_members_who_wait(url: str) -> None:
-    path = url.removesuffix("easel.db") + "old.db"
+    path = database_path(url).with_name("old.db")
     tricky = replace(LANTERN, prompt='{"mode": "edit"')
     old = {
         "a": as_before(LANTERN),
@@ -240,23 +232,16 @@ async def test_old_jobs_have_a_mode_no_parent_and_members_who_wait(url: str) -> 
         "e": "{}",
         "f": '["mode", "edit"]',
     }
-    engine = sa.create_engine(path)
-    with engine.begin() as connection:
-        upgrade(connection, "0006")
-        connection.execute(OLD_JOB, [{"id": each, "request": old[each]} for each in old])
-    engine.dispose()
-    async with open_database(path) as database:
-        rows = await database.read(
-            lambda tx: tx.exec_driver_sql(
-                "SELECT id, mode, parent_id, unwatched FROM jobs ORDER BY id"
-            ).all()
+    with at_revision(path, "0006") as raw:
+        raw.executemany(OLD_JOB, [{"id": each, "request": old[each]} for each in old])
+    async with open_database(f"sqlite:///{path}") as database:
+        kept = await database.read(
+            rows, "SELECT id, mode, parent_id, unwatched FROM jobs ORDER BY id"
         )
         found = await database.read(jobs.history, SERVER, ADA)
         edits = await database.read(jobs.history, SERVER, ADA, kind="edit")
     expected = {"b": "edit"}
-    assert [tuple(row) for row in rows] == [
-        (each, expected.get(each, "generate"), None, 0) for each in old
-    ]
+    assert kept == [(each, expected.get(each, "generate"), None, 0) for each in old]
     assert [job.request for job in found if job.id in "abc"] == [tricky, EDIT, LANTERN]
     assert {job.unwatched for job in found} == {False}
     assert [job.id for job in edits] == ["b"]

@@ -1,12 +1,10 @@
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from bot.domain.jobs import id_at
 from bot.store import learned
 from bot.store.learned import COSTS_MIN, COSTS_OF
-from bot.store.schema import jobs
 from tests.store.bench import NOW, Bench
 
 
@@ -26,6 +24,5 @@ async def test_a_request_of_another_version_says_nothing_of_what_is_usual(
     bench: Bench, request_text: str
 ) -> None:
     await bench.delivering(1_000, job_id=id_at(NOW) + "0")
-    spoil = sa.update(jobs).values(request=request_text)
-    await bench.database.write(lambda tx: tx.execute(spoil) and None)
+    await bench.write(f"UPDATE jobs SET request = '{request_text}'")
     assert await bench.database.read(learned.usual_costs, NOW) == {}

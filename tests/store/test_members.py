@@ -15,6 +15,7 @@ from bot.domain.requests import REFERENCES_MAX, ImageRequest, Mode, Reference
 from bot.errors import InsufficientCredits, InvalidRequest, Reason, Refusal, Repeated
 from bot.store import members
 from bot.store.database import Database
+from bot.store.sql import Transaction
 from tests.store.bench import ADA, BEN, LANTERN, NOW, TOMORROW, Bench, make_job
 
 EDIT = ImageRequest(
@@ -105,13 +106,13 @@ async def test_what_another_version_wrote_spoils_nothing_else(
     for name in ("old", "new"):
         await database.write(members.save_preset, ADA, name, LANTERN, NOW)
 
-    def spoil(tx: Any) -> None:
+    def spoil(tx: Transaction) -> None:
         for statement in (
-            "UPDATE drafts SET request = ?",
-            "UPDATE basket SET reference = ? WHERE id = 2",
-            "UPDATE presets SET request = ? WHERE name = 'old'",
+            "UPDATE drafts SET request = :text",
+            "UPDATE basket SET reference = :text WHERE id = 2",
+            "UPDATE presets SET request = :text WHERE name = 'old'",
         ):
-            tx.exec_driver_sql(statement, (text,))
+            tx.execute(statement, {"text": text})
 
     await database.write(spoil)
     assert await database.read(members.draft, draft_id, ADA) is None

@@ -4,14 +4,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from bot.domain.jobs import Failure, Problem
 from bot.domain.ledger import Period
 from bot.errors import InsufficientCredits, Reason
 from bot.store import returns, settings
 from bot.store.database import Database
+from bot.store.sql import Transaction
 from tests.store.bench import ADA, CLEO, NOW, SERVER, TOMORROW, Bench, lay
+from tests.store.plans import plan_of
+from tests.support.counted import counted
 
 HOUR = timedelta(hours=1)
 
@@ -161,8 +163,8 @@ async def test_the_column_has_room_for_its_name(bench: Bench) -> None:
     assert await bench.rows("SELECT refill_period FROM accounts") == [("roll",)]
 
 
-async def counted(bench: Bench, job_id: str, at: datetime) -> int:
-    with bench.database.counted() as counts:
+async def statements(bench: Bench, job_id: str, at: datetime) -> int:
+    with counted(bench.database) as counts:
         await bench.accept(job_id, price=10, at=at)
     return counts.statements
 
@@ -170,38 +172,23 @@ async def counted(bench: Bench, job_id: str, at: datetime) -> int:
 async def test_only_what_rolls_asks_for_what_is_to_come_back(database: Database) -> None:
     periods, rolls = lay(database), lay(database, period=Period.ROLLING)
     await periods.accept("first")
-    without = await counted(periods, "second", NOW)
+    without = await statements(periods, "second", NOW)
     # What jobs took of late, and that what they hold comes back.
-    assert await counted(rolls, "begins", NOW) == without + 2
+    assert await statements(rolls, "begins", NOW) == without + 2
     # Read once; written only where something has come back.
-    assert await counted(rolls, "rolls", NOW) == without + 1
+    assert await statements(rolls, "rolls", NOW) == without + 1
 
 
 async def test_none_of_its_statements_reads_what_grows(bench: Bench) -> None:
-    given: dict[Any, dict[str, Any]] = {
+    given: dict[str, dict[str, object]] = {
         returns.RETURNS: {"server": SERVER, "user": ADA},
-        returns.REMOVE_RETURNS: {"of_return": 1},
+        returns.REMOVE_RETURN: {"id": 1},
         returns.MOVED_OF_LATE: {"server": SERVER, "user": ADA, "since": "0"},
     }
 
-    def bound(tx: sa.Connection) -> list[str]:
-        raw = tx.connection.driver_connection
-        assert raw is not None
-        steps = []
+    def plans(tx: Transaction) -> list[str]:
+        return [step for each in given for step in plan_of(tx, each, given[each])]
 
-        def record(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
-            steps.append((statement, values))
-
-        sa.event.listen(tx.engine, "before_cursor_execute", record)
-        for statement, values in given.items():
-            tx.execute(statement, values)
-        sa.event.remove(tx.engine, "before_cursor_execute", record)
-        return [
-            step[3]
-            for statement, values in steps
-            for step in raw.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-        ]
-
-    plan = await bench.database.write(bound)
+    plan = await bench.database.read(plans)
     assert plan
     assert [step for step in plan if step.startswith("SCAN")] == []

@@ -1,7 +1,8 @@
 """What must never be true of a row is refused by SQL itself, whatever the code above it does."""
 
+import sqlite3
+
 import pytest
-import sqlalchemy as sa
 
 from tests.store.bench import ADA, MODERATION, SERVER, Bench
 
@@ -57,9 +58,9 @@ async def test_sql_refuses(bench: Bench, statement: str, rule: str) -> None:
     await bench.jobs.finish(done, None, done.created_at)
     await bench.accept("open", count=2)
     before = await everything(bench)
-    with pytest.raises(sa.exc.IntegrityError) as refused:
+    with pytest.raises(sqlite3.IntegrityError) as refused:
         await bench.write(statement)
-    assert rule in str(refused.value.orig)
+    assert rule in str(refused.value)
     assert await everything(bench) == before
 
 
@@ -70,7 +71,7 @@ async def test_an_image_may_be_tried_again_once_its_task_failed(bench: Bench) ->
         "INSERT INTO tasks (id, job_id, image_index, route_id, price_ucr, state)"
         " VALUES ('again', 'lantern', 0, 'other/route', 0, 'pending')"
     )
-    with pytest.raises(sa.exc.IntegrityError, match="image_index"):
+    with pytest.raises(sqlite3.IntegrityError, match="image_index"):
         await bench.write(again)
     await bench.write("UPDATE tasks SET state = 'failed', failure = 'provider_down'")
     await bench.write(again)

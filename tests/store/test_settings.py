@@ -5,7 +5,6 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from bot.domain.ledger import Period
 from bot.domain.settings import (
@@ -20,7 +19,9 @@ from bot.errors import Reason, Refusal
 from bot.store import settings
 from bot.store.database import Database
 from bot.store.settings import CHANGES_SHOWN_MAX
+from bot.store.sql import Transaction
 from tests.store.bench import CLEO, NOW, OTHER_SERVER, SERVER
+from tests.store.plans import plan_of
 
 ON, AGE_RESTRICTED, OFF = NsfwMode
 
@@ -184,14 +185,13 @@ async def test_older_changes_are_found_page_by_page(database: Database) -> None:
 async def test_a_servers_changes_are_found_without_reading_those_of_others(
     database: Database,
 ) -> None:
-    def plans(tx: sa.Connection) -> list[str]:
-        raw = tx.connection.driver_connection
-        assert raw is not None
+    given = {"server": 1, "before": 1, "shown_max": 1}
+
+    def plans(tx: Transaction) -> list[str]:
         return [
-            step[3]
+            step
             for statement in (settings.CHANGES, settings.OLDER, settings.OF_SERVER)
-            for text in [str(statement.compile(tx))]
-            for step in raw.execute(f"EXPLAIN QUERY PLAN {text}", (1,) * text.count("?"))
+            for step in plan_of(tx, statement, given)
         ]
 
     found = await database.read(plans)

@@ -1,11 +1,11 @@
 """Every step of a task and a job: guarded by its state, and the hold ends with the last task."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from bot.domain.jobs import Failure, Job, JobState, Problem, Task, TaskState
 from bot.errors import StepLost
@@ -235,5 +235,5 @@ async def test_a_step_of_a_job_is_taken_once(bench: Bench, delivering: bool, ste
 
 async def test_a_step_that_is_wrong_in_itself_is_not_tried_for_ever(bench: Bench) -> None:
     await bench.write("ALTER TABLE jobs RENAME TO gone")
-    with pytest.raises(sa.exc.OperationalError, match="no such table: jobs"):
+    with pytest.raises(sqlite3.OperationalError, match="no such table: jobs"):
         await bench.jobs.hand_over("lantern", None)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from pydantic import SecretStr
 
 from bot.app import App, open_app
@@ -120,7 +119,7 @@ class Easel:
         return {row.route_id.partition("/")[0] for row in found}
 
     async def rows(self, query: str) -> list[Any]:
-        return await self.app.database.read(lambda tx: list(tx.execute(sa.text(query))))
+        return await self.app.database.read(lambda tx: list(tx.rows(query)))
 
 
 def is_status(message: Message) -> bool:

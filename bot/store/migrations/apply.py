@@ -1,11 +1,16 @@
-"""Runs the migrations on an open connection; the only module that imports alembic at run time."""
+"""
+Runs the migrations on an open connection; the only module that imports Alembic, and with it
+SQLAlchemy, at run time.
+"""
 
+import sqlite3
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.pool import StaticPool
 
 
 def _config() -> Config:
@@ -20,8 +25,27 @@ def revisions() -> frozenset[str]:
     return frozenset(script.revision for script in scripts.walk_revisions())
 
 
-def upgrade(connection: sa.Connection, revision: str = "head") -> None:
-    """Apply every step that the database lacks up to a revision, in the caller's transaction."""
+def upgrade(raw: sqlite3.Connection, revision: str = "head") -> None:
+    """
+    Apply every step that the database lacks up to a revision, in one transaction.
+
+    Raises:
+        sqlite3.Error: it failed, and nothing has changed.
+    """
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: raw,
+        poolclass=StaticPool,
+        # An error that quotes a statement must quote no prompt and no token with it.
+        hide_parameters=True,
+    )
     config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    try:
+        with engine.connect() as connection:
+            # Not before: as SQLAlchemy connects, it rolls back.
+            raw.execute("BEGIN IMMEDIATE")
+            with connection.begin():
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+    except sa.exc.DBAPIError as error:
+        raise error.orig or error from error

@@ -1,0 +1,152 @@
+"""
+What the statements are written in: plain SQL with named parameters (`:server`), whose values are
+always bound and never part of the text.
+"""
+
+import json
+import sqlite3
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any, TypeAlias, overload
+
+from bot.errors import Facts
+
+#: the values of a statement's parameters by name; what it has no parameter for is left aside
+Given = Mapping[str, Any]
+NOTHING: Given = {}
+
+
+def write_time(moment: datetime) -> int:
+    """An aware time as whole milliseconds since 1970, in UTC."""
+    return round(moment.timestamp() * 1000)
+
+
+@overload
+def read_time(stored: int) -> datetime: ...
+@overload
+def read_time(stored: None) -> None: ...
+def read_time(stored: int | None) -> datetime | None:
+    return None if stored is None else datetime.fromtimestamp(stored / 1000, UTC)
+
+
+def read_date(stored: str | None) -> date | None:
+    return None if stored is None else date.fromisoformat(stored)
+
+
+def write_facts(facts: Facts | None) -> str:
+    return json.dumps(dict(facts or {}), ensure_ascii=False)
+
+
+def read_facts(stored: str) -> Facts:
+    """The facts of a problem; what cannot be read are none."""
+    try:
+        facts = json.loads(stored or "{}")
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+# So that a parameter may be a time or a day as it is.
+sqlite3.register_adapter(datetime, write_time)
+sqlite3.register_adapter(date, date.isoformat)
+
+
+#: a named tuple of a statement's columns; times and days in it are still as they are stored
+Row: TypeAlias = Any
+
+
+#: makes a row of its values
+Shape: TypeAlias = Callable[[Iterable[Any]], Row]
+
+
+@cache
+def _shape(columns: tuple[str, ...]) -> Shape:
+    made: Any = namedtuple("Row", columns, rename=True)  # type: ignore[misc]
+    shape: Shape = made._make
+    return shape
+
+
+class Transaction:
+    """What a step may do: it begins and ends outside, with the trip that carries the step."""
+
+    __slots__ = ("_connection", "_shapes", "statements")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        #: by statement
+        self._shapes: dict[str, Shape] = {}
+        #: how many were done on this connection
+        self.statements = 0
+
+    def execute(self, statement: str, given: Given = NOTHING) -> int:
+        """Returns how many rows were written."""
+        return self._run(statement, given).rowcount
+
+    def executemany(self, statement: str, rows: Iterable[Given]) -> None:
+        self.statements += 1
+        self._connection.executemany(statement, rows)
+
+    def rows(self, statement: str, given: Given = NOTHING) -> Iterator[Row]:
+        """Read as they are asked for, so before another statement changes them."""
+        cursor = self._run(statement, given)
+        return map(self._shape_of(statement, cursor), cursor)
+
+    def one(self, statement: str, given: Given = NOTHING) -> Row:
+        """
+        Raises:
+            LookupError: there is none.
+        """
+        row = self.one_or_none(statement, given)
+        if row is None:
+            raise LookupError(f"no row: {statement}")
+        return row
+
+    def one_or_none(self, statement: str, given: Given = NOTHING) -> Row | None:
+        """The first row; of a statement that writes, one or none is all there can be."""
+        cursor = self._run(statement, given)
+        row = cursor.fetchone()
+        return None if row is None else self._shape_of(statement, cursor)(row)
+
+    def scalars(self, statement: str, given: Given = NOTHING) -> list[Any]:
+        """The first column of each row."""
+        return [first for first, *_ in self._run(statement, given)]
+
+    def scalar(self, statement: str, given: Given = NOTHING) -> Any:
+        """The first column of the first row; None: there is no row."""
+        row = self._run(statement, given).fetchone()
+        return None if row is None else row[0]
+
+    def _run(self, statement: str, given: Given) -> sqlite3.Cursor:
+        self.statements += 1
+        return self._connection.execute(statement, given)
+
+    def _shape_of(self, statement: str, cursor: sqlite3.Cursor) -> Shape:
+        shape = self._shapes.get(statement)
+        if shape is None:
+            shape = _shape(tuple(name for name, *_ in cursor.description))
+            self._shapes[statement] = shape
+        return shape
+
+
+def insert(table: str, *columns: str) -> str:
+    """A row into these columns, from parameters of the same names."""
+    values = ", ".join(f":{column}" for column in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"
+
+
+def one_of(column: str, words: Iterable[str]) -> str:
+    """A condition; the words are constants of this program."""
+    return f"{column} IN ({', '.join(map(repr, map(str, words)))})"
+
+
+def among(name: str) -> str:
+    """What stands behind IN (or NOT IN): the parameter is a list, see `listed`."""
+    # PostgreSQL would say = ANY(:name).
+    return f"(SELECT value FROM json_each(:{name}))"
+
+
+def listed(values: Iterable[int | str]) -> str:
+    """A list as one parameter, for `among`."""
+    return json.dumps(list(values))

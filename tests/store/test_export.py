@@ -1,0 +1,73 @@
+"""What is stored is given out whole: a column that comes to a table comes to the export as well."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from bot.store import export
+from tests.store.bench import ADA, NOW, SERVER, Bench
+from tests.store.plans import PARAMETER
+
+#: of jobs, what only lets us answer and work, and a copy of what the request says
+OURS = {"application_id", "token", "token_expires_at", "lease_owner", "lease_until", "mode"}
+#: what is given out -> the table that it is of, what gives it out, and what is left out of it
+GIVEN_OUT: dict[str, tuple[str, str, set[str]]] = {
+    "a server's jobs": ("jobs", export.JOBS_IN, OURS),
+    "a member's jobs": ("jobs", export.JOBS_OF, OURS),
+    "entries": ("entries", export.ENTRIES_OF, set()),
+    "accounts": ("accounts", export.ACCOUNTS_IN, set()),
+    "acts": ("acts", export.OF_SERVER["acts"], set()),
+    "a server's blocks": ("blocks", export.OF_SERVER["blocks"], set()),
+    # Who blocked a member is the moderators' own affair.
+    "a member's blocks": ("blocks", export.OF_MEMBER["blocks"], {"user_id", "by_id"}),
+    "setting changes": ("setting_changes", export.OF_SERVER["setting_changes"], set()),
+    # All of them are of the one who asks, and the ids of rows say nothing of anybody.
+    "settings": ("server_settings", export.OF_SERVER["settings"], {"server_id"}),
+    "preferences": ("preferences", export.OF_MEMBER["preferences"], {"user_id"}),
+    "presets": ("presets", export.OF_MEMBER["presets"], {"user_id"}),
+    "drafts": ("drafts", export.OF_MEMBER["drafts"], {"id", "user_id"}),
+    "basket": ("basket", export.OF_MEMBER["basket"], {"id", "user_id"}),
+}
+
+
+@pytest.fixture
+def stored(schema: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(schema)) as raw:
+        yield raw
+
+
+def types(stored: sqlite3.Connection, table: str) -> dict[str, str]:
+    """Of a table's columns."""
+    return {name: kind for _, name, kind, *_ in stored.execute(f"PRAGMA table_info({table})")}
+
+
+@pytest.mark.parametrize("what", GIVEN_OUT)
+def test_no_column_is_forgotten(stored: sqlite3.Connection, what: str) -> None:
+    table, statement, left_out = GIVEN_OUT[what]
+    given = dict.fromkeys(PARAMETER.findall(statement))
+    told = {name for name, *_ in stored.execute(statement, given).description}
+    assert told | left_out == set(types(stored, table))
+    assert not told & left_out
+
+
+def test_each_statement_of_the_export_is_looked_at() -> None:
+    looked_at = {statement for _, statement, _ in GIVEN_OUT.values()}
+    assert {*export.OF_MEMBER.values(), *export.OF_SERVER.values()} <= looked_at
+
+
+async def test_a_jobs_values_are_those_of_json(stored: sqlite3.Connection, bench: Bench) -> None:
+    job = await bench.delivering(1_000)
+    await bench.jobs.finish(job, 700, NOW, keeps_images=True)
+    [told] = await bench.database.read(export.some_jobs, SERVER, "", ADA)
+    booleans = {name for name, kind in types(stored, "jobs").items() if kind == "BOOLEAN"}
+    assert {name: type(told[name]) for name in booleans} == dict.fromkeys(booleans, bool)
+    times = {name for name in told if name.endswith("_at")}
+    assert {"created_at", "started_at", "finished_at"} <= times
+    assert {datetime.fromisoformat(told[name]) for name in times} == {NOW}
+    assert told["request"]["prompt"] == job.request.prompt
+    assert told["facts"] == {}
+    assert told["images"] == ["lantern-0.png"]

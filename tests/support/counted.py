@@ -1,0 +1,24 @@
+"""What a database is asked for meanwhile."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bot.store.database import Database
+
+
+@dataclass(slots=True)
+class Counted:
+    """Its values hold once the block is left."""
+
+    trips: int = 0
+    statements: int = 0
+
+
+@contextmanager
+def counted(database: Database) -> Iterator[Counted]:
+    found, before = Counted(), database.counts
+    yield found
+    after = database.counts
+    found.trips = after.trips - before.trips
+    found.statements = after.statements - before.statements
