@@ -5,14 +5,22 @@ import unicodedata
 
 #: Line ends of all systems, and Unicode's own.
 _LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
-#: What no text is made of: control characters but tab and line feed, and halves of pairs.
-_NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-#: What turns around how text is shown until it is closed, also behind its end (Unicode Annex 9).
-#: Arabic and Hebrew need none of it.
-_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-#: What shows nothing and joins nothing. The joiners U+200C and U+200D stay, which Persian and
-#: emoji need, and so do variation selectors.
-_NOTHING = re.compile("[\u00ad\u034f\u180e\u200b\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb]")
+#: What is left out, by its code. A table, for as a pattern it takes 20 ms to compile.
+_LEFT_OUT = {
+    code: None
+    for first, last in (
+        # What no text is made of: control characters but tab and line feed, and halves of pairs.
+        *((0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0xD800, 0xDFFF), (0xFFFE, 0xFFFF)),
+        # What turns around how text is shown until it is closed, also behind its end (Unicode
+        # Annex 9). Arabic and Hebrew need none of it.
+        *((0x202A, 0x202E), (0x2066, 0x2069)),
+        # What shows nothing and joins nothing. The joiners U+200C and U+200D stay, which Persian
+        # and emoji need, and so do variation selectors.
+        *((0xAD, 0xAD), (0x34F, 0x34F), (0x180E, 0x180E), (0x200B, 0x200B), (0x2060, 0x2064)),
+        *((0x206A, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB)),
+    )
+    for code in range(first, last + 1)
+}
 #: Tag characters hide text, but for the flags that they spell: those of England and its like.
 _TAGS = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f)|[\U000e0000-\U000e007f]")
 
@@ -24,8 +32,7 @@ _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\U0001d159")
 
 def clean(text: str) -> str:
     """The text as it is stored, sent to a vendor and shown; what shows nothing is left out."""
-    text = _NO_TEXT.sub("", _LINE_ENDS.sub("\n", text))
-    text = _TAGS.sub(r"\1", _NOTHING.sub("", _TURNING.sub("", text)))
+    text = _TAGS.sub(r"\1", _LINE_ENDS.sub("\n", text).translate(_LEFT_OUT))
     return unicodedata.normalize("NFC", text).strip()
 
 
