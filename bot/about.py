@@ -1,4 +1,4 @@
-"""What the current task works on: fields that each of its log lines carries; sees no other part."""
+"""What the current asyncio task works on, for its log lines. Imports no other part of the bot."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ _fields: ContextVar[Mapping[str, object]] = ContextVar("fields", default=Mapping
 
 @contextmanager
 def about(**fields: object) -> Iterator[None]:
-    """For as long as this lasts, and in the tasks that begin in it."""
+    """Set fields for as long as this lasts, also for asyncio tasks that begin in it."""
     token = _fields.set({**_fields.get(), **fields})
     try:
         yield
@@ -23,5 +23,5 @@ def fields() -> Mapping[str, object]:
 
 
 def short(whole: str) -> str:
-    """The last six characters of an id: members are shown it, and it finds the id in the log."""
+    """The last six characters of an id: members are shown them, and they find it in the log."""
     return f"#{whole[-6:]}"

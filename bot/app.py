@@ -58,7 +58,7 @@ from bot.store.lock import Use, sole_use
 
 log = logging.getLogger(__name__)
 
-#: by vendor and API
+#: (vendor, API) -> provider
 Providers = Mapping[tuple[str, str], Provider]
 
 NO_PROVIDER = "no provider is configured: set the key of one, such as APIMODELS_API_KEY"
@@ -96,7 +96,7 @@ class App:
 
         Raises:
             StartupError: Discord refuses the token, a server or the commands; or a port is taken.
-            GatewayLost: discord.py gave the connection up.
+            GatewayLost: discord.py gave up the connection.
         """
         checks = {"discord": self._connected, "database": self._database_answers}
         token = self.settings.needed("DISCORD_TOKEN")
@@ -105,7 +105,7 @@ class App:
         }
         async with AsyncExitStack() as stack:
             if self.settings.ops_port:
-                # Imported here: a server, where one is wanted.
+                # Imported here because it brings a web server, which not everyone wants.
                 from bot.ops.health import serve_health
 
                 place = (self.settings.ops_host, self.settings.ops_port)
@@ -119,7 +119,7 @@ class App:
                 if syncing.done() and not syncing.exception():
                     await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                # First the work, which still has things to say on Discord.
+                # The work ends first, because it still has things to say on Discord.
                 await _end(working)
                 await _end(syncing)
                 await connection.close(self.client)
@@ -133,7 +133,7 @@ class App:
         Compare the commands with Discord's in every server, and mend what differs.
 
         Returns:
-            A line on each scope.
+            A line for each scope.
         Raises:
             StartupError: Discord refuses, or cannot be reached.
         """
@@ -149,7 +149,7 @@ class App:
         await self.runner.run()
 
     async def _sync(self) -> None:
-        """After the gateway has let us in, so that no member waits for it."""
+        """Sync commands once the gateway has let the bot in, so that no member waits for this."""
         await self.client.connected.wait()
         await connection.insist(self.client.sync)
 
@@ -188,7 +188,7 @@ async def open_app(
         use = Use(None, None) if beside else stack.enter_context(sole_use(url))
         database = await stack.enter_async_context(open_database(url, migrate=not beside))
         if not beside:
-            # Whoever held a lease before this start is dead.
+            # The owners of all leases from before this start are dead.
             await database.write(free_leases)
             remove_fetched(folder)
         providers = await stack.enter_async_context(open_providers(settings))
@@ -269,7 +269,7 @@ def _messenger(
 
 
 def _kept_for(settings: Settings) -> tuple[timedelta | None, timedelta | None]:
-    """Words of jobs, and their rows; None: for ever."""
+    """For how long the words of jobs are kept, and their rows; None: for ever."""
     prompts, jobs = timedelta(days=settings.keep_prompts), timedelta(days=settings.keep_jobs)
     return prompts or None, jobs or None
 
@@ -294,7 +294,7 @@ def _client(settings: Settings, easel: Easel) -> EaselClient:
 
 
 def _operator(settings: Settings, default_model: str) -> Operator:
-    """What servers have that decide nothing, by fields of ServerSettings."""
+    """The values where a server has decided nothing, by field of ServerSettings."""
     values = {
         "default_model": default_model,
         "confirm_above_ucr": settings.confirm_above_ucr,
@@ -325,7 +325,7 @@ def _house(settings: Settings, catalog: Catalog) -> House:
 
 @asynccontextmanager
 async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
-    """Those whose key is set."""
+    """The providers whose keys are set."""
     async with open_connections() as connections:
         yield build_providers(settings.of_vendor, connections, public_url=settings.public_url)
 

@@ -1,4 +1,4 @@
-"""Reads a catalog file; every complaint names its key."""
+"""Reads a catalog file; every complaint names the key that is wrong."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,14 +28,14 @@ from bot.errors import StartupError
 MODELS_MAX = 25
 #: what `auto` is priced as (apimodels.app docs, gpt-image-2-all)
 AUTO_QUALITY = "medium"
-#: a price that counts for every quality
+#: key of a price that counts for every quality
 EVERY = ""
 
 
 def parse_catalog(document: Mapping[str, object]) -> Catalog:
     """
-    Read a decoded catalog file: `read`, the day its prices are of, and `[models.<id>]` with
-    `summary`, `retires` and `[[models.<id>.routes]]`.
+    Read a decoded catalog file: `read`, the day on which its prices were read, and `[models.<id>]`
+    with `summary`, `retires` and `[[models.<id>.routes]]`.
 
     Raises:
         StartupError: names the key that is missing or wrong.
@@ -44,12 +44,12 @@ def parse_catalog(document: Mapping[str, object]) -> Catalog:
         return _Catalog.model_validate(document).made()
     except ValidationError as error:
         complaints = error.errors(include_url=False, include_input=False)
-        # A key that is misspelt is missing, too.
+        # A misspelt key is missing, too; what was misspelt says more.
         first = min(complaints, key=lambda each: each["type"] != "extra_forbidden")
         raise StartupError(f"Catalog: {_sentence(first)}.", usage=True) from None
 
 
-#: what pydantic's kinds of complaints are called here; the others say "Input should be ..."
+#: pydantic's kind of complaint -> what it is called here; the others say "Input should be ..."
 COMPLAINTS = {
     "missing": "is missing",
     "extra_forbidden": "is not a key here",
@@ -63,7 +63,7 @@ COMPLAINTS = {
     "too_short": "must not be empty",
     "too_long": f"has more than {MODELS_MAX} entries",
 }
-#: of our own complaints about a route: they begin with the key in it
+#: kind of this module's own complaints about a route, which begin with the key in the route
 OF_ROUTE = "of_route"
 
 
@@ -109,7 +109,7 @@ Resolution = Annotated[str, _one_of(RESOLUTIONS)]
 Quality = Annotated[str, _one_of(QUALITIES)]
 Size = Annotated[str, StringConstraints(pattern="^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")]
 ReferenceType = Annotated[str, _one_of(REFERENCE_TYPES)]
-#: by quality, or one for all
+#: an amount for each quality, or one for all
 Amounts = Annotated[
     dict[str, Amount],
     BeforeValidator(lambda given: given if isinstance(given, dict) else {EVERY: given}),
@@ -262,7 +262,7 @@ class _Route(_Table):
             return amounts[EVERY]
         if quality != "auto":
             return amounts[quality]
-        # Billed by use, `auto` may turn out as the best of them, and the hold must cover it.
+        # Billed by use, `auto` may turn out as the dearest quality, and the hold must cover that.
         return max(amounts.values()) if self._is_billed_by_use else amounts[AUTO_QUALITY]
 
 

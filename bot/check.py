@@ -23,7 +23,7 @@ from bot.settings import Settings, misspelt_settings
 from bot.store.database import open_database
 from bot.store.lock import is_in_use
 
-#: how long before its end a model is warned of, and how old prices may be
+#: how long before a model's end there is a warning, and how old prices may be without one
 WARN_BEFORE = timedelta(days=60)
 PRICES_AGE_MAX = timedelta(days=120)
 
@@ -72,7 +72,7 @@ async def _line(name: str, part: Awaitable[str]) -> bool:
 
 
 async def _catalog(settings: Settings, routes: list[Route]) -> str:
-    """Its routes are added to those given."""
+    """Check the catalog, and add its routes to `routes`."""
     catalog = load_catalog(settings)
     routes.extend(catalog.routes())
     age = f"; prices of {catalog.read}" if catalog.read else ""
@@ -140,7 +140,7 @@ async def _provider(
 
 
 async def _models(settings: Settings, providers: Collection[str]) -> str:
-    """What a member gets who names none."""
+    """Check the model that a member gets who names none."""
     if not providers:
         raise StartupError("no provider is on; set the key of one, such as APIMODELS_API_KEY.")
     catalog = load_catalog(settings)
@@ -151,7 +151,7 @@ async def _models(settings: Settings, providers: Collection[str]) -> str:
 
 
 def _endings(settings: Settings, providers: Collection[str]) -> list[str]:
-    """What the catalog says of the coming weeks, and how far it is to be trusted."""
+    """Remarks on models that end in the coming weeks, and on prices that are old."""
     catalog, today = load_catalog(settings), datetime.now(UTC).date()
     remarks = [
         f"The makers of {model.id} end it on {model.retires}."
@@ -193,7 +193,7 @@ def _without_filter(routes: Sequence[Route], providers: Collection[str]) -> list
 
 
 def _remarks(settings: Settings) -> list[str]:
-    """What does no harm, but not what it was set for either."""
+    """Remarks on settings that do no harm, but have no effect either."""
     if settings.public_url is None:
         return []
     lacking = []

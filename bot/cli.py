@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 WRONG_USAGE = 2
-#: where files cannot be locked and processes not be asked to stop as Easel needs it
+#: platforms that cannot lock files and ask processes to stop in the ways that Easel needs
 WITHOUT = frozenset({"win32", "cygwin"})
 NOT_HERE = (
     "Easel needs Linux or macOS, for its lock on the database and for a clean stop. On Windows it"
@@ -33,7 +33,7 @@ NOT_HERE = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """
     Returns:
-        0 good, 1 a failure said in one sentence, 2 wrong usage or settings.
+        0: good; 1: a failure, told in one sentence; 2: wrong usage or settings.
     """
     chosen = _parser().parse_args(arguments)
     if sys.platform in WITHOUT:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = chosen.command(chosen)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who reads has heard enough; the flush on exit must not complain of it either.
+        # The reader has closed the pipe; the flush on exit must not complain about that either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except BotError as error:
@@ -163,7 +163,7 @@ def _amount(text: str) -> Microcredits:
 
 
 def _settings() -> "Settings":
-    # Imported here, like all that a command needs: `easel --help` needs none of it.
+    # Imported here, like all that only some commands need: `easel --help` needs none of it.
     from bot.settings import load_settings
 
     return load_settings()
@@ -230,8 +230,8 @@ def _demo(chosen: argparse.Namespace) -> int:
 @contextmanager
 def _loading() -> Iterator[None]:
     """
-    Nothing of what is loaded meanwhile is garbage: to search it again and again would take a tenth
-    of the start, and later a twentieth of a second at a time.
+    Keep the garbage collector away from what is loaded meanwhile, because none of it is garbage.
+    Searching it would take a tenth of the start, and later a twentieth of a second at a time.
     """
     gc.disable()
     try:
@@ -267,7 +267,7 @@ def _check(_chosen: argparse.Namespace) -> int:
     from bot.check import check
     from bot.ops import log
 
-    # What it finds stands in its own lines.
+    # The check prints what it finds itself.
     log.configure("ERROR", settings.log_format)
     return asyncio.run(check(settings))
 
@@ -279,7 +279,7 @@ def _sync(_chosen: argparse.Namespace) -> int:
     from bot.app import open_app
     from bot.ops import log
 
-    # What it does stands in its own lines.
+    # The sync prints what it does itself.
     log.configure("WARNING", settings.log_format)
 
     async def run() -> int:
@@ -303,7 +303,7 @@ def _prices(_chosen: argparse.Namespace) -> int:
                 async with open_database(settings.database_url, migrate=False) as database:
                     usual = await database.read(usual_costs, datetime.now(UTC))
             except StartupError as error:
-                # The catalog's prices can be read all the same.
+                # The catalog's prices can be shown without that.
                 print(f"easel: what is usual is not known: {error}", file=sys.stderr)
         print(price_table(catalog, usual))
         return 0

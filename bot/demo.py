@@ -124,7 +124,7 @@ async def open_demo(latency_s: float) -> AsyncIterator[Demo]:
 
 
 async def _expect(latency_s: float, settings: GivenSettings) -> None:
-    """Let the bot know its routes; what the catalog says of them holds for the real ones."""
+    """Tell the bot how long its routes take here; the catalog's times are the real routes'."""
     expected = Latency(LEARNED_MIN, math.log(max(latency_s, STEP_S)), LATENCY_SIGMA**2)
     routes = load_catalog(settings).routes()
     async with open_database(settings.database_url) as database:
@@ -134,7 +134,7 @@ async def _expect(latency_s: float, settings: GivenSettings) -> None:
 @asynccontextmanager
 async def running(app: App, discord: PlaygroundDiscord) -> AsyncIterator[None]:
     """
-    The bot at work on the playground's Discord, from its readiness on.
+    Run the bot on the playground's Discord; the block begins once the bot is ready.
 
     Raises:
         StartupError: the bot could not start.

@@ -15,7 +15,7 @@ BotError
     ProviderOutcomeUnknown  a submit that may have been accepted: never sent twice
     ProviderMisconfigured   our key or our money
     ProviderContractBroken  the reply is not of the documented shape
-  UnusableImage             what was fetched is not an image we take
+  UnusableImage             what was fetched is not an image that Easel takes
   FetchFailed               a link could not be read
   DeliveryError             Discord would not take the post
   StepLost                  a row had left the state that a step starts from
@@ -23,14 +23,14 @@ BotError
   GatewayLost               discord.py gave up; the process ends and is to be started again
   StartupError              settings, schema, token: the process ends with this one sentence
 
-The class decides what the engine does; nobody reads status codes again. A refusal, and what is
-wrong with an image, is a reason and its facts; the sentence for each stands in bot/chat/texts.
+The class decides what the engine does; nobody reads status codes again. A refusal, or a flaw of an
+image, is a reason with its facts; the sentence for each stands in bot/chat/texts.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import Enum, StrEnum, auto
 
-#: what a sentence is made with beside its reason; JSON can hold it
+#: a value that fills a gap in a reason's sentence; JSON can hold it
 Fact = str | int | Sequence[str]
 Facts = Mapping[str, Fact]
 
@@ -40,12 +40,12 @@ class BotError(Exception):
 
 
 def _spelled(reason: str, facts: Facts) -> str:
-    """For the log."""
+    """The reason and its facts, for the log."""
     return ", ".join([reason, *(f"{name} {fact}" for name, fact in facts.items())])
 
 
 class Reason(StrEnum):
-    """Why a request is not taken; behind each the facts that come with it."""
+    """Why a request is not taken; above each reason, the facts that come with it."""
 
     PROMPT_EMPTY = "prompt_empty"
     #: chars, chars_max
@@ -96,30 +96,30 @@ class Reason(StrEnum):
     MODEL_SIZE = "model_size"
     #: permissions
     PERMISSIONS = "permissions"
-    #: needed_ucr, available_ucr, refills_at in seconds since 1970; `fits` where something would:
-    #: "resolution/quality/micro-credits" of each; usual_ucr where it is less
+    #: needed_ucr, available_ucr, refills_at in seconds since 1970; `fits` if something would fit:
+    #: "resolution/quality/micro-credits" of each; usual_ucr if it is less than needed_ucr
     CREDITS = "credits"
-    #: the same of the whole server
+    #: the same, for the budget of the whole server
     BUDGET = "budget"
-    #: the same of all servers together
+    #: the same, for the budget of all servers together
     TOTAL_BUDGET = "total_budget"
     SERVER_NOT_SERVED = "server_not_served"
     NO_DIRECT_MESSAGES = "no_direct_messages"
-    #: again_at in seconds since 1970, where it is known
+    #: again_at in seconds since 1970, if it is known
     ROUTES_DOWN = "routes_down"
     QUEUE_FULL = "queue_full"
     #: waiting
     OWN_QUEUE_FULL = "own_queue_full"
     STORE_BUSY = "store_busy"
-    #: what was to be ordered was ordered before, or is kept no more
+    #: the draft was ordered before, or is kept no longer
     DRAFT_USED = "draft_used"
     #: presets_max
     TOO_MANY_PRESETS = "too_many_presets"
     #: chars_max
     PRESET_NAME = "preset_name"
-    #: `said` where the moderators gave a reason
+    #: `said` if the moderators gave a reason
     PAUSED = "paused"
-    #: until in seconds since 1970; `said` where the moderators gave a reason
+    #: until in seconds since 1970; `said` if the moderators gave a reason
     PAUSED_UNTIL = "paused_until"
     #: channels
     CHANNEL_NOT_ALLOWED = "channel_not_allowed"
@@ -132,12 +132,12 @@ class Reason(StrEnum):
     MODEL_NOT_ALLOWED = "model_not_allowed"
     #: allowed
     NO_ALLOWED_MODEL = "no_allowed_model"
-    #: because: as a moderator said it; until in seconds since 1970, where it has an end
+    #: because: the moderator's words; until in seconds since 1970, if the block has an end
     BLOCKED = "blocked"
-    #: needed_ucr, available_ucr: as much as one job may cost here; `fits` as above
+    #: needed_ucr, available_ucr (as much as one job may cost here), `fits` as above
     CEILING = "ceiling"
-    #: of an allowance that rolls: those of `credits`, but in the place of refills_at, where
-    #: something is to come back, back_ucr and back_at in seconds since 1970
+    #: for an allowance that rolls: those of CREDITS, but instead of refills_at, if something is to
+    #: come back, back_ucr and back_at in seconds since 1970
     ROLLING_CREDITS = "rolling_credits"
     #: what is stored of the member is about to be erased
     ERASING = "erasing"
@@ -148,14 +148,14 @@ class Refusal(BotError):
     A request that is not taken.
 
     Args:
-        facts: those that the reason names; `others` besides, where other models could do it.
+        facts: those that the reason names; also `others`, if other models could do it.
     """
 
     def __init__(self, reason: Reason, **facts: Fact) -> None:
         super().__init__(_spelled(reason, facts))
         self.reason = reason
         self.facts = facts
-        #: of the request, where it was kept to be worded anew
+        #: of the request, if it was kept so that it can be worded anew
         self.draft_id = ""
 
 
@@ -184,7 +184,8 @@ class ProviderError(BotError):
     A vendor's answer, or its absence, as the engine has to treat it.
 
     Args:
-        message: what the vendor says, or we of its answer; no key. For the log at DEBUG alone.
+        message: what the vendor says, or Easel about its answer; no key. Only for the log at DEBUG
+            and for `easel check`.
         status: HTTP status or the vendor's own numeric code, where there was one.
         request_id: the vendor's, for its support.
     """
@@ -197,7 +198,7 @@ class ProviderError(BotError):
         status: int | None = None,
         request_id: str | None = None,
     ) -> None:
-        # The words may quote the prompt, so they are no part of how it is printed.
+        # The words may quote the prompt, so they are no part of what is printed.
         super().__init__(f"{provider}: {type(self).__name__}" + (f" ({status})" if status else ""))
         self.provider = provider
         self.words = message
@@ -211,7 +212,7 @@ class ProviderRefused(ProviderError):
 
     Args:
         moderation: refused for its content, not for its form.
-        facts: where it is known at which stage, and what for: `stage` and `contents`.
+        facts: `stage` and `contents`, if it is known at which stage and for what.
         transparency: refused for the transparent background that was asked for.
     """
 
@@ -237,8 +238,8 @@ class ProviderBusy(ProviderError):
     Certainly not accepted; may be sent again.
 
     Args:
-        retry_after_s: when the vendor wants to hear from us again; None: it did not say.
-        rate_limited: we sent too many; nothing is wrong with the vendor.
+        retry_after_s: seconds until the vendor wants to be asked again; None: it did not say.
+        rate_limited: too many calls were sent; nothing is wrong with the vendor.
     """
 
     def __init__(
@@ -273,7 +274,7 @@ class ProviderContractBroken(ProviderError):
 
 
 class Flaw(StrEnum):
-    """What is wrong with an image; behind each the facts that come with it."""
+    """What is wrong with an image; above each flaw, the facts that come with it."""
 
     EMPTY = "empty"
     #: damaged, or cut off
@@ -282,19 +283,19 @@ class Flaw(StrEnum):
     VIDEO = "video"
     #: no kind of picture that is taken
     NO_PICTURE = "no_picture"
-    #: a picture, of a kind that no vendor is to answer with; found
+    #: a picture, but of a kind that no vendor should answer with; found
     OTHER_FORMAT = "other_format"
     #: bytes_max
     TOO_MANY_BYTES = "too_many_bytes"
     #: pixels_max
     TOO_MANY_PIXELS = "too_many_pixels"
-    #: more than there is memory for, in this kind of file; pixels_max
+    #: more than there is memory for in this kind of file; pixels_max
     TOO_MANY_PIXELS_OF_ITS_KIND = "too_many_pixels_of_its_kind"
     #: as a JPEG it may have more; pixels_max
     TOO_MANY_PIXELS_BUT_AS_JPEG = "too_many_pixels_but_as_jpeg"
     #: a mask that is opaque, or not as large as its image
     WRONG_MASK = "wrong_mask"
-    #: nothing may be wrong with it, but Discord did not give it out
+    #: Discord did not give it out; nothing may be wrong with the image itself
     NOT_FETCHED = "not_fetched"
 
 
@@ -306,11 +307,11 @@ class UnusableImage(BotError):
 
 
 class Stage(StrEnum):
-    """What a content filter looked at as it refused."""
+    """What a content filter looked at when it refused."""
 
     #: the words and the references
     INPUT = "input"
-    #: the picture that came of them
+    #: the picture that was made from them
     OUTPUT = "output"
 
 
@@ -326,7 +327,7 @@ class Content(StrEnum):
 
 
 class FetchTrouble(Enum):
-    """What a link that could not be read leaves to hope for."""
+    """Why a link could not be read, and so whether another try may help."""
 
     #: the same link may answer later
     PASSING = auto()
@@ -334,9 +335,9 @@ class FetchTrouble(Enum):
     REFUSED = auto()
     #: nothing is there: not yet, or not any more
     GONE = auto()
-    #: it is no link that is ever followed
+    #: the bot never follows such a link
     NEVER = auto()
-    #: nothing is wrong with the link: our disk is full, or cannot be written to
+    #: nothing is wrong with the link: the bot's own disk is full, or cannot be written to
     OUR_DISK = auto()
 
 
@@ -360,11 +361,11 @@ class DeliveryError(BotError):
 
 
 class StepLost(BotError):
-    """Somebody else took the job or task on; whoever meets this lets go of it."""
+    """Somebody else has taken the job or task on; the caller lets go of it."""
 
 
 class Repeated(BotError):
-    """Discord sent an interaction again whose job exists, here or in another process."""
+    """Discord sent an interaction again that has its job already, from any process."""
 
 
 class GatewayLost(BotError):

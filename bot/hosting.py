@@ -35,7 +35,7 @@ async def show_servers(settings: Settings) -> None:
 
 
 async def block(settings: Settings, server_id: int, user_id: int, reason: str) -> None:
-    """Take no more commands of a member; 0: in no server and no direct message."""
+    """Take no more commands from a member in a server; 0: in no server and no direct message."""
     now = datetime.now(UTC)
     async with open_database(settings.database_url, migrate=False) as database:
         await database.write(operator.block, server_id, user_id, reason, now)
@@ -45,7 +45,7 @@ async def block(settings: Settings, server_id: int, user_id: int, reason: str) -
 async def unblock(settings: Settings, server_id: int, user_id: int) -> None:
     """
     Raises:
-        StartupError: they are not blocked there.
+        StartupError: the member is not blocked there.
     """
     now = datetime.now(UTC)
     async with open_database(settings.database_url, migrate=False) as database:
@@ -59,10 +59,10 @@ async def export(
     settings: Settings, output: Path, *, server_id: int | None = None, user_id: int | None = None
 ) -> None:
     """
-    Write all that is stored of a server, or of a member, into a ZIP file that is not there yet.
+    Write all that is stored of a server, or of a member, into a new ZIP file.
 
     Raises:
-        StartupError: it is there, or cannot be written.
+        StartupError: the file is there already, or cannot be written.
     """
     folder = _folder_of_new(output)
     parcel = Parcel(folder, f".{output.name}.{secrets.token_hex(4)}", math.inf, parts_max=1)

@@ -6,12 +6,12 @@ from bot.domain.catalog import Catalog, Route
 from bot.domain.credits import Microcredits, format_credits
 from bot.domain.requests import QUALITIES, RESOLUTIONS
 
-#: (route id, resolution, quality) -> the median of what images did cost
+#: (route id, resolution, quality) -> the median of what such images did cost
 Usual = Mapping[tuple[str, str, str], Microcredits]
 
 
 def price_table(catalog: Catalog, usual: Usual) -> str:
-    """A line for each model, route and quality; below it what is usual, where that is known."""
+    """A line for each model, route and quality; below it the usual costs, if they are known."""
     head = f"{'model':<24}{'route':<52}{'quality':<9}" + "".join(
         f"{each:>14}" for each in (*RESOLUTIONS, "a reference")
     )

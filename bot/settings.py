@@ -30,7 +30,7 @@ from bot.errors import StartupError
 from bot.providers.registry import VENDORS
 from bot.providers.vendors import Value
 
-#: where a setting that is needed comes from
+#: setting that may be needed -> where it comes from
 WHERE_TO_GET = {
     "DISCORD_TOKEN": (
         "create an application at https://discord.com/developers/applications, open Bot, press"
@@ -39,9 +39,9 @@ WHERE_TO_GET = {
 }
 
 
-#: what values are put in by hand, by other programs' rules, and by word processors
+#: quotes that people, other programs and word processors put around values
 QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb", "``")
-#: how much a name is like the setting's that was meant: difflib's ratio, 1 where they are the same
+#: how much a name is like that of the setting that was meant, by difflib's ratio; 1: the same
 ALIKE = 0.82
 COMMENT = re.compile(r"\s+#.*$")
 
@@ -61,7 +61,7 @@ def _quoted(text: str) -> bool:
 
 
 def _choices(annotation: Any) -> dict[str, object]:
-    """The words that a setting takes, by their small letters; empty where it takes others, too."""
+    """The words that a setting takes, by their lower case; empty if it takes other values, too."""
     if get_origin(annotation) is Literal:
         return {str(word).lower(): word for word in get_args(annotation)}
     if isinstance(annotation, type) and issubclass(annotation, Enum):
@@ -70,7 +70,7 @@ def _choices(annotation: Any) -> dict[str, object]:
 
 
 def _token(secret: SecretStr) -> SecretStr:
-    """Without the word that stands before it in a header, and so in many instructions."""
+    """The token without `Bot`, which stands before it in a header, and so in many instructions."""
     return SecretStr(secret.get_secret_value().removeprefix("Bot ").strip())
 
 
@@ -113,7 +113,7 @@ def _public(url: str) -> str:
 
 
 def _key(secret: SecretStr) -> SecretStr:
-    """What cannot stand in a header is refused here, where nothing has quoted it yet."""
+    """Refuse a key that cannot stand in a header: here, where nothing has quoted it yet."""
     if not all("!" <= character <= "~" for character in secret.get_secret_value().strip()):
         raise ValueError(
             "it holds a space, a line break or another character that no key has; copy it again"
@@ -141,13 +141,13 @@ Home = Annotated[Path, AfterValidator(_home)]
 
 
 class OwnSettings(BaseSettings):
-    """Those of Easel itself."""
+    """The settings of Easel itself, without those of vendors."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
-        # With or without the mark that some editors put first.
+        # With or without the byte order mark that some editors put first.
         env_file_encoding="utf-8-sig",
-        # "SETTING=" means not set, as in a copied .env.example
+        # "SETTING=" means that it is not set, as in a copied .env.example.
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -170,18 +170,18 @@ class OwnSettings(BaseSettings):
     catalog_file: Home | None = None
     #: which of the routes that can do a request comes first
     route_order: RouteOrder = RouteOrder.LISTED
-    #: when empty, the first model that can be had
+    #: used when a member names none; when empty, the first model that the keys can make
     default_model: str | None = None
     #: credits per member, server and period; direct messages count as one more server
     allowance: Annotated[str, AfterValidator(_amount)] = "1.00"
     allowance_period: Period = Period.DAY
     #: credits that a whole server may spend in a month; none when empty
     server_budget: Annotated[str, AfterValidator(_amount)] | None = None
-    #: the same of all servers and direct messages together
+    #: the same for all servers and direct messages together
     total_budget: Annotated[str, AfterValidator(_amount)] | None = None
-    #: credits; what costs more by a button or a form is asked for first
+    #: credits; a button or form asks before it spends more
     confirm_above: Annotated[str, AfterValidator(_amount)] = "0.25"
-    #: ids of the servers that are served, others are left; all when empty
+    #: ids of the servers that the bot serves; it leaves others; all when empty
     allowed_servers: Numbers = ()
     allow_direct_messages: bool = True
     #: jobs under way at once; further ones wait
@@ -191,11 +191,11 @@ class OwnSettings(BaseSettings):
     #: jobs that may wait; a further one is refused
     max_queued_jobs: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     max_queued_per_user: Annotated[int, Field(ge=1, le=1_000_000)] = 20
-    #: days for which results are kept, as they were made; 0: not at all
+    #: days for which results are kept as they were made; 0: not at all
     keep_results: Annotated[int, Field(ge=0, le=3_650)] = 7
-    #: bytes of them; with more, the oldest go before their time
+    #: bytes of kept results; with more, the oldest go before their time
     keep_bytes_max: Annotated[int, Field(ge=0)] = 5_000_000_000
-    #: days for which words and references of jobs are kept; 0: for ever
+    #: days for which the words and references of jobs are kept; 0: for ever
     keep_prompts: Annotated[int, Field(ge=0, le=36_500)] = 90
     #: days for which jobs are kept beyond what the ledger needs; 0: for ever
     keep_jobs: Annotated[int, Field(ge=0, le=36_500)] = 0
@@ -212,7 +212,7 @@ class OwnSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def as_meant(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Take the quotes off, find choices in any letters, and leave out what is empty then."""
+        """Take quotes off, match choices in any letter case, and leave out what is then empty."""
         meant: dict[str, Any] = {}
         for name, value in given.items():
             plain = _plain(value) if isinstance(value, str) else value
@@ -327,12 +327,12 @@ def load_settings() -> Settings:
 
 def misspelt_settings() -> list[str]:
     """
-    Of the environment and `.env`, the names that are no setting and look like one.
+    Find names in the environment and `.env` that are no setting but look like one.
 
     Returns:
-        A sentence on each, with the name that may have been meant.
+        A sentence for each, with the name that may have been meant.
     """
-    # Imported here: only a start needs them, and once.
+    # Imported here because only a start needs them, once.
     import difflib
 
     from dotenv import dotenv_values

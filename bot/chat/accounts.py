@@ -1,4 +1,4 @@
-"""A member's account as it is shown: to its member, and to whoever moderates."""
+"""A member's account, as the member and the server's moderators see it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,11 +13,11 @@ from bot.domain import rolling
 from bot.domain.ledger import Entry, EntryKind, Period, Statement
 from bot.domain.settings import ServerSettings
 
-#: of the latest
+#: entries listed, the latest first
 ENTRIES_SHOWN_MAX = 8
-#: characters of a field of an embed (Discord docs, Embed Limits)
+#: characters of an embed's field (Discord docs, Embed Limits)
 FIELD_CHARS_MAX = 1_024
-#: what a member is told of as a whole job
+#: entries that /credits leaves out, because it lists each job's cost as a whole
 OF_JOBS = frozenset({EntryKind.HOLD, EntryKind.SETTLE, EntryKind.RELEASE})
 
 KINDS: Mapping[EntryKind, Phrase] = {
@@ -36,11 +36,11 @@ def shown(
     told: Statement, decided: ServerSettings, title: str, now: datetime, locale: str
 ) -> discord.Embed:
     """
-    What there is, where it comes from, and what is held.
+    Show what is left, where the allowance comes from, and what is held.
 
     Args:
-        told: as a command given now would find it.
-        decided: in the server whose account it is.
+        told: the account as a command given now would find it.
+        decided: the settings of the account's server.
     """
     embed = discord.Embed(colour=WORKING, title=title)
     lines = [_allowance(told, now, locale), _source(told, decided, locale)]
@@ -58,13 +58,13 @@ def add_entries(
     embed: discord.Embed, entries: Sequence[tuple[datetime, Entry]], locale: str
 ) -> None:
     """
-    Add the latest ones, with who wrote them and why.
+    Add the latest entries to the embed, with who wrote them and why.
 
     Args:
         entries: newest first.
     """
     text = ""
-    # A hold that cost all of it leaves nothing to give back, and nothing to say.
+    # An entry may move nothing: a job that cost all that was held gives nothing back.
     moved = [each for each in entries if each[1].allowance_ucr or each[1].grant_ucr]
     for at, entry in moved[:ENTRIES_SHOWN_MAX]:
         longer = f"{text}\n{_line(at, entry, locale)}".strip()
@@ -92,7 +92,7 @@ def _allowance(told: Statement, now: datetime, locale: str) -> str:
 
 def _source(told: Statement, decided: ServerSettings, locale: str) -> str:
     if told.role_id is not None:
-        # The role that everyone has is mentioned by no name of its own.
+        # The role of all members has the server's id; it is shown by name, not as a mention.
         everyone = told.role_id == told.account.server_id
         role = "@everyone" if everyone else f"<@&{told.role_id}>"
         return say(Phrase.BY_ROLE, locale, role=role)

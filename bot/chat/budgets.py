@@ -1,4 +1,4 @@
-"""How a server's moderators are told what is spent of its budget."""
+"""Tells a server's moderators, in its log channel, how much of its budget is spent."""
 
 import discord
 

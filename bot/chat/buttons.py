@@ -1,6 +1,6 @@
 """
-Buttons, selects and forms whose whole state is their custom id, so that they work at any age and
-after any restart: the name of what they do and its arguments, as in `vary:JOB:40000`.
+Buttons, selects and forms that keep their whole state in their custom id, so that they work at any
+age and after any restart. A custom id is an action's name and its arguments: `vary:JOB:40000`.
 """
 
 import inspect
@@ -10,7 +10,7 @@ from typing import Any
 import discord
 
 Button = discord.ui.Button[Any]
-#: what a press does: called with the interaction and the arguments of its custom id
+#: what a press does; called with the interaction and the custom id's arguments
 Press = Callable[..., Awaitable[None]]
 
 CANCEL = "cancel"
@@ -23,64 +23,64 @@ LARGER = "larger"
 DETAILS = "details"
 PUBLISH = "publish"
 DELETE = "delete"
-#: of a list: one of its jobs, and another page
+#: in a list of jobs: open one, and turn the page
 OPEN = "open"
 PAGE = "page"
-#: of the basket
+#: in the basket
 TAKE_OUT = "take_out"
 EMPTY = "empty"
 FROM_BASKET = "from_basket"
 PREFER = "prefer"
-#: begin a task of /help
+#: begin a task that /help names
 BEGIN = "begin"
-#: of /models: one of them, or all
+#: in /models: show one model, or all
 MODEL = "model"
 #: order a draft
 GO = "go"
-#: open a form with the words of a job, or of a draft
+#: open a form with a job's words, or with a draft's
 WORDS = "words"
 REWORD = "reword"
-#: a form that was filled in
+#: a request's form that was filled in
 FORM = "form"
-#: of the panel of a server's settings
+#: every control of the panel of a server's settings
 SETTINGS = "settings"
-#: what a moderator does with a result: the card with these buttons, and each of them
+#: a moderator's card of a result, and each button on it
 MODERATE = "mod_card"
 MOD_SPOILER = "mod_spoiler"
 MOD_REMOVE = "mod_remove"
 MOD_REFUND = "mod_refund"
 MOD_BLOCK = "mod_block"
-#: its forms, filled in
+#: a moderator's forms that were filled in
 MOD_REMOVE_WHY = "mod_remove_why"
 MOD_BLOCK_WHY = "mod_block_why"
 CANCEL_WHY = "cancel_why"
-#: pages of /moderation, and one of the jobs that they list
+#: pages of /moderation; MOD_OPEN opens one of the jobs that it lists
 MOD_RECENT = "mod_recent"
 MOD_OPEN = "mod_open"
 MOD_BLOCKS = "mod_blocks"
 MOD_ACTS = "mod_acts"
-#: a report's form, filled in
+#: a report's form that was filled in
 REPORT_WHY = "report_why"
 
-#: export or erase what is stored of whoever presses
+#: export or erase what is stored of the member who presses
 PRIVACY = "privacy"
-#: a month of a server as a table
+#: download a server's month as a table
 STATS = "stats"
 
-#: these change the message that they are on, which nobody sees but whoever presses; those of
-#: moderators ask first who presses
+#: actions that change the message that they are on, so they count only where nobody but the presser
+#: sees it; the moderators' pages are not among them, because they check who presses
 OF_OWN_LIST = frozenset({PAGE, TAKE_OUT, EMPTY, PREFER, MODEL, SETTINGS})
 
 ROW_BUTTONS_MAX = 5
-#: options of one select, and the characters of each one's description (Discord docs, String Select)
+#: options of a select, and characters of an option's description (Discord docs, String Select)
 OPTIONS_MAX = 25
 OPTION_CHARS_MAX = 100
-#: digits of any number that Easel writes into a custom id
+#: digits of a number that `number` reads: an amount or an index, but no Discord id
 DIGITS_MAX = 15
 
 
 class Outdated(Exception):
-    """What came is not as this version writes it: of an older one, or of a changed client."""
+    """An older version, or a changed client, sent what this version does not write."""
 
 
 def custom_id(action: str, *arguments: object) -> str:
@@ -108,17 +108,17 @@ def select(
 
 
 def view(*items: discord.ui.Item[Any]) -> discord.ui.View:
-    """Must be made while an event loop runs."""
+    """A view of these items; it must be made while an event loop runs."""
     made = discord.ui.View(timeout=None)
     for item in items:
         made.add_item(item)
-    # Stopped, discord.py does not keep it: presses are answered by custom id, not by this object.
+    # discord.py keeps no stopped view: presses are answered by custom id, not by this object.
     made.stop()
     return made
 
 
 def read(custom_id: str) -> tuple[str, list[str]]:
-    """What it does, and with which arguments."""
+    """The custom id's action and its arguments."""
     action, *arguments = custom_id.split(":")
     return action, arguments
 
@@ -130,7 +130,7 @@ async def press(
     Do what a custom id says.
 
     Raises:
-        Outdated: nothing does that, or not there, or not with such arguments.
+        Outdated: there is no such action, not on this message, or not with these arguments.
     """
     action, arguments = read(custom_id)
     does = presses.get(action)
@@ -149,7 +149,7 @@ async def press(
 def number(text: str) -> int:
     """
     Raises:
-        Outdated: it is none.
+        Outdated: the text is no number, or has too many digits.
     """
     if not text.isascii() or not text.isdecimal() or len(text) > DIGITS_MAX:
         raise Outdated(text)
@@ -157,7 +157,7 @@ def number(text: str) -> int:
 
 
 def chosen(interaction: discord.Interaction[Any]) -> str | None:
-    """What was chosen in the select that was pressed; None: it was a button."""
+    """The value that was chosen in a select; None: a button was pressed, or nothing is chosen."""
     data: Any = interaction.data
     values = data.get("values")
     return str(values[0]) if values else None
@@ -165,7 +165,7 @@ def chosen(interaction: discord.Interaction[Any]) -> str | None:
 
 def must_choose(interaction: discord.Interaction[Any]) -> str:
     """
-    The same.
+    The value that was chosen in a select.
 
     Raises:
         Outdated: nothing was chosen.
@@ -177,7 +177,7 @@ def must_choose(interaction: discord.Interaction[Any]) -> str:
 
 
 def written(message: discord.Message) -> Iterator[tuple[str, list[str]]]:
-    """What the buttons and selects of a message do, and with which arguments."""
+    """The action and the arguments of each button and select of a message."""
     for row in message.components:
         for part in getattr(row, "children", ()):
             if custom_id := getattr(part, "custom_id", None):

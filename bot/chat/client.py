@@ -1,4 +1,4 @@
-"""The Discord client: commands, their sync, and one place where a command's failure ends."""
+"""The Discord client: commands, their sync, and the handling of what fails in them."""
 
 import asyncio
 import contextlib
@@ -17,15 +17,15 @@ from bot.errors import Refusal
 
 log = logging.getLogger(__name__)
 
-# Easel has no voice, so it need not be told what voice lacks.
+# Easel uses no voice, so it needs no warnings about what voice lacks.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
 #: members come from the interactions themselves, so no privileged intent is needed
 INTENTS = discord.Intents(guilds=True)
-#: interactions that are remembered, so that one that Discord sends again is not taken up again
+#: interactions that are remembered, to recognize those that Discord sends again
 SEEN_MAX = 10_000
-#: README names the same
+#: README lists the same permissions
 PERMISSIONS = discord.Permissions(
     view_channel=True,
     send_messages=True,
@@ -38,7 +38,7 @@ PERMISSIONS = discord.Permissions(
 
 PRESSED = (discord.InteractionType.component, discord.InteractionType.modal_submit)
 
-#: of a command that Discord shows in an old form, or a changed client sends
+#: errors of a command that Discord shows in an old form, or that a changed client sends
 OUTDATED = (
     app_commands.CommandSignatureMismatch,
     app_commands.CommandNotFound,
@@ -72,8 +72,8 @@ class EaselClient(discord.AutoShardedClient):
             self.shard_ids = list(shard_ids)
         self.tree = EaselTree(
             self,
-            # Servers and their threads, direct messages with the bot, and wherever a member who
-            # has installed it for themselves takes it.
+            # In servers and their threads, in direct messages with the bot, and wherever a member
+            # uses the bot after installing it for themselves.
             allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
             allowed_contexts=app_commands.AppCommandContext(
                 guild=True, dm_channel=True, private_channel=True
@@ -83,17 +83,17 @@ class EaselClient(discord.AutoShardedClient):
         self.logged_in = asyncio.Event()
         self.easel = easel
         self._server_ids = server_ids
-        #: what the press of a button does, by the first word of its custom id
+        #: what a press does, by its custom id's action
         self.presses: dict[str, buttons.Press] = {}
-        #: set once the gateway has let us in
+        #: set once the gateway has let the bot in
         self.connected = asyncio.Event()
-        #: set once Discord has our commands, and no others of ours
+        #: set once Discord has this version's commands, and no others of the bot
         self.synced = asyncio.Event()
         self._said_ready = False
         self._seen: OrderedDict[int, None] = OrderedDict()
 
     def is_repeat(self, interaction: discord.Interaction[Any]) -> bool:
-        """Whether this process took it up before: Discord's gateway repeats events at times."""
+        """Whether this process has seen it before: Discord's gateway repeats events at times."""
         if interaction.id in self._seen:
             log.info("interaction repeated", extra={"action": "interaction_repeated"})
             return True
@@ -108,10 +108,10 @@ class EaselClient(discord.AutoShardedClient):
 
     async def sync(self, *, everywhere: bool = False) -> list[str]:
         """
-        Compare the commands with Discord's, and mend what differs; once logged in.
+        Compare the commands with Discord's, and mend what differs. The client must be logged in.
 
         Args:
-            everywhere: in each server the bot is in, too.
+            everywhere: look at each server the bot is in, too.
         Returns:
             A line on each scope.
         """
@@ -123,7 +123,7 @@ class EaselClient(discord.AutoShardedClient):
         self.connected.set()
 
     async def on_ready(self) -> None:
-        """Called again after each session that was lost, of which one line is enough."""
+        """Log one line; discord.py calls this again after each lost session."""
         if self._said_ready:
             return
         self._said_ready = True
@@ -144,7 +144,7 @@ class EaselClient(discord.AutoShardedClient):
         await self._leave_if_not_served(guild)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """Called when the bot is removed, or has left; not for a server that Discord has down."""
+        """Called when the bot was removed or has left; not when Discord has the server down."""
         ended = await self.easel.leave(guild.id)
         log.info(
             "removed from a server: %d waiting jobs ended",
@@ -153,7 +153,7 @@ class EaselClient(discord.AutoShardedClient):
         )
 
     async def _leave_if_not_served(self, guild: discord.Guild) -> None:
-        """Say why, where there is a place for it, and go."""
+        """Leave a server that the host does not serve; say why in its system channel, if any."""
         if self.easel.guests.lets_in(guild.id):
             return
         fields = {"action": "server_left", "server_id": guild.id}
@@ -168,7 +168,7 @@ class EaselClient(discord.AutoShardedClient):
             log.warning("server not left: %s", error, extra=fields)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Buttons, selects and forms; commands go through the tree."""
+        """Answer buttons, selects and forms; commands go through the tree."""
         if interaction.type not in PRESSED or self.is_repeat(interaction):
             return
         data: Any = interaction.data
@@ -204,16 +204,16 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         /,
     ) -> None:
         """
-        In this order: a command that Discord shows in an old form; one that was not for whoever
-        gave it; what is refused; an answer that Discord did not take, or has already; anything
-        else is a defect of ours.
+        Handle, in this order: a command that Discord shows in an old form; a command that this
+        member may not give; a refused request; an answer that Discord did not take, or has already.
+        Anything else is a defect of Easel's.
         """
         cause = getattr(error, "original", error)
         if isinstance(cause, OUTDATED):
             await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
         if isinstance(cause, app_commands.CheckFailure):
-            # Whoever may not has been told so.
+            # The check has told the member.
             return
         if isinstance(cause, Refusal):
             await wire.tell(interaction, refuse(cause, str(interaction.locale)))

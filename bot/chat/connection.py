@@ -1,9 +1,9 @@
 """
-The connection to Discord from its log-in to its end: where discord.py gives up, this does not.
+The connection to Discord from log-in to end; this module goes on where discord.py gives up.
 
-Read in discord.py 2.7's source: a session that was invalidated, or a fixed shard count, connects to
-Discord's own gateway whatever REST root is set; a failed login is not repeated, and cannot be
-before the client is given a new connector.
+discord.py 2.7's source shows three gaps. With a session that was invalidated, or with a fixed shard
+count, it connects to Discord's own gateway, whatever REST root is set. It does not repeat a failed
+login. A login cannot be repeated before the client is given a new connector.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: seconds for the end of the gateway's connections
+#: seconds for closing the gateway's connections
 CLOSE_S_MAX = 2.0
 #: seconds before the next try to log in, or to compare the commands; doubles up to the maximum
 LOGIN_WAIT_S = 1.0
 LOGIN_WAIT_S_MAX = 60.0
-#: characters of Discord's words on why it refuses a log-in
+#: characters of Discord's reason for a refusal
 REFUSAL_CHARS_MAX = 300
 
 LOGIN_ERRORS = (
@@ -47,12 +47,12 @@ INVALID_FORM = 50035
 
 
 def use_api_base(base: str) -> None:
-    """Discord, a REST proxy, or the playground. discord.py keeps this one root per process."""
+    """Use Discord, a REST proxy or the playground. discord.py keeps one root per process."""
     Route.BASE = base
 
 
 async def learn_gateway(client: discord.AutoShardedClient) -> None:
-    """Take the gateway's address and the number of shards from the REST root, once, before use."""
+    """Take the gateway's address and the number of shards from the REST root; before connecting."""
     shards, address, _ = await client.http.get_bot_gateway()
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(address)
     client.shard_count = client.shard_count or shards
@@ -63,7 +63,7 @@ async def run(client: discord.AutoShardedClient, token: str) -> None:
     Log in, however long Discord is down, and stay connected until the client is closed.
 
     Raises:
-        StartupError: Discord refuses the token, or is not at its root.
+        StartupError: Discord refuses the token, or the REST root is not Discord's.
         GatewayLost: discord.py gave the connection up.
     """
 
@@ -72,7 +72,7 @@ async def run(client: discord.AutoShardedClient, token: str) -> None:
             await client.login(token)
         except LOGIN_ERRORS:
             await client.http.close()
-            # Closed with its session, and kept all the same.
+            # discord.py closed the connector with its session, but would use it again.
             client.http.connector = discord.utils.MISSING
             raise
 
@@ -80,7 +80,7 @@ async def run(client: discord.AutoShardedClient, token: str) -> None:
     try:
         await client.connect()
     except Exception as error:
-        # A client that closed itself cannot be used again; a fresh process can, and its jobs go on.
+        # A client that closed itself cannot be used again. A fresh process goes on with the jobs.
         raise GatewayLost(f"the connection to Discord ended for good: {error!r}") from error
 
 
@@ -89,7 +89,7 @@ async def attempt(ask: Callable[[], Awaitable[T]]) -> T:
     Ask Discord for something once.
 
     Raises:
-        StartupError: it refuses, or cannot be reached.
+        StartupError: Discord refuses, or cannot be reached.
     """
     try:
         return await ask()
@@ -103,7 +103,7 @@ async def insist(ask: Callable[[], Awaitable[T]]) -> T:
     Ask Discord for something, however long it is down.
 
     Raises:
-        StartupError: it refuses.
+        StartupError: Discord refuses.
     """
     wait_s = LOGIN_WAIT_S
     while True:
@@ -123,7 +123,7 @@ async def insist(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 async def close(client: discord.AutoShardedClient) -> None:
-    """Say goodbye to the gateway, but do not wait for long for its answer."""
+    """Close the gateway's connections, but wait for its answer only briefly."""
     try:
         async with asyncio.timeout(CLOSE_S_MAX):
             await client.close()
@@ -133,10 +133,10 @@ async def close(client: discord.AutoShardedClient) -> None:
 
 def refusal(error: Exception) -> str | None:
     """
-    Why it will not work later either, with the setting to look at.
+    Why another try will not help, with the setting to look at.
 
     Returns:
-        One sentence; None: Discord or the network is down.
+        One sentence; None: Discord or the network is down, so another try may help.
     """
     if isinstance(error, discord.LoginFailure):
         return (
@@ -153,7 +153,7 @@ def refusal(error: Exception) -> str | None:
             f"DISCORD_GUILD_IDS names server {server[1]}, which the bot is not in: invite it there,"
             " or take that id out."
         )
-    # It may hold a whole web page.
+    # The error may hold a whole web page.
     words = textwrap.shorten(str(error), REFUSAL_CHARS_MAX)
     if error.code == INVALID_FORM:
         return f"Discord refuses the commands, whose choices are made from CATALOG_FILE: {words}"

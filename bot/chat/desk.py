@@ -1,4 +1,4 @@
-"""What all commands and buttons share."""
+"""The objects that all commands and buttons share."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,15 @@ from bot.pictures.pool import Pool
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What is kept of members, for how long, and what they can have done with it."""
+    """What is stored of members: for how long, and how it is exported and erased."""
 
     privacy: Privacy
     export: Export
-    #: days; 0: not at all
+    #: days that results are kept; 0: not at all
     results_days: int
-    #: days; 0: for ever
+    #: days that words and references are kept; 0: for ever
     prompts_days: int
+    #: days that whole jobs are kept; 0: for ever
     jobs_days: int
 
 

@@ -1,4 +1,4 @@
-"""Forms that a request is written in, opened with a draft; what they were filled in with."""
+"""Forms for writing a request: opened with a draft, and read when they are filled in."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from bot.domain.requests import (
     Reference,
 )
 
-#: files that one upload of a form takes (Discord docs, File Upload)
+#: files that one upload field takes (Discord docs, File Upload)
 FILES_MAX = 10
 LABEL = 18
 
@@ -34,7 +34,7 @@ def request_form(
     """
     Args:
         kinds: what an image costs at most, by resolution and quality.
-        which: the draft's references are pictures of which one is to be chosen.
+        which: the member is to choose one of the draft's references.
     """
     edits = draft.mode is Mode.EDIT
     title = say(Phrase.CHANGE_IMAGE if edits else Phrase.NEW_IMAGE, locale)
@@ -45,7 +45,7 @@ def request_form(
     words = discord.ui.TextInput[Any](
         style=discord.TextStyle.paragraph,
         custom_id="prompt",
-        # A member's name is longer than the mention that stood for it.
+        # Names put in the place of mentions can make a prompt longer than a form takes.
         default=draft.prompt[:PROMPT_CHARS_MAX] or None,
         max_length=PROMPT_CHARS_MAX,
     )
@@ -54,7 +54,7 @@ def request_form(
     if kinds:
         form.add_item(_labelled(Phrase.SIZE_AND_QUALITY, locale, _kinds(draft, kinds, locale)))
     if not which:
-        # A form has five fields.
+        # A form takes five fields at most.
         form.add_item(_labelled(Phrase.FORM_BACKGROUND, locale, _backgrounds(draft, locale)))
     room = REFERENCES_MAX - (1 if which else len(draft.references))
     if room > 0:
@@ -62,14 +62,14 @@ def request_form(
             custom_id="references", required=False, min_values=0, max_values=min(room, FILES_MAX)
         )
         form.add_item(_labelled(Phrase.MORE_REFERENCES, locale, upload, Phrase.REFERENCES_HINT))
-    # Stopped, discord.py does not keep it: it is answered by its custom id, not by this object.
+    # discord.py keeps no stopped form: it is answered by custom id, not by this object.
     form.stop()
     return form
 
 
 def filled(draft: ImageRequest, interaction: discord.Interaction[Any], which: str) -> ImageRequest:
     """
-    The draft with what its member has written, chosen and attached.
+    The draft with what the member wrote, chose and attached in the form.
 
     Raises:
         Outdated: the form is not as this version draws it.
@@ -98,7 +98,7 @@ def filled(draft: ImageRequest, interaction: discord.Interaction[Any], which: st
 
 
 def _given(interaction: discord.Interaction[Any]) -> dict[str, Any]:
-    """By custom id, a text or the values that were chosen."""
+    """What was filled in, by the field's custom id: a text, or the values that were chosen."""
     data: Any = interaction.data
     fields = [each.get("component", {}) for each in data["components"] if each["type"] == LABEL]
     return {

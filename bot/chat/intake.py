@@ -1,4 +1,4 @@
-"""How a request becomes a job, wherever it was made: a command, a form or a button."""
+"""Turns a request into a job, whether a command, a form or a button made it."""
 
 import asyncio
 import contextlib
@@ -22,11 +22,11 @@ from bot.errors import NotAllowed, Reason, Refusal, Repeated, StepLost
 
 log = logging.getLogger(__name__)
 
-#: seconds; Discord waits 3 for the first answer
+#: seconds before an answer is deferred; Discord waits 3 for the first answer
 DEFER_AFTER_S = 1.5
-#: Discord docs, Receiving and Responding, read 2026-08
+#: life of an interaction's token (Discord docs, Receiving and Responding, read 2026-08)
 TOKEN_LIFE = timedelta(minutes=15)
-#: what delivering a result needs, also after the token's end
+#: permissions that delivering a result needs, also after the token's end
 PERMISSIONS = {
     "view_channel": "View Channel",
     "send_messages": "Send Messages",
@@ -49,13 +49,13 @@ class Intake:
         told_ucr: int | None = None,
     ) -> None:
         """
-        Take a request that a button or form made, unless its member is to be asked first: for what
-        costs much, or more than they were told.
+        Take a request that a button or form made. Ask the member first if it costs much, or more
+        than the button said.
 
         Args:
-            told_ucr: what the button said; None: it said nothing.
+            told_ucr: the price on the button; None: it showed none.
         Raises:
-            NotAllowed: the member is blocked here, and would have been asked.
+            NotAllowed: the member was to be asked, but is blocked here.
         """
         priced = await self._easel.priced(request, place_of(interaction))
         if priced is not None:
@@ -91,7 +91,7 @@ class Intake:
     ) -> None:
         """
         Args:
-            draft_id: of the draft that it is, which becomes one job at most.
+            draft_id: the draft that the request is; it becomes one job at most.
         """
         accepting = asyncio.ensure_future(self._accept(interaction, request, draft_id))
         try:
@@ -105,7 +105,7 @@ class Intake:
         except Repeated as repeated:
             log.info("command repeated: %s", repeated, extra={"action": "command_repeated"})
             if wire.has_answer(interaction):
-                # The deferral came before whoever has the job could answer.
+                # The deferral came before the process that has the job could answer.
                 text = say(Notice.TAKEN_ELSEWHERE, str(interaction.locale))
                 await wire.tell_instead(interaction, text)
             return
@@ -115,7 +115,7 @@ class Intake:
     async def refuse(
         self, interaction: discord.Interaction[Any], request: ImageRequest, refusal: Refusal
     ) -> None:
-        """Say why, and give the words back, with a form to change them where they are kept."""
+        """Say why, and give the words back; a button opens them in a form if they are kept."""
         locale = str(interaction.locale)
         view = None
         if refusal.draft_id:
@@ -127,7 +127,7 @@ class Intake:
         await tell(interaction, refuse(refusal, locale), beside=prompt, view=view)
 
     async def _follow_up(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
-        """From here on the job is held, and is made whatever becomes of its first answer."""
+        """Show the accepted job. Its credits are held already; a defect here does not end it."""
         try:
             await self._show(interaction, accepted)
         except Exception:
@@ -157,16 +157,17 @@ class Intake:
             role_ids_of(interaction.user),
             interaction.id,
             reply,
-            # What the server has decided is applied as it is accepted.
+            # The server's own settings are applied when the job is accepted.
             spoken(interaction, UNDECIDED, private=request.private),
             draft_id=draft_id,
         )
 
     async def _show(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
         """
-        Show the status message, then let the job go: nobody works on one whose member knows of
-        nothing. If Discord refuses the answer, or somebody else has given it, the job is taken
-        back; if it merely did not get through, the result still finds its way.
+        Show the status message, then hand the job over: nobody works on a job before its member
+        knows of it. If Discord refuses the answer, or another process has given one, the job is
+        taken back. If the answer only did not get through, the job goes on: its result can still be
+        delivered.
         """
         job = accepted.job
         message_id = None
@@ -175,7 +176,7 @@ class Intake:
         except wire.CallFailed as error:
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
             if error.trouble is not wire.Trouble.DOWN:
-                # Its member may have pressed Cancel on an answer whose news was lost.
+                # The answer may be there, its news lost, and the member may have pressed Cancel.
                 with contextlib.suppress(StepLost):
                     await self._easel.cancel(job.id, Failure.UNANSWERED)
                 return
@@ -186,7 +187,7 @@ class Intake:
     ) -> int | None:
         """
         Raises:
-            CallFailed: the member does not see the status message, or it is not known.
+            CallFailed: the member does not see the status message, or that is not known.
         """
         job = accepted.job
         embed, view = self._messenger.status(
@@ -208,7 +209,7 @@ class Intake:
 def prompt_back(
     request: ImageRequest, locale: str, title: Phrase = Phrase.YOUR_WORDS
 ) -> discord.Embed | None:
-    """The words of a request to copy, as they were; None: there are none, or too many."""
+    """A request's words as they were, to be copied; None: there are none, or too many."""
     shown = block(request.prompt)
     if not request.prompt.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
         return None
@@ -216,14 +217,14 @@ def prompt_back(
 
 
 def spoken(interaction: discord.Interaction[Any], decided: ServerSettings, *, private: bool) -> str:
-    """The language of an answer: the member's, or the server's where everyone reads it."""
+    """The locale of an answer: the member's, or the server's where everyone reads it."""
     if private or interaction.guild_id is None:
         return str(interaction.locale)
     return public_locale(decided, str(interaction.guild_locale or interaction.locale))
 
 
 def spoken_here(interaction: discord.Interaction[Any]) -> str:
-    """The language of what everyone reads, by the settings that are known without asking."""
+    """The locale of public text here, by the settings in memory."""
     decided = interaction.client.easel.servers.known(interaction.guild_id or 0)
     return spoken(interaction, decided, private=False)
 
@@ -234,14 +235,14 @@ def role_ids_of(user: discord.User | discord.Member) -> list[int]:
 
 def place_of(interaction: discord.Interaction[Any]) -> Place:
     channel: Any = interaction.channel
-    # A thread has no age restriction of its own; discord.py answers for its parent.
+    # A thread has no age restriction of its own; discord.py asks its parent.
     restricted = channel.is_nsfw() if hasattr(channel, "is_nsfw") else False
     parent_id = channel.parent_id if isinstance(channel, discord.Thread) else 0
     return Place(interaction.guild_id or 0, interaction.channel_id or 0, restricted, parent_id)
 
 
 def _has_joined(thread: discord.Thread) -> bool:
-    """Whether the bot was added to the thread: the interaction's copy does not say it."""
+    """Whether the bot was added to the thread; the interaction's copy of it does not say."""
     known = thread.guild.get_thread(thread.id)
     return known is not None and known.me is not None
 
@@ -249,10 +250,10 @@ def _has_joined(thread: discord.Thread) -> bool:
 def check_permissions(interaction: discord.Interaction[Any]) -> None:
     """
     Raises:
-        NotAllowed: the bot could not post the result here; says what it lacks.
+        NotAllowed: the bot could not post the result here; names the permissions that it lacks.
     """
     if interaction.guild_id is None or not interaction.is_guild_integration():
-        # Where the bot is not a member, its answer is all that it can ever edit.
+        # Where the bot is not a member, all it can ever edit is its answer.
         return
     granted, channel = interaction.app_permissions, interaction.channel
     needed = dict(PERMISSIONS)

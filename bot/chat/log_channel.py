@@ -1,4 +1,4 @@
-"""A server's log channel, where its moderators read what they are to know."""
+"""Posts in a server's log channel, where its moderators are kept informed."""
 
 import logging
 import secrets
@@ -20,7 +20,7 @@ async def post(
     view: discord.ui.View | None = None,
 ) -> None:
     """
-    Post once, and mention nobody; a failure to do so is logged, never raised.
+    Post once and mention nobody; a failure is logged, never raised.
 
     Args:
         channel_id: 0: nowhere.
@@ -28,7 +28,7 @@ async def post(
     if not channel_id:
         return
     channel = client.get_partial_messageable(channel_id)
-    # discord.py enforces a nonce that is given: a repeat posts nothing.
+    # discord.py has Discord enforce the nonce, so a repeated call posts nothing.
     nonce = secrets.token_hex(12)
     buttons = discord.utils.MISSING if view is None else view
     try:
@@ -49,10 +49,11 @@ async def tell(
     interaction: discord.Interaction[Any], done: Done | None, link: str | None = None
 ) -> None:
     """
-    Post what was done in the server; None: nothing was.
+    Post what was done in the server.
 
     Args:
-        link: to a message that shows the result.
+        done: None: nothing was done, and nothing is posted.
+        link: leads to a message that shows the result.
     """
     if done is not None:
         embed = trail.act_embed(done, link, spoken_here(interaction))

@@ -1,4 +1,4 @@
-"""What a member sees where Discord's markup stands in a text: names instead of ids."""
+"""Replaces Discord's markup in a text by what its writer saw: names instead of ids."""
 
 import re
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ MARKUP = re.compile(
 
 
 def as_seen(text: str, interaction: discord.Interaction[Any]) -> str:
-    """The text as its writer saw it. Without the members' intent, few members' names are known."""
+    """The text as its writer saw it; without the members intent, few members' names are known."""
     return MARKUP.sub(lambda found: _name(found, interaction), text)
 
 

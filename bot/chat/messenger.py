@@ -1,4 +1,4 @@
-"""The engine's Messenger on Discord's REST API alone: it needs no gateway, so any process may."""
+"""The engine's Messenger on Discord's REST API: it needs no gateway, so any process can use it."""
 
 import logging
 from collections.abc import Callable, Collection, Sequence
@@ -27,17 +27,17 @@ from bot.pictures.pool import Pool
 
 log = logging.getLogger(__name__)
 
-#: bytes of a whole message (Discord docs, Uploading Files), less its words
+#: bytes of a message's files: a whole message (Discord docs, Uploading Files), less its words
 MESSAGE_BYTES_MAX = 25 * 1024**2 - 64 * 1024
-#: before its end, a token is not begun with: the upload takes its time
+#: a token that ends within this time is not used any more: an upload takes time
 TOKEN_MARGIN = timedelta(seconds=20)
 #: Discord's own name for the message that answered the interaction
 ORIGINAL = cast(int, "@original")
-#: seconds before its end, a link to an attachment is not begun with
+#: an attachment's link that ends within this many seconds is renewed
 LINK_MARGIN_S = 60
-#: messages since the command that are looked through for one of the job's own
+#: messages since the command that are searched for the job's own
 HISTORY_MESSAGES_MAX = 100
-#: how often files that Discord finds too large are made smaller still
+#: how often files that Discord finds too large are made smaller again
 SHRINKS_MAX = 2
 
 
@@ -46,12 +46,12 @@ NO_FILES = Fitted(())
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """How a job ended, as a message: its words, what can be pressed beneath it, and its files."""
+    """The message that tells how a job ended: its words, its buttons and its files."""
 
     embed: discord.Embed
     view: discord.ui.View
     fitted: Fitted = NO_FILES
-    #: of its references
+    #: shows the job's references
     sheet: Path | None = None
 
 
@@ -59,12 +59,12 @@ class DiscordMessenger:
     """
     Args:
         client: logged in; need not be connected.
-        typical_s: of a route's id, the seconds that an image usually takes.
+        typical_s: returns, for a route's id, the seconds that an image usually takes.
         pool: where images are made smaller.
         folder: where the sheets of references lie.
         price_of: see PriceOf.
         pings_of: see PingsOf.
-        keeps_results: whether a job can be left to /history.
+        keeps_results: whether results are kept, so that a member can leave a job to /history.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class DiscordMessenger:
                 lambda: self._client.http.request(route, json={"attachment_urls": aged})
             )
         except wire.CallFailed as error:
-            # The fetch will say which of them is gone.
+            # The fetch will show which links are dead.
             log.warning("links not refreshed: %s", error, extra={"action": "refresh_failed"})
             return list(links)
         fresh = {entry["original"]: entry["refreshed"] for entry in answer["refreshed_urls"]}
@@ -143,7 +143,7 @@ class DiscordMessenger:
         position: QueuePosition | None = None,
         finished: Collection[str] = (),
     ) -> tuple[discord.Embed, discord.ui.View | None]:
-        """The status message as it stands now, with what ends the wait for it."""
+        """The status message as of now, with a button to cancel the job or stop waiting, if any."""
         typical_s = self._typical_s(latest(tasks)[0].route_id)
         embed = render.status(
             job, tasks, now, typical_s=typical_s, position=position, finished=finished
@@ -179,7 +179,7 @@ class DiscordMessenger:
             try:
                 return await self._post(job, Card(embed, view, fitted, sheet))
             except wire.CallFailed as error:
-                # The limit changed since the command, as when a server loses its boosts.
+                # The limit has changed since the command, as when a server loses its boosts.
                 log.warning("too large for Discord: %s", error, extra={"action": "too_large"})
                 file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
             finally:
@@ -192,14 +192,14 @@ class DiscordMessenger:
 
     async def _post(self, job: Job, card: Card) -> Delivered:
         """
-        Edit the original response while its token lives, else post in the channel.
+        Edit the original response while its token lives; otherwise post in the channel.
 
         Raises:
             CallFailed: the files are too large.
             DeliveryError: it could be posted nowhere.
         """
         if job.message_id is None:
-            # Should we die after this edit, its mark is all that the message is known by.
+            # If the process dies after this edit, only the mark tells whose result this is.
             _mark(card.embed, job)
         if self._token_lives(job):
             try:
@@ -212,7 +212,7 @@ class DiscordMessenger:
                 if error.trouble is wire.Trouble.TOO_LARGE and card.fitted.paths:
                     raise
                 if error.trouble is wire.Trouble.DOWN:
-                    # It may have had its effect, so the channel would show the result twice.
+                    # The edit may have had its effect; a post would show the result twice.
                     raise DeliveryError(f"original: {error}", retryable=True) from error
                 if error.trouble is wire.Trouble.NOT_SHOWN:
                     raise _not_shown(error) from error
@@ -226,7 +226,7 @@ class DiscordMessenger:
         return await self._post_in_channel(job, card)
 
     async def _stands_already(self, job: Job, card: Card) -> bool:
-        """Whether an edit whose answer was lost had its effect, before the token died."""
+        """Whether an earlier edit had its effect before the token died, its answer being lost."""
         if job.message_id is None:
             return False
         message_id = job.message_id
@@ -235,7 +235,7 @@ class DiscordMessenger:
             message = await wire.call(lambda: channel.fetch_message(message_id))
         except wire.CallFailed:
             return False
-        # A status has a head that no ending has.
+        # No ending has the title of a status.
         heads = {shown.title for shown in message.embeds}
         return bool(message.embeds) and heads == {card.embed.title}
 
@@ -277,12 +277,15 @@ class DiscordMessenger:
 
     async def _posted_before(self, job: Job) -> int | None:
         """
-        The job's result in the channel, where a process posted it, or edited it into an answer
-        whose message it did not know, and died or was not answered, longer ago than Discord
-        remembers a nonce. None also if the history cannot be read.
+        Find the job's result in the channel. An earlier try may have posted it, or edited it into
+        an answer whose message id was not known, and then died or got no answer. The nonce helps
+        for minutes only: then Discord forgets it.
+
+        Returns:
+            The message's id; None: it is not there, or the history cannot be read.
         """
         channel = self._client.get_partial_messageable(job.channel_id)
-        # No answer is older than what it answers, and an id tells Discord's own time.
+        # No answer is older than its interaction, whose id holds Discord's own time.
         since = discord.Object(job.interaction_id)
 
         async def look() -> int | None:
@@ -298,7 +301,7 @@ class DiscordMessenger:
             return None
 
     async def _point_to(self, job: Job, posted: discord.Message) -> None:
-        """Let the status message lead to the result; it can be edited in the channel only, now."""
+        """Make the status message link to the result; now only a channel edit can reach it."""
         text = say(Phrase.POINTED, job.locale, link=render.link_to(job, posted.id))
         embed = discord.Embed(description=text)
         try:
@@ -307,7 +310,7 @@ class DiscordMessenger:
             log.info("not closed: %s", error, extra={"action": "status_not_closed"})
 
     async def _close_status(self, job: Job, embed: discord.Embed) -> None:
-        """Edit the status message as one of the channel's, which outlives the token."""
+        """Edit the status message through the channel, which works after the token's end."""
         if job.message_id is None or job.request.private:
             return
         channel = self._client.get_partial_messageable(job.channel_id)
@@ -338,7 +341,7 @@ class DiscordMessenger:
 
 
 def _is_aged(link: str, now: datetime) -> bool:
-    """Whether a link's signature has ended: `ex` is its last second, in hex."""
+    """Whether a link's signature has ended or soon will: `ex` is its last second, in hex."""
     ends = URL(link).query.get("ex", "")
     try:
         return int(ends, 16) <= now.timestamp() + LINK_MARGIN_S
@@ -355,7 +358,7 @@ def _name(job: Job) -> str:
 
 
 def _mark(embed: discord.Embed, job: Job) -> None:
-    """Let the job be found by its message; marking it again changes nothing."""
+    """Write the job's id into the footer, to find the message by; once, however often called."""
     footer = (embed.footer.text or "").removesuffix(_name(job)).removesuffix(" · ")
     embed.set_footer(text=f"{footer} · {_name(job)}" if footer else _name(job))
 
@@ -366,10 +369,10 @@ def _files(job: Job, card: Card) -> list[discord.File]:
 
 def open_files(job: Job, fitted: Fitted, sheet: Path | None = None) -> list[discord.File]:
     """
-    Opened anew for each try; discord.py closes them.
+    Open the files of a result's message, anew for each try; discord.py closes them.
 
     Args:
-        sheet: of its references.
+        sheet: shows the job's references.
     """
     files = [
         discord.File(

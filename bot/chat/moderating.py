@@ -1,4 +1,4 @@
-"""What moderators do with one result: cover it, remove it, refund it, block its member."""
+"""A moderator's card of a result: cover it, remove it, refund it, or block its member."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,20 +25,20 @@ from bot.pictures.sheet import draw_sheet
 
 Interaction = discord.Interaction[Any]
 
-#: digits of a Discord id, at most
+#: digits of a Discord id made before July 2022; newer ones have one more
 ID_DIGITS_MAX = 18
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A job, and the message at hand that shows it: zeros where none is."""
+    """A job, and the spot of the message that shows it; zeros: the message is not known."""
 
     job: Job
     spot: shown.Spot
 
     @property
     def arguments(self) -> tuple[object, ...]:
-        """Of the custom ids of its buttons."""
+        """The arguments in its buttons' custom ids."""
         return (self.job.id, *self.spot)
 
     @property
@@ -47,12 +47,12 @@ class Case:
 
 
 def read_id(text: str) -> int:
-    """An id of a custom id; 0: it is none."""
+    """A Discord id from a custom id; 0: the text is none."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX + 1 else 0
 
 
 def case_buttons(case: Case, locale: str) -> list[buttons.Button]:
-    """What can be done about it now."""
+    """Buttons for what can be done with the result now."""
     job, given = case.job, case.arguments
     danger = discord.ButtonStyle.danger
     items = []
@@ -106,12 +106,12 @@ class Moderating:
             await self.show(interaction, case)
 
     async def open(self, interaction: Interaction, job_id: str) -> None:
-        """The card of a job whose message is where the job says."""
+        """Show a job's card; its message is the one that the job itself names."""
         if case := await self._case(interaction, job_id):
             await self.show(interaction, case)
 
     async def show(self, interaction: Interaction, case: Case) -> None:
-        """All that there is to see, for this moderator alone, with what can be done."""
+        """Show the job to this moderator alone, with its images and what can be done."""
         await wire.defer(interaction, ephemeral=True)
         locale, job = str(interaction.locale), case.job
         embed = discord.Embed(title=say(Phrase.MODERATE, locale))
@@ -135,12 +135,12 @@ class Moderating:
         self, interaction: Interaction, jobs: Sequence[Job], *, firsts: bool = False
     ) -> Path | None:
         """
-        The pictures of jobs, small, and numbered; whoever shows the file removes it.
+        Draw the jobs' images on one sheet, small and numbered. The caller removes the file.
 
         Args:
-            firsts: of each job the first, in a place of its own also where it is not there.
+            firsts: draw one image a job; a job without one gets an empty tile.
         Returns:
-            None: no picture is there.
+            The sheet; None: no image is there.
         """
         easel, kept = self._desk.easel, self._results.kept
         found = [await kept(await easel.tasks(job.id)) for job in jobs]
@@ -214,10 +214,10 @@ class Moderating:
 
     async def block(self, interaction: Interaction, user_id: int, reason: str, end: str) -> None:
         """
-        Block a member here, and say so. Whoever calls this has asked whether a moderator does it.
+        Block a member here, and say so. The caller has checked that a moderator asks for it.
 
         Args:
-            end: as it was typed.
+            end: the block's end as it was typed.
         """
         locale = str(interaction.locale)
         if not read_reason(reason):
@@ -247,7 +247,7 @@ class Moderating:
         await wire.open_form(interaction, form)
 
     async def _reason(self, interaction: Interaction) -> str:
-        """Of the form that was filled in; empty: it has none, and its writer is told so."""
+        """The reason in a form that was filled in; empty: there is none, and the writer is told."""
         reason = read_reason(reasons.written(interaction, reasons.REASON))
         if not reason:
             await wire.tell(interaction, say(Notice.REASON_MISSING, str(interaction.locale)))
@@ -255,11 +255,12 @@ class Moderating:
 
     async def _case(self, interaction: Interaction, *given: str) -> Case | None:
         """
-        The job of this server that is meant, for a moderator of it; anyone else, and whoever
-        names no such job, is told so.
+        The named job of this server, if a moderator asks for it. Otherwise say what is wrong.
 
         Args:
-            given: the job's id and, where one is known, those of a channel and its message.
+            given: the job's id and, if known, the ids of a channel and of the message there.
+        Returns:
+            None: the member is no moderator, or there is no such job.
         """
         if not await is_moderator(interaction, Notice.NOT_A_MODERATOR):
             return None
@@ -276,6 +277,8 @@ async def fill_with_sheet(
     interaction: Interaction, embed: discord.Embed, view: discord.ui.View, sheet: Path | None
 ) -> None:
     """
+    Put the embed and its sheet into a deferred answer, and remove the sheet's file.
+
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """

@@ -1,4 +1,4 @@
-"""Who may decide for a server, and the commands of theirs that stand in servers alone."""
+"""Who counts as a server's moderator, and the base of moderators' commands."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from bot.chat import wire
 from bot.chat.texts import Notice, say
 from bot.chat.translator import label
 
-#: where such a command stands, and who is offered it
+#: where moderators' commands are offered, and to whom
 SERVERS = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
 OF_SERVERS = app_commands.AppInstallationType(guild=True, user=False)
 MODERATORS = discord.Permissions(manage_guild=True)
@@ -17,15 +17,15 @@ MODERATORS = discord.Permissions(manage_guild=True)
 
 async def is_moderator(interaction: discord.Interaction[Any], otherwise: Notice) -> bool:
     """
-    Whether this member may manage this server; whoever may not is told so. To be asked anew at
-    each command, button and form: Discord hides moderators' commands from others, but a server can
-    show them to anyone, and what is pressed is checked by nobody but us.
+    Whether this member may manage this server; if not, tell them so. Every command, button and form
+    must ask anew: Discord hides moderators' commands from others, but a server can show them to
+    anyone, and nobody but the bot checks who presses.
 
-    By Manage Server: a channel's overrides cannot grant it, and what is decided counts in the
-    whole server.
+    The permission is Manage Server: a channel's overrides cannot grant it, and what moderators
+    decide counts in the whole server.
 
     Args:
-        otherwise: what is told.
+        otherwise: what the member is told if not.
     """
     if interaction.guild_id is not None and interaction.permissions.manage_guild:
         return True
@@ -36,7 +36,7 @@ async def is_moderator(interaction: discord.Interaction[Any], otherwise: Notice)
 class ModeratorCommands(app_commands.Group):
     """
     Args:
-        otherwise: what whoever is no moderator is told.
+        otherwise: what a member who is no moderator is told.
     """
 
     def __init__(self, name: str, otherwise: Notice) -> None:
@@ -50,5 +50,5 @@ class ModeratorCommands(app_commands.Group):
         self._otherwise = otherwise
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Before each of the subcommands."""
+        """discord.py calls this before each subcommand."""
         return await is_moderator(interaction, self._otherwise)

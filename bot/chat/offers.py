@@ -1,4 +1,4 @@
-"""What a member may press beneath a job: the buttons, with what each would cost now."""
+"""The buttons beneath a job's result or failure, with what each would cost now."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,8 +15,8 @@ from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 
 Button = discord.ui.Button[Any]
-#: of a request with the NSFW filter on or off, in a server: it, by a model that can do it, and what
-#: would be held; None: it cannot be made now, or the server does not allow it
+#: called with a request, nsfw_checker and server_id; returns the request, with a model that can do
+#: it, and what would be held. None: it cannot be made now, or the server does not allow it
 PriceOf = Callable[..., tuple[ImageRequest, Microcredits] | None]
 
 
@@ -58,7 +58,7 @@ def beneath_failure(job: Job, price_of: PriceOf) -> discord.ui.View:
 
 
 def as_source(image: ImageFile, url: str) -> Reference:
-    """A result as what the next request goes on from."""
+    """A result's image as a reference for the next request."""
     return Reference(
         url=url,
         filename=image.path.name,
@@ -72,7 +72,7 @@ def as_source(image: ImageFile, url: str) -> Reference:
 def _priced(
     job: Job, name: Phrase, action: str, request: ImageRequest | None, price_of: PriceOf
 ) -> Button | None:
-    """None: it cannot be done now, or the words for it are kept no longer."""
+    """A button with its price; None: it cannot be done now, or its words are kept no longer."""
     worded = job.request.prompt or action == buttons.EDIT
     if request is None or not worded:
         return None

@@ -27,12 +27,12 @@ from bot.domain.requests import (
 from bot.domain.settings import ServerSettings
 from bot.domain.words import clean
 
-#: of an interaction and what was typed of an option so far, its choices
+#: called with the interaction and what was typed in an option so far; returns its choices
 Asked = Callable[[discord.Interaction[Any], str], Coroutine[Any, Any, list[Choice[str]]]]
 Prompt = Range[str, 1, PROMPT_CHARS_MAX]
 Count = Range[int, 1, IMAGES_MAX]
 
-#: before the name of a preset, where a model could be named
+#: stands before a preset's name that is given in the option `model`
 PRESET_MARK = "★"
 #: options that are fields of a request, by the same name
 KNOBS = ("prompt", "aspect_ratio", "resolution", "quality", "background", "count", "private")
@@ -46,18 +46,18 @@ def image_command(
     models: Asked,
 ) -> app_commands.Command[Any, ..., None]:
     """
-    /imagine or /edit.
+    Make /imagine or /edit.
 
     Args:
-        callback: called with the interaction and the options that were given, by name.
-        qualities, models: the choices of `quality` and `model`, for what was typed so far.
+        callback: called with the interaction and, by name, the options that were given.
+        qualities, models: return the choices of `quality` and `model` for what was typed so far.
     """
     parameters = list(_parameters(mode, catalog))
 
     async def invoke(interaction: discord.Interaction[Any], **options: object) -> None:
         await callback(interaction, **options)
 
-    # discord.py reads the options off the signature; sixteen of them are numbers of one thing.
+    # discord.py reads the options from the signature, built here as up to 16 are references.
     head = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     invoke.__signature__ = inspect.Signature([head, *parameters])  # type: ignore[attr-defined]
     name = {Mode.GENERATE: "imagine", Mode.EDIT: "edit"}[mode]
@@ -75,13 +75,13 @@ def image_command(
 
 
 def preferred(mode: Mode, preferences: Preferences, decided: ServerSettings) -> ImageRequest:
-    """A request that says nothing, as its member likes it, as far as the server allows that."""
+    """A request without words, by the member's preferences as far as the server allows them."""
     liked = ImageRequest(
         mode=mode,
         prompt="",
         model="",
         prefers=preferences.model,
-        # A picture's own shape comes before a preference.
+        # An edited picture keeps its shape, whatever the member prefers.
         aspect_ratio="auto" if mode is Mode.EDIT else preferences.aspect_ratio,
         resolution=preferences.resolution,
         count=preferences.count,
@@ -92,11 +92,11 @@ def preferred(mode: Mode, preferences: Preferences, decided: ServerSettings) -> 
 
 def read_request(base: ImageRequest, options: Mapping[str, Any], catalog: Catalog) -> ImageRequest:
     """
-    What the member asked for. Nothing is checked here: the domain does that.
+    Read what the member asked for. Nothing is checked here: the domain does that.
 
     Args:
-        base: what counts where an option was left out.
-        options: as they were given.
+        base: has the values of options that were left out.
+        options: the options as they were given.
     """
     names = [f"reference{number}" for number in range(1, REFERENCES_MAX + 1)]
     if base.mode is Mode.EDIT:
@@ -110,16 +110,16 @@ def read_request(base: ImageRequest, options: Mapping[str, Any], catalog: Catalo
     if options.get("mask") is not None:
         given["mask"] = _reference("mask", options["mask"])
     elif references:
-        # That of a preset is for the preset's own first image.
+        # A preset's mask fits only the preset's own first image.
         given["mask"] = None
     return replace(base, references=(*references, *base.references), **given)
 
 
 def model_named(typed: str, catalog: Catalog) -> str:
-    """The id of the one model that a member can mean; what was typed, where that is none."""
+    """The id of the only model that a member can mean; what was typed, if there is none."""
     if typed in catalog.models:
         return typed
-    # Of a choice that was shown before, its summary stands behind a colon.
+    # In a choice that was shown before, the summary follows a colon.
     wanted = _letters(typed.partition(":")[0])
     exactly = [each for each in catalog.models if _letters(each) == wanted]
     meant = exactly or [each for each in catalog.models if wanted and wanted in _letters(each)]
@@ -127,17 +127,17 @@ def model_named(typed: str, catalog: Catalog) -> str:
 
 
 def is_preset(model: str) -> bool:
-    """Whether a preset is named where a model could be."""
+    """Whether the option `model` names a preset."""
     return model.strip().startswith(PRESET_MARK)
 
 
 def preset_in(model: str) -> str:
-    """The name of the preset."""
+    """The preset's name in the option `model`."""
     return model.strip().removeprefix(PRESET_MARK).strip()
 
 
 def preset_meant(typed: str, presets: Collection[str]) -> str | None:
-    """The name of the one preset that a member can mean: case and spaces may be others."""
+    """The only preset that a member can mean, whatever case and spaces; None: there is none."""
     if typed in presets:
         return typed
     wanted = " ".join(clean(typed).split()).casefold()
@@ -146,7 +146,7 @@ def preset_meant(typed: str, presets: Collection[str]) -> str | None:
 
 
 def _letters(text: str) -> str:
-    """What is the same however a name is written: as `GPT image 2` or `gpt-image-2`."""
+    """What stays the same however a name is written: `GPT image 2` or `gpt-image-2`."""
     return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
@@ -177,7 +177,7 @@ def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:
     yield _option("resolution", str, None)
     yield _option("quality", str, None)
     if not masks:
-        # Discord takes 25 options; with a mask, there is room for one in the form alone.
+        # Discord takes 25 options; with a mask, only the form has room for a background.
         yield _option("background", str, None)
     yield _option("count", Count, None)
     yield _option("model", str, None)
@@ -220,11 +220,11 @@ def model_or_preset_choices(
     catalog: Catalog, presets: Sequence[str], typed: str, prices: Mapping[str, int]
 ) -> list[Choice[str]]:
     """
-    The models, and behind them the member's presets, that have what was typed.
+    The models that match what was typed, then the member's presets that do.
 
     Args:
-        catalog: what is offered here.
-        prices: by model, what its cheapest image costs here now.
+        catalog: the models that are offered here.
+        prices: what a model's cheapest image costs here now, by the model's id.
     """
     words = typed.casefold().split()
     offered = [] if is_preset(typed) else list(catalog.models.values())
@@ -244,10 +244,10 @@ def model_or_preset_choices(
 
 def quality_choices(prices: Mapping[tuple[str, str], int], typed: str) -> list[Choice[str]]:
     """
-    Each quality beside its price, for the same word means another amount with another model.
+    Each quality with its price, because the same word costs another amount with another model.
 
     Args:
-        prices: by resolution and quality, of one resolution.
+        prices: by resolution and quality, for one resolution.
         typed: what the member has written so far.
     """
     return [

@@ -1,4 +1,4 @@
-"""The pictures that a message shows, as references: attached, embedded, or forwarded."""
+"""Reads the pictures that a message shows, attached, embedded or forwarded, as references."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -10,12 +10,12 @@ from yarl import URL
 from bot.chat import buttons, render
 from bot.domain.requests import Reference
 
-#: kinds of file that are no picture to work from, although they are one
+#: names of files that are pictures, but none to work from
 NO_PICTURES = frozenset({render.SHEET_NAME})
 
 
 def pictures_of(message: discord.Message) -> list[Reference]:
-    """In the order in which they are shown; each once."""
+    """The message's pictures, each once, in the order in which they are shown."""
     found: dict[str, Reference] = {}
     for part in (message, *message.message_snapshots):
         for reference in (*_attached(part), *_embedded(part)):
@@ -24,13 +24,13 @@ def pictures_of(message: discord.Message) -> list[Reference]:
 
 
 def author_of(message: discord.Message) -> int:
-    """Whoever posted it; of an answer to a command, whoever gave that."""
+    """The id of the message's author; if it answers a command, of the member who gave that."""
     asked = message.interaction_metadata
     return asked.user.id if asked else message.author.id
 
 
 def job_shown(message: discord.Message) -> str | None:
-    """The id of the job whose result the message is, by its buttons; None: it is of none."""
+    """The id of the job whose result the message shows, by its buttons; None: it shows none."""
     for action, arguments in buttons.written(message):
         if action == buttons.DETAILS and arguments:
             return arguments[0]

@@ -1,4 +1,4 @@
-"""A mention of whoever has waited for a job, once, when it has ended: an edit tells nobody."""
+"""Mentions a member once when a job that they waited for has ended: an edit notifies nobody."""
 
 import asyncio
 import contextlib
@@ -18,14 +18,14 @@ from bot.engine.stopping import StoppableClock, Stopped
 
 log = logging.getLogger(__name__)
 
-#: of a member's id, when they want to be told that a job has ended
+#: returns, for a member's id, when they want to be told that a job has ended
 PingsOf = Callable[[int], Wish]
 
-#: a member who has waited for longer is told that the wait is over, unless they want otherwise
+#: a member who waited longer than this is mentioned, unless they want otherwise
 LONG_WAIT = timedelta(seconds=30)
-#: seconds for which that message stays
+#: seconds for which the mention stays
 STAYS_S = 60.0
-#: seconds for the removal of all of them when the process is asked to stop
+#: seconds for removing all mentions when the process is asked to stop
 CLOSE_S_MAX = 3.0
 
 
@@ -40,7 +40,7 @@ class Pings:
         self._client = client
         self._clock = clock
         self._pings_of = pings_of
-        #: posted or to be posted, and to be removed again
+        #: each posts one mention and removes it again
         self._under_way: set[asyncio.Task[None]] = set()
 
     def whom(self, job: Job) -> discord.AllowedMentions:
@@ -52,9 +52,9 @@ class Pings:
 
     def tell(self, job: Job, message_id: int) -> None:
         """
-        Tell whoever has waited for it: an edit tells nobody. The message goes away by itself, and
-        is posted once, for Discord takes its nonce once within minutes. No delivery waits for it:
-        a busy channel takes few messages a second.
+        Mention the member who waited for the job, because an edit notifies nobody. The message is
+        removed after a while. It is posted once: Discord takes its nonce once within minutes. No
+        delivery waits for it: a busy channel takes few messages a second.
         """
         whom = self.whom(job)
         if not whom.users or job.request.private or job.server_id == 0:
@@ -77,7 +77,7 @@ class Pings:
         ping.add_done_callback(self._under_way.discard)
 
     async def close(self) -> None:
-        """Once the clock is stopped: remove at once what stands there."""
+        """Remove all mentions that are left. The clock must be stopped, so that none waits."""
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=CLOSE_S_MAX)
             for ping in late:

@@ -1,4 +1,4 @@
-"""Short forms in which somebody says why, and what they were filled in with."""
+"""Short forms that ask for a reason, and what was written into them."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.domain.oversight import REASON_CHARS_MAX
 
-#: custom ids of the fields
+#: custom ids of the form's fields
 REASON, END = "reason", "end"
 #: characters of the end of a block, as it is typed
 END_CHARS_MAX = 40
@@ -19,8 +19,8 @@ def reason_form(
 ) -> discord.ui.Modal:
     """
     Args:
-        why: what the reason is asked for with.
-        end: whether it also asks for the end of a block.
+        why: the label of the reason's field.
+        end: whether the form also asks for the end of a block.
     """
     form = discord.ui.Modal(title=say(title, locale), custom_id=custom_id, timeout=None)
     reason = discord.ui.TextInput[Any](
@@ -33,13 +33,13 @@ def reason_form(
         form.add_item(
             discord.ui.Label(text=say(Phrase.BLOCK_END, locale), description=hint, component=until)
         )
-    # Stopped, discord.py does not keep it: it is answered by its custom id, not by this object.
+    # discord.py keeps no stopped form: it is answered by custom id, not by this object.
     form.stop()
     return form
 
 
 def written(interaction: discord.Interaction[Any], field: str) -> str:
-    """What was written into a field; empty where there is none."""
+    """What was written into a field; empty: nothing, or there is no such field."""
     data: Any = interaction.data
     for part in data.get("components", ()):
         found = part.get("component", {})

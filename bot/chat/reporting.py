@@ -1,4 +1,4 @@
-"""*Report* in a message's menu: any member shows a result to the moderators."""
+"""*Report* in a message's menu: any member can point moderators to a result."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What members do with a result: go on from it, look at it closer, publish it, take it away."""
+"""What members do with a result: go on from it, see its details, publish it, delete it."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ from bot.pictures.folder import sheet_name, stored_image
 log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
-#: what a job's result, or one of them, becomes
+#: makes the next request from a job and one of its images; None: no such request is possible
 GoOn = Callable[[Job, Reference], ImageRequest | None]
 
 
@@ -95,7 +95,7 @@ class Results:
         index = buttons.number(chosen or "0")
         request = go_on(job, sources[index]) if index < len(sources) else None
         if request is None:
-            # Its button is not offered where there is none.
+            # The button is not offered if there is no such request.
             raise buttons.Outdated(action)
         await self._intake.offer(interaction, request, buttons.number(told))
 
@@ -119,7 +119,7 @@ class Results:
     ) -> None:
         """
         Args:
-            which: the draft's references are pictures of which one is to be chosen.
+            which: the member is to choose one of the draft's references.
         Raises:
             NotAllowed: the member is blocked here.
         """
@@ -223,7 +223,7 @@ class Results:
         await self.show(interaction, public, found[1], ephemeral=False)
 
     async def _images(self, interaction: Interaction, job_id: str) -> None:
-        """The images for their member alone; the button's name is of older versions."""
+        """Show a job's images to its member alone. The action's name is from older versions."""
         found = await self._job(interaction, job_id)
         if found is None:
             return
@@ -235,7 +235,7 @@ class Results:
     async def show(
         self, interaction: Interaction, job: Job, tasks: Sequence[Task], *, ephemeral: bool
     ) -> None:
-        """A result with its buttons, anywhere and at any time, as long as its files are kept."""
+        """Show a result with its buttons, in any place and at any time while its files are kept."""
         locale = str(interaction.locale)
         images = await self.kept(tasks)
         if not images:
@@ -267,7 +267,7 @@ class Results:
     ) -> None:
         """
         Raises:
-            CallFailed: Discord does not take them here.
+            CallFailed: Discord does not take the images here.
         """
         view = offers.beneath_result(job, images, self._price_of)
         now = self._clock.now()
@@ -282,7 +282,7 @@ class Results:
                 await wire.fill(interaction, embed, view, partial(open_files, job, fitted, sheet))
                 return
             except wire.CallFailed as error:
-                # The limit that an interaction tells is an upper bound.
+                # The interaction's limit is an upper bound: Discord may take less.
                 if error.trouble is not wire.Trouble.TOO_LARGE or not shrinks_left:
                     raise
                 file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
@@ -290,18 +290,18 @@ class Results:
                 fitted.remove()
 
     async def _sheet(self, job: Job) -> Path | None:
-        """Of its references; None: it has none, or the sheet is gone."""
+        """The sheet of the job's references; None: it has none, or the file is gone."""
         path = self._folder / sheet_name(job.id)
         there = bool(job.request.references) and await asyncio.to_thread(lambda: path.exists())
         return path if there else None
 
     async def kept(self, tasks: Sequence[Task]) -> list[ImageFile]:
-        """A job's images that are still on disk, as they were made."""
+        """The job's images that are still on disk, as they were made."""
         found = [image for task in tasks if (image := stored_image(self._folder, task))]
         return await asyncio.to_thread(lambda: [image for image in found if image.path.exists()])
 
     async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]] | None:
-        """The job, if this member may go on from it; whoever may not is told so."""
+        """The job and its tasks, if this member may go on from it; otherwise tell them why not."""
         job = await self._easel.find(job_id)
         if job is None:
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
@@ -309,18 +309,18 @@ class Results:
         if job.removed:
             await wire.tell(interaction, say(Notice.REMOVED, str(interaction.locale)))
             return None
-        # Only who was shown it has a message that names it.
+        # Only a member who was shown the job can have a message that names it.
         shown = not job.request.private or buttons.names(interaction.message, job_id)
         if interaction.user.id != job.user_id and not shown:
             await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
             return None
         if job.request.private and _is_public(interaction):
-            # It was published, and what goes on from it there is as public.
+            # The job was published here, so what goes on from it here is public, too.
             job = replace(job, request=replace(job.request, private=False))
         return job, await self._easel.tasks(job_id)
 
     async def _has_words(self, interaction: Interaction, job: Job) -> bool:
-        """Whether the job's words are kept still; whoever presses is told where they are not."""
+        """Whether the job's words are still kept; if not, tell the member who pressed."""
         if job.request.prompt:
             return True
         await wire.tell(interaction, say(Notice.WORDS_GONE, str(interaction.locale)))
@@ -330,8 +330,8 @@ class Results:
         self, interaction: Interaction, job_id: str
     ) -> tuple[Job, list[Reference]] | None:
         """
-        The job and its results: those on disk as they were made, with the links of the message
-        that was pressed, which do where the files are gone.
+        The job, and its images that can still be used: by the file on disk or, if that is gone, by
+        the link in the message that was pressed. If there are none, tell the member.
         """
         found = await self._job(interaction, job_id)
         if found is None:
@@ -355,7 +355,7 @@ class Results:
         return job, usable
 
     async def as_kept(self, job: Job, pictures: Sequence[Reference]) -> list[Reference]:
-        """A result's pictures as a message shows them, with the files that they were made as."""
+        """The pictures of the job's message, each with its original file if that is on disk."""
         tasks = await self._easel.tasks(job.id)
         stored = [image for task in tasks if (image := stored_image(self._folder, task))]
         there = {image.path for image in await self.kept(tasks)}
@@ -371,7 +371,7 @@ class Results:
         ]
 
     async def _links(self, interaction: Interaction, job: Job) -> dict[str, str]:
-        """Of the images that the pressed message shows, by the stems of their names."""
+        """Links to the files of the message that was pressed, by the stems of their names."""
         shown = interaction.message.attachments if interaction.message else []
         return {_stem(each.filename): each.url for each in shown}
 
@@ -386,7 +386,7 @@ def _stem(filename: str) -> str:
 
 
 def _named(job: Job) -> str:
-    """A job as a link to its result, or by its first words."""
+    """The job's first words; a link to its result if there is one."""
     link = render.jump_link(job)
     shown = inert(render.first_words(job))
     return f"[{shown}]({link})" if link else shown

@@ -1,4 +1,4 @@
-"""What the panel of a server's settings offers for each of them, and what was chosen there."""
+"""The panel's controls for each of a server's settings, and the reading of what was chosen."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from bot.domain.settings import SETTINGS, NsfwMode, PictureMenus, ServerSettings
 
 Interaction = discord.Interaction[Any]
 Item = discord.ui.Item[Any]
-#: of the settings as they are, what is to be set
+#: called with the settings as they are; returns what is to be set, by field
 Decide = Callable[[ServerSettings], dict[str, object]]
 
 #: languages of public text, by their own names (Discord docs, Reference, Locales)
@@ -29,11 +29,11 @@ LANGUAGES = {
     "pt-BR": "Português do Brasil",
     "zh-CN": "中文",
 }
-#: in the place of a value that nothing is chosen for, which Discord does not take as empty
+#: an option's value for "nothing chosen", because Discord takes no empty value
 NOTHING = "-"
 REASON_CHARS_MAX = 200
 HOURS_MAX = 8_760.0
-#: channels in which members give commands, whose threads count with them
+#: channels in which members give commands; their threads count with them
 CHANNEL_KINDS = [
     discord.ChannelType.text,
     discord.ChannelType.news,
@@ -47,7 +47,7 @@ FLAGS = ("private_allowed", "private_seen")
 
 
 def choices(field: str, models: Sequence[str], locale: str) -> dict[str, str]:
-    """Of a setting that is one of some words: each word as it is kept, and its label."""
+    """A setting's possible values, as they are kept, with their labels; empty: it has no list."""
     match field:
         case "nsfw_checker":
             return {each.value: say(NSFW_LABELS[each], locale) for each in NsfwMode}
@@ -79,7 +79,12 @@ MENU_LABELS = {
 
 
 def settings_select(field: str, locale: str) -> Item:
-    """Which setting is open; empty: none."""
+    """
+    A select of the setting to open.
+
+    Args:
+        field: the setting that is open; empty: none.
+    """
     options = [
         SelectOption(label=say(title, locale), value=each, default=each == field)
         for each, title in TITLES.items()
@@ -88,7 +93,7 @@ def settings_select(field: str, locale: str) -> Item:
 
 
 def controls(field: str, decided: ServerSettings, models: Sequence[str], locale: str) -> list[Item]:
-    """What changes this setting."""
+    """The controls that change this setting."""
     if field == "allowed_models":
         return [_models(decided, models, locale)]
     if field in ("allowed_channels", "log_channel_id"):
@@ -113,7 +118,7 @@ def controls(field: str, decided: ServerSettings, models: Sequence[str], locale:
 
 
 def form(field: str, decided: ServerSettings, locale: str) -> discord.ui.Modal:
-    """What has to be typed: an amount, or a pause's end and reason."""
+    """A form for what has to be typed: an amount, or a pause's length and reason."""
     made = discord.ui.Modal(
         title=say(TITLES[field], locale),
         custom_id=buttons.custom_id(buttons.SETTINGS, "filled", field),
@@ -126,15 +131,15 @@ def form(field: str, decided: ServerSettings, locale: str) -> discord.ui.Modal:
         )
     else:
         made.add_item(_text(Phrase.CONFIRM_AMOUNT, "amount", locale, chars_max=17, required=True))
-    # Stopped, discord.py does not keep it: it is answered by its custom id, not by this object.
+    # discord.py keeps no stopped form: it is answered by custom id, not by this object.
     made.stop()
     return made
 
 
 def chosen(field: str, interaction: Interaction) -> Decide:
     """
-    What a select's choice decides. Of a list that is what was added and what was taken out, so that
-    what another moderator changed meanwhile stays.
+    What a select's choice decides. For a list, this is what was added and what was taken out, so
+    that another moderator's changes meanwhile stay.
     """
     data: Any = interaction.data
     values: list[str] = data["values"]
@@ -153,7 +158,7 @@ def fixed(field: str, value: object) -> Decide:
 
 
 def amended(field: str, after: set[Any], before: set[Any]) -> Decide:
-    """A list with what is in `after` alone, and without what is in `before` alone."""
+    """Add to a list what is only in `after`, and take out what is only in `before`."""
 
     def decide(now: ServerSettings) -> dict[str, object]:
         return {field: frozenset((getattr(now, field) | (after - before)) - (before - after))}
@@ -163,10 +168,10 @@ def amended(field: str, after: set[Any], before: set[Any]) -> Decide:
 
 def given_hours(text: str) -> float | None:
     """
-    Hours as a member types them; None: without an end.
+    Read hours as a moderator types them; None: without an end.
 
     Raises:
-        ValueError: it is no such number.
+        ValueError: it is no number of hours, or above HOURS_MAX.
     """
     if not text.strip():
         return None
@@ -179,13 +184,13 @@ def given_hours(text: str) -> float | None:
 def given_amount(text: str) -> Microcredits:
     """
     Raises:
-        ValueError: it is no number of credits.
+        ValueError: the text is no number of credits.
     """
     return parse_credits(text.strip().replace(",", "."))
 
 
 def typed(interaction: Interaction) -> Mapping[str, str]:
-    """What was typed into a form, by its fields' custom ids."""
+    """What was typed into a form, by the fields' custom ids."""
     data: Any = interaction.data
     fields = [each["component"] for each in data["components"]]
     return {each["custom_id"]: each.get("value") or "" for each in fields}
@@ -235,7 +240,7 @@ def _text(
 
 
 def _shown(interaction: Interaction) -> set[str]:
-    """What was chosen in the select as its message shows it."""
+    """What the pressed select showed as chosen before the press."""
     data: Any = interaction.data
     rows = interaction.message.components if interaction.message else []
     for row in rows:

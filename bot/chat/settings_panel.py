@@ -1,6 +1,6 @@
 """
-The panel of a server's settings: one message for one moderator, whose every control says in its
-custom id all that it needs, and so works after any restart.
+The panel of a server's settings: a message that one moderator sees. Each control's custom id holds
+all that it needs, so it works after any restart.
 """
 
 from datetime import timedelta
@@ -29,7 +29,7 @@ from bot.domain.words import clean
 Interaction = discord.Interaction[Any]
 Page = tuple[discord.Embed, discord.ui.View]
 
-#: what posting a notice needs, as Discord names it
+#: permissions that posting a notice needs, as Discord names them
 LOG_PERMISSIONS = {
     "view_channel": "View Channel",
     "send_messages": "Send Messages",
@@ -40,7 +40,7 @@ LOG_PERMISSIONS = {
 class SettingsPanel:
     """
     Args:
-        catalog: what is offered here.
+        catalog: the models that are offered here.
     """
 
     def __init__(self, desk: Desk, catalog: Catalog, operator: Operator) -> None:
@@ -52,14 +52,14 @@ class SettingsPanel:
     async def open(self, interaction: Interaction, field: str = "") -> None:
         """
         Args:
-            field: of ServerSettings, which is open; empty: none.
+            field: the setting that is open, a field of ServerSettings; empty: none.
         """
         decided = await self._servers.settings(interaction.guild_id or 0)
         embed, view = self._page(decided, field, str(interaction.locale))
         await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
 
     async def press(self, interaction: Interaction, what: str, *arguments: str) -> None:
-        """Any control of the panel, and of what is asked beside it."""
+        """Answer any control of the panel, and of its questions and forms."""
         if not await is_moderator(interaction, Notice.MODERATORS_ONLY):
             return
         match what, *arguments:
@@ -96,7 +96,7 @@ class SettingsPanel:
                 await wire.tell(interaction, text)
 
     def off_question(self, locale: str) -> Page:
-        """Turning the filter off is asked for a second time."""
+        """Ask again before the filter is turned off."""
         embed = discord.Embed(description=say(Notice.NSFW_OFF_ASK, locale))
         danger = discord.ButtonStyle.danger
         off = say(Phrase.TURN_OFF, locale)
@@ -137,7 +137,7 @@ class SettingsPanel:
     def pause(self, hours: float | None, reason: str) -> Decide:
         """
         Args:
-            hours: from now on; None: until it is resumed.
+            hours: how long, from now; None: until it is resumed.
             reason: as a moderator typed it.
         """
         until = FOREVER
@@ -153,7 +153,7 @@ class SettingsPanel:
     async def trail(self, interaction: Interaction, before: int = 0) -> Page:
         """
         Args:
-            before: id of a change: only older ones; 0: from the latest on.
+            before: a change's id: show only older ones; 0: from the latest on.
         """
         locale = str(interaction.locale)
         server_id = interaction.guild_id or 0
@@ -173,7 +173,7 @@ class SettingsPanel:
     def _page(self, decided: ServerSettings, field: str, locale: str) -> Page:
         """
         Args:
-            field: of ServerSettings, which is open; empty: none.
+            field: the setting that is open, a field of ServerSettings; empty: none.
         """
         items = [settings_controls.settings_select(field, locale)]
         if not field:
@@ -192,13 +192,13 @@ class SettingsPanel:
 
 
 def reset(field: str) -> Decide:
-    """As if nothing had ever been decided about it."""
+    """Set a field as if the server had never decided about it."""
     fields = ("paused_until", "pause_reason") if field == "paused_until" else (field,)
     return lambda _: {each: getattr(UNDECIDED, each) for each in fields}
 
 
 def lacks(interaction: Interaction, channel_id: int | str) -> list[str]:
-    """What the bot may not do in the channel that notices are to be posted in, in words."""
+    """The permissions that the bot lacks to post notices in a channel, in words."""
     guild = interaction.guild
     channel = guild.get_channel(int(channel_id or 0)) if guild else None
     if guild is None or channel is None:

@@ -1,4 +1,4 @@
-"""A server's settings as its moderators see them: values, whose decisions they are, the trail."""
+"""Shows a server's settings to its moderators: values, who decided them, and the trail."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -21,16 +21,16 @@ from bot.domain.settings import (
     effective,
 )
 
-#: what is shown of a list
+#: entries of a list that are shown, and characters of a value that cannot be read
 LISTED_MAX = 25
-#: the same in a line of the trail
+#: entries of a list that are shown in a line of the trail
 LISTED_IN_LINE_MAX = 4
 #: changes on one page of the trail
 PAGE_CHANGES = 10
 
-#: fields of ServerSettings that have another name in commands
+#: field of ServerSettings -> its name in commands, where that differs
 COMMAND_NAMES = {"log_channel_id": "log_channel", "paused_until": "pause"}
-#: fields of ServerSettings in the panel, by their titles
+#: field of ServerSettings -> its title in the panel
 TITLES: Mapping[str, Phrase] = {
     "nsfw_checker": Phrase.SET_NSFW_CHECKER,
     "default_model": Phrase.SET_DEFAULT_MODEL,
@@ -46,7 +46,7 @@ TITLES: Mapping[str, Phrase] = {
     "log_channel_id": Phrase.SET_LOG_CHANNEL,
     "paused_until": Phrase.SET_PAUSED,
 }
-#: what each value of a setting means, where a sentence says it
+#: settings whose values a sentence explains: value -> the sentence
 MEANINGS: Mapping[str, Mapping[Any, Phrase]] = {
     "nsfw_checker": {
         NsfwMode.ON: Phrase.FILTER_ON,
@@ -71,7 +71,7 @@ def command_name(field: str) -> str:
     return COMMAND_NAMES.get(field, field.removesuffix("_ucr"))
 
 
-#: the other way round
+#: name in commands -> field of ServerSettings
 FIELDS = {command_name(field): field for field in SETTINGS}
 
 
@@ -80,7 +80,7 @@ def value(field: str, value: Any, locale: str, *, most: int = LISTED_MAX) -> str
     A setting's value in a line.
 
     Args:
-        most: of a list.
+        most: entries of a list that are shown.
     """
     if field in WRITERS:
         return WRITERS[field](value, locale, most)
@@ -127,7 +127,8 @@ def _words(value: str, locale: str, _: int) -> str:
     return f"“{inert(value)}”" if value else say(Phrase.NOT_DECIDED, locale)
 
 
-#: of a value, the reader's language and how much of a list is shown
+#: field of ServerSettings -> how its value is written; called with the value, the reader's locale,
+#: and how many entries of a list are shown
 WRITERS: Mapping[str, Callable[[Any, str, int], str]] = {
     "allowed_models": _models,
     "allowed_channels": _channels,
@@ -140,7 +141,7 @@ WRITERS: Mapping[str, Callable[[Any, str, int], str]] = {
 
 
 def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -> str:
-    """What counts of a setting, and whose decision it is."""
+    """A setting's effective value, and who decided it."""
     counts, source = effective(decided, operator, field)
     told = f"**{value(field, counts, locale)}** · {say(SOURCES[source], locale)}"
     if field == "paused_until" and decided.pause_reason:
@@ -149,7 +150,7 @@ def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -
 
 
 def overview(decided: ServerSettings, operator: Operator, locale: str) -> discord.Embed:
-    """All settings, each with what counts of it."""
+    """All settings of the panel, each with its effective value."""
     embed = discord.Embed(title=say(Phrase.SETTINGS_TITLE, locale), colour=render.WORKING)
     for field, title in TITLES.items():
         embed.add_field(name=say(title, locale), value=line(decided, operator, field, locale))
@@ -180,7 +181,7 @@ def _change(change: SettingChange, locale: str) -> str:
 
 
 def _as_kept(field: str, text: str, locale: str) -> str:
-    """A value of a setting as it was kept; as text where this version cannot read it."""
+    """A setting's value from its stored text; the text itself if this version cannot read it."""
     try:
         return value(field, SETTINGS[field].read(text), locale, most=LISTED_IN_LINE_MAX)
     except (KeyError, ValueError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""Discord's list of the commands, compared with ours and written where the two differ."""
+"""Compares Discord's list of the commands with the bot's, and writes it where they differ."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ from bot.engine.easel import Easel
 
 log = logging.getLogger(__name__)
 
-#: What of a command, and of its options and their choices, members see or may do. What Discord
-#: adds (ids, versions) or derives says nothing. Discord docs, Application Commands, read 2026-11.
+#: fields of a command, its options and their choices that change what members see or may do; what
+#: Discord adds (ids, versions) or derives is left out (Discord docs, Application Commands, read
+#: 2026-11)
 COMPARED = (
     "name",
     "name_localizations",
@@ -36,7 +37,7 @@ COMPARED = (
     "min_length",
     "max_length",
 )
-#: where Discord says nothing else, a command is of this type
+#: a command's type where Discord names none
 CHAT_INPUT = 1
 
 
@@ -49,12 +50,12 @@ async def sync(
     everywhere: bool = False,
 ) -> list[str]:
     """
-    Compare the commands with what Discord says, and write those scopes that differ. A command in
-    two scopes is offered twice, so the scope that is not used is cleared.
+    Compare the commands with Discord's list, and write each scope that differs. Discord offers a
+    command twice if it is in two scopes, so a scope that is not used is cleared.
 
     Args:
         easel: remembers which servers were given commands of their own.
-        server_ids: whose commands they are; none: they are global.
+        server_ids: servers that get the commands; empty: they are global.
         everywhere: look at each server the bot is in, not only at those that are remembered.
     Returns:
         A line on each scope that was looked at.
@@ -64,7 +65,7 @@ async def sync(
     application = f"{discord.http.Route.BASE}/{client.application_id}"
     remembered = await easel.synced_servers(application)
     used = set(server_ids)
-    # What is being written now is to be taken back once, even if this process dies here.
+    # Remembered first: what is written now must be taken back later, even if this process dies.
     await easel.remember_synced(application, remembered | used)
     lines = [await _scope(client, tree, None, wanted=not used)]
     lines += [await _scope(client, tree, server_id, wanted=True) for server_id in server_ids]
@@ -108,7 +109,7 @@ async def _scope(
 
 
 async def _listed(client: discord.Client, server_id: int | None) -> Sequence[Mapping[str, Any]]:
-    """With every language's names, which discord.py's own calls leave out."""
+    """Discord's list with the names in every language, which discord.py's calls leave out."""
     of_server = "" if server_id is None else "/guilds/{guild_id}"
     route = discord.http.Route(
         "GET",
@@ -133,13 +134,13 @@ async def _write(
 
 
 async def _servers(client: discord.Client) -> set[int]:
-    """Those the bot is in."""
+    """Ids of the servers that the bot is in."""
     return {server.id async for server in client.fetch_guilds(limit=None, with_counts=False)}
 
 
 def _are_same(ours: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> bool:
     return ours.keys() == theirs.keys() and all(
-        # Where a command may be used is Discord's to say, if we do not.
+        # If a command does not say where it may be used, Discord's own value counts.
         command
         == {
             key: each
@@ -155,11 +156,11 @@ def _by_name(commands: Sequence[Mapping[str, Any]]) -> dict[tuple[int, str], Any
 
 
 def _compared(value: Any) -> Any:
-    """What counts of a command; what is empty is as good as not there."""
+    """The compared fields of a command; empty ones count as absent."""
     if isinstance(value, Mapping):
         kept = {key: _compared(value[key]) for key in COMPARED if key in value}
         if kept.get("default_member_permissions") is not None:
-            # Discord writes it in letters.
+            # Discord writes it as a string.
             kept["default_member_permissions"] = int(kept["default_member_permissions"])
         for key in ("contexts", "integration_types", "channel_types"):
             if kept.get(key):

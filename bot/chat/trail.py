@@ -1,4 +1,4 @@
-"""What was done by moderators, as they and the log channel are told of it."""
+"""Tells moderators, in lists and in the log channel, what moderators did."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from bot.domain.jobs import Job
 from bot.domain.oversight import Act, Action, Block, Done
 from bot.domain.quota import Action as Amend
 
-#: what each act is called
+#: the name of each act
 ACTS: Mapping[str, Phrase] = {
     Action.SPOILER: Phrase.ACT_SPOILER,
     Action.REMOVE: Phrase.ACT_REMOVE,
@@ -31,7 +31,7 @@ LINE_REASON_CHARS, LINE_REASON_BYTES = 90, 270
 
 
 def act_name(act: Act, locale: str) -> str:
-    """Acts of another part, or of a newer version, go by the word that they are kept as."""
+    """An act's name; if this version does not know the act, the word that it is stored as."""
     phrase = ACTS.get(act.action)
     return say(phrase, locale) if phrase else inert(act.action)
 
@@ -54,7 +54,7 @@ def block_line(block: Block, locale: str) -> str:
 
 
 def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
-    """For the log channel; who reported stands in the trail alone, for others may read here."""
+    """An act for the log channel. Only the trail says who reported, as others may read here."""
     act = done.act
     reported = act.action == Action.REPORT
     title = say(Phrase.REPORTED_IMAGE, locale) if reported else act_name(act, locale)
@@ -78,7 +78,7 @@ def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
 
 
 def link_to(job: Job, channel_id: int, message_id: int) -> str | None:
-    """To a message that shows the job; None: it is not known, or one that nobody else sees."""
+    """A link to a message that shows the job; None: none is known, or none that others see."""
     if not message_id:
         return render.jump_link(job)
     return f"https://discord.com/channels/{job.server_id}/{channel_id}/{message_id}"

@@ -1,4 +1,4 @@
-"""Names and descriptions of the commands in every language that Discord shows them in."""
+"""Translates the commands' names and descriptions into Discord's languages."""
 
 import string
 from typing import Any
@@ -13,7 +13,7 @@ from bot.chat.texts.writer import Writer, writer
 from bot.domain.catalog import Model
 from bot.errors import Fact
 
-#: of an option's choices, and each one's name (Discord docs, Application Command Option)
+#: choices of an option, and characters of a choice (Discord docs, Application Command Option)
 CHOICES_MAX = 25
 CHOICE_CHARS_MAX = 100
 
@@ -23,17 +23,17 @@ def label(key: str, **facts: Fact) -> locale_str:
     The English of a description, a choice or a menu's entry, to be translated by its key.
 
     Args:
-        key: of en.toml, with its table: `choices.nsfw_on`.
+        key: an entry of en.toml, with its table: `choices.nsfw_on`.
     """
     return locale_str(writer(FALLBACK).write(key, facts), key=key, facts=facts)
 
 
 def model_label(model: Model, from_ucr: int | None = None) -> locale_str:
     """
-    What a model is good for.
+    A choice that says what a model is good for.
 
     Args:
-        from_ucr: what its cheapest image costs here; None: it is not said.
+        from_ucr: what the model's cheapest image costs here; None: it is not said.
     """
     line = _model_line(model, from_ucr, writer(FALLBACK))
     return locale_str(line, model=model, from_ucr=from_ucr)
@@ -41,7 +41,7 @@ def model_label(model: Model, from_ucr: int | None = None) -> locale_str:
 
 class EaselTranslator(app_commands.Translator):
     def __init__(self) -> None:
-        #: by locale, where there is a translation; asked some twenty thousand times a start
+        #: writers of the locales that have a translation; looked up about 20,000 times at a start
         self._readers = {
             locale: writer(str(locale)) for locale in Locale if nearest(str(locale)) != FALLBACK
         }
@@ -52,7 +52,7 @@ class EaselTranslator(app_commands.Translator):
         locale: Locale,
         context: app_commands.TranslationContextTypes,
     ) -> str | None:
-        """None: it is the same as in English, or nobody has translated it."""
+        """The translation; None: there is none, or it is the same as the English."""
         reader = self._readers.get(locale)
         if reader is None:
             return None
@@ -72,7 +72,7 @@ def _translated(
 
 
 def _key(context: app_commands.TranslationContext[Any, Any]) -> str | None:
-    """Of what discord.py made of a plain string; None: it is a name."""
+    """The key of a plain string, by where discord.py uses it; None: it is a name."""
     about = context.data
     match context.location:
         case Location.command_name if isinstance(about, app_commands.ContextMenu):
@@ -89,10 +89,11 @@ def _key(context: app_commands.TranslationContext[Any, Any]) -> str | None:
 
 def option_key(command: str, option: str) -> str:
     """
-    Of an option's description: its command's own, or that of all options of its name.
+    The key of an option's description: the command's own, or the one that all options with this
+    name share.
 
     Args:
-        option: numbered ones, as reference3, have one key together.
+        option: numbered options, such as reference3, share one key.
     """
     name = option.rstrip(string.digits)
     own = f"options.{command} {name}"

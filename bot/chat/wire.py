@@ -1,11 +1,9 @@
 """
-Where discord.py leaves a gap between us and Discord; every call that matters goes through here.
+Makes the calls to Discord that matter, and closes the gaps that discord.py leaves in them.
 
-What discord.py 2.7 does not handle, read in its source: a reset or closed connection surfaces as
-a raw aiohttp error; a 503 is not retried on channel routes; a lost answer makes its webhook
-adapter send a follow-up twice (so no result is one: Easel edits the original response); a session
-that was invalidated, or a fixed shard count, connects to Discord's own gateway whatever REST root
-is set; a failed login is not repeated, and cannot be before the client is given a new connector.
+discord.py 2.7's source shows what it does not handle. A reset or closed connection surfaces as a
+raw aiohttp error. A 503 is not retried on channel routes. A lost answer makes its webhook adapter
+send a follow-up twice, so Easel never delivers a result by one: it edits the original response.
 """
 
 import asyncio
@@ -23,13 +21,13 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: tries of one call, besides discord.py's own five for most 5xx
+#: tries of one call, each with discord.py's own five for most 5xx
 TRIES_MAX = 3
-#: seconds for one try, with discord.py's own repetitions and the waits that Discord asks for
+#: seconds for one try, including discord.py's own repetitions and the waits that Discord asks for
 CALL_S_MAX = 120.0
-#: seconds before the second try; doubles
+#: seconds before the second try; doubles with each
 RETRY_WAIT_S = 0.5
-#: in an interaction's extras: its deferral had its effect, although Discord did not say so
+#: key in an interaction's extras: the deferral had its effect, although its answer was lost
 DEFERRED = "deferred"
 
 NETWORK_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
@@ -38,7 +36,7 @@ UNKNOWN_WEBHOOK = 10015
 UNKNOWN_INTERACTION = 10062
 EXPLICIT_CONTENT = 20009
 BLOCKED_BY_AUTOMOD = frozenset({200000, 200001})
-#: of a channel in slow mode, of its announcements, and of a channel's writes
+#: rate limits: a channel's slow mode, its announcements, and its writes
 LIMITS_FOR_A_WHILE = frozenset({20016, 20022, 20028})
 TOO_LARGE = 40005
 ALREADY_ACKNOWLEDGED = 40060
@@ -46,11 +44,11 @@ INVALID_TOKEN = 50027
 
 
 class Trouble(Enum):
-    """What a refused or failed call means for the one who made it."""
+    """What a refused or failed call means for its caller."""
 
     #: the interaction cannot be answered any more
     TOKEN_DEAD = auto()
-    #: the interaction has its first answer: ours, if only the news of it was lost
+    #: the interaction has its first answer already: perhaps ours, if only the news of it was lost
     ANSWERED = auto()
     TOO_LARGE = auto()
     #: Discord will not show this; it may show something else in the same place
@@ -66,8 +64,8 @@ class CallFailed(Exception):
     A call to Discord failed for good.
 
     Args:
-        trouble: what that means.
-        repeated: a try before this one failed on the way, and may have had its effect.
+        trouble: what the failure means.
+        repeated: an earlier try failed on the way, and may have had its effect.
     """
 
     def __init__(self, trouble: Trouble, cause: Exception, *, repeated: bool) -> None:
@@ -83,7 +81,7 @@ async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_
     Args:
         operation: makes the call afresh each time, with files newly opened.
     Raises:
-        CallFailed: it was refused, or did not get through.
+        CallFailed: the call was refused, or did not get through.
     """
     attempt, wait_s = 1, RETRY_WAIT_S
     while True:
@@ -92,7 +90,7 @@ async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_
                 return await operation()
         except discord.HTTPException as error:
             trouble = _trouble(error)
-            # discord.py has slept and repeated these five times already, but for 503.
+            # discord.py has made five tries already, with waits between them; not so for a 503.
             if trouble is not Trouble.DOWN or error.status != 503 or attempt == tries_max:
                 raise CallFailed(trouble, error, repeated=attempt > 1) from error
         except NETWORK_ERRORS as error:
@@ -110,10 +108,10 @@ async def answer(
     view: discord.ui.View | None = None,
 ) -> int | None:
     """
-    Give the interaction its first answer, or edit it in where it was deferred.
+    Give the interaction its first answer; if it was deferred, edit the deferral.
 
     Returns:
-        The message's id, where Discord told it.
+        The message's id, if Discord told it.
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
@@ -131,21 +129,23 @@ async def answer(
 
 
 def has_answer(interaction: discord.Interaction[Any]) -> bool:
-    """Whether a first answer of ours is there, be it a deferral: what comes later edits it."""
+    """Whether the bot has answered or deferred already: what comes later edits that."""
     return interaction.response.is_done() or DEFERRED in interaction.extras
 
 
 async def find_answer(interaction: discord.Interaction[Any], mark: str) -> int | None:
     """
-    The first answer that the interaction has, if one of its buttons is marked as ours.
+    Find the interaction's first answer, if this process gave it.
 
-    Whoever meets ANSWERED may have given that answer in a try whose own answer was lost; or it was
-    another process, or another bot of the same token.
+    A call that meets ANSWERED may have given that answer in an earlier try, whose own answer was
+    lost. Or another process gave it, or another bot with the same token.
 
+    Args:
+        mark: a part of a custom id that only this process's answer has.
     Returns:
-        The message's id; None: it is somebody else's.
+        The message's id; None: somebody else gave the answer.
     Raises:
-        CallFailed: it could not be looked at.
+        CallFailed: the answer could not be read.
     """
     message = await call(interaction.original_response)
     marks = [
@@ -164,10 +164,10 @@ async def update(
     view: discord.ui.View | None = None,
 ) -> None:
     """
-    Answer a press by changing the message it was on.
+    Answer a press by changing the message that it was on.
 
     Args:
-        view: None removes its buttons.
+        view: None removes the buttons.
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
@@ -180,7 +180,7 @@ async def update_all(
     view: discord.ui.View,
 ) -> None:
     """
-    The same with several embeds.
+    Answer a press by changing the message that it was on, with several embeds.
 
     Raises:
         CallFailed: the answer was refused, or did not get through.
@@ -190,7 +190,7 @@ async def update_all(
 
 async def defer_update(interaction: discord.Interaction[Any]) -> None:
     """
-    Promise to change the message that was pressed.
+    Promise to change the message that was pressed; the change comes later.
 
     Raises:
         CallFailed: the answer was refused, or did not get through.
@@ -199,18 +199,18 @@ async def defer_update(interaction: discord.Interaction[Any]) -> None:
 
 
 async def defer(interaction: discord.Interaction[Any], *, ephemeral: bool) -> None:
-    """Promise an answer; what comes later edits it. A failure shows when the answer is given."""
+    """Promise an answer; what comes later edits it. A failure shows up when the answer is given."""
     try:
         await call(lambda: interaction.response.defer(ephemeral=ephemeral, thinking=True))
     except CallFailed as error:
         log.warning("not deferred: %s", error, extra={"action": "defer_failed"})
         if error.trouble is Trouble.ANSWERED and error.repeated:
-            # A try before had its effect, and only its own answer was lost.
+            # An earlier try had its effect, and only its answer was lost.
             interaction.extras[DEFERRED] = True
 
 
 def ref(interaction: discord.Interaction[Any]) -> str:
-    """What finds the log line of a defect: of the id its time alone, in milliseconds."""
+    """A short text that finds a defect's log line: from the time in the id, in milliseconds."""
     return short(f"{interaction.id >> 22:x}")
 
 
@@ -230,7 +230,7 @@ async def tell(
     beside: discord.Embed | None = None,
     view: discord.ui.View | None = None,
 ) -> None:
-    """Answer with a sentence for this member alone; a failure to do so is logged, not raised."""
+    """Answer with a sentence for this member alone; a failure is logged, not raised."""
     embeds = _told(text, beside)
     try:
         if has_answer(interaction):
@@ -246,7 +246,7 @@ async def tell(
 
 
 async def tell_beside(interaction: discord.Interaction[Any], text: str) -> None:
-    """Tell this member alone, and leave an answer that is there as it is."""
+    """Tell this member alone, and leave an earlier answer as it is."""
     if not has_answer(interaction):
         await tell(interaction, text)
         return
@@ -265,9 +265,9 @@ async def tell_instead(
     view: discord.ui.View | None = None,
 ) -> None:
     """
-    After a public deferral: take the "thinking" away and tell this member alone.
+    After a public deferral, take the "thinking" away and tell this member alone.
 
-    discord.py may send a follow-up twice where an answer is lost; this one does no harm then.
+    discord.py may send a follow-up twice if an answer is lost; here that does no harm.
     """
     embeds = _told(text, beside)
     try:
@@ -299,7 +299,7 @@ async def show(
     Answer this member alone.
 
     Args:
-        files: opens them anew for each try.
+        files: opens the files anew for each try.
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
@@ -311,7 +311,7 @@ async def show(
                 embeds=list(embeds), files=opened, view=_or_missing(view), ephemeral=True
             )
         finally:
-            # discord.py closes those of all other messages itself.
+            # discord.py closes files itself, but not those of a first answer.
             for file in opened:
                 file.close()
 
@@ -325,10 +325,10 @@ async def fill(
     files: Callable[[], list[discord.File]],
 ) -> None:
     """
-    Put files into an answer that was deferred.
+    Fill a deferred answer, with files.
 
     Args:
-        files: opens them anew for each try.
+        files: opens the files anew for each try.
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
@@ -341,10 +341,10 @@ async def send_beside(
     interaction: discord.Interaction[Any], files: Callable[[], list[discord.File]]
 ) -> None:
     """
-    Send further files to this member alone. discord.py may do it twice where an answer is lost.
+    Send further files to this member alone. discord.py may send them twice if an answer is lost.
 
     Args:
-        files: opens them anew for each try.
+        files: opens the files anew for each try.
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
@@ -353,10 +353,10 @@ async def send_beside(
 
 async def take_away(interaction: discord.Interaction[Any]) -> None:
     """
-    Delete the message whose button was pressed, also one that only its presser sees.
+    Delete the message whose button was pressed, even if only the presser sees it.
 
     Raises:
-        CallFailed: Discord did not do it.
+        CallFailed: Discord did not delete it.
     """
     await call(interaction.response.defer)
     await call(interaction.delete_original_response)
@@ -386,5 +386,5 @@ def _trouble(error: discord.HTTPException) -> Trouble:
 
 
 def is_down(error: discord.HTTPException) -> bool:
-    """Discord itself; a call may have had its effect, and may work later."""
+    """Whether the fault is Discord's: the call may have had its effect, and may work later."""
     return error.status >= 500 or error.status == 429 or error.code in LIMITS_FOR_A_WHILE

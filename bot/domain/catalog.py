@@ -20,7 +20,7 @@ from bot.domain.requests import (
 )
 from bot.errors import Facts, InvalidRequest, NotAllowed, Reason
 
-#: what no route of a model can do, and the facts of it beside the model
+#: why no route of a model can do a request, and the facts of that besides the model
 Lack = tuple[Reason, Facts]
 
 
@@ -33,7 +33,7 @@ class NsfwSwitch(StrEnum):
     MODERATION = "moderation"
 
     def serves(self, *, nsfw_checker: bool) -> bool:
-        """Whether such a route may be used: one without a switch has no filter that is on."""
+        """Whether a route with this switch may be used; without one, its filter cannot be on."""
         return not nsfw_checker or self is not NsfwSwitch.NONE
 
     def fields(self, *, nsfw_checker: bool) -> dict[str, bool | str]:
@@ -57,7 +57,7 @@ class RouteOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most so many calls in any such time."""
+    """At most this many calls within any such number of seconds."""
 
     calls: int
     seconds: int
@@ -78,7 +78,7 @@ class Route:
     route_mode: str
     modes: frozenset[Mode]
     references_max: int
-    #: media types of references that the vendor takes; others are made one of them
+    #: media types of references that the vendor takes; others are converted to one of them
     reference_types: tuple[str, ...]
     #: whether an edit can be confined to a part
     mask: bool
@@ -86,23 +86,23 @@ class Route:
     transparency: bool
     #: ratio -> resolutions it can be had in
     sizes: Mapping[str, tuple[str, ...]]
-    #: (ratio, resolution) -> `WxH`, where the vendor makes another one than OpenAI would
+    #: (ratio, resolution) -> `WxH`, where the vendor makes another size than OpenAI would
     own_sizes: Mapping[tuple[str, str], str]
     #: empty: the route has no such setting
     qualities: tuple[str, ...]
     price: Price
-    #: whether the vendor takes a resolution at all; where not, 1K is what it makes
+    #: whether the vendor takes a resolution at all; if not, it makes 1K
     sends_resolution: bool
     nsfw_switch: NsfwSwitch
-    #: seconds; the vendor's measured median, shown to the member and the prior for polling
+    #: seconds that an image usually takes, until the bot has learned that for itself
     typical_s: int
     #: seconds after the submit; an unfinished task is given up then
     deadline_s: int
     #: images under way at once; further ones wait
     running_max: int
-    #: of submits; None: the vendor names no limit
+    #: limit of submits; None: the vendor names none
     rate: Rate | None
-    #: of polls; None: the vendor names no limit
+    #: limit of polls; None: the vendor names none
     poll_rate: Rate | None
 
     def quote(self, request: ImageRequest) -> Microcredits:
@@ -122,7 +122,7 @@ class Model:
     #: one line for the member who chooses
     summary: str
     routes: tuple[Route, ...]
-    #: from this day on (UTC) its makers make no more images with it
+    #: from this day on (UTC) its makers make no more images with it; None: no such day is known
     retires: date | None = None
 
     def is_retired(self, today: date) -> bool:
@@ -132,11 +132,11 @@ class Model:
 @dataclass(frozen=True, slots=True)
 class Catalog:
     models: Mapping[str, Model]
-    #: when its prices were read; None: it does not say
+    #: when its prices were read; None: the catalog does not say
     read: date | None = None
 
     def retiring(self, providers: Collection[str], until: date) -> list[Model]:
-        """The models that one of the providers makes and whose makers end them by that day."""
+        """The models that these providers offer and that their makers end by that day."""
         return [
             model
             for model in self.offered(providers).models.values()
@@ -190,7 +190,7 @@ class Catalog:
         nsfw_checker: bool,
         today: date,
     ) -> tuple[Route, ...]:
-        """The same, without saying why there is none."""
+        """The routes that can do the request; empty if there is none. See `candidates`."""
         routes = self._able_but_for_size(request, providers, nsfw_checker, today)
         return tuple(route for route in routes if _fits_size(route, request))
 
@@ -217,8 +217,9 @@ class Catalog:
         today: date,
     ) -> ImageRequest:
         """
-        The request, with a ratio of our choice where it names none and edits an image, or where
-        `auto` cannot be had at its resolution: that of the image, as nearly as it can be had.
+        The request, with a ratio in place of `auto` if it edits an image of known shape, or if
+        `auto` cannot be had at its resolution: the ratio nearest to the first reference's shape, or
+        to a square without one.
         """
         if request.aspect_ratio != "auto":
             return request
@@ -238,7 +239,7 @@ class Catalog:
         return replace(request, aspect_ratio=nearest)
 
     def offered(self, providers: Collection[str]) -> "Catalog":
-        """Only the models that one of the providers makes; all of them where there is none."""
+        """The catalog with the models that these providers offer; with all if they offer none."""
         found = {
             model.id: model
             for model in self.models.values()
@@ -247,11 +248,11 @@ class Catalog:
         return Catalog(found or self.models)
 
     def only(self, models: Container[str]) -> "Catalog":
-        """With these models alone."""
+        """The catalog with these models alone."""
         return Catalog({model.id: model for model in self.models.values() if model.id in models})
 
     def default_model(self, providers: Collection[str]) -> str:
-        """What is used when a member names none: the first that is there, with a filter if any."""
+        """The model for a member who names none: the first on offer, if possible with a filter."""
         on = {
             model.id: [route for route in model.routes if route.provider in providers]
             for model in self.models.values()
@@ -272,7 +273,7 @@ class Catalog:
         nsfw_checker: bool,
         today: date,
     ) -> InvalidRequest | NotAllowed:
-        """Why none can do it: the first thing that none of those left can."""
+        """Why no route can do the request: the first check that none of the routes left passes."""
         model = self.models.get(request.model)
         if model is None:
             return InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self.models))
@@ -359,7 +360,7 @@ def _about_quality(routes: Sequence[Route], request: ImageRequest) -> Lack:
 
 
 def _about_size(routes: Sequence[Route], request: ImageRequest) -> Lack:
-    """Says which pairs work, whichever of the routes makes them."""
+    """Says which pairs of ratio and resolution work, whichever of the routes makes them."""
     ratio, resolution = request.aspect_ratio, request.resolution
     pairs = {(each, size) for route in routes for each in route.sizes for size in route.sizes[each]}
     ratios = [each for each in ASPECT_RATIOS if (each, resolution) in pairs]
@@ -378,7 +379,7 @@ def _about_size(routes: Sequence[Route], request: ImageRequest) -> Lack:
     return Reason.MODEL_SIZE, pair | {"resolutions": sizes, "ratios": ratios}
 
 
-#: what a route must be able to do, and what is said where none of those left is
+#: what a route must be able to do, and what is said if none of the routes left is
 CHECKS: Sequence[
     tuple[Callable[[Route, ImageRequest], bool], Callable[[Sequence[Route], ImageRequest], Lack]]
 ] = (

@@ -1,4 +1,4 @@
-"""Credits: integers of a millionth, their reading from text and their showing."""
+"""Credits: integers of a millionth, how they are read from text, and how they are shown."""
 
 import re
 from decimal import ROUND_CEILING, Decimal
@@ -56,7 +56,7 @@ def left_cents(amount: int) -> int:
 
 
 def tell_cost(amount: int) -> str:
-    """What something costs, in English; members read it in their language, by bot/chat/texts."""
+    """What something costs, in English; bot/chat/texts says it in members' languages."""
     return f"less than {_told(1)}" if 0 < amount < UCR_PER_CENT else _told(cost_cents(amount))
 
 

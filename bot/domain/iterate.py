@@ -11,7 +11,7 @@ def again(job: Job) -> ImageRequest:
 
 
 def edit(job: Job, source: Reference) -> ImageRequest:
-    """Its words, and what else the member decides, are still to come."""
+    """An edit of the source, without the words and the choices that the member has yet to make."""
     return replace(
         job.request,
         mode=Mode.EDIT,

@@ -12,17 +12,17 @@ from bot.errors import Facts
 
 
 class JobState(StrEnum):
-    #: held and waiting for its turn
+    #: its quote is held, and it waits for its turn
     QUEUED = "queued"
     #: claimed; its tasks are under way
     RUNNING = "running"
-    #: every task has ended and the hold with them; the member is yet to be told
+    #: its tasks and its hold have ended; the member is yet to be told
     DELIVERING = "delivering"
-    #: the images stand in front of the member
+    #: its images are in front of the member, or kept for them
     DONE = "done"
     #: the member has been told that there are none, or could not be told anything
     FAILED = "failed"
-    #: taken back by the member before anything was submitted
+    #: taken back before anything was submitted, by the member, a moderator or the bot
     CANCELLED = "cancelled"
 
 
@@ -32,14 +32,14 @@ class TaskState(StrEnum):
     SUBMITTING = "submitting"
     #: the provider's task id is known
     SUBMITTED = "submitted"
-    #: the image is on our disk
+    #: the image is on disk
     STORED = "stored"
     FAILED = "failed"
 
 
 JOB_STEPS: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
-    # Cancelled only while nothing of it was submitted.
+    # It can be cancelled only while none of its tasks was submitted.
     JobState.RUNNING: frozenset({JobState.DELIVERING, JobState.CANCELLED}),
     JobState.DELIVERING: frozenset({JobState.DONE, JobState.FAILED}),
     JobState.DONE: frozenset(),
@@ -63,11 +63,11 @@ OPEN_TASK_STATES = tuple(state for state, steps in TASK_STEPS.items() if steps)
 
 
 class Failure(StrEnum):
-    """Why a task, or a job, ended without an image."""
+    """Why a task, or a job, ended without an image; above some, the facts that come with them."""
 
     #: stage and contents, where the vendor says them
     MODERATION = "moderation"
-    #: the provider says that it will not take this request, for its form
+    #: the provider will not take this request because of its form
     NOT_ACCEPTED = "not_accepted"
     PROVIDER_FAILED = "provider_failed"
     #: again_at in seconds since 1970, where it is known
@@ -84,23 +84,23 @@ class Failure(StrEnum):
     TIMED_OUT = "timed_out"
     #: option, filename, and those of `flaw`
     REFERENCE = "reference"
-    #: Discord took the result nowhere; keep_days, where it is kept
+    #: Discord took the result nowhere; keep_days, if the result is kept
     UNDELIVERABLE = "undeliverable"
-    #: Discord will not show the result here; keep_days, where it is kept
+    #: Discord will not show the result here; keep_days, if the result is kept
     NOT_SHOWN = "not_shown"
     #: it waited in the queue for longer than anyone would
     WAITED_TOO_LONG = "waited_too_long"
-    #: by its member; by a moderator: by_id, because
+    #: by its member, or by a moderator: by_id, because
     CANCELLED = "cancelled"
-    #: taken back, for its member saw no answer of ours
+    #: taken back because its member saw no answer
     UNANSWERED = "unanswered"
-    #: a defect of ours
+    #: a defect in Easel
     INTERNAL = "internal"
-    #: the bot was removed from the server before it was done
+    #: the bot was removed from the server before the job was done
     REMOVED = "removed"
 
 
-#: the images are there: they are kept for their member
+#: with these, the images exist and are kept for their member
 KEPT = frozenset({Failure.UNDELIVERABLE, Failure.NOT_SHOWN})
 
 
@@ -113,7 +113,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How Discord lets us answer the command: enough to go on without the gateway."""
+    """What the bot needs to answer the command on Discord without the gateway."""
 
     application_id: int
     token: str
@@ -139,20 +139,20 @@ class Job:
     spoiler: bool
     reply: Reply
     created_at: datetime
-    #: Discord's id of the command, button or form that asked for it; it asks once
+    #: Discord's id of the command, button or form that asked for it; each makes one job at most
     interaction_id: int
     #: the member's language, as Discord names it
     locale: str = "en-US"
     started_at: datetime | None = None
-    #: the status message, once Discord told its id
+    #: id of the status message, once Discord has told it
     message_id: int | None = None
     problem: Problem | None = None
-    #: how often it was taken on, by this process or another
+    #: how often it was claimed, by this process or another
     claims: int = 0
     finished_at: datetime | None = None
     #: its images stay on disk for the member, as they were made
     keeps_images: bool = False
-    #: its member stopped waiting: its images are kept, and nothing is posted
+    #: its member stopped waiting: the images are kept, and nothing is posted
     unwatched: bool = False
     #: by a moderator: its images are covered wherever they are shown
     covered: bool = False
@@ -203,7 +203,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Jobs with their tasks, in the order of their images."""
+    """Jobs that were claimed, each with its tasks in the order of their images."""
 
     jobs: tuple[tuple[Job, list[Task]], ...]
     #: whether there are jobs in the queue that were not claimed
@@ -211,7 +211,7 @@ class Claimed:
 
 
 def fields_of(job: Job) -> dict[str, object]:
-    """What every log line of a job says of it."""
+    """The fields that every log line about a job has."""
     return {
         "job_id": job.id,
         "server_id": job.server_id,
@@ -221,20 +221,20 @@ def fields_of(job: Job) -> dict[str, object]:
 
 
 def id_at(now: datetime) -> str:
-    """How the ids of jobs begin, and so those of their tasks: they sort by time."""
+    """The beginning of the ids of jobs made now, and so of their tasks: ids sort by time."""
     return f"{round(now.timestamp() * 1000):011x}"
 
 
 def is_job_id(text: str) -> bool:
-    """Whether a text can be the id of a job; a database does not take every text as one."""
+    """Whether a text can be a job's id; a database does not take every text."""
     return text.isascii() and text.isalnum()
 
 
 def latest(tasks: Iterable[Task]) -> list[Task]:
     """
-    Of each image its last task: the others went to another route.
+    The last task of each image; the ones before it fell back to another route.
 
     Args:
-        tasks: of one job, in the order of images and attempts.
+        tasks: one job's, in the order of images and attempts.
     """
     return list({task.image_index: task for task in tasks}.values())

@@ -1,8 +1,8 @@
 """
 Accounts and entries: how credits are refilled, held, settled, released and refunded.
 
-Each function takes an account and returns it changed, with the entries that explain the change;
-the sum of an account's entries is its balance, always.
+Each function takes an account and returns it changed, with the entries that explain the change.
+The sum of an account's entries is always its balance.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,11 +12,11 @@ from enum import StrEnum
 from bot.domain.credits import Microcredits
 from bot.errors import InsufficientCredits, Reason
 
-#: in the place of a member's id: the server as a whole
+#: in place of a member's id: the server as a whole
 NOBODY = 0
-#: the account of all servers and direct messages together: its server and its member
+#: (server id, user id) of the account of all servers and direct messages together
 EVERYBODY = (0, NOBODY)
-#: two clocks that are set right differ by less
+#: two clocks that are set right differ by less than this
 CLOCK_AHEAD_MAX = timedelta(hours=1)
 
 
@@ -59,14 +59,14 @@ class Return:
 
     amount_ucr: int
     due_at: datetime
-    #: of where it is written down; None: nowhere yet
+    #: of its stored row; None: it is not stored yet
     id: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """
-    One member's credits in one server, or what a server has left of its budget. Both parts are
+    One member's credits in one server, or what a server has left of its budget. Its two parts are
     never negative.
     """
 
@@ -75,14 +75,14 @@ class Account:
     user_id: int
     allowance_ucr: int = 0
     grant_ucr: int = 0
-    #: first day of the period that the allowance belongs to; None before the first refill. Of one
-    #: that rolls: None, or the day on which it was found that it is to have periods again
+    #: first day of the period that the allowance belongs to; None before the first refill. If the
+    #: account rolls: None, or the day on which it was found that it is to have periods again
     period_start: date | None = None
-    #: what was given for that period; None: it was written before this was remembered
+    #: the allowance of that period; None: the account is new, or older than this field
     refilled_to: Allowance | None = None
-    #: of one that rolls: what is to come back
+    #: what is to come back, if the account rolls
     returns: tuple[Return, ...] = ()
-    #: ids of the returns as they are written down
+    #: ids of the stored returns
     written: tuple[int, ...] = field(default=(), compare=False)
 
     @property
@@ -95,7 +95,7 @@ class Account:
 
     @property
     def room_ucr(self) -> int:
-        """Of one that rolls: what is neither left nor to come back, so what jobs hold."""
+        """What is neither left nor to come back in an account that rolls: what jobs hold."""
         given = self.refilled_to.amount_ucr if self.refilled_to else 0
         return max(0, given - self.allowance_ucr - sum(each.amount_ucr for each in self.returns))
 
@@ -107,7 +107,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a job of a member's was charged."""
+    """What one of a member's jobs was charged."""
 
     asked_at: datetime
     cost_ucr: int
@@ -116,11 +116,11 @@ class Spending:
 @dataclass(frozen=True, slots=True)
 class Statement:
     account: Account
-    #: of jobs under way
+    #: what jobs under way hold
     held_ucr: int
-    #: the latest, newest first
+    #: the latest spendings, newest first
     spendings: tuple[Spending, ...]
-    #: from which the allowance comes; None: from the server, or the operator
+    #: id of the role that the allowance comes from; None: from the server, or the operator
     role_id: int | None = None
     #: the latest entries and when they were written, newest first
     latest: tuple[tuple[datetime, "Entry"], ...] = ()
@@ -128,17 +128,20 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change of one account; append-only. Amounts are signed and add up to the balance."""
+    """
+    One change of one account. Entries are only added; nothing but an erasure moves them. Amounts
+    are signed and add up to the balance.
+    """
 
     server_id: int
     user_id: int
     kind: EntryKind
     allowance_ucr: int
     grant_ucr: int
-    #: the allowance's period when this was written: what a hold took from an older one expires
+    #: the allowance's period when this was written; what a hold took from an older one expires
     period_start: date | None
     job_id: str | None = None
-    #: of the moderator, or of the operator (0), who gave or took it; None: nobody did
+    #: id of the moderator, or of the operator (0), who gave or took it; None: nobody is named
     by_id: int | None = None
     reason: str | None = None
 
@@ -169,17 +172,17 @@ def period_end(start: date, period: Period) -> date:
 
 
 def latest_day(now: datetime) -> date:
-    """The last day that a clock near ours may show; a period that begins later is a mistake."""
+    """The last day that a correct clock may show; a period that begins later is a mistake."""
     return (now + CLOCK_AHEAD_MAX).date()
 
 
 def refill(account: Account, allowance: Microcredits, start: date, latest: date) -> Change:
     """
-    Begin the period `start`, unless the account is in it already: what is left expires.
+    Begin the period `start`, unless the account is in it already; what is left expires.
 
     Args:
-        latest: see `latest_day`. A clock that stood ahead left the account in a period that begins
-            after it; such an account begins the period `start` as well.
+        latest: see `latest_day`. An account whose period begins after it, because a clock was
+            ahead, begins the period `start` as well.
     """
     if account.period_start is not None and start <= account.period_start <= latest:
         return account, ()
@@ -194,8 +197,8 @@ def refill(account: Account, allowance: Microcredits, start: date, latest: date)
 
 def renew(account: Account, allowance: Allowance, now: datetime) -> Change:
     """
-    Refill the account if its period has turned. Within a period, give or take what a changed
-    allowance differs by; what is spent already is not taken, so that a change there and back gives
+    Refill the account if its period is over. Within a period, give or take the difference of a
+    changed allowance. What is spent already is not taken, so that a change there and back gives
     nothing.
     """
     start = period_start(now, allowance.period)
@@ -208,8 +211,8 @@ def renew(account: Account, allowance: Allowance, now: datetime) -> Change:
 
 def adjust(account: Account, allowance: Allowance) -> Change:
     """
-    Give at once what a raised allowance has more; take at once what a lowered one has less, as far
-    as it is left.
+    Give the difference of a raised allowance at once; take the difference of a lowered one at once,
+    as far as it is left.
     """
     before = account.refilled_to.amount_ucr if account.refilled_to else 0
     more = allowance.amount_ucr - before
@@ -232,7 +235,7 @@ def revoke(account: Account, amount: Microcredits) -> Change:
     Take back what was granted.
 
     Raises:
-        ValueError: less of it is left.
+        ValueError: less than that is left of it.
     """
     if amount > account.grant_ucr:
         raise ValueError("no more can be taken back than is left of what was granted")
@@ -241,7 +244,7 @@ def revoke(account: Account, amount: Microcredits) -> Change:
 
 def correct(account: Account, allowance_ucr: int, grant_ucr: int) -> Change:
     """
-    Set right what an operator found wrong, by signed amounts.
+    Correct what was found wrong, by signed amounts.
 
     Raises:
         ValueError: a part would become negative.
@@ -252,14 +255,14 @@ def correct(account: Account, allowance_ucr: int, grant_ucr: int) -> Change:
 
 
 def signed(changed: Change, by_id: int, reason: str) -> Change:
-    """The change, its entries with who made it, and why."""
+    """The change, with its author and reason on each entry."""
     account, entries = changed
     return account, tuple(replace(each, by_id=by_id, reason=reason) for each in entries)
 
 
 def hold(account: Account, job_id: str, amount: Microcredits) -> Change:
     """
-    Reserve for a job, allowance first.
+    Reserve an amount for a job, from the allowance first.
 
     Raises:
         InsufficientCredits: the account does not cover the amount.
@@ -274,7 +277,7 @@ def hold(account: Account, job_id: str, amount: Microcredits) -> Change:
 
 def settle(account: Account, held: Entry, cost: Microcredits) -> Change:
     """
-    Charge what it cost, allowance first, and give back the rest of the hold.
+    Charge what the job cost, to the allowance first, and give back the rest of the hold.
 
     Raises:
         ValueError: the cost is more than was held.
@@ -317,7 +320,7 @@ def refund(account: Account, held: Entry, settled: Entry) -> Change:
 def _give_back(
     account: Account, kind: EntryKind, held: Entry, *, allowance_ucr: int, grant_ucr: int
 ) -> Change:
-    """What was held from an allowance that has since been refilled expires as it comes back."""
+    """Give back; what was held from an allowance that was refilled since then expires at once."""
     changed, entries = change(account, kind, allowance_ucr, grant_ucr, held.job_id)
     kept = allowance_ucr if held.period_start == account.entered else 0
     if account.rolls:

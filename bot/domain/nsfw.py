@@ -13,15 +13,15 @@ class NsfwState:
     rule: NsfwRule
     #: whether the route may be used there at all
     served: bool
-    #: what its vendor is told, by the vendor's own name of it; empty: nothing, or it is not used
+    #: what the vendor is told, by its own field's name; empty: nothing, or the route is not used
     fields: Mapping[str, bool | str]
 
 
 def nsfw_state(mode: NsfwMode, place: Place, switch: NsfwSwitch) -> NsfwState:
     """
     Args:
-        mode: the server's `nsfw_checker`; in direct messages it says nothing.
-        place: a thread, and so a forum's post, is as restricted as the channel it belongs to.
+        mode: the server's `nsfw_checker`; it has no effect in direct messages.
+        place: a thread or a forum's post is as restricted as the channel that it belongs to.
         switch: the route's.
     """
     rule = nsfw_rule(mode, place)

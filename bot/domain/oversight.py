@@ -1,4 +1,4 @@
-"""What moderators may do: block members, act on results, and the trail that it leaves."""
+"""What moderators may do: block members and act on results; and the trail that this leaves."""
 
 import re
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job
 from bot.domain.words import clean
 
-#: in the place of a server's id: blocked in all of them and in direct messages, by the operator
+#: in place of a server's id: blocked by the operator in all servers and in direct messages
 EVERYWHERE = 0
 #: characters of a reason that a moderator or a reporter gives
 REASON_CHARS_MAX = 300
-#: reports that one member may send in an hour, of all servers
+#: reports that one member may send in an hour, in all servers together
 REPORTS_PER_HOUR_MAX = 5
-#: the end of a block is not further away
+#: how far away the end of a block may be
 BLOCK_MAX = timedelta(days=3_660)
 
 
@@ -26,9 +26,9 @@ class Action(StrEnum):
     SPOILER = "spoiler"
     #: a result's message and its kept files were taken away
     REMOVE = "remove"
-    #: another member's result was deleted as a message; they keep it in their history
+    #: the message of another member's result was deleted; they keep the result in their history
     DELETE = "delete"
-    #: a job's member was given back what it was charged
+    #: a member was given back what their job was charged
     REFUND = "refund"
     BLOCK = "block"
     UNBLOCK = "unblock"
@@ -44,9 +44,9 @@ class Unreported(StrEnum):
     NOTHING_THERE = "nothing_there"
     #: the server has no log channel
     NO_CHANNEL = "no_channel"
-    #: by the same member
+    #: the same member has reported this result before
     BEFORE = "before"
-    #: of this member's within the hour
+    #: this member has sent too many reports within the hour
     TOO_MANY = "too_many"
 
 
@@ -55,9 +55,9 @@ class Act:
     """One line of the trail."""
 
     server_id: int
-    #: of the moderator, of the member who reported, or of the operator (0)
+    #: id of the moderator, of the member who reported, or of the operator (0)
     by_id: int
-    #: one of Action, or of another part of Easel
+    #: an Action, or one of bot/domain/quota.py
     action: str
     created_at: datetime
     #: whom it was done to
@@ -65,7 +65,7 @@ class Act:
     job_id: str | None = None
     amount_ucr: Microcredits | None = None
     reason: str = ""
-    #: they grow with time; 0: it is not written yet
+    #: grows with time; 0: the act is not written yet
     id: int = 0
 
 
@@ -73,36 +73,36 @@ class Act:
 class Block:
     """A member whose commands, forms and buttons are not taken."""
 
-    #: or EVERYWHERE
+    #: a server's id, or EVERYWHERE
     server_id: int
     user_id: int
     by_id: int
     reason: str
     created_at: datetime
-    #: None: until it is ended
+    #: None: until somebody ends it
     until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done, with all that is told of it elsewhere."""
+    """An act that was done, with all that is told about it elsewhere."""
 
     act: Act
-    #: where the server wants to read of it; 0: nowhere
+    #: where the server wants to read about it; 0: nowhere
     log_channel_id: int
-    #: as it is now; None: it was done to no job
+    #: the job as it is now; None: the act was done to no job
     job: Job | None = None
     #: the end of a block, where it has one
     until: datetime | None = None
 
 
 def read_reason(text: str) -> str:
-    """A reason as it is kept: one line, without what shows nothing."""
+    """A reason as it is stored: one line, without invisible characters, and not too long."""
     return " ".join(clean(text).split())[:REASON_CHARS_MAX].rstrip()
 
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-#: how units begin, longest first, as members of all our languages write them
+#: how units begin, as members write them in all of Easel's languages
 _UNITS = {
     "min": _MINUTE, "分": _MINUTE, "h": _HOUR, "std": _HOUR, "stunde": _HOUR, "時間": _HOUR,
     "小时": _HOUR, "小時": _HOUR, "d": _DAY, "tag": _DAY, "j": _DAY, "日": _DAY, "天": _DAY,
@@ -122,11 +122,11 @@ _STAMP = re.compile(r"<t:(\d{1,12})(?::[a-zA-Z])?>")
 
 def read_end(text: str, now: datetime) -> datetime | None:
     """
-    The end of a block as a moderator types it: `2d`, `12 h`, `1w 2d`, `2026-12-01`,
-    `1.12.2026 18:00` or a timestamp of Discord's. Times are UTC; of a day alone, its end is meant.
+    Read the end of a block as a moderator types it: `2d`, `12 h`, `1w 2d`, `2026-12-01`,
+    `1.12.2026 18:00` or a Discord timestamp. Times are UTC; a day alone stands for its end.
 
     Returns:
-        None: it has no end, as nothing, `never` and `forever` say.
+        None: the block has no end, as an empty text, `never` and `forever` say.
     Raises:
         ValueError: it cannot be read, is over already, or is more than ten years away.
     """

@@ -1,4 +1,4 @@
-"""What a server's decisions mean here: the NSFW rule, and what members and servers may spend."""
+"""What a server's settings mean: the NSFW rule, what is allowed, and what may be spent."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Place:
     #: 0 in a direct message
     server_id: int
     channel_id: int
-    #: of the channel or, for a thread, its parent
+    #: whether the channel, or a thread's parent, is marked so on Discord
     age_restricted: bool
     #: the channel that a thread or a forum's post belongs to; 0: it is no thread
     parent_id: int = 0
@@ -51,8 +51,8 @@ def nsfw_rule(mode: NsfwMode, place: Place) -> NsfwRule:
 
 def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allowance) -> Allowance:
     """
-    What a member's account is refilled to: the best of their roles counts, then the server, then
-    the operator.
+    What a member's account is refilled to: the best allowance of their roles counts, then the
+    server's, then the operator's.
 
     Args:
         default: the operator's.
@@ -65,14 +65,14 @@ def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allow
 
 
 def best_role(decided: ServerSettings, role_ids: Collection[int]) -> int | None:
-    """Of these roles the one with the highest allowance; None: none of them has one."""
+    """The one of these roles with the highest allowance; None: none of them has one."""
     amounts = decided.role_allowances_ucr
     with_one = sorted(role_id for role_id in role_ids if role_id in amounts)
     return max(with_one, key=lambda role_id: amounts[role_id], default=None)
 
 
 def may_take_pictures(menus: PictureMenus, *, own: bool) -> bool:
-    """Whether a member may go on from a picture of a message, which is their own or another's."""
+    """Whether a member may go on from a picture in a message; `own`: the picture is theirs."""
     return menus is PictureMenus.EVERYONE or (own and menus is PictureMenus.OWN)
 
 
@@ -103,7 +103,7 @@ def budget(decided: ServerSettings, default_ucr: Microcredits | None) -> Allowan
     What the whole server may spend in a month; None: as much as its members may.
 
     Args:
-        default_ucr: the operator's, who pays: a server may allow itself less, never more.
+        default_ucr: the operator's. The operator pays, so a server may set less, never more.
     """
     amounts = [each for each in (decided.budget_ucr, default_ucr) if each is not None]
     return Allowance(min(amounts), Period.MONTH) if amounts else None
@@ -111,7 +111,7 @@ def budget(decided: ServerSettings, default_ucr: Microcredits | None) -> Allowan
 
 def within_ceiling(decided: ServerSettings, offered: Sequence[Offer]) -> Sequence[Offer]:
     """
-    A job at those quotes that the server allows for one.
+    The offers whose quote the server allows for one job.
 
     Raises:
         InsufficientCredits: it allows none of them.
@@ -146,7 +146,7 @@ def check_place(decided: ServerSettings, place: Place, now: datetime) -> None:
 def check_allowed(decided: ServerSettings, request: ImageRequest) -> None:
     """
     Raises:
-        NotAllowed: the server allows no such request, whichever route would make it.
+        NotAllowed: the server does not allow such a request, whichever route would make it.
     """
     if request.private and not decided.private_allowed:
         raise NotAllowed(Reason.PRIVATE_NOT_ALLOWED)
@@ -163,7 +163,7 @@ def check_allowed(decided: ServerSettings, request: ImageRequest) -> None:
 
 
 def allows(decided: ServerSettings, request: ImageRequest) -> bool:
-    """The same, without saying what it does not allow."""
+    """Whether the server allows the request; see `check_allowed`."""
     try:
         check_allowed(decided, request)
     except Refusal:
@@ -173,8 +173,8 @@ def allows(decided: ServerSettings, request: ImageRequest) -> bool:
 
 def fitted(decided: ServerSettings, request: ImageRequest) -> ImageRequest:
     """
-    The request as the server allows it, to be changed further; but what is to be private stays so,
-    and is refused then, instead of shown to everyone.
+    The request as the server allows it, to be changed further. A private one stays private: if that
+    is not allowed, it is refused later instead of shown to everyone.
     """
     sizes = resolutions_here(decided)
     return replace(
@@ -198,8 +198,8 @@ def models_here(decided: ServerSettings, models: Iterable[str], default: str) ->
     The models that the server allows, in the order in which they are tried where none is named.
 
     Args:
-        models: ids of all that there are.
-        default: the operator's, which comes behind the server's own.
+        models: ids of all models.
+        default: the operator's default, which comes after the server's own.
     """
     allowed = [model for model in models if is_model_allowed(decided, model)]
     first = [model for model in (decided.default_model, default) if model in allowed]
@@ -207,7 +207,7 @@ def models_here(decided: ServerSettings, models: Iterable[str], default: str) ->
 
 
 def asks_above(decided: ServerSettings, default_ucr: Microcredits) -> Microcredits:
-    """What costs more by a button or a form is asked for first."""
+    """The amount above which a button or a form asks before it spends."""
     return default_ucr if decided.confirm_above_ucr is None else decided.confirm_above_ucr
 
 

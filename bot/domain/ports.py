@@ -33,7 +33,7 @@ class ImageFile:
     size_bytes: int
     #: whether parts of it are transparent
     alpha: bool = False
-    #: width and height before it was scaled to have fewer bytes; None: it was not looked at
+    #: width and height before it was scaled to have fewer bytes; None: not known
     full_px: tuple[int, int] | None = None
 
 
@@ -47,7 +47,7 @@ class ImageLimits:
 class Order:
     """One image as a provider is asked for it."""
 
-    #: ours; given to vendors that take an idempotency key
+    #: Easel's own id; given to vendors that take an idempotency key
     task_id: str
     route: Route
     mode: Mode
@@ -55,18 +55,18 @@ class Order:
     aspect_ratio: str
     resolution: str
     quality: str
-    #: auto, opaque or transparent; of a route that can be asked for it
+    #: auto, opaque or transparent; for a route that can be asked for it
     background: str
     nsfw_checker: bool
     #: where an image that comes inside the vendor's answer is written
     result_path: Path
-    #: links the vendor can read, in the member's order; of a route that uploads
+    #: links the vendor can read, in the member's order; for a provider that uploads
     reference_links: tuple[str, ...] = ()
-    #: the references themselves, in the member's order; of a route that does not
+    #: the references themselves, in the member's order; for a provider that does not
     references: tuple[ImageFile, ...] = ()
     #: PNG with an alpha channel, of the first reference's size; what is transparent is painted
     mask: ImageFile | None = None
-    #: tells members apart without saying who they are; of vendors that have a field for it
+    #: tells members apart without saying who they are; for vendors that have a field for it
     member_hash: str = ""
 
 
@@ -82,7 +82,7 @@ class Finished:
     """
     Finished: links to fetch, or a file at the order's `result_path`.
 
-    Both may be missing: some vendors say so a little before the links are there.
+    Both may be missing: some vendors say that they are done a little before the links are there.
     """
 
     links: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class Provider(Protocol):
     poll, upload, check: ProviderBusy and ProviderUnreachable say that it may be tried again.
     """
 
-    #: the vendor's, as the catalog names it
+    #: the vendor's name in the catalog
     name: str
 
     @property
@@ -129,22 +129,22 @@ class Provider(Protocol):
 
         Returns:
             What `poll` takes: the vendor's task id, or the address it wants to be asked at. A
-            vendor that answers only when it is done gives the ending itself.
+            vendor that answers only when it is done returns the ending itself.
         """
         ...
 
     @property
     def poll(self) -> Callable[[str, Path], Coroutine[Any, Any, Progress]] | None:
         """
-        Ask how a task goes, by what `submit` returned. Its second argument is the order's
+        Ask how a task goes, by what `submit` returned. The second argument is the order's
         `result_path`: an image that comes inside the answer is written there. None: `submit` always
-        gives the ending.
+        returns the ending.
         """
         ...
 
     async def check(self, upstreams: Collection[str]) -> str:
         """
-        One line for `easel check`: what is left on our account, or that the key works.
+        One line for `easel check`: what is left on the account, or that the key works.
 
         Args:
             upstreams: the vendor's names of the models that the catalog has.
@@ -160,7 +160,7 @@ class ImageFetcher(Protocol):
         Stream a link to `path` and check what it is; nothing is left at `path` on failure.
 
         Raises:
-            UnusableImage: it is not an image we take.
+            UnusableImage: it is not an image that Easel takes.
             FetchFailed: it could not be read.
         """
         ...
@@ -173,9 +173,9 @@ class ImageFetcher(Protocol):
         bits, RGB or RGBA, of one frame, without metadata, in one of the formats.
 
         Args:
-            limits: of the plain picture; the file may have FETCH_BYTES_MAX.
+            limits: of the plain picture; the file itself may have PHOTO_BYTES_MAX.
         Raises:
-            UnusableImage: it is no picture that a viewer shows, or it moves.
+            UnusableImage: it is no picture that a viewer shows, or it is animated.
             FetchFailed: it could not be read.
         """
         ...
@@ -184,7 +184,7 @@ class ImageFetcher(Protocol):
         self, kept: Path, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
     ) -> ImageFile:
         """
-        The same from a file on disk, which stays as it is.
+        Do the same with a file on disk, which stays as it is.
 
         Raises:
             UnusableImage: it is no picture that a viewer shows.
@@ -204,23 +204,23 @@ class ImageFetcher(Protocol):
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
         """
-        Check a file that is on disk already; it is removed if it is no image we take.
+        Check a file that is on disk already; it is removed if it is no image that Easel takes.
 
         Raises:
-            UnusableImage: it is not an image we take.
+            UnusableImage: it is not an image that Easel takes.
         """
         ...
 
 
 class LinkRefresher(Protocol):
     async def fresh_links(self, links: Sequence[str]) -> list[str]:
-        """The same files under links that have not expired; in the same order."""
+        """Links to the same files that have not expired, in the same order."""
         ...
 
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The time, aware, UTC."""
+        """The current time, aware, in UTC."""
         ...
 
     async def sleep(self, seconds: float) -> None: ...
@@ -228,7 +228,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Where a result stands."""
+    """Where a result was posted."""
 
     message_id: int | None
     #: files were re-encoded or scaled to fit Discord's limit
@@ -254,9 +254,9 @@ class Messenger(Protocol):
         Bring the status message up to date; a failure to do so is logged, never raised.
 
         Args:
-            position: of a queued job.
+            position: a queued job's.
             finished: ids of tasks whose images are finished and being fetched.
-            images: those that are there and not shown yet, with those that are; none: as before.
+            images: all that are there, if some are not shown yet; none: keep those that are shown.
         """
         ...
 
@@ -267,12 +267,12 @@ class Messenger(Protocol):
         Put the images, or the failure, in front of the member.
 
         Raises:
-            DeliveryError: it could be posted nowhere; says whether it may be later.
+            DeliveryError: it could not be posted anywhere; says whether it may be later.
         """
         ...
 
     async def close(self) -> None:
-        """Take back what is there for a while only; nothing more will be shown."""
+        """Remove messages that are there only for a while; nothing more will be shown."""
         ...
 
 
@@ -280,7 +280,7 @@ class Messenger(Protocol):
 class BudgetShare:
     """What a server has spent of its budget."""
 
-    #: 50, 80 or 100, which it has reached
+    #: the share that it has reached: 50, 80 or 100
     percent: int
     spent_ucr: int
     budget_ucr: int

@@ -1,4 +1,4 @@
-"""What a member has decided for themselves, and what they may name to keep it."""
+"""What a member has decided for themselves, and how they may name their presets."""
 
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -10,9 +10,9 @@ from bot.domain import words
 from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS
 from bot.errors import Reason, Refusal
 
-#: characters of a model's name, whichever the catalog has
+#: characters of a model's name, whatever the catalog has
 MODEL_CHARS_MAX = 100
-#: of a member
+#: presets per member
 PRESETS_MAX = 50
 PRESET_NAME_CHARS_MAX = 50
 
@@ -32,7 +32,7 @@ class Preferences:
 
     aspect_ratio: str = "auto"
     resolution: str = "1K"
-    #: empty: whichever can do it
+    #: empty: any that can do it
     model: str = ""
     count: int = 1
     private: bool = False
@@ -70,10 +70,10 @@ def write_preferences(preferences: Preferences) -> str:
 
 def preset_name(text: str) -> str:
     """
-    The name of a preset as it is kept: in one line.
+    A preset's name as it is stored: in one line.
 
     Raises:
-        Refusal: nothing is seen of it, or it is too long.
+        Refusal: it has no visible characters, or is too long.
     """
     name = " ".join(words.clean(text).split())
     if not words.is_seen(name) or len(name) > PRESET_NAME_CHARS_MAX:

@@ -1,4 +1,4 @@
-"""What an image costs: quoted before it is made, final once the vendor has said its bill."""
+"""What an image costs: quoted before it is made, final once the vendor has sent its bill."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from bot.domain.credits import Microcredits
 
 TOKENS_PER_PRICE = 1_000_000
-#: at least, of a prompt: about four in English, three in Chinese, fewer in a row of symbols
+#: the fewest in a prompt: about four in English, three in Chinese, fewer in a row of symbols
 BYTES_PER_TOKEN = 2
 
 
@@ -42,8 +42,8 @@ class TokenRates:
 @dataclass(frozen=True, slots=True)
 class Price:
     """
-    Of one image. `images` is the list price; where the vendor bills by tokens or by credits of its
-    own, it is what is held, and `rates` or `credit` turn the bill into the cost.
+    The price of one image. `images` is the list price. If the vendor bills by tokens or by credits
+    of its own, `images` is what is held, and `rates` or `credit` turns the bill into the cost.
     """
 
     #: (resolution, quality) -> price
@@ -51,14 +51,14 @@ class Price:
     rates: TokenRates | None = None
     #: what one credit of the vendor is worth
     credit: Microcredits | None = None
-    #: held besides for each reference, where references are billed
+    #: held in addition for each reference, if references are billed
     reference: Microcredits = Microcredits(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     amount_ucr: Microcredits
-    #: False: the vendor bills by use and did not say it, so the quote stands
+    #: False: the vendor bills by use and did not send its bill, so the quote stands
     known: bool
 
 
@@ -69,7 +69,7 @@ def quote(
     What is held for one image: the most that it may cost.
 
     Args:
-        prompt_bytes: in UTF-8; a vendor that bills by tokens bills those of the prompt, too.
+        prompt_bytes: the prompt's, in UTF-8; a vendor that bills by tokens bills the prompt, too.
     """
     amount = price.images[resolution, quality] + price.reference * references
     if price.rates:

@@ -31,7 +31,7 @@ class Waiting:
 class Turns:
     """
     The turn of each server and member (server id, user id): the number of its last claim, counted
-    from 1. Lower ones, which grow with their arrival, are of those who were never served.
+    from 1. Those who were never served have lower numbers, which grow with their arrival.
     """
 
     servers: Mapping[int, int]
@@ -44,27 +44,27 @@ class QueuePosition:
 
     #: jobs whose turn comes first
     ahead: int
-    #: seconds until its turn, about
+    #: seconds until its turn, roughly
     wait_s: int
-    #: of those ahead, the member's own
+    #: how many of those ahead are the member's own
     own: int = 0
 
     @classmethod
     def after(cls, ahead: int, caps: Caps, typical_s: float, own: int = 0) -> "QueuePosition":
         """
         Args:
-            typical_s: that an image takes on the job's route, when all are busy.
+            typical_s: seconds that an image usually takes on the job's route.
         """
         return cls(ahead, round((ahead // caps.running_max + 1) * typical_s), own)
 
 
 def fair_order(waiting: Sequence[Waiting], turns: Turns) -> list[Waiting]:
     """
-    The order in which jobs will be claimed if no other is accepted and no cap is reached: in each
-    round every server has one turn, and within a server every member; in the order of their turns.
+    The order in which jobs will be claimed if no other is accepted and no cap is reached. In each
+    round every server has one turn, and within a server every member, in the order of their turns.
 
     Args:
-        waiting: oldest first, which also decides among equal turns.
+        waiting: oldest first; among equal turns, the oldest comes first as well.
     """
     of_member: Counter[tuple[int, int]] = Counter()
     by_server: dict[int, list[tuple[int, int, int, Waiting]]] = defaultdict(list)

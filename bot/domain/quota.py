@@ -8,23 +8,23 @@ from bot.domain import ledger, rolling
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits
 from bot.domain.ledger import Account, Change
 
-#: of one amount that a moderator types
+#: largest amount that a moderator may type
 AMOUNT_MAX_UCR = Microcredits(100_000 * UCR_PER_CREDIT)
 REASON_CHARS_MAX = 200
 #: roles of a server that can have an allowance
 ROLES_MAX = 25
-#: percent of a server's budget at whose reaching its moderators are told
+#: percent of a server's budget; when each is reached, the moderators are told
 SHARES = (50, 80, 100)
 
 
 class Action(StrEnum):
-    """As `acts` has it."""
+    """What is done, as `acts` stores it."""
 
     #: gives credits that do not expire
     GRANT = "grant"
     #: takes back what was granted
     REVOKE = "revoke"
-    #: gives or takes what was wrong
+    #: gives or takes to set right what was wrong
     CORRECT = "correct"
 
 
@@ -33,7 +33,7 @@ class Amendment:
     action: Action
     server_id: int
     user_id: int
-    #: signed where it corrects, else more than nothing
+    #: signed for a correction, else positive
     amount_ucr: int
     #: the moderator's id; 0: the operator
     by_id: int
@@ -43,7 +43,7 @@ class Amendment:
 def amend(account: Account, amendment: Amendment, now: datetime) -> Change:
     """
     Raises:
-        ValueError: there is less than is to be taken; nothing is changed.
+        ValueError: the account has less than is to be taken; nothing is changed.
     """
     amount = Microcredits(amendment.amount_ucr)
     match amendment.action:
@@ -58,10 +58,10 @@ def amend(account: Account, amendment: Amendment, now: datetime) -> Change:
 
 def share_reached(budget_ucr: int, spent_ucr: int, least_ucr: int) -> int:
     """
-    Of SHARES the highest that was spent; 0: none.
+    The highest of SHARES that was spent; 0: none.
 
     Args:
-        least_ucr: what a plain image costs: what does not even pay for one is as good as spent.
+        least_ucr: what a plain image costs; a rest that does not pay for one counts as spent.
     """
     if spent_ucr + max(least_ucr, 1) > budget_ucr:
         return SHARES[-1]

@@ -14,12 +14,12 @@ IMAGES_MAX = 4
 REFERENCES_MAX = 16
 #: bytes; kie.ai and RunningHub, upstream of API Models, take at most 10 MB an image
 REFERENCE_BYTES_MAX = 10_000_000
-#: bytes of a picture as a member attaches it: a larger one is refused, and one above what vendors
-#: take is made smaller
+#: bytes of a picture as a member attaches it: a larger picture is refused, and a picture above what
+#: vendors take is made smaller
 PHOTO_BYTES_MAX = 50_000_000
 #: pixels of one reference; larger than any model's own output, small enough to decode safely
 REFERENCE_PIXELS_MAX = 40_000_000
-#: pixels of one reference that is decoded at a part of its size, as a JPEG can be
+#: pixels of one reference that is decoded at a fraction of its size, as a JPEG can be
 PHOTO_PIXELS_MAX = 250_000_000
 #: bytes (OpenAI API reference, images: mask)
 MASK_BYTES_MAX = 4_000_000
@@ -36,7 +36,7 @@ BACKGROUNDS = ("auto", "opaque", TRANSPARENT)
 
 
 class Turn(StrEnum):
-    """What a request does with the result that it goes on from, beside its member's words."""
+    """What a request does with the result that it goes on from, besides its member's words."""
 
     PLAIN = ""
     VARY = "vary"
@@ -52,8 +52,8 @@ class Mode(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Reference:
     """
-    An image a member attached, as Discord describes it: everything but `url` is a claim, and what
-    it is shows when it is fetched.
+    An image a member attached, as Discord describes it. Everything but `url` is a claim; what the
+    image really is shows when it is fetched.
     """
 
     url: str
@@ -62,12 +62,12 @@ class Reference:
     content_type: str | None = None
     width_px: int | None = None
     height_px: int | None = None
-    #: of the command: where the member attached it
+    #: the command's option in which the member attached it
     option: str = ""
-    #: of an image that Easel made, its file in the image folder: as long as that is there, it
-    #: comes before the link
+    #: name of the image's file in the image folder, if Easel made the image; as long as the file is
+    #: there, it is used instead of the link
     kept_as: str = ""
-    #: who posted it, where that is another member; 0: the member themselves
+    #: id of another member who posted it; 0: the member themselves did
     author_id: int = 0
 
 
@@ -77,7 +77,7 @@ class ImageRequest:
 
     mode: Mode
     prompt: str
-    #: empty: whichever can do it, the preferred first, then the default
+    #: empty: any that can do it, the member's preferred one first, then the default
     model: str
     aspect_ratio: str = "auto"
     resolution: str = "1K"
@@ -87,18 +87,18 @@ class ImageRequest:
     #: confines an edit; transparent where the image may change
     mask: Reference | None = None
     private: bool = False
-    #: the preferred or the default, where that cannot do what was asked, and `model` was chosen in
-    #: its place
+    #: the preferred or default model, if it cannot do what was asked and `model` was chosen in its
+    #: place
     instead_of: str = ""
     background: str = "auto"
-    #: of the job whose result this goes on from; empty: of none
+    #: id of the job whose result this goes on from; empty: none
     parent_id: str = ""
     turn: Turn = Turn.PLAIN
-    #: the model that its member prefers where they name none; empty: none
+    #: the model that the member prefers when they name none; empty: none
     prefers: str = ""
 
 
-#: what a vendor is told beside the member's words, which were those of the image itself
+#: what a vendor is told besides the member's words, which are those of the original image
 TOLD = {
     Turn.VARY: (
         "Make a variation of this image: keep its subject, mood and style, and change composition"
@@ -112,28 +112,28 @@ TOLD = {
 
 
 def words_of(request: ImageRequest) -> str:
-    """What a vendor is told."""
+    """The prompt that a vendor is given."""
     if request.turn is Turn.PLAIN:
         return request.prompt
     return f"{TOLD[request.turn]}\n\n{request.prompt}"[:PROMPT_CHARS_MAX]
 
 
-#: in the place of a stored request that this version cannot read; what it says of it is for its
-#: member alone, as the request may have been
+#: stands in for a stored request that this version cannot read; it is private, because the stored
+#: request may have been
 UNREADABLE = ImageRequest(Mode.GENERATE, prompt="", model="", private=True)
 
 
 def emptied(request: ImageRequest) -> ImageRequest:
-    """What stays of a request whose words and references are kept no longer; it can be read."""
+    """The request without its words and references, which are kept no longer; it can be read."""
     return replace(request, prompt="", references=(), mask=None)
 
 
 def check_request(request: ImageRequest) -> None:
     """
-    Hold the request against the bounds that no route lifts; the catalog checks the rest.
+    Check the request against the bounds that hold on every route; the catalog checks the rest.
 
     Raises:
-        InvalidRequest: the first bound that it breaks.
+        InvalidRequest: names the first bound that the request breaks.
     """
     if not words.is_seen(request.prompt):
         raise InvalidRequest(Reason.PROMPT_EMPTY)
@@ -165,12 +165,12 @@ def _check_word(reason: Reason, word: str, allowed: Sequence[str]) -> None:
 
 
 def flawed(reference: Reference, flaw: Flaw, **facts: Fact) -> dict[str, Fact]:
-    """The facts of a reference that cannot be used: what its member knows it by, and why."""
+    """The facts about a reference that cannot be used: what its member knows it by, and why."""
     return {"option": reference.option, "filename": reference.filename, "flaw": flaw, **facts}
 
 
 def _check_reference(reference: Reference) -> None:
-    """Refuse on what Discord says already; the bytes themselves are looked at when fetched."""
+    """Refuse what Discord describes as too large; the bytes themselves are checked when fetched."""
     flaw = None
     if reference.size_bytes > PHOTO_BYTES_MAX:
         flaw = flawed(reference, Flaw.TOO_MANY_BYTES, bytes_max=PHOTO_BYTES_MAX)

@@ -1,18 +1,19 @@
 """
-Allowances that roll: what is spent of one comes back a day after it was spent.
+Allowances that roll: what is spent comes back a day after it was spent.
 
-Of an account that rolls, what is left, what is to come back and what jobs hold add up to what it
-is refilled to. From these rules follow all others:
+In an account that rolls, what is left, what is to come back and what jobs hold add up to what it
+is refilled to. All else follows from these rules:
 
-- what a job is charged comes back a day after it was settled, as an entry `allowance`; what is
-  released or refunded comes back at once, unless it is back already: then it expires;
-- a raised allowance gives the difference at once. A lowered one takes it at once from what is
-  left, and the rest of it from each part that comes back: what is spent is spent;
-- an account that begins to roll keeps what it has. What its period's jobs were charged within the
-  last day comes back a day after that, what was charged earlier at once; what they still hold
-  comes back when the period would have ended, or a day later, and nothing comes of their end;
-- an account that is to have periods again rolls on until the midnight after the first job that
-  found it so. Then it is refilled, and what was to come back is in that.
+- What a job is charged comes back a day after it was settled, as an entry `allowance`. What is
+  released or refunded comes back at once; if it is back already, it expires.
+- A raised allowance gives the difference at once. A lowered one takes the difference from what is
+  left at once, and the rest from each part that comes back, because what is spent is spent.
+- An account that begins to roll keeps what it has. What its period's jobs were charged within the
+  last day comes back a day after the charge; what they were charged earlier, at once. What they
+  still hold comes back when the period would have ended, or in a day if that is earlier; how they
+  end then gives nothing more.
+- An account that is to have periods again rolls on until the midnight after the first job that
+  found it so. Then it is refilled, which includes what was to come back.
 """
 
 from collections.abc import Sequence
@@ -34,13 +35,13 @@ from bot.domain.ledger import (
     period_end,
 )
 
-#: after which what was spent comes back
+#: time after which a part that was spent comes back
 ROUND = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a job of late took of the allowance in its period."""
+    """What a recent job took of the allowance of its period."""
 
     amount_ucr: int
     #: None: it is still held
@@ -51,10 +52,10 @@ def renew(
     account: Account, allowance: Allowance, now: datetime, of_late: Sequence[Charge] = ()
 ) -> Change:
     """
-    Bring the account up to now, as a command finds it whose member has this allowance.
+    Bring the account up to now, for a command of a member who has this allowance.
 
     Args:
-        of_late: where `begins`: what jobs took within a day and more.
+        of_late: what jobs took within the last day and longer; needed only if `begins`.
     """
     if account.rolls:
         if allowance.period is Period.ROLLING:
@@ -66,7 +67,7 @@ def renew(
 
 
 def begins(account: Account, allowance: Allowance) -> bool:
-    """Whether it begins to roll with this allowance."""
+    """Whether the account begins to roll with this allowance."""
     return allowance.period is Period.ROLLING and not account.rolls
 
 
@@ -75,7 +76,7 @@ def keep_up(account: Account, default: Allowance, now: datetime) -> Change:
     Bring the account up to now by the allowance that it had the last time.
 
     Args:
-        default: of an account that was written before this was remembered.
+        default: the allowance of an account that does not remember one.
     """
     if account.rolls:
         return _come_back(account, now)
@@ -89,7 +90,7 @@ def next_return(account: Account) -> Return | None:
 
 def settle(account: Account, held: Entry, cost: Microcredits, now: datetime) -> Change:
     """
-    Charge what it cost, allowance first, and give back the rest of the hold.
+    Charge what the job cost, to the allowance first, and give back the rest of the hold.
 
     Raises:
         ValueError: the cost is more than was held.
@@ -101,7 +102,7 @@ def settle(account: Account, held: Entry, cost: Microcredits, now: datetime) -> 
 
 
 def refund(account: Account, held: Entry, settled: Entry, settled_at: datetime) -> Change:
-    """Give back what a settled job was charged; what has come back already expires."""
+    """Give back what a settled job was charged; what is back already expires."""
     if not account.rolls:
         return ledger.refund(account, held, settled)
     charged = -held.allowance_ucr - settled.allowance_ucr
@@ -121,13 +122,13 @@ def refund(account: Account, held: Entry, settled: Entry, settled_at: datetime) 
 
 def correct(account: Account, amount_ucr: int, now: datetime) -> Change:
     """
-    Set right what was found wrong: what is given does not expire; what is taken is taken from what
-    was granted, and the rest from the allowance, which refills as after a job.
+    Correct what was found wrong. What is given is granted and does not expire. What is taken comes
+    from grants first, and the rest from the allowance, which then refills as after a job.
 
     Args:
         amount_ucr: signed.
     Raises:
-        ValueError: there is less than is to be taken.
+        ValueError: the account has less than is to be taken.
     """
     of_grant = max(amount_ucr, -account.grant_ucr)
     of_allowance = amount_ucr - of_grant
@@ -173,7 +174,7 @@ def _leave(account: Account, allowance: Allowance, now: datetime) -> Change:
 def _roll_on(account: Account, allowance: Allowance, now: datetime) -> Change:
     """
     Args:
-        allowance: one that rolls.
+        allowance: a rolling one.
     """
     back, entries = _come_back(account, now)
     adjusted, more = ledger.adjust(back, allowance)
@@ -181,7 +182,7 @@ def _roll_on(account: Account, allowance: Allowance, now: datetime) -> Change:
 
 
 def _come_back(account: Account, now: datetime) -> Change:
-    """Give back what is due, and what a clock that stood ahead put off for too long."""
+    """Give back what is due, and what a clock that was ahead has put off for too long."""
     latest = now + ROUND + CLOCK_AHEAD_MAX
     waiting = tuple(each for each in account.returns if now < each.due_at <= latest)
     if waiting == account.returns:
@@ -193,7 +194,7 @@ def _come_back(account: Account, now: datetime) -> Change:
 
 
 def _owe(account: Account, amount_ucr: int, due_at: datetime) -> Account:
-    """Let a part that is gone come back, as far as it is not to come back already."""
+    """Let a spent amount come back, except for what is to come back already."""
     amount = min(amount_ucr, account.room_ucr)
     if amount <= 0:
         return account

@@ -1,4 +1,4 @@
-"""What a server's moderators have decided, and the trail of it."""
+"""What a server's moderators have decided, and the trail of their changes."""
 
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -11,7 +11,7 @@ from bot.domain.credits import Microcredits
 from bot.domain.ledger import Period
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 
-#: in the place of an end that nobody has set; Discord can still show it
+#: seconds since 1970; stands for an end that nobody has set; Discord can still show it
 FOREVER = 253_402_300_799
 
 
@@ -25,7 +25,7 @@ class NsfwMode(StrEnum):
 
 
 class PictureMenus(StrEnum):
-    """Whose pictures a member may take through a message's menu: `picture_menus`."""
+    """A server's `picture_menus` setting: whose pictures a member may take by a message's menu."""
 
     EVERYONE = "everyone"
     OWN = "own"
@@ -49,9 +49,9 @@ class ServerSettings:
     private_allowed: bool = True
     #: whether moderators see private jobs in `/moderation recent`
     private_seen: bool = False
-    #: what costs more by a button or a form is asked for first; None: the operator's CONFIRM_ABOVE
+    #: a button or form asks before it spends more; None: the operator's CONFIRM_ABOVE
     confirm_above_ucr: Microcredits | None = None
-    #: of public text, as Discord names it; empty: the server's own
+    #: language of public text, as Discord names it; empty: the server's own
     locale: str = ""
     #: where notices and acts are posted; 0: nowhere
     log_channel_id: int = 0
@@ -71,7 +71,7 @@ class ServerSettings:
     pause_reason: str = ""
 
 
-#: of direct messages, and of a server that has decided nothing
+#: settings of direct messages, and of a server that has decided nothing
 UNDECIDED = ServerSettings()
 
 
@@ -85,19 +85,19 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What counts where a server has decided nothing, by fields of ServerSettings."""
+    """The values where a server has decided nothing, by field of ServerSettings."""
 
     values: Mapping[str, object]
-    #: those that the operator has set; the others are as Easel has them
+    #: fields that the operator has set; the others have Easel's defaults
     chosen: frozenset[str]
 
 
 def effective(decided: ServerSettings, operator: Operator, name: str) -> tuple[Any, Source]:
     """
-    What counts of a setting, and whose decision it is.
+    A setting's value in effect, and whose decision it is.
 
     Args:
-        name: of a field of ServerSettings.
+        name: a field of ServerSettings.
     """
     value = getattr(decided, name)
     if value != getattr(UNDECIDED, name):
@@ -110,7 +110,7 @@ def effective(decided: ServerSettings, operator: Operator, name: str) -> tuple[A
 class Setting:
     """How a setting's value is kept as text."""
 
-    #: raises ValueError or TypeError where this version cannot read it
+    #: raises ValueError, TypeError, AttributeError or KeyError if this version cannot read the text
     read: Callable[[str], Any]
     write: Callable[[Any], str] = str
 
@@ -124,7 +124,7 @@ class SettingChange:
     old: str
     new: str
     created_at: datetime
-    #: those of a later change are larger
+    #: grows with time
     id: int = field(default=0, compare=False)
 
 

@@ -8,7 +8,7 @@ from bot.domain.jobs import Failure
 
 @dataclass(frozen=True, slots=True)
 class OfMember:
-    #: negative: of one whose data was erased
+    #: negative: a member whose data was erased
     user_id: int
     jobs: int
     cost_ucr: int
@@ -30,18 +30,18 @@ class OfDay:
 @dataclass(frozen=True, slots=True)
 class Month:
     jobs: int
-    #: that ended without an image, beside those that were cancelled
+    #: jobs that ended without an image, not counting cancelled ones
     failed: int
     cost_ucr: int
-    #: those that spent most
+    #: the members who spent most
     members: Sequence[OfMember]
-    #: those that made most
+    #: the routes that made most images
     routes: Sequence[OfRoute]
     #: why jobs had no image, the most common reasons first
     failures: Sequence[tuple[Failure, int]]
-    #: of jobs with images, from asking to seeing them, in seconds; None: there were none
+    #: seconds from asking to seeing the images; None: no job had images
     median_wait_s: float | None
-    #: days since 1970 -> what was made and spent, of days on which anything was
+    #: days since 1970 -> what was made and spent; without days that had no job
     days: Mapping[int, OfDay] = field(default_factory=dict)
 
     @property

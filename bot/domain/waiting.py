@@ -1,10 +1,10 @@
 """
 When to poll: from how long a route has taken before, so that polls are few and the wait is short.
 
-A route's latency is taken as log-normal, its two parameters learned with forgetting. Between
-polls lies a time of about `POLL_WORTH / sqrt(hazard rate)`: for a given number of polls no other
-spacing notices a finished image sooner. (Minimise the mean of half a spacing plus a price for each
-poll: with survival S and density f the best spacing is the root of S/f, up to that price.)
+A route's latency is taken as log-normal; its two parameters are learned with forgetting. Polls are
+about `POLL_WORTH / sqrt(hazard rate)` apart: for a given number of polls, no other spacing notices
+a finished image sooner. (Minimise the mean of half a spacing plus a price for each poll: with
+survival S and density f, the best spacing is the root of S/f, up to that price.)
 """
 
 import math
@@ -12,21 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-#: seconds; pacing of apimodels-skill, for a route that is not known yet; the last one for ever
+#: seconds to each poll of a route that is not known yet, the last for ever; from apimodels-skill
 PRIOR_WAITS_S: Sequence[float] = (3, 3, 5, 5, 5, 8, 8, 10, 15)
 #: images that a route must have made before its own history counts
 LEARNED_MIN = 5
-#: what the newest image counts; the ones before it count together for the rest
+#: weight of the newest image; those before it share the rest
 FORGETTING = 0.03
-#: of the logarithm of a latency: no route is steadier, nor taken for wilder, than this
+#: standard deviation of the logarithm of a latency; none is taken for smaller or larger than this
 SPREAD_MIN = 0.1
 SPREAD_MAX = 1.0
-#: root of seconds: the larger, the fewer polls
+#: in square roots of a second; the larger, the fewer polls
 POLL_WORTH = 0.68
 #: seconds between two polls
 WAIT_S_MIN = 1.0
 WAIT_S_MAX = 15.0
-#: share of images that may be finished before we first ask
+#: share of images that may be finished before the first poll
 FIRST_POLL_QUANTILE = 0.03
 #: seconds; resolution of the sum over the hazard rate
 STEP_S = 0.1
@@ -36,7 +36,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """What is known of a route's latency: of the logarithm of its seconds, mean and variance."""
+    """What is known of a route's latency: mean and variance of the logarithm of its seconds."""
 
     images: int = 0
     mean: float = 0.0
@@ -44,10 +44,10 @@ class Latency:
 
     def observe(self, after_s: float, by_s: float) -> "Latency":
         """
-        Learn from an image that was not done at the poll before (`after_s`) and done at this one.
+        Learn from an image that was done at this poll (`by_s`) but not at the last (`after_s`).
         """
         value = math.log(max((after_s + by_s) / 2, STEP_S))
-        # The first ones count alike; later the weight of the newest stays the same.
+        # The first images count alike; later, the weight of the newest stays the same.
         weight = max(1 / (self.images + 1), FORGETTING)
         off = value - self.mean
         return Latency(
@@ -61,12 +61,12 @@ class Latency:
         return min(max(math.sqrt(self.variance), SPREAD_MIN), SPREAD_MAX)
 
     def hazard(self, elapsed_s: float) -> float:
-        """Of the images not done by then, the share that is done within the next second."""
+        """The share of the images not done by then that is done within the next second."""
         # The wall clock may have been set back since the submit.
         elapsed_s = max(elapsed_s, STEP_S)
         z = (math.log(elapsed_s) - self.mean) / self.spread
         density = _NORMAL.pdf(z) / (elapsed_s * self.spread)
-        # Far out both go to zero, and their quotient to that of the tail's own approximation.
+        # Far out, both go to zero, and their quotient approaches the tail's own approximation.
         survival = _NORMAL.cdf(-z)
         return density / survival if z < 6 else z / (elapsed_s * self.spread)
 

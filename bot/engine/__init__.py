@@ -1,1 +1,1 @@
-"""The use cases: they await ports and know neither Discord nor SQL nor any vendor."""
+"""The use cases. They await the ports and know neither Discord nor SQL nor any vendor."""

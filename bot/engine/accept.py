@@ -1,4 +1,4 @@
-"""What a request may become: a draft of its job, and the quotes at which it could be accepted."""
+"""Turns a request into a draft of its job, and into the quotes at which it may be accepted."""
 
 import secrets
 from collections.abc import Container, Sequence
@@ -15,7 +15,7 @@ from bot.domain.settings import ServerSettings
 from bot.domain.words import clean
 from bot.engine.routing import Routing
 
-#: kinds of an image that a member is told of who has too little for another
+#: kinds of the image that are suggested at most to a member who has too few credits for it
 FITS_MAX = 2
 
 
@@ -29,6 +29,8 @@ def draft_job(
     now: datetime,
 ) -> Job:
     """
+    Make the job that a request asks for, without a quote yet.
+
     Raises:
         InvalidRequest: no route could do it, whatever the server allows.
     """
@@ -60,13 +62,15 @@ def offers(
     ready: Container[str],
 ) -> Sequence[Offer]:
     """
-    The job at each quote it may be held at, the dearest first: whichever of the routes makes an
-    image in the end, it is covered, and routes that are too dear for the account are left out.
+    The job at each quote that may be held for it, the dearest first.
+
+    The first quote that the account covers is held. Every route that costs no more may then make
+    the images; dearer routes are left out.
 
     Args:
         ready: ids of routes that may be used now.
     Raises:
-        Refusal: the server does not allow it, or no route can make it here and now.
+        Refusal: the server does not allow the request, or no route can make it here and now.
     """
     policy.check_allowed(decided, draft.request)
     request, routes = routing.chosen(
@@ -98,7 +102,7 @@ def what_fits(
     ready: Container[str],
     available_ucr: int,
 ) -> list[str]:
-    """The best kinds of the same image that the account covers, as `fits` of a refusal has them."""
+    """The best kinds of the same image that the account covers, written as a refusal's `fits`."""
     found: list[str] = []
     for resolution in reversed(policy.resolutions_here(decided)):
         for quality in reversed(QUALITIES):
@@ -122,7 +126,7 @@ def usual_cost(
     routing: Routing,
     ready: Container[str],
 ) -> Microcredits | None:
-    """Of the route that would be used first; None: it is not known."""
+    """What the images usually cost on the route that comes first; None: it is not known."""
     request, routes = routing.best(
         request, nsfw_checker=rule.nsfw_checker, ready=ready, decided=decided
     )
@@ -141,5 +145,5 @@ def _task(job: Job, index: int, route: Route) -> Task:
 
 
 def _job_id(now: datetime) -> str:
-    """19 characters; short enough for a nonce of Discord's (25)."""
+    """A new id of 19 characters, so that it fits into a Discord nonce (25 characters)."""
     return f"{id_at(now)}{secrets.token_hex(4)}"

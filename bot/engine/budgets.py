@@ -30,10 +30,11 @@ class Budgets:
 
     async def look(self) -> None:
         """
-        Post what was reached since the last look, by this process or one before it.
+        Post a notice for each server that has reached a further share since the last look, even if
+        an earlier process made that look.
 
-        That a notice is posted is committed before it is: a crash in between loses it, and none
-        stands there twice.
+        A notice is committed as posted before it is posted: a crash in between loses the notice,
+        but no notice is posted twice.
         """
         now = self._clock.now()
         plain = self._prices.of(ImageRequest(Mode.GENERATE, "", ""), nsfw_checker=True, server_id=0)

@@ -1,4 +1,4 @@
-"""One image of a job, carried from its committed state to its end: a step for each state."""
+"""Carries one image of a job from its committed state to its end, with a step for each state."""
 
 import asyncio
 import logging
@@ -34,35 +34,35 @@ from bot.errors import (
 from bot.pictures.folder import FETCHED
 from bot.store import tasks as steps
 
-#: tries to send a task, each further one only when it was surely not accepted
+#: faults that end a task's submits; a submit is repeated only if it was surely not accepted
 SUBMITS_MAX = 3
-#: how often a vendor may say "too many" to one task, with waits from 5 s to a minute or its wish
+#: "too many" answers that end a task's submits; the waits between are 5 to 60 s, or as asked for
 LIMITS_MAX = 12
-#: seconds; what has to wait for longer goes to another route where there is one
+#: seconds; a task that would have to wait longer goes to another route, where there is one
 PATIENCE_S = 60.0
-#: polls are spread by this share, so that jobs begun together do not poll together
+#: share by which each wait is varied, so that jobs begun together do not poll together
 POLL_SPREAD = 0.05
-#: polls of one task; its deadline comes first
+#: polls of one task at most; its deadline ends them sooner
 POLLS_MAX = 10_000
-#: seconds between two polls of a vendor that has finished, and whose links are not there yet
+#: seconds between two polls when the vendor has finished but has not given the links yet
 LINKS_WAIT_S = 5.0
-#: seconds between two tries to fetch a result
+#: seconds between two tries to fetch a result, but for those that fail on our own disk
 RESULT_WAITS_S = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0, 60.0)
-#: of them, those at links of a kind: the vendor is asked for another one before each further try
+#: tries that may fail with a trouble of this kind; other kinds are tried until the waits run out
 TRIES_MAX = {FetchTrouble.GONE: 4, FetchTrouble.NEVER: 2, FetchTrouble.OUR_DISK: 5_760}
-#: of which another link may be free
+#: troubles of a link that another link to the same image may not have
 LINK_TROUBLES = frozenset({FetchTrouble.REFUSED, FetchTrouble.GONE, FetchTrouble.NEVER})
-#: seconds between two tries while our disk is full
+#: seconds between two tries while our disk is full; with the tries above, for a day
 DISK_WAIT_S = 15.0
-#: a 4K PNG of the noisiest kind stays below
+#: the noisiest PNG at 4K stays below these
 RESULT_LIMITS = ImageLimits(size_bytes_max=50_000_000, pixels_max=40_000_000)
 
 
 class Carrier:
     """
     Args:
-        task: as it was last committed; it goes on from there.
-        sent: is set once an order goes to a vendor.
+        task: as it was last committed; the carrier goes on from there.
+        sent: is set once an order is being sent, or was sent before a restart.
     """
 
     def __init__(
@@ -74,17 +74,17 @@ class Carrier:
         self._task = task
         self._references = references
         self._sent = sent
-        #: whether this process sent the order, and knows when the image was not done yet
+        #: whether this process sent the order, and so knows of a time when the image was not done
         self._fresh = False
 
     async def carry(self) -> Job:
         """
-        Carry the image to its end, over the next routes if need be.
+        Carry the image to its end, and on to the next routes if one fails.
 
         Returns:
-            The job as this image's end left it.
+            The job as it is after this image's end.
         Raises:
-            StepLost: somebody else works on it.
+            StepLost: another process works on the task, or the job was cancelled.
         """
         while True:
             try:
@@ -115,7 +115,7 @@ class Carrier:
                     case TaskState.SUBMITTED:
                         finished = await self._wait(route, provider)
                     case _:
-                        # A process died between sending and hearing the answer.
+                        # A process died after sending and before the answer was committed.
                         raise Ended(Failure.OUTCOME_UNKNOWN)
             return await self._keep(route, provider, finished)
 
@@ -129,8 +129,8 @@ class Carrier:
         return route, provider
 
     async def _next_task(self) -> Task | None:
-        """A task on the best route that has not been tried for this image, within the hold."""
-        # From the rows, so that routes tried before a restart count.
+        """A task on the best route that this image has not tried and that fits into the hold."""
+        # Read from the database, so that routes tried before a restart count.
         job, index = self._job, self._task.image_index
         its_tasks = await self._shop.database.read(steps.of_job, job.id)
         tried = {each.route_id for each in its_tasks if each.image_index == index}
@@ -157,11 +157,11 @@ class Carrier:
         )
 
     async def _submit(self, route: Route, provider: Provider) -> Finished | None:
-        """Send the order; the image is there at once where the vendor answers only when done."""
+        """Send the order; returns the image where the vendor answers only when it is done."""
         shop = self._shop
         shop.clock.go_on()
         if not shop.traffic.lets_through(route) and await self._next_task():
-            # The route failed others since this job was accepted.
+            # The route has failed for other jobs since this one was accepted.
             raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
         order = self._order(route, await self._give(route, provider))
         waits_since = shop.clock.now()
@@ -227,7 +227,7 @@ class Carrier:
             raise
 
     async def _wait_until_may_submit(self, route: Route, before: datetime) -> None:
-        """Not for long where there is another route."""
+        """Wait for the route's turn, beyond `before` only where there is no other route."""
         if await self._shop.traffic.may_submit(route, before):
             return
         if await self._next_task():
@@ -238,7 +238,7 @@ class Carrier:
     async def _hear(
         self, route: Route, answer: str | Finished | Failed, took_s: float
     ) -> Finished | None:
-        """Of the vendor, which answers with its task's id or with the image itself."""
+        """Take in the vendor's answer to an order: its task's id, the image itself or a failure."""
         self._emit("task_submitted", "task submitted")
         shop = self._shop
         shop.traffic.accepted(route)
@@ -260,18 +260,18 @@ class Carrier:
 
     async def _wait(self, route: Route, provider: Provider) -> Finished:
         """
-        Poll until the provider is finished; an unknown state, or a fault, means not yet.
+        Poll until the vendor has finished; an unknown state or a failed poll means not yet.
 
         Raises:
-            Ended: it gave up, or its time is over.
+            Ended: the vendor gave up, or the task is not waited for any longer.
         """
         shop, task = self._shop, self._task
         assert task.provider_task_id is not None
         assert task.submitted_at is not None
         hint = shop.hints.setdefault(task.provider_task_id, asyncio.Event())
-        # A clock that stood ahead is set right at any time: what seems to go back has not passed.
+        # A clock that was fast may be set back at any time; negative time counts as none.
         elapsed_s = max(0.0, (shop.clock.now() - task.submitted_at).total_seconds())
-        # Where it is not known when the image was not done yet, there is nothing to learn.
+        # The route's latency is learned only where a time is known when the image was not done.
         unfinished_s = 0.0 if self._fresh else None
         patience = Patience(route.deadline_s)
         try:
@@ -308,7 +308,7 @@ class Carrier:
         Ask once how the task goes.
 
         Returns:
-            None: it could not be learned this time; UNUSABLE: finished with what is no link.
+            None: the poll failed; UNUSABLE: the vendor has finished, but gives no usable link.
         """
         task, traffic = self._task, self._shop.traffic
         assert task.provider_task_id is not None
@@ -323,7 +323,7 @@ class Carrier:
             self._emit("poll_failed", "poll failed: %s", error, level=logging.WARNING)
             self._emit("poll_failed", "in words: %s", error.words, level=logging.DEBUG)
             if isinstance(error, ProviderRefused) and error.moderation:
-                # A refusal that comes as an error of the poll is the task's end all the same.
+                # A refusal ends the task, even where it comes as an error of the poll.
                 return Failed(moderation=True, retryable=False, vendor_code=type(error).__name__)
             if isinstance(error, ProviderBusy):
                 traffic.too_many_polls(route, error.retry_after_s)
@@ -358,8 +358,8 @@ class Carrier:
         self, route: Route, provider: Provider, finished: Finished, path: Path
     ) -> ImageFile:
         """
-        The image is paid, and lies with the vendor for days, so it is not given up soon. Whoever
-        has a task is asked for its links anew, but not for ever for one that is never there.
+        Fetch the image in several tries, because it is paid and the vendor keeps it for days. A
+        vendor that has a task is polled for new links before each further try.
         """
         tries: Counter[FetchTrouble] = Counter()
         waits = iter((*RESULT_WAITS_S, None))
@@ -369,7 +369,7 @@ class Carrier:
             except FetchFailed as error:
                 self._emit("not_fetched", "result not fetched: %s", error, level=logging.WARNING)
                 tries[error.trouble] += 1
-                # The image is there for as long as it takes to make room for it.
+                # The vendor keeps the image while somebody makes room on our disk.
                 wait_s = DISK_WAIT_S if error.trouble is FetchTrouble.OUR_DISK else next(waits)
                 tries_max = TRIES_MAX.get(error.trouble, math.inf)
                 if self._task.provider_task_id is None and error.trouble in LINK_TROUBLES:

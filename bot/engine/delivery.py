@@ -1,4 +1,4 @@
-"""The last stretch of a job: its images, or its failure, put in front of its member."""
+"""The last step of a job: puts its images, or its failure, in front of its member."""
 
 import logging
 from collections.abc import Container, Sequence
@@ -15,7 +15,7 @@ from bot.store import tasks as task_steps
 from bot.store.database import Database
 from bot.store.jobs import House
 
-#: while Discord is down, a delivery is tried so often: for about an hour and a half
+#: tries of one delivery while Discord is down; they take about an hour and a half
 DELIVERIES_MAX = 24
 #: seconds before the second try; doubles up to the maximum
 DELIVERY_WAIT_S = 5.0
@@ -26,8 +26,8 @@ class Delivery:
     """
     Args:
         folder: where stored images lie.
-        keep_days: for so many days results are kept there; 0: not at all.
-        gone: servers that the bot is in no longer.
+        keep_days: days for which results are kept there; 0: they are not kept.
+        gone: ids of the servers that the bot was removed from.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Delivery:
         self._gone = gone
 
     async def deliver(self, job: Job) -> None:
-        """Bring a job in delivery to its end."""
+        """Deliver a job whose tasks have ended, and end it."""
         tasks, balance_ucr = await self._look(job)
         images = _stored(self._folder, tasks)
         if job.server_id in self._gone:
@@ -79,18 +79,18 @@ class Delivery:
         emit("job_delivered", "job delivered")
 
     async def _keep(self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]) -> None:
-        """End a job that its member awaits no longer: its images are for /history alone."""
-        # An update of before may have painted over what the member saw on pressing.
+        """End a job whose member has stopped waiting: its images are for /history alone."""
+        # A late update may have replaced what the member saw when they pressed the button.
         await self._messenger.show_progress(job, tasks, self._clock.now())
         await self._finish(job, None, images, wanted=job.problem is None)
         emit("job_kept", "job kept for its member, who awaits it no longer")
 
     async def fail(self, job: Job, *, not_shown: bool = False) -> Job:
         """
-        Refund, leave the images to /history, and say so where words can still go.
+        Refund the job, leave its images to /history, and tell the member, if Discord takes words.
 
         Args:
-            not_shown: Discord will not show the images; words it may.
+            not_shown: Discord will not show the images, but may show words.
         """
         emit("job_undeliverable", "job undeliverable", level=logging.ERROR)
         told = None
@@ -104,8 +104,10 @@ class Delivery:
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
     ) -> Delivered:
         """
+        Post the result, and try again while Discord is down.
+
         Raises:
-            DeliveryError: Discord takes it nowhere.
+            DeliveryError: Discord takes the result nowhere.
         """
         attempt, wait_s = 1, DELIVERY_WAIT_S
         while True:
@@ -120,7 +122,7 @@ class Delivery:
             _, balance_ucr = await self._look(job)
 
     async def _say(self, job: Job) -> int | None:
-        """Post the job's problem in words alone, with one try; None: Discord takes that neither."""
+        """Try once to post the job's problem in words; None: Discord does not take them either."""
         try:
             tasks = await self._tasks(job)
             return (await self._messenger.deliver(job, tasks, (), 0)).message_id
@@ -149,9 +151,10 @@ class Delivery:
         self, job: Job, message_id: int | None, images: Sequence[ImageFile], *, wanted: bool
     ) -> Job:
         """
+        End the job, and keep or remove its images and the sheet of its references.
+
         Args:
-            images: the job's, which are kept where they are wanted, and removed else, as is the
-                sheet of its references.
+            wanted: whether the images are kept, if results are kept at all.
         """
         keeps = wanted and bool(images) and self._keep_days > 0
         ended = await self._database.keep(
@@ -164,6 +167,6 @@ class Delivery:
 
 
 def _stored(folder: Path, tasks: Sequence[Task]) -> list[ImageFile]:
-    """The images of those tasks that have one."""
+    """The images of the tasks that have stored one."""
     found = [stored_image(folder, task) for task in tasks]
     return [image for image in found if image]

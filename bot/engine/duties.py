@@ -1,6 +1,6 @@
 """
-What is done now and then beside the jobs: leases, places in the queue, tidying, and telling what a
-dead process did not.
+Recurring duties beside the jobs: renewing leases, showing places in the queue, tidying, and telling
+members what a dead process did not tell them.
 """
 
 import asyncio
@@ -24,27 +24,27 @@ from bot.store.database import Database, Step
 from bot.store.jobs import House
 from bot.store.queue import list_queue
 
-#: seconds; a third of the lease, so that two renewals may fail
+#: seconds between two renewals; a third of the lease, so that two of them may fail
 RENEW_EVERY_S = 20.0
 #: seconds between two looks at the queue, and how many status messages one look may update
 QUEUE_EVERY_S = 10.0
 QUEUE_SHOWN_MAX = 25
-#: seconds between two savings of what was learned of the routes
+#: seconds between two writes of what was learned about the routes
 LEARN_EVERY_S = 60.0
 TIDY_EVERY_S = 3_600.0
-#: how long before its end a model is warned of in the log, and how often
+#: how long before a model's end the log begins to warn of it, and the seconds between two warnings
 WARN_BEFORE = timedelta(days=30)
 WARN_EVERY_S = 86_400.0
 #: seconds between two looks at what images cost
 LEARN_COSTS_EVERY_S = 3_600.0
 #: ids in one statement
 IDS_MAX = 500
-#: for so long an image may lie here before it is delivered
+#: how long an image may lie here before it is delivered
 DELIVERIES_TAKE = timedelta(hours=2)
-#: what is kept for no time at all may still be under way for so long
+#: how long a job under way may need its image, even where results are kept for no time
 UNDER_WAY_MAX = timedelta(days=1)
-#: how far back the members of cancelled jobs are told so at a start, at most; and how long a
-#: process may have lived after its last sign of life
+#: how far back, at most, a start looks for cancelled jobs whose members may not know; and how long
+#: a process may have lived after its last sign of life
 TELL_CANCELLED = timedelta(hours=24)
 SIGN_AGE = timedelta(minutes=2)
 
@@ -57,8 +57,8 @@ class Duties:
         folder: where stored images lie.
         last_sign: when the process before this one was last known to live.
         give_sign: lets the next process know how long this one lived.
-        keep: for how long results are kept for members.
-        keep_bytes_max: of them.
+        keep: how long results are kept for members.
+        keep_bytes_max: bytes of all kept results together.
         queue_every_s: seconds between two looks at the queue.
     """
 
@@ -89,24 +89,32 @@ class Duties:
         self._queue_every_s = queue_every_s
         #: updates of positions in the queue that are under way
         self._updates: dict[str, asyncio.Task[None]] = {}
-        #: what those who wait were last told; only for the eyes
+        #: job id -> the place in the queue that its member was last told
         self._told: dict[str, QueuePosition | None] = {}
-        #: seconds between two times, and what is done then
+        #: further duties, each with the seconds between two times
         self._others: list[tuple[float, Callable[[], Awaitable[None]]]] = []
         self._at_once: list[Callable[[], Awaitable[None]]] = []
 
     def also(
         self, seconds: float, duty: Callable[[], Awaitable[None]], *, at_once: bool = True
     ) -> None:
-        """Before the beginning: do this, too, again and again; at the start already if at once."""
+        """
+        Add a duty; to be called before `begin`.
+
+        Args:
+            seconds: between two times.
+            at_once: do it at the start already.
+        """
         self._others.append((seconds, duty))
         if at_once:
             self._at_once.append(duty)
 
     def begin(self, job_ids: Callable[[], Sequence[str]]) -> list[asyncio.Task[None]]:
         """
+        Start all duties.
+
         Args:
-            job_ids: the jobs under way in this process, whose leases are renewed.
+            job_ids: gives the jobs under way in this process, whose leases are renewed.
         """
         duties = (
             every(RENEW_EVERY_S, lambda: self._renew(job_ids())),
@@ -125,7 +133,7 @@ class Duties:
         return [asyncio.create_task(duty) for duty in duties]
 
     async def warn_of_endings(self) -> None:
-        """Whoever hosts the bot has to choose another model in time."""
+        """Warn the host of models that end soon, so that they choose others in time."""
         for model in self._routing.retiring(WARN_BEFORE):
             emit(
                 "model_retires",
@@ -142,12 +150,15 @@ class Duties:
             await self._database.write(job_steps.renew_leases, self._house, job_ids, now)
 
     async def let_land(self, job_id: str) -> None:
-        """Whoever goes on with a job paints over an update of its position once that has landed."""
+        """
+        Wait for an update of the job's place in the queue that is under way, so that it does not
+        replace what is shown next.
+        """
         if update := self._updates.get(job_id):
             await asyncio.wait({update})
 
     async def _show_queue(self) -> None:
-        """Tell those who wait where they stand, where that has changed."""
+        """Tell the members of queued jobs their places in the queue, where these have changed."""
         queue = await self._database.read(list_queue)
         positions = {
             each.job_id: QueuePosition.after(
@@ -169,23 +180,23 @@ class Duties:
 
     async def _show_position(self, job_id: str, position: QueuePosition) -> None:
         job, tasks = await self._database.read(job_steps.look, job_id)
-        # The look at the queue may be old by now, and a result is not to be painted over.
+        # The queue may have changed since it was read, and a result must not be replaced.
         if job.state is JobState.QUEUED:
             await self._messenger.show_progress(job, tasks, self._clock.now(), position)
             await self.show_cancelled(job.id)
 
     async def tidy_what_was_left(self) -> None:
-        """By the process before this one, which was in the midst of deliveries as it died."""
+        """Tidy what the process before this one left if it died in the midst of deliveries."""
         since = self._last_sign or self._clock.now()
         await self.tidy(since - DELIVERIES_TAKE)
 
     async def tidy(self, since: datetime | None = None) -> None:
         """
-        Remove what a crash after a delivery left, and what was kept for long enough, of images
-        and of what members began.
+        Remove images that a crash left after their delivery, and images, drafts and baskets that
+        were kept for long enough.
 
         Args:
-            since: look only at images that were stored then or later.
+            since: look only at images stored at that time or later; None: at all.
         """
         oldest = self._clock.now() - self._keep
         stored = await asyncio.to_thread(stored_images, self._folder)
@@ -202,11 +213,11 @@ class Duties:
         await self._database.write(members.sweep, self._clock.now())
 
     async def _make_room(self, kept: Sequence[Stored]) -> None:
-        """Remove the oldest of what is kept for members where that has become too much."""
+        """Remove the oldest images kept for members while all together take too many bytes."""
         over_bytes = sum(image.size_bytes for image in kept) - self._keep_bytes_max
         if over_bytes <= 0:
             return
-        # What is under way stays, however much it is.
+        # Images of jobs under way stay, however many bytes they take.
         ended = await self._of(job_steps.ended, {image.job_id for image in kept})
         removed = 0
         for image in kept:
@@ -225,7 +236,7 @@ class Duties:
             )
 
     async def _of(self, step: Step[[list[str]], set[str]], job_ids: Collection[str]) -> set[str]:
-        """Of these jobs, those that the step finds; in pieces, between which others may write."""
+        """Of these jobs, those that the step finds; in pieces, between which others may read."""
         found = set()
         ids = sorted(job_ids)
         for start in range(0, len(ids), IDS_MAX):
@@ -233,7 +244,7 @@ class Duties:
         return found
 
     async def tell_cancelled(self) -> None:
-        """Of jobs that were cancelled just before the last end: their members may not know yet."""
+        """Tell members of jobs that were cancelled just before the last process ended."""
         since = self._clock.now() - TELL_CANCELLED
         if self._last_sign is not None:
             since = max(since, self._last_sign - SIGN_AGE)
@@ -241,7 +252,7 @@ class Duties:
             await self.show_cancelled(job.id)
 
     async def show_cancelled(self, job_id: str) -> None:
-        """An update that was under way may have painted over what the member saw on cancelling."""
+        """Show again that a job is cancelled: a late update may have replaced that message."""
         job, tasks = await self._database.read(job_steps.look, job_id)
         if job.state is JobState.CANCELLED:
             with about(**fields_of(job)):
@@ -249,7 +260,7 @@ class Duties:
 
 
 async def every(seconds: float, duty: Duty) -> None:
-    """Do it again and again; one failure does not end it."""
+    """Do the duty again and again; a failure is logged and does not end this."""
     while True:
         await asyncio.sleep(seconds)
         await guarded(duty)
@@ -263,8 +274,8 @@ async def guarded(duty: Duty) -> None:
 
 
 async def within(seconds: float, event: asyncio.Event) -> None:
-    """Wait for the event, but not longer."""
-    # Not wait_for: on Python 3.11 it swallows a cancellation that meets the event.
+    """Wait for the event, for that many seconds at most."""
+    # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the event.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

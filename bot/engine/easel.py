@@ -1,4 +1,4 @@
-"""What the chat may ask of Easel: one object, whatever stands behind it."""
+"""The one object through which the chat asks Easel for anything."""
 
 import asyncio
 import contextlib
@@ -34,15 +34,16 @@ from bot.store import accept, jobs, ledger, settings, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
 
-#: a model's cheapest image is of one of these, where it has the setting or not
+#: a model's cheapest image has one of these qualities, with or without a quality setting
 CHEAP_QUALITIES = ("auto", "low")
 
 
 class Easel(Keepsakes):
     """
     Args:
-        due: is set once there is a job to be worked on.
-        asks_above_ucr: what costs more by a button or form is asked for first, by the operator.
+        due: is set once there is a job to work on.
+        asks_above_ucr: the operator's limit; a button or form asks the member before it orders an
+            image that costs more.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Easel(Keepsakes):
         self._asks_above_ucr = asks_above_ucr
         self.servers = servers
         self.quota = Quota(database, house, clock)
-        #: servers that the bot was removed from while this process ran
+        #: ids of the servers that the bot was removed from while this process ran
         self.gone: set[int] = set()
 
     async def accept(
@@ -83,13 +84,13 @@ class Easel(Keepsakes):
         draft_id: str = "",
     ) -> Accepted:
         """
-        Check, quote, hold and insert, or do none of it. The job rests until `hand_over` says that
-        its member has an answer.
+        Check the request, quote it, hold the quote and insert the job, or do none of it. Nobody
+        works on the job until `hand_over` says that its member has an answer.
 
         Args:
-            draft_id: of the request as it was kept, which is used up; empty: it was not.
+            draft_id: the draft that the request comes from, which is used up; empty: none.
         Raises:
-            Refusal: nothing is held.
+            Refusal: the request is not taken; nothing is held.
             Repeated: the interaction has a job already; nothing is held.
         """
         self.guests.check(place)
@@ -97,7 +98,7 @@ class Easel(Keepsakes):
         try:
             draft = draft_job(request, place, user_id, interaction_id, reply, locale, now)
         except InvalidRequest as refused:
-            # What is wrong with it shall be heard even where it cannot be kept.
+            # The member is told what is wrong even where the draft cannot be kept.
             with contextlib.suppress(StoreBusy):
                 refused.draft_id = await self.keep_draft(user_id, request)
             raise
@@ -126,7 +127,7 @@ class Easel(Keepsakes):
         return Accepted(offer.job, offer.tasks, position, found.private_seen)
 
     def _with_time(self, refused: Refusal) -> Refusal:
-        """The refusal, with when to come back where that is known."""
+        """The refusal, with the time to come back where it is known."""
         reopens_at = self._traffic.reopens_at()
         if refused.reason is not Reason.ROUTES_DOWN or reopens_at is None:
             return refused
@@ -142,7 +143,7 @@ class Easel(Keepsakes):
         decided: ServerSettings,
         ready: Container[str],
     ) -> InsufficientCredits:
-        """The refusal, with what would fit and what is usual."""
+        """The refusal, with cheaper kinds of the image and with what the image usually costs."""
         available = int(str(refused.facts["available_ucr"]))
         if decided.job_max_ucr is not None:
             available = min(available, decided.job_max_ucr)
@@ -161,7 +162,7 @@ class Easel(Keepsakes):
     ) -> tuple[ImageRequest, Microcredits, Microcredits] | None:
         """
         Returns:
-            The request, by whichever model can do it where its own cannot; what would be held for
+            The request, with any model allowed where its own cannot make it; what would be held for
             it; and the amount above which a member is asked first here. None: it cannot be made
             here now.
         """
@@ -174,7 +175,7 @@ class Easel(Keepsakes):
     async def kinds(
         self, request: ImageRequest, place: Place
     ) -> dict[tuple[str, str], Microcredits]:
-        """What one image of the request costs at most here now, by resolution and quality."""
+        """What one image of the request costs here now at most, by resolution and quality."""
         decided = await self.settings(place.server_id)
         rule = nsfw_rule(decided.nsfw_checker, place)
         found = {}
@@ -190,31 +191,32 @@ class Easel(Keepsakes):
 
     async def hand_over(self, job_id: str, message_id: int | None) -> None:
         """
-        The member has the status message: anyone may work on the job now.
+        The member has the status message: any process may work on the job now.
 
         Args:
-            message_id: None: it is not known.
+            message_id: of the status message; None: it is not known.
         """
         await self._database.keep(jobs.hand_over, self._house, job_id, message_id)
         self._due.set()
 
     async def cancel(self, job_id: str, failure: Failure = Failure.CANCELLED) -> Job:
         """
-        End a job of which nothing was submitted, and release its hold.
+        Cancel a job of which nothing was submitted, and release its hold.
 
         Raises:
-            StepLost: it is too late; or it was cancelled before.
+            StepLost: something was submitted, or the job has ended.
         """
         now = self._clock.now()
         return await self._database.keep(jobs.cancel, self._house, job_id, now, failure)
 
     async def leave(self, server_id: int) -> int:
         """
-        The bot is in the server no longer: end what waits there and release its hold. What is being
-        made is not posted and not charged; settings and ledger stay, for a return.
+        The bot was removed from the server: cancel its waiting jobs and release their holds. Images
+        that are being made are neither posted nor charged. Settings and ledger stay, in case the
+        bot comes back.
 
         Returns:
-            How many jobs were ended.
+            How many jobs were cancelled.
         """
         self.gone.add(server_id)
         ended = 0
@@ -227,17 +229,17 @@ class Easel(Keepsakes):
         return ended
 
     def come_back(self, server_id: int) -> None:
-        """The bot is in the server, be it again."""
+        """The bot is in the server, for the first time or again."""
         self.gone.discard(server_id)
 
     async def find(self, job_id: str) -> Job | None:
-        """The job, for an id that came from outside."""
+        """The job, for an id that came from outside; None: there is none."""
         if not is_job_id(job_id):
             return None
         return await self._database.read(jobs.find, job_id)
 
     async def look(self, job_id: str) -> tuple[Job, list[Task]]:
-        """The job and its tasks at one moment, these in the order of their images."""
+        """The job and its tasks at one moment; the tasks in the order of their images."""
         return await self._database.read(jobs.look, job_id)
 
     async def tasks(self, job_id: str) -> list[Task]:
@@ -264,15 +266,15 @@ class Easel(Keepsakes):
         )
 
     async def children(self, job_id: str) -> list[str]:
-        """The ids of the jobs that go on from a result of this one, oldest first."""
+        """The ids of the jobs that go on from this job's result, oldest first."""
         return await self._database.read(jobs.children, job_id)
 
     async def stop_watching(self, job_id: str) -> Job | None:
         """
-        Its member waits for the job no longer: its images are kept, and nothing is posted.
+        The member stops waiting for the job: its images are kept, and nothing is posted.
 
         Returns:
-            None: it has ended or is being delivered, or there is no such job.
+            The job; None: it has ended or is being delivered, or there is no such job.
         """
         return await self._database.keep(jobs.stop_watching, job_id)
 
@@ -281,8 +283,8 @@ class Easel(Keepsakes):
     ) -> tuple[Statement, int | None]:
         """
         Returns:
-            The account as a command given now would find it, and what an image costs at most whose
-            command names nothing but the prompt; None: none can be made here now.
+            The account as a command given now would find it; and what one image costs at most if
+            the command names only a prompt, or None if it cannot be made here now.
         """
         default, now = self._house.allowance, self._clock.now()
         told = await self._database.read(
@@ -299,10 +301,10 @@ class Easel(Keepsakes):
         What one image costs at most, on the route that would make it here and now.
 
         Args:
-            model: empty for whichever would draw.
-            prefers: the model that the member prefers, where none is named.
+            model: its id; empty: whichever model would be used.
+            prefers: the model that the member prefers, if `model` is empty.
         Returns:
-            By resolution and quality; what cannot be made is left out.
+            Micro-credits by resolution and quality; what cannot be made is left out.
         """
         decided = await self.settings(place.server_id)
         return self._of_model(decided, place, model, qualities, prefers)
@@ -338,7 +340,7 @@ class Easel(Keepsakes):
     def cheapest(self, place: Place, models: Iterable[str]) -> dict[str, int]:
         """
         What the cheapest image of each model costs at most here and now, in micro-credits; see
-        `prices`. Quick, for it is asked at each letter that a member types.
+        `prices`. It reads no database, because it is asked at each letter that a member types.
         """
         decided = self.servers.known(place.server_id)
         found = {each: self._of_model(decided, place, each, CHEAP_QUALITIES) for each in models}
@@ -351,7 +353,7 @@ class Easel(Keepsakes):
         self, server_id: int, name: str, value: object, by: int
     ) -> ServerSettings:
         """
-        Change one setting, and record it; setting what is set records nothing.
+        Change one setting, and record the change; the value that it has already records nothing.
 
         Args:
             name: of a field of ServerSettings.
@@ -367,7 +369,7 @@ class Easel(Keepsakes):
         return await self.servers.changes(server_id)
 
     async def synced_servers(self, application: str) -> set[int]:
-        """Those that were given commands of their own, which are to be taken back once unused."""
+        """Servers that were given their own commands, to be taken back when no longer needed."""
         return await self._database.read(settings.synced_servers, application)
 
     async def remember_synced(self, application: str, server_ids: Collection[int]) -> None:

@@ -1,4 +1,4 @@
-"""What happens to jobs, told in one place: as a log line, which a metric can be counted beside."""
+"""Reports what happens to jobs as log lines, in one place, where metrics could be counted too."""
 
 import logging
 
@@ -18,10 +18,10 @@ def emit(
 ) -> None:
     """
     Args:
-        action: what a search finds, whatever the words are.
+        action: a fixed name by which a search finds the event, whatever the message says.
         message: with places for `args`, as logging takes it.
-        task: that it happened to; the job is known from `bot.about`.
-        trace: of the exception that is being handled.
+        task: the task that it happened to; `bot.about` adds the job.
+        trace: add the traceback of the exception that is being handled.
     """
     if task is not None:
         fields = {

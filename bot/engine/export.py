@@ -1,4 +1,4 @@
-"""Gives out what is stored of a member or a server: ZIP files of JSON and images, on disk."""
+"""Exports what is stored of a member or a server into ZIP files of JSON and images, on disk."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from bot.store import export as steps
 from bot.store import privacy
 from bot.store.database import Database
 
-#: bytes that a ZIP has beside what is in it: at its end, and for each file in it beside its name
+#: bytes that a ZIP takes beside its contents: at its end, and for each file beside its name
 END_BYTES = 22
 HEADS_BYTES = 30 + 46 + 64
 ENTRIES_IN_FILE = 10_000
@@ -22,12 +22,12 @@ ENTRIES_IN_FILE = 10_000
 @dataclass(slots=True)
 class Parcel:
     """
-    ZIP files that are filled one after the other; all methods block.
+    Several ZIP files, filled one after the other; all methods block.
 
     Args:
-        stem: how their names begin.
-        bytes_max: of one of them.
-        parts_max: what does not fit into so many is left out.
+        stem: how the ZIP files' names begin.
+        bytes_max: of one ZIP file.
+        parts_max: ZIP files at most; what does not fit into them is left out.
     """
 
     folder: Path
@@ -35,7 +35,7 @@ class Parcel:
     bytes_max: float
     parts_max: int
     paths: list[Path] = field(default_factory=list)
-    #: names of files that did not fit
+    #: names of the entries that did not fit
     left_out: list[str] = field(default_factory=list)
     _zip: zipfile.ZipFile | None = None
     _size_bytes: int = 0
@@ -46,7 +46,7 @@ class Parcel:
             self._open().writestr(name, data, zipfile.ZIP_DEFLATED)
 
     def put_file(self, name: str, path: Path) -> None:
-        """One that is gone is nothing."""
+        """Add a file; a file that is gone is skipped."""
         try:
             size_bytes = path.stat().st_size
             if self._has_room(name, size_bytes):
@@ -69,7 +69,7 @@ class Parcel:
         return self._zip
 
     def _has_room(self, name: str, size_bytes: int) -> bool:
-        """Begin another part where this one is full; False: it does not fit."""
+        """Begin another ZIP file where this one is full; False: the entry does not fit."""
         taken = size_bytes + HEADS_BYTES + 2 * len(name.encode())
         if taken + END_BYTES > self.bytes_max:
             self.left_out.append(name)
@@ -98,7 +98,7 @@ class Export:
         self._images = images
 
     async def of_member(self, user_id: int, parcel: Parcel) -> None:
-        """All that is stored of a member: JSON first, then the images, the newest first."""
+        """Export what is stored of a member: JSON first, then the images, the newest first."""
         await _put(parcel, await self._database.read(steps.rest_of_member, user_id))
         names: list[str] = []
         servers = await self._database.read(privacy.servers_of, user_id)
@@ -110,7 +110,7 @@ class Export:
         await asyncio.to_thread(parcel.close)
 
     async def of_server(self, server_id: int, parcel: Parcel) -> None:
-        """All that is stored of a server but its members' images."""
+        """Export what is stored of a server, without its members' images."""
         await _put(parcel, await self._database.read(steps.rest_of_server, server_id))
         await self._jobs(parcel, server_id)
         accounts = await self._database.read(steps.accounts_in, server_id)
@@ -120,7 +120,7 @@ class Export:
         await asyncio.to_thread(parcel.close)
 
     async def _jobs(self, parcel: Parcel, server_id: int, user_id: int | None = None) -> list[str]:
-        """Returns the names of their images."""
+        """Export the jobs of a server, or of one member in it; returns their images' names."""
         names: list[str] = []
         after, number = "", 0
         while jobs := await self._database.read(steps.some_jobs, server_id, after, user_id):

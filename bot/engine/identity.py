@@ -1,4 +1,4 @@
-"""By what a vendor may tell our members apart without learning who they are."""
+"""Hashes by which a vendor can tell members apart without learning who they are."""
 
 import hashlib
 import hmac
@@ -9,18 +9,20 @@ from pathlib import Path
 
 from bot.errors import StartupError
 
-#: of DATA_DIR, readable for its owner alone
+#: a file in DATA_DIR that only its owner can read
 SALT_FILE = "member-salt"
 SALT_BYTES = 32
 
-#: from a member's id, what a vendor is told in its place; empty: nothing
+#: a member's id -> what a vendor is told in its place; empty: nothing
 MemberHash = Callable[[int], str]
 
 
 def member_hash(salt: bytes) -> MemberHash:
     """
-    HMAC-SHA256 in hexadecimal, 64 characters: always the same for one member of one host, and
-    without the salt it leads nobody back to them, although ids of Discord can be tried out.
+    A function from a member's id to its HMAC-SHA256 in hexadecimal, 64 characters.
+
+    A host always gives a member the same hash. Without the salt nobody finds the member by it, not
+    even by trying all of Discord's ids.
     """
 
     def of(user_id: int) -> str:
@@ -31,10 +33,10 @@ def member_hash(salt: bytes) -> MemberHash:
 
 def open_salt(folder: Path) -> bytes:
     """
-    The salt of this folder, made once; blocks.
+    Read the folder's salt, or make it the first time; blocks.
 
     Raises:
-        StartupError: it can be neither read nor written, or is not what was written.
+        StartupError: the salt cannot be read or written, or is damaged.
     """
     path = folder / SALT_FILE
     try:
@@ -52,7 +54,7 @@ def open_salt(folder: Path) -> bytes:
 
 
 def _write_new(path: Path) -> None:
-    """Whole or not at all: a process may die, and another may write its own meanwhile."""
+    """Write the file whole or not at all: a process may die, and another may write meanwhile."""
     made = path.with_name(f"{SALT_FILE}.{secrets.token_hex(4)}")
     file = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -13,11 +13,11 @@ class Keepsakes:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        #: of all who have decided something
+        #: by member's id; a member without an entry has decided nothing
         self._preferences: dict[int, Preferences] = {}
 
     async def load_preferences(self) -> None:
-        """At start: they are asked for so often that they are held in memory."""
+        """Load all preferences at start; they are read so often that they are held in memory."""
         self._preferences = await self._database.read(members.all_preferences)
 
     def preferences_of(self, user_id: int) -> Preferences:
@@ -28,28 +28,28 @@ class Keepsakes:
         self._preferences[user_id] = preferences
 
     def forget_preferences(self, user_id: int) -> None:
-        """They are erased."""
+        """The member's preferences were erased from the database: forget them here, too."""
         self._preferences.pop(user_id, None)
 
     async def keep_draft(self, user_id: int, request: ImageRequest) -> str:
-        """Keep a request that has not become a job for a day; returns the draft's id."""
+        """Keep for a day a request that has not become a job; returns the draft's id."""
         now = self._clock.now()
         return await self._database.write(members.keep_draft, user_id, request, now)
 
     async def draft(self, draft_id: str, user_id: int) -> ImageRequest | None:
-        """The request as it was kept; None: it is gone, or another member's."""
+        """The draft's request; None: the draft is gone, or another member's."""
         return await self._database.read(members.draft, draft_id, user_id)
 
     async def basket(self, user_id: int) -> list[Reference]:
-        """What the member has gathered, oldest first."""
+        """The references that the member has gathered, oldest first."""
         return await self._database.read(members.basket, user_id, self._clock.now())
 
     async def add_to_basket(self, user_id: int, references: Sequence[Reference]) -> list[Reference]:
         """
         Returns:
-            The whole basket after.
+            The whole basket afterwards.
         Raises:
-            InvalidRequest: they do not all fit, and none is added.
+            InvalidRequest: the references do not all fit; none is added.
         """
         now = self._clock.now()
         return await self._database.write(members.add_to_basket, user_id, references, now)
@@ -57,7 +57,7 @@ class Keepsakes:
     async def take_from_basket(self, user_id: int, index: int | None) -> None:
         """
         Args:
-            index: which of the basket, from 0; None: all of it.
+            index: of the reference to remove, from 0; None: all of them.
         """
         await self._database.write(members.take_from_basket, user_id, index)
 
@@ -67,14 +67,14 @@ class Keepsakes:
 
     async def save_preset(self, user_id: int, name: str, request: ImageRequest) -> None:
         """
-        Keep a request under a name, in the place of what had that name.
+        Keep a request under a name; a preset of that name is replaced.
 
         Raises:
-            Refusal: it cannot be a name, or the member has as many as are kept.
+            Refusal: the text cannot be a name, or the member has the most presets already.
         """
         now = self._clock.now()
         await self._database.write(members.save_preset, user_id, name, request, now)
 
     async def remove_preset(self, user_id: int, name: str) -> bool:
-        """False: there was none of that name."""
+        """Remove a preset; False: there was none of that name."""
         return await self._database.write(members.remove_preset, user_id, name)

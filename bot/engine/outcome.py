@@ -1,4 +1,4 @@
-"""How a task comes to an end without an image: what vendors' answers and silence mean for it."""
+"""How a task ends without an image: what a vendor's answers and silence mean for the task."""
 
 import logging
 from dataclasses import replace
@@ -10,16 +10,16 @@ from bot.engine.events import emit
 from bot.engine.traffic import Traffic
 from bot.errors import Facts, ProviderError, ProviderMisconfigured, ProviderRefused
 
-#: polls that fail after a task's deadline, before it is given up unheard
+#: failed polls after a task's deadline, before it is given up without an answer
 OVERDUE_POLLS_MAX = 20
-#: seconds; some vendors say "finished" a good while before the links are there, and the image is
-#: paid by then
+#: seconds that links are waited for; some vendors say "finished" long before they give the links,
+#: and the image is paid by then
 LINKS_PATIENCE_S = 300.0
-#: polls that say "finished" and name what is no link, before the image is given up
+#: polls in a row that say "finished" but give no usable link, before the image is given up
 UNUSABLE_POLLS_MAX = 3
 UNUSABLE = Finished()
 
-#: failures of a service that may be asked again once its route is open
+#: failures after which the same may be asked for again once a route is open
 DOWN = frozenset({Failure.PROVIDER_DOWN, Failure.PROVIDER_MISCONFIGURED})
 
 
@@ -28,7 +28,7 @@ class Ended(Exception):
     A task gives no image.
 
     Args:
-        elsewhere: another route may still make it.
+        elsewhere: whether another route may still make the image.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Ended(Exception):
 
 
 class Patience:
-    """How long a task is waited for: until its deadline, or until its links are there."""
+    """How long a task is waited for: until its deadline or, once it is finished, for its links."""
 
     def __init__(self, deadline_s: float) -> None:
         self._deadline_s = deadline_s
-        #: seconds since the vendor said "finished"; None: it has not
+        #: seconds waited since the vendor said "finished"; None: it has not said so
         self._finished_s: float | None = None
         self._overdue = self._unusable = 0
 
@@ -70,7 +70,7 @@ class Patience:
         if isinstance(progress, Finished):
             self._finished_s = 0.0
         elif elapsed_s >= self._deadline_s:
-            # An image that is done is not to be lost to a poll that failed.
+            # The image may be done, so a poll that failed does not end the wait.
             self._overdue += 1
             if progress or self._overdue > OVERDUE_POLLS_MAX:
                 return Failure.TIMED_OUT
@@ -78,7 +78,7 @@ class Patience:
 
 
 def dated(problem: Problem, traffic: Traffic) -> Problem:
-    """With when its service may be asked again, where that is known."""
+    """The problem, with the time at which to ask again, where it is known."""
     again_at = traffic.reopens_at() if problem.failure in DOWN else None
     if again_at is None:
         return problem
@@ -86,7 +86,7 @@ def dated(problem: Problem, traffic: Traffic) -> Problem:
 
 
 def of_submit(error: ProviderError, traffic: Traffic, route: Route) -> Ended:
-    """Of a submit that failed for good; one that may have been accepted goes to no other route."""
+    """The end after a failed submit; one that may have been accepted goes to no other route."""
     match error:
         case ProviderRefused(moderation=True):
             return Ended(Failure.MODERATION, error.facts)
@@ -103,13 +103,13 @@ def of_submit(error: ProviderError, traffic: Traffic, route: Route) -> Ended:
 
 
 def of_ending(failed: Failed, traffic: Traffic, route: Route, task: Task) -> Ended:
-    """Of a task that its vendor gave up."""
+    """The end of a task that its vendor gave up."""
     if failed.moderation:
         return Ended(Failure.MODERATION)
     gave_up = "provider_gave_up"
     emit(gave_up, "provider gave up", task=task, level=logging.WARNING)
     emit(gave_up, "in words: %s", failed.vendor_code, task=task, level=logging.DEBUG)
     if failed.retryable:
-        # Else it may be the request's own fault.
+        # Without `retryable`, the cause may be the request itself.
         traffic.fault(route)
     return Ended(Failure.PROVIDER_FAILED, elsewhere=failed.retryable)

@@ -17,9 +17,9 @@ from bot.store.jobs import House
 
 class Oversight:
     """
-    Whoever calls this has made sure that a moderator of the server asks for it. Each act is
-    written down in the transaction that does it; jobs of other servers, and those of direct
-    messages, are never touched.
+    The caller makes sure first that a moderator of the server asks, except for `check_block`,
+    `reportable` and `report`, which serve members. Each act is recorded in the transaction that
+    does it. Jobs of other servers and of direct messages are never touched.
 
     Args:
         folder: where stored images lie.
@@ -43,29 +43,29 @@ class Oversight:
         self, server_id: int, user_id: int, by_id: int, reason: str, until: datetime | None
     ) -> Done:
         """
-        Take no more commands of a member, in the place of a block that they have here.
+        Block a member's commands here; a block that they have here already is replaced.
 
         Args:
-            until: None: until it is ended.
+            until: None: until a moderator ends the block.
         """
         now = self._clock.now()
         blocked = Block(server_id, user_id, by_id, read_reason(reason), now, until)
         return await self._database.write(steps.block, blocked)
 
     async def unblock(self, server_id: int, user_id: int, by_id: int) -> Done | None:
-        """None: the member is not blocked here."""
+        """End a member's block here; None: the member is not blocked here."""
         now = self._clock.now()
         return await self._database.write(steps.unblock, server_id, user_id, by_id, now)
 
     async def blocks(self, server_id: int, *, after: int = 0, limit: int) -> list[Block]:
-        """Those of a server that last, by their members' ids, the next after this one on."""
+        """A server's blocks that still last, by member's id; `after`: only higher ids."""
         now = self._clock.now()
         return await self._database.read(
             steps.list_blocks, server_id, now, after=after, limit=limit
         )
 
     async def acts(self, server_id: int, *, before: int = 0, limit: int) -> list[Act]:
-        """A server's trail, newest first; `before`: an act's id, only older ones."""
+        """A server's acts, newest first; `before`: an act's id, only older acts."""
         return await self._database.read(steps.list_acts, server_id, before=before, limit=limit)
 
     async def recent(
@@ -75,10 +75,10 @@ class Oversight:
         A server's latest jobs, as its moderators may see them, newest first.
 
         Args:
-            user_id: of one member; 0: of all.
+            user_id: only this member's jobs; 0: all members'.
             before: a job's id: only older ones; empty: from the latest on.
         Returns:
-            The jobs, and where the next page begins, as its `before`; empty: there is none.
+            The jobs, and the `before` of the next page; empty: there is no next page.
         """
         return await self._database.read(
             steps.recent, server_id, user_id=user_id, before=before, limit=limit
@@ -93,14 +93,14 @@ class Oversight:
         Cover a result's images wherever they are shown from now on.
 
         Returns:
-            None: that was done before.
+            None: they are covered already, or the job is not this server's.
         """
         now = self._clock.now()
         return await self._database.write(steps.cover, server_id, job_id, by_id, now)
 
     async def note_deleted(self, server_id: int, job_id: str, by_id: int) -> Done | None:
         """
-        Write down that a result's message was deleted, its member's images were not.
+        Record that a result's message was deleted, while its member keeps the images.
 
         Returns:
             None: the job is not this server's.
@@ -110,12 +110,13 @@ class Oversight:
 
     async def remove(self, server_id: int, job_id: str, by_id: int, reason: str) -> Done | None:
         """
-        Take a result out of every history, then delete its files: were it the other way round, a
-        death in between would leave a history of files that are not there; as it is, it leaves
-        files that nothing leads to, which are tidied away.
+        Take a result out of every history, then delete its files. In this order, a crash in between
+        leaves files that nothing leads to, and they are tidied away; in the other order, it would
+        leave a history of files that are gone.
 
         Returns:
-            None: that was done before; what files were left are deleted all the same.
+            None: it was removed before, and any files left are deleted all the same; or the job is
+            not this server's.
         """
         now, why = self._clock.now(), read_reason(reason)
         done, names = await self._database.write(steps.remove, server_id, job_id, by_id, why, now)
@@ -134,7 +135,7 @@ class Oversight:
         Give back what a job was charged.
 
         Returns:
-            None: it has not ended, has cost nothing, or was paid back before.
+            None: the job has not ended, cost nothing, was refunded before, or is not this server's.
         """
         now = self._clock.now()
         done = (server_id, job_id, by_id, now)
@@ -145,7 +146,7 @@ class Oversight:
         Cancel another member's job of which nothing was submitted.
 
         Raises:
-            StepLost: it is too late; or it was cancelled before.
+            StepLost: something was submitted, the job has ended, or it is not this server's.
         """
         done = (server_id, job_id, by_id, read_reason(reason), self._clock.now())
         return await self._database.keep(steps.cancel, self._house, *done)
@@ -158,6 +159,6 @@ class Oversight:
     async def report(
         self, server_id: int, job_id: str, by_id: int, reason: str
     ) -> Done | Unreported:
-        """Write down that a member finds that moderators should look at a result."""
+        """Record a member's report that moderators should look at a result."""
         now, why = self._clock.now(), read_reason(reason)
         return await self._database.write(steps.report, server_id, job_id, by_id, why, now)

@@ -1,12 +1,12 @@
-"""When how a job goes may be shown again: few updates of all jobs together, and few of each."""
+"""When a job's progress may be shown again: few updates for all jobs together, and few for each."""
 
 
 class Pacing:
     """
-    Gives turns that are as far apart as they have to be, however many jobs ask at once.
+    Gives turns that keep a fixed distance, however many jobs ask at once.
 
     Args:
-        a_second: turns.
+        a_second: turns in a second.
     """
 
     def __init__(self, a_second: float) -> None:

@@ -1,4 +1,4 @@
-"""What a request may cost now, and by which model: for buttons and forms that say so beforehand."""
+"""What a request may cost now, and on which model; buttons and forms say so beforehand."""
 
 from dataclasses import replace
 
@@ -21,8 +21,8 @@ class Prices:
     ) -> tuple[ImageRequest, Microcredits] | None:
         """
         Returns:
-            The request, by whichever model can do it where its own cannot, and what would be held
-            for all its images; None: it cannot be made now, or not in that server.
+            The request, with any model allowed where its own cannot make it, and what would be held
+            for all its images. None: it cannot be made now, or not in that server.
         """
         decided = self._servers.known(server_id)
         if not policy.allows(decided, request):

@@ -1,4 +1,4 @@
-"""What a member may have done with all that is stored of them: erased, in the end without trace."""
+"""Erases what is stored of a member when they ask for it."""
 
 import asyncio
 import logging
@@ -19,17 +19,17 @@ from bot.store.database import Database
 from bot.store.jobs import House
 from bot.store.privacy import Erasure
 
-#: seconds between two looks at erasures that wait for jobs, or that a crash has cut short
+#: seconds between two looks at erasures that wait for jobs or were cut short by a crash
 LOOK_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What becomes of the jobs under way of a member who has their data erased."""
+    """What becomes of a member's jobs under way when their data is erased: how many of each."""
 
     #: nothing of them was submitted
     cancelled: int
-    #: being made: they are finished first
+    #: being made; they are finished before the erasure
     finishing: int
 
 
@@ -37,7 +37,7 @@ class Privacy:
     """
     Args:
         folder: where stored images lie.
-        forget: of what is held in memory, what is a member's.
+        forget: drops what is held in memory of a member.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Privacy:
 
     async def erase(self, user_id: int) -> Begun:
         """
-        Erase what is stored of a member: at once where no job of theirs is under way; else once
-        those that cannot be cancelled any more are finished. Until then none is accepted.
+        Erase what is stored of a member: at once, or once the jobs that can no longer be cancelled
+        are finished. Until then no new job of theirs is accepted.
         """
         erased_id = -1 - secrets.randbelow(steps.ERASED_ID_MAX)
         now = self._clock.now()
@@ -76,7 +76,7 @@ class Privacy:
         return Begun(cancelled, len(left))
 
     async def go_on(self) -> None:
-        """Carry every erasure to its end that waits for no job, also after a crash."""
+        """Finish each erasure that waits for no job, even one that a crash cut short."""
         async with self._erasing:
             for erasure in await self._database.read(steps.pending):
                 if not await self._database.read(steps.under_way, erasure.user_id):
@@ -99,11 +99,11 @@ class Privacy:
         await self._messenger.show_progress(job, tasks, self._clock.now())
 
     async def _erase(self, erasure: Erasure) -> None:
-        """Each piece may be done again; whatever was done is not there to be found any more."""
+        """Each piece may be repeated, for it finds only what was not erased yet."""
         database, user_id = self._database, erasure.user_id
         for server_id in await database.read(steps.servers_of, user_id):
             while True:
-                # The files first: nothing names them once the rows are changed.
+                # The files go first: once the rows are changed, nothing names them.
                 ids, images = await database.read(steps.next_jobs, user_id, server_id)
                 if not ids:
                     break

@@ -18,20 +18,20 @@ class Quota:
         self._database = database
         self._house = house
         self._clock = clock
-        #: the operator's
+        #: the operator's allowance
         self.default = house.allowance
-        #: the operator's for each server; None: there is none
+        #: the operator's budget for each server; None: there is none
         self.default_budget_ucr = house.budget_ucr
 
     async def amend(self, amendment: Amendment, role_ids: Collection[int]) -> tuple[Account, bool]:
         """
-        Grant, revoke or correct, and record it.
+        Grant, revoke or correct credits, and record it.
 
         Args:
-            role_ids: of the member.
+            role_ids: the member's roles.
         Returns:
-            The account after, and whether it was changed; it was not where there is less in it
-            than is to be taken.
+            The account afterwards, and whether it was changed; it is not where it has less than is
+            to be taken.
         """
         now = self._clock.now()
         return await self._database.write(
@@ -39,14 +39,14 @@ class Quota:
         )
 
     async def statement(self, server_id: int, user_id: int, role_ids: Collection[int]) -> Statement:
-        """The account of a member as a command given now would find it."""
+        """The member's account as a command given now would find it."""
         default, now = self._house.allowance, self._clock.now()
         return await self._database.read(
             ledger.statement, server_id, user_id, role_ids, default, now
         )
 
     async def of_server(self, server_id: int) -> tuple[ServerSettings, Account | None]:
-        """What a server has decided, and its budget's account as it is now; None: it has none."""
+        """What a server has decided, and the account of its budget now; None: it has no budget."""
         now = self._clock.now()
         return await self._database.read(steps.of_server, self._house, server_id, now)
 
@@ -54,20 +54,22 @@ class Quota:
         self, server_id: int, role_id: int, amount: Microcredits | None, by: int
     ) -> bool:
         """
+        Set a role's allowance.
+
         Args:
-            amount: None: the role has no allowance any more.
+            amount: None: take the role's allowance away.
         Returns:
-            False: as many roles as can be have one already.
+            False: the most roles that can have an allowance have one already.
         """
         now = self._clock.now()
         return await self._database.write(steps.set_role, server_id, role_id, amount, by, now)
 
     async def reset(self, server_id: int, names: Collection[str], by: int) -> ServerSettings:
         """
-        Give settings back to the operator.
+        Clear a server's settings, so that the operator's values hold again.
 
         Args:
-            names: of those that make a quota; none: all of them.
+            names: settings of the quota; empty: all of them (OF_QUOTA).
         Returns:
             The settings before.
         """

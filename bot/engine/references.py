@@ -1,4 +1,4 @@
-"""A job's references: fetched from Discord once, and given to each provider as it takes them."""
+"""Fetches a job's references once, and gives them to each provider in the form that it takes."""
 
 import asyncio
 import contextlib
@@ -45,9 +45,9 @@ T = TypeVar("T")
 #: tries at one link, or one upload
 TRANSFERS_MAX = 3
 TRANSFER_WAIT_S = 2.0
-#: seconds between two tries of a call, unless the vendor asks for more
+#: seconds between two tries of a call, unless the vendor asks for another wait
 RETRY_WAIT_S = 5.0
-#: of an upload, which keeps the other images of its job waiting
+#: seconds at most between two tries of an upload, because the job's other images wait meanwhile
 RETRY_WAIT_S_MAX = 60.0
 #: references of one job that are fetched or uploaded at a time
 TRANSFERS_AT_ONCE = 4
@@ -77,7 +77,7 @@ class References:
     The references of one job. The first task that needs them fetches, or uploads, them for all.
 
     Args:
-        refresher: gives fresh links for those of Discord that have aged.
+        refresher: gives fresh links for Discord's links that have expired.
     """
 
     def __init__(
@@ -100,8 +100,10 @@ class References:
 
     async def given_to(self, provider: Provider, route: Route) -> Given:
         """
+        Fetch the references if that was not done yet, and give them as the provider takes them.
+
         Raises:
-            Ended: one of them is no image we take, or cannot be fetched or uploaded.
+            Ended: one of them is no usable image, or cannot be fetched or uploaded.
         """
         async with self._working:
             if self._files is None:
@@ -124,11 +126,11 @@ class References:
 
     @property
     def paths(self) -> list[Path]:
-        """Of those that were fetched, without the mask; none before the first of them is needed."""
+        """Files of the fetched references, without the mask; empty before a task needs them."""
         return [image.path for image in (self._files or [])[: len(self._job.request.references)]]
 
     def remove(self) -> None:
-        """No task needs the files any more."""
+        """Remove the files, once no task needs them any more."""
         if not self._job.request.references:
             return
         for path in self._folder.glob(f"{self._job.id}-reference*"):
@@ -153,7 +155,7 @@ class References:
     async def _fitted_mask(
         self, reference: Reference, mask: ImageFile, image: ImageFile
     ) -> ImageFile:
-        """The mask, scaled with the image where that had too many bytes."""
+        """The mask, scaled like the image if that was made smaller."""
         if not mask.alpha or mask.full_px != image.full_px:
             raise Ended(Failure.REFERENCE, flawed(reference, Flaw.WRONG_MASK))
         size_px = (image.width_px, image.height_px)

@@ -1,4 +1,4 @@
-"""What was kept for long enough goes, in pieces between which others may write."""
+"""Removes what was kept for long enough, in pieces between which others may write."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -13,9 +13,9 @@ from bot.store import retention as steps
 from bot.store.database import Database, Step
 from bot.store.jobs import House
 
-#: seconds; each goes on from where the last one came to
+#: seconds between two sweeps; each goes on where the last one stopped
 SWEEP_EVERY_S = 3_600.0
-#: a file that belongs to no job may be in use for so long
+#: how long a file that belongs to no job may be in use
 IN_USE_MAX = timedelta(days=1)
 #: ids in one statement
 IDS_MAX = 500
@@ -25,8 +25,8 @@ class Retention:
     """
     Args:
         folder: where stored images lie.
-        keep_prompts: for how long words and references are kept; None: for ever.
-        keep_jobs: for how long the rows of jobs are more than what the ledger needs; None: for
+        keep_prompts: how long prompts and references are kept; None: for ever.
+        keep_jobs: how long jobs are kept whole; then only what the ledger needs stays. None: for
             ever.
     """
 
@@ -64,11 +64,11 @@ class Retention:
             return
         until = id_at(now - keep)
         while await self._database.write(step, until):
-            # Whoever waits for the database meanwhile is served before the next piece.
+            # Others who wait for the database are served before the next piece.
             pass
 
     async def _remove_orphans(self, now: datetime) -> None:
-        """Files in the folder that are no job's, as a crash or a restored database leaves them."""
+        """Remove files that belong to no job, as a crash or a restored database leaves them."""
         stored = await asyncio.to_thread(stored_images, self._folder)
         old = [each for each in stored if each.stored_at < now - IN_USE_MAX]
         orphans: list[Stored] = []

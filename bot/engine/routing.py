@@ -1,4 +1,4 @@
-"""Which route makes an image: those that can, in the operator's order, and what was learned."""
+"""Chooses the routes that can make an image, in the operator's order, and learns their latency."""
 
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
@@ -16,12 +16,12 @@ from bot.errors import Busy, NotAllowed, Reason
 from bot.store import learned
 from bot.store.database import Database
 
-#: of a route that the operator has taken out of the catalog
+#: seconds, for a route that the operator has taken out of the catalog
 TYPICAL_S = 60.0
 
 
 class Here(TypedDict):
-    """What the catalog has to know besides the request."""
+    """What the catalog needs to know besides the request."""
 
     providers: Collection[str]
     nsfw_checker: bool
@@ -31,9 +31,9 @@ class Here(TypedDict):
 class Routing:
     """
     Args:
-        providers: names of those that are switched on.
+        providers: names of the providers that are switched on.
         default_model: its id.
-        database: keeps what was learned over restarts.
+        database: keeps what was learned, beyond restarts.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Routing:
         self._costs = await self._database.read(learned.usual_costs, self._clock.now())
 
     async def save(self) -> None:
-        """Write what was learned since the last time."""
+        """Write what was learned since the last call."""
         unsaved, self._unsaved = self._unsaved, set()
         if unsaved:
             known = {route_id: self._known[route_id] for route_id in unsaved}
@@ -77,15 +77,16 @@ class Routing:
         decided: ServerSettings = UNDECIDED,
     ) -> tuple[ImageRequest, tuple[Route, ...]]:
         """
-        The request as it can be made, and its routes, the best first. Where no model was named, it
-        is the one that the member prefers, the default, or else the first that can do what was
-        asked.
+        The request as it can be made, and its routes, the best first.
+
+        If the request names no model, it gets the one that the member prefers, else the default,
+        else the first that can make it.
 
         Args:
             ready: ids of routes that may be used now; see Traffic.ready.
-            decided: by the server; models that it does not allow are as if they were not there.
+            decided: the server's settings; models that they do not allow are left out.
         Raises:
-            Refusal: none can do it at all, or those that can are all down.
+            Refusal: no route can make it at all, or those that can are all down.
         """
         asked, routes = self.best(request, nsfw_checker=nsfw_checker, ready=ready, decided=decided)
         if not routes:
@@ -93,7 +94,7 @@ class Routing:
                 allowed = sorted(decided.allowed_models)
                 raise NotAllowed(Reason.NO_ALLOWED_MODEL, allowed=allowed)
             catalog = self._allowed(decided)
-            # It says why.
+            # Raises and says why, if no route can make it.
             able = catalog.candidates(asked, **self._here(nsfw_checker))
             routes = self._usable(asked, able, ready)
             if not routes:
@@ -109,8 +110,8 @@ class Routing:
         decided: ServerSettings = UNDECIDED,
     ) -> tuple[ImageRequest, tuple[Route, ...]]:
         """
-        The same, with no routes where there are none, and without a model where the server allows
-        none that there is; quick, for it does not say why.
+        As `chosen`, but without raising: there may be no routes, and no model if the server allows
+        none of those that exist. It is quicker, because it does not say why.
         """
         here, catalog = self._here(nsfw_checker), self._allowed(decided)
         models, preferred = [request.model], []
@@ -125,7 +126,7 @@ class Routing:
             asked = catalog.shaped(asked, **here)
             able = catalog.able(asked, **here)
             usable = self._usable(asked, able, ready)
-            # The default is waited for; a preference is not worth a wait.
+            # The default model is chosen even while it is down; a preferred one is not.
             if usable or (able and model not in preferred):
                 return asked, usable
         return replace(request, model=fallback), ()
@@ -145,7 +146,7 @@ class Routing:
             ready: ids of routes that may be used now; see Traffic.ready.
             tried: ids of routes that failed for this image.
         Raises:
-            Refusal: none can do it at all, or those that can are all down.
+            Refusal: no route can make it at all, or those that can are all down or tried.
         """
         able = self._catalog.candidates(request, **self._here(nsfw_checker))
         routes = self._usable(request, able, ready, tried)
@@ -179,7 +180,7 @@ class Routing:
         return tuple(routes)
 
     def retiring(self, within: timedelta) -> list[Model]:
-        """The models in use here that their makers end within that time."""
+        """The models in use here whose makers end them within that time."""
         until = (self._clock.now() + within).date()
         return self._catalog.retiring(self._providers, until)
 
@@ -187,12 +188,12 @@ class Routing:
         return self._known.get(route.id, Latency())
 
     def observe(self, route: Route, after_s: float, by_s: float) -> None:
-        """An image was not done `after_s` seconds after its submit, and done at `by_s`."""
+        """Learn that an image was not done `after_s` seconds after its submit, but by `by_s`."""
         self._known[route.id] = self.latency(route).observe(after_s, by_s)
         self._unsaved.add(route.id)
 
     def typical_s(self, route_id: str) -> float:
-        """Seconds an image usually takes: the learned median, or the catalog's until then."""
+        """Seconds that an image usually takes: the learned median, or the catalog's before that."""
         known = self._known.get(route_id, Latency())
         if known.images >= LEARNED_MIN:
             return known.quantile_s(0.5)
@@ -200,6 +201,6 @@ class Routing:
         return route.typical_s if route else TYPICAL_S
 
     def usual_cost(self, request: ImageRequest, route: Route) -> Microcredits | None:
-        """Of all its images; None: too few were made like that."""
+        """What all the request's images usually cost; None: too few of that kind were made."""
         cost = self._costs.get((route.id, request.resolution, request.quality))
         return None if cost is None else Microcredits(cost * request.count)

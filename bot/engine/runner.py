@@ -33,25 +33,24 @@ from bot.pictures.sheet import draw_sheet
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
 
-#: seconds; a job that nobody announced, or whose owner died, is found within this time
+#: seconds within which a job is found that nobody announced, or whose lease has run out
 CLAIM_EVERY_S = 5.0
-#: seconds before the first update of a status message: a quick job needs none
+#: seconds from the first order to the first update of a status message: a quick job needs none
 PROGRESS_AFTER_S = 1.5
-#: updates while an image is made that takes as long as usual, and seconds between two of them:
-#: within 5 s, of the 5 edits that one answer may have, one is left for its place in the queue and
-#: one for the result
+#: updates of a job that takes as long as usual, and the seconds between two of them. One answer may
+#: have 5 edits in 5 s: this leaves one for the place in the queue and one for the result
 PROGRESS_STEPS = 6
 PROGRESS_S_MIN = 2.0
 PROGRESS_S_MAX = 10.0
-#: of all jobs together: Discord lets a bot make 50 requests a second, and results come first
+#: for all jobs together: Discord lets a bot make 50 requests a second, and results come first
 UPDATES_A_SECOND_MAX = 15.0
-#: sides of a reference as its result shows it
+#: sides of a reference, as the result shows it
 REFERENCE_TILE_PX = 96
 #: jobs claimed in one transaction; members who give commands meanwhile wait for it
 CLAIMS_AT_ONCE = 8
-#: a job that was taken on so often and never came to its end is given up
+#: claims after which a job that has not ended is given up
 CLAIMS_MAX = 20
-#: what has waited for longer without being submitted is not wanted any more
+#: an image that was not submitted in this time is not wanted any more
 WAIT_MAX = timedelta(hours=1)
 #: seconds that short steps get to finish when the process is asked to stop
 STOP_GRACE_S = 6.0
@@ -60,7 +59,7 @@ STOP_GRACE_S = 6.0
 class Runner:
     """
     Args:
-        due: is set once there is a job to be worked on.
+        due: is set once there is a job to work on.
         running_max: jobs under way at once in this process.
     """
 
@@ -79,7 +78,7 @@ class Runner:
         self._duties = duties
         self._running_max = running_max
         self._running: dict[str, asyncio.Task[None]] = {}
-        #: whether jobs may wait that could not be claimed the last time
+        #: whether jobs may be waiting that the last claim could not take
         self._others_wait = True
         self._due = due
         self._pacing = Pacing(UPDATES_A_SECOND_MAX)
@@ -90,13 +89,13 @@ class Runner:
         return tuple(self._running)
 
     async def run(self) -> None:
-        """Work until cancelled; what is unfinished then goes on at the next start."""
+        """Work until cancelled; unfinished jobs go on at the next start."""
         duties: list[asyncio.Task[None]] = []
         try:
             while True:
                 self._due.clear()
                 await self._claim()
-                # Whoever waits comes first, at the start too.
+                # Jobs that wait come before the duties, at the start too.
                 duties = duties or self._duties.begin(lambda: self.job_ids)
                 await within(CLAIM_EVERY_S, self._due)
         finally:
@@ -108,7 +107,7 @@ class Runner:
             await self._shop.routing.save()
 
     async def _claim(self) -> None:
-        """Start every job that may run; a database in trouble is tried again later."""
+        """Start every job that may run; if the database is in trouble, try again later."""
         shop = self._shop
         self._others_wait = True
         while free := min(CLAIMS_AT_ONCE, self._running_max - len(self._running)):
@@ -122,7 +121,7 @@ class Runner:
             for job, tasks in claimed.jobs:
                 if job.id not in self._running:
                     self._start(job, tasks)
-                # Else this process stood still for longer than a lease, and goes on with it now.
+                # Else this process stood still for longer than a lease, and goes on with the job.
             if len(claimed.jobs) < free:
                 self._others_wait = claimed.others_wait
                 return
@@ -138,7 +137,7 @@ class Runner:
             self._due.set()
 
     async def _stop(self) -> None:
-        """End every wait at once, let what is between two commits finish, cancel the rest."""
+        """End every wait at once, let short steps finish, and cancel the rest."""
         self._shop.clock.stop()
         if self._running:
             carrying = set(self._running.values())
@@ -148,7 +147,7 @@ class Runner:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _carry(self, job: Job, tasks: Sequence[Task]) -> None:
-        """Carry a job on from its committed state to its end: the outermost layer of a job."""
+        """The outermost layer of a job: carry it from its committed state to its end."""
         with about(**fields_of(job)):
             emit("job_claimed", "job claimed", nsfw_checker=job.nsfw_checker, spoiler=job.spoiler)
             try:
@@ -163,8 +162,8 @@ class Runner:
                 emit("job_let_go", "job let go: %s", error)
                 await self._duties.show_cancelled(job.id)
             except Exception:
-                # A defect of ours, or a database in trouble. The job is taken on again from its
-                # last committed step once its lease has run out, so nothing billed is dropped.
+                # A defect of ours, or a database in trouble. Once its lease has run out, the job
+                # is claimed again and goes on from its last commit, so nothing billed is dropped.
                 emit("job_interrupted", "job interrupted", level=logging.ERROR, trace=True)
 
     async def _give_up_if_hopeless(
@@ -180,7 +179,7 @@ class Runner:
         if self._shop.clock.now() - job.created_at > WAIT_MAX:
             return await self._fail_tasks(job, tasks, Failure.WAITED_TOO_LONG, (TaskState.PENDING,))
         if job.request is UNREADABLE:
-            # What was submitted is paid, and goes on without its request.
+            # Submitted images are paid, so they go on without their request.
             return await self._fail_tasks(job, tasks, Failure.INTERNAL, (TaskState.PENDING,))
         return job, tasks
 
@@ -210,20 +209,20 @@ class Runner:
                     if task.state in OPEN_TASK_STATES
                 ]
             )
-            # Whichever task ended last took the job on to its delivery.
+            # The task that ended last moved the job on to its delivery.
             made = next(each for each in after if each.state is not JobState.RUNNING)
             if made.problem is None:
                 await self._draw_sheet(job, references)
             return made
         finally:
-            # Awaited, never cancelled: an update still in flight must not land after the result.
+            # Awaited, never cancelled: an update in flight must not arrive after the result.
             ended.set()
             sent.set()
             await showing
             references.remove()
 
     async def _draw_sheet(self, job: Job, references: References) -> None:
-        """Its references as its result shows them; a result without the sheet is as good."""
+        """Draw the sheet of references that the result shows; the result can go without it."""
         path = self._shop.folder / sheet_name(job.id)
         if references.paths and not path.exists():
             try:
@@ -232,13 +231,16 @@ class Runner:
                 emit("no_sheet", "sheet not drawn: %s", error, level=logging.WARNING)
 
     async def _show_progress(self, job: Job, ended: asyncio.Event, sent: asyncio.Event) -> None:
-        """Begin once the vendor is asked: from then on the button promises nothing any more."""
+        """
+        Update the status message, beginning once an order was sent, because the job can no longer
+        be cancelled then; wait for that no longer than PROGRESS_S_MAX.
+        """
         await self._duties.let_land(job.id)
         await within(PROGRESS_S_MAX, sent)
         await within(PROGRESS_AFTER_S, ended)
         shown = 0
         while not ended.is_set():
-            # For eyes, so it follows real time, not the jobs' clock.
+            # Updates are for human eyes, so they follow real time, not the jobs' clock.
             await within(self._pacing.take(asyncio.get_running_loop().time()), ended)
             job, tasks = await self._shop.database.read(job_steps.look, job.id)
             if ended.is_set() or job.state is JobState.DELIVERING:

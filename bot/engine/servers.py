@@ -1,4 +1,4 @@
-"""What servers' moderators have decided: kept in the database, and at hand as it was last read."""
+"""Servers' settings: kept in the database, and held in memory as they were last read."""
 
 from collections.abc import Callable
 
@@ -10,22 +10,22 @@ from bot.store.database import Database
 
 class Servers:
     """
-    What is at hand is for what is offered and shown; what decides about a job is read anew, in the
-    transaction that accepts it.
+    The settings in memory serve for what is offered and shown. What decides about a job is read
+    anew, in the transaction that accepts it.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        #: of the servers that have decided something
+        #: by server's id; a server without an entry has decided nothing
         self._known: dict[int, ServerSettings] = {}
 
     async def load(self) -> None:
-        """At start."""
+        """Read all servers' settings, at start."""
         self._known = await self._database.read(settings.of_all_servers)
 
     def known(self, server_id: int) -> ServerSettings:
-        """As they were last read, without a look into the database."""
+        """The settings as they were last read, without a look into the database."""
         return self._known.get(server_id, UNDECIDED)
 
     def learn(self, server_id: int, decided: ServerSettings) -> None:
@@ -43,12 +43,13 @@ class Servers:
         self, server_id: int, decide: Callable[[ServerSettings], dict[str, object]], by: int
     ) -> tuple[ServerSettings, ServerSettings]:
         """
-        Change settings, and record each change; setting what is set records nothing.
+        Change settings, and record each change; the value that a setting has already records
+        nothing.
 
         Args:
-            decide: of the settings as they are at that moment, what is to be set, by fields of
-                ServerSettings; so that what another moderator does meanwhile is not lost. A pure
-                function, which may raise to change nothing.
+            decide: called with the settings of that moment, so that another moderator's changes are
+                not lost; returns what to set, by fields of ServerSettings. A pure function, which
+                may raise to change nothing.
             by: the moderator's id.
         Returns:
             The settings before and after.
@@ -65,6 +66,6 @@ class Servers:
         The latest changes, newest first.
 
         Args:
-            before: id of a change: only older ones; 0: from the latest on.
+            before: a change's id: only older ones; 0: from the latest on.
         """
         return await self._database.read(settings.changes, server_id, before, limit)

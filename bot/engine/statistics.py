@@ -22,7 +22,7 @@ from bot.store.jobs import House
 from bot.store.stats import Line
 
 MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
-#: how a cell begins that a spreadsheet would take for a formula
+#: beginnings of a cell that a spreadsheet would take for a formula
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
     "asked_at", "job", "member", "mode", "model", "routes", "resolution", "quality", "asked",
@@ -34,7 +34,7 @@ COLUMNS = (
 class Told:
     first: date
     month: Month
-    #: of the whole server; None: as much as its members may spend
+    #: the whole server's; None: its members' allowances are the only limit
     budget: Allowance | None
 
 
@@ -48,7 +48,7 @@ class Statistics:
         }
 
     def model_of(self, route_id: str) -> str:
-        """The model that a route makes; the route itself where the catalog has it no more."""
+        """The model that a route makes; the route's id if the catalog no longer has the route."""
         return self._models.get(route_id, route_id)
 
     def months(self, count: int) -> list[str]:
@@ -64,7 +64,7 @@ class Statistics:
         Args:
             text: as 2026-11; empty: this month.
         Returns:
-            Its first day; None: it is no month, or lies ahead.
+            The month's first day; None: the text is no month, or a month ahead.
         """
         now = self._clock.now()
         if not text:
@@ -83,13 +83,12 @@ class Statistics:
         self, server_id: int, first: date, path: Path, bytes_max: int
     ) -> Path | None:
         """
-        Write a month's jobs as a table, on disk and in pieces; the words of private ones are left
-        out.
+        Write a month's jobs as a table, on disk and in pieces, without the prompts of private jobs.
 
         Args:
-            path: of the CSV; where that would be too large, beside it a ZIP.
+            path: of the CSV; if that is too large, a ZIP is written beside it.
         Returns:
-            What was written; None: that, too, has more than `bytes_max`.
+            The file to send; None: the ZIP, too, has more than `bytes_max`.
         """
         after, new = "", True
         while True:
@@ -102,14 +101,14 @@ class Statistics:
 
 
 def _ids(first: date) -> tuple[str, str]:
-    """How ids begin at the beginning of the month, and at its end."""
+    """What jobs' ids begin with at the month's beginning, and at its end."""
     days = (first, period_end(first, Period.MONTH))
     begins, ends = (id_at(datetime.combine(day, time(), UTC)) for day in days)
     return begins, ends
 
 
 def _write(path: Path, lines: Sequence[Line], *, new: bool) -> None:
-    # With the mark by which spreadsheets know UTF-8.
+    # The byte-order mark tells spreadsheets that this is UTF-8.
     encoding = "utf-8-sig" if new else "utf-8"
     mode = "w" if new else "a"
     with path.open(mode, encoding=encoding, errors="replace", newline="") as file:
@@ -123,7 +122,7 @@ def _cells(line: Line) -> list[object]:
     return [
         line.asked_at,
         line.job_id,
-        # As text: a spreadsheet would round it.
+        # As text, because a spreadsheet would round the number.
         f"id {line.user_id}",
         line.mode,
         _inert(line.model),

@@ -7,7 +7,7 @@ from bot.domain.ports import Clock
 
 
 class Stopped(Exception):
-    """The process stops; whatever waits leaves its job as committed, for the next start."""
+    """The process stops; a job that waits stays as it was committed, for the next start."""
 
 
 class StoppableClock:
@@ -34,7 +34,7 @@ class StoppableClock:
     async def sleep(self, seconds: float, unless: asyncio.Event | None = None) -> None:
         """
         Args:
-            unless: ends the sleep as well.
+            unless: an event that also ends the sleep.
         Raises:
             Stopped: the process stops.
         """

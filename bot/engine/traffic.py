@@ -1,6 +1,6 @@
 """
-Whether a route may be used now: breakers for routes that fail, rates of their vendors' keys, and
-slots for the images under way. Nothing of it is stored, for all of it is advice.
+Whether a route may be used now: breakers for routes that fail, rates for vendors' keys, and slots
+for images under way. None of this is stored, because all of it is only advice.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ FAULTS_MAX = 5
 #: how long a breaker stays open before one job may probe the route; doubles up to the maximum
 OPEN_FOR = timedelta(seconds=60)
 OPEN_FOR_MAX = timedelta(minutes=15)
-#: our key or our money mends itself only when somebody acts
+#: how long a breaker stays open for our key or our account, which only a person can mend
 MISCONFIGURED_FOR = timedelta(minutes=10)
-#: no breaker stays open for longer; one that seems to was opened by a clock that stood ahead
+#: no breaker stays open for longer; one that seems to was opened while the clock was fast
 OPEN_AHEAD_MAX = max(OPEN_FOR_MAX, MISCONFIGURED_FOR)
-#: seconds; the longest that a vendor's wish is followed by all polls of its key
+#: seconds; the longest wait of a key's polls, even where the vendor asks for more
 POLL_WAIT_S_MAX = 60.0
-#: seconds; the wait after the first "too many" that names none, doubled by each further one
+#: seconds; the wait after a first "too many" that names none; each further one doubles it
 WAIT_S = 5.0
 WAIT_S_MAX = 60.0
-#: a vendor's shorter wish is raised to this share of our own wait
+#: share of our own wait that is kept at least, where the vendor asks for a shorter one
 WAIT_SHARE_MIN = 0.2
-#: between two calls after a wait that the vendor asked for: not all come back at once
+#: time between two calls after a "too many", so that not all come back at once
 SPACING = timedelta(seconds=0.5)
-#: no call is put off for longer; a call booked further ahead was booked by a clock that stood ahead
+#: no call is put off for longer; one booked further ahead was booked while the clock was fast
 AHEAD_MAX = timedelta(minutes=30)
 
 
@@ -51,7 +51,7 @@ class Breaker:
         return self.open_until is None or now >= self.open_until
 
     def probe(self, now: datetime) -> None:
-        """One job goes through; the next one only if nothing was heard of it for as long again."""
+        """Let one job through; the next follows only if this one is not heard of for `open_for`."""
         if self.open_until is not None and self.lets_through(now):
             self.open_until = now + self.open_for
             self.probing = True
@@ -66,7 +66,7 @@ class Breaker:
         elif self.probing:
             self.open_for = min(self.open_for * 2, OPEN_FOR_MAX)
             self._open(now + self.open_for)
-        # A fault of a job that was under way when the breaker opened says nothing new.
+        # Else the job was under way when the breaker opened, and its fault says nothing new.
 
     def success(self) -> None:
         self.faults = 0
@@ -81,7 +81,7 @@ class Breaker:
 
 class Gate:
     """
-    When the next call to a vendor may be made, for all jobs that share its key.
+    Says when the next call to a vendor may be made, for all jobs that share its key.
 
     Args:
         rate: None: the vendor names no limit.
@@ -89,13 +89,13 @@ class Gate:
 
     def __init__(self, rate: Rate | None) -> None:
         self._window = timedelta(seconds=rate.seconds) if rate else None
-        #: when the latest calls were made, or will be; as many as fit into the window
+        #: when the latest calls were made or will be made; as many as fit into the window
         self._booked: deque[datetime] = deque(maxlen=rate.calls if rate else 1)
         self._not_before: datetime | None = None
         self._wait_s = WAIT_S
 
     def book(self, now: datetime, before: datetime) -> datetime | None:
-        """The moment at which the call may be made; None: it would not come before that time."""
+        """Book a call, and return its moment; None: it would come after `before`."""
         ahead = [*self._booked, self._not_before or now]
         if max(ahead) > now + AHEAD_MAX:
             self._booked.clear()
@@ -127,7 +127,7 @@ class Gate:
         """
         closed = self._is_closed(now)
         if closed and retry_after_s is None:
-            # Sent before the wait that is on already.
+            # The call was sent before the present wait began.
             return
         wait_s = self._wait_s
         if retry_after_s is not None:
@@ -178,14 +178,14 @@ class Traffic:
         )
 
     def is_opaque(self, route: Route) -> None:
-        """The vendor makes no transparent background there, whatever the catalog says."""
+        """The vendor makes no transparent background on this route, whatever the catalog says."""
         self._opaque.add(route.id)
 
     def lets_through(self, route: Route) -> bool:
         return self._breakers[route.id].lets_through(self._clock.now())
 
     def reopens_at(self) -> datetime | None:
-        """When the first of the routes that are shut may be tried again; None: none is shut."""
+        """When the first route whose breaker is open may be tried again; None: none is open."""
         now = self._clock.now()
         shut = [each for each in self._breakers.values() if not each.lets_through(now)]
         return min((each.open_until for each in shut if each.open_until), default=None)
@@ -193,11 +193,11 @@ class Traffic:
     @asynccontextmanager
     async def slot(self, route: Route, *, waits: bool) -> AsyncIterator[None]:
         """
-        Held while an image is under way on the route.
+        A slot to hold while an image is under way on the route.
 
         Args:
-            waits: for a slot, where the route is full; if not, the image is under way there
-                already, and goes on without one.
+            waits: whether to wait for a slot if the route is full; if not, the image is under way
+                there already, and goes on without a slot.
         """
         slots = self._slots[route.id]
         if slots.locked() and not waits:
@@ -208,10 +208,10 @@ class Traffic:
 
     async def may_submit(self, route: Route, before: datetime) -> bool:
         """
-        Wait until the route may be sent another submit, and count it.
+        Wait until another submit may go to the route, and count it.
 
         Returns:
-            Whether that was before the time that is given; if not, it was not waited for.
+            False: the moment would come after `before`, so it was not waited for.
         Raises:
             Stopped: the process stops.
         """
@@ -221,7 +221,7 @@ class Traffic:
         return True
 
     async def may_poll(self, route: Route) -> None:
-        """The same for a poll, which has the time."""
+        """Wait until the route may be polled; a poll may wait up to AHEAD_MAX."""
         await self._pass(self._polls[route.provider], self._clock.now() + AHEAD_MAX)
 
     def accepted(self, route: Route) -> None:
@@ -244,7 +244,7 @@ class Traffic:
         self._submits[route.provider].close(self._clock.now(), retry_after_s)
 
     def too_many_polls(self, route: Route, retry_after_s: float | None) -> None:
-        """The same for polls, none of which waits for so long that its task would be given up."""
+        """The same for polls; these wait less, so that no task is given up meanwhile."""
         wait_s = None if retry_after_s is None else min(retry_after_s, POLL_WAIT_S_MAX)
         self._polls[route.provider].close(self._clock.now(), wait_s)
 
@@ -261,6 +261,6 @@ class Traffic:
 
 
 def _strictest(rates: Iterable[Rate | None]) -> Rate | None:
-    """Of the routes that share a key."""
+    """The lowest rate, which counts for all routes that share a key."""
     named = [rate for rate in rates if rate is not None]
     return min(named, key=lambda rate: rate.calls / rate.seconds, default=None)

@@ -22,8 +22,8 @@ from bot.store.jobs import House
 class Workshop:
     """
     Args:
-        refresher: for links to references that have aged.
-        folder: images and references in flight.
+        refresher: renews links to references that have expired.
+        folder: where images and references lie while their jobs are under way.
     """
 
     database: Database
@@ -40,13 +40,13 @@ class Workshop:
     #: where pictures are decoded
     pool: Pool
     member_hash: MemberHash
-    #: provider's task id -> set when its vendor called back
+    #: provider's task id -> an event that is set when the vendor calls back
     hints: dict[str, asyncio.Event] = field(default_factory=dict)
-    #: ids of tasks that their vendors have finished, and whose images are not here yet
+    #: ids of tasks that their vendors have finished, but whose images are not stored yet
     finished: set[str] = field(default_factory=set)
 
     def hint(self, provider_task_id: str) -> None:
-        """A vendor says that this task has ended: ask it now. An id that is not ours is nothing."""
+        """A vendor says that this task has ended: poll it now. An unknown id does nothing."""
         if event := self.hints.get(provider_task_id):
             event.set()
 

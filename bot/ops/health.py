@@ -11,13 +11,13 @@ from bot.errors import StartupError
 
 #: seconds a check may take before it counts as failed
 CHECK_TIMEOUT_S = 2.0
-#: bytes of a vendor's call
+#: bytes of a vendor's callback
 CALLBACK_BYTES_MAX = 256 * 1024
 #: seconds that open connections get when the process stops
 STOP_S = 0.5
 
 Check = Callable[[], Awaitable[bool]]
-#: hears the headers and the body of a vendor's call
+#: takes the headers and the body of a vendor's callback
 Callback = Callable[[Mapping[str, str], bytes], None]
 
 
@@ -32,7 +32,7 @@ async def serve_health(
     Args:
         port: 0 serves nothing.
         checks: what readiness depends on, by name.
-        callbacks: who hears what is posted to `/callbacks/NAME`.
+        callbacks: NAME -> what takes each post to `/callbacks/NAME`.
     Raises:
         StartupError: the port cannot be had.
     """
@@ -69,7 +69,7 @@ async def _readyz(checks: Mapping[str, Check], _request: web.Request) -> web.Res
 
 
 async def _callback(callbacks: Mapping[str, Callback], request: web.Request) -> web.Response:
-    """A vendor's word that something ended. It is only a hint, so any answer is the same."""
+    """Take a vendor's word that something has ended. It is a hint, so the answer never differs."""
     hear = callbacks.get(request.match_info["name"])
     if hear is None:
         raise web.HTTPNotFound
@@ -82,5 +82,5 @@ async def _passes(check: Check) -> bool:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             return await check()
     except Exception:
-        # Whatever is wrong with a part, it is not ready; the part itself has logged it.
+        # Whatever is wrong with the part, it is not ready; the part itself has logged the error.
         return False

@@ -44,10 +44,10 @@ def configure(level: str, style: Literal["console", "json"]) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # At DEBUG, discord.py logs whole payloads, and with them interaction tokens; aiosqlite logs
-    # every value that is stored, and with them prompts.
+    # each call with its arguments, which could hold prompts.
     for name in ("discord", "aiosqlite"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
-    # What it has to say at INFO is which part of itself it has loaded.
+    # At INFO, Alembic only says which part of itself it has loaded.
     logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
 
 

@@ -1,4 +1,4 @@
 """
-Pictures: fetched, checked, made plain, made smaller, and kept in their folder; decoded in threads
-of their own and within a budget of memory.
+Fetches, checks, converts and shrinks pictures, and knows their folder. Pictures are decoded in
+threads of their own, within a memory budget.
 """

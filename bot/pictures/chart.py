@@ -1,4 +1,4 @@
-"""Draws a month as bars: images by day above, credits by day below; in numbers alone, no words."""
+"""Draws a month as bars, images a day above and credits a day below, with numbers and no words."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,9 @@ from bot.pictures.pool import Need, Pool
 #: pixels; wide enough for 31 days on a phone
 WIDTH_PX, HEIGHT_PX = 960, 480
 DOTS_PER_INCH = 120
-#: bytes that a pixel of the drawing takes, with the copies on its way into a PNG
+#: bytes for each pixel of the drawing, with the copies that are made on its way into a PNG
 PIXEL_BYTES = 24
-#: on a ground of its own, so that it reads alike on a dark page and on a light one
+#: the chart has its own background, so that it looks alike on a dark page and on a light one
 GROUND, TEXT, LINES = "#2b2d31", "#e3e5e8", "#4a4d55"
 IMAGES, CREDITS = "#7289ff", "#43b581"
 
@@ -22,10 +22,10 @@ async def draw_chart(
     Write a PNG.
 
     Args:
-        images: of each day, from the first on.
-        credits_spent: of the same days.
+        images: number on each day, from the month's first on.
+        credits_spent: on the same days.
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     need = Need(WIDTH_PX * HEIGHT_PX, PIXEL_BYTES)
     await pool.run(lambda: need, _draw, list(images), list(credits_spent), path)

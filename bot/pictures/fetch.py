@@ -1,9 +1,9 @@
 """
-Streams a link from outside to disk and has it checked; knows no vendor, sends no key.
+Streams a link from outside to disk and has the file checked; knows no vendor, sends no key.
 
-A link is trusted with nothing: only https, only public addresses, a few redirects that meet the
-same rules, and limits on time and bytes. The rules are held against the addresses that are really
-connected to, so a name that changes its answer between a check and its use gains nothing.
+No link is trusted: only https, only public addresses, a few redirects under the same rules, and
+limits on time and bytes. The rules apply to the addresses that are really connected to, so a name
+that resolves differently between check and use gains nothing.
 """
 
 import asyncio
@@ -31,34 +31,34 @@ from bot.pictures.photos import WORKED_BYTES, convert, make_plain, memory_of_pla
 from bot.pictures.pool import Need, Pool
 from bot.pictures.threads import in_thread
 
-#: Vendors behind Cloudflare refuse clients without a browser-like one, and so does API Models'
-#: result host (seen by third parties with kie.ai and r2.apimodels.app).
+#: Vendors behind Cloudflare refuse clients whose user agent is not like a browser's, and so does
+#: API Models' result host (seen by third parties with kie.ai and r2.apimodels.app).
 USER_AGENT = "Mozilla/5.0 (compatible; Easel; Discord bot)"
-#: Seconds for a whole fetch, redirects included; for connecting; between two pieces.
+#: Seconds for a whole fetch with its redirects; for connecting; and between two pieces of data.
 FETCH_TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 30.0
 REDIRECTS_MAX = 5
 CONNECTIONS_MAX = 64
-#: Bytes gathered before a thread writes them. Most images take one write, in the same visit to a
-#: thread that checks them; a large one costs a visit per MiB and never blocks the event loop.
+#: Bytes gathered before a thread writes them. A small image takes one write, a large one a write
+#: per MiB, and none blocks the event loop.
 WRITE_BYTES = 1024 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Client errors that may pass: request timeout, too early, too many requests.
 PASSING_CODES = frozenset({408, 425, 429})
 TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, zlib.error)
 GONE_CODES = frozenset({404, 410})
-#: The end of a host that browsers read as a number (WHATWG URL, "ends in a number").
+#: The end of a host name that browsers read as a number (WHATWG URL, "ends in a number").
 NUMBER_LIKE = re.compile(r"(?i)(^|\.)(\d+|0x[0-9a-f]*)\.?$")
-#: All that is given out of IPv6 (RFC 4291); what lies outside has another meaning.
+#: All IPv6 addresses that are given out for the internet lie in this network (RFC 4291).
 UNICAST = ipaddress.IPv6Network("2000::/3")
-#: IPv6 addresses that carry an IPv4 one which a gateway would connect to (RFC 6052).
+#: IPv6 addresses that contain an IPv4 address, to which a gateway would connect (RFC 6052).
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
 class AddressRule:
-    """What may be connected to."""
+    """Which schemes and addresses may be connected to."""
 
     schemes: frozenset[str]
     #: an IP address -> whether it is allowed
@@ -66,7 +66,7 @@ class AddressRule:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the internet, also the IPv4 one inside an IPv6 one."""
+    """Whether an IP address is public. An IPv4 address inside an IPv6 address decides for it."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -85,13 +85,13 @@ ANYWHERE = AddressRule(frozenset({"https", "http"}), lambda _: True)
 
 class Fetcher:
     """
-    The ImageFetcher; an async context manager.
+    Implements ImageFetcher; an async context manager.
 
     Args:
-        allow_private_addresses: the rule is ANYWHERE then, else PUBLIC_ONLY.
+        allow_private_addresses: the rule is ANYWHERE if true, else PUBLIC_ONLY.
         pool: where images are decoded.
-        resolver: answers for names; the system's if None.
-        timeout_s: for a whole fetch.
+        resolver: looks names up; None: the system's.
+        timeout_s: seconds for a whole fetch.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Fetcher:
         resolver = CheckedResolver(self._resolver or aiohttp.ThreadedResolver(), self.rule)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=resolver, limit=CONNECTIONS_MAX),
-            # What is compressed for the way could grow without limit on arrival.
+            # A compressed answer could grow without limit as it is decompressed.
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -204,7 +204,7 @@ class Fetcher:
         return await self._pool.run(partial(memory_of_check, path), check_image, path, limits)
 
     async def _stream(self, url: str, path: Path, limits: ImageLimits) -> tuple[bytearray, str]:
-        """Write all but the last piece; returns that one and the mode to write it in."""
+        """Write all pieces but the last; returns that one and the mode to write it in."""
         target = self._checked(url)
         for _ in range(REDIRECTS_MAX + 1):
             async with self._session.get(target, allow_redirects=False) as response:
@@ -214,15 +214,14 @@ class Fetcher:
         raise FetchFailed("the link redirects too often", FetchTrouble.NEVER)
 
     def _checked(self, url: str, *, base: URL | None = None) -> URL:
-        """The address to call, if its scheme and, where it is a number, its host are allowed."""
+        """The address to call, if its scheme is allowed and, if it is an IP address, its host."""
         try:
             target = base.join(URL(url)) if base else URL(url)
         except ValueError as error:
             raise FetchFailed("the link is malformed", FetchTrouble.NEVER) from error
         if target.scheme not in self.rule.schemes or not target.host:
             raise FetchFailed("the link is not https", FetchTrouble.NEVER)
-        # aiohttp asks its resolver about names only, and some of its versions take "127.1" for an
-        # address.
+        # aiohttp asks its resolver about names only, and some versions take "127.1" for an address.
         if _is_number(target.host):
             if not self.rule.allows(target.host):
                 raise FetchFailed("the link points into a private network", FetchTrouble.NEVER)
@@ -232,7 +231,7 @@ class Fetcher:
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolves names, but only to addresses that are allowed; one other spoils them all."""
+    """Resolves names to allowed addresses only; one other address refuses the whole answer."""
 
     def __init__(self, inner: AbstractResolver, rule: AddressRule) -> None:
         self._inner = inner
@@ -274,7 +273,7 @@ async def _receive(
     piece = bytearray()
     mode = "wb"
     async for chunk in response.content.iter_any():
-        # One byte more than may be, so that what is larger shows itself.
+        # One byte more than is allowed, so that a larger file is noticed.
         data = plain(chunk, limits.size_bytes_max - size_bytes + 1)
         size_bytes += len(data)
         if size_bytes > limits.size_bytes_max:
@@ -294,16 +293,17 @@ def _trouble(status: int) -> FetchTrouble:
 
 def _decompressed(encoding: str) -> Callable[[bytes, int], bytes]:
     """
-    Some hosts compress whatever is accepted.
+    How to decompress an answer: some hosts compress it although the request asks for identity.
 
     Returns:
-        What turns a piece as it came into plain bytes, at most as many as are asked for.
+        A function from a received piece to plain bytes. Its second argument limits their number, if
+        the answer is compressed.
     """
     match encoding.strip().lower():
         case "" | "identity":
             return lambda chunk, _: chunk
         case "gzip" | "x-gzip" | "deflate":
-            # It reads the head of either.
+            # It recognises either format by its head.
             return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress
         case other:
             raise FetchFailed(f"the link answered in {other[:20]!r}", FetchTrouble.REFUSED)
@@ -315,7 +315,7 @@ def _write(path: Path, mode: str, piece: bytearray) -> None:
 
 
 def _failure(error: Exception) -> FetchFailed:
-    """What went wrong on the way; the cause is kept, its words may hold the link."""
+    """The failure to raise for a transport error, without its text where that may hold the link."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
         error.os_error, PrivateAddressError
     ):

@@ -1,4 +1,4 @@
-"""Makes images small enough for Discord: re-encoded first, then scaled, off the event loop."""
+"""Makes images small enough for Discord, off the event loop: first re-encoded, then scaled."""
 
 import secrets
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from bot.domain.ports import ImageFile, ImageFormat
 from bot.pictures.pool import BUDGET_BYTES, Need, Pool
 from bot.pictures.reduce import STRIP_BYTES, reduced
 
-#: WebP quality of a copy; visually the same
+#: WebP quality of a copy, which looks the same as the original
 COPY_QUALITY = 90
-#: each further copy has this share of the side lengths of the last
+#: each further copy's sides are this share of the last copy's
 SCALE = 0.75
 #: copies of one image at most; the last one's sides are 0.75^11 = 4 % of the original's
 COPIES_MAX = 12
-#: what decoding takes, a pixel, before a copy is made of it at a whole fraction of its sides
+#: bytes for each pixel that decoding takes, before the sides are divided by one of DIVISORS
 DECODED_BYTES = {ImageFormat.PNG: 4.2, ImageFormat.JPEG: 10.5, ImageFormat.WEBP: 16.5}
 DIVISORS = (1, 2, 4, 8)
-#: what the copy takes as it is encoded, a pixel, and the more the less it can be compressed: for
-#: each byte of the file
+#: bytes that encoding the copy takes: for each pixel, without and with transparency; and for each
+#: byte of the file, because an image takes more the less it can be compressed
 COPY_BYTES = 10
 ALPHA_COPY_BYTES = 19
 FILE_TIMES = {ImageFormat.PNG: 6.5, ImageFormat.JPEG: 13, ImageFormat.WEBP: 13}
-#: all that a copy says of itself, as an XMP packet (ISO 16684-1): a model made it (IPTC Photo
-#: Metadata Standard, Digital Source Type)
+#: a copy's only metadata, an XMP packet (ISO 16684-1) that says that a model made the image (IPTC
+#: Photo Metadata Standard, Digital Source Type)
 MADE_BY_MODEL = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -63,10 +63,11 @@ async def fit(
     images: Sequence[ImageFile], file_bytes_max: int, message_bytes_max: int, pool: Pool
 ) -> Fitted:
     """
-    Copy, smaller, each image over its limit; the whole message is shared out evenly.
+    Make a smaller copy of each image over the limit. If all images together are too large for the
+    message, each one's limit is an even share of it.
 
-    What is not copied goes out to the byte. A copy has nothing of what its original says beside the
-    pixels (prompts, EXIF, profiles); it says that a model made it.
+    Images that are not copied go out unchanged. A copy has none of its original's metadata, such as
+    prompts, EXIF or profiles; it says that a model made it.
     """
     limit = file_bytes_max
     if sum(image.size_bytes for image in images) > message_bytes_max:
@@ -80,13 +81,13 @@ async def fit(
 
 
 async def _fitted(image: ImageFile, size_bytes_max: int, pool: Pool) -> Path:
-    # The larger it is, the smaller the copy will be in the end.
+    # A large image may lose pixels at once: its copy has to become small anyway.
     for divisor in DIVISORS:
         need = _need(image, divisor)
         if need.size_bytes <= BUDGET_BYTES:
             break
     else:
-        # It was decoded once, to be checked: in the whole room it can be again.
+        # It was decoded once, when it was checked; with the whole budget it can be again.
         need = Need(0, 1, BUDGET_BYTES)
     return await pool.run(lambda: need, _copy, image, size_bytes_max, divisor)
 
@@ -102,7 +103,7 @@ def _copy(image: ImageFile, size_bytes_max: int, divisor: int = 1) -> Path:
     # Imported here: most processes never need it.
     from PIL import Image
 
-    # Two may fit the same image at once, each for a message of its own.
+    # Two calls may copy the same image at once, each for its own message.
     path = image.path.with_name(f"{image.path.stem}.{secrets.token_hex(4)}.webp")
     with Image.open(image.path) as original:
         original.load()

@@ -1,4 +1,4 @@
-"""The folder of images in flight: what lies there, and under which names."""
+"""The folder of images: what lies there, and under which names."""
 
 import contextlib
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from pathlib import Path
 from bot.domain.jobs import Task
 from bot.domain.ports import ImageFile, ImageFormat
 
-#: ending of a file that is still being fetched, or has not been checked
+#: ending of a file that only the process at work needs: being fetched, unchecked, or a reference
 FETCHED = ".fetched"
 
 
 def sheet_name(job_id: str) -> str:
-    """Of the file that shows a job's references, small and numbered."""
+    """The name of the file that shows a job's references, small and numbered."""
     return f"{job_id}-sheet.webp"
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A file of a job in the folder."""
+    """A job's file in the folder."""
 
     path: Path
     job_id: str
@@ -42,7 +42,7 @@ def stored_image(folder: Path, task: Task) -> ImageFile | None:
 
 
 def stored_images(folder: Path) -> list[Stored]:
-    """Every image in the folder; blocks."""
+    """Every file of a job in the folder but those with the ending FETCHED; blocks."""
     found = []
     for path in folder.glob("*-*.*"):
         if path.suffix == FETCHED:
@@ -56,6 +56,6 @@ def stored_images(folder: Path) -> list[Stored]:
 
 
 def remove_fetched(folder: Path) -> None:
-    """What a dead process was fetching; whoever goes on with it fetches it anew. Blocks."""
+    """Remove what a dead process was fetching; its jobs fetch it anew as they go on. Blocks."""
     for path in folder.glob(f"*{FETCHED}"):
         path.unlink(missing_ok=True)

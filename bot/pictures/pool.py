@@ -1,6 +1,6 @@
 """
-The one room for decoding: threads of its own, so that nothing else waits for a picture (name
-look-ups share the loop's own threads), and a budget that is taken before anything is decoded.
+The only place where pictures are decoded. It has its own threads, so that nothing else waits for a
+picture (name look-ups use the loop's threads), and a memory budget that is taken before decoding.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from typing import TypeVar, TypeVarTuple
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.threads import in_thread
 
-#: bytes that all pictures in work may take together, beside what the process takes at rest
+#: bytes that all pictures in work may take together, beside what the process takes when idle
 BUDGET_BYTES = 190 * 1024 * 1024
-#: of glibc's mallopt: blocks of this many bytes are the system's again as soon as they are freed;
-#: left to itself, it keeps those of a picture for later ones
+#: a parameter of glibc's mallopt, and its value: blocks of at least this many bytes go back to the
+#: system as soon as they are freed; by default, glibc keeps a picture's blocks for later ones
 M_MMAP_THRESHOLD = -3
 KEPT_BLOCK_BYTES = 512 * 1024
-#: pictures in work at once, as far as the budget goes
+#: pictures in work at once, if the budget allows
 THREADS = 2
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What work on a picture takes: some bytes a pixel, and its file as often as that is held."""
+    """The memory that work on a picture takes: bytes for each pixel, and others, as for a file."""
 
     pixels: int
     #: measured with Pillow 12 at twelve megapixels, and rounded up
@@ -45,10 +45,10 @@ class Pool:
     def __init__(self, budget_bytes: int = BUDGET_BYTES) -> None:
         self._budget_bytes = self._free_bytes = budget_bytes
         with contextlib.suppress(OSError, AttributeError):
-            # Another C library has no such call, and needs none.
+            # Other C libraries have no such call, and need none.
             ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="pictures")
-        # Whoever waits for much is not overtaken for ever by those who want little.
+        # One waits at a time, so that many small needs do not overtake a large one for ever.
         self._line = asyncio.Lock()
         self._freed = asyncio.Event()
 
@@ -57,12 +57,13 @@ class Pool:
 
     async def run(self, need: Callable[[], Need], work: Callable[[*Ts], T], *args: *Ts) -> T:
         """
-        Wait for room, and work; even when cancelled, wait for the work's end.
+        Wait until the budget has room, then do the work in a thread. Even when cancelled, wait for
+        the work's end.
 
         Args:
-            need: looks at the picture's head, in a thread as well.
+            need: called first, in a thread too; it may read the picture's head.
         Raises:
-            UnusableImage: it would never find room.
+            UnusableImage: the work needs more than the whole budget.
         """
         wanted = await in_thread(need, executor=self._threads)
         if wanted.size_bytes > self._budget_bytes:

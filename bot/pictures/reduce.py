@@ -1,8 +1,8 @@
 """
-Makes a decoded picture smaller by whole numbers, in the memory that it takes itself and a little.
+Divides a decoded picture's sides by whole numbers, with little memory beside the picture's own.
 
-Pillow converts a whole picture before it reduces it, if parts of it are transparent, and reduces
-none with a palette or of sixteen bits.
+Pillow alone would need more: it converts a whole picture first if parts of it are transparent, and
+it does not reduce pictures with a palette or of sixteen bits.
 """
 
 from typing import TYPE_CHECKING
@@ -12,20 +12,21 @@ from bot.pictures.photos import in_eight_bits
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-#: pixels that are converted at a time, or one row; what each takes: cut out, converted twice
+#: pixels of a strip that is converted at a time, and its bytes: it is cut out and converted twice
 STRIP_PIXELS = 500_000
 STRIP_BYTES = 3 * 4 * STRIP_PIXELS
 
 
 def reduced(picture: "Picture", divisors: tuple[int, int]) -> "Picture":
     """
-    Each pixel is the mean of those that it stands for; a rest at the edge has one of its own.
+    Each new pixel is the mean of the pixels that it replaces; a smaller rest at an edge gets its
+    own pixel.
 
     Args:
         picture: decoded.
-        divisors: of its width and of its height; from 1.
+        divisors: for the width and for the height; 1 or more.
     Returns:
-        A new picture, RGBA if the given one may be transparent, else RGB.
+        A new picture: RGBA if the given one may be transparent, else RGB.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Draws several pictures on one sheet, small and numbered, to choose from at a glance."""
+"""Draws several pictures small and numbered on one sheet, to choose from at a glance."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -19,21 +19,21 @@ TILES_MAX = 16
 COLUMNS_MAX = 4
 TILE_PX = 160
 GAP_PX = 6
-#: of either side of a picture; each row of pixels takes memory beside the pixels
+#: pixels at most of each side of a picture, because each row takes memory beside its pixels
 SIDE_PX_MAX = 65_535
-#: a picture is first reduced by whole numbers, to this many times its sides in the tile or more
+#: a picture is first reduced by whole numbers, to at least this many times its sides in the tile
 REDUCED_TO = 2
-#: bytes for a picture that is decoded: the strips as it is reduced, what comes of that in up to
-#: three copies, and a JPEG's pixels where it is decoded at more than an eighth
+#: bytes that a tile takes beside what checking its picture takes: the strips as it is reduced, up
+#: to three copies of the reduced picture, and the pixels of a JPEG decoded larger than at an eighth
 TILE_BYTES = STRIP_BYTES + 3 * 4 * (2 * REDUCED_TO * TILE_PX) ** 2 + 4 * 1024 * 1024
-#: what drawing and encoding take, a pixel of the sheet
+#: bytes that drawing and encoding take for each pixel of the sheet
 SHEET_BYTES = 24
 SHEET_QUALITY = 85
-#: grey that shows on a light page and on a dark one where a picture leaves its tile free
+#: the part of a tile that its picture leaves free: a grey that shows on light and dark pages
 FREE = (128, 128, 128, 72)
 CHECKS_PX = 8
 CHECKS = ((255, 255, 255), (204, 204, 204))
-#: the number, in a corner
+#: the number, in a corner of its tile
 BADGE_PX = 28
 BADGE_MARGIN_PX = 6
 BADGE_RADIUS_PX = 8
@@ -49,14 +49,14 @@ async def draw_sheet(
     """
     Write a WebP of numbered tiles, in the order given, up to four in a row.
 
-    Each picture is seen whole and upright, what is transparent on a checkerboard. The tile stays
-    empty of a picture that is None, is not there any more, moves, or is no PNG, JPEG or WebP that
-    can be decoded. One picture at a time is decoded.
+    Each picture is shown whole and upright, with its transparent parts on a checkerboard. A tile
+    stays empty if its picture is None, is gone, moves, or is no PNG, JPEG or WebP that can be
+    decoded. One picture at a time is decoded.
 
     Args:
         pictures: 1 to `TILES_MAX`.
         path: where the sheet is written.
-        tile_px: sides of a tile, up to `TILE_PX`.
+        tile_px: side of a tile, up to `TILE_PX`.
     Raises:
         ValueError: no pictures, or too many.
         OSError: the sheet cannot be written.
@@ -75,17 +75,17 @@ async def _tile(path: Path | None, pool: Pool) -> "Picture | None":
     try:
         return await pool.run(partial(_memory_of_tile, path), _scaled, path)
     except Exception:
-        # Whatever a decoder raises at one hostile file, the others are still shown.
+        # Whatever a decoder raises at a hostile file, the other pictures are still shown.
         return None
 
 
 def _memory_of_tile(path: Path) -> Need:
     with path.open("rb") as file:
         image_format = format_of(file.read(HEAD_BYTES))
-    # Pillow reads the whole file of a WebP.
+    # Pillow reads a WebP's whole file into memory.
     held_bytes = path.stat().st_size if image_format is ImageFormat.WEBP else 0
     decoding = memory_of_check(path)
-    # What could be decoded to be checked can be again: in the whole room.
+    # The picture could be decoded when it was checked; with the whole budget it can be again.
     left_bytes = max(0, BUDGET_BYTES - decoding.size_bytes)
     beside_bytes = min(held_bytes + TILE_BYTES, left_bytes)
     return Need(decoding.pixels, decoding.bytes_a_pixel, beside_bytes)
@@ -93,10 +93,10 @@ def _memory_of_tile(path: Path) -> Need:
 
 def _scaled(path: Path) -> "Picture":
     """
-    The picture as large as its tile allows, RGB.
+    The picture as large as its tile allows, in RGB.
 
     Raises:
-        UnusableImage: no PNG, JPEG or WebP, it moves, or a side is too long.
+        UnusableImage: it is no PNG, JPEG or WebP, it moves, or a side is too long.
     """
     from PIL import Image
 
@@ -114,7 +114,7 @@ def _scaled(path: Path) -> "Picture":
         picture.load()
         across = max(1, picture.width // (REDUCED_TO * width_px))
         down = picture.height // (REDUCED_TO * height_px)
-        # A strip holds at least as many rows as become one.
+        # A strip has to hold at least the rows that become one.
         down = max(1, min(down, STRIP_PIXELS // picture.width))
         smaller = reduced(picture, (across, down))
         orientation = orientation_of(picture)

@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop."""
+"""Runs blocking work in threads, beside the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,12 +11,12 @@ Ts = TypeVarTuple("Ts")
 
 async def in_thread(work: Callable[[*Ts], T], *args: *Ts, executor: Executor | None = None) -> T:
     """
-    Run in a thread and, even when cancelled, wait for its end.
+    Run the work in a thread and wait for its end, even when cancelled.
 
-    A thread cannot be stopped; one that still writes would bring back the file just removed.
+    A thread cannot be stopped; if it went on writing, it would bring back a file just removed.
 
     Args:
-        executor: whose threads; the loop's own if None.
+        executor: has the threads; None: the loop's own.
     """
     running = asyncio.get_running_loop().run_in_executor(executor, work, *args)
     try:

@@ -1,1 +1,1 @@
-"""Stands in for Discord and the providers on this machine; imports nothing from chat or engine."""
+"""Stands in for Discord and the providers on this machine; imports nothing else of the bot."""

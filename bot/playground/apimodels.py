@@ -1,8 +1,8 @@
 """
-Answers as API Models does: bearer key, envelope, tasks; the work itself is the studio's.
+Answers as API Models does: bearer key, envelope, tasks. The studio does the work itself.
 
 Source: apimodels.app docs, image page; the vendor's clients apimodels-mcp and apimodels-skill,
-read 2026-11. What the readable part of them leaves open is a guess, and marked as one.
+read 2026-11. What these sources leave open is a guess, and is marked as a guess.
 """
 
 import hmac
@@ -53,8 +53,8 @@ MODELS = {
     "gpt-image-2-beta": ModelOffer(16, _FLAT),
     "gpt-image-2-lite": ModelOffer(16, _LITE),
 }
-#: The one that answers at once, in OpenAI's shape; USD by the longer side and the quality
-#: (apimodels.app docs, gpt-image-2-all).
+#: The model that answers when the image is done, in OpenAI's shape. Its price in USD depends on the
+#: longer side in pixels and the quality (apimodels.app docs, gpt-image-2-all).
 SYNC_MODEL = "gpt-image-2-all"
 SYNC_PRICES_USD = {
     1_536: {"low": Decimal("0.005"), "medium": Decimal("0.025"), "high": Decimal("0.07")},
@@ -66,7 +66,7 @@ SYNC_PRICES_USD = {
 class _Rejected(Exception):
     """
     Args:
-        http_status: where it differs from the code in the body.
+        http_status: None: the same as the code in the body.
     """
 
     def __init__(self, code: int, message: str, *, http_status: int | None = None) -> None:
@@ -160,7 +160,7 @@ class ApiModelsFormat:
             _reject("task_id is required")
         task = self._studio.task(task_id)
         if task is None:
-            # The status is a guess.
+            # The status 404 is a guess.
             raise _Rejected(404, "Task not found")
         return _success(self._task_data(task))
 
@@ -219,7 +219,7 @@ class ApiModelsFormat:
 
 
 def _with_size(body: Mapping[str, object]) -> Mapping[str, object]:
-    """Ratio and resolution are what the vendor takes instead of a size."""
+    """The body with a size; if it has none, the size follows from ratio and resolution."""
     if "size" in body:
         return body
     ratio = _read_word(body, "aspect_ratio", "auto", ("auto", *SIZES_1K_PX))
@@ -236,7 +236,7 @@ def _sync_price(wanted: openai_images.Wanted) -> Decimal:
 
 
 def _sync_error(error: openai_images.ImagesError) -> _Rejected:
-    """In the vendor's envelope, as its other calls; that it is so for this model is a guess."""
+    """The error in the vendor's usual envelope; that this model uses it, too, is a guess."""
     if error.code == "insufficient_quota":
         return _no_money()
     message = "CONTENT_MODERATION: " if error.code == "moderation_blocked" else ""
@@ -244,7 +244,7 @@ def _sync_error(error: openai_images.ImagesError) -> _Rejected:
 
 
 def _no_money() -> _Rejected:
-    """The real vendor says so in an answer that is a 200 to HTTP (apimodels-skill)."""
+    """As at the real vendor, this error comes with HTTP 200 (apimodels-skill)."""
     return _Rejected(402, "Insufficient balance", http_status=200)
 
 
@@ -271,7 +271,7 @@ def _read_commission(body: Mapping[str, object], *, uploads: Mapping[str, object
         _reject("nsfw_checker must be a boolean")
     resolution = _read_word(body, "resolution", "1K", tuple(SCALE)).upper()
     if offer.price_usd is _FLAT:
-        # The beta's documentation knows no resolution; that it is ignored is a guess.
+        # The beta's documentation has no resolution; that the vendor ignores it is a guess.
         resolution = "1K"
     return Commission(
         prompt=prompt,
@@ -319,5 +319,5 @@ def _is_public(link: str) -> bool:
     try:
         return ipaddress.ip_address(parts.hostname).is_global
     except ValueError:
-        # A name; nothing here ever resolves or fetches it.
+        # It is a host name, which the playground never resolves or fetches.
         return True

@@ -26,11 +26,11 @@ SIZES_1K_PX = {
     "16:9": (1280, 720),
     "21:9": (1344, 576),
 }
-#: How often the 1K side fits into the side of each resolution: 16:9 is 3840x2160 at 4K.
+#: The factor from a side at 1K to the side at each resolution: 16:9 is 3840x2160 at 4K.
 SCALE = {"1K": 1, "2K": 2, "4K": 3}
-#: A reference wider or taller than this loses its ends when its own ratio is asked for.
+#: A wider or taller reference is cropped to this ratio if `auto` is asked for.
 AUTO_RATIO_MAX = 3.0
-#: Pixels a reference may have; a larger one gets an empty card instead of the memory.
+#: A reference with more pixels is not decoded, to save memory; it gets an empty card.
 REFERENCE_PIXELS_MAX = 50_000_000
 CAPTION_CHARS_MAX = 600
 CAPTION_LINES_MAX = 3
@@ -39,16 +39,16 @@ CARDS_PER_ROW_MAX = 8
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything a drawing depends on: equal pictures are drawn byte for byte alike."""
+    """Everything a drawing depends on: equal Pictures give the same bytes."""
 
     prompt: str
     width_px: int
     height_px: int
-    #: In the order of the request; None stands for one that is not at hand.
+    #: In the order of the request; None stands for a reference that is not on disk.
     references: tuple[Path | None, ...] = ()
     #: Tells repeats of the same request apart.
     variation: int = 0
-    #: Where it is opaque, the first reference stays as it is.
+    #: The first reference stays as it is wherever the mask is opaque.
     mask: Path | None = None
 
 
@@ -58,8 +58,8 @@ def size_px(
     """
     Width and height of a result.
 
-    `auto` follows the first reference where there is one and is a square otherwise; every other
-    ratio must be a key of SIZES_1K_PX, every resolution a key of SCALE.
+    `auto` means the first reference's ratio, or a square if there is no reference. Every other
+    ratio must be a key of SIZES_1K_PX, and the resolution a key of SCALE.
     """
     scale = SCALE[resolution]
     if aspect_ratio != "auto":
@@ -75,9 +75,9 @@ def size_px(
 
 def draw(picture: Picture) -> bytes:
     """
-    Draw a PNG: a landscape for words alone, a changed first reference when there are references.
+    Draw a PNG: the first reference, changed, or a landscape if there is none.
 
-    Takes about 0.1 s of processor time at 1K; call it off the event loop.
+    This takes about 0.1 s of processor time at 1K; call it off the event loop.
     """
     asked = f"{picture.prompt}|{picture.width_px}x{picture.height_px}|{picture.variation}"
     rng = random.Random(hashlib.sha256(asked.encode()).digest())  # noqa: S311 - not a secret
@@ -102,7 +102,7 @@ def draw(picture: Picture) -> bytes:
 def _changed(
     base: Image.Image, prompt: str, size: tuple[int, int], palette: Palette, rng: random.Random
 ) -> Image.Image:
-    """The first reference, graded towards the palette, with something new in its air."""
+    """The first reference, tinted with the palette, with something new in the air."""
     source = ImageOps.fit(base.convert("RGB"), size, Image.Resampling.BILINEAR)
     graded = ImageOps.colorize(
         ImageOps.autocontrast(source.convert("L"), cutoff=1),
@@ -141,7 +141,7 @@ def _write_caption(image: Image.Image, prompt: str, palette: Palette, *, edited:
 def _wrapped(
     prompt: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int
 ) -> list[str]:
-    """At most CAPTION_LINES_MAX lines; a word longer than a line is cut where the line ends."""
+    """The prompt in at most CAPTION_LINES_MAX lines; a word longer than a line is broken."""
     lines: list[str] = []
     rest = _in_ascii(prompt[:CAPTION_CHARS_MAX]) or "(in letters that the sample's font lacks)"
     while rest and len(lines) < CAPTION_LINES_MAX:
@@ -159,7 +159,7 @@ def _wrapped(
 
 
 def _in_ascii(text: str) -> str:
-    """Pillow's own font has little more than ASCII: accents are dropped, other letters left out."""
+    """The text without accents and other non-ASCII letters, which Pillow's own font lacks."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return " ".join("".join(char if char.isprintable() else " " for char in plain).split())
 
@@ -201,7 +201,7 @@ def _card(reference: Image.Image | None, number: int, width_px: int) -> Image.Im
 
 
 def _opened(path: Path | None, mode: str = "RGB") -> Image.Image | None:
-    """The decoded reference or mask, or None when there is no picture in that file."""
+    """The decoded reference or mask; None if the file holds no picture, or too large a one."""
     if path is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Answers and mishaps that a test queues for the next calls; knows no vendor's format."""
+"""Lets a test queue answers and mishaps for the next calls; knows no vendor's format."""
 
 import asyncio
 import json
@@ -24,38 +24,38 @@ class VendorCall(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """Answer so instead; the call has no effect."""
+    """Send this answer instead; the call has no effect."""
 
     status: int = 200
     #: a mapping is sent as JSON
     body: bytes | Mapping[str, object] = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: the body is sent this many times over, so that a huge one needs no memory
+    #: how often the body is sent, so that a huge answer needs no memory
     repeat: int = 1
-    #: sent once, before and after what is repeated
+    #: sent once, before and after the repeated body
     before: bytes = b""
     after: bytes = b""
-    #: without Content-Length
+    #: send no Content-Length
     chunked: bool = False
-    #: the connection breaks one byte before the promised end
+    #: break the connection one byte before the promised end
     cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Break the connection, before the call has its effect or after."""
+    """Break the connection, before or after the call has its effect."""
 
     after_effect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Keep the caller waiting for an event, before the call has its effect or after."""
+    """Make the caller wait for an event, before or after the call has its effect."""
 
     until: asyncio.Event
     after_effect: bool = False
-    #: set once a caller waits
+    #: set once a caller is waiting
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -63,18 +63,18 @@ Fault = Respond | Reset | Hold
 
 
 class VendorFaults:
-    """The queue, and a count of all calls."""
+    """The queued faults, and a count of all calls."""
 
     def __init__(self) -> None:
         self.calls: Counter[VendorCall] = Counter()
         self._queued: dict[VendorCall, deque[Fault]] = defaultdict(deque)
 
     def add(self, call: VendorCall, fault: Fault, *, times: int = 1) -> None:
-        """Let the next `times` calls of this kind meet the fault; later ones queue behind it."""
+        """Let the next `times` calls of this kind meet the fault, after those queued before."""
         self._queued[call].extend([fault] * times)
 
     def around(self, call: VendorCall, handler: Handler) -> Handler:
-        """The handler, seen through whatever is queued for its kind of call."""
+        """Wrap a handler so that its calls meet the faults queued for that kind of call."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             self.calls[call] += 1

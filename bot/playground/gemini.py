@@ -1,8 +1,8 @@
 """
-Answers as MaxAPI's Gemini-native calls do, at once or as an operation; the work is the studio's.
+Answers as MaxAPI's Gemini-native calls do, at once or by an operation; the studio does the work.
 
 Source: ai.google.dev, API reference "Generating content" and guide "Image generation"; maxapi.dev,
-docs (paths, headers); read 2026-11. What an operation answers is a guess.
+docs (paths, headers); read 2026-11. The answers about an operation are a guess.
 """
 
 import asyncio
@@ -31,18 +31,18 @@ from bot.playground.studio import (
 )
 
 MODELS = ("gemini-nano-banana-2.1", "gemini-3-pro-image")
-#: Google's guide; 2:1 and wider are not among them.
+#: From Google's guide; it lacks, for example, 2:1 and 3:1.
 ASPECT_RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 REFERENCES_MAX = 14
 PRICE_USD = Decimal("0.05")
-#: Of an image, made or given (Google's guide).
+#: Tokens of an image that is made, and of a reference (Google's guide).
 TOKENS_MADE, TOKENS_GIVEN = 1_120, 258
 PROMPT_CHARS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a call asks for; the references are links of the studio."""
+    """What a call asks for; the references are the studio's links."""
 
     prompt: str
     references: tuple[str, ...]
@@ -53,7 +53,7 @@ class GeminiFormat:
     The routes below BASE_PATH that speak Gemini's language.
 
     Args:
-        habits: MaxAPI's; only what concerns tasks and where images are is heeded.
+        habits: MaxAPI's; only `ignores_async` and `inline` have an effect here.
     """
 
     base_path = BASE_PATH
@@ -96,7 +96,7 @@ class GeminiFormat:
                 del self._operations[next(iter(self._operations))]
             return web.json_response({"name": f"operations/{task.id}", "done": False})
         if isinstance(task.ending, Sticks):
-            # The vendor never answers; the caller, or the end of the server, ends this.
+            # The vendor never answers; this ends when the caller gives up or the server stops.
             await asyncio.Event().wait()
         await self._studio.until_ready(task)
         answer = await self._answer(task)
@@ -170,7 +170,7 @@ class GeminiFormat:
         return upload.link
 
     async def _answer(self, task: StudioTask) -> dict[str, object]:
-        """Gemini's own body of a task that has ended, refusals included; or its error."""
+        """Gemini's own body for a task that has ended, refused or not, or its error."""
         given = len(task.commission.references) * TOKENS_GIVEN
         text = max(len(task.commission.prompt) // PROMPT_CHARS_PER_TOKEN, 1)
         usage: dict[str, object] = {"promptTokenCount": text + given}
@@ -208,7 +208,7 @@ def _mapping(body: object, name: str) -> Mapping[str, object]:
 
 
 def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
-    """The first of the allowed ones is the default."""
+    """The first allowed word is the default."""
     word = body.get(name, allowed[0])
     if not isinstance(word, str) or word not in allowed:
         raise ImagesError(400, f"{name} {word} is not supported", code="invalid_argument")

@@ -1,4 +1,4 @@
-"""What the page's server takes from a request, what it refuses, and how; knows no route."""
+"""Reads and refuses requests for the page's server; knows no route."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bot.playground.discord import Json, NotOfferedError, Upload
 from bot.playground.discord.errors import ApiError
 
 HOST = "127.0.0.1"
-#: Any other name that leads here is somebody's attempt at DNS rebinding.
+#: A request that names another host is an attempt at DNS rebinding.
 HOSTNAMES = (HOST, "localhost")
-#: bytes; sixteen references of the size of a large photo
+#: enough for sixteen references, each the size of a large photo
 BODY_BYTES_MAX = 256 * 1024 * 1024
 READING = ("GET", "HEAD")
 EVENTS_PATH = "/api/events"
@@ -36,7 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Middleware(Protocol):
-    """What aiohttp calls around every handler."""
+    """The function that aiohttp calls around every handler."""
 
     def __call__(
         self, request: web.Request, handler: Handler
@@ -44,13 +44,13 @@ class Middleware(Protocol):
 
 
 def guarded(port: Callable[[], int]) -> Middleware:
-    """Refuse what other sites make a browser send, and say every failure in a sentence."""
+    """Refuse requests that other sites make a browser send; answer failures with a sentence."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.host not in [f"{name}:{port()}" for name in HOSTNAMES]:
             return problem(403, "This page answers to localhost only.")
-        # A browser's script may open a WebSocket to anywhere, and always says where it is from.
+        # A script may open a WebSocket to any host, but its browser always sends the Origin.
         guarded_path = request.method not in READING or request.path == EVENTS_PATH
         if guarded_path and request.headers.get("Origin") != f"http://{request.host}":
             return problem(403, "Only the page itself may ask for this.")
@@ -62,7 +62,7 @@ def guarded(port: Callable[[], int]) -> Middleware:
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Tell the browser what this answer may load and do; a file may do nothing."""
+    """Tell the browser what this answer may load and run; a file may do neither."""
     is_file = request.path.startswith(FILES_PATH)
     policy = FILE_POLICY if is_file else PAGE_POLICY.format(host=request.host)
     for name, value in {**HEADERS, "Content-Security-Policy": policy}.items():
@@ -83,7 +83,7 @@ async def read_object(request: web.Request) -> Json:
 
 
 async def read_form(request: web.Request) -> tuple[dict[str, str], dict[str, Any]]:
-    """Read a form's texts and files; several files of one name are a list."""
+    """Read a form's texts and files; several files of the same name become a list."""
     texts: dict[str, str] = {}
     files: dict[str, list[Upload]] = {}
     for name, value in (await request.post()).items():
@@ -96,7 +96,7 @@ async def read_form(request: web.Request) -> tuple[dict[str, str], dict[str, Any
 
 
 def decoded(form: Mapping[str, str], name: str) -> Json:
-    """Read a form's field that is a JSON object; without it, an empty one."""
+    """Read a form's field that is a JSON object; without the field, return an empty object."""
     values = json.loads(form.get(name, "{}"))
     if not isinstance(values, dict):
         raise ValueError(f"{name} is no JSON object")
@@ -104,7 +104,7 @@ def decoded(form: Mapping[str, str], name: str) -> Json:
 
 
 def text_of(given: Mapping[str, Any], name: str) -> str:
-    """Return a text that has to be there."""
+    """Return a required text; raise ValueError without it."""
     value = given.get(name)
     if not isinstance(value, str):
         raise ValueError(f"{name} is missing")

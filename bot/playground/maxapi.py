@@ -1,8 +1,8 @@
 """
-Answers as MaxAPI does: OpenAI's image calls with tasks to poll; the work itself is the studio's.
+Answers as MaxAPI does: OpenAI's image calls with tasks to poll. The studio does the work itself.
 
-Source: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11. They name a task id and a
-`poll_url`, and no more: the shapes are guesses after what gateways of that kind answer
+Source: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11. They name only a task id
+and a `poll_url`. The shapes are guesses from what gateways of its kind answer
 (QuantumNous/new-api and its forks), and `Habits` chooses between them.
 """
 
@@ -29,12 +29,12 @@ BASE_PATH = "/maxapi"
 OWN_SIZES_PX = ((4_096, 4_096),)
 MODELS = ("openai/gpt-image-2-beta", "openai/gpt-image-2")
 ASSET_DELIVERIES = ("default", "mirror")
-#: The oldest are forgotten beyond it.
+#: Orders that are remembered; the oldest are forgotten first.
 ORDERS_MAX = 5_000
-#: USD (model page): an image of `mix`; a million tokens of `official-cheap`.
+#: USD (model page): for an image by `mix`, and for a million tokens by `official-cheap`.
 USD_MIX = Decimal("0.012")
 USD_TEXT_IN, USD_IMAGE_IN, USD_IMAGE_OUT = Decimal("0.35"), Decimal("0.35"), Decimal("0.70")
-#: The other name of this server, which `mirror` delivers from.
+#: This server's usual name, and another name, which stands in links if `mirror` is asked for.
 OWN_HOST, MIRROR_HOST = "//127.0.0.1:", "//localhost:"
 
 
@@ -53,22 +53,22 @@ PRICES: Mapping[str, Callable[[Wanted], Decimal]] = {
 
 @dataclass(slots=True)
 class Habits:
-    """What the documentation leaves open; whoever plays the vendor sets it as it is needed."""
+    """What the documentation leaves open; a test sets it as needed."""
 
-    #: every answer comes when the image is done
+    #: answer only when the image is done, even if a task is asked for
     ignores_async: bool = False
-    #: a task is in `{success, data}`
+    #: wrap a task in `{success, data}`
     wraps: bool = False
     names_poll_url: bool = True
-    #: the image is inside the answer, rather than a link
+    #: put the image into the answer instead of a link
     inline: bool = False
-    #: a failed task is a 200 with its reason where the link belongs
+    #: answer 200 for a failed task, with the reason where the link belongs
     disguises_failures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An order that is polled for."""
+    """An order that a caller may poll."""
 
     tasks: list[StudioTask]
     wanted: Wanted
@@ -91,7 +91,7 @@ class MaxApiImages(OpenAiImages):
         """The id of a task, or the finished answer. Raises ImagesError."""
         price_usd = PRICES[_read_word(body, "route_mode", tuple(PRICES))]
         mirror = _read_word(body, "asset_delivery", ASSET_DELIVERIES) == "mirror"
-        # A multipart field is a text.
+        # In multipart, every field is a text.
         wants_task = body.get("async") in {True, "true"}
         tasks = replace(self, price_usd=price_usd).start(body)
         wanted = replace(self.read(body), as_link=not self.habits.inline)
@@ -220,7 +220,7 @@ def guarded(api_key: str, handler: Handler) -> Handler:
 
 
 def _as_gateway(error: ImagesError) -> ImagesError:
-    """What the gateway says where OpenAI would say something else."""
+    """The gateway's own error, where it differs from OpenAI's."""
     kind = "new_api_error"
     if error.code == "insufficient_quota":
         return ImagesError(403, "insufficient quota", code="insufficient_user_quota", kind=kind)
@@ -230,7 +230,7 @@ def _as_gateway(error: ImagesError) -> ImagesError:
 
 
 def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
-    """The first of the allowed ones is the default."""
+    """The first allowed word is the default."""
     word = body.get(name, allowed[0])
     if not isinstance(word, str) or word not in allowed:
         raise ImagesError(400, f"{name} must be one of {', '.join(allowed)}", code="invalid_value")

@@ -1,10 +1,10 @@
 """
-Makes images as the OpenAI Images API does, answering once they are done; knows no key, no path.
+Makes images as the OpenAI Images API does, and answers once they are done; knows no key or path.
 
-Every vendor that speaks this shape puts its own paths, key check and errors around it.
+Every vendor with this wire format adds its own paths, key check and errors.
 
-Source: OpenAI's API description (openai-openapi, snapshot 2026-08-21) and price list. How many
-tokens a size takes is an estimate from the prices.
+Source: OpenAI's API description (openai-openapi, snapshot 2026-08-21) and price list. The tokens of
+a size are estimated from the prices.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ MODELS = ("gpt-image-2", *NEWER_MODELS)
 PROMPT_CHARS_MAX = 32_000
 IMAGES_MAX = 10
 REFERENCES_MAX = 16
-#: Bytes of one field that is no file, and fields of one edit.
+#: Bytes of a field without a file, and fields of an edit.
 FIELD_BYTES_MAX = 256 * 1024
 PARTS_MAX = 64
 
@@ -52,13 +52,13 @@ SIDE_PX_MAX = 3_840
 RATIO_MAX = 3
 PIXELS_MIN, PIXELS_MAX = 655_360, 8_294_400
 SQUARE_PX = (1_024, 1_024)
-#: Output tokens of an image (price list divided by the rate); other sizes go by their pixels.
+#: Output tokens of an image (list price divided by the rate); for other sizes, by their pixels.
 TOKENS_OF_SQUARE = {"low": 200, "medium": 1_767, "high": 7_033}
 TOKENS_OF_OBLONG = {"low": 167, "medium": 1_367, "high": 5_500}
 OBLONGS_PX = ((1_536, 1_024), (1_024, 1_536))
-#: of the newer models
+#: the same for the newer models
 TOKENS_OF_NEWER_SQUARE = {"low": 196, "medium": 439, "high": 1_756, "xhigh": 3_122, "max": 7_024}
-#: Of one reference; a guess.
+#: Input tokens of a reference; a guess.
 TOKENS_OF_REFERENCE = 400
 PROMPT_CHARS_PER_TOKEN = 4
 #: USD for a million tokens of gpt-image-2 (price list).
@@ -66,7 +66,7 @@ USD_TEXT_IN, USD_IMAGE_IN, USD_IMAGE_OUT = Decimal(5), Decimal(8), Decimal(30)
 
 
 class ImagesError(Exception):
-    """What the vendor says instead of an image; each vendor has a shape of its own for it."""
+    """The vendor's error instead of an image; each vendor writes it in its own shape."""
 
     def __init__(
         self, status: int, message: str, *, code: str | None = None, kind: str | None = None
@@ -77,7 +77,7 @@ class ImagesError(Exception):
         self.kind = kind or "invalid_request_error"
 
     def answer(self) -> web.Response:
-        """In OpenAI's own shape."""
+        """The error in OpenAI's own shape."""
         error = {"message": str(self), "type": self.kind, "param": None, "code": self.code}
         return web.json_response({"error": error}, status=self.status)
 
@@ -94,19 +94,19 @@ class Wanted:
     images: int
     as_link: bool
     nsfw_checker: bool
-    #: links of the studio
+    #: the studio's links
     references: tuple[str, ...] = ()
     mask: str | None = None
 
     @property
     def tokens_in(self) -> tuple[int, int]:
-        """Of text and of images."""
+        """Input tokens of text, and of images."""
         text = max(len(self.prompt) // PROMPT_CHARS_PER_TOKEN, 1)
         return text, TOKENS_OF_REFERENCE * len(self.references)
 
     @property
     def tokens_out(self) -> int:
-        """Of one image."""
+        """Output tokens of one image."""
         quality = "medium" if self.quality == "auto" else self.quality
         size = self.size_px or SQUARE_PX
         if size in OBLONGS_PX and self.model not in NEWER_MODELS:
@@ -133,12 +133,12 @@ class OpenAiImages:
 
     Args:
         submissions: gets every call with a valid key.
-        models: the names it takes.
-        price_usd: for one image.
-        links: whether an answer has a link rather than the image, unless the call says which.
-        usage: whether an answer names tokens.
-        moderation: `auto` filters and `low` does not, unless the call says which.
-        own_sizes_px: width and height of what is made beyond OpenAI's bounds.
+        models: the names of the models that it takes.
+        price_usd: the price of one image.
+        links: answer with a link instead of the image, unless the call chooses.
+        usage: name the tokens in an answer.
+        moderation: what holds if a call does not choose: `auto` filters, `low` does not.
+        own_sizes_px: widths and heights that are accepted beyond OpenAI's bounds.
     """
 
     studio: Studio
@@ -155,7 +155,7 @@ class OpenAiImages:
         The answer to a generation, once it is done. Raises ImagesError.
 
         Args:
-            body: what the vendor has beside OpenAI's fields is left alone.
+            body: a vendor's fields besides OpenAI's are ignored.
         """
         tasks = self.start(body)
         return await self.answer(tasks, self.read(body))
@@ -205,7 +205,7 @@ class OpenAiImages:
         return answer
 
     def read(self, body: Mapping[str, object]) -> Wanted:
-        """Raises ImagesError."""
+        """Read and check an order. Raises ImagesError."""
         model, prompt = body.get("model"), body.get("prompt")
         if model not in self.models:
             raise ImagesError(404, f"The model '{model}' does not exist.", code="model_not_found")
@@ -245,7 +245,7 @@ class OpenAiImages:
 
     async def _ended(self, task: StudioTask) -> None:
         if isinstance(task.ending, Sticks):
-            # The vendor never answers; the caller, or the end of the server, ends this.
+            # The vendor never answers; this ends when the caller gives up or the server stops.
             await asyncio.Event().wait()
         await self.studio.until_ready(task)
         if not isinstance(task.ending, Fails):
@@ -275,7 +275,7 @@ class OpenAiImages:
 
 
 async def read_json(request: web.Request) -> dict[str, object]:
-    """Raises ImagesError."""
+    """Read a JSON object. Raises ImagesError."""
     try:
         body = json.loads(await request.read())
     except ValueError:
@@ -287,7 +287,8 @@ async def read_json(request: web.Request) -> dict[str, object]:
 
 async def read_form(request: web.Request, studio: Studio) -> dict[str, object]:
     """
-    A multipart body: texts as they are, `image` a list of links, `mask` a link; raises ImagesError.
+    A multipart body: texts as they are, `image` as a list of links, `mask` as a link. Raises
+    ImagesError.
     """
     if not request.content_type.startswith("multipart/"):
         _reject("The body of your request is not multipart/form-data.")
@@ -353,7 +354,7 @@ def _read_size(
 
 
 def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
-    """The first of the allowed ones is the default."""
+    """The first allowed word is the default."""
     word = body.get(name, allowed[0])
     if not isinstance(word, str) or word not in allowed:
         _reject(f"Invalid value: '{word}'. Supported values are: {', '.join(allowed)}.")
@@ -361,7 +362,7 @@ def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) 
 
 
 def _read_count(body: Mapping[str, object]) -> int:
-    # A multipart field is a text.
+    # In multipart, every field is a text.
     text = str(body.get("n", 1))
     if not text.isdecimal() or not 1 <= int(text) <= IMAGES_MAX:
         _reject(f"Invalid 'n': must be between 1 and {IMAGES_MAX}.")

@@ -1,4 +1,4 @@
-"""The playground's provider server: its vendors' formats on one loopback port, files included."""
+"""The playground's provider server: all vendors' formats, and their files, on one loopback port."""
 
 import asyncio
 import shutil
@@ -20,22 +20,22 @@ from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.studio import UPLOAD_BYTES_MAX, Ending, Studio, Submission, UploadedFile
 
 DEFAULT_KEY = "sk_playground"
-#: Seconds that requests still open get when the server stops; a held one never ends by itself.
+#: How long open requests may go on when the server stops; a held request never ends by itself.
 SHUTDOWN_TIMEOUT_S = 0.1
 
 
 class PlaygroundProviders:
     """
-    An async context manager; afterwards the port is free and the uploads are gone.
+    An async context manager; on leaving, the port is freed and the uploads are removed.
 
-    Queue mishaps in `faults` and the endings of tasks to come in `endings`.
+    Queue mishaps in `faults`, and the endings of future tasks in `endings`.
 
     Args:
-        port: 0 takes a free one.
-        latency_s: median of a task's life; 0 completes every task at its first poll.
-        clock: epoch seconds; tests move it instead of sleeping.
+        port: 0 takes a free port.
+        latency_s: median time until a task ends; 0 completes every task at its first poll.
+        clock: returns epoch seconds; tests move it instead of sleeping.
         paint: draws a result's PNG.
-        folder: where the folder for the uploads is made; None: with the system's temporary files.
+        folder: gets the folder for the uploads; None: the system's temporary files.
     """
 
     def __init__(
@@ -95,12 +95,12 @@ class PlaygroundProviders:
 
     @property
     def maxapi_base_url(self) -> str:
-        """Of its Gemini-native calls, too."""
+        """For its Gemini-native calls, too."""
         return self.root_url + maxapi.BASE_PATH
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings that lead a bot here: every vendor's key, and its addresses."""
+        """The settings that make a bot use this server: every vendor's key and address."""
         return {
             "APIMODELS_API_KEY": self.api_key,
             "APIMODELS_BASE_URL": self.apimodels_base_url,

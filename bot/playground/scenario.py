@@ -1,17 +1,17 @@
-"""What the demo does by itself: one /imagine and one /edit of its result, as a member would."""
+"""The demo's own steps: an /imagine and an /edit of its result, as a member would run them."""
 
 from dataclasses import dataclass
 
 from bot.playground.discord import Message, PlaygroundDiscord, Upload
 
-#: seconds for one image, from the command to its delivery
+#: longest wait for one image, from the command to its delivery
 IMAGE_S = 40.0
 PROMPT = "Paper lanterns drifting over a quiet canal at dusk"
 CHANGE = "Make it winter: snow on the hills, the lanterns still glowing"
 
 
 class ScenarioFailed(Exception):
-    """The bot answered with something else than an image; says with what."""
+    """The bot answered with something other than an image; the message quotes the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ async def edit(discord: PlaygroundDiscord, picture: Picture, aspect_ratio: str) 
 
 
 def _has_ended(message: Message) -> bool:
-    """Only the status message shows what is held; a result or a failure does not."""
+    """Whether a message shows an ending: only the status message names held credits."""
     footers = [embed.get("footer", {}).get("text", "") for embed in message.embeds]
     return bool(message.attachments) or not any("held" in footer for footer in footers)
 

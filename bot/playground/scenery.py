@@ -1,4 +1,4 @@
-"""Draws the landscapes of the sample pictures; knows only words, colours and chance."""
+"""Draws the landscapes in sample pictures; knows only words, colours and chance."""
 
 import math
 import random
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-#: Scenes are drawn twice as large as 1K and then scaled, which smooths their edges.
+#: Scenes are drawn twice as large as 1K and then scaled down, which smooths their edges.
 OVERSAMPLING = 2
 
 Colour = tuple[int, int, int]
@@ -16,7 +16,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    #: a prompt with one of these gets this palette
+    #: words of a prompt that choose this palette
     words: str
     #: zenith, middle, horizon
     sky: tuple[Colour, Colour, Colour]
@@ -79,7 +79,7 @@ _PALETTES = (
         dark=True,
     ),
 )
-#: What stands in front, and what floats in the air, each with the words that ask for it.
+#: What stands in front, and what floats in the air, each with the words that choose it.
 _GROUNDS = {
     "water": "water canal lake river sea ocean boat harbour beach island pond rain",
     "city": "city town street tower castle house skyline village robot station market",
@@ -95,7 +95,7 @@ _ONLY_WHEN_ASKED = {"snow"}
 
 
 def palette_for(prompt: str, rng: random.Random) -> Palette:
-    """The palette most of whose words the prompt uses; chance decides between equals."""
+    """The palette that shares most words with the prompt; chance decides between equals."""
     words = _words(prompt)
     by_chance = list(_PALETTES)
     rng.shuffle(by_chance)
@@ -105,7 +105,7 @@ def palette_for(prompt: str, rng: random.Random) -> Palette:
 def landscape(
     prompt: str, size: tuple[int, int], palette: Palette, rng: random.Random
 ) -> Image.Image:
-    """Sky, light, hills, something in front and something in the air, from back to front."""
+    """Draw sky, light, hills, something in front and something in the air, from back to front."""
     shrink = math.sqrt(size[0] * size[1]) / (1024 * OVERSAMPLING)
     canvas = _sky((round(size[0] / shrink), round(size[1] / shrink)), palette)
     if palette.dark:
@@ -124,7 +124,7 @@ def landscape(
 
 
 def fill_air(canvas: Image.Image, prompt: str, palette: Palette, rng: random.Random) -> None:
-    """Let something float in front of what is drawn already."""
+    """Draw something that floats in front of the picture so far."""
     kind = _chosen(prompt, _FLOATING, rng)
     unit = min(canvas.size) / 1000
     if kind == "lanterns":
@@ -183,7 +183,7 @@ def _scatter_stars(canvas: Image.Image, rng: random.Random) -> None:
 
 
 def _hang_light(canvas: Image.Image, palette: Palette, rng: random.Random) -> None:
-    """The sun or the moon with its glow."""
+    """Draw the sun or the moon with its glow."""
     x = canvas.width * rng.choice((0.24, 0.32, 0.68, 0.76))
     y = canvas.height * rng.uniform(0.2, 0.4)
     radius = min(canvas.size) * rng.uniform(0.06, 0.09)
@@ -197,7 +197,7 @@ def _hang_light(canvas: Image.Image, palette: Palette, rng: random.Random) -> No
 
 
 def _stack_hills(canvas: Image.Image, palette: Palette, rng: random.Random, *, layers: int) -> None:
-    """Ridges from far and hazy to near and dark, each fading into mist at its foot."""
+    """Draw ridges from far and hazy to near and dark, each fading into mist at its foot."""
     for layer in range(layers):
         share = layer / max(layers - 1, 1)
         top = canvas.height * (0.46 + 0.27 * share)
@@ -233,7 +233,7 @@ def _fill_below(canvas: Image.Image, ridge: Sequence[Point], top: Colour, foot: 
 
 
 def _flood(canvas: Image.Image, palette: Palette, rng: random.Random) -> None:
-    """Still water: what is above the shore, upside down, darker and rippled."""
+    """Draw still water: the picture above the shore, upside down, darker and rippled."""
     shore = round(canvas.height * 0.7)
     depth = canvas.height - shore
     mirrored = canvas.crop((0, shore - depth, canvas.width, shore))
@@ -285,7 +285,7 @@ def _light_windows(
 
 
 def _plant_trees(canvas: Image.Image, palette: Palette, rng: random.Random) -> None:
-    """Firs along the near hills, denser towards the edges so that the view stays open."""
+    """Draw firs on the near hills, denser towards the edges so that the view stays open."""
     pen = ImageDraw.Draw(canvas)
     for layer in (0.4, 1.0):
         colour = _mixed(palette.far, palette.near, 0.55 + 0.45 * layer)
@@ -305,7 +305,7 @@ def _plant_trees(canvas: Image.Image, palette: Palette, rng: random.Random) -> N
 
 
 def _airy_points(canvas: Image.Image, count: int, rng: random.Random) -> list[Point]:
-    """Places in the sky, one in each of as many columns, in no order."""
+    """Points in the sky, one in each of `count` columns, in random order."""
     columns = rng.sample(range(count), count)
     return [
         (
@@ -352,7 +352,7 @@ def _float_balloon(
 def _glow(
     canvas: Image.Image, at: Point, radius: float, colour: Colour, *, strength: float
 ) -> None:
-    """Lighten a disc towards a colour, most in its middle."""
+    """Blend a disc towards a colour, most strongly in its middle."""
     side = max(round(radius * 2), 2)
     ring = ImageChops.invert(Image.radial_gradient("L"))
     mask = ring.point([round(strength * max(v - 75, 0) ** 2 / 127) // 1 for v in range(256)])

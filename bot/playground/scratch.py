@@ -1,4 +1,4 @@
-"""A temporary folder that the next start removes if its process was killed; not what is in it."""
+"""Makes a temporary folder, which the next start removes if this process is killed."""
 
 import fcntl
 import shutil
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: in each folder; held for as long as its process lives
+#: file in each folder, locked for as long as the folder's process lives
 LOCK_NAME = "in-use.lock"
 
 
 @contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
-    """Make a folder that is gone afterwards, and remove those of processes that were killed."""
+    """Make a folder and remove it on leaving; first remove folders of killed processes."""
     for found in Path(tempfile.gettempdir()).glob(f"{prefix}*/{LOCK_NAME}"):
-        # Held, of another user, or already gone.
+        # The folder is in use, another user's, or already gone.
         with suppress(OSError):
             _remove_if_free(found)
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     try:
         with (folder / "new").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Only named once it is held, so that no other start finds it free.
+            # The file gets its name only once it is locked, so no other start finds it free.
             Path(lock.name).rename(folder / LOCK_NAME)
             yield folder
     finally:

@@ -1,4 +1,4 @@
-"""Serves the playground's page and its API on loopback, for this machine's browser alone."""
+"""Serves the playground's page and its API on loopback, only for browsers on this machine."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ PAGE_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-#: bytes; the page only listens on the socket
+#: small, because the page only listens on the socket
 SOCKET_BYTES_MAX = 1024
 HEARTBEAT_S = 20.0
 STOP_S = 1.0
 #: Discord's limit, after which its client says that the application did not respond
 FIRST_ANSWER_S = 3.0
 TEXT_CHARS_MAX = 2000
-#: calls whose forms can still be sent in, and whose subcommands are still known
+#: calls whose forms can still be submitted, and whose subcommands are still known
 CALLS_KEPT_MAX = 1_000
-#: What a browser shows; anything else is only handed over for saving.
+#: Types that a browser may show; any other file is only offered for download.
 SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
 
@@ -128,10 +128,10 @@ class Site:
         return web.json_response([self._show(message) for message in found])
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        """Tell a member's page what changes, until either side hangs up."""
+        """Send a member's page what changes, until either side closes the socket."""
         member = self._member(request.query)
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=SOCKET_BYTES_MAX)
-        # Subscribed first: once the socket is open, nothing is missed.
+        # Subscribe first, so that nothing is missed once the socket is open.
         with self._discord.events() as events:
             await socket.prepare(request)
             self._sockets.add(socket)
@@ -154,7 +154,7 @@ class Site:
         return socket
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
-        """Post a message, with files and as a reply if the form says so."""
+        """Post a message with the form's files, as a reply if the form names a message."""
         form, files = await read_form(request)
         member, channel = self._where(form)
         text, sent = text_of(form, "text").strip(), files.get("files", [])
@@ -193,7 +193,7 @@ class Site:
         return web.json_response({})
 
     async def _run_command(self, request: web.Request) -> web.StreamResponse:
-        """Run a command, or one of a message's menu if a message is named."""
+        """Run a slash command, or a message's menu command if the form names a message."""
         form, files = await read_form(request)
         member, channel = self._where(form)
         command = text_of(form, "command")
@@ -206,7 +206,7 @@ class Site:
         return await self._first_answer(call)
 
     async def _use_component(self, request: web.Request) -> web.StreamResponse:
-        """Press a button or, with `values`, choose in a select."""
+        """Press a button or, if there are `values`, choose them in a select."""
         body = await read_object(request)
         member, channel = self._where(body)
         message, custom_id = self._message(body, member, channel), text_of(body, "custom_id")
@@ -237,7 +237,7 @@ class Site:
         return web.json_response(found)
 
     async def _first_answer(self, call: Call) -> web.StreamResponse:
-        """Wait as long as Discord does; messages reach the page over its socket."""
+        """Wait for the first answer as long as Discord does; the socket brings the messages."""
         interaction = call.interaction
         while len(self._calls) >= CALLS_KEPT_MAX:
             del self._calls[next(iter(self._calls))]
@@ -254,7 +254,7 @@ class Site:
         return web.json_response({"answered": True, "modal": modal})
 
     def _member(self, given: Mapping[str, Any]) -> User:
-        """Find who is played, by id or name."""
+        """Find the member who is played, by id or name."""
         who = text_of(given, "member")
         member = self._discord.world.user(int(who) if who.isdecimal() else who)
         if member not in views.people(self._discord):
@@ -262,7 +262,7 @@ class Site:
         return member
 
     def _where(self, given: Mapping[str, Any]) -> tuple[User, Channel]:
-        """Find who acts where; the channel goes by id or name, or is `dm`."""
+        """Find the member who acts and the channel, which is given by id or name, or as `dm`."""
         member, name = self._member(given), text_of(given, "channel")
         channel = self._discord.channel(int(name) if name.isdecimal() else name, member)
         if not views.sees(self._discord.world, member, channel):
@@ -280,7 +280,7 @@ class Site:
         return views.show_message(self._discord, message, self._calls)
 
     def _show_event(self, event: Event, member: User) -> Json | None:
-        """Write an event, unless it is none of the member's business."""
+        """Write an event for the page; return None if the member must not see it."""
         if event.kind in ("commands_synced", "channel_deleted"):
             return {"kind": "world_changed"}
         message, channel = event.message, self._discord.world.channels.get(event.channel_id or 0)
@@ -300,7 +300,7 @@ class Site:
 
 
 def _page_file(name: str) -> web.StreamResponse:
-    """Send a file of the page; its type is not left to what this machine thinks of suffixes."""
+    """Send a file of the page, with a type that does not depend on this machine's settings."""
     path = PAGE_FOLDER / name
     if path.parent != PAGE_FOLDER or path.suffix not in PAGE_TYPES or not path.is_file():
         raise LookupError("the page has no such file")

@@ -1,4 +1,4 @@
-"""What stands behind every vendor's format: uploads, ageing tasks, money; knows no wire format."""
+"""Does the work behind all vendors' formats: uploads, tasks, money; knows no wire format."""
 
 import asyncio
 import math
@@ -16,13 +16,14 @@ from aiohttp import BodyPartReader
 
 from bot.playground.drawing import Picture, draw, size_px
 
-#: The stand-in for content review: a prompt with one of these words is refused where the call asks
-#: for the filter. Vendors may review by themselves too; here, off is off, so that one can see it.
+#: Stands in for content review: a prompt with one of these words is refused if the call asks for
+#: the filter. Real vendors may review without being asked. Here, a filter that is off does nothing,
+#: so that its effect can be seen.
 REFUSED_WORDS = frozenset({"nsfw", "nude", "naked", "gore"})
-#: Spread of the latency: nine tasks in ten stay within 1.7 times the median, which is what the
-#: vendor measured (median 48 s, p90 83 s; apimodels-mcp, week to 2026-09-22).
+#: Spread of the latency: nine tasks in ten take at most 1.7 times the median, as the vendor
+#: measured (median 48 s, p90 83 s; apimodels-mcp, week to 2026-09-22).
 LATENCY_SIGMA = 0.43
-#: The oldest are forgotten beyond these.
+#: How many are remembered; the oldest are forgotten first.
 TASKS_MAX = 5_000
 UPLOADS_MAX = 2_000
 UPLOAD_BYTES_MAX = 32 * 1024 * 1024
@@ -40,7 +41,7 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Completes:
-    """The task ends with a picture, after saying so without a link for a few polls."""
+    """The task ends with a picture; the first `empty_polls` polls after that show no link."""
 
     empty_polls: int = 0
 
@@ -54,7 +55,7 @@ class Fails:
 
 @dataclass(frozen=True, slots=True)
 class Sticks:
-    """The task never ends; every poll says this word."""
+    """The task never ends; every poll answers with this state."""
 
     word: str = "rehydrating"
 
@@ -64,7 +65,7 @@ Ending = Completes | Fails | Sticks
 
 class Stage(Enum):
     RUNNING = auto()
-    #: completed, but the links are not there yet
+    #: completed, but without links yet
     EMPTY = auto()
     COMPLETED = auto()
     FAILED = auto()
@@ -72,18 +73,18 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Commission:
-    """What was asked for, already checked by the vendor's format."""
+    """What a call asks for, already checked by the vendor's format."""
 
     prompt: str
     aspect_ratio: str
     resolution: str
-    #: links, of this studio or of the world
+    #: links of this studio, or public links
     references: tuple[str, ...]
     price_usd: Decimal
     nsfw_checker: bool = False
-    #: of the vendors that are told pixels; ratio and resolution count for nothing then
+    #: for vendors that are told pixels; ratio and resolution are then ignored
     size_px: tuple[int, int] | None = None
-    #: link, of this studio
+    #: link of this studio
     mask: str | None = None
 
 
@@ -114,8 +115,8 @@ class Submission:
     A create call with a valid key.
 
     Args:
-        body: as it came; of a multipart one, its files are the links of uploads.
-        task_id: None if it was refused; the first one's if it asked for several images.
+        body: as it came; in a multipart body, links of uploads stand for the files.
+        task_id: None if the call was refused; of several images, the first one's task.
     """
 
     body: Mapping[str, object]
@@ -125,11 +126,11 @@ class Submission:
 class Studio:
     """
     Args:
-        folder: keeps the uploads; whoever made it removes it.
+        folder: keeps the uploads; the caller removes it.
         root_url: where the server hosts uploads and results.
-        latency_s: median of a task's life; 0 completes every task at its first poll.
-        clock: epoch seconds; tests move it instead of sleeping.
-        paint: draws the PNG of a task.
+        latency_s: median time until a task ends; 0 completes every task at its first poll.
+        clock: returns epoch seconds; tests move it instead of sleeping.
+        paint: draws a task's PNG.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class Studio:
     ) -> None:
         self.latency_s = latency_s
         self.balance_usd = balance_usd
-        #: endings of the tasks still to come, in order; beyond them, tasks complete
+        #: endings of the next tasks, in order; without one, the prompt decides
         self.endings: deque[Ending] = deque()
         #: by link, oldest first
         self.uploads: dict[str, UploadedFile] = {}
@@ -160,7 +161,7 @@ class Studio:
         self._uploaded = 0
 
     def start(self, commission: Commission) -> StudioTask:
-        """Take a commission, freezing its price. Raises OutOfMoney."""
+        """Start a task for a commission and freeze its price. Raises OutOfMoney."""
         if self.balance_usd - self.frozen_usd() < commission.price_usd:
             raise OutOfMoney
         self._started += 1
@@ -185,7 +186,7 @@ class Studio:
         return self._tasks.get(task_id)
 
     def look(self, task: StudioTask) -> Stage:
-        """What one poll sees."""
+        """The stage that a poll sees."""
         if isinstance(task.ending, Sticks) or self._clock() < task.ready_at_s:
             return Stage.RUNNING
         self._settle(task)
@@ -195,12 +196,12 @@ class Studio:
         return Stage.EMPTY if task.polls <= task.ending.empty_polls else Stage.COMPLETED
 
     async def until_ready(self, task: StudioTask) -> None:
-        """Let the rest of the task's life pass, for a vendor that answers at its end."""
+        """Wait until the task ends, for a vendor that answers only then."""
         await asyncio.sleep(max(task.ready_at_s - self._clock(), 0))
         self._settle(task)
 
     def frozen_usd(self) -> Decimal:
-        """What running tasks hold of the balance."""
+        """The part of the balance that running tasks hold."""
         now_s = self._clock()
         for task in list(self._unpaid.values()):
             if not isinstance(task.ending, Sticks) and now_s >= task.ready_at_s:
@@ -276,6 +277,6 @@ class Studio:
 
 
 async def chunks_of(part: BodyPartReader) -> AsyncIterator[bytes]:
-    """A file of a multipart body, for `Studio.keep`."""
+    """A multipart file's bytes in chunks, for `Studio.keep`."""
     while chunk := await part.read_chunk(UPLOAD_CHUNK_BYTES):
         yield chunk

@@ -1,4 +1,4 @@
-"""The playground's Discord as its page shows it, in JSON; must not know HTTP."""
+"""Writes the playground's Discord as JSON for its page; must not know HTTP."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bot.playground.discord.payloads import has
 from bot.playground.discord.world import LOCALE, LOCALES
 from bot.playground.guard import FILES_PATH
 
-SUBCOMMANDS = (1, 2)  #: option types: a subcommand, a group of them
+SUBCOMMANDS = (1, 2)  #: option types: subcommand, group of subcommands
 FILE_LINK = re.compile(r"/(?:ephemeral-)?attachments/\d+/(\d+)/([^/?]+)")
 
 
 def people(discord: PlaygroundDiscord) -> list[User]:
-    """Return who can be played: all but the bot and the servers' owner, who may do everything."""
+    """Return who can be played: not the bot, nor servers' owners, who may do everything."""
     owners = {guild.owner_id for guild in discord.world.guilds.values()}
     return [u for u in discord.world.users.values() if not u.bot and u.id not in owners]
 
@@ -39,7 +39,7 @@ def sees(world: World, member: User, channel: Channel) -> bool:
 
 
 def show_world(discord: PlaygroundDiscord) -> Json:
-    """Write people, servers and commands, and who is offered which command where."""
+    """Write people, servers, commands, and which commands each member is offered in each place."""
     world, played = discord.world, people(discord)
     commands = [command for scope in world.commands.values() for command in scope.values()]
     return {
@@ -76,10 +76,10 @@ def show_world(discord: PlaygroundDiscord) -> Json:
 
 def show_message(discord: PlaygroundDiscord, message: Message, calls: dict[int, Call]) -> Json:
     """
-    Write a message as Discord does, with links to files that the page serves itself.
+    Write a message as Discord does, but with links to files on the page's own server.
 
     Args:
-        calls: interaction id -> what was run, to name subcommands, which Discord leaves out.
+        calls: interaction id -> the call; names the subcommands, which Discord leaves out.
     """
     written: Json = _own_links(discord.message_json(message), discord.base_url)
     written["author"]["name"] = message.author.name
@@ -107,7 +107,7 @@ def _channel(channel: Channel) -> Json:
 
 
 def _own_links(node: Any, base_url: str) -> Any:
-    """Replace the CDN's links, which are of another origin, by the page's."""
+    """Replace links to the CDN, which has another origin, by links to the page's server."""
     if isinstance(node, list):
         return [_own_links(child, base_url) for child in node]
     if isinstance(node, dict):
@@ -119,7 +119,7 @@ def _own_links(node: Any, base_url: str) -> Any:
 
 
 def _command_line(data: Json) -> str:
-    """Return a command's name followed by those of group and subcommand."""
+    """Return a command's name followed by the names of its group and subcommand, if any."""
     name, options = str(data["name"]), data.get("options") or []
     while options and options[0]["type"] in SUBCOMMANDS:
         name += f" {options[0]['name']}"

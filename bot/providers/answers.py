@@ -1,4 +1,4 @@
-"""Reads what a vendor answers, within limits; knows no vendor and no error of ours."""
+"""Reads a vendor's answers within size limits; knows no vendor and none of the bot's errors."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ import aiohttp
 from bot.pictures.threads import in_thread
 from bot.providers.inline import InlineImage
 
-#: Largest answer that is read as JSON; a real one has a few kilobytes.
+#: Largest answer that is read as JSON; a real answer has a few kilobytes.
 JSON_BYTES_MAX = 1024 * 1024
-#: Largest answer that may carry an image, which base64 makes a third longer.
+#: Largest answer that may carry an image; base64 makes the image a third longer.
 IMAGE_ANSWER_BYTES_MAX = 90 * 1024 * 1024
 READ_CHUNK_BYTES = 64 * 1024
-#: Bytes of such an answer gathered before a thread decodes and writes them.
+#: Bytes of an answer with an image that are gathered before a thread decodes and writes them.
 DECODE_BYTES = 256 * 1024
 #: Longest pause that a vendor's Retry-After can ask for.
 RETRY_AFTER_S_MAX = 600.0
@@ -29,10 +29,10 @@ def encoded(body: Mapping[str, object]) -> bytes:
 
 def parse_retry_after(value: str | None, ms: str | None = None, *, now: datetime) -> float | None:
     """
-    Seconds from a Retry-After header (seconds or an HTTP date), within RETRY_AFTER_S_MAX.
+    Seconds to wait by a Retry-After header (seconds or an HTTP date), at most RETRY_AFTER_S_MAX.
 
     Args:
-        ms: OpenAI's retry-after-ms, which wins (openai-python, snapshot 2026-08-21).
+        ms: OpenAI's retry-after-ms, which takes precedence (openai-python, snapshot 2026-08-21).
     """
     if ms and ms.strip().isdecimal():
         return min(float(ms) / 1000, RETRY_AFTER_S_MAX)
@@ -54,7 +54,7 @@ async def read_answer(
     The body, or None if it is too long.
 
     Args:
-        image: takes the image out of the body, where there may be one.
+        image: takes the image out of a body that may have one.
     """
     if image is not None:
         return await _read_with(image, response)
@@ -67,7 +67,7 @@ async def read_answer(
 
 
 async def _read_with(image: InlineImage, response: aiohttp.ClientResponse) -> bytes | None:
-    """The body without its image, which is decoded off the event loop; None if it is too long."""
+    """The body without its image, which a thread decodes; None if the body is too long."""
     size_bytes = 0
     piece = bytearray()
     async for chunk in response.content.iter_any():
@@ -82,7 +82,7 @@ async def _read_with(image: InlineImage, response: aiohttp.ClientResponse) -> by
 
 
 def decoded(raw: bytes | None) -> Mapping[str, object]:
-    """A JSON object, or an empty one where there is none."""
+    """The JSON object in the answer, or an empty one if there is none."""
     try:
         body = json.loads(raw or b"", parse_float=Decimal, parse_constant=_no_constant)
     except (ValueError, RecursionError):

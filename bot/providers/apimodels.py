@@ -40,9 +40,9 @@ from bot.providers.vendors import Api, Setup, Vendor
 NAME = "apimodels"
 IMAGES_PATH = "/images/generations"
 
-#: Parts of `failCode` or `failMsg` (apimodels-skill).
+#: Parts of `failCode`, `failMsg` or `resultJson` (apimodels-skill).
 RETRYABLE_WORDS = ("UPSTREAM_BUSY", "TIMEOUT")
-#: Of a poll.
+#: Codes of a poll for a task that the vendor does not know.
 UNKNOWN_TASK_CODES = frozenset({404, 422})
 
 
@@ -52,13 +52,13 @@ class ApiModelsTasks(TaskProvider):
         try:
             reply = await self._http.get("/models")
         except (ProviderRefused, ProviderUnreachable):
-            # Its documentation does not name the call; its clients make it.
+            # The vendor's documentation does not name this call; only its clients make it.
             return said
         return "; ".join([said, *compare_models(model_ids(reply.body), upstreams)])
 
 
 class ApiModelsImages:
-    """Answers when the image is done (apimodels.app docs, gpt-image-2-all)."""
+    """The API that answers when the image is done (apimodels.app docs, gpt-image-2-all)."""
 
     name = NAME
     upload = None
@@ -78,7 +78,7 @@ class ApiModelsImages:
 
 
 def read_complaint(reply: Reply) -> Complaint | None:
-    """None: the answer is a success."""
+    """What the answer complains about; None if it is a success."""
     code, words = reply.code, error_message(reply.body)
     if 200 <= code < 300 and (reply.body.get("data") or not is_content(words)):
         return None
@@ -86,7 +86,7 @@ def read_complaint(reply: Reply) -> Complaint | None:
     if is_content(words, status=code) or (error and openai_images.is_moderation(error, code)):
         facts = openai_images.moderation_facts(reply.body)
         return Complaint(words, code, Kind.CONTENT, facts=facts)
-    # The catalog names a model that the vendor no longer has: the operator's to mend.
+    # The catalog names a model that the vendor no longer has; the operator has to correct that.
     unknown_model = code == 400 and words.startswith("Invalid model")
     return Complaint(words, code, Kind.OPERATOR if unknown_model else Kind.STATUS)
 
@@ -95,8 +95,8 @@ def build_create(order: Order) -> dict[str, object]:
     """
     The body of a create call.
 
-    `nsfw_checker` is explicit wherever the route has it: the vendor's pages contradict each other
-    about its default. `image_urls`, when there, makes it an edit.
+    A route that has `nsfw_checker` always sends it, because the vendor's pages contradict each
+    other about its default. `image_urls` makes the call an edit.
     """
     body: dict[str, object] = {
         "model": order.route.upstream,
@@ -116,9 +116,10 @@ def build_create(order: Order) -> dict[str, object]:
 
 def build_order(order: Order) -> dict[str, object]:
     """
-    The body of a synchronous create call, or the fields of an edit beside its files.
+    The body of a synchronous create call, or an edit's fields beside its files.
 
-    Where the ratio is `auto` there is no size to send; the vendor then takes ratio and resolution.
+    If the ratio is `auto`, there is no `size` to send; the vendor takes ratio and resolution
+    instead.
     """
     fields = openai_images.build_fields(order)
     if "size" not in fields:
@@ -128,11 +129,11 @@ def build_order(order: Order) -> dict[str, object]:
 
 def parse_submit(body: Mapping[str, object]) -> str | Finished | Failed:
     """
-    A task id, or the image at once. The vendor says of `size` that it is what makes the answer
-    synchronous, so a call without it may get a task.
+    The task id, or the image if it came at once. According to the vendor, `size` makes the answer
+    synchronous, so a call without `size` may get a task.
 
     Raises:
-        ProviderContractBroken: it is neither, although the image may have been made.
+        ProviderContractBroken: the answer has neither, although the image may have been made.
     """
     if isinstance(body.get("data"), list):
         return openai_images.parse_images(NAME, body)
@@ -141,7 +142,7 @@ def parse_submit(body: Mapping[str, object]) -> str | Finished | Failed:
 
 def parse_create(body: Mapping[str, object]) -> str:
     """
-    The task id of a successful create answer: `data.taskId`, or one of its older names.
+    The task id in a successful create answer: `data.taskId`, or one of its older names.
 
     Raises:
         ProviderContractBroken: there is none, although the task may exist.
@@ -155,12 +156,12 @@ def parse_create(body: Mapping[str, object]) -> str:
 
 def parse_poll(body: Mapping[str, object]) -> Progress:
     """
-    What a successful query answer says of its task: `data.state`, `resultUrls`, `failCode`.
+    What a successful query answer says about its task: `data.state`, `resultUrls`, `failCode`.
 
-    `credits` does not become the cost: its unit is not documented, the list price is.
+    `credits` is not used as the cost: its unit is not documented, while the list price is.
 
     Raises:
-        ProviderContractBroken: the task is finished, but its links are none.
+        ProviderContractBroken: the task is finished, but its results are not links.
     """
     data = mapping(body, "data")
     state = text(data, "state") or text(data, "status")
@@ -180,7 +181,7 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
 
 
 def parse_upload(body: Mapping[str, object]) -> str:
-    """`data.publicUrl` of a successful upload answer. Raises ProviderContractBroken."""
+    """`data.publicUrl` in a successful upload answer. Raises ProviderContractBroken."""
     link = mapping(body, "data").get("publicUrl")
     if not is_link(link):
         raise ProviderContractBroken(NAME, "took a file but named no link")
@@ -189,10 +190,10 @@ def parse_upload(body: Mapping[str, object]) -> str:
 
 def parse_balance(body: Mapping[str, object]) -> str:
     """
-    `data.balance`, in USD: what is left beside the holds of running tasks.
+    `data.balance`, in USD: what is left after the holds of running tasks.
 
     Raises:
-        ProviderContractBroken: it is missing, no number, or in another currency.
+        ProviderContractBroken: it is missing, not a number, or in another currency.
         ProviderMisconfigured: nothing is left.
     """
     data = mapping(body, "data")
@@ -212,7 +213,7 @@ def is_unknown(reply: Reply) -> bool:
 
 
 def error_message(body: Mapping[str, object]) -> str:
-    """`msg`, then `error.message`, then `error` (the vendor's client looks in this order)."""
+    """The first of `msg`, `error.message` and `error`; the vendor's client uses this order."""
     error = body.get("error")
     if isinstance(error, Mapping):
         error = error.get("message")
@@ -224,8 +225,8 @@ def error_message(body: Mapping[str, object]) -> str:
 
 def _results(data: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
     """
-    Links of `resultUrls`, or else of the JSON text in `resultJson`, and whether an image stood
-    there; nothing where there is none yet.
+    The links in `resultUrls`, or else in the JSON text of `resultJson`, and whether an image came
+    among them. There may be no result yet.
     """
     named = data.get("resultUrls") or inner_json(data, "resultJson").get("resultUrls") or []
     found = results(named)

@@ -1,4 +1,4 @@
-"""The sessions that all vendors, and the fetching of their images, share; knows no vendor."""
+"""The HTTP sessions that all vendors share; knows no vendor."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,9 +8,9 @@ import aiohttp
 
 from bot.pictures.fetch import USER_AGENT
 
-#: Connections of each kind at once, over all vendors; more wait for one, but only for `connect_s`.
-#: A vendor that answers when the image is done keeps one for minutes, so there are more than the
-#: 64 jobs of four images that run at once by default.
+#: Open connections of each session, over all vendors. A further call waits for a free one, but only
+#: for `connect_s`. A vendor that answers when the image is done keeps its connection for minutes,
+#: so the limit is above the 64 jobs of four images that run at once by default.
 CONNECTIONS_MAX = 300
 
 
@@ -19,8 +19,8 @@ class Connections:
     """
     The two sessions that all vendors share.
 
-    A POST gets a connection of its own: when the vendor closes an idle one just as we send on it,
-    that cannot be told from a submit that was accepted.
+    `single` opens a new connection for each POST. If a vendor closed an idle connection just as a
+    submit was sent on it, the failure would look the same as that of an accepted submit.
     """
 
     lasting: aiohttp.ClientSession

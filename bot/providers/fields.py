@@ -1,4 +1,4 @@
-"""Guarded reading of the fields in a vendor's JSON; knows no vendor."""
+"""Reads single fields of a vendor's JSON and checks their types; knows no vendor."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -7,19 +7,19 @@ from urllib.parse import urlsplit
 
 from bot.providers.inline import INLINE
 
-#: Words for a task's state, in lower case: the vendors', and those that clients have met. Every
-#: other word means: still running.
+#: Words for a task's state, in lower case: those that vendors document and those that clients have
+#: met. Every other word means that the task is still running.
 FINISHED_WORDS = frozenset({"completed", "complete", "success", "succeeded"})
 FAILED_WORDS = frozenset(
     {"failed", "fail", "failure", "error", "cancel", "canceled", "cancelled", "expired", "timeout"}
 )
-#: Links in one answer; a task makes one image, more than this is not an answer to ours.
+#: Links in one answer. A task makes one image; an answer with more links does not belong to it.
 LINKS_MAX = 16
 LINK_CHARS_MAX = 4_096
 TASK_ID_CHARS_MAX = 200
-#: A vendor's own word, as far as it is kept for the log.
+#: Longest part of a vendor's own word that is kept for the log.
 WORD_CHARS_MAX = 64
-#: of a vendor's list, in one line
+#: models of a vendor's list that one line names
 MODELS_TOLD_MAX = 6
 
 
@@ -34,7 +34,7 @@ def text(body: Mapping[str, object], name: str) -> str:
 
 
 def code(body: Mapping[str, object], name: str) -> str:
-    """A code that one answer writes as a number, another as a text; empty where there is none."""
+    """A code as text, whether the answer writes a number or a text; empty if there is none."""
     value = body.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -42,7 +42,7 @@ def code(body: Mapping[str, object], name: str) -> str:
 
 
 def inner_json(body: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """The object that a text field holds as JSON; empty where it holds none."""
+    """The JSON object in a text field; empty if the field holds none."""
     try:
         value = json.loads(text(body, name))
     except (ValueError, RecursionError):
@@ -51,7 +51,7 @@ def inner_json(body: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 
 def task_id(body: Mapping[str, object], *names: str) -> str | None:
-    """The first of these fields that can be a task's id; a number becomes its digits."""
+    """The first of these fields that can be a task's id; a number is turned into its digits."""
     for name in names:
         found = code(body, name)
         if 0 < len(found) <= TASK_ID_CHARS_MAX and found.isascii() and found.isprintable():
@@ -70,7 +70,7 @@ def is_link(value: object) -> TypeGuard[str]:
 
 
 def results(values: object) -> tuple[tuple[str, ...], bool] | None:
-    """A list of links, and whether an image stood in it; None if it holds something else."""
+    """A list's links, and whether INLINE stood among them; None if it holds anything else."""
     in_answer = isinstance(values, list) and INLINE in values
     found = links(
         [each for each in values if each != INLINE] if isinstance(values, list) else values
@@ -79,7 +79,7 @@ def results(values: object) -> tuple[tuple[str, ...], bool] | None:
 
 
 def links(values: object) -> tuple[str, ...] | None:
-    """A list of links; None if it is something else."""
+    """A list's links; None if it is not a list of at most LINKS_MAX links."""
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) > LINKS_MAX:
         return None
     found = tuple(value for value in values if is_link(value))
@@ -87,7 +87,7 @@ def links(values: object) -> tuple[str, ...] | None:
 
 
 def model_ids(body: Mapping[str, object]) -> list[str]:
-    """`data[].id` of a list of models in OpenAI's shape; empty where it is no such list."""
+    """`data[].id` of a list of models in OpenAI's shape; empty if the body is not in that shape."""
     data = body.get("data")
     models = data if isinstance(data, list) else []
     return [text(each, "id") for each in models if isinstance(each, dict)]
@@ -95,10 +95,10 @@ def model_ids(body: Mapping[str, object]) -> list[str]:
 
 def compare_models(listed: Collection[str], upstreams: Collection[str]) -> list[str]:
     """
-    For `easel check`: what the catalog has and the vendor does not list, and the other way round.
+    For `easel check`: the catalog's models that the vendor does not list, and the other way round.
 
     Args:
-        listed: by the vendor; of these, those that make images have that in their names.
+        listed: the vendor's models; those that make images have "image" in their names.
     """
     new = sorted(
         each[:WORD_CHARS_MAX]

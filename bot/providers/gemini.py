@@ -2,7 +2,7 @@
 Gemini's generateContent, as MaxAPI passes it on, behind the Provider port; knows its wire format.
 
 Source: ai.google.dev, API reference "Generating content" and guide "Image generation"; maxapi.dev,
-docs (endpoint, headers, operations); read 2026-11. What an operation answers is not documented.
+docs (endpoint, headers, operations); read 2026-11. The answer of an operation is not documented.
 """
 
 import asyncio
@@ -26,24 +26,24 @@ from bot.providers.moderation import is_content
 NAME = "maxapi"
 OPERATIONS_PATH = "/v1beta/operations"
 
-#: Bytes of base64 in one request (Google, guide "Image understanding": 20 MB in all, inline).
+#: Bytes of base64 in one request (Google, guide "Image understanding": 20 MB in all if inline).
 INLINE_BYTES_MAX = 20_000_000
-#: `finishReason` and `blockReason` of what was refused for its content; a candidate that ends so
-#: comes in a 200, without an image.
+#: `finishReason` and `blockReason` of a refusal for content. The candidate comes in a 200, without
+#: an image.
 MODERATION_REASONS = frozenset(
     {
         "SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "RECITATION",
         "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
     }
 )  # fmt: skip
-#: Candidates and parts that are looked through; one image is asked for.
+#: Candidates, and parts of each, that are searched; the bot asks for one image.
 PARTS_MAX = 64
 
 
 class MaxApiGemini:
     """
     Args:
-        asynchronous: whether an operation is asked for; else the image comes in the answer.
+        asynchronous: ask for an operation to poll; otherwise the image comes in the answer.
     """
 
     name = NAME
@@ -78,7 +78,7 @@ def generate_path(route: Route) -> str:
 
 
 def build_headers(route: Route, *, asynchronous: bool) -> dict[str, str]:
-    """MaxAPI's own; what they ask for stands in the body on its OpenAI-shaped paths."""
+    """MaxAPI's own headers; its OpenAI-shaped paths have fields of the body instead."""
     headers = {"X-MaxAPI-Async": "true"} if asynchronous else {}
     if route.route_mode:
         headers["X-MaxAPI-Route-Mode"] = route.route_mode
@@ -86,18 +86,18 @@ def build_headers(route: Route, *, asynchronous: bool) -> dict[str, str]:
 
 
 def encode_generate(provider: str, order: Order) -> bytes:
-    """The body of a generateContent call, with the references in it: see `encode_references`."""
+    """The body of a generateContent call, references included; see `encode_references`."""
     return encoded(build_generate(order, encode_references(provider, order.references)))
 
 
 def encode_references(provider: str, references: Sequence[ImageFile]) -> list[str]:
     """
-    Each reference's bytes in base64. Blocks: call it off the event loop.
+    Each reference's bytes in base64. This blocks: call it off the event loop.
 
     Raises:
-        ProviderRefused: together they are more than one request takes; nothing was sent.
+        ProviderRefused: together the references exceed one request; nothing was sent.
     """
-    # Base64 makes four characters of three bytes.
+    # Base64 turns three bytes into four characters.
     if sum((each.size_bytes + 2) // 3 * 4 for each in references) > INLINE_BYTES_MAX:
         raise ProviderRefused(
             provider, f"the references are more than {INLINE_BYTES_MAX // 1_000_000} MB in base64"
@@ -110,7 +110,7 @@ def build_generate(order: Order, references: Sequence[str]) -> dict[str, object]
     The body of a generateContent call.
 
     Args:
-        references: the order's references, as `encode_references` gives them.
+        references: the order's references, encoded by `encode_references`.
     """
     parts: list[dict[str, object]] = [{"text": order.prompt}]
     for reference, data in zip(order.references, references, strict=True):
@@ -131,10 +131,10 @@ def parse_submit(
     body: Mapping[str, object], *, own_address: Callable[[str], str | None]
 ) -> str | Finished | Failed:
     """
-    Read the answer to generateContent: an operation to ask for, or the image at once.
+    Read the answer to generateContent: an operation to poll, or the image if it came at once.
 
     Raises:
-        ProviderContractBroken: it is neither, although the image may be under way.
+        ProviderContractBroken: the answer has neither, although the image may be under way.
     """
     answer = answer_in(body)
     if answer is not None:
@@ -148,10 +148,10 @@ def parse_submit(
 
 def parse_operation(body: Mapping[str, object]) -> Progress:
     """
-    Read a successful answer about an operation: Google's `done` and `response`, or a task's word.
+    Read a successful answer about an operation: Google's `done` and `response`, or a task's state.
 
     Raises:
-        ProviderContractBroken: it is finished with something else than an image.
+        ProviderContractBroken: it finished with something other than an image.
     """
     if failed := replies.ended_badly(body):
         return failed
@@ -171,7 +171,7 @@ def parse_answer(provider: str, answer: Mapping[str, object]) -> Finished | Fail
     Read `candidates` and `promptFeedback`: the image, or why there is none.
 
     Raises:
-        ProviderContractBroken: there is something in an image's place that is none.
+        ProviderContractBroken: something other than an image stands in the image's place.
     """
     blocked = text(mapping(answer, "promptFeedback"), "blockReason")
     if blocked:
@@ -200,9 +200,9 @@ def parse_answer(provider: str, answer: Mapping[str, object]) -> Finished | Fail
 
 def parse_bill(answer: Mapping[str, object]) -> Bill:
     """
-    `usageMetadata` in OpenAI's terms; nothing where the image's tokens are not named.
+    `usageMetadata` in OpenAI's terms; an empty bill if a count of tokens is missing.
 
-    All of a candidate's tokens count as the image's: what it says besides is a sentence.
+    All of a candidate's tokens count as the image's, because its text is only a sentence.
     """
     usage = mapping(answer, "usageMetadata")
     asked, made = _count(usage.get("promptTokenCount")), _count(usage.get("candidatesTokenCount"))
@@ -218,7 +218,7 @@ def parse_bill(answer: Mapping[str, object]) -> Bill:
 
 
 def answer_in(body: Mapping[str, object]) -> Mapping[str, object] | None:
-    """Gemini's own answer, which an operation wraps."""
+    """Gemini's own answer, plain or wrapped in an operation; None if there is none."""
     for each in replies.mappings(body):
         if "candidates" in each or "promptFeedback" in each:
             return each
@@ -226,7 +226,7 @@ def answer_in(body: Mapping[str, object]) -> Mapping[str, object] | None:
 
 
 def _parts(candidates: Sequence[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
-    """The parts of what was made; not those of the model's thoughts, which may be drafts."""
+    """The candidates' parts, without the model's thoughts, whose images may be drafts."""
     for candidate in candidates:
         for part in _items(mapping(candidate, "content"), "parts")[:PARTS_MAX]:
             if isinstance(part, dict) and part.get("thought") is not True:

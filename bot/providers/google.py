@@ -1,8 +1,8 @@
 """
-Google's own Gemini API behind the Provider port: it answers when the image is done.
+Google's own Gemini API behind the Provider port; it answers when the image is done.
 
 Source: ai.google.dev, API reference "Generating content", "Models" and guide "Image generation",
-read 2026-11; the wire format is in gemini.
+read 2026-11. The module gemini has the wire format.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from bot.providers.judge import Stake
 from bot.providers.vendors import Api, Vendor
 
 NAME = "google"
-#: of the list of models; the largest page there is
+#: path and parameters of the list of models; 1000 is the largest page
 MODELS = ("/v1beta/models", {"pageSize": "1000"})
 
 
@@ -54,7 +54,7 @@ class Google:
 
 
 def parse_models(body: Mapping[str, object]) -> set[str]:
-    """`models[].name`, without the "models/" before it. Raises ProviderContractBroken."""
+    """Each `models[].name` without its prefix "models/". Raises ProviderContractBroken."""
     models = body.get("models")
     if not isinstance(models, list):
         raise ProviderContractBroken(NAME, "named no models")
@@ -70,7 +70,7 @@ VENDOR = Vendor(
     root_default="https://generativelanguage.googleapis.com",
     apis={
         "gemini": Api(
-            # Not in the address, where it would reach logs.
+            # The key goes into a header, because addresses reach logs.
             lambda setup: Google(setup.http(setup.root, "x-goog-api-key")),
             tokens=True,
         ),

@@ -1,9 +1,10 @@
 """
-The one place that sends to vendors: limits, error table, secrets kept out; knows no vendor.
+Sends every request to a vendor, within limits and without leaking secrets; knows no vendor.
 
-What went wrong is told by when it went wrong. Before a request left us, nothing can have been
-accepted (ProviderUnreachable). After that, a submit may have been (ProviderOutcomeUnknown), while
-a read, or an upload that nothing refers to yet, may simply be repeated (ProviderUnreachable).
+If a call gets no answer, the error depends on when it broke off. Before the request was sent, the
+vendor cannot have accepted anything (ProviderUnreachable). After that, it may have accepted a
+submit (ProviderOutcomeUnknown). A read, or an upload that nothing refers to yet, may simply be
+repeated (ProviderUnreachable).
 """
 
 import asyncio
@@ -39,7 +40,7 @@ from bot.providers.judge import Complaint, Reply, Stake, judge
 
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
-#: Its page names it; its bare answer is "error code: 1010".
+#: Recognizes Cloudflare: its page names it, and its bare answer is "error code: 1010".
 CLOUDFLARE = re.compile(rb"(?i)cloudflare|^error code: 1\d{3}")
 CONTENT_TYPES = {
     ImageFormat.PNG: "image/png",
@@ -50,24 +51,24 @@ CONTENT_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """Seconds."""
+    """How long a call may take, in seconds."""
 
     connect_s: float = 10.0
-    #: of a read, and of a submit that is answered once the vendor has queued the task
+    #: for a read, or a submit that the vendor answers once it has queued the task
     answer_s: float = 60.0
-    #: of an upload, and of a read that may bring an image
+    #: for an upload, or a read that may bring an image
     transfer_s: float = 120.0
-    #: at most, of a submit that is answered when the image is done; its route says less
+    #: for a submit that the vendor answers when the image is done, if its route allows that long
     sync_s: float = 3_600.0
 
 
 class VendorHttp:
     """
-    One vendor's root address and key.
+    Calls to one root address of a vendor, with the vendor's key.
 
     Args:
         base_url: without a slash at its end.
-        key_header: takes the key; as a bearer's if it is Authorization.
+        key_header: the header for the key, which is sent as a bearer token if it is Authorization.
     """
 
     def __init__(
@@ -96,19 +97,19 @@ class VendorHttp:
     ) -> Reply:
         """
         Args:
-            result_path: for an image inside the answer, as in `order`; None if there is none.
+            result_path: where an image inside the answer goes, as in `order`; None: it has none.
         """
         return await self._get(self._base_url + path, params, result_path)
 
     def own_address(self, address: str) -> str | None:
         """
-        An address that the vendor named, made whole.
+        An address that the vendor named, as a full URL.
 
-        None if it is not on the vendor's own host, or has a name and password, which would go
-        before our key.
+        None if it is not on the vendor's own host, or has a user name or password, which would
+        take precedence over the key.
 
         Args:
-            address: whole, or a path from the host's root.
+            address: a full URL, or a path from the host's root.
         """
         base = URL(self._base_url)
         try:
@@ -120,12 +121,13 @@ class VendorHttp:
 
     async def get_at(self, address: str, *, result_path: Path | None = None) -> Reply:
         """
-        GET an address that the vendor named; see `own_address`.
+        GET an address that the vendor named.
 
         Args:
+            address: as in `own_address`.
             result_path: as in `get`.
         Raises:
-            ProviderContractBroken: it is another host's, which must not see our key.
+            ProviderContractBroken: the address is on another host, which must not see the key.
         """
         whole = self.own_address(address)
         if whole is None:
@@ -133,11 +135,11 @@ class VendorHttp:
         return await self._get(whole, None, result_path)
 
     async def submit(self, path: str, body: Mapping[str, object]) -> Reply:
-        """POST what must not be sent twice."""
+        """POST a request that must not be sent twice."""
         return await self._post(path, body, Stake.SUBMIT)
 
     async def query(self, path: str, body: Mapping[str, object]) -> Reply:
-        """POST what only asks, so that it may be sent again."""
+        """POST a question, which may be sent again."""
         return await self._post(path, body, Stake.REPEATABLE)
 
     async def order(
@@ -150,21 +152,22 @@ class VendorHttp:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """
-        A submit whose answer may carry the image.
+        POST a submit whose answer may carry the image.
 
-        The image goes to `result_path` and INLINE stands for it in the reply; see InlineImage. If
-        this raises, or the HTTP status is no success, there is no file; else it is the caller's.
+        The image is written to `result_path`, and INLINE stands for it in the reply; see
+        InlineImage. If this raises, or the HTTP status is not a success, no file is left.
+        Otherwise the caller owns the file.
 
         Args:
-            body: JSON; or multipart, whose files are streamed and stay the caller's.
-            answer_s: seconds; the limit of vendors that answer when the image is done holds, too.
+            body: JSON, or multipart, whose files are streamed and stay the caller's.
+            answer_s: seconds to wait for the answer, within `TimeLimits.sync_s`.
         """
         return await self._send(
             "POST",
             self._base_url + path,
             Stake.SUBMIT,
             answer_s=min(answer_s, self.limits.sync_s),
-            # With references inside it is large, and goes in pieces.
+            # A body with references inside is large, so it is sent in pieces.
             data=io.BytesIO(body) if isinstance(body, bytes) else body,
             headers=headers,
             result_path=result_path,
@@ -182,7 +185,7 @@ class VendorHttp:
         POST a file as multipart, streamed from disk.
 
         Args:
-            fields: go before the file.
+            fields: texts that go before the file.
         """
         with await asyncio.to_thread(image.path.open, "rb") as file:
             form = aiohttp.FormData(fields or {})
@@ -201,17 +204,17 @@ class VendorHttp:
         self, reply: Reply, complaint: Complaint | None, stake: Stake, *, hidden: str = ""
     ) -> None:
         """
-        Raise what a complaint means; None is none.
+        Raise the error that a complaint means; None means that there is no complaint.
 
         Args:
-            hidden: what the vendor may quote but must not reach a log.
+            hidden: text that the vendor may quote but that must not reach a log.
         """
         if complaint is not None:
             words = self.clean(complaint.words, hidden)
             raise judge(self.provider, reply, complaint, words, stake)
 
     def clean(self, message: str, *hidden: str) -> str:
-        """A vendor's words in one short line, without our key and what else must stay hidden."""
+        """A vendor's message as one short line, without the key and the `hidden` texts."""
         for each in (self._key.get_secret_value(), *hidden):
             if each:
                 message = message.replace(each, "…")
@@ -271,7 +274,7 @@ class VendorHttp:
                 data=data,
                 headers=all_headers,
                 timeout=timeout,
-                # The key goes to this address only.
+                # The key must not go to another address.
                 allow_redirects=False,
             ) as response:
                 return await self._receive(response, stake, result_path)
@@ -296,7 +299,7 @@ class VendorHttp:
                 result_path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
 
     def _trouble(self, error: Exception, stake: Stake) -> ProviderError:
-        """What it means that no answer came."""
+        """The error for a call that got no whole answer."""
         unsent = isinstance(
             error,
             aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL,
@@ -310,7 +313,7 @@ class VendorHttp:
     def _read_reply(
         self, response: aiohttp.ClientResponse, raw: bytes | None, stake: Stake
     ) -> Reply:
-        """Decode an answer; one that cannot be decoded is judged by its status alone."""
+        """Decode an answer; if that fails, judge it by its status alone."""
         reply = Reply(
             status=response.status,
             body=decoded(raw),
@@ -335,5 +338,5 @@ class VendorHttp:
 
 
 def _without_headers(error: Exception) -> Exception | None:
-    """The cause to keep; some of aiohttp's errors carry the request's headers, hence the key."""
+    """The cause to keep, unless it carries the request's headers, and with them the key."""
     return None if isinstance(error, aiohttp.ClientResponseError) else error

@@ -1,8 +1,8 @@
 """
-Takes the image out of a JSON answer while it arrives; knows no vendor and no network.
+Takes the image out of a JSON answer while the answer arrives; knows no vendor and no network.
 
-An image inside an answer is base64, and may be as long as 90 MB. Neither it nor the answer is ever
-whole in memory: the text is decoded piece by piece into a file, and INLINE stands where it was.
+An image inside an answer is base64 text of up to 90 MB. Neither the text nor the answer is ever
+whole in memory: each piece of the text is decoded into a file, and INLINE takes the text's place.
 """
 
 import errno
@@ -15,51 +15,51 @@ from pathlib import Path
 
 import pybase64
 
-#: Stands in a decoded answer for the image that was written to the file; no vendor can guess it.
+#: Stands in a decoded answer for the image that was written to a file; no vendor can guess it.
 INLINE = f"(in the file {secrets.token_hex(8)})"
-#: Stands for what was no base64.
+#: Stands in a decoded answer for an image's text that is not base64.
 DROPPED = ""
 
-#: What an image's text begins after: OpenAI's `b64_json`; Gemini's `inlineData.data` and the `url`
-#: of some gateways, where it begins as PNG, JPEG and WebP do, for others have other things there;
-#: and, wherever a link may stand, a `data:` address. No string of valid JSON can hold this pattern,
-#: for its quotes would be escaped.
+#: Where an image's text begins: after OpenAI's `b64_json`; after Gemini's `inlineData.data` or the
+#: `url` of some gateways, if the text begins like a PNG, JPEG or WebP, because these fields may
+#: hold other things; and at a `data:image/` address wherever a link may stand. No string in valid
+#: JSON can contain this pattern, because its quotes would be escaped.
 START = re.compile(
     rb'(?<!\\)"(?:'
     rb'b64_json"\s{0,8}:\s{0,8}"(?=[^"])|'
     rb'(?:data|url)"\s{0,8}:\s{0,8}"(?=iVBORw|\\?/9j|UklGR)|'
     rb"(?=data:image\\?/))"
 )
-#: No match of START is longer, with what it looks at around itself.
+#: No match of START is longer, its lookarounds included.
 START_BYTES_MAX = 48
-#: No escape in a JSON string is longer: a backslash, u and four digits.
+#: The longest escape in a JSON string: a backslash, u and four digits.
 ESCAPE_BYTES_MAX = 6
-#: Base64 is often broken into lines; a space tells that a text is none.
+#: Base64 is often broken into lines; a text with a space is not base64.
 LINE_BREAKS = b"\r\n"
-#: A file cannot grow any more: of the disk, of our share of it, of what a file may have.
+#: Errors of a write because the disk, the quota or the largest file size is used up.
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-#: Seconds between two tries to write an image while the disk is full, and how many there are.
+#: Seconds between two tries to write an image while the disk is full, and the number of tries.
 FULL_WAIT_S = 1.0
 FULL_WAITS_MAX = 300
-#: Some gateways put `data:image/png;base64,` before the image.
+#: Room for a data URI's head: some gateways put `data:image/png;base64,` before the image.
 DATA_URI_BYTES_MAX = 64
-#: What is rare enough to be looked for before a text is gone through letter by letter.
+#: Letters that need translation. They are rare, so a text is first searched for them.
 UNUSUAL = (b"-", b"_", b"\r", b"\n")
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class InlineImage:
     """
-    Feed it an answer in pieces, then take what is left of it. It blocks: use it in a thread.
+    Takes an answer in pieces and returns the rest of it without images. It blocks: use a thread.
 
     Args:
-        path: gets the last image, for drafts come before it; there is no file if there is none.
-        rest_bytes_max: what is kept of the answer beside its images.
+        path: gets the last image, because drafts come before it; without an image, no file is made.
+        rest_bytes_max: the longest rest of the answer, without its images, that is kept.
     """
 
     def __init__(self, path: Path, rest_bytes_max: int) -> None:
         self._path = path
-        #: while it is written
+        #: where an image is written until it is whole
         self._next = path.with_name(f"next-{path.name}")
         self._rest_bytes_max = rest_bytes_max
         self._rest = bytearray()
@@ -70,7 +70,7 @@ class InlineImage:
     def feed(self, piece: bytes | bytearray) -> None:
         """
         Args:
-            piece: is only read.
+            piece: is not changed.
         """
         data = bytes(piece)
         while data:
@@ -81,22 +81,22 @@ class InlineImage:
         The answer without its images, to be read as JSON; None if it is too long.
 
         Args:
-            piece: the last one.
+            piece: the last piece.
         """
         self.feed(piece)
-        # Cut off within the image, the rest of the answer will not be JSON either.
+        # If the answer was cut off within an image, its rest is not JSON either.
         self.close()
         return None if len(self._rest) > self._rest_bytes_max else bytes(self._rest)
 
     def close(self) -> None:
-        """Drop an image that is not whole; safe to call again."""
+        """Drop an image that is not whole; may be called again."""
         if self._file is not None:
             self._file.close()
             self._file = None
             self._next.unlink(missing_ok=True)
 
     def _feed_rest(self, data: bytes) -> bytes:
-        """Keep what is no image; returns the image's text once that begins."""
+        """Keep text outside images; returns what follows the beginning of an image."""
         if len(self._rest) > self._rest_bytes_max:
             return b""
         self._rest += data
@@ -111,7 +111,7 @@ class InlineImage:
         return image
 
     def _feed_image(self, data: bytes) -> bytes:
-        """Decode up to the closing quote; returns what follows from there."""
+        """Decode up to the closing quote; returns the data from that quote on."""
         assert self._text is not None
         text, quote, _ = data.partition(b'"')
         if self._file is not None:
@@ -132,7 +132,7 @@ class InlineImage:
 
 
 def _write_all(file: RawIOBase, data: bytes) -> None:
-    """Write on while the disk is full: the image is paid, and comes only once."""
+    """Keep trying while the disk is full: the image is paid for and comes only once."""
     for _ in range(FULL_WAITS_MAX):
         try:
             while data:
@@ -147,10 +147,10 @@ def _write_all(file: RawIOBase, data: bytes) -> None:
 
 class Base64Text:
     """
-    Base64 as it stands in a JSON string, decoded in pieces.
+    Decodes base64 as it stands in a JSON string, in pieces.
 
-    Escapes, line breaks, a data URI's head, the URL-safe letters and missing padding are taken;
-    everything else raises ValueError.
+    It accepts escapes, line breaks, a data URI's head, the URL-safe letters and missing padding.
+    Anything else raises ValueError.
     """
 
     def __init__(self) -> None:
@@ -179,12 +179,12 @@ class Base64Text:
         if letters and self._padded:
             raise ValueError("text after the padding")
         self._padded = letters.endswith(b"=")
-        # The standard library takes sixty times as long, and everything else waits meanwhile.
+        # The standard library takes sixty times as long, and everything else waits for it.
         image: bytes = pybase64.b64decode(letters, validate=True)
         return image
 
     def _unescaped(self, piece: bytes, *, final: bool) -> bytes:
-        r"""Some vendors write `\/` for `/`, others `\u002b` for `+`."""
+        r"""Undo JSON's escapes: some vendors write `\/` for `/`, others `\u002b` for `+`."""
         piece = self._escaped + piece
         self._escaped = b""
         if not final:
@@ -193,6 +193,6 @@ class Base64Text:
                 piece, self._escaped = piece[:cut], piece[cut:]
         if b"\\" not in piece:
             return piece
-        # `strict=False` takes line breaks that should have been escaped, as we do without escapes.
+        # `strict=False` accepts raw line breaks, as this class does in a text without escapes.
         unescaped: str = json.loads(b'"' + piece + b'"', strict=False)
         return unescaped.encode("ascii")

@@ -1,8 +1,8 @@
 """
-One judge for all vendors: what a complaint means, as the engine has to treat it; knows no vendor.
+Turns any vendor's complaint into the error that the engine handles; knows no vendor.
 
-A vendor's file reads its own complaint, in its own shape, and says what kind it is; whose fault
-that is, and whether the call may be made again, is decided here.
+A vendor's file reads complaints in that vendor's shape and names their kind. This module decides
+whose fault a complaint is, and whether the call may be made again.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,6 @@ from bot.errors import (
     ProviderUnreachable,
 )
 
-#: HTTP's word for: wait, and ask less
 TOO_MANY_REQUESTS = 429
 
 
@@ -34,22 +33,22 @@ class Stake(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A JSON object and what came with it; numbers with a point are Decimal."""
+    """A vendor's JSON object, whose numbers with a point are Decimal, and what came with it."""
 
     status: int
     body: Mapping[str, object]
-    #: None: the vendor said nothing
+    #: None: the vendor did not say
     retry_after_s: float | None = None
     request_id: str | None = None
 
     @property
     def is_good(self) -> bool:
-        """By its HTTP status, which not every vendor means."""
+        """Whether the HTTP status is a success; some vendors give errors such a status, too."""
         return 200 <= self.status < 300
 
     @property
     def code(self) -> int:
-        """The number in the body, for some vendors' errors are a 200 to HTTP; else that of HTTP."""
+        """The body's `code` if it is a number: some vendors send errors with 200. Else `status`."""
         code = self.body.get("code")
         return code if isinstance(code, int) and not isinstance(code, bool) else self.status
 
@@ -59,17 +58,17 @@ class Kind(Enum):
 
     #: the content of the request
     CONTENT = auto()
-    #: its form
+    #: the form of the request
     REQUEST = auto()
-    #: the transparent background that it asks for
+    #: the transparent background that the request asks for
     TRANSPARENCY = auto()
-    #: our key, our money, or a name in our catalog
+    #: the operator's key, money, or a name in the catalog
     OPERATOR = auto()
-    #: we sent too much; nothing was accepted
+    #: the bot sent too much; nothing was accepted
     LIMIT = auto()
-    #: the vendor is overrun or out of service; nothing was accepted
+    #: the vendor is overloaded or out of service; nothing was accepted
     BUSY = auto()
-    #: a number says it; see `by_status`
+    #: whatever the status number says; see `by_status`
     STATUS = auto()
 
 
@@ -79,10 +78,10 @@ class Complaint:
     What a vendor says is wrong.
 
     Args:
-        words: as the vendor says them; they may quote the prompt.
-        status: HTTP's, or the vendor's own number where that says more.
-        wait_s: at least, before the next call.
-        facts: of a refusal for content; see ProviderRefused.
+        words: the vendor's own, which may quote the prompt.
+        status: HTTP's, or the vendor's own number if that says more.
+        wait_s: how long to wait at least before the next call.
+        facts: about a refusal for content; see ProviderRefused.
     """
 
     words: str
@@ -96,6 +95,8 @@ def judge(
     provider: str, reply: Reply, complaint: Complaint, words: str, stake: Stake
 ) -> ProviderError:
     """
+    The error that a complaint means.
+
     Args:
         words: the complaint's, without what must stay hidden.
     """
@@ -138,10 +139,10 @@ def judge(
 
 def by_status(status: int) -> Kind:
     """
-    The table of numbers that all vendors share; STATUS for those that say nothing certain.
+    What a status number is about, for all vendors; STATUS if the number says nothing certain.
 
-    A 5xx says that something broke, not when: a submit may have been accepted before. Only 503
-    (and kie.ai's 455, maintenance) says that the work was not taken.
+    A 5xx says that something broke, but not when: a submit may have been accepted before. Only 503
+    (and kie.ai's 455, maintenance) says that the work was not accepted.
     """
     match status:
         case 401 | 402 | 403 | 407:

@@ -31,21 +31,21 @@ CREATE_PATH = "/api/v1/jobs/createTask"
 RECORD_PATH = "/api/v1/jobs/recordInfo"
 CREDIT_PATH = "/api/v1/chat/credit"
 UPLOAD_PATH = "/api/file-stream-upload"
-#: Folder of our references on the vendor's side; they are gone after some days.
+#: The vendor's folder for the bot's references, which the vendor removes after some days.
 UPLOAD_FOLDER = "images/easel"
 #: Appended to a route's upstream name.
 FROM_WORDS, FROM_IMAGES = "-text-to-image", "-image-to-image"
 
-#: Seconds; the window of the submit limit, 20 new tasks an account (docs.kie.ai, getting started).
+#: Window of the submit limit: 20 new tasks for an account (docs.kie.ai, getting started).
 SUBMIT_WINDOW_S = 10.0
 GENERATION_FAILED = 501
-#: A sub-key's cap is reached; the feature is switched off.
+#: A sub-key's cap is reached, or the feature is switched off.
 OPERATOR_CODES = frozenset({433, 505})
-#: Of a poll.
+#: Codes of a poll for a task that the vendor does not know.
 UNKNOWN_TASK_CODES = frozenset({404, 422})
-#: `failCode`s that say nothing against the request: money, limits, maintenance, breakdown.
+#: `failCode`s that do not blame the request: money, limits, maintenance, breakdown.
 RETRYABLE_FAIL_CODES = frozenset({"402", "429", "433", "455", "500", "501", "505"})
-#: More than any image costs by far.
+#: Far more than any image costs.
 CREDITS_MAX = 1_000_000
 
 CALLBACK_AGE_MAX = timedelta(minutes=5)
@@ -53,7 +53,7 @@ TIMESTAMP_DIGITS_MAX = 12
 
 
 def read_complaint(reply: Reply) -> Complaint | None:
-    """None: the answer is a success."""
+    """What the answer complains about; None if it is a success."""
     code, words = reply.code, error_message(reply.body)
     good = 200 <= code < 300 and reply.body.get("success") is not False
     if good and (reply.body.get("data") is not None or not is_content(words)):
@@ -61,16 +61,16 @@ def read_complaint(reply: Reply) -> Complaint | None:
     if code in OPERATOR_CODES:
         return Complaint(words, code, Kind.OPERATOR)
     if code == TOO_MANY_REQUESTS:
-        # What is refused is not queued, and the window is not ours to look into.
+        # A refused call is not queued, and the bot cannot see how much of the window is left.
         return Complaint(words, code, Kind.LIMIT, wait_s=SUBMIT_WINDOW_S)
     return Complaint(words, code, Kind.CONTENT if is_content(words, status=code) else Kind.STATUS)
 
 
 def build_create(order: Order, callback_url: str | None = None) -> dict[str, object]:
     """
-    The body of a create call; references make it an edit, which is another model there.
+    The body of a create call. References make it an edit, which is another model at this vendor.
 
-    `nsfw_checker` is explicit wherever the route has it: the vendor's pages differ on its default.
+    A route that has `nsfw_checker` always sends it: the vendor's pages differ on its default.
     """
     asked: dict[str, object] = {"prompt": order.prompt}
     if order.reference_links:
@@ -89,7 +89,7 @@ def build_create(order: Order, callback_url: str | None = None) -> dict[str, obj
 
 def parse_create(body: Mapping[str, object]) -> str:
     """
-    `data.taskId` of a successful create answer.
+    `data.taskId` in a successful create answer.
 
     Raises:
         ProviderContractBroken: there is none, although the task may exist.
@@ -102,11 +102,11 @@ def parse_create(body: Mapping[str, object]) -> str:
 
 def parse_record(body: Mapping[str, object]) -> Progress:
     """
-    What a successful query answer says of its task: `data.state`, `resultJson`, `failCode`,
+    What a successful query answer says about its task: `data.state`, `resultJson`, `failCode`,
     `failMsg`, `creditsConsumed`.
 
     Raises:
-        ProviderContractBroken: the task is finished, but its links are none.
+        ProviderContractBroken: the task is finished, but its results are not links.
     """
     data = fields.mapping(body, "data")
     state = fields.text(data, "state")
@@ -135,7 +135,7 @@ def parse_credit(body: Mapping[str, object]) -> str:
     `data`: the credits that are left.
 
     Raises:
-        ProviderContractBroken: they are no number.
+        ProviderContractBroken: the credits are not a number.
         ProviderMisconfigured: nothing is left.
     """
     credit = body.get("data")
@@ -150,14 +150,15 @@ def verify_callback(
     key: SecretStr, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> str | None:
     """
-    The task that a callback speaks of; None if it is not the vendor's, or not of these minutes.
+    The id of the task that a callback is about; None if the vendor did not sign the callback, or
+    if its time is more than CALLBACK_AGE_MAX from now.
 
-    The signature covers the task's id and the time, not the rest of the body: a callback says no
-    more than that the task is worth a poll. A replayed one says that again.
+    The signature covers the task's id and the time, but not the rest of the body. A callback
+    therefore only means that the task is worth a poll, and so does a replayed callback.
 
     Args:
-        key: the account's webhook key; an empty one verifies nothing.
-        headers: in any case; X-Webhook-Timestamp (Unix seconds), X-Webhook-Signature.
+        key: the account's webhook key; an empty key verifies nothing.
+        headers: X-Webhook-Timestamp (Unix seconds) and X-Webhook-Signature, in upper or lower case.
         now: aware.
     Source: docs.kie.ai, webhook verification.
     """
@@ -184,14 +185,14 @@ def is_unknown(reply: Reply) -> bool:
 
 
 def read_failed(reply: Reply) -> Failed | None:
-    """The answer itself says that the generation failed."""
+    """The task's failure, if the answer's own code says that the generation failed."""
     if reply.code != GENERATION_FAILED:
         return None
     return _failed(str(GENERATION_FAILED), error_message(reply.body))
 
 
 def upload_fields(image: ImageFile) -> dict[str, str]:
-    """A file of the same name is overwritten there, so none has a name that another could have."""
+    """The vendor overwrites a file of the same name, so each file gets a random name."""
     name = f"{secrets.token_hex(16)}.{image.format}"
     return {"uploadPath": UPLOAD_FOLDER, "fileName": name}
 
@@ -210,7 +211,7 @@ def _failed(code: str, message: str) -> Failed:
 
 
 def _credits(data: Mapping[str, object]) -> Decimal | None:
-    """`creditsConsumed`; an older example says `consumeCredits`. None: not said."""
+    """`creditsConsumed`, or `consumeCredits` as in an older example; None: not said or absurd."""
     for name in ("creditsConsumed", "consumeCredits"):
         value = data.get(name)
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
@@ -220,7 +221,7 @@ def _credits(data: Mapping[str, object]) -> Decimal | None:
 
 def _tasks(setup: Setup) -> TaskProvider:
     key, upload_root = setup.options["KIE_WEBHOOK_KEY"], setup.options["KIE_UPLOAD_URL"]
-    # An unsigned call could come from anyone, so none is asked for without a key.
+    # An unsigned callback could come from anyone, so without a key the bot asks for none.
     callback_url = setup.callback_url if key else None
     written = TaskFormat(
         create=lambda order: (CREATE_PATH, build_create(order, callback_url)),
@@ -258,7 +259,7 @@ VENDOR = Vendor(
     },
     options={
         "KIE_UPLOAD_URL": Option("https://kieai.redpandaai.co"),
-        # Of its signed callbacks, from its account page.
+        # Verifies the vendor's callbacks; the account page shows it.
         "KIE_WEBHOOK_KEY": Option(takes="key"),
     },
     verify_callback=_verify,

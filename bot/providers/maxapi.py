@@ -1,8 +1,8 @@
 """
 MaxAPI (maxapi.dev) behind the Provider port; knows its OpenAI-shaped paths and nothing else.
 
-Source: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11. What an accepted task
-answers is not documented; see maxapi_replies for what is taken.
+Source: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11. The answer to an accepted
+task is not documented; see maxapi_replies for the answers that the bot understands.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -27,8 +27,8 @@ EDITS_PATH = "/v1" + openai_images.EDITS_PATH
 class MaxApi:
     """
     Args:
-        asset_delivery: the host that result links name: the vendor's own ("default"), or another
-            name of it ("mirror").
+        asset_delivery: the host in result links: the vendor's usual host ("default"), or its mirror
+            ("mirror").
     """
 
     name = NAME
@@ -40,10 +40,10 @@ class MaxApi:
 
     async def submit(self, order: Order) -> str | Finished | Failed:
         """
-        A task is asked for; an image that comes at once is taken as well.
+        Ask for a task, but accept an image that comes at once.
 
-        That may take as long as the image does, so the time limit is that of a vendor that answers
-        when it is done.
+        Such an answer takes as long as the image, so the time limit is that of a vendor that
+        answers when the image is done.
         """
         body = build_create(order, self._asset_delivery)
         paths = (GENERATIONS_PATH, EDITS_PATH)
@@ -63,9 +63,9 @@ class MaxApi:
 
 def build_create(order: Order, asset_delivery: str) -> dict[str, object]:
     """
-    The fields of a generation or an edit: OpenAI's, and MaxAPI's own.
+    The fields of a generation or an edit: OpenAI's and MaxAPI's own.
 
-    Without `route_mode`, MaxAPI goes by the order that its key is set up with.
+    Without `route_mode`, MaxAPI uses the order of routes that is set for the key.
     """
     fields = {"size": "auto"} | openai_images.build_fields(order)
     fields |= openai_images.moderation_field(order)
@@ -75,7 +75,7 @@ def build_create(order: Order, asset_delivery: str) -> dict[str, object]:
 
 
 def in_form(fields: Mapping[str, object]) -> dict[str, object]:
-    """The same fields as they are written in multipart."""
+    """The same fields, written for multipart."""
     return {name: "true" if value is True else value for name, value in fields.items()}
 
 
@@ -83,10 +83,10 @@ def parse_create(
     body: Mapping[str, object], *, task_path: str, own_address: Callable[[str], str | None]
 ) -> str | Finished | Failed:
     """
-    Read the answer to a generation or an edit: a task to ask for, or the image at once.
+    Read the answer to a generation or an edit: a task to poll, or the image if it came at once.
 
     Raises:
-        ProviderContractBroken: it is neither, although the image may be under way.
+        ProviderContractBroken: the answer has neither, although the image may be under way.
     """
     if failed := replies.ended_badly(body):
         return failed
@@ -102,9 +102,9 @@ def parse_create(
 
 def parse_poll(body: Mapping[str, object]) -> Progress:
     """
-    Read a successful poll: OpenAI's body once the image is there, else the task's word.
+    Read a successful poll: OpenAI's body once the image is there, else the task's state.
 
-    A finished task without a usable image is Finished without links, and asked for again.
+    A finished task without a usable image is Finished without links, so it is polled again.
     """
     if failed := replies.ended_badly(body):
         return failed
@@ -143,7 +143,7 @@ VENDOR = Vendor(
         "gemini": Api(lambda setup: gemini.MaxApiGemini(setup.http(setup.root)), tokens=True),
     },
     options={
-        # The host that result links name: the vendor's usual one, or its mirror.
+        # The host in result links: the vendor's usual host, or its mirror.
         "MAXAPI_ASSET_DELIVERY": Option("default", takes=("default", "mirror")),
     },
 )

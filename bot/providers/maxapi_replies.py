@@ -1,9 +1,10 @@
 """
-What all of MaxAPI's answers have in common: tasks, addresses to poll, complaints.
+Reads what all of MaxAPI's answers have in common: tasks, addresses to poll, complaints. Google's
+complaints are read here, too.
 
-The vendor documents "a task id and a poll_url", OpenAI's body and Gemini's, and no more than that.
-The rest is tolerance: what gateways of that kind are known to answer (QuantumNous/new-api and its
-forks). Sources: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11.
+The vendor documents only "a task id and a poll_url", OpenAI's body and Gemini's. Everything else
+here tolerates what gateways of its kind are known to answer (QuantumNous/new-api and its forks).
+Sources: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11.
 """
 
 import logging
@@ -33,7 +34,8 @@ from bot.providers.openai_images import moderation_facts
 
 log = logging.getLogger(__name__)
 
-#: Codes and types of errors, in lower case (OpenAI; new-api; Google's `status`).
+#: Codes and types of errors that the operator has to mend, in lower case (OpenAI; new-api; Google's
+#: `status`).
 OPERATOR_CODES = frozenset(
     {
         "insufficient_user_quota",
@@ -47,27 +49,27 @@ OPERATOR_CODES = frozenset(
         "unauthenticated",
     }
 )
-#: The gateway found nobody to pass the request to.
+#: The gateway found no channel for the request, a limit is reached, or the service is down.
 BUSY_CODES = frozenset(
     {"get_channel_failed", "rate_limit_exceeded", "resource_exhausted", "unavailable"}
 )
 BUSY_CODE_PART = "no_available"
-#: Texts in `code` that are no error.
+#: Texts in `code` that are not an error.
 GOOD_CODES = frozenset({"", "0", "200", "ok", "success"})
 RETRYABLE_WORDS = ("timeout", "timed out", "busy", "overloaded", "no available", "rate limit")
-#: new-api quotes the status of whom it asked.
+#: new-api quotes the status of the service that it passed the request to.
 QUOTED_STATUS = re.compile(r"status_code=(\d{3})")
 SERVICE_UNAVAILABLE = 503
 RETRYABLE_STATUSES = frozenset({"408", "429", "500", "502", "503", "504"})
-#: A task just made is not always found at once; one that stays lost meets its deadline.
+#: A new task is not always found at once; a task that stays unknown runs into its deadline.
 UNKNOWN_TASK_STATUSES = frozenset({404, 422})
-#: HTTP statuses of a poll that tell how the task ended, not how the poll went.
+#: HTTP statuses of a poll that say that the task failed, not that the poll did.
 ENDED_STATUSES = frozenset({400, 410})
-#: Statuses of a call that is not there; 200 stands for a web page in its place.
+#: Statuses of a call that the vendor does not have; with 200, a web page came instead.
 NO_SUCH_CALL_STATUSES = frozenset({200, 404, 405})
 KEY_NOT_CHECKED = "key not checked: the vendor offers no free call"
 IMAGE_LISTS = ("data", "images", "urls", "result_urls", "resultUrls")
-#: Under these names, and no deeper, a task may wrap its result.
+#: Names under which a task may wrap its result, and how deep.
 WRAPPINGS = ("data", "result", "response", "output")
 WRAPPINGS_MAX = 2
 
@@ -81,7 +83,7 @@ class ErrorWords:
 
     @property
     def is_moderation(self) -> bool:
-        """Where the code names another reason, only words that leave no doubt count."""
+        """If the code names another reason, only words that clearly speak of content count."""
         otherwise = self.is_operators or self.is_busy
         return is_content(self.code, self.message, status=SERVICE_UNAVAILABLE if otherwise else 0)
 
@@ -95,7 +97,7 @@ class ErrorWords:
 
     @property
     def is_retryable(self) -> bool:
-        """Whether a task that ended so may do better elsewhere or later."""
+        """Whether a task that failed with this error may succeed elsewhere or later."""
         words = f"{self.code} {self.message}".lower()
         quoted = QUOTED_STATUS.search(words)
         return not self.is_moderation and (
@@ -106,7 +108,7 @@ class ErrorWords:
         )
 
     def as_failed(self) -> Failed:
-        """The ending of a task: MaxAPI charges nothing for it (docs)."""
+        """The task's failure, for which MaxAPI charges nothing (docs)."""
         return Failed(
             moderation=self.is_moderation,
             retryable=self.is_retryable,
@@ -117,8 +119,8 @@ class ErrorWords:
 
 def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     """
-    The error that an answer carries, if any: `error` as OpenAI or Gemini shapes it or as a text,
-    `success: false`, new-api's `code` and `message`, or a reason in the place of a link.
+    The error that an answer carries, if any: `error` in OpenAI's or Gemini's shape or as a text,
+    `success: false`, new-api's `code` and `message`, or a reason where a link belongs.
     """
     data = mapping(body, "data")
     for place in (body, data):
@@ -133,13 +135,13 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
         return ErrorWords(text(body, "code"), reason or "no message")
     url = text(data, "url")
     if url and url != INLINE and not is_link(url):
-        # A fork of new-api answers a failed task with 200, and its reason where the link belongs.
+        # For a failed task, a fork of new-api answers 200 with the reason where the link belongs.
         return ErrorWords("", url)
     return None
 
 
 def ended_badly(body: Mapping[str, object]) -> Failed | None:
-    """The failure that a successful poll speaks of: by complaint, or by the task's word."""
+    """The task's failure, if a successful answer has an error or the task's state is a failure."""
     error = error_in(body)
     word = state_in(body)
     if error is None and word.lower() in FAILED_WORDS:
@@ -150,7 +152,7 @@ def ended_badly(body: Mapping[str, object]) -> Failed | None:
 
 
 def state_in(body: Mapping[str, object]) -> str:
-    """The task's word; empty where there is none."""
+    """The task's state in the vendor's word; empty if there is none."""
     for place in (mapping(body, "data"), body, mapping(body, "metadata")):
         word = text(place, "status") or text(place, "state")
         if word:
@@ -159,7 +161,7 @@ def state_in(body: Mapping[str, object]) -> str:
 
 
 def status_of(reply: Reply) -> int:
-    """The numeric `code` where the body has one that is a status, else HTTP's."""
+    """The body's `code` if it is a status number, else HTTP's status."""
     code = reply.body.get("code")
     if isinstance(code, int) and not isinstance(code, bool) and 100 <= code < 600:
         return code
@@ -167,7 +169,7 @@ def status_of(reply: Reply) -> int:
 
 
 def read_complaint(reply: Reply) -> Complaint | None:
-    """None: the answer to a submit is a success, or tells of an ending."""
+    """What an answer complains about; None if it is a success or only says how a task ended."""
     status, error = status_of(reply), error_in(reply.body)
     if error is None and 200 <= status < 300:
         return None
@@ -185,9 +187,7 @@ def read_complaint(reply: Reply) -> Complaint | None:
 
 
 def check_poll(http: VendorHttp, reply: Reply) -> Failed | None:
-    """
-    Raise unless the poll itself went well; returns the task's failure where that is the answer.
-    """
+    """Raise if the poll itself failed; returns the task's failure if the answer reports one."""
     status = status_of(reply)
     if 200 <= status < 300:
         return ended_badly(reply.body)
@@ -209,14 +209,14 @@ def handle_in(
     task_path: str,
 ) -> str:
     """
-    Where to ask for a task that was just accepted: its `poll_url`, or else the documented path.
+    Where to poll a task that was just accepted: its `poll_url`, or else the documented path.
 
     Args:
-        own_address: makes an address whole; None for one on another host, where our key must not
-            go.
+        own_address: makes a full URL of an address; None for another host, which must not see the
+            key.
         task_path: the documented path, without the id at its end.
     Raises:
-        ProviderContractBroken: there is neither, although the task may exist.
+        ProviderContractBroken: the answer names neither, although the task may exist.
     """
     for place in (mapping(body, "data"), body):
         poll_url = text(place, "poll_url")
@@ -229,7 +229,7 @@ def handle_in(
     for place in (mapping(body, "data"), body):
         task_id = fields.task_id(place, "task_id", "taskId", "id", "name")
         if task_id:
-            # Google names an operation "operations/<id>".
+            # Google's name of an operation is "operations/<id>".
             handle = f"{task_path}/{quote(task_id.removeprefix('operations/'), safe='')}"
             if len(handle) <= TASK_ID_CHARS_MAX:
                 return handle
@@ -244,8 +244,8 @@ async def ask(http: VendorHttp, handle: str, result_path: Path) -> Reply:
 
 async def check_key(http: VendorHttp, upstreams: Collection[str]) -> str:
     """
-    One line for `easel check`. MaxAPI documents neither a balance nor a list of models; gateways
-    of its kind have the latter, behind the key and free of charge.
+    One line for `easel check`. MaxAPI documents neither a balance nor a list of models. Gateways of
+    its kind have a list of models, which needs the key and is free of charge.
     """
     try:
         reply = await http.get("/v1/models")
@@ -259,7 +259,7 @@ async def check_key(http: VendorHttp, upstreams: Collection[str]) -> str:
     named = error_in(reply.body)
     if named or not 200 <= status < 300:
         words = named.message if named else "no message"
-        # An error in a 200 is about the key, for nothing else was sent.
+        # An error in a 200 is about the key, because nothing else was sent.
         complaint = Complaint(words, status if status >= 300 else 401)
         http.judge(reply, complaint, Stake.REPEATABLE)
     listed = fields.model_ids(reply.body)
@@ -270,8 +270,8 @@ def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
     """
     The links of a finished answer, and whether an image came inside it.
 
-    OpenAI's list of `url` or `b64_json`, plain or wrapped, or a list of links; whatever else
-    stands in an image's place does not count.
+    The answer has OpenAI's list of `url` or `b64_json`, plain or wrapped, or a list of links.
+    Anything else in an image's place does not count.
     """
     for place in mappings(body):
         for name in IMAGE_LISTS:
@@ -289,12 +289,12 @@ def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
 
 
 def is_images_body(body: Mapping[str, object]) -> bool:
-    """Whether it is an answer with a list of images, be it empty."""
+    """Whether the answer has a list of images, even an empty one."""
     return any(isinstance(body.get(name), list) for name in IMAGE_LISTS)
 
 
 def names_no_image(body: Mapping[str, object]) -> bool:
-    """Whether nothing at all stands where the images of such an answer belong."""
+    """Whether nothing at all stands in the answer's lists of images."""
     lists = [value for name in IMAGE_LISTS if isinstance(value := body.get(name), list)]
     return not any(
         (each.get("url") or each.get("b64_json")) if isinstance(each, dict) else each

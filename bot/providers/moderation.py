@@ -1,16 +1,16 @@
 """
-Whether a complaint is about the content of a request; one table for all vendors.
+Tells whether a complaint is about a request's content, by one table for all vendors.
 
-A vendor relays what the model's maker, or a gateway between them, says: their codes and words come
-from any vendor, in any field, and in any case. When in doubt whether it was the content, it was:
-such a request is not sent on to another vendor.
+A vendor relays what the model's maker, or a gateway between them, says. Their codes and words
+therefore come from any vendor, in any field, and in upper or lower case. A doubtful complaint
+counts as one about content, and its request is not sent on to another vendor.
 """
 
 import re
 
-#: Phrases that speak of content and of nothing else; codes are read as phrases. Sources: OpenAI
-#: (API reference and issue threads, 2026), Azure OpenAI, Google's finish reasons, New API and its
-#: forks, API Models' and RunningHub's clients.
+#: Phrases that are only about content; a code is read as a phrase. Sources: OpenAI (API reference
+#: and issue threads, 2026), Azure OpenAI, Google's finish reasons, New API and its forks, API
+#: Models' and RunningHub's clients.
 CLEAR = (
     "safety system", "safety violation", "safety filter", "safety polic", "safety check",
     "image safety", "moderation blocked", "moderation failed", "moderation details",
@@ -25,12 +25,12 @@ CLEAR = (
     "敏感", "违规", "违禁", "违反", "不合规", "审核", "色情", "暴力", "内容安全", "安全策略",
     "安全系统",
 )  # fmt: skip
-#: Words that speak of content unless the same complaint speaks of something else.
+#: Words that are about content, unless the same complaint also has a phrase of OTHERWISE.
 LIKELY = (
     "moderation", "safety", "unsafe", "sensitive", "flagged", "policy", "policies", "prohibited",
     "violation", "violat", "illegal", "inappropriate", "image generation user error",
 )  # fmt: skip
-#: What else a complaint may be about: money, limits, time, keys, and the form of a request.
+#: Phrases about something else: money, limits, time, keys, or the form of a request.
 OTHERWISE = (
     "rate limit", "too many requests", "quota", "insufficient", "balance", "billing", "payment",
     "concurren", "timeout", "timed out", "overload", "api key", "apikey", "unauthorized",
@@ -38,7 +38,7 @@ OTHERWISE = (
     "illegal parameter", "illegal size", "case sensitive", "must be one of", "unknown parameter",
     "maximum length",
 )  # fmt: skip
-#: Statuses that name another reason: key, money, limits, and who is not there.
+#: Statuses that name another reason: key, money, limits, or a vendor that is out of service.
 OTHER_STATUSES = frozenset({401, 402, 407, 429, 503})
 
 _JOINTS = re.compile(r"[_\-\s]+")
@@ -46,9 +46,11 @@ _JOINTS = re.compile(r"[_\-\s]+")
 
 def is_content(*words: str, status: int = 0) -> bool:
     """
+    Whether a complaint is about the request's content.
+
     Args:
         words: codes and messages of one complaint, in any order.
-        status: HTTP's, or the vendor's own where it has HTTP's meaning; 0: none.
+        status: HTTP's, or the vendor's own if it means the same; 0: none.
     """
     said = _JOINTS.sub(" ", " ".join(words)).lower()
     if any(phrase in said for phrase in CLEAR):

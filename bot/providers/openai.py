@@ -1,7 +1,7 @@
 """
-The OpenAI Images API, or any that is compatible with it, behind the Provider port.
+The OpenAI Images API, or a compatible one, behind the Provider port.
 
-Source: as in openai_images; it answers when the image is done, so there are no tasks to poll.
+It answers when the image is done, so there are no tasks to poll. Source: as in openai_images.
 """
 
 from collections.abc import Collection, Mapping
@@ -53,10 +53,11 @@ class OpenAI:
 
 def build_edit(order: Order) -> dict[str, object]:
     """
-    The fields of an edit, beside its files.
+    An edit's fields, beside its files.
 
-    `size` is always sent, for an edit's default is a square. `moderation` is not documented for
-    multipart, and `input_fidelity` is said to be refused by gpt-image-2.
+    `size` is always sent, because an edit's default is a square. `moderation` is left out because
+    it is not documented for multipart, and `input_fidelity` because gpt-image-2 is said to refuse
+    it.
     """
     return {"size": "auto"} | build_fields(order) | user_field(order)
 
@@ -66,14 +67,14 @@ def build_generation(order: Order) -> dict[str, object]:
 
 
 def user_field(order: Order) -> dict[str, object]:
-    """`user`, of both calls: "a unique identifier representing your end-user" (as above)."""
+    """`user` in both calls: "a unique identifier representing your end-user" (OpenAI)."""
     return {"user": order.member_hash} if order.member_hash else {}
 
 
 def parse_models(body: Mapping[str, object]) -> dict[str, str]:
     """
-    Ids in `data`, the models that the key may use, each with its `shutdown_date`, empty where there
-    is none. Raises ProviderContractBroken.
+    The models that the key may use: each id in `data` with its `shutdown_date`, which is empty if
+    there is none. Raises ProviderContractBroken.
     """
     models = body.get("data")
     if not isinstance(models, list):

@@ -1,9 +1,9 @@
 """
-The wire shape of the OpenAI Images API, which several vendors speak; knows none of them.
+The wire format of the OpenAI Images API, which several vendors speak; knows none of them.
 
-Source: OpenAI's API description (openai-openapi, snapshot 2026-08-21), Images; its Python client
-(openai-python, same date) for the names of multipart fields. A vendor adds fields of its own to
-what is built here.
+A vendor's file adds the vendor's own fields to those built here. Source: OpenAI's API description
+(openai-openapi, snapshot 2026-08-21), Images; its Python client (openai-python, same date) for the
+names of multipart fields.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from bot.providers.moderation import is_content
 GENERATIONS_PATH = "/images/generations"
 EDITS_PATH = "/images/edits"
 
-#: Entries of `data` that are read; one image is asked for.
+#: Entries of `data` that are read; the bot asks for one image.
 IMAGES_MAX = 16
 TOKENS_MAX = 1_000_000_000
 
-#: `error.code` of an account that cannot pay, whatever the HTTP status: OpenAI's, then New API's.
+#: `error.code` if the account cannot pay, with any HTTP status: OpenAI's codes, then New API's.
 MONEY_CODES = frozenset(
     {
         "insufficient_quota",
@@ -42,13 +42,13 @@ MONEY_CODES = frozenset(
     }
 )
 MODEL_CODES = frozenset({"model_not_found"})
-#: part of a message, in lower case (resellers of OpenAI's, 2026)
+#: part of an error's message, in lower case (OpenAI's resellers, 2026)
 NO_TRANSPARENCY = "transparent background is not supported"
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorWords:
-    """What an `error` object says; empty where it says nothing."""
+    """What an `error` object says; a field is empty if the object lacks it."""
 
     code: str
     type: str
@@ -56,7 +56,7 @@ class ErrorWords:
 
 
 def size_of(order: Order) -> str | None:
-    """`WxH`; None where the ratio is `auto`."""
+    """The size as `WxH`; None if the ratio is `auto`."""
     if own := order.route.own_sizes.get((order.aspect_ratio, order.resolution)):
         return own
     size = pixels(order.aspect_ratio, order.resolution)
@@ -65,9 +65,9 @@ def size_of(order: Order) -> str | None:
 
 def build_fields(order: Order) -> dict[str, object]:
     """
-    What a generation and an edit have in common: model, prompt, n, size, quality.
+    What a generation and an edit have in common: model, prompt, n, size, quality, background.
 
-    `size` is missing where the ratio is `auto`, for vendors differ in how they say that.
+    `size` is missing if the ratio is `auto`, because each vendor says that in its own way.
     """
     fields: dict[str, object] = {"model": order.route.upstream, "prompt": order.prompt, "n": 1}
     size = size_of(order)
@@ -76,13 +76,13 @@ def build_fields(order: Order) -> dict[str, object]:
     if order.route.qualities:
         fields["quality"] = order.quality
     if order.route.transparency and order.background != "auto":
-        # Not every server of this shape knows the field.
+        # Not every server with this wire format knows the field.
         fields["background"] = order.background
     return fields
 
 
 def moderation_field(order: Order) -> dict[str, bool | str]:
-    """`moderation`, where the route has it; multipart edits do not list it."""
+    """`moderation`, if the route has it; it is not documented for multipart edits."""
     if order.route.nsfw_switch is not NsfwSwitch.MODERATION:
         return {}
     return order.route.nsfw_switch.fields(nsfw_checker=order.nsfw_checker)
@@ -96,11 +96,11 @@ async def send(
     form_fields: Mapping[str, object] | None = None,
 ) -> Reply:
     """
-    Order a generation, or with references an edit.
+    Order a generation, or an edit if there are references.
 
     Args:
-        paths: of a generation, and of an edit.
-        form_fields: of an edit, where they differ.
+        paths: a generation's path, then an edit's.
+        form_fields: an edit's fields; None: the same as `fields`.
     """
     generations, edits = paths
     answer_s = order.route.deadline_s
@@ -116,10 +116,10 @@ async def open_edit_form(
     order: Order, fields: Mapping[str, object]
 ) -> AsyncIterator[aiohttp.FormData]:
     """
-    An edit as multipart: the fields, then references and mask, streamed from disk when sent.
+    An edit as multipart: the fields, then references and mask, which are streamed from disk.
 
-    One reference is `image`, several are `image[]` each, as OpenAI's own client names them. The
-    files are closed on leaving.
+    A single reference is named `image`; of several, each is named `image[]`, as in OpenAI's own
+    client. The files are closed on leaving.
     """
     name = "image" if len(order.references) == 1 else "image[]"
     files = [(name, each) for each in order.references]
@@ -134,9 +134,9 @@ def parse_images(provider: str, body: Mapping[str, object]) -> Finished | Failed
     Read a finished answer: `data` (list of `b64_json` or `url`) and `usage`.
 
     Returns:
-        Without links and image where the list is there and holds none: nothing was made.
+        Finished without links or image if the list holds none: nothing was made.
     Raises:
-        ProviderContractBroken: there is no image in it, although one may have been made.
+        ProviderContractBroken: the answer has no image, although one may have been made.
     """
     data = body.get("data")
     items = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
@@ -158,7 +158,7 @@ def parse_bill(body: Mapping[str, object]) -> Bill:
     """
     `usage`: input tokens of text and of images, and output tokens.
 
-    Where the input is not told apart, all of it counts as images', the dearer kind.
+    If the answer does not tell text from images, all input counts as images, the dearer kind.
     """
     usage = body.get("usage")
     if not isinstance(usage, Mapping):
@@ -176,7 +176,7 @@ def parse_bill(body: Mapping[str, object]) -> Bill:
 
 
 def parse_error(body: Mapping[str, object]) -> ErrorWords | None:
-    """The `error` of an answer, an object or a text; None where there is none."""
+    """An answer's `error`, which is an object or a text; None if there is none."""
     error = body.get("error")
     if isinstance(error, str) and error:
         return ErrorWords("", "", error)
@@ -190,33 +190,33 @@ def parse_error(body: Mapping[str, object]) -> ErrorWords | None:
 
 
 def is_moderation(error: ErrorWords, status: int = 0) -> bool:
-    # The type says no more than whose fault it is, so it counts where there is no code.
+    # The type only says whose fault it is, so it counts only if there is no code.
     return is_content(error.code or error.type, error.message, status=status)
 
 
 def read_complaint(reply: Reply) -> Complaint | None:
-    """None: the answer is a success, by its HTTP status, and there is no `error` in it."""
+    """What the answer complains about; None if its status is a success and it has no `error`."""
     error = parse_error(reply.body)
     if error is None and reply.is_good:
         return None
     error = error or ErrorWords("", "", "no message")
     words = " ".join(filter(None, (error.code, error.message)))
     if NO_TRANSPARENCY in error.message.lower():
-        # Of the type that refusals for content have, too.
+        # Refusals for content have the same type, so this comes before them.
         return Complaint(words, reply.status, Kind.TRANSPARENCY)
     if is_moderation(error, reply.status):
         facts = moderation_facts(reply.body)
         return Complaint(words, reply.status, Kind.CONTENT, facts=facts)
     if error.code in MONEY_CODES | MODEL_CODES:
         return Complaint(words, reply.status, Kind.OPERATOR)
-    # An error that calls itself a success says nothing of when things went wrong.
+    # An error with a success status does not tell when things went wrong.
     return Complaint(words, reply.status if reply.status >= 300 else 500)
 
 
 def moderation_facts(body: Mapping[str, object]) -> Facts:
     """
-    At which stage the filter refused, and what for: `error.moderation_details` with
-    `moderation_stage` and `categories`, of which those are kept that we have a word for.
+    At which stage the filter refused, and why: `moderation_stage` and `categories` of
+    `error.moderation_details`. Only the categories in Content are kept.
     """
     details = mapping(mapping(body, "error"), "moderation_details")
     stage = text(details, "moderation_stage")

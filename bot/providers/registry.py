@@ -1,4 +1,4 @@
-"""Which vendors there are, and which of them are on; adding one is a line here."""
+"""Lists all vendors and builds those that are on; a new vendor needs one line here."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -25,7 +25,7 @@ VENDORS: Sequence[Vendor] = (
 def check_catalog(catalog: Catalog) -> None:
     """
     Raises:
-        StartupError: a route names no vendor of ours, or promises what it cannot be told.
+        StartupError: a route names an unknown vendor, or promises what cannot be sent to it.
     """
     vendors = {vendor.name: vendor for vendor in VENDORS}
     for route in catalog.routes():
@@ -51,10 +51,11 @@ def build_providers(
     """
     Args:
         setting: the value of a vendor's setting, by its name.
+        connections: stay the caller's to close.
         public_url: where vendors can call back.
     Returns:
-        The vendors whose key is set: by name and word of the catalog for the API, "" for the first.
-        The connections stay the caller's to close.
+        The APIs of all vendors whose key is set, by the vendor's name and the catalog's word for
+        the API. "" stands for the vendor's first API.
     """
     providers: dict[tuple[str, str], Provider] = {}
     for vendor in VENDORS:
@@ -71,7 +72,7 @@ def build_providers(
 
 
 def key_of(vendor: Vendor, setting: Callable[[str], Value]) -> SecretStr | None:
-    """None: the vendor is off."""
+    """The vendor's key; None: it is not set, so the vendor is off."""
     key = setting(vendor.key)
     plain = key.get_secret_value().strip() if isinstance(key, SecretStr) else ""
     return SecretStr(plain) if plain else None

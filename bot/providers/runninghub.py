@@ -21,47 +21,47 @@ QUERY_PATH = "/query"
 UPLOAD_PATH = "/media/upload/binary"
 #: Appended to a route's upstream name.
 FROM_WORDS, FROM_IMAGES = "/text-to-image", "/image-to-image"
-#: The word for "the model chooses"; the official routes lack it, so none of them lists `auto`.
+#: The vendor's word for "the model chooses". The official routes lack it, so none lists `auto`.
 AUTO_RATIO = "empty"
-#: The official routes must be told a quality; this is the one they suggest, and what `auto` costs.
+#: The official routes require a quality. They suggest this one, and `auto` costs the same.
 AUTO_QUALITY = "medium"
-#: Of the vendor's form, but no task's.
+#: An id in the vendor's form that no task has.
 NO_TASK_ID = "1000000000000000000"
 
-#: Values of `errorCode` (error code reference), and HTTP's where an answer puts them there.
+#: Values of `errorCode` (error code reference); some answers put HTTP's status there.
 MODERATION_CODES = frozenset({"1501", "1505"})
-#: Wrong path, no money, no such user, a key that is wrong, of a free user or not an enterprise's.
+#: Wrong path, no money, unknown user, or a key that is wrong, a free user's or no enterprise's.
 OPERATOR_CODES = frozenset(
     {
         "401", "402", "403", "412", "416", "436", "801", "802", "806", "811", "812", "1001",
         "1002", "1014",
     }
 )  # fmt: skip
-#: Too many tasks or requests of ours; the vendor is overrun or out of service. Either way, nothing
-#: was accepted.
+#: WAIT: the bot has too many tasks or requests. BUSY: the vendor is overloaded or out of service.
+#: Either way, nothing was accepted.
 WAIT_CODES = frozenset({"421", "429", "814", "1003"})
 BUSY_CODES = frozenset({"415", "503", "1010", "1011"})
 CODE_DIGITS_MAX = 6
-#: Of a poll.
+#: Codes of a poll for a task that the vendor does not know.
 UNKNOWN_TASK_CODES = frozenset({"404", "423", "807", "1004"})
 #: The request itself is wrong.
 REQUEST_CODES = frozenset({"301", "400", "422", "433", "809", "1007", "1008", "1009", "1101"})
 
-#: Parts of a message, in lower case, by which the vendor's client knows what not to send again.
+#: Parts of a message, in lower case; the vendor's client does not send such a request again.
 OPERATOR_WORDS = ("balance", "insufficient", "quota", "unauthorized", "forbidden", "api key")
 REQUEST_WORDS = ("bad request", "invalid parameter", "parameter error")
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorWords:
-    """The error that an answer names at its top level, whatever its HTTP status is."""
+    """The error at the top level of an answer, whatever the HTTP status."""
 
     code: str
     message: str
 
     @property
     def kind(self) -> Kind:
-        """STATUS: something broke, before or after a submit was taken."""
+        """What the error is about; STATUS: something broke, maybe after a submit was accepted."""
         otherwise = self.code in WAIT_CODES | BUSY_CODES | OPERATOR_CODES
         status = TOO_MANY_REQUESTS if otherwise else 0
         if self.code in MODERATION_CODES or is_content(self.message, status=status):
@@ -77,7 +77,7 @@ class ErrorWords:
         return Kind.STATUS
 
     def as_failed(self, state: str) -> Failed:
-        """A task's end. The vendor's client tries again unless the request or we are to blame."""
+        """The task's failure; retryable if it has a reason and does not blame the request."""
         moderation = self.kind is Kind.CONTENT
         final = moderation or self.code in REQUEST_CODES or self._says(REQUEST_WORDS)
         return Failed(
@@ -91,20 +91,20 @@ class ErrorWords:
 
 
 def read_complaint(reply: Reply) -> Complaint | None:
-    """None: the answer is a success."""
+    """What the answer complains about; None if it is a success."""
     error = error_in(reply.body)
     if error is None:
         return None if reply.is_good else Complaint("no message", reply.status)
     words = f"{error.code} {error.message}"
     if error.kind is Kind.STATUS:
-        # To HTTP it may be a 200 all the same.
+        # The HTTP status may be a success nevertheless.
         return Complaint(words, 500 if reply.is_good else reply.status)
     usable = error.code.isascii() and error.code.isdecimal() and len(error.code) <= CODE_DIGITS_MAX
     return Complaint(words, int(error.code) if usable else reply.status, error.kind)
 
 
 def read_poll_complaint(reply: Reply) -> Complaint | None:
-    """A task that ended badly tells its reason where other answers have their own error."""
+    """None for an answer about a task, whose reason stands where other answers have an error."""
     return None if fields.text(reply.body, "status") else read_complaint(reply)
 
 
@@ -113,7 +113,7 @@ def submit_path(order: Order) -> str:
 
 
 def build_submit(order: Order) -> dict[str, object]:
-    """The body of a submit; the ratio is a hint to the model on the low-price routes."""
+    """The body of a submit; on the low-price routes, the ratio is only a hint to the model."""
     ratio = AUTO_RATIO if order.aspect_ratio == "auto" else order.aspect_ratio
     body: dict[str, object] = {"prompt": order.prompt, "aspectRatio": ratio}
     if order.route.sends_resolution:
@@ -127,7 +127,7 @@ def build_submit(order: Order) -> dict[str, object]:
 
 def parse_submit(body: Mapping[str, object]) -> str:
     """
-    `taskId` of a successful submit; it has more digits than a JavaScript number holds.
+    `taskId` in a successful submit's answer; it has more digits than a JavaScript number holds.
 
     Raises:
         ProviderContractBroken: there is none, although the task may exist.
@@ -140,10 +140,10 @@ def parse_submit(body: Mapping[str, object]) -> str:
 
 def parse_query(body: Mapping[str, object]) -> Progress:
     """
-    What a query answer says of its task: `status`, `results[].url`, `errorCode`, `errorMessage`.
+    What a query answer says about its task: `status`, `results[].url`, `errorCode`, `errorMessage`.
 
     Raises:
-        ProviderContractBroken: the task is finished, but its links are none.
+        ProviderContractBroken: the task is finished, but its results are not links.
     """
     status = fields.text(body, "status").strip()
     if status.lower() in fields.FINISHED_WORDS:
@@ -154,7 +154,7 @@ def parse_query(body: Mapping[str, object]) -> Progress:
 
 
 def parse_upload(body: Mapping[str, object]) -> str:
-    """`data.download_url` of a successful upload answer. Raises ProviderContractBroken."""
+    """`data.download_url` in a successful upload answer. Raises ProviderContractBroken."""
     link = fields.mapping(body, "data").get("download_url")
     if not fields.is_link(link):
         raise ProviderContractBroken(NAME, "took a file but named no link")
@@ -162,7 +162,7 @@ def parse_upload(body: Mapping[str, object]) -> str:
 
 
 def error_in(body: Mapping[str, object]) -> ErrorWords | None:
-    """`errorCode` and `errorMessage`; the upload has `code`, which is 0 for good, and `message`."""
+    """`errorCode` and `errorMessage`, or an upload's `code` (0: a success) and `message`."""
     code = fields.code(body, "errorCode") or fields.code(body, "error_code")
     message = fields.text(body, "errorMessage") or fields.text(body, "error_message")
     if code in {"", "0"} and not message:
@@ -183,7 +183,7 @@ def is_unknown(reply: Reply) -> bool:
 
 
 def _result_links(body: Mapping[str, object]) -> tuple[str, ...]:
-    """Of `results`, each with `url` or `outputUrl`; empty where there are none yet."""
+    """The links in `results`, each with `url` or `outputUrl`; empty if there are none yet."""
     results = body.get("results") or []
     if not isinstance(results, list):
         raise ProviderContractBroken(NAME, "finished a task with something else than links")
@@ -206,7 +206,7 @@ TASKS = TaskFormat(
     parse_poll=parse_query,
     upload_path=UPLOAD_PATH,
     parse_upload=parse_upload,
-    # A task that does not exist is free to ask for, and tells a wrong key from a right one.
+    # A query for a task that does not exist is free, and tells a wrong key from a right one.
     balance=(QUERY_PATH, {"taskId": NO_TASK_ID}),
     parse_balance=lambda _: "the key works; this API does not tell what is left on the account",
     read_complaint=read_complaint,

@@ -1,6 +1,8 @@
 """
-Vendors that are asked for a task, polled until it ends, given references as uploads and asked for a
-balance: one class that sends, over pure functions of each vendor; knows none of them.
+The provider for vendors that take tasks and are polled until a task ends; knows none of them.
+
+One class makes the calls: submit, poll, upload, balance. Each vendor gives it pure functions that
+build requests and read answers.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -18,21 +20,21 @@ Body = Mapping[str, object]
 @dataclass(frozen=True, slots=True)
 class TaskFormat:
     """
-    How one vendor writes its tasks.
+    One vendor's wire format for tasks.
 
     Args:
         create: the path and the body of a create call.
-        poll_path, id_name: where a task is asked for, and its id's name there.
-        poll_posts: in a POST's body instead of a GET's address.
+        poll_path, id_name: the path of a poll, and the name of the task's id in it.
+        poll_posts: a poll sends the id in a POST's body, not in a GET's address.
         balance: the path and the parameters of the call that tells what is left, or that the key
             works.
-        upload_fields: of an image, what goes before the file.
-        read_complaint: None: the answer is a success.
-        read_poll_complaint: the same of a poll.
+        upload_fields: the fields that go before an image's file.
+        read_complaint: what an answer complains about; None: it is a success.
+        read_poll_complaint: the same for a poll's answer.
         is_unknown: whether a poll's answer says that there is no such task (yet).
-        read_failed: the task's end that stands in an error's place; None: it is none.
-        parse_create: the task's id, or the image where it came at once.
-        parse_poll, parse_upload, parse_balance: of an answer that is a success; the last one is a
+        read_failed: a task's failure that the answer reports as an error; None: it reports none.
+        parse_create: the task's id in a successful answer, or the image if it came at once.
+        parse_poll, parse_upload, parse_balance: read a successful answer; the last one returns a
             line for `easel check`.
     """
 
@@ -56,7 +58,7 @@ class TaskFormat:
 class TaskProvider:
     """
     Args:
-        upload_http: of a vendor that takes references on another host.
+        upload_http: for a vendor that takes references on another host; None: `http`.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class TaskProvider:
         else:
             reply = await self._http.get(written.poll_path, asked, result_path=result_path)
         if written.is_unknown(reply):
-            # A task just made is not always found at once; one that stays lost meets its deadline.
+            # A new task is not always found at once; one that stays unknown meets its deadline.
             raise ProviderUnreachable(
                 self.name, "does not know the task (yet)", status=reply.status
             )

@@ -1,4 +1,4 @@
-"""What there is to know of a vendor beside its wire format: a record in each adapter's file."""
+"""Describes a vendor beside its wire format; each adapter's file has one such record."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,16 +16,16 @@ class OpenHttp(Protocol):
     def __call__(self, root: str, key_header: str = "Authorization") -> VendorHttp: ...
 
 
-#: a setting's value: an address, a key, or one of some words; None: it is not set
+#: a setting's value: an address, a key, or a word from a list; None: it is not set
 Value = str | SecretStr | None
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A setting of one vendor beside its key and its root."""
+    """A vendor's setting besides its key and its root."""
 
     default: str | None = None
-    #: what kind of value it takes; or the words to choose from
+    #: the kind of value, or the words to choose from
     takes: Literal["address", "key"] | tuple[str, ...] = "address"
 
 
@@ -34,29 +34,29 @@ class Setup:
     """What an adapter is built from."""
 
     root: str
-    #: gives the vendor's key to that root
+    #: makes the HTTP side for a root address, with the vendor's key
     http: OpenHttp
-    #: by the names of the vendor's options
+    #: values by the names of the vendor's options
     options: Mapping[str, Value] = field(default_factory=dict)
-    #: where the vendor may say that a task has ended; None: nowhere
+    #: where the vendor may report that a task has ended; None: nowhere
     callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One wire format of a vendor, and what it can be told, so that a catalog promises no more."""
+    """One wire format of a vendor, and what can be sent in it: a catalog must not promise more."""
 
     build: Callable[[Setup], Provider]
     switches: frozenset[NsfwSwitch] = frozenset()
     mask: bool = False
     qualities: bool = False
     transparency: bool = False
-    #: what the vendor's bills name
+    #: whether the vendor's bills name tokens, or credits
     tokens: bool = False
     credits: bool = False
 
     def lack(self, route: Route) -> str | None:
-        """What is wrong with a route, from its key on; None if nothing is."""
+        """What is wrong with a route, in words that begin with its key; None if nothing is."""
         if route.nsfw_switch not in self.switches | {NsfwSwitch.NONE}:
             return f'nsfw_switch "{route.nsfw_switch}" is not sent to this provider'
         if route.mask and not self.mask:
@@ -76,13 +76,13 @@ class Api:
 class Vendor:
     """
     Args:
-        name: of the provider in the catalog.
-        key, root: the names of its settings.
+        name: the provider's name in the catalog.
+        key, root: the names of the settings for its key and its root address.
         root_default: without a slash at its end.
         options: by the names of their settings.
-        apis: by the catalog's word for them; a route that names none speaks the first.
-        verify_callback: from options, headers, body and the time now, the task that a call of the
-            vendor's speaks of; None: the vendor does not call.
+        apis: by the catalog's word for them; a route that names no API uses the first.
+        verify_callback: takes options, headers, body and the time now; returns the id of the task
+            that a callback is about, or None if it is not valid. None: the vendor never calls back.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The one transaction that accepts a job: its bounds, its hold and its rows, or nothing of it."""
+"""Accepts a job in one transaction: checks its bounds, holds its quote and inserts its rows."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from bot.store.rows import job_row
 from bot.store.sql import Transaction, insert
 
 _WAITING = f"SELECT coalesce(sum(waiting), 0) FROM queue WHERE {queue.WAITING} AND user_id ="
-#: all that may stand in the way of a job but its credits
+#: what may keep a job from being accepted, besides its credits and its server's settings
 BEFORE = f"""
     SELECT
         (SELECT id FROM jobs WHERE interaction_id = :interaction) AS repeats,
@@ -47,22 +47,23 @@ def accept(
     """
     Refill the account if that is due, hold a quote and insert the job, or do none of it.
 
-    The job is ours until `hand_over`: nobody works on it before its member has an answer.
+    This process has the job's lease until `hand_over`, so that nobody works on the job before its
+    member has an answer.
 
     Args:
-        draft: who asks, where and when.
-        role_ids: of the member.
-        offers: the job at each quote it may be held at, the dearest first; the first one that the
-            account covers is held. A pure function.
-        draft_id: of the request as it was kept, which is used up; empty: it was not.
+        draft: who asks for what, where and when.
+        role_ids: the member's.
+        offers: returns the job at each quote that it may be held at, the dearest first; the first
+            quote that the account covers is held. A pure function.
+        draft_id: id of the kept draft that this job uses up; empty: there is none.
     Returns:
-        What was accepted; how many jobs are ahead of it, and how many of those the member's own.
+        What was accepted; how many jobs are ahead of it, and how many of those are the member's.
     Raises:
         Repeated: the interaction has a job already; nothing is held.
         NotAllowed: the member is blocked.
         Busy: the queue is full, or the member's part of it.
-        InsufficientCredits: the account, or the server's budget, covers no quote.
-        Refusal: there is no offer; or the request as it was kept is gone.
+        InsufficientCredits: the account or a budget covers no quote, or all are above the ceiling.
+        Refusal: from `offers`; or the kept draft is gone, or the member's data is being erased.
     """
     given = {
         "interaction": draft.interaction_id,
@@ -109,7 +110,8 @@ def accept_or_keep(
     draft_id: str = "",
 ) -> tuple[Offer, tuple[int, int]] | Refusal:
     """
-    The same, but for what is refused: that is kept as a draft, and the refusal names it.
+    Accept a job as `accept` does, but return a refusal. The refused request is kept as a draft that
+    the refusal names, unless the member is blocked or its draft was gone.
 
     Raises:
         Repeated: the interaction has a job already; nothing is held.
@@ -117,7 +119,7 @@ def accept_or_keep(
     try:
         return accept(tx, house, draft, role_ids, offers, draft_id=draft_id)
     except Refusal as refused:
-        # Nothing was written before it but that a draft was used.
+        # Before a refusal, nothing was written except that a draft was used.
         if refused.reason not in (Reason.DRAFT_USED, Reason.BLOCKED):
             now = draft.created_at
             refused.draft_id = members.keep_draft(tx, draft.user_id, draft.request, now)
@@ -133,11 +135,11 @@ def _hold_first(
     offered: Sequence[Offer],
 ) -> tuple[Offer, list[tuple[Change, Change]]]:
     """
-    The first offer that is covered.
+    Find the first offer that the account and the budgets cover; nothing is written.
 
     Returns:
-        It, and of the member's account and of each budget what refills it and what holds the
-        quote. Nothing is written.
+        The offer; and for the account and each budget, the change that refills it and the change
+        that holds the quote.
     """
     now = draft.created_at
     server_id = draft.server_id
@@ -169,7 +171,7 @@ def _hold_first(
 def _short(
     reason: Reason, error: InsufficientCredits, account: Account, purse: Allowance, now: datetime
 ) -> InsufficientCredits:
-    """The refusal, with when the account has more again."""
+    """The refusal, with the time at which the account will have more."""
     if not account.rolls:
         refills_at = int(purse.refills_at(now).timestamp())
         return InsufficientCredits(reason, **error.facts, refills_at=refills_at)

@@ -1,4 +1,4 @@
-"""The connections, a thread to each, what a transaction is, and the schema's migrations."""
+"""The database's connections, each with its own thread, its transactions and its migrations."""
 
 import asyncio
 import logging
@@ -18,16 +18,17 @@ from bot.store.sql import Transaction, insert
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: the newest revision in MIGRATIONS; tests hold the two together
 HEAD_REVISION = "0010"
-#: the revision since which what is deleted is overwritten
+#: since this revision, deleted data is overwritten
 SECURE_SINCE = "0010"
 #: milliseconds; how long a transaction waits for another process to finish its own
 BUSY_TIMEOUT_MS = 5_000
 #: seconds before a step that must be kept is tried again; doubles up to the maximum
 KEEP_WAIT_S = 0.1
 KEEP_WAIT_S_MAX = 2.0
-#: of an extended result code, the part that says what went wrong (SQLite, "Result Codes")
+#: mask of the part of an extended result code that says what went wrong (SQLite, "Result Codes")
 PRIMARY_CODE = 0xFF
-#: held by another program, out of memory, or a disk that is full, broken or not there for a while
+#: errors that may pass: another program holds the database, memory has run out, or the disk is
+#: full, broken or gone for a while
 PASSING_CODES = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -41,7 +42,7 @@ PASSING_CODES = frozenset(
     }
 )
 
-#: the table in which Alembic keeps where a database stands
+#: the table in which Alembic keeps the database's revision
 VERSION = (
     "CREATE TABLE alembic_version ("
     "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
@@ -53,21 +54,21 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
-#: what happens in one transaction: a plain function, which waits for nothing outside the database
+#: what happens in one transaction: a plain function that waits for nothing outside the database
 Step = Callable[Concatenate[Transaction, P], T]
 
 
 class Lane(aiosqlite.Connection):
     """
-    A connection that carries whole transactions to its thread, one after the other: aiosqlite
-    itself makes a trip of each statement, and two more to begin and to end.
+    A connection that carries whole transactions to its thread, one after the other. aiosqlite alone
+    makes a trip for each statement, and two more to begin and to end the transaction.
     """
 
     _begin = "BEGIN"
 
     @property
     def statements(self) -> int:
-        """How many were done, beside those that begin and end a transaction."""
+        """How many statements ran, not counting those that begin and end a transaction."""
         return self._transaction.statements
 
     async def open(self, *, writes: bool) -> None:
@@ -75,15 +76,15 @@ class Lane(aiosqlite.Connection):
         await self._trip(self._prepare, writes)
 
     async def run(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
-        """One trip: begin, the step, commit; an error undoes all of it."""
+        """Make one trip: begin, run the step, commit. An error undoes all of it."""
         return await self._trip(lambda: self._transact(step, *args, **given))
 
     async def alone(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """One trip with what no transaction may hold, or what begins its own."""
+        """Make one trip outside any transaction, for what cannot run in one, or begins its own."""
         return await self._trip(lambda: act(self._conn))
 
     async def shut(self) -> None:
-        # Else it was never opened.
+        # It is None if the connection was never opened.
         if self._connection is not None:
             await self.close()
 
@@ -97,42 +98,42 @@ class Lane(aiosqlite.Connection):
             done = step(self._transaction, *args, **given)
             self._conn.execute("COMMIT")
         except BaseException:
-            # Nothing where SQLite has undone it itself, as it does when the disk is full.
+            # Does nothing if SQLite has rolled back by itself, as it does when the disk is full.
             self._conn.rollback()
             raise
         return done
 
     def _prepare(self, writes: bool) -> None:
         raw = self._conn
-        # First, so that it holds for the others.
+        # This comes first, so that it also applies to the statements below.
         raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         raw.execute("PRAGMA journal_mode = WAL")
-        # In WAL mode this survives any death of the process; a power cut may take the last moments
-        # with it but leaves entries and balances in agreement.
+        # In WAL mode, commits survive any death of the process. A power cut may lose the last
+        # moments, but leaves entries and balances in agreement.
         raw.execute("PRAGMA synchronous = NORMAL")
         raw.execute("PRAGMA foreign_keys = ON")
-        # What is erased is to be gone from the file, too; many builds have this on anyway.
+        # Erased data must be gone from the file, too; many builds have this on anyway.
         raw.execute("PRAGMA secure_delete = ON")
         if writes:
-            # What first reads and then writes cannot be refused midway.
+            # So a transaction that first reads and then writes cannot be refused midway.
             self._begin = "BEGIN IMMEDIATE"
         self._transaction = Transaction(raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the database was asked for since it was opened."""
+    """How much the database has done since it was opened."""
 
-    #: to a connection's thread and back; each carries one transaction
+    #: trips to a connection's thread and back; each carries one transaction, or a `fold`
     trips: int
-    #: beside those that begin and end a transaction
+    #: not counting those that begin and end a transaction
     statements: int
 
 
 class Database:
     """
-    One database file. SQLite has one writer, so one connection writes, and those who wait for it
-    stand in the order in which they came; the other one reads.
+    One database file. SQLite has one writer, so one connection writes, and transactions wait for it
+    in the order in which they came. A second connection reads.
     """
 
     def __init__(self, writer: Lane, reader: Lane) -> None:
@@ -142,7 +143,7 @@ class Database:
 
     async def write(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """
-        Do the step in a writing transaction.
+        Run the step in a writing transaction.
 
         Raises:
             StoreBusy: another program holds the database, or the disk is full; nothing is written.
@@ -153,9 +154,9 @@ class Database:
 
     async def keep(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """
-        Write a step that tells of something done outside, which cannot be undone: an order that a
-        vendor took, a message that stands in Discord. While another program holds the database, or
-        the disk is full, it is tried again; only a commit, or the end of the process, ends that.
+        Write a step that records something done outside that cannot be undone, such as an order
+        that a vendor took or a message in Discord. While another program holds the database, or the
+        disk is full, this tries again until it commits or the process ends.
         """
         wait_s = KEEP_WAIT_S
         while True:
@@ -172,17 +173,17 @@ class Database:
             wait_s = min(wait_s * 2, KEEP_WAIT_S_MAX)
 
     async def read(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
-        """Do the step, which only reads, on one consistent view; never waits for a writer."""
+        """Run a step that only reads, on one consistent view; never waits for a writer."""
         self._trips += 1
         return await self._reader.run(step, *args, **given)
 
     async def fold(self) -> bool:
         """
-        Write what the write-ahead log holds into the database file, and cut the log to nothing, so
-        that no older state of a page lies in it.
+        Write the write-ahead log into the database file and empty the log, so that it holds no
+        older state of a page.
 
         Returns:
-            False: another program reads an older state; it can be tried again.
+            False: another connection was reading or writing; it can be tried again.
         Raises:
             StoreBusy: another program holds the database.
         """
@@ -214,7 +215,7 @@ class Database:
             return False
         if revision is None and await self.write(_create):
             return True
-        # Imported here: it brings 20 MiB with it, and is needed once a release.
+        # Imported here because it takes 20 MiB, and is needed once per release.
         from bot.store.migrations.apply import revisions, upgrade
 
         if revision is not None and revision not in revisions():
@@ -224,18 +225,18 @@ class Database:
             )
         await self._writer.alone(upgrade)
         if revision is not None and revision < SECURE_SINCE:
-            # Not every build of SQLite overwrote what it deleted before that was asked for.
+            # Before Easel asked for it, not every build of SQLite overwrote what it deleted.
             await self._writer.alone(lambda raw: raw.execute("VACUUM"))
         return True
 
 
 @contextmanager
 def _said_if_busy() -> Iterator[None]:
-    """Of what may work later, for nothing is wrong with the statements."""
+    """Raise StoreBusy for what may work later, because nothing is wrong with the statement."""
     try:
         yield
     except sqlite3.OperationalError as error:
-        # Not all that Python's module raises comes from SQLite.
+        # An error that Python's module raises by itself has no SQLite code.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         if code & PRIMARY_CODE not in PASSING_CODES:
             raise
@@ -243,7 +244,7 @@ def _said_if_busy() -> Iterator[None]:
 
 
 def _create(tx: Transaction) -> bool:
-    """The schema at once in an empty database, as all migrations would make it; else nothing."""
+    """Create the schema in an empty database, as all migrations would; False: it is not empty."""
     if tx.scalars(TABLES):
         return False
     for statement in schema.statements():
@@ -266,8 +267,8 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
     Open the database.
 
     Args:
-        migrate: make it if it is missing, and bring its schema up to date; if not, it is taken as
-            it stands, which also does no harm beside a running bot.
+        migrate: create the database if it is missing, and bring its schema up to date. False: use
+            it as it stands, which is also safe beside a running bot.
     Raises:
         StartupError: it cannot be opened, or its schema is not this program's.
     """

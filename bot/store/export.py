@@ -1,4 +1,4 @@
-"""What is stored, as it is given out: plain values for JSON, in pieces that hold nobody up."""
+"""Reads what is stored for an export: plain values for JSON, in pieces that hold nobody up."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from bot.store.sql import Row, Transaction, among, listed, read_facts, read_time
 JOBS_AT_ONCE = 200
 ENTRIES_AT_ONCE = 1_000
 
-#: a job's columns but for what only lets us answer, or is a copy of another
+#: a job's columns, except those that only serve to answer it or to work on it, and a copy (mode)
 _OF_JOB = """
     id, server_id, channel_id, user_id, party_id, route_id, state, request, quote_ucr, cost_ucr,
     nsfw_checker, spoiler, file_bytes_max, message_id, failure, facts, created_at, started_at,
@@ -45,7 +45,7 @@ ACCOUNTS_IN = """
     FROM accounts
     WHERE server_id = :server
 """
-#: a table's name in what is given out -> what it says of a member, or of a server
+#: name in the export -> what is read of a member, and below of a server
 OF_MEMBER = {
     "preferences": "SELECT value FROM preferences WHERE user_id = :user",
     "presets": "SELECT name, request, saved_at FROM presets WHERE user_id = :user",
@@ -86,7 +86,7 @@ def some_jobs(
     The next jobs of a server, or of a member in it, oldest first, with the names of their images.
 
     Args:
-        after: the last job's id; empty: from the first on.
+        after: id of the last job before them; empty: from the first on.
     """
     given: Values = {"server": server_id, "after": after}
     if user_id is None:
@@ -101,7 +101,7 @@ def some_jobs(
 
 
 def some_entries(tx: Transaction, server_id: int, user_id: int, after: int) -> list[Values]:
-    """The next entries of an account, oldest first; after 0: from the first on."""
+    """An account's next entries, oldest first; `after`: an entry's id, 0: from the first on."""
     given = {"server": server_id, "user": user_id, "after": after}
     return [_told(row) for row in tx.rows(ENTRIES_OF, given)]
 
@@ -111,12 +111,12 @@ def accounts_in(tx: Transaction, server_id: int) -> list[Values]:
 
 
 def rest_of_member(tx: Transaction, user_id: int) -> Mapping[str, list[Values]]:
-    """All that is stored of a member beside jobs and entries, by its kind."""
+    """The member's preferences, presets, basket, drafts and blocks, by these names."""
     return _rest(tx, OF_MEMBER, {"user": user_id})
 
 
 def rest_of_server(tx: Transaction, server_id: int) -> Mapping[str, list[Values]]:
-    """The same of a server."""
+    """The server's settings, their changes, acts and blocks, by these names."""
     return _rest(tx, OF_SERVER, {"server": server_id})
 
 
@@ -146,6 +146,6 @@ def _plain(name: str, value: Any) -> Any:
         try:
             return json.loads(value)
         except ValueError:
-            # Of another version of Easel.
+            # Another version of Easel wrote it.
             return value
     return value

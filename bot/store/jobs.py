@@ -25,11 +25,11 @@ from bot.store.sql import Transaction, among, listed, one_of, write_facts
 
 #: how many jobs a member is shown at once
 HISTORY_SHOWN_MAX = 10
-#: the latest cancelled jobs whose members are told again at a start
+#: cancelled jobs whose members are told again at a start, at most: the latest
 CANCELLED_MAX = 50
 
 FIND = f"SELECT {JOB} FROM jobs WHERE id = :job"
-#: what a member may look for among their jobs; empty: all of them
+#: what a member may look for among their jobs -> its condition; empty: all of them
 KINDS: Mapping[str, str] = {
     "": "TRUE",
     "generate": f"mode = '{Mode.GENERATE}'",
@@ -49,13 +49,13 @@ _HISTORY = {
 HISTORY = {kind: f"{those} {_NEWEST_FIRST}" for kind, those in _HISTORY.items()}
 OLDER = {kind: f"{those} AND id < :before {_NEWEST_FIRST}" for kind, those in _HISTORY.items()}
 CHILDREN = f"SELECT id FROM jobs WHERE {HAS_PARENT} AND parent_id = :parent ORDER BY id"
-#: not while it is delivered: its result may be on its way to Discord
+#: not while the job is being delivered: its result may be on its way to Discord
 STOP_WATCHING = f"""
     UPDATE jobs SET unwatched = TRUE
     WHERE id = :job AND {one_of("state", (JobState.QUEUED, JobState.RUNNING))}
     RETURNING {JOB}
 """
-#: one whose data was erased since has no token, and so nothing left to be told by
+#: a job whose data was erased since has no token, so its member cannot be told by it
 CANCELLED_SINCE = f"""
     SELECT {JOB} FROM jobs
     WHERE {IS_CANCELLED} AND failure = '{Failure.CANCELLED}' AND token != ''
@@ -64,7 +64,7 @@ CANCELLED_SINCE = f"""
 """
 ENDED = f"SELECT id FROM jobs WHERE id IN {among('ids')} AND finished_at IS NOT NULL"
 WITHOUT_USE = f"{ENDED} AND NOT keeps_images"
-#: if its own lease ran out meanwhile, the one it has now is somebody else's
+#: if this process's lease ran out meanwhile, the job's lease now is somebody else's
 _IS_OWN = f"{IS_QUEUED} AND lease_owner = :owner"
 HAND_OVER = f"""
     UPDATE jobs SET
@@ -101,7 +101,7 @@ FREE_LEASES = [
     for condition in (IS_QUEUED, IS_WORKED_ON)
 ]
 _DELIVERING = f"id = :job AND state = '{JobState.DELIVERING}'"
-#: a moderator may have removed it as soon as it was seen
+#: a moderator may have removed the job as soon as its result was seen
 FINISH = f"""
     UPDATE jobs SET
         state = CASE
@@ -129,7 +129,7 @@ REFUND = f"""
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the steps go by: the host's rules, and which process this is."""
+    """What the steps have to know: the host's rules, and which process this is."""
 
     caps: Caps
     allowance: Allowance
@@ -137,7 +137,7 @@ class House:
     budget_ucr: Microcredits | None
     #: what all servers and direct messages together may spend in a month; None: no limit
     total_budget_ucr: Microcredits | None
-    #: the name on its leases
+    #: the name on this process's leases
     owner: str
 
     def lease(self, now: datetime) -> dict[str, object]:
@@ -145,7 +145,7 @@ class House:
 
 
 def hand_over(tx: Transaction, house: House, job_id: str, message_id: int | None) -> None:
-    """The member has the status message: anyone may work on the job now."""
+    """Free the job's lease: its member has the status message, so anyone may work on it now."""
     tx.execute(HAND_OVER, {"job": job_id, "message": message_id, "owner": house.owner})
 
 
@@ -161,7 +161,7 @@ def cancel(
     End a job of which nothing was submitted, and release its hold.
 
     Args:
-        facts: of the problem that it ends with.
+        facts: of the problem that the job ends with.
     Raises:
         StepLost: it is too late; or it was cancelled before.
     """
@@ -179,9 +179,8 @@ def cancel(
 
 def claim(tx: Transaction, house: House, now: datetime, jobs_max: int) -> Claimed:
     """
-    Take jobs whose owners died, and then queued ones whose turn it is among those whose members,
-    servers and routes are under their caps. A queued job becomes running; a resumed one keeps its
-    state.
+    Take jobs whose owners died, then queued jobs in turn, as long as their members, servers and
+    routes are under their caps. A queued job becomes running; a resumed one keeps its state.
     """
     choice = queue.Choice(house.caps, now)
     choice.look(tx)
@@ -228,13 +227,13 @@ def history(
 
 
 def children(tx: Transaction, job_id: str) -> list[str]:
-    """The ids of the jobs that go on from a result of this one, oldest first."""
+    """The ids of the jobs that go on from this job's result, oldest first."""
     return tx.scalars(CHILDREN, {"parent": job_id})
 
 
 def stop_watching(tx: Transaction, job_id: str) -> Job | None:
     """
-    Its member waits for the job no longer: its images are kept, and nothing is posted.
+    Record that the member no longer waits for the job: its images are kept, and nothing is posted.
 
     Returns:
         None: it has ended or is being delivered, or there is no such job.
@@ -248,7 +247,7 @@ def renew_leases(tx: Transaction, house: House, job_ids: Sequence[str], now: dat
 
 
 def free_leases(tx: Transaction) -> int:
-    """At start, where this is the database's only process: whoever held one is dead."""
+    """Free all leases, at the start of the database's only process: their owners are dead."""
     return sum(tx.execute(statement) for statement in FREE_LEASES)
 
 
@@ -283,7 +282,7 @@ def finish(
     *,
     keeps_images: bool = False,
 ) -> Job:
-    """The member has been told: the job is done or failed."""
+    """End a job whose member has been told: it is done, or failed."""
     given = {"job": job.id, "message": message_id, "now": now, "keeps": keeps_images}
     row = tx.one_or_none(FINISH, given)
     if row is None:
@@ -292,7 +291,7 @@ def finish(
 
 
 def cancelled_since(tx: Transaction, since: datetime) -> list[Job]:
-    """The latest jobs that were cancelled in front of their members."""
+    """The latest jobs that their members, or moderators, have cancelled since then."""
     return [read_job(row) for row in tx.rows(CANCELLED_SINCE, {"since": since})]
 
 
@@ -312,7 +311,7 @@ def ended(tx: Transaction, job_ids: Collection[str]) -> set[str]:
 
 
 def refund(tx: Transaction, house: House, job: Job, problem: Problem, now: datetime) -> Job:
-    """Give back what a job in delivery was charged; what is delivered then is the problem."""
+    """Give back what a job in delivery was charged; the problem is then delivered instead."""
     cost = tx.scalar(CHARGED, {"job": job.id})
     if cost is None:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
@@ -324,12 +323,12 @@ def refund(tx: Transaction, house: House, job: Job, problem: Problem, now: datet
 
 def refund_ended(tx: Transaction, default: Allowance, job_id: str, now: datetime) -> Microcredits:
     """
-    Give back what a job was charged that has ended.
+    Give back what an ended job was charged.
 
     Args:
-        default: of an account that does not remember what it was refilled to.
+        default: the allowance of an account that does not remember one.
     Returns:
-        What that was; 0 where there is no such job, or it has cost nothing.
+        The amount; 0: there is no such job, it is under way, or it has cost nothing.
     """
     cost = Microcredits(tx.scalar(PAID, {"job": job_id}) or 0)
     if cost:

@@ -11,9 +11,11 @@ from bot.domain.jobs import TaskState, id_at
 from bot.domain.waiting import Latency
 from bot.store.sql import Transaction, among, insert, listed
 
-#: which images say what is usual: so many of the latest, and how many of a kind at least
+#: usual costs are those of the images made within this time,
 COSTS_OF = timedelta(days=30)
+#: of at most so many of the latest,
 COSTS_READ_MAX = 5_000
+#: and of at least so many of a kind
 COSTS_MIN = 10
 
 LEARNED = "SELECT route_id, images, mean, variance FROM route_latencies"
@@ -48,14 +50,14 @@ def save(tx: Transaction, known: Mapping[str, Latency]) -> None:
 
 
 def usual_costs(tx: Transaction, now: datetime) -> dict[tuple[str, str, str], Microcredits]:
-    """(route id, resolution, quality) -> the median of what its latest images cost."""
+    """(route id, resolution, quality) -> the median cost of recent images of that kind."""
     costs = defaultdict(list)
     for row in tx.rows(COSTS, {"since": id_at(now - COSTS_OF)}):
         try:
             request = json.loads(row.request)
             kind = (row.route_id, request["resolution"], request["quality"])
         except (ValueError, KeyError, TypeError, RecursionError):
-            # Of another version of Easel; it says nothing of what is usual.
+            # Another version of Easel wrote it, so it does not count.
             continue
         costs[kind].append(row.cost_ucr)
     return {kind: median_low(each) for kind, each in costs.items() if len(each) >= COSTS_MIN}

@@ -25,10 +25,10 @@ from bot.store.sql import Row, Transaction, insert, one_of, read_date, read_time
 
 #: spendings that a member is shown
 SPENDINGS_SHOWN_MAX = 5
-#: entries that are looked through for those that are shown
+#: latest entries, from which those that are shown are picked
 LATEST_MAX = 40
 
-#: as `accounts.refill_period` has them, which has room for five letters
+#: period -> its word in `accounts.refill_period`, which has room for five letters
 PERIOD_WORDS = {
     period: period.value[:4] if period is Period.ROLLING else period for period in Period
 }
@@ -67,7 +67,7 @@ def _held(condition: str) -> str:
     """
 
 
-#: of jobs that are queued and of those that are worked on, each by its own index
+#: what queued jobs hold, and those that are worked on, each read by its own index
 HELD = f"SELECT ({_held(IS_QUEUED)}) + ({_held(IS_WORKED_ON)})"
 SPENDINGS = f"""
     SELECT created_at, cost_ucr FROM jobs {_OF_ACCOUNT} AND cost_ucr > 0
@@ -88,8 +88,8 @@ BALANCES = """
 
 def _charges(entries: str) -> str:
     """
-    A job under way holds its quote, an ended one took its cost, a cancelled one nothing. What
-    expires on coming back was given back all the same.
+    The jobs that took another amount than they should: the quote while their images are being made,
+    then the cost; nothing if cancelled. What expired on coming back counts as given back.
     """
     due = f"""
         CASE WHEN {one_of("jobs.state", (JobState.QUEUED, JobState.RUNNING))} THEN jobs.quote_ucr
@@ -106,7 +106,7 @@ def _charges(entries: str) -> str:
 
 
 OF_MEMBERS = _charges(f"LEFT JOIN entries ON entries.user_id != {NOBODY}")
-#: not every job has a server with a budget
+#: an inner join, because not every job's server has a budget
 OF_BUDGETS = _charges(f"JOIN entries ON entries.user_id = {NOBODY}")
 
 
@@ -146,7 +146,7 @@ def statement(
 
 
 def read(tx: Transaction, server_id: int, user_id: int) -> Account:
-    """The account as it stands; one that is not there yet has no period and nothing in it."""
+    """The account as it stands. One that does not exist yet is empty and has no period."""
     row = tx.one_or_none(ACCOUNT, {"server": server_id, "user": user_id})
     if row is None:
         return Account(server_id, user_id)
@@ -164,7 +164,7 @@ def read(tx: Transaction, server_id: int, user_id: int) -> Account:
 
 
 def renew(tx: Transaction, account: Account, allowance: Allowance, now: datetime) -> Change:
-    """Bring an account up to now, as a command finds it whose member has this allowance."""
+    """Bring an account up to now, for a command of a member who has this allowance."""
     of_late = returns.of_late(tx, account, now) if rolling.begins(account, allowance) else ()
     return rolling.renew(account, allowance, now, of_late)
 
@@ -176,13 +176,13 @@ def renewed(
     The account, brought up to now by the allowance that it had the last time.
 
     Args:
-        default: of an account that was written before this was remembered.
+        default: the allowance of an account that does not remember one.
     """
     return rolling.keep_up(read(tx, server_id, user_id), default, now)
 
 
 def apply(tx: Transaction, *changes: Change, now: datetime) -> Account:
-    """Write changes that follow each other, balance and entries together."""
+    """Write an account's successive changes, balance and entries together."""
     explained_by = [_row(entry, now) for _, of_change in changes for entry in of_change]
     account = changes[-1][0]
     if not explained_by:
@@ -200,9 +200,9 @@ def of_job(
     tx: Transaction, job_id: str
 ) -> dict[tuple[int, int], dict[EntryKind, tuple[datetime, Entry]]]:
     """
-    What the ledger says of a job, and since when, by server and member: of its member's account
-    and of each budget that it was held from; each kind but `expire` stands there at most once for
-    each.
+    A job's entries and when they were written, by (server id, user id) of their account: its
+    member's, and each budget that it was held from. An account has each kind at most once;
+    `expire` is left out.
     """
     found: dict[tuple[int, int], dict[EntryKind, tuple[datetime, Entry]]] = defaultdict(dict)
     for row in tx.rows(OF_JOB, {"job": job_id}):
@@ -214,7 +214,7 @@ def of_job(
 def end_hold(
     tx: Transaction, default: Allowance, job: Job, cost: Microcredits | None, now: datetime
 ) -> None:
-    """Settle at `cost`, or release where there is none; the member's account and the budgets."""
+    """End a job's hold on the member's account and the budgets: settle at `cost`; None: release."""
     for whose, its_entries in of_job(tx, job.id).items():
         _, held = its_entries[EntryKind.HOLD]
         account, refilled = renewed(tx, *whose, default, now)
@@ -237,8 +237,8 @@ def pay_back(tx: Transaction, default: Allowance, job_id: str, now: datetime) ->
 
 def audit(tx: Transaction) -> list[str]:
     """
-    Recompute balances, and what each job took, from the entries, and look whether more is to come
-    back than can be; each difference a sentence.
+    Recompute balances, and what each job took, from the entries, and check that no rolling
+    allowance gets back more than was spent; returns a sentence for each difference.
     """
     return _wrong_balances(tx) + _wrong_charges(tx) + returns.wrong(tx)
 
@@ -249,7 +249,7 @@ def list_entries(tx: Transaction) -> list[tuple[datetime, Entry]]:
 
 
 def entries_of(tx: Transaction, server_id: int, user_id: int) -> list[tuple[datetime, Entry]]:
-    """Those of one account, oldest first."""
+    """One account's entries, oldest first."""
     rows = tx.rows(OF_ACCOUNT, {"server": server_id, "user": user_id})
     return [_dated(row) for row in rows]
 

@@ -1,4 +1,4 @@
-"""One process on one database: who holds it, until it ends in whatever way."""
+"""The lock that keeps a database to one process, until that process ends in any way."""
 
 import fcntl
 import os
@@ -13,17 +13,17 @@ from typing import TextIO
 from bot.errors import StartupError
 from bot.store.database import database_path
 
-#: whoever looks whether the lock is held has it for a moment
+#: tries to take the lock: a process that only looks whether it is held has it for a moment
 TRIES_MAX = 3
 TRY_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How a process uses the database: alone, with a file that says so; or beside another."""
+    """How a process uses the database: alone, with a lock file; or beside another process."""
 
     _path: Path | None
-    #: when the process before this one was last known to live; None: there was none
+    #: when the process before this one was last known to be alive; None: there was none
     last_sign: datetime | None
 
     def give_sign(self) -> None:
@@ -35,13 +35,13 @@ class Use:
 @contextmanager
 def sole_use(url: str) -> Iterator[Use]:
     """
-    Keep other processes off the database; the system lets go of it when this one dies.
+    Keep other processes off the database; the system frees the lock when this process dies.
 
-    The lock is on a file beside the database, for closing a handle of the database itself would
-    drop SQLite's own locks. It holds among containers of one machine that share the folder.
+    The lock is on a file beside the database, because closing a handle of the database itself would
+    drop SQLite's own locks. It also works among containers of one machine that share the folder.
 
     Raises:
-        StartupError: another process has it, or the file cannot be had.
+        StartupError: another process has the lock, or its file cannot be opened.
     """
     path = _lock_path(url)
     try:
@@ -64,7 +64,7 @@ def sole_use(url: str) -> Iterator[Use]:
 
 
 def is_in_use(url: str) -> bool:
-    """Whether another process has it right now; leaves nothing behind."""
+    """Whether another process has the lock right now; leaves nothing behind."""
     try:
         with _lock_path(url).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -76,7 +76,7 @@ def is_in_use(url: str) -> bool:
 
 
 def _lock_path(url: str) -> Path:
-    # Two names of one database lead to one lock.
+    # Resolved, so that two names of one database lead to one lock.
     database = database_path(url).resolve()
     return database.with_name(f"{database.name}.lock")
 

@@ -1,4 +1,4 @@
-"""What members keep for going on: preferences, drafts, a basket and presets."""
+"""What members keep for later: preferences, drafts, a basket and presets."""
 
 import secrets
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from bot.store.rows import read_reference, read_request, write_reference, write_
 from bot.store.sql import Transaction, insert, read_time
 
 DRAFTS_KEPT = timedelta(days=1)
-#: from the last addition on
+#: counted from the last addition
 BASKET_KEPT = timedelta(days=1)
-#: of a member; the oldest go
+#: drafts per member; with more, the oldest go
 DRAFTS_MAX = 100
-#: bytes of chance in a draft's id, which is written in hexadecimal
+#: random bytes in a draft's id, which is written in hexadecimal
 DRAFT_ID_BYTES = 12
 
 ALL_PREFERENCES = "SELECT user_id, value FROM preferences"
@@ -64,12 +64,12 @@ REMOVE_PRESET = "DELETE FROM presets WHERE user_id = :user AND name = :preset"
 
 
 def all_preferences(tx: Transaction) -> dict[int, Preferences]:
-    """Of all who have decided something."""
+    """User id -> preferences, for every member who has set some."""
     return {row.user_id: read_preferences(row.value) for row in tx.rows(ALL_PREFERENCES)}
 
 
 def prefer(tx: Transaction, user_id: int, preferences: Preferences) -> None:
-    """Who prefers what is the default has decided nothing."""
+    """Store a member's preferences; if all are the defaults, no row is kept."""
     if preferences == Preferences():
         tx.execute(FORGET_PREFERENCES, {"user": user_id})
         return
@@ -80,7 +80,8 @@ def prefer(tx: Transaction, user_id: int, preferences: Preferences) -> None:
 
 def keep_draft(tx: Transaction, user_id: int, request: ImageRequest, now: datetime) -> str:
     """
-    Keep a request that has not become a job for a day; of more than DRAFTS_MAX, the oldest go.
+    Keep a request that has not become a job, for a day. With more than DRAFTS_MAX, the member's
+    oldest go.
 
     Returns:
         The draft's id.
@@ -100,18 +101,18 @@ def keep_draft(tx: Transaction, user_id: int, request: ImageRequest, now: dateti
 
 
 def draft(tx: Transaction, draft_id: str, user_id: int) -> ImageRequest | None:
-    """The request as it was kept; None: it is gone, or another member's."""
+    """The request as it was kept; None: it is gone, unreadable, or another member's."""
     text = tx.scalar(DRAFT, {"draft": draft_id, "user": user_id})
     return None if text is None else read_request(text, user_id=user_id)
 
 
 def use_draft(tx: Transaction, draft_id: str, user_id: int) -> bool:
-    """Remove it, as it becomes a job; False: it was used before, or is gone."""
+    """Remove a draft that becomes a job; False: it was used before, or is gone."""
     return bool(tx.execute(USE_DRAFT, {"draft": draft_id, "user": user_id}))
 
 
 def basket(tx: Transaction, user_id: int, now: datetime) -> list[Reference]:
-    """What the member has gathered, oldest first; it is kept for a day from the last addition."""
+    """The references in a member's basket, oldest first; kept for a day from the last addition."""
     return [reference for _, reference in _gathered(tx, user_id, now)]
 
 
@@ -119,12 +120,12 @@ def add_to_basket(
     tx: Transaction, user_id: int, references: Sequence[Reference], now: datetime
 ) -> list[Reference]:
     """
-    The same picture twice is one: it keeps its place, and its newer link.
+    Add references. A picture that is in the basket already keeps its place and gets the newer link.
 
     Returns:
         The whole basket after.
     Raises:
-        InvalidRequest: they do not all fit, and none is added.
+        InvalidRequest: they do not all fit; none is added.
     """
     before = _gathered(tx, user_id, now)
     after = [reference for _, reference in before]
@@ -137,7 +138,7 @@ def add_to_basket(
     if len(after) > REFERENCES_MAX:
         raise InvalidRequest(Reason.TOO_MANY_REFERENCES, references_max=REFERENCES_MAX)
     if not before:
-        # What is older than it is kept, or cannot be read.
+        # Rows may be left that are too old, or cannot be read.
         tx.execute(EMPTY, {"user": user_id})
     for index, (place, _) in enumerate(before):
         if index in touched:
@@ -155,7 +156,7 @@ def add_to_basket(
 def take_from_basket(tx: Transaction, user_id: int, index: int | None) -> None:
     """
     Args:
-        index: which of the basket, from 0; None: all of it.
+        index: the reference's place in the basket, from 0; None: take all of them.
     """
     if index is None:
         tx.execute(EMPTY, {"user": user_id})
@@ -178,10 +179,10 @@ def save_preset(
     tx: Transaction, user_id: int, name: str, request: ImageRequest, now: datetime
 ) -> None:
     """
-    Keep a request under a name, in the place of what had that name.
+    Keep a request under a name; it replaces the member's preset of that name.
 
     Raises:
-        Refusal: it cannot be a name, or the member has as many as are kept.
+        Refusal: this cannot be a name, or the member has PRESETS_MAX presets already.
     """
     name, text = preset_name(name), write_request(request)
     given = {"user": user_id, "preset": name, "text": text, "now": now}
@@ -194,7 +195,7 @@ def save_preset(
 
 
 def remove_preset(tx: Transaction, user_id: int, name: str) -> bool:
-    """False: there was none of that name."""
+    """False: there was no preset of that name."""
     try:
         name = preset_name(name)
     except Refusal:
@@ -203,7 +204,7 @@ def remove_preset(tx: Transaction, user_id: int, name: str) -> bool:
 
 
 def sweep(tx: Transaction, now: datetime) -> None:
-    """Remove the drafts and baskets that were kept for long enough."""
+    """Remove drafts and baskets that are too old."""
     tx.execute(OLD_DRAFTS, {"until": now - DRAFTS_KEPT})
     tx.execute(OLD_BASKETS, {"until": now - BASKET_KEPT})
 
@@ -212,10 +213,10 @@ def _gathered(
     tx: Transaction, user_id: int, now: datetime | None = None
 ) -> list[tuple[int, Reference]]:
     """
-    The member's basket with each one's place; what cannot be read is left out.
+    The references in the member's basket, each with its row's id; what cannot be read is left out.
 
     Args:
-        now: None: however old it is.
+        now: leaves out a basket that is too old; None: takes one of any age.
     """
     rows = list(tx.rows(BASKET, {"user": user_id}))
     if now is not None and all(read_time(row.added_at) <= now - BASKET_KEPT for row in rows):
@@ -225,7 +226,7 @@ def _gathered(
 
 
 def _same(one: Reference, other: Reference) -> bool:
-    """Discord signs each link to a picture anew, behind its path."""
+    """Whether both are the same picture. Discord signs each link anew, behind the path."""
     if one.kept_as and one.kept_as == other.kept_as:
         return True
     link = one.url.partition("?")[0]
@@ -233,5 +234,5 @@ def _same(one: Reference, other: Reference) -> bool:
 
 
 def _renewed(known: Reference, again: Reference) -> Reference:
-    """Of the same picture: the newer link, and the kept file where either of them has one."""
+    """The newer reference to a picture, with the link or kept file that only the older one has."""
     return replace(again, url=again.url or known.url, kept_as=again.kept_as or known.kept_as)

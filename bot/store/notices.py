@@ -1,4 +1,4 @@
-"""Which servers have spent how much of their budgets, and which notices of it were posted."""
+"""How much servers have spent of their budgets, and which notices of that were posted."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,7 +12,7 @@ from bot.store.jobs import House
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON
 from bot.store.sql import Transaction
 
-#: servers with a place for notices that have held something of a budget this month
+#: servers with a log channel and a budget that was held from this month
 WATCHED = f"""
     SELECT
         server_settings.server_id,
@@ -40,7 +40,7 @@ def _held(condition: str) -> str:
     )"""
 
 
-#: of a server's budget this month, what jobs under way hold
+#: what jobs under way hold of a server's budget for the month
 HELD = f"SELECT {_held(IS_QUEUED)} + {_held(IS_WORKED_ON)}"
 TELL = """
     INSERT INTO notices (server_id, period_start, percent)
@@ -59,7 +59,7 @@ class Spent:
     server_id: int
     #: where they are told
     channel_id: int
-    #: as Discord names it; empty: the server's own
+    #: language, as Discord names it; empty: the server's own
     locale: str
     percent: int
     spent_ucr: int
@@ -70,7 +70,7 @@ class Spent:
 
 def reached(tx: Transaction, house: House, least_ucr: Microcredits, now: datetime) -> list[Spent]:
     """
-    Servers that have spent a share of their budgets of which nothing was posted this month.
+    Servers that have spent a share of their budgets for which no notice was posted this month.
 
     Args:
         least_ucr: what a plain image costs.
@@ -104,6 +104,6 @@ def reached(tx: Transaction, house: House, least_ucr: Microcredits, now: datetim
 
 
 def tell(tx: Transaction, spent: Spent) -> bool:
-    """Whether the notice is this caller's to post: nobody else has, this month."""
+    """Record a notice; False: one of this share or a larger one was recorded this month already."""
     given = {"server": spent.server_id, "month": spent.month, "share": spent.percent}
     return bool(tx.execute(TELL, given))

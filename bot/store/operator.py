@@ -1,16 +1,16 @@
-"""What the host sees of all servers, and does to members everywhere."""
+"""What the host sees of all servers, and the host's blocks of members."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.store.sql import Transaction, insert
 
-#: in the place of a server's id: everywhere
+#: in place of a server's id: everywhere
 EVERYWHERE = 0
-#: in the place of a moderator's id
+#: in place of a moderator's id: the operator
 OPERATOR = 0
 
-# A server has many accounts: so leap from one server to the next by the key.
+# A server has many accounts, so this leaps from one server to the next by the key.
 SERVERS = """
     WITH RECURSIVE known (id) AS (
         SELECT min(server_id) FROM accounts
@@ -34,25 +34,25 @@ ACT = insert("acts", "server_id", "by_id", "action", "user_id", "reason", "creat
 
 @dataclass(frozen=True, slots=True)
 class OfServer:
-    """0 is direct messages."""
+    """A server and its month; server 0 is direct messages."""
 
     server_id: int
-    #: of the month
+    #: asked for in the month, and what they cost
     jobs: int
     cost_ucr: int
-    #: what its moderators have decided, as it is kept
+    #: what its moderators have decided, as it is stored
     settings: dict[str, str]
 
 
 def servers(tx: Transaction) -> list[int]:
-    """Those that the database knows, direct messages (0) among them."""
+    """Ids of the servers that the database knows; direct messages (0) are among them."""
     return sorted(tx.scalars(SERVERS))
 
 
 def of_server(tx: Transaction, server_id: int, first: str, end: str) -> OfServer:
     """
     Args:
-        first, end: how ids begin at the month's beginning and at its end; see `id_at`.
+        first, end: the beginnings of ids at the month's beginning and its end; see `id_at`.
     """
     month = tx.one(OF_MONTH, {"server": server_id, "first": first, "end": end})
     decided = tx.rows(DECIDED, {"server": server_id})
@@ -61,10 +61,10 @@ def of_server(tx: Transaction, server_id: int, first: str, end: str) -> OfServer
 
 def block(tx: Transaction, server_id: int, user_id: int, reason: str, now: datetime) -> None:
     """
-    From now on the member's commands are not taken, until `unblock`; again, it has a new reason.
+    Refuse the member's commands until `unblock`; another block in its place has a new reason.
 
     Args:
-        server_id: EVERYWHERE or one.
+        server_id: a server's, or EVERYWHERE.
     """
     tx.execute(UNBLOCK, {"server": server_id, "user": user_id})
     tx.execute(
@@ -81,7 +81,7 @@ def block(tx: Transaction, server_id: int, user_id: int, reason: str, now: datet
 
 
 def unblock(tx: Transaction, server_id: int, user_id: int, now: datetime) -> bool:
-    """False: the member was not blocked there."""
+    """End a block; False: the member was not blocked there."""
     if not tx.execute(UNBLOCK, {"server": server_id, "user": user_id}):
         return False
     _record(tx, "unblock", server_id, user_id, "", now)

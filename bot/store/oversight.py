@@ -22,7 +22,7 @@ from bot.store.rows import JOB, read_job
 from bot.store.schema import IS_REPORT
 from bot.store.sql import Row, Transaction, insert, read_time
 
-#: jobs that are read at once in the search for those that moderators may see, and how often
+#: jobs read at once in the search for those that moderators may see, and how many such reads
 LOOKED_AT = 25
 LOOKS_MAX = 4
 
@@ -33,8 +33,8 @@ _lasting = f"""
     WHERE server_id IN ({EVERYWHERE}, :server) AND user_id = :user AND {_lasts}
     ORDER BY until IS NOT NULL, until DESC, server_id LIMIT 1
 """
-#: Why a member is blocked in a server, and until when: of the block that lasts longest. They take
-#: the parameters `server`, `user` and `now`; `blocked_for` is null where there is none.
+#: The reason and the end of the block that lasts longest for a member in a server. They take the
+#: parameters `server`, `user` and `now`; `blocked_for` is null if there is no block.
 BLOCKED_COLUMNS = f"""
     (SELECT reason {_lasting}) AS blocked_for,
     (SELECT until {_lasting}) AS blocked_until
@@ -44,9 +44,9 @@ BLOCKED_COLUMNS = f"""
 def refuse_blocked(row: Row) -> None:
     """
     Args:
-        row: of a statement with the BLOCKED_COLUMNS.
+        row: from a statement with the BLOCKED_COLUMNS.
     Raises:
-        NotAllowed: there is a block.
+        NotAllowed: the member is blocked.
     """
     if row.blocked_for is None:
         return
@@ -59,7 +59,7 @@ def refuse_blocked(row: Row) -> None:
 BLOCKED = f"SELECT {BLOCKED_COLUMNS}"
 NEW_BLOCK = insert("blocks", "server_id", "user_id", "by_id", "reason", "created_at", "until")
 END_BLOCK = f"DELETE FROM blocks WHERE {_this_block} RETURNING until"
-#: those of a server that are over, so that it keeps none of them
+#: removes a server's blocks that are over, so that none of them is kept
 ENDED_BLOCKS = "DELETE FROM blocks WHERE server_id = :server AND until <= :now"
 BLOCKS = f"""
     SELECT server_id, user_id, by_id, reason, created_at, until FROM blocks
@@ -81,7 +81,7 @@ def _acts(condition: str) -> str:
 
 ACTS = _acts("server_id = :server")
 OLDER_ACTS = _acts("server_id = :server AND id < :before")
-#: whether this member has reported this job, and how much else within the hour
+#: how often this member has reported this job, and any job within the hour
 REPORTED = f"""
     SELECT
         (
@@ -112,7 +112,7 @@ def _recent(condition: str) -> str:
     return f"SELECT {JOB} FROM jobs WHERE {condition} ORDER BY id DESC LIMIT {LOOKED_AT}"
 
 
-#: by whether they are of one member, and whether they are older ones
+#: (only one member's jobs, only jobs older than `before`) -> statement
 RECENT = {
     (False, False): _recent("server_id = :server"),
     (False, True): _recent("server_id = :server AND id < :before"),
@@ -134,13 +134,13 @@ def check_block(tx: Transaction, server_id: int, user_id: int, now: datetime) ->
 
 
 def record(tx: Transaction, act: Act) -> Act:
-    """Write a line of the trail, in the transaction of what it tells."""
+    """Write a line of the trail, in the same transaction as the act itself."""
     tx.execute(NEW_ACT, asdict(act))
     return act
 
 
 def block(tx: Transaction, blocked: Block) -> Done:
-    """Block a member, in the place of a block that they have here."""
+    """Block a member here; this replaces a block that they have here already."""
     server_id, now = blocked.server_id, blocked.created_at
     tx.execute(END_BLOCK, {"server": server_id, "user": blocked.user_id})
     tx.execute(ENDED_BLOCKS, {"server": server_id, "now": now})
@@ -153,7 +153,7 @@ def block(tx: Transaction, blocked: Block) -> Done:
 def unblock(
     tx: Transaction, server_id: int, user_id: int, by_id: int, now: datetime
 ) -> Done | None:
-    """None: the member is not blocked here; nothing is recorded."""
+    """End a member's block; None: they are not blocked here, and nothing is recorded."""
     ended = tx.one_or_none(END_BLOCK, {"server": server_id, "user": user_id})
     if ended is None or (ended.until is not None and read_time(ended.until) <= now):
         return None
@@ -163,7 +163,7 @@ def unblock(
 def list_blocks(
     tx: Transaction, server_id: int, now: datetime, *, after: int = 0, limit: int
 ) -> list[Block]:
-    """Those of a server that last, by their members' ids; `after`: from the next one on."""
+    """A server's blocks that last, in the order of members' ids; `after`: only larger ids."""
     given = {"server": server_id, "now": now, "after": after, "shown_max": limit}
     return [
         Block(
@@ -191,7 +191,7 @@ def of_server(tx: Transaction, server_id: int, job_id: str) -> Job | None:
 
 
 def cover(tx: Transaction, server_id: int, job_id: str, by_id: int, now: datetime) -> Done | None:
-    """None: it is covered already, or no job of this server."""
+    """Cover a job's images; None: that was done before, or the job is not this server's."""
     job = _one(tx, COVER, server_id, job_id)
     if job is None:
         return None
@@ -201,7 +201,7 @@ def cover(tx: Transaction, server_id: int, job_id: str, by_id: int, now: datetim
 def note_deleted(
     tx: Transaction, server_id: int, job_id: str, by_id: int, now: datetime
 ) -> Done | None:
-    """None: no job of this server."""
+    """Record that a result's message was deleted; None: the job is not this server's."""
     job = of_server(tx, server_id, job_id)
     if job is None:
         return None
@@ -212,12 +212,13 @@ def remove(
     tx: Transaction, server_id: int, job_id: str, by_id: int, reason: str, now: datetime
 ) -> tuple[Done | None, list[str]]:
     """
-    Let nobody have a job's images any more. Whoever calls this deletes their files after: should
-    they die before, whatever tidies up finds files that no job keeps.
+    Take a job's images away from everyone. The caller then deletes their files: if it dies before,
+    the next tidying finds files that no job keeps.
 
     Returns:
-        None: it is removed already, or no job of this server; and the names of its images' files,
-        whether or not they are there. A delivery that is not through deletes them itself.
+        What was done (None: it was done before, or the job is not this server's), and the names of
+        the job's image files, whether or not these exist. There are no names before the job has
+        ended, because its delivery then deletes the files itself.
     """
     before = of_server(tx, server_id, job_id)
     if before is None:
@@ -236,7 +237,12 @@ def remove(
 def refund(
     tx: Transaction, house: House, server_id: int, job_id: str, by_id: int, now: datetime
 ) -> Done | None:
-    """None: it has not ended, has cost nothing or was paid back, or is no job of this server."""
+    """
+    Give back what a job was charged.
+
+    Returns:
+        None: it has not ended, has cost nothing, was paid back, or is not this server's.
+    """
     job = of_server(tx, server_id, job_id)
     if job is None:
         return None
@@ -257,10 +263,10 @@ def cancel(
     now: datetime,
 ) -> Done:
     """
-    Cancel another member's job, which then says by whom and why.
+    Cancel another member's job, which then says who did it and why.
 
     Raises:
-        StepLost: it is too late, it was cancelled before, or it is no job of this server.
+        StepLost: it is too late, it was cancelled before, or the job is not this server's.
     """
     if of_server(tx, server_id, job_id) is None:
         raise StepLost(f"job {job_id} is none of server {server_id}")
@@ -291,7 +297,7 @@ def check_report(
 def report(
     tx: Transaction, server_id: int, job_id: str, by_id: int, reason: str, now: datetime
 ) -> Done | Unreported:
-    """Write down that a member finds that moderators should look at a result."""
+    """Record that a member wants moderators to look at a result."""
     job = check_report(tx, server_id, job_id, by_id, now)
     if isinstance(job, Unreported):
         return job
@@ -303,15 +309,15 @@ def recent(
     tx: Transaction, server_id: int, *, user_id: int = 0, before: str = "", limit: int
 ) -> tuple[list[Job], str]:
     """
-    A server's latest jobs, newest first, with the private ones only if they were asked for while
-    moderators were said to see them.
+    A server's latest jobs, newest first. A private job is among them only if moderators may see
+    private jobs, and its member asked for it after that was last turned on.
 
     Args:
-        user_id: of one member; 0: of all.
+        user_id: only this member's jobs; 0: everyone's.
         before: a job's id: only older ones; empty: from the latest on.
     Returns:
-        The jobs, and where the next page begins, as its `before`; empty: there is none. A page
-        may be shorter, or empty, where it stands among many private jobs.
+        The jobs, and the `before` of the next page; empty: there is none. Among many private jobs,
+        a page may be shorter, or empty.
     """
     since = None
     if settings.of_server(tx, server_id).private_seen:

@@ -1,10 +1,10 @@
 """
-What is stored of a member, and how it is erased: in pieces, between which others may write.
+Erases what is stored of a member, in pieces, between which others may write.
 
-At each commit the books balance. The entries of an account move one piece after the other to the
-account of a random negative id that stands for nobody; what they add up to stays behind as one
-entry, and its opposite goes with them. So in the end the member still has what they had left, no
-more and no less, and nothing says how they came by it.
+At each commit the books balance. An account's entries move, piece by piece, to the account of a
+random negative id that stands for nobody. One entry with their sum stays behind, and one with the
+opposite goes with them. So in the end the member has exactly what they had left, and nothing says
+how they came by it.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from bot.store.sql import Transaction, among, insert, listed
 #: jobs, and entries, that one transaction changes
 JOBS_AT_ONCE = 100
 ENTRIES_AT_ONCE = 500
-#: erased ids have fewer bits than any id of Discord's, so that no member in direct messages, whose
-#: party is minus their id, is taken for one
+#: erased ids have fewer bits than Discord's ids, so that none is the party of a member in direct
+#: messages, which is minus the member's id
 ERASED_ID_MAX = 2**48
 
-# Members have accounts in few servers, and servers are few beside members: so leap from one server
-# to the next by the key, which begins with it.
+# There are few servers beside members, and a member has accounts in few of them. So this leaps from
+# one server to the next by the key of `accounts`, which begins with the server.
 SERVERS = """
     WITH RECURSIVE servers(id) AS (
         SELECT min(server_id) FROM accounts
@@ -59,7 +59,7 @@ IMAGES = f"""
     SELECT image_name FROM tasks
     WHERE job_id IN {among("ids")} AND image_name IS NOT NULL
 """
-#: what a job's row holds beside what the ledger needs, and so of its member and their words
+#: these empty what the ledger does not need of a job's row: the member's words, and the place
 WITHOUT_WORDS = "request = :text, token = '', facts = '{}'"
 WITHOUT_PLACE = "channel_id = 0, message_id = NULL, interaction_id = NULL, locale = 'en-US'"
 ERASE_JOB = f"""
@@ -108,7 +108,7 @@ CARRIED_NOTHING = f"""
     WHERE {_HERE} AND by_id = :erased AND allowance_ucr = 0 AND grant_ucr = 0
 """
 CARRIED_TO_THE_END = f"UPDATE entries SET by_id = NULL WHERE {_HERE} AND by_id = :erased"
-#: entries of others that the member wrote as a moderator
+#: entries of other accounts that the member wrote as a moderator
 WROTE = f"SELECT id FROM entries WHERE {HAS_AUTHOR} AND by_id = :user LIMIT {ENTRIES_AT_ONCE}"
 WROTE_NOTHING = f"UPDATE entries SET by_id = :erased, reason = NULL WHERE id IN {among('ids')}"
 
@@ -116,7 +116,8 @@ THEIRS = [
     f"DELETE FROM {table} WHERE user_id = :user"
     for table in ("preferences", "drafts", "basket", "presets")
 ]
-#: what moderators did to them, and what they did as one; a block stays, by which it is erased too
+#: what moderators did to the member, and what the member did as one. A block of the member stays;
+#: one by the member stays without its author
 TRAIL = [
     "UPDATE acts SET user_id = :erased, reason = '' WHERE user_id = :user",
     "UPDATE acts SET by_id = :erased, reason = '' WHERE by_id = :user",
@@ -134,21 +135,22 @@ REMOVE_ACCOUNT = f"DELETE FROM accounts WHERE {_HERE}"
 @dataclass(frozen=True, slots=True)
 class Erasure:
     user_id: int
-    #: what stands in the place of their id
+    #: takes the place of the member's id
     erased_id: int
 
 
 def servers_of(tx: Transaction, user_id: int) -> list[int]:
-    """Where the member has an account, and so jobs; 0 is direct messages."""
+    """Ids of the servers where the member has an account, and so jobs; 0 is direct messages."""
     return tx.scalars(SERVERS, {"user": user_id})
 
 
 def begin(tx: Transaction, user_id: int, erased_id: int, now: datetime) -> list[str]:
     """
-    From now on no job of the member's is accepted, until `finish`; asked again, nothing changes.
+    Begin an erasure: no job of the member is accepted until `finish`. If one is under way already,
+    nothing changes.
 
     Args:
-        erased_id: random and negative, above -ERASED_ID_MAX.
+        erased_id: random and negative, not below -ERASED_ID_MAX.
     Returns:
         The ids of their jobs under way.
     """
@@ -162,24 +164,24 @@ def begin(tx: Transaction, user_id: int, erased_id: int, now: datetime) -> list[
 
 
 def under_way(tx: Transaction, user_id: int) -> list[str]:
-    """The ids of the member's jobs that have not ended, in whichever server."""
+    """The ids of the member's jobs that have not ended, in all servers."""
     return tx.scalars(UNDER_WAY, {"user": user_id})
 
 
 def pending(tx: Transaction) -> list[Erasure]:
-    """What was begun, and is not finished."""
+    """The erasures that have begun and are not finished."""
     return [Erasure(row.user_id, row.erased_id) for row in tx.rows(PENDING)]
 
 
 def next_jobs(tx: Transaction, user_id: int, server_id: int) -> tuple[list[str], list[str]]:
-    """Of those that are not erased yet, the ids of some jobs, and the names of their images."""
+    """The ids of some jobs that are not erased yet, and the names of their images' files."""
     given = {"server": server_id, "user": user_id, "at_once": JOBS_AT_ONCE}
     ids = tx.scalars(JOBS, given)
     return ids, tx.scalars(IMAGES, {"ids": listed(ids)})
 
 
 def erase_jobs(tx: Transaction, erasure: Erasure, server_id: int) -> None:
-    """The same jobs: words, references, places and the member are gone; what they cost stays."""
+    """Remove words, references, places and the member from the same jobs; their cost stays."""
     given = {"server": server_id, "user": erasure.user_id, "at_once": JOBS_AT_ONCE}
     found = list(tx.rows(JOBS, given))
     if not found:
@@ -195,7 +197,7 @@ def erase_jobs(tx: Transaction, erasure: Erasure, server_id: int) -> None:
 
 
 def move_entries(tx: Transaction, erasure: Erasure, server_id: int, now: datetime) -> bool:
-    """Move some entries to the account of nobody; False: there were none left."""
+    """Move some entries to the account of the erased id; False: there were none left."""
     whose = {"server": server_id, "user": erasure.user_id, "erased": erasure.erased_id}
     moved = list(tx.rows(ENTRIES, whose))
     if not moved:
@@ -223,7 +225,7 @@ def move_entries(tx: Transaction, erasure: Erasure, server_id: int, now: datetim
 
 
 def settle_up(tx: Transaction, erasure: Erasure) -> None:
-    """All entries have moved: what was carried is an entry like any other."""
+    """Once all entries have moved: make carried sums entries like any other, and remove zeros."""
     for server_id in servers_of(tx, erasure.user_id):
         for user_id in (erasure.user_id, erasure.erased_id):
             whose = {"server": server_id, "user": user_id, "erased": erasure.erased_id}
@@ -232,7 +234,7 @@ def settle_up(tx: Transaction, erasure: Erasure) -> None:
 
 
 def erase_authorship(tx: Transaction, erasure: Erasure) -> bool:
-    """Of entries that the member wrote as a moderator, some; False: there were none left."""
+    """Remove the author from some entries that the member wrote; False: there were none left."""
     ids = tx.scalars(WROTE, {"user": erasure.user_id})
     if ids:
         tx.execute(WROTE_NOTHING, {"ids": listed(ids), "erased": erasure.erased_id})
@@ -240,7 +242,7 @@ def erase_authorship(tx: Transaction, erasure: Erasure) -> bool:
 
 
 def finish(tx: Transaction, erasure: Erasure) -> None:
-    """The rest, which is little; from now on the member may begin afresh."""
+    """Erase the rest, which is little; from now on the member may begin afresh."""
     whose = {"user": erasure.user_id, "erased": erasure.erased_id}
     for statement in THEIRS:
         tx.execute(statement, {"user": erasure.user_id})
@@ -255,8 +257,8 @@ def finish(tx: Transaction, erasure: Erasure) -> None:
 
 def forget_accounts(tx: Transaction, default: Allowance, now: datetime) -> None:
     """
-    Remove what was left of the accounts of members whose data was erased, once it would be refilled
-    anyway: until then, it kept the erasure from being a refill.
+    Remove what is left of erased members' accounts, once they would be refilled anyway. Until then,
+    what is left keeps an erasure from being a refill.
     """
     for user_id in tx.scalars(WATCHED):
         waits = [_waits(tx, server, user_id, default, now) for server in servers_of(tx, user_id)]
@@ -265,17 +267,14 @@ def forget_accounts(tx: Transaction, default: Allowance, now: datetime) -> None:
 
 
 def without_words(text: str) -> str:
-    """
-    Args:
-        text: a request, as JSON.
-    """
+    """A request, as JSON, without its words and references."""
     return write_request(emptied(read_request(text) or UNREADABLE))
 
 
 def _waits(
     tx: Transaction, server_id: int, user_id: int, default: Allowance, now: datetime
 ) -> bool:
-    """Whether the account is still to go; one that has run out goes, one that is in use stays."""
+    """Remove the account if it is unused and its period is over; True: its period is not over."""
     whose = {"server": server_id, "user": user_id}
     account = ledger.read(tx, server_id, user_id)
     kinds = tx.scalars(LATEST_KINDS, whose)

@@ -1,8 +1,8 @@
 """
-Which job is next, and how many are ahead of one: the rule of bot/domain/queue.py, from counts.
+Which job is next, and how many are ahead of a job: the rule of bot/domain/queue.py, from counts.
 
-The counts are read and changed in one transaction, and SQLite's one writer keeps those apart. A
-database with several writers would have to lock the rows it chooses from (FOR UPDATE).
+The counts are read and changed in one transaction, and SQLite's one writer keeps transactions
+apart. A database with several writers would have to lock the rows it chooses from (FOR UPDATE).
 """
 
 from collections import Counter
@@ -18,9 +18,9 @@ from bot.store.sql import Row, Transaction, among, listed, one_of
 
 #: seconds; a job whose owner has not renewed its lease for so long is free for anyone
 LEASE_S = 60
-#: where the numbers of those who were never served begin
+#: where the turns of those who were never served begin
 NEWCOMER = -(2**40)
-#: in the place of a user's id: the party as a whole
+#: in place of a user's id: the party as a whole
 PARTY = 0
 
 WAITING = f"queue.{IS_WAITING}"
@@ -46,7 +46,7 @@ TAKE_TURN = f"""
         turn = (SELECT CASE WHEN max(turn) > 0 THEN max(turn) + 1 ELSE 1 END FROM queue)
     {_OF_BOTH}
 """
-#: jobs before one that has so many full rounds before it, and that turn
+#: how many jobs are ahead of a job that has `rounds` full rounds before it and the turn `turn`
 _AHEAD = f"""
     SELECT coalesce(sum(
         CASE
@@ -60,7 +60,7 @@ _AHEAD = f"""
 MEMBERS_AHEAD = f"{_AHEAD} AND party_id = :party AND user_id NOT IN ({PARTY}, :user)"
 PARTIES_AHEAD = f"{_AHEAD} AND user_id = {PARTY} AND party_id != :party"
 
-#: nobody holds it; a lease that ends later than any is of a clock that stood ahead
+#: nobody holds the job; a lease that ends later than any can is from a clock that was ahead
 _IS_FREE = "(lease_until IS NULL OR lease_until < :now OR lease_until > :latest)"
 _CLAIMABLE = f"jobs.{IS_QUEUED} AND {_IS_FREE} AND jobs.route_id NOT IN {among('full_routes')}"
 NEXT_PARTY = f"""
@@ -108,13 +108,13 @@ TURNS = f"SELECT party_id, user_id, turn FROM queue WHERE {WAITING}"
 
 
 def party_of(server_id: int, user_id: int) -> int:
-    """Who shares turns and the cap of a server: a server, or one member in direct messages."""
+    """The id of those who share turns: a server, or in direct messages one member (negative)."""
     return server_id or -user_id
 
 
 def enqueue(tx: Transaction, job: Job, others: int) -> tuple[int, int]:
     """
-    Count a job that was inserted.
+    Count a new job as waiting.
 
     Args:
         others: how many wait already.
@@ -140,7 +140,7 @@ def _count_in(tx: Transaction, party: int, line: int) -> Row:
 
 
 def leave(tx: Transaction, job: Job) -> None:
-    """Count a job no more that ended in the queue."""
+    """Stop counting a job that has ended in the queue."""
     tx.execute(LEAVE, {"party": party_of(job.server_id, job.user_id), "user": job.user_id})
 
 
@@ -150,22 +150,22 @@ def is_anybody_waiting(tx: Transaction) -> bool:
 
 @dataclass(slots=True)
 class Choice:
-    """What may be claimed next in one transaction: first what was left, then whose turn it is."""
+    """Chooses what one transaction claims: jobs that were left, then those whose turn it is."""
 
     caps: Caps
     now: datetime
-    #: ids of jobs taken on before, that nobody works on any more; oldest first
+    #: ids of jobs that were claimed before and that nobody works on any more, oldest first
     left: list[str] = field(default_factory=list)
     _running: Counter[tuple[str, int]] = field(default_factory=Counter)
     _images: Counter[str] = field(default_factory=Counter)
 
     @property
     def lease(self) -> dict[str, datetime]:
-        # Nobody takes a lease that ends so late: the clock stood ahead and was set right.
+        # No lease ends later than this, unless the clock was ahead when it was taken.
         return {"now": self.now, "latest": self.now + timedelta(seconds=2 * LEASE_S)}
 
     def look(self, tx: Transaction) -> None:
-        """Read what is under way."""
+        """Read which jobs are under way."""
         seen = set()
         for row in tx.rows(WORKED_ON, self.lease):
             if row.route_id is not None:
@@ -183,7 +183,7 @@ class Choice:
         Take the turn of the next member under the caps.
 
         Returns:
-            What OLDEST finds their job with; None: nobody's turn has come.
+            The parameters with which OLDEST finds the member's job; None: it is nobody's turn.
         """
         given: dict[str, Any] = {
             **self.lease,
@@ -206,7 +206,7 @@ class Choice:
         return given | {"party": party, "user": user}
 
     def count_images(self, route_ids: Sequence[str]) -> None:
-        """Of the job that was chosen last."""
+        """Count the images of the job that was chosen last."""
         self._images.update(route_ids)
 
     def _full(self, kind: str, running_max: int) -> list[int]:
@@ -215,7 +215,7 @@ class Choice:
             for (of_kind, each), running in self._running.items()
             if of_kind == kind
             and running >= running_max
-            # Members in direct messages have their own cap, and no server's.
+            # A member in direct messages has a cap of their own, and no server's.
             and not (kind == "party" and each < 0)
         ]
 

@@ -37,10 +37,9 @@ def amend(
     Change a member's account, with the entry and the act that say who did it and why.
 
     Args:
-        role_ids: of the member.
+        role_ids: the member's.
     Returns:
-        The account after, and whether it was changed; it was not where there is less in it than
-        is to be taken.
+        The account after, and whether it was changed: not if it has less than is to be taken.
     """
     decided = settings.of_server(tx, amendment.server_id)
     allowance = policy.allowance(decided, role_ids, default)
@@ -76,9 +75,9 @@ def set_role(
 ) -> bool:
     """
     Args:
-        amount: None: the role has no allowance any more.
+        amount: None: take the role's allowance away.
     Returns:
-        False: as many roles as can be have one already.
+        False: ROLES_MAX other roles have an allowance already.
     """
     amounts = dict(settings.of_server(tx, server_id).role_allowances_ucr)
     amounts.pop(role_id, None)
@@ -93,7 +92,7 @@ def set_role(
 def reset(
     tx: Transaction, server_id: int, names: Collection[str], by: int, now: datetime
 ) -> ServerSettings:
-    """Give settings back to the operator; returns those before."""
+    """Reset settings to what the operator has decided; returns the settings before."""
     before = settings.of_server(tx, server_id)
     for name in names:
         settings.change(tx, server_id, name, getattr(ServerSettings(), name), by, now)
@@ -103,7 +102,7 @@ def reset(
 def of_server(
     tx: Transaction, house: House, server_id: int, now: datetime
 ) -> tuple[ServerSettings, Account | None]:
-    """What a server has decided, and its budget's account as it is now; None: it has none."""
+    """What a server has decided, and its budget's account as it is now; None: it has no budget."""
     decided = settings.of_server(tx, server_id)
     budget = policy.budget(decided, house.budget_ucr)
     if budget is None:

@@ -1,4 +1,4 @@
-"""What is kept for so long and no longer: the words of jobs, and their rows but for the ledger."""
+"""Removes what is too old: the words of jobs, and what the ledger does not need of their rows."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,7 @@ from bot.store.sql import Row, Transaction, among, insert, listed
 
 #: jobs that one transaction looks at
 JOBS_AT_ONCE = 200
-#: names of the sweeps, each of which remembers how far it came
+#: names of the sweeps; each remembers how far it has come
 PROMPTS = "prompts"
 JOBS = "jobs"
 
@@ -39,7 +39,7 @@ def empty_some(tx: Transaction, until: str) -> bool:
     Take words and references out of some ended jobs, the oldest first.
 
     Args:
-        until: the jobs whose ids come before it; see `id_at`.
+        until: only jobs whose ids come before this; see `id_at`.
     Returns:
         Whether there may be more.
     """
@@ -53,7 +53,7 @@ def empty_some(tx: Transaction, until: str) -> bool:
 
 
 def reduce_some(tx: Transaction, until: str) -> bool:
-    """The same, and what stays is what the ledger needs: whose job it was, when, and its cost."""
+    """The same, but leave only what the ledger needs: whose job it was, when, and its cost."""
     found = _next(tx, JOBS, until)
     if found:
         text = write_request(UNREADABLE)
@@ -63,12 +63,12 @@ def reduce_some(tx: Transaction, until: str) -> bool:
 
 
 def known(tx: Transaction, job_ids: Collection[str]) -> set[str]:
-    """Of these ids, those of jobs."""
+    """Which of these ids are ids of jobs."""
     return set(tx.scalars(KNOWN, {"ids": listed(job_ids)}))
 
 
 def _next(tx: Transaction, sweep: str, until: str) -> list[Row]:
-    """The next jobs of a sweep, which has looked at them with this; none behind one under way."""
+    """The next jobs of a sweep, which then count as looked at; it stops at a job under way."""
     reached = tx.scalar(REACHED, {"sweep": sweep})
     found: list[Row] = []
     for row in tx.rows(NEXT, {"after": reached or "", "until": until}):

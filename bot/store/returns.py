@@ -1,4 +1,4 @@
-"""What is to come back to allowances that roll, and what begins it."""
+"""What is to come back to rolling allowances, and the charges with which one begins to roll."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -10,7 +10,7 @@ from bot.domain.rolling import Charge
 from bot.store.schema import OF_A_JOB
 from bot.store.sql import Transaction, insert, read_date, read_time
 
-#: jobs that were asked for earlier were not charged within the last day, but for rare ones
+#: how far back jobs are looked at: few older ones were charged within the last day
 OF_LATE = timedelta(days=2)
 
 RETURNS = """
@@ -37,7 +37,7 @@ WRONG = """
 
 
 def wrong(tx: Transaction) -> list[str]:
-    """A sentence on each account to which more is to come back than is gone of its allowance."""
+    """A sentence for each account that is to get back more than is gone of its allowance."""
     return [
         f"Member {row.user_id} in server {row.server_id}: {row.remaining or 0} is left and"
         f" {row.to_come} is to come back, of an allowance of {row.given or 0}."
@@ -47,7 +47,7 @@ def wrong(tx: Transaction) -> list[str]:
 
 
 def read(tx: Transaction, account: Account) -> Account:
-    """The account with what is to come back to it, the next first."""
+    """The account with what is to come back to it, the earliest first."""
     given = {"server": account.server_id, "user": account.user_id}
     found = tuple(
         Return(row.amount_ucr, read_time(row.due_at), row.id) for row in tx.rows(RETURNS, given)
@@ -56,7 +56,7 @@ def read(tx: Transaction, account: Account) -> Account:
 
 
 def write(tx: Transaction, account: Account) -> None:
-    """Write down what is new among what is to come back, and remove what is not there any more."""
+    """Store the account's new returns, and remove the stored ones that it has no longer."""
     stay = {each.id for each in account.returns}
     gone = [{"id": each} for each in account.written if each not in stay]
     if gone:
@@ -76,7 +76,7 @@ def write(tx: Transaction, account: Account) -> None:
 
 
 def of_late(tx: Transaction, account: Account, now: datetime) -> list[Charge]:
-    """What jobs of the last days took, or hold, of the allowance in its period."""
+    """What recent jobs took, or still hold, of the allowance of the account's period."""
     given = {
         "server": account.server_id,
         "user": account.user_id,
@@ -86,7 +86,7 @@ def of_late(tx: Transaction, account: Account, now: datetime) -> list[Charge]:
     ended: dict[str, datetime] = {}
     for row in tx.rows(MOVED_OF_LATE, given):
         if row.kind == EntryKind.HOLD and read_date(row.period_start) != account.period_start:
-            # Of an older period, whose allowance has expired.
+            # It is of an older period, whose allowance has expired.
             continue
         if row.kind == EntryKind.HOLD or row.job_id in taken:
             taken[row.job_id] -= row.allowance_ucr

@@ -11,7 +11,7 @@ from bot.store.sql import Row, read_facts, read_time
 
 log = logging.getLogger(__name__)
 
-#: what JSON of another version of Easel may raise
+#: what reading another version's JSON may raise
 UNREADABLE_FOR = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 #: the columns that `read_job` needs
@@ -29,7 +29,7 @@ TASK = (
 
 
 def job_row(job: Job) -> dict[str, Any]:
-    """A job as it is accepted; what only later steps write is left out."""
+    """The columns of a job that is being accepted, without those that only later steps write."""
     return {
         "id": job.id,
         "server_id": job.server_id,
@@ -83,7 +83,7 @@ def read_job(row: Row) -> Job:
 
 
 def task_row(task: Task) -> dict[str, Any]:
-    """A task as it is accepted; what only later steps write is left out."""
+    """The columns of a task that is being accepted, without those that only later steps write."""
     return {
         "id": task.id,
         "job_id": task.job_id,
@@ -111,7 +111,7 @@ def _problem(row: Row) -> Problem | None:
     try:
         return Problem(Failure(row.failure), read_facts(row.facts))
     except ValueError:
-        # Of another version of Easel.
+        # Another version of Easel wrote it.
         return Problem(Failure.INTERNAL)
 
 
@@ -121,10 +121,11 @@ def write_request(request: ImageRequest) -> str:
 
 def read_request(text: str, **whose: object) -> ImageRequest | None:
     """
-    One row that this version cannot read must not keep all others from being read.
+    A stored request; None: this version cannot read it. That is logged and not raised, so that one
+    such row does not keep the others from being read.
 
     Args:
-        whose: what the log says of a request that cannot be read.
+        whose: what the log says about a request that cannot be read.
     """
     try:
         values = json.loads(text)
@@ -165,11 +166,11 @@ def _write(value: ImageRequest | Reference) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        # Half of a pair, which no database takes as a letter.
+        # It has half of a surrogate pair, which no database takes as a character.
         return json.dumps(value, default=_values)
     return text
 
 
 def _values(value: Any) -> dict[str, Any]:
-    """Of a request, or of a reference in it."""
+    """The fields of a request, or of a reference in it."""
     return {each.name: getattr(value, each.name) for each in fields(value)}

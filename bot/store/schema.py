@@ -1,4 +1,4 @@
-"""The tables stand in schema.sql; here are the conditions of its indexes."""
+"""Reads the tables from schema.sql, and holds the conditions of its indexes."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,8 @@ from bot.store.sql import one_of
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 
-# SQLite takes an index with a condition only for a statement that repeats the condition word for
-# word: a bound value proves nothing. So each of these stands in its index and in the statements.
+# SQLite uses an index with a condition only for a statement that repeats the condition word for
+# word: a bound value proves nothing. So each condition stands in its index and in the statements.
 IS_QUEUED = "state = 'queued'"
 IS_WORKED_ON = one_of("state", (JobState.RUNNING, JobState.DELIVERING))
 IS_CANCELLED = "state = 'cancelled'"
@@ -18,12 +18,12 @@ IS_WAITING = "waiting > 0"
 HAS_PARENT = "parent_id IS NOT NULL"
 IS_REPORT = "action = 'report'"
 HAS_AUTHOR = "by_id IS NOT NULL"
-#: kinds that stand in the ledger at most once for a job
+#: kinds that an account has at most once for a job
 OF_A_JOB = one_of("kind", (EntryKind.HOLD, EntryKind.SETTLE, EntryKind.RELEASE, EntryKind.REFUND))
 
 
 def statements() -> list[str]:
-    """What makes an empty database one of Easel's, in order."""
-    # A migration that copies a table reads its text, and knows of no comments.
+    """The statements that make Easel's tables in an empty database, in order."""
+    # A migration that copies a table parses the table's stored text, and knows no comments.
     bare = re.sub(r"^ *--.*\n", "", SCHEMA.read_text("utf-8"), flags=re.MULTILINE)
     return bare.split(";\n")

@@ -58,7 +58,7 @@ def of_server(tx: Transaction, server_id: int) -> ServerSettings:
 
 
 def of_all_servers(tx: Transaction) -> dict[int, ServerSettings]:
-    """Of the servers that have decided something."""
+    """Server id -> settings, for the servers that have decided something."""
     kept: dict[int, dict[str, str]] = defaultdict(dict)
     for row in tx.rows(OF_ALL):
         kept[row.server_id][row.name] = row.value
@@ -69,10 +69,10 @@ def change(
     tx: Transaction, server_id: int, name: str, value: object, by: int, now: datetime
 ) -> ServerSettings:
     """
-    Change one setting, and record it; setting what is set records nothing.
+    Change one setting, and record it; if the value is the same, nothing is recorded.
 
     Args:
-        name: of a field of ServerSettings.
+        name: a field of ServerSettings.
         by: the moderator's id.
     Returns:
         The settings before.
@@ -88,10 +88,10 @@ def change_several(
     now: datetime,
 ) -> tuple[ServerSettings, ServerSettings]:
     """
-    Change what `decide` says of the settings as they are, and record each change.
+    Change what `decide` makes of the current settings, and record each change.
 
     Args:
-        decide: a pure function; what it returns is named by fields of ServerSettings.
+        decide: a pure function; returns new values by field of ServerSettings.
         by: the moderator's id.
     Returns:
         The settings before and after.
@@ -112,7 +112,7 @@ def _record(
     by: int,
     now: datetime,
 ) -> None:
-    """Write one setting and its change, where it is one."""
+    """Write one setting and its change; nothing if the value is the same."""
     old, new = (SETTINGS[name].write(each) for each in (was, value))
     if old == new:
         return
@@ -138,7 +138,7 @@ def changes(
     A server's changes, newest first.
 
     Args:
-        before: id of a change: only older ones; 0: from the latest on.
+        before: a change's id: only older ones; 0: from the latest on.
     """
     given = {"server": server_id, "before": before, "shown_max": limit}
     return [

@@ -1,6 +1,6 @@
 """
-What the statements are written in: plain SQL with named parameters (`:server`), whose values are
-always bound and never part of the text.
+Runs the store's statements: plain SQL with named parameters (`:server`), whose values are always
+bound and never part of the text.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, overload
 
 from bot.errors import Facts
 
-#: the values of a statement's parameters by name; what it has no parameter for is left aside
+#: a statement's parameter values by name; names that the statement does not have are ignored
 Given = Mapping[str, Any]
 NOTHING: Given = {}
 
@@ -40,7 +40,7 @@ def write_facts(facts: Facts | None) -> str:
 
 
 def read_facts(stored: str) -> Facts:
-    """The facts of a problem; what cannot be read are none."""
+    """A problem's facts; empty if they cannot be read."""
     try:
         facts = json.loads(stored or "{}")
     except ValueError:
@@ -48,16 +48,16 @@ def read_facts(stored: str) -> Facts:
     return facts if isinstance(facts, dict) else {}
 
 
-# So that a parameter may be a time or a day as it is.
+# With these, a parameter may be a datetime or a date.
 sqlite3.register_adapter(datetime, write_time)
 sqlite3.register_adapter(date, date.isoformat)
 
 
-#: a named tuple of a statement's columns; times and days in it are still as they are stored
+#: a named tuple of a statement's columns; times and days in it still have their stored form
 Row: TypeAlias = Any
 
 
-#: makes a row of its values
+#: makes a row from its columns' values
 Shape: TypeAlias = Callable[[Iterable[Any]], Row]
 
 
@@ -69,15 +69,15 @@ def _shape(columns: tuple[str, ...]) -> Shape:
 
 
 class Transaction:
-    """What a step may do: it begins and ends outside, with the trip that carries the step."""
+    """Runs a step's statements. It begins and ends outside, with the trip that carries the step."""
 
     __slots__ = ("_connection", "_shapes", "statements")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        #: by statement
+        #: statement -> shape of its rows
         self._shapes: dict[str, Shape] = {}
-        #: how many were done on this connection
+        #: how many ran on this connection
         self.statements = 0
 
     def execute(self, statement: str, given: Given = NOTHING) -> int:
@@ -89,14 +89,14 @@ class Transaction:
         self._connection.executemany(statement, rows)
 
     def rows(self, statement: str, given: Given = NOTHING) -> Iterator[Row]:
-        """Read as they are asked for, so before another statement changes them."""
+        """Rows are read only as they are taken: take them before another statement changes them."""
         cursor = self._run(statement, given)
         return map(self._shape_of(statement, cursor), cursor)
 
     def one(self, statement: str, given: Given = NOTHING) -> Row:
         """
         Raises:
-            LookupError: there is none.
+            LookupError: there is no row.
         """
         row = self.one_or_none(statement, given)
         if row is None:
@@ -104,7 +104,7 @@ class Transaction:
         return row
 
     def one_or_none(self, statement: str, given: Given = NOTHING) -> Row | None:
-        """The first row; of a statement that writes, one or none is all there can be."""
+        """The first row. A statement that writes must return one row at most."""
         cursor = self._run(statement, given)
         row = cursor.fetchone()
         return None if row is None else self._shape_of(statement, cursor)(row)
@@ -131,22 +131,22 @@ class Transaction:
 
 
 def insert(table: str, *columns: str) -> str:
-    """A row into these columns, from parameters of the same names."""
+    """A statement that inserts a row into these columns, from parameters of the same names."""
     values = ", ".join(f":{column}" for column in columns)
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"
 
 
 def one_of(column: str, words: Iterable[str]) -> str:
-    """A condition; the words are constants of this program."""
+    """A condition that the column has one of these words, which are constants of this program."""
     return f"{column} IN ({', '.join(map(repr, map(str, words)))})"
 
 
 def among(name: str) -> str:
-    """What stands behind IN (or NOT IN): the parameter is a list, see `listed`."""
+    """The right side of IN or NOT IN, whose parameter is a list made by `listed`."""
     # PostgreSQL would say = ANY(:name).
     return f"(SELECT value FROM json_each(:{name}))"
 
 
 def listed(values: Iterable[int | str]) -> str:
-    """A list as one parameter, for `among`."""
+    """A list as the one parameter that `among` takes."""
     return json.dumps(list(values))

@@ -1,4 +1,4 @@
-"""A server's month in numbers: read by its ids of that month, however long the history is."""
+"""A server's month in numbers. Only that month's jobs are read, however long the history is."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from bot.store.sql import Row, Transaction, among, listed, read_time
 MEMBERS_SHOWN_MAX = 5
 ROUTES_SHOWN_MAX = 10
 FAILURES_SHOWN_MAX = 5
-#: jobs of one piece of the table
+#: jobs in one piece of the table
 ROWS_AT_ONCE = 500
 DAY_MS = 86_400_000
 
-#: of the month: `ix_jobs_server`; what is grouped by is no plain column, so that no other index
-#: promises its order and is read from its beginning
+#: the month's jobs, by `ix_jobs_server`; members are not grouped by the plain column, so that no
+#: other index promises that order and is read from its beginning
 _of_month = "jobs.server_id = :server AND jobs.id >= :first AND jobs.id < :end"
 _cost = "coalesce(sum(jobs.cost_ucr), 0)"
 _member = "jobs.user_id + 0"
@@ -63,7 +63,7 @@ WAITED = f"""
     WHERE {_of_month} AND jobs.state = '{JobState.DONE}'
     ORDER BY {_waited} LIMIT 1 OFFSET :before
 """
-#: `after` stands first: of two lower bounds, SQLite begins to read at the first that is named
+#: `after` stands first because SQLite begins to read at the first of two lower bounds
 SOME = f"""
     SELECT id, user_id, request, state, failure, cost_ucr, created_at, finished_at FROM jobs
     WHERE server_id = :server AND id > :after AND id >= :first AND id < :end
@@ -78,7 +78,7 @@ MADE = f"""
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A job in the table of a month."""
+    """A job in a month's table."""
 
     job_id: str
     asked_at: str
@@ -94,7 +94,7 @@ class Line:
     failure: str
     cost_ucr: int
     wait_s: float | None
-    #: empty: it was private, or is kept no longer
+    #: empty: the job was private, or its words are kept no longer
     prompt: str
     private: bool
 
@@ -102,7 +102,7 @@ class Line:
 def month(tx: Transaction, server_id: int, first: str, end: str) -> Month:
     """
     Args:
-        first, end: how ids begin at the month's beginning and at its end; see `id_at`.
+        first, end: the beginnings of ids at the month's beginning and its end; see `id_at`.
     """
     given = {"server": server_id, "first": first, "end": end}
     states = {row.state: row for row in tx.rows(STATES, given)}
@@ -127,9 +127,9 @@ def some_lines(tx: Transaction, server_id: int, first: str, end: str, after: str
     The next jobs of a server's month, oldest first.
 
     Args:
-        after: the last one's id; empty: from the first on.
+        after: id of the last job before them; empty: from the first on.
     """
-    # `first` is how ids begin, so that none is equal to it.
+    # `first` is only the beginning of an id, so no id is equal to it.
     given = {"server": server_id, "first": first, "end": end, "after": after or first}
     rows = list(tx.rows(SOME, given))
     made: dict[str, list[str]] = {row.id: [] for row in rows}
@@ -166,5 +166,5 @@ def _failure(name: str) -> Failure:
     try:
         return Failure(name)
     except UNREADABLE_FOR:
-        # Of another version of Easel.
+        # Another version of Easel wrote it.
         return Failure.INTERNAL

@@ -1,4 +1,4 @@
-"""Tasks: each step is guarded by the state it starts from, and the last one ends the making."""
+"""Tasks' steps, each guarded by the state it starts from; a job's last task ends its making."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,8 +40,8 @@ END_MAKING = f"""
 
 
 def _stepping(state: TaskState, *others: str, where: str = "") -> str:
-    """A step of a task into the state, which sets these columns as well."""
-    # The submits too: a task may come back to a state, but never with the same count.
+    """A statement that moves a task into the state, and sets these other columns."""
+    # The submits are compared too: a task may come back to a state, but never with the same count.
     return f"""
         UPDATE tasks SET {", ".join([f"state = '{state}'", *(f"{it} = :{it}" for it in others)])}
         WHERE id = :task AND state = :from_state AND submits = :from_submits {where}
@@ -70,7 +70,7 @@ def insert(tx: Transaction, its_tasks: Sequence[Task]) -> None:
 
 
 def of_job(tx: Transaction, job_id: str) -> list[Task]:
-    """In the order of their images."""
+    """A job's tasks, in the order of their images."""
     return [read_task(row) for row in tx.rows(TASKS, {"job": job_id})]
 
 
@@ -79,12 +79,12 @@ def cancel(tx: Transaction, job_id: str, failure: Failure) -> None:
 
 
 def begin_submit(tx: Transaction, task: Task) -> Task:
-    """Commit that the task is about to be sent, unless its job was cancelled."""
+    """Record that the task is about to be sent, if its job is still running."""
     return _step(tx, task, TaskState.SUBMITTING, submits=task.submits + 1)
 
 
 def not_accepted(tx: Transaction, task: Task) -> Task:
-    """The submit was surely not accepted: the task may be sent again."""
+    """Record that the submit was certainly not accepted: the task may be sent again."""
     return _step(tx, task, TaskState.PENDING)
 
 
@@ -93,7 +93,7 @@ def submitted(tx: Transaction, task: Task, provider_task_id: str, now: datetime)
 
 
 def fall_back(tx: Transaction, task: Task, problem: Problem, onto: Task) -> Task:
-    """The task gives no image, and another one on another route tries in its place."""
+    """Record that the task gives no image, and add one on another route in its place."""
     _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=write_facts(problem.facts))
     insert(tx, [onto])
     return onto
@@ -102,7 +102,7 @@ def fall_back(tx: Transaction, task: Task, problem: Problem, onto: Task) -> Task
 def stored(
     tx: Transaction, allowance: Allowance, task: Task, image: ImageFile, cost: Cost, now: datetime
 ) -> Job:
-    """The image is on disk. With the job's last task, its hold is settled."""
+    """Record that the image is on disk. The job's last task settles its hold."""
     _take(
         tx,
         task,
@@ -120,7 +120,7 @@ def stored(
 def failed(
     tx: Transaction, allowance: Allowance, task: Task, problem: Problem, now: datetime
 ) -> Job:
-    """The task gives no image. With the job's last task, its hold ends."""
+    """Record that the task gives no image. The job's last task ends its hold."""
     _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=write_facts(problem.facts))
     return _end_making(tx, allowance, task.job_id, now)
 
@@ -142,7 +142,7 @@ def _take(tx: Transaction, task: Task, state: TaskState, **values: Any) -> None:
 
 
 def _end_making(tx: Transaction, allowance: Allowance, job_id: str, now: datetime) -> Job:
-    """With its last task the job goes on to delivery, and its hold ends."""
+    """If no task of the job is open, move the job on to delivery and end its hold."""
     assert JobState.DELIVERING in JOB_STEPS[JobState.RUNNING]
     its_tasks = of_job(tx, job_id)
     if any(task.state in OPEN_TASK_STATES for task in its_tasks):

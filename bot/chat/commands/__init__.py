@@ -1,4 +1,4 @@
-"""What members can give as a command: one file for each thing that they do."""
+"""The commands that members can give: one file for each thing that they do."""
 
 from bot.chat import buttons
 from bot.chat.client import EaselClient
@@ -28,7 +28,7 @@ from bot.domain.settings import Operator
 def add_commands(
     client: EaselClient, desk: Desk, models: ModelCommands, offered: Catalog, operator: Operator
 ) -> None:
-    """In this order they are listed."""
+    """Add all commands; they are listed in this order."""
     intake = Intake(desk)
     results = Results(desk, intake)
     results.add_to(client.presses)

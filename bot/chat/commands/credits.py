@@ -46,8 +46,8 @@ def _shown(
 ) -> discord.Embed:
     """
     Args:
-        told: as a command given now would find it.
-        price_ucr: of an image whose command names nothing but the prompt; None: there is none.
+        told: the account as a command given now would find it.
+        price_ucr: the price of an image whose command has only a prompt; None: none can be made.
     """
     account = told.account
     left = say(Phrase.BALANCE_LEFT, locale, left_ucr=account.available_ucr)

@@ -1,4 +1,4 @@
-"""/help: what can be done here, by task, with buttons that begin it."""
+"""/help: what can be done here, by task, with buttons that begin some of them."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from bot.engine.easel import Easel
 
 Interaction = discord.Interaction[Any]
 
-#: each task, and what is said of it
+#: each task's title, and how it is done
 TASKS = {
     Phrase.TASK_IMAGINE: Phrase.TASK_IMAGINE_HOW,
     Phrase.TASK_EDIT: Phrase.TASK_EDIT_HOW,

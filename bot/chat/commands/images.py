@@ -1,4 +1,4 @@
-"""/imagine and /edit: read the options, or open a form where there are none."""
+"""/imagine and /edit: they read the options, or open a form if there is no prompt."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -70,11 +70,11 @@ class ImageCommands:
         return options.preferred(mode, preferences, decided)
 
     async def begin(self, interaction: Interaction) -> None:
-        """Open the form of an image that nothing is said of yet."""
+        """Open a form for a new image, with the member's preferences."""
         await self._take(interaction, Mode.GENERATE, {})
 
     async def use(self, interaction: Interaction, preset: str, prompt: str | None) -> None:
-        """Make an image with a preset of the member's; a form opens where it has no words."""
+        """Make an image with one of the member's presets; open a form if there is no prompt."""
         await self._take(
             interaction,
             Mode.GENERATE,
@@ -97,7 +97,7 @@ class ImageCommands:
                 return
             request = replace(request, references=(*request.references, *gathered))
         if len(request.references) > REFERENCES_MAX:
-            # Before a form opens whose words would be in vain.
+            # Refused before a form opens, so that nobody writes in vain.
             too_many = InvalidRequest(Reason.TOO_MANY_REFERENCES, references_max=REFERENCES_MAX)
             await self._intake.refuse(interaction, request, too_many)
             return
@@ -110,7 +110,7 @@ class ImageCommands:
     async def _base_of(
         self, interaction: Interaction, mode: Mode, model: str
     ) -> ImageRequest | None:
-        """What counts where an option is left out; None: there is no preset of that name."""
+        """The values of options that are left out; None: there is no preset of that name."""
         if not options.is_preset(model):
             return self._preferred(interaction, mode)
         presets = await self._easel.presets(interaction.user.id)
@@ -118,6 +118,6 @@ class ImageCommands:
         if name is None:
             return None
         kept = presets[name]
-        # An image that is edited comes first; what a preset has come after it.
+        # The edited image comes first; the preset's references come after it.
         kind = Mode.EDIT if mode is Mode.EDIT else kept.mode
         return replace(kept, mode=kind, parent_id="", turn=Turn.PLAIN)

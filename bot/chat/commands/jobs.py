@@ -1,4 +1,4 @@
-"""What members do with their jobs: see them, cancel one or stop waiting, look back, open one."""
+"""/history, /jobs and /job, and the buttons that cancel a job or stop waiting for it."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
 
-#: jobs on one page of /history, whose pictures are drawn on one sheet
+#: jobs on one page of /history, whose images are drawn on one sheet
 PAGE_JOBS = 8
-#: jobs that /jobs lists
+#: jobs that /jobs lists at most: so many under way, and as many that have ended
 LISTED_MAX = 10
 KINDS = ("generate", "edit", "pictures", "failed", "open")
 
@@ -123,7 +123,7 @@ class JobCommands:
     async def _sheet(
         self, interaction: Interaction, jobs: Sequence[Job], tasks: Mapping[str, Sequence[Task]]
     ) -> Path | None:
-        """The first picture of each job, numbered as they are listed; None: none is there."""
+        """A sheet of each job's first image, numbered as in the list; None: no image is there."""
         firsts = []
         for job in jobs:
             kept = await self._results.kept(tasks[job.id])
@@ -214,7 +214,7 @@ class JobCommands:
             await self._cancel_own(interaction, job_id, in_list=bool(pressed_in))
 
     async def _cancel_others(self, interaction: Interaction, job_id: str = "", *_: str) -> None:
-        """A moderator has said why."""
+        """Cancel another member's job for the reason that a moderator wrote in the form."""
         job = await self._own_job(interaction, job_id, moderators=True)
         if job is None:
             return
@@ -257,7 +257,7 @@ class JobCommands:
             await wire.update(interaction, embed=render.cancelled(job))
         except wire.CallFailed as error:
             log.info("cancelling not shown: %s", error, extra={"action": "cancelling_not_shown"})
-            # The press cannot be answered any more, as one that Discord sent too late.
+            # The press cannot be answered any more, as when Discord sent it too late.
             pressed_on = interaction.message.id if interaction.message else None
             await self._show(replace(job, message_id=job.message_id or pressed_on))
 
@@ -270,7 +270,7 @@ class JobCommands:
         if job is None:
             return
         if not self._messenger.keeps_results:
-            # It was offered before whoever hosts the bot turned that off: nothing would be left.
+            # The button is older than the host's choice to keep no results: nothing would be left.
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
             return
         stopped = await self._easel.stop_watching(job_id)
@@ -289,10 +289,11 @@ class JobCommands:
         unknown: Notice = Notice.UNKNOWN_BUTTON,
     ) -> Job | None:
         """
-        The job, if this member may touch it; whoever may not is told so.
+        The job, if this member may act on it; otherwise tell them why not.
 
         Args:
-            unknown: what is said where there is no such job.
+            moderators: members who may manage messages in the job's server may act on it, too.
+            unknown: what is said if there is no such job.
         """
         job = await self._easel.find(job_id)
         if job is None:
@@ -310,7 +311,7 @@ class JobCommands:
 
 
 def _gallery(jobs: Sequence[Job], locale: str) -> discord.Embed:
-    """A member's jobs, newest first."""
+    """A list of a member's jobs, newest first."""
     embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_IMAGES, locale))
     lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
     embed.description = joined(lines, DESCRIPTION_CHARS_MAX) or say(Notice.NONE_YET, locale)

@@ -1,4 +1,4 @@
-"""/models: what can be chosen here, what it is good for and what it costs."""
+"""/models: which models can be chosen here, what they are good for and what they cost."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -19,17 +19,17 @@ from bot.domain.settings import ServerSettings
 from bot.engine.easel import Easel
 
 Interaction = discord.Interaction[Any]
-#: behind a button, in place of what is chosen in a select
+#: argument of the button that shows all models; the select has none
 ALL = "all"
 
 
 class ModelCommands:
     """
     Args:
-        catalog: what is offered here.
-        providers: names of those that are switched on.
-        default_model: its id.
-        typical_s: of a route's id, the seconds that an image usually takes.
+        catalog: the models that are offered here.
+        providers: names of the providers that are switched on.
+        default_model: the id of the operator's default model.
+        typical_s: returns, for a route's id, the seconds that an image usually takes.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ModelCommands:
     ) -> tuple[discord.Embed, discord.ui.View]:
         """
         Args:
-            model_id: all are shown where it is empty, or in the catalog no longer.
+            model_id: the model to show; all are shown if it is empty or no longer in the catalog.
         """
         place, locale = place_of(interaction), str(interaction.locale)
         decided = await self._easel.settings(place.server_id)

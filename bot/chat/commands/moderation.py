@@ -20,9 +20,9 @@ from bot.domain.oversight import REASON_CHARS_MAX
 
 Interaction = discord.Interaction[Any]
 
-#: jobs on one page, whose pictures are drawn on one sheet
+#: jobs on one page, whose images are drawn on one sheet
 PAGE_JOBS = 8
-#: lines on one page of blocks and of acts
+#: lines on one page of blocks or acts
 PAGE_LINES = 10
 
 

@@ -1,4 +1,4 @@
-"""/preferences: what counts for a member where they leave an option out."""
+"""/preferences: the values that count when a member leaves an option out."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,14 +20,14 @@ from bot.domain.settings import ServerSettings
 
 Interaction = discord.Interaction[Any]
 
-#: in the place of a model that none is preferred to
+#: value of the choice to prefer no model
 ANY = "any"
 PINGS = {
     Pings.NEVER: Phrase.PINGS_NEVER,
     Pings.LONG: Phrase.PINGS_LONG,
     Pings.ALWAYS: Phrase.PINGS_ALWAYS,
 }
-#: a resolution and how many images, chosen together: a message has no room for a select of each
+#: a resolution and a number of images, chosen together: a message has no room for a select of each
 SIZES = {
     f"{resolution}/{count}": (resolution, count)
     for resolution in RESOLUTIONS
@@ -38,7 +38,7 @@ SIZES = {
 class PreferencesCommand:
     """
     Args:
-        catalog: what is offered here.
+        catalog: the models that are offered here.
     """
 
     def __init__(self, desk: Desk, catalog: Catalog) -> None:
@@ -100,7 +100,7 @@ class PreferencesCommand:
     def _changed(self, before: Preferences, name: str, chosen: str) -> Preferences:
         """
         Raises:
-            Outdated: there is no such preference, or it cannot be that.
+            Outdated: there is no such preference, or it cannot have that value.
         """
         match name:
             case "reset":
@@ -123,7 +123,7 @@ class PreferencesCommand:
 def _select(
     name: Phrase, locale: str, options: Sequence[SelectOption], what: str
 ) -> discord.ui.Select[Any]:
-    """With its name before each option, for the one that is chosen hides the placeholder."""
+    """A select with its name before each option, because a chosen one hides the placeholder."""
     for option in options:
         option.label = f"{say(name, locale)}: {option.label}"
     return buttons.select(say(name, locale), options, buttons.PREFER, what)
@@ -132,7 +132,7 @@ def _select(
 def _options(words: Sequence[str], chosen: str, locale: str, *, auto: Phrase) -> list[SelectOption]:
     """
     Args:
-        auto: what the first of the words is called.
+        auto: the label of the first word.
     """
     return [
         SelectOption(

@@ -1,4 +1,4 @@
-"""/presets: options and references that a member keeps under a name of their own."""
+"""/presets: options and references that a member keeps under a name."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,8 +20,7 @@ from bot.errors import Refusal
 Interaction = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
 
-#: choices of one option, and jobs that are offered to be kept
-#: of the list, beneath which there is room for a sentence (Discord docs, Embed Limits)
+#: characters of the list, which leaves room for a sentence beneath it (Discord docs, Embed Limits)
 LIST_CHARS_MAX = 3_800
 
 
@@ -83,7 +82,7 @@ class PresetCommands(app_commands.Group):
     async def remove(self, interaction: Interaction, name: str) -> None:
         locale = str(interaction.locale)
         presets = await self._easel.presets(interaction.user.id)
-        # One that this version cannot read is not among them.
+        # A preset that this version cannot read is not listed, but can be removed.
         meant = options.preset_meant(name, presets) or name
         removed = await self._easel.remove_preset(interaction.user.id, meant)
         notice = Notice.PRESET_REMOVED if removed else Notice.NO_PRESET
@@ -106,7 +105,10 @@ class PresetCommands(app_commands.Group):
 
 
 def _plain(request: ImageRequest) -> ImageRequest:
-    """What of a job's request is kept: not where it came from, nor which options held its files."""
+    """
+    The request as a preset keeps it: without where it came from, which options held its files, and
+    which model was preferred or replaced.
+    """
     return replace(
         request,
         references=tuple(replace(each, option="") for each in request.references),
@@ -119,7 +121,7 @@ def _plain(request: ImageRequest) -> ImageRequest:
 
 
 def _listed(lines: Sequence[str], locale: str) -> str:
-    """As many lines as an embed takes, and how many more there are."""
+    """As many lines as an embed takes, and a sentence on how many more there are."""
     shown, rest = fitting(lines, LIST_CHARS_MAX)
     if rest:
         shown += f"\n{say(Notice.PRESETS_MORE, locale, presets=rest)}"

@@ -1,4 +1,4 @@
-"""/quota: what a server's moderators let its members spend, and what they give and take."""
+"""/quota: what a server's moderators let its members spend, grant them and take from them."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ PERIOD_CHOICES = [
     app_commands.Choice(name=label(f"choices.period_{period}"), value=period.value)
     for period in Period
 ]
-#: what can be reset by itself, and its settings
+#: part of the quota that can be reset by itself -> its fields of ServerSettings
 PARTS = {
     "allowance": ("allowance_ucr", "allowance_period"),
     "roles": ("role_allowances_ucr",),
@@ -44,12 +44,13 @@ PARTS = {
 PART_CHOICES = [
     app_commands.Choice(name=label(f"choices.reset_{part}"), value=part) for part in PARTS
 ]
-#: what a change says, and what it says where there was less than was to be taken
+#: what is said of a change that was made
 DONE = {
     Action.GRANT: Notice.GRANTED_TO,
     Action.REVOKE: Notice.REVOKED_FROM,
     Action.CORRECT: Notice.CORRECTED_UP,
 }
+#: what is said if the account has less than was to be taken
 NOT_DONE = {
     Action.GRANT: Notice.NOT_SO_MUCH_THERE,
     Action.REVOKE: Notice.NOT_SO_MUCH_GRANTED,
@@ -236,7 +237,7 @@ class QuotaCommands(ModeratorCommands):
     def _embed(
         self, interaction: Interaction, decided: ServerSettings, budget: Account | None
     ) -> discord.Embed:
-        """The server's quota as it is now."""
+        """An embed on the server's quota as it is now."""
         locale = str(interaction.locale)
         embed = discord.Embed(colour=WORKING, title=say(Phrase.QUOTA, locale))
         each = allowance(decided, (), self._quota.default)
@@ -283,9 +284,9 @@ class QuotaCommands(ModeratorCommands):
 async def _typed(interaction: Interaction, text: str, *, signed: bool = False) -> Microcredits:
     """
     Args:
-        signed: whether it may be less than nothing.
+        signed: whether the amount may be negative.
     Raises:
-        CheckFailure: it is no amount, or too large a one; whoever typed it has been told so.
+        CheckFailure: the text is no such amount, or too large; the member has been told so.
     """
     try:
         amount = read_amount(text)

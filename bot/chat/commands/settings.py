@@ -1,4 +1,4 @@
-"""/settings: what moderators decide for their server, as a panel and as a subcommand for each."""
+"""/settings: what moderators decide for their server, in a panel or by a subcommand each."""
 
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ Choices = list[app_commands.Choice[str]]
 
 
 class _Place(app_commands.Transformer):
-    """A channel where commands can be given; discord.py's forums would count media channels in."""
+    """A channel where commands can be given; discord.py's own forum type takes media channels."""
 
     @property
     def type(self) -> discord.AppCommandOptionType:
@@ -57,7 +57,7 @@ MENU_CHOICES = [
     app_commands.Choice(name=label(f"choices.menus_{mode}"), value=mode.value)
     for mode in PictureMenus
 ]
-#: a pause and its reason end by being resumed
+#: names of all settings but the pause and its reason, which /settings resume ends
 RESETS = [
     app_commands.Choice(name=name, value=name) for name in FIELDS if not name.startswith("pause")
 ]
@@ -69,7 +69,7 @@ Mode = TypeVar("Mode", bound=StrEnum)
 def _read(kind: type[Mode], word: str | None) -> Mode | None:
     """
     Raises:
-        Outdated: it is none of the choices.
+        Outdated: the word is none of the choices.
     """
     if not word:
         return None
@@ -82,7 +82,7 @@ def _read(kind: type[Mode], word: str | None) -> Mode | None:
 class SettingsCommands(ModeratorCommands):
     """
     Args:
-        catalog: what is offered here.
+        catalog: the models that are offered here.
     """
 
     def __init__(self, desk: Desk, panel: SettingsPanel, catalog: Catalog) -> None:
@@ -143,7 +143,7 @@ class SettingsCommands(ModeratorCommands):
         def decide(now: ServerSettings) -> dict[str, object]:
             before = now.allowed_models
             if removed & self._catalog.models.keys() and not before:
-                # Which are all of them, so the others remain.
+                # An empty list allows all models, so all but the forbidden one remain.
                 before = frozenset(self._catalog.models)
             return {"allowed_models": frozenset((before | added) - removed) or now.allowed_models}
 
@@ -256,7 +256,7 @@ class SettingsCommands(ModeratorCommands):
         embed, view = await self._panel.trail(interaction)
         await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
 
-    # Discord counts every choice of a command, in every language; what is asked for it does not.
+    # Discord counts every fixed choice of a command, in every language, but no autocompletion.
     @default_model.autocomplete("model")
     @allowed_models.autocomplete("allow")
     @allowed_models.autocomplete("forbid")
@@ -279,8 +279,8 @@ class SettingsCommands(ModeratorCommands):
     async def _set(self, interaction: Interaction, field: str, chosen: object) -> None:
         """
         Args:
-            field: of ServerSettings.
-            chosen: None: the setting is shown as it is.
+            field: a field of ServerSettings.
+            chosen: the new value; None: the setting is only shown.
         """
         await self._decide(interaction, field, None if chosen is None else fixed(field, chosen))
 
@@ -294,8 +294,8 @@ class SettingsCommands(ModeratorCommands):
     ) -> None:
         """
         Args:
-            named: what was named; only None: the list is shown as it is.
-            unless: is said where nothing became of it.
+            named: what the member named; only None: the list is only shown.
+            unless: what is said if nothing was changed.
         """
         if named == {None}:
             await self._decide(interaction, field, None)
@@ -307,8 +307,8 @@ class SettingsCommands(ModeratorCommands):
     ) -> None:
         """
         Args:
-            decide: None: the setting is shown as it is.
-            unless: is said where nothing became of it.
+            decide: None: the setting is only shown.
+            unless: what is said if nothing was changed.
         """
         locale, server_id = str(interaction.locale), interaction.guild_id or 0
         if decide is None:

@@ -1,4 +1,4 @@
-"""/stats: what was made and spent in a server in a month, for those who may manage it."""
+"""/stats: what was made and spent in a server in a month, for its moderators."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from bot.pictures.chart import draw_chart
 
 Interaction = discord.Interaction[Any]
 
-#: months that are offered
+#: months that are offered as choices
 MONTHS_OFFERED = 12
 CHART_NAME = "month.png"
 
@@ -104,7 +104,7 @@ class StatsCommand:
             path.with_suffix(".zip").unlink(missing_ok=True)
 
     async def _allowed(self, interaction: Interaction, month: str) -> date | None:
-        """The month's first day, for who may see it; whoever may not is told so."""
+        """The month's first day; None: the member has been told why they cannot see the month."""
         locale = str(interaction.locale)
         if not await is_moderator(interaction, Notice.STATS_FOR_MODERATORS):
             return None
@@ -164,7 +164,7 @@ def _of_member(each: OfMember, locale: str) -> str:
 
 
 def _kinds(failures: Sequence[tuple[Failure, int]]) -> Counter[Phrase]:
-    """As their cards name them, the most common first."""
+    """Numbers of failed jobs by kind, as their cards name it, the most common first."""
     kinds: Counter[Phrase] = Counter()
     for failure, jobs in failures:
         kinds[render.FAILURE_KINDS[failure]] += jobs
@@ -172,7 +172,7 @@ def _kinds(failures: Sequence[tuple[Failure, int]]) -> Counter[Phrase]:
 
 
 def _by_day(told: Told) -> tuple[list[int], list[float]]:
-    """Images, and credits spent, of each day of the month."""
+    """The images made and the credits spent on each day of the month."""
     first = told.first.toordinal() - date(1970, 1, 1).toordinal()
     length = (period_end(told.first, Period.MONTH) - told.first).days
     days = [told.month.days.get(first + n) for n in range(length)]

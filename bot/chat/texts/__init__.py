@@ -1,8 +1,8 @@
 """
-What a member reads: each sentence by its reason, in the reader's language.
+What a member reads: the sentence for each reason, in the reader's language.
 
-The English stands in en.toml, its translations in PO files beside it (CONTRIBUTING says how to add
-to them). The sentences are ours alone: no vendor's words.
+The English is in en.toml, its translations are in PO files beside it (CONTRIBUTING says how to add
+to them). All sentences are Easel's own: none has a vendor's words.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from bot.errors import Content, Fact, Facts, Flaw, Reason, Refusal, Stage
 
 
 class Notice(StrEnum):
-    """What is said beside refusals and failures; behind each the facts that it takes."""
+    """Sentences other than refusals and failures; above each are the facts that it takes."""
 
     NOTHING_CHARGED = "nothing_charged"
     #: others
@@ -38,23 +38,23 @@ class Notice(StrEnum):
     NOT_SHOWN_HERE = "not_shown_here"
     NOT_TAKEN_HERE = "not_taken_here"
     MODERATORS_ONLY = "moderators_only"
-    #: a defect of ours while a command was answered, before anything was held; ref
+    #: a defect of Easel's in a command, before anything was held; ref
     COMMAND_FAILED = "command_failed"
-    #: the same for a button, whose job may have been charged long ago; ref
+    #: a defect of Easel's after a press, whose job may have been charged long ago; ref
     PRESS_FAILED = "press_failed"
-    #: a defect of ours between a job's acceptance and its status message; ref
+    #: a defect of Easel's between a job's acceptance and its status message; ref
     ACCEPTED_ALL_THE_SAME = "accepted_all_the_same"
     #: default, model
     DRAWN_INSTEAD = "drawn_instead"
     #: default: the model that the member prefers; model
     DRAWN_AGAINST_PREFERENCE = "drawn_against_preference"
-    #: by a content filter; contents
+    #: a content filter refused the words or a reference; contents
     WORDS_REFUSED_FOR = "words_refused_for"
     WORDS_REFUSED = "words_refused"
     #: contents
     PICTURE_REFUSED_FOR = "picture_refused_for"
     PICTURE_REFUSED = "picture_refused"
-    #: to a server that the host does not serve
+    #: said in a server that the host does not serve
     LEAVING = "leaving"
     #: usual_ucr
     USUAL = "usual"
@@ -144,13 +144,13 @@ class Notice(StrEnum):
     REPORTED_BEFORE = "reported_before"
     TOO_MANY_REPORTS = "too_many_reports"
     PRIVATE_SEEN = "private_seen"
-    #: of an allowance that rolls: back_ucr, back_at
+    #: for an allowance that rolls; back_ucr, back_at
     COMES_BACK = "comes_back"
     #: spent_ucr, budget_ucr, renewed_at
     BUDGET_SPENT = "budget_spent"
     #: spent_ucr, budget_ucr, renewed_at
     BUDGET_USED_UP = "budget_used_up"
-    #: to whoever may not use /quota
+    #: said to a member who may not use /quota
     QUOTA_FOR_MODERATORS = "quota_for_moderators"
     #: typed, most_ucr
     WRONG_AMOUNT = "wrong_amount"
@@ -205,7 +205,7 @@ class Notice(StrEnum):
     TABLE_TOO_LARGE = "table_too_large"
 
 
-#: tables of en.toml, and whose sentences each holds; the others are named by words of their own
+#: table of en.toml -> the enum that its keys are from; the other tables have keys of their own
 TABLES: dict[str, type[StrEnum]] = {
     "notices": Notice,
     "phrases": Phrase,
@@ -221,27 +221,27 @@ def say(words: Notice | Phrase, locale: str = FALLBACK, **facts: Fact) -> str:
 
 
 def tell_cost(amount_ucr: int, locale: str = FALLBACK) -> str:
-    """What something costs: whole hundredths of a credit, rounded up."""
+    """What something costs: hundredths of a credit, rounded up, or "less than" one."""
     return writer(locale).format_field(amount_ucr, "cost")
 
 
 def tell_left(amount_ucr: int, locale: str = FALLBACK) -> str:
-    """What is left: whole hundredths of a credit, rounded down."""
+    """What is left: hundredths of a credit, rounded down, or "less than" one."""
     return writer(locale).format_field(amount_ucr, "left")
 
 
 def listed(parts: Sequence[str], locale: str = FALLBACK) -> str:
-    """Parts behind each other, with the commas of the language."""
+    """The parts as a list, with the language's commas."""
     return writer(locale).listed(parts)
 
 
 def tell_summary(model_id: str, summary: str, locale: str = FALLBACK) -> str:
-    """What a model is; in the catalog's own words, where these are not the shipped ones."""
+    """What a model is good for; words that the catalog changed stay untranslated."""
     return writer(locale).summary(model_id, summary)
 
 
 def why(problem: Problem, locale: str = FALLBACK) -> str:
-    """What happened to an image that was not made."""
+    """Why an image was not made."""
     return (
         _flaw(problem.facts, locale)
         or _moderated(problem.facts, locale)
@@ -250,7 +250,7 @@ def why(problem: Problem, locale: str = FALLBACK) -> str:
 
 
 def explain(problem: Problem, locale: str = FALLBACK) -> str:
-    """What happened to a job that has no image, and that it cost nothing."""
+    """Why a job has no image to show, and that it cost nothing."""
     told = [why(problem, locale)]
     if "again_at" in problem.facts or problem.failure is Failure.PROVIDER_DOWN:
         when = Notice.TRY_AGAIN_AT if "again_at" in problem.facts else Notice.TRY_AGAIN_SOON
@@ -284,25 +284,25 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
 
 
 def _blocked(facts: Facts, locale: str) -> list[str]:
-    """Until when, and why."""
+    """Sentences on the block's end and reason, where there is one."""
     told = [say(Notice.BLOCKED_UNTIL, locale, **facts)] if "until" in facts else []
     return [*told, say(Notice.BLOCKED_FOR, locale, **facts)] if facts.get("because") else told
 
 
 def paragraph(*sentences: str) -> str:
-    """Sentences behind each other; Chinese and Japanese have no space between them."""
+    """The sentences in a row; Chinese and Japanese put no space between them."""
     return " ".join(sentences).replace("。 ", "。")
 
 
 def _flaw(facts: Facts, locale: str) -> str | None:
-    """What is wrong with the image that the facts are of; None: they are of none."""
+    """What is wrong with the image that the facts describe; None: they describe none."""
     flaw = str(facts.get("flaw", ""))
     if flaw not in set(Flaw):
-        # Of another version of Easel: the sentence of the reason itself has to do.
+        # No flaw, or another version's: the reason's own sentence has to do.
         return None
     named = Notice.NAMED_BY_OPTION if facts.get("option") else Notice.NAMED_BY_FILE
     try:
-        # A file may be called anything.
+        # A file may have any name.
         filename = inert_line(str(facts.get("filename", "")))
         image = say(named, locale, **{**facts, "filename": filename})
         return _sentence("flaws", flaw, {**facts, "image": image}, locale)
@@ -311,7 +311,7 @@ def _flaw(facts: Facts, locale: str) -> str | None:
 
 
 def _moderated(facts: Facts, locale: str) -> str | None:
-    """What a content filter looked at, and what for; None: that is not known."""
+    """What a content filter refused, and for what contents; None: that is not known."""
     stage = str(facts.get("stage", ""))
     if stage not in set(Stage):
         return None

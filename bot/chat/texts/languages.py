@@ -1,4 +1,4 @@
-"""The languages: English from en.toml, each other from a PO file beside it, read when needed."""
+"""Reads the languages when needed: English from en.toml, the others from PO files beside it."""
 
 import contextlib
 import gettext
@@ -12,19 +12,19 @@ from pathlib import Path
 
 FALLBACK = "en"
 FOLDER = Path(__file__).parent
-#: beside a PO file: what was compiled of it, as Python does with its own sources
+#: folder beside the PO files for what is compiled from them, as Python has for its own sources
 COMPILED = "__pycache__"
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """
-    English words with places for facts.
+    An English sentence, with places for facts.
 
     Args:
-        other: the words, or those for any number but one.
-        one: those for one.
-        count: the fact that is the number; none: the words are always the same.
+        other: the words; if they depend on a number, those for any number but one.
+        one: the words for the number one.
+        count: the fact that is the number; empty: the words are always the same.
     """
 
     other: str
@@ -35,10 +35,10 @@ class Sentence:
 @cache
 def english() -> dict[str, Sentence]:
     """
-    By key, as `refusals.credits`.
+    The English sentences by key, such as `refusals.credits`.
 
-    The names of the commands and options that the tables describe are among them, as
-    `names.imagine`, for these are translated, too.
+    The names of the commands and options that the tables describe are among them, such as
+    `names.imagine`, because they are translated, too.
     """
     document = tomllib.loads((FOLDER / f"{FALLBACK}.toml").read_text(encoding="utf-8"))
     sentences = {
@@ -53,17 +53,17 @@ def english() -> dict[str, Sentence]:
 
 @cache
 def languages() -> frozenset[str]:
-    """As the files beside this one are named: `en`, `pt_BR`."""
+    """The languages' names, as the files beside this one have them: `en`, `pt_BR`."""
     return frozenset({FALLBACK, *(path.stem for path in FOLDER.glob("*.po"))})
 
 
 @cache
 def nearest(locale: str) -> str:
     """
-    The language to use for a reader.
+    The language to use for a reader's locale.
 
     Args:
-        locale: as Discord names it: `de`, `en-US`, `es-419`.
+        locale: Discord's name of it: `de`, `en-US`, `es-419`.
     """
     exact = locale.replace("-", "_")
     known = (name for name in (exact, exact.partition("_")[0]) if name in languages())
@@ -73,7 +73,7 @@ def nearest(locale: str) -> str:
 @cache
 def translations(name: str) -> gettext.NullTranslations:
     """
-    What a language says instead of the English; what is empty or fuzzy in its file stays English.
+    A language's translations; what is empty or fuzzy in its file stays English.
 
     Args:
         name: one of `languages()`.
@@ -82,20 +82,20 @@ def translations(name: str) -> gettext.NullTranslations:
         return gettext.NullTranslations()
     source = FOLDER / f"{name}.po"
     compiled = FOLDER / COMPILED / f"{name}.mo"
-    # Looked up before it is read: what is changed meanwhile is compiled anew the next time.
+    # The time is read before the file: what changes in between is compiled anew the next time.
     mtime_ns = source.stat().st_mtime_ns
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if compiled.stat().st_mtime_ns == mtime_ns:
             return gettext.GNUTranslations(io.BytesIO(compiled.read_bytes()))
     content = _compile(source)
-    # Where nothing can be written, it is compiled at each start.
+    # If nothing can be written here, the file is compiled at each start.
     with contextlib.suppress(OSError):
         _save(compiled, content, mtime_ns)
     return gettext.GNUTranslations(io.BytesIO(content))
 
 
 def _compile(source: Path) -> bytes:
-    # Imported here: what is compiled already needs none of it.
+    # Imported here, because a file that is compiled already needs none of it.
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
@@ -106,7 +106,7 @@ def _compile(source: Path) -> bytes:
 
 
 def _save(path: Path, content: bytes, mtime_ns: int) -> None:
-    """Whole or not at all, whoever else does it at the same time."""
+    """Write the file whole or not at all, even if another process writes it, too."""
     path.parent.mkdir(exist_ok=True)
     unfinished = path.with_suffix(f".{secrets.token_hex(4)}")
     unfinished.write_bytes(content)

@@ -1,12 +1,12 @@
-"""Parts of what members read: titles, labels and halves of sentences."""
+"""Parts of what members read: titles, labels and parts of sentences."""
 
 from enum import StrEnum
 
 
 class Phrase(StrEnum):
-    """Behind each the facts that it takes."""
+    """Above each are the facts that it takes."""
 
-    #: amount, of hundredths
+    #: amount: a Decimal of credits, with two places
     CREDITS = "credits"
     #: least_ucr
     LESS_THAN = "less_than"
@@ -22,7 +22,7 @@ class Phrase(StrEnum):
     NOT_RIGHT_NOW = "not_right_now"
     #: seconds
     USUAL_TIME = "usual_time"
-    #: text: what stands before it in its line; day, as 2026-12-01
+    #: text: what comes before it in its line; day: as 2026-12-01
     MODEL_ENDS = "model_ends"
     #: quality
     QUALITY = "quality"
@@ -70,7 +70,7 @@ class Phrase(StrEnum):
     AS_QUOTED = "as_quoted"
     #: background
     BACKGROUND = "background"
-    #: count
+    #: references
     REFERENCES = "references"
     #: prompt
     ALT_DRAWN = "alt_drawn"
@@ -125,6 +125,7 @@ class Phrase(StrEnum):
     GET_IMAGES = "get_images"
     GO = "go"
     WHICH_IMAGE = "which_image"
+    #: number
     IMAGE_NUMBER = "image_number"
     NEW_IMAGE = "new_image"
     CHANGE_IMAGE = "change_image"
@@ -134,9 +135,13 @@ class Phrase(StrEnum):
     RATIO_AUTO = "ratio_auto"
     RATIO_KEPT = "ratio_kept"
     SIZE_AND_QUALITY = "size_and_quality"
+    #: resolution, quality
     KIND = "kind"
+    #: resolution
     KIND_AUTO = "kind_auto"
+    #: cost_ucr
     UP_TO = "up_to"
+    #: price_ucr
     FROM_PRICE = "from_price"
     MORE_REFERENCES = "more_references"
     REFERENCES_HINT = "references_hint"
@@ -161,6 +166,7 @@ class Phrase(StrEnum):
     YOUR_JOBS = "your_jobs"
     UNDER_WAY = "under_way"
     RECENT = "recent"
+    #: number
     CANCEL_NUMBER = "cancel_number"
     LATE = "late"
     ANSWER_GONE = "answer_gone"

@@ -1,8 +1,9 @@
 """
 Brings the PO files up to date with en.toml and the shipped models.
 
-`python -m bot.chat.texts.update` does it. What is new is empty, what was changed in English is
-fuzzy, and what is gone is taken out. With a language's name (`it`, `pt_PT`) its file is begun.
+Run `python -m bot.chat.texts.update`. Entries that are new stay empty, those whose English changed
+become fuzzy, and those that are gone are removed. A language's name (`it`, `pt_PT`) as an argument
+begins its file.
 """
 
 import io
@@ -20,7 +21,7 @@ MODELS = Path(__file__).parents[2] / "catalog.toml"
 
 
 def template() -> Catalog:
-    """Every entry, without translations."""
+    """A catalog of all entries, without translations."""
     catalog = Catalog(fuzzy=False, header_comment="")
     for key, words in english().items():
         id_ = (words.one, words.other) if words.count else words.other
@@ -36,17 +37,17 @@ def updated(language: str, before: bytes) -> bytes:
     A PO file's new content.
 
     Args:
-        before: its content; empty for a language that is begun.
+        before: the file's content; empty for a language that is begun.
 
     Raises:
-        PoFileError: it is no PO file.
+        PoFileError: the content is no PO file.
     """
     catalog = read_po(io.BytesIO(before), locale=language, abort_invalid=True)
     if not before:
         catalog.header_comment = "# Easel's sentences. CONTRIBUTING says how to translate them."
         catalog.project, catalog.version = "Easel", "1"
         catalog.msgid_bugs_address = catalog.last_translator = catalog.language_team = ""
-    # Babel's own guess at what was changed goes by likeness; here each sentence has its key.
+    # Babel guesses by likeness which sentences changed; here each sentence has a key.
     catalog.update(template(), no_fuzzy_matching=True, update_creation_date=False)
     catalog.fuzzy = False
     gone = catalog.obsolete.values()
@@ -61,7 +62,7 @@ def updated(language: str, before: bytes) -> bytes:
 
 
 def _shaped(words: Any, entry: Message, num_plurals: int) -> str | tuple[str, ...]:
-    """A translation for an entry that may have got plural forms, or lost them."""
+    """A translation in the shape of its entry, which may have gained or lost plural forms."""
     if entry.pluralizable:
         return (words,) * num_plurals if isinstance(words, str) else tuple(words)
     return words if isinstance(words, str) else words[-1]

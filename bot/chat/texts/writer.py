@@ -1,4 +1,4 @@
-"""Writes facts into sentences: numbers, amounts and lists as the reader's language has them."""
+"""Writes facts into sentences: numbers, amounts and lists as the reader's language writes them."""
 
 import re
 import string
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Writer(string.Formatter):
-    """English."""
+    """Writes English; TranslatedWriter writes the other languages."""
 
     def __init__(self, language: str = FALLBACK) -> None:
         self._translations = translations(language)
@@ -26,11 +26,11 @@ class Writer(string.Formatter):
     def write(self, key: str, facts: Mapping[str, Any]) -> str:
         """
         Args:
-            key: of `english()`.
+            key: a key of `english()`.
 
         Raises:
             KeyError: there is no such sentence, or no such fact.
-            TypeError, ValueError: a fact is of another kind than its place.
+            TypeError, ValueError: a fact is of another type than its place takes.
         """
         return self.vformat(self.template(key, facts), (), facts)
 
@@ -68,7 +68,7 @@ class Writer(string.Formatter):
             case "words":
                 return inert(value)
             case "time":
-                # Seconds since 1970; Discord counts down to it in the reader's own language.
+                # Seconds since 1970; Discord shows how far away that is, in the reader's language.
                 return f"<t:{value}:R>"
             case "":
                 return str(value)
@@ -95,15 +95,13 @@ class Writer(string.Formatter):
         return f"{day:%d %B %Y}"
 
     def name(self, name: str) -> str:
-        """Of a command or an option, which may end in a number: `reference3`."""
+        """The name of a command or of an option, which may end in a number: `reference3`."""
         stem = name.rstrip(string.digits)
         key = f"names.{stem}"
         return self.write(key, {}) + name[len(stem) :] if key in english() else name
 
     def summary(self, model_id: str, words: str) -> str:
-        """
-        What a model is, if the catalog's words are the shipped ones; others are left as they are.
-        """
+        """What a model is good for; words other than the shipped catalog's stay untranslated."""
         return self._translations.pgettext(f"models.{model_id}", words)
 
     def _credits(self, amount_ucr: int, cents: int) -> str:
@@ -114,7 +112,7 @@ class Writer(string.Formatter):
     def _offer(self, kind: str) -> str:
         """
         Args:
-            kind: "resolution/quality/micro-credits", as `fits` of a refusal has it.
+            kind: "resolution/quality/micro-credits", as a refusal's `fits` has it.
         """
         resolution, quality, amount = kind.split("/")
         facts = {"resolution": resolution, "quality": quality, "cost_ucr": int(amount)}
@@ -123,7 +121,7 @@ class Writer(string.Formatter):
     def _permission(self, name: str) -> str:
         """
         Args:
-            name: as Discord has it in English: "Attach Files".
+            name: Discord's English name of the permission: "Attach Files".
         """
         key = f"permissions.{name.lower().replace(' ', '_')}"
         return self.write(key, {}) if key in english() else name
@@ -131,10 +129,11 @@ class Writer(string.Formatter):
 
 class TranslatedWriter(Writer):
     """
-    Another language, by the rules of Unicode's CLDR.
+    Writes another language, by the rules of Unicode's CLDR.
 
     Args:
-        locale: as Discord names it; where CLDR has rules for it, they are those of its numbers.
+        locale: Discord's name of it; CLDR's rules for it are used if there are any, or else the
+            language's.
     """
 
     def __init__(self, language: str, locale: str) -> None:
@@ -144,13 +143,13 @@ class TranslatedWriter(Writer):
 
     @cached_property
     def _locale(self) -> "Locale":
-        # Two megabytes, of which words alone need nothing.
+        # Imported here: it takes two megabytes, which sentences without numbers do not need.
         from babel import Locale, localedata
 
         return Locale.parse(self._rules if localedata.exists(self._rules) else self._language)
 
     def template(self, key: str, facts: Mapping[str, Any]) -> str:
-        """Commands are named as the reader sees them."""
+        """The translated words, with commands named as the reader sees them."""
         words = super().template(key, facts)
         return _mentions().sub(lambda found: self._command(found[0]), words)
 
@@ -195,7 +194,7 @@ class TranslatedWriter(Writer):
 
 @cache
 def _mentions() -> re.Pattern[str]:
-    """Commands in a sentence, as `/history`."""
+    """Matches commands in a sentence, such as `/history`."""
     commands = [key.partition(".")[2] for key in english() if key.startswith("commands.")]
     longest_first = sorted(commands, key=len, reverse=True)
     return re.compile(rf"(?<![A-Za-z0-9])/(?:{'|'.join(longest_first)})(?![A-Za-z0-9_])")
@@ -205,7 +204,7 @@ def _mentions() -> re.Pattern[str]:
 def writer(locale: str) -> Writer:
     """
     Args:
-        locale: as Discord names it: `de`, `en-US`.
+        locale: Discord's name of it: `de`, `en-US`.
     """
     language = nearest(locale)
     return Writer() if language == FALLBACK else TranslatedWriter(language, locale)

@@ -1,4 +1,4 @@
-"""A Discord-compatible server on loopback: gateway, REST and CDN; it knows nothing of the bot."""
+"""A Discord-compatible server on loopback: gateway, REST and CDN; knows nothing of the bot."""
 
 from bot.playground.discord.calls import Call, Modal
 from bot.playground.discord.changes import Event, Events

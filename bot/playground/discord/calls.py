@@ -1,4 +1,4 @@
-"""What a member sees after doing something: the answers as they come; changes nothing."""
+"""Shows the bot's answers to what a member did, as they come; changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Modal:
-    """A form the bot opened; the interaction is the one it answered."""
+    """A form that the bot opened to answer `interaction`."""
 
     interaction: Interaction
     title: str
@@ -27,7 +27,7 @@ class Modal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One interaction and everything the bot answered to it."""
+    """One interaction and all of the bot's answers to it."""
 
     interaction: Interaction
     _messages: Messages
@@ -40,7 +40,7 @@ class Call:
 
     @property
     def modal(self) -> Modal | None:
-        """Return the modal it was answered with."""
+        """Return the modal that answered the interaction, if any."""
         modal = self.interaction.modal
         if modal is None:
             return None
@@ -52,10 +52,10 @@ class Call:
 
     async def response(self, *, timeout_s: float = WAIT_S) -> Message:
         """
-        Wait for the first answer with something to read, and return it as it is now.
+        Wait for the first answer that shows something, and return its current version.
 
-        A deferral does not count; the edit or follow-up that ends it does. After a click, an
-        update of the clicked message does.
+        A deferral does not count, but the edit or follow-up that ends it does. After a click, an
+        update of the clicked message counts, too.
         """
         first = await self.until(lambda _: True, what="answer", timeout_s=timeout_s)
         now = self.interaction.channel.messages_by_id
@@ -71,19 +71,19 @@ class Call:
         """
         Wait for a version of an answer or follow-up for which `predicate` holds.
 
-        Earlier versions count too, the latest first, so nothing is missed between two edits;
-        the "thinking" of a deferral never counts.
+        Earlier versions count, too, so nothing is missed between two edits; the latest is tried
+        first. The "thinking" of a deferral never counts.
         """
         return await self._wait(
             lambda: next(filter(predicate, self._versions()), None), what, timeout_s
         )
 
     async def opened_modal(self, *, timeout_s: float = WAIT_S) -> Modal:
-        """Wait for the modal this is answered with."""
+        """Wait for the modal that answers this call."""
         return await self._wait(lambda: self.modal, "modal", timeout_s)
 
     async def choices(self, *, timeout_s: float = WAIT_S) -> list[Json]:
-        """Wait for the choices this is answered with."""
+        """Wait for the choices that answer this call."""
         return await self._wait(lambda: self.interaction.choices, "choices", timeout_s)
 
     async def _wait(self, look: Callable[[], T | None], what: str, timeout_s: float) -> T:
@@ -93,7 +93,7 @@ class Call:
         )
 
     def _versions(self) -> Iterator[Message]:
-        """Go through what was shown because of this, per message the latest first."""
+        """Go through the versions of all answers, the latest of each message first."""
         source = self.interaction.source
         for message_id in dict.fromkeys(self.interaction.message_ids):
             for version in reversed(self._messages.versions.get(message_id, ())):

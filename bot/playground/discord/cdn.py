@@ -1,4 +1,4 @@
-"""Files on disk and the signed, expiring links to them; must not know messages."""
+"""Keeps files on disk and signs links to them, which expire; must not know messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ATTACHMENTS_KEPT_MAX = 50_000
 
 
 class Cdn:
-    """Keeps files in a temporary folder and hands out links that expire."""
+    """Keeps files in a temporary folder and gives out links that expire."""
 
     def __init__(self, world: World, folder: Path | None = None) -> None:
         self._world = world
@@ -51,7 +51,7 @@ class Cdn:
     async def store(
         self, filename: str, chunks: AsyncIterable[bytes], bytes_max: int = FILE_BYTES_MAX
     ) -> StoredFile:
-        """Write a file chunk by chunk; refuse it (40005) as soon as it grows over `bytes_max`."""
+        """Write a file chunk by chunk; refuse it (40005) once it exceeds `bytes_max`."""
         self._files_stored += 1
         path = Path(self._folder.name, f"{self._files_stored}")
         size_bytes = 0
@@ -73,7 +73,7 @@ class Cdn:
         ephemeral: bool = False,
         spoiler: bool = False,
     ) -> Attachment:
-        """Give a stored file an id and thereby an address."""
+        """Give a stored file an id and so an address."""
         new_id = self._world.new_id()
         attachment = Attachment(new_id, channel_id, file, description, ephemeral, spoiler)
         if len(self._attachments) >= ATTACHMENTS_KEPT_MAX:
@@ -82,7 +82,7 @@ class Cdn:
         return attachment
 
     def forget(self, attachments: Iterable[Attachment]) -> None:
-        """Remove files nothing shows any more; their links stop working."""
+        """Remove files that no message shows any more; their links stop working."""
         for attachment in attachments:
             if self._attachments.pop(attachment.id, None):
                 attachment.file.path.unlink(missing_ok=True)
@@ -97,7 +97,7 @@ class Cdn:
         return f"{self.base_url}{path}?{times}&hm={self._sign(attachment.id, times)}&"
 
     def find(self, url: str) -> Attachment | None:
-        """Return the attachment a link of ours points to, expired or not."""
+        """Return the attachment that a link of this CDN points to, expired or not."""
         match = re.fullmatch(r"/(?:ephemeral-)?attachments/\d+/(\d+)/[^/]+", urlsplit(url).path)
         if match is None or not url.startswith(self.base_url):
             return None
@@ -142,7 +142,7 @@ class Cdn:
         return {"refreshed_urls": refreshed}
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Send a file, if its link is ours and still fresh."""
+        """Send a file if its link is signed by this CDN and has not expired."""
         attachment = self._attachments.get(int(request.match_info["attachment_id"]))
         query = parse_qs(request.query_string)
         issued, expires, signature = (query.get(key, [""])[0] for key in ("is", "ex", "hm"))
@@ -163,7 +163,7 @@ class Cdn:
 
 
 def stored_name(filename: str) -> str:
-    """Return the name Discord gives a file: only letters, digits, dots, dashes, underscores."""
+    """Return Discord's name for a file: only letters, digits, dots, dashes, underscores."""
     return re.sub(r"[^\w.\-]", "_", filename)
 
 
@@ -176,7 +176,7 @@ def _create(path: Path) -> BinaryIO:
 
 
 def _inspect(path: Path, filename: str, size_bytes: int) -> StoredFile:
-    """Find out what a file is; only its head is read, so a picture is never decoded here."""
+    """Find a file's type and size in pixels; only its head is read, so no picture is decoded."""
     name = stored_name(filename)
     guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
     try:

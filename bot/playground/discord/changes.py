@@ -1,4 +1,4 @@
-"""Waiting for things to happen, and hearing of them; must not know what happens."""
+"""Tells waiting code and subscribers that something changed; must not know what changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.playground.discord.world import Message
 
 T = TypeVar("T")
 
-#: seconds; how long any wait lasts unless told otherwise
+#: how long a wait lasts by default
 WAIT_S = 10.0
 #: A listener that falls this far behind loses the oldest events.
 EVENTS_WAITING_MAX = 1_000
@@ -29,7 +29,7 @@ EventKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that members would see change."""
+    """A change that members would see."""
 
     kind: EventKind
     channel_id: int | None = None
@@ -39,9 +39,9 @@ class Event:
 
 class Events:
     """
-    The events from the moment of subscription on: an async iterator that `close` ends.
+    An async iterator over the events since the subscription; `close` ends it.
 
-    Use it in a `with` block, or close it, so that events are not kept for nobody.
+    Use it in a `with` block, or close it, so that no events pile up unread.
     """
 
     def __init__(self, subscribers: set[Events]) -> None:
@@ -77,18 +77,18 @@ class Events:
 
 
 class Changes:
-    """Wakes whoever waits each time anything changed."""
+    """Wakes waiting code after every change."""
 
     def __init__(self) -> None:
         self._changed = asyncio.Event()
         self._subscribers: set[Events] = set()
 
     def subscribe(self) -> Events:
-        """Start to collect events."""
+        """Start collecting events."""
         return Events(self._subscribers)
 
     def notify(self, event: Event | None = None) -> None:
-        """Say that something changed, and what, if members would see it."""
+        """Report a change, with its event if members would see it."""
         self._changed.set()
         self._changed = asyncio.Event()
         if event is not None:
@@ -104,10 +104,10 @@ class Changes:
         self, look: Callable[[], T | None], what: str, instead: Callable[[], str], timeout_s: float
     ) -> T:
         """
-        Look again after every change until there is something.
+        Call `look` after every change until it returns something.
 
         Raises:
-            TimeoutError: it says what was waited for and what was there instead.
+            TimeoutError: its message names what was waited for, and what was there instead.
         """
         try:
             async with asyncio.timeout(timeout_s):

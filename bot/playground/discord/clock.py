@@ -1,4 +1,4 @@
-"""The playground's time: the real one plus what was added; not what expires by it."""
+"""The playground's clock, which can run ahead of real time; knows nothing of what expires."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Follows real time, ahead of it by what was added with `advance`."""
+    """Follows real time, ahead of it by the seconds added with `advance`."""
 
     def __init__(self) -> None:
         self._ahead_s = 0.0
@@ -21,5 +21,5 @@ class Clock:
         return datetime.fromtimestamp(self.now_s(), UTC)
 
     def advance(self, seconds: float) -> None:
-        """Move on at once: tokens, nonces, links and the three-second rule all notice."""
+        """Move time forward at once, also for tokens, nonces, links and the three-second rule."""
         self._ahead_s += seconds

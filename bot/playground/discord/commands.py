@@ -1,4 +1,4 @@
-"""The registry of application commands and its routes; must not know who runs them."""
+"""Keeps the application commands and answers their routes; must not know who runs them."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
 NAME = re.compile(r"[-'\w]{1,32}")
 OPTIONS_MAX = 25
 CHOICES_MAX = 25
-COMMAND_CHARS_MAX = 8000  #: names, descriptions and values of a command together
+COMMAND_CHARS_MAX = 8000  #: a command's names, descriptions and values together
 
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Takes and lists the bot's commands, global ones and those of one server."""
+    """Registers and lists the bot's commands, both global ones and those of a single server."""
 
     world: World
     changes: Changes
     payloads: Payloads
 
     def routes(self) -> list[Endpoint]:
-        """Return what is answered here."""
+        """Return the endpoints that this class answers."""
         routes: list[Endpoint] = []
         for scope in ("", "/guilds/{guild_id}"):
             every = f"/applications/{{application_id}}{scope}/commands"
@@ -61,7 +61,7 @@ class Commands:
         return routes
 
     def listed(self, call: ApiRequest) -> list[Json]:
-        """Answer with all commands; their translations are told only to whoever asks for them."""
+        """Answer with all commands, with translations only if the query asks for them."""
         commands = list(self._scope(call).values())
         if call.query.get("with_localizations") == "true":
             return commands
@@ -72,7 +72,7 @@ class Commands:
         ]
 
     def overwrite(self, call: ApiRequest) -> list[Json]:
-        """Answer the bulk overwrite: what is not in it is gone; ids survive by name and type."""
+        """Answer the bulk overwrite: it removes other commands; name and type keep their id."""
         scope = self._scope(call)
         if not isinstance(call.body, list):
             raise refusal(50035)
@@ -93,7 +93,7 @@ class Commands:
         return commands
 
     def create(self, call: ApiRequest) -> Json:
-        """Answer the creation of one command; one of the same name and type is replaced."""
+        """Answer the creation of a command, which replaces one of the same name and type."""
         form = Form()
         check_command(form, (), call.json_object())
         form.close()
@@ -119,7 +119,7 @@ class Commands:
 
     def available(self, user: User, channel: Channel, kind: int) -> Iterator[Json]:
         """
-        Return the commands of a kind that there are for a user in a channel.
+        Return the commands of a kind that exist for a user in a channel.
 
         Source: Discord docs, "Application Commands", Contexts.
         """
@@ -204,7 +204,7 @@ def _check_named(form: Form, path: Path, body: Json) -> None:
 
 
 def _translations(form: Form, path: Path, body: Json, key: str) -> Iterator[tuple[Path, Any]]:
-    """Return a text and its translations with where they stand; complain of unknown languages."""
+    """Return a text and its translations, each with its path; complain of unknown languages."""
     yield (key,), body.get(key)
     for locale, text in (body.get(f"{key}_localizations") or {}).items():
         form.choice((*path, f"{key}_localizations", locale), locale, LOCALES)

@@ -1,4 +1,4 @@
-"""Discord's refusals: error bodies and the tree that names wrong fields; not who refuses."""
+"""Builds Discord's refusals: error bodies and the tree that names wrong fields."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REFUSALS: Mapping[int, tuple[int, str]] = {
 
 
 class ApiError(Exception):
-    """An answer of Discord's that is not a success."""
+    """Discord's answer to a request that fails."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class ApiError(Exception):
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.body: Json = {"message": message, "code": code, **(extra or {})}
-        #: Discord's own 429s pass a proxy that names itself; clients tell them from bans by it.
+        #: Discord's own 429s come with a proxy's name; clients tell them from bans by that name.
         self.headers = {"Via": via} if via else {}
 
 
@@ -55,17 +55,17 @@ def refusal(code: int) -> ApiError:
 
 
 def not_found() -> ApiError:
-    """Build the answer to an address, or a feature, that does not exist here."""
+    """Build the answer for an address or feature that does not exist here."""
     return ApiError(404, 0, "404: Not Found")
 
 
 def unauthorized() -> ApiError:
-    """Build the answer to a missing or wrong bot token."""
+    """Build the answer for a missing or wrong bot token."""
     return ApiError(401, 0, "401: Unauthorized")
 
 
 def rate_limited(retry_after_s: float, *, is_global: bool = False) -> ApiError:
-    """Build a 429 as Discord (not the proxy in front of it) sends it."""
+    """Build a 429 as Discord itself sends it, not the proxy in front of it."""
     extra = {"retry_after": round(retry_after_s, 3), "global": is_global}
     error = ApiError(429, 0, "You are being rate limited.", extra, via="1.1 google")
     error.headers["Retry-After"] = str(max(1, round(retry_after_s)))
@@ -74,7 +74,7 @@ def rate_limited(retry_after_s: float, *, is_global: bool = False) -> ApiError:
 
 
 class Form:
-    """Complaints about one request body, nested as Discord's `errors` tree nests them."""
+    """Complaints about one request body, nested as in Discord's `errors` tree."""
 
     def __init__(self, prefix: Sequence[str | int] = ()) -> None:
         self._prefix = tuple(prefix)
@@ -99,7 +99,7 @@ class Form:
             self.complain(path, "BASE_TYPE_BAD_LENGTH", message)
 
     def number(self, path: Sequence[str | int], value: int | None, least: int, most: int) -> None:
-        """Complain unless a number, if there is one, is between the bounds."""
+        """Complain if there is a number and it is not between the bounds."""
         if value is not None and not least <= value <= most:
             code = "NUMBER_TYPE_MIN" if value < least else "NUMBER_TYPE_MAX"
             self.complain(path, code, f"int value should be between {least} and {most}.")
@@ -109,7 +109,7 @@ class Form:
         self.complain(path, "BASE_TYPE_REQUIRED", "This field is required")
 
     def choice(self, path: Sequence[str | int], value: object, allowed: Sequence[object]) -> None:
-        """Complain unless `value` is one of those allowed."""
+        """Complain unless `value` is one of the allowed values."""
         if value not in allowed:
             listed = ", ".join(map(repr, allowed))
             self.complain(path, "BASE_TYPE_CHOICES", f"Value must be one of ({listed}).")

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to Discord, on request: cut connections, 5xx, 429, delays."""
+"""Makes requests fail when a test asks for it: cut connections, 5xx, 429, delays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from bot.playground.discord.errors import ApiError, rate_limited
 
-#: seconds; a held request is let go after this even if its event is never set
+#: A held request is released after this time even if its event is never set.
 HOLD_S_MAX = 60.0
 
 
@@ -21,8 +21,8 @@ class Fault:
     """
     One thing that will go wrong.
 
-    With `after_effect` the request is carried out first and then answered wrongly (or not at all),
-    which is how a client comes to repeat something already done.
+    With `after_effect`, the request first takes effect and then gets a wrong answer, or none. That
+    makes a client repeat what is already done.
     """
 
     method: str | None
@@ -35,11 +35,11 @@ class Fault:
     after_effect: bool = False
     hold: asyncio.Event | None = None
     times: int = 1
-    #: how many requests it met
+    #: how many requests it has met
     hits: int = 0
 
     async def strike(self) -> FaultyAnswer | None:
-        """Wait if asked to, then return the wrong answer, or None to let the request pass."""
+        """Wait if told to, then return the wrong answer; None lets the request pass."""
         if self.hold is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.hold.wait(), HOLD_S_MAX)
@@ -57,7 +57,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class FaultyAnswer:
-    """What to answer instead; without a status the connection is reset."""
+    """The wrong answer; without a status, the connection is reset instead."""
 
     status: int | None
     body: object = None
@@ -65,7 +65,7 @@ class FaultyAnswer:
 
 
 class Faults:
-    """The faults that are waiting for their request."""
+    """The faults that wait for requests to meet."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -88,12 +88,12 @@ class Faults:
         Make the next `times` matching requests fail.
 
         Args:
-            path: a regular expression searched for in the path template and in the path itself,
-                both without `/api/v10`; links of the CDN are matched too.
+            path: a regular expression; it is searched for in the path template and in the path
+                itself, both without `/api/v10`, and in the CDN's links.
             body: a dict is sent as JSON, a str as HTML.
             retry_after_s: answer 429 in Discord's own shape.
-            reset: reset the TCP connection; the default with `after_effect` and no status.
-            hold: wait for this event first; alone, it only delays.
+            reset: reset the TCP connection; the default if only `after_effect` is given.
+            hold: wait for this event first; if nothing else is given, it only delays.
         """
         fault = Fault(
             method,
@@ -111,11 +111,11 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Let everything pass again."""
+        """Let all requests pass again."""
         self._faults.clear()
 
     def take(self, method: str, template: str, path: str) -> Fault | None:
-        """Return the oldest fault that matches, using up one of its times."""
+        """Return the oldest fault that matches, and use up one of its `times`."""
         for fault in self._faults:
             matches = fault.path.search(template) or fault.path.search(path)
             if matches and fault.method in (None, method) and fault.hits < fault.times:

@@ -1,4 +1,4 @@
-"""The gateway: sessions, their events in order, and what can break them; knows no REST."""
+"""The gateway: its sessions, their events in order, and ways to break them; knows no REST."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 9, 1 << 12
 PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15
 
 HEARTBEAT_INTERVAL_MS = 41_250
-#: seconds; discord.py times a heartbeat from when its own thread has seen that it was sent, and one
-#: answered before that seems to have taken since the last one (KeepAliveHandler, discord.py 2.7.1)
+#: Pause before a heartbeat's answer. discord.py starts its timing once its own thread has seen that
+#: the heartbeat was sent; an earlier answer is timed from the heartbeat before (KeepAliveHandler,
+#: discord.py 2.7.1).
 ACK_AFTER_S = 0.05
-#: A session that missed more than this cannot resume.
+#: A session that missed more events than this cannot resume.
 EVENTS_KEPT_MAX = 5_000
 FRAME_BYTES_MAX = 4096  #: Discord docs, "Gateway", Sending Events
 SESSIONS_KEPT_MAX = 200
@@ -39,14 +40,14 @@ SESSIONS_KEPT_MAX = 200
 
 @dataclass(slots=True)
 class Session:
-    """What Discord remembers of a client's shard; it outlives the connection."""
+    """What Discord remembers about a client's shard; a session outlives its connection."""
 
     id: str
     shard_id: int
     shard_count: int
     intents: int
     sequence: int = 0
-    #: the number of the last event handed to the network
+    #: sequence number of the last event handed to the network
     sent: int = 0
     #: the latest events, each with its sequence number
     events: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT_MAX))
@@ -54,7 +55,7 @@ class Session:
     connection: _Connection | None = None
 
     def add(self, event: str, data: Json) -> None:
-        """Append an event; the connection, now or after a resume, sends it."""
+        """Append an event, which the connection sends now or after a resume."""
         self.sequence += 1
         frame = {"op": DISPATCH, "t": event, "s": self.sequence, "d": data}
         self.events.append((self.sequence, json.dumps(frame)))
@@ -62,7 +63,7 @@ class Session:
 
 
 class Gateway:
-    """Accepts clients and sends them what happens in the servers of their shards."""
+    """Accepts clients and sends them the events of their shards' servers."""
 
     def __init__(
         self, world: World, payloads: Payloads, changes: Changes, token: str, shard_count: int
@@ -75,14 +76,14 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self._connections: set[_Connection] = set()
         self._handshakes_to_fail = 0
-        #: how often a client identified, and resumed
+        #: how often clients identified, and resumed
         self.identified = 0
         self.resumed = 0
         #: set once the server knows its port
         self.url = ""
 
     def dispatch(self, event: str, data: Json, guild_id: int | None) -> None:
-        """Send an event to the shard that serves this server (the first one for none)."""
+        """Send an event to the server's shard, or to the first shard if there is no server."""
         for session in self.sessions.values():
             shard_id = (guild_id >> 22) % session.shard_count if guild_id is not None else 0
             if shard_id == session.shard_id and _wants(session.intents, event, guild_id):
@@ -90,7 +91,7 @@ class Gateway:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether every shard of some client is connected."""
+        """Say whether some client has connected all its shards and was sent all their events."""
         connected = [s for s in self.sessions.values() if s.connection and s.sent == s.sequence]
         return any(
             {s.shard_id for s in connected if s.shard_count == count} == set(range(count))
@@ -101,7 +102,7 @@ class Gateway:
         """
         Reset the TCP connections of all clients; their sessions can be resumed.
 
-        What a client had not read yet is lost, as with any reset; a resume brings it again.
+        What a client had not read yet is lost, as with any reset; a resume sends it again.
         """
         for connection in list(self._connections):
             reset_connection(connection.transport)
@@ -111,7 +112,7 @@ class Gateway:
         await asyncio.gather(*(connection.close(code) for connection in list(self._connections)))
 
     async def ask_to_reconnect(self) -> None:
-        """Send opcode 7, as Discord does before a restart of its own."""
+        """Send opcode 7, as Discord does before it restarts."""
         for connection in list(self._connections):
             await connection.send({"op": RECONNECT, "d": None})
 
@@ -146,7 +147,7 @@ class Gateway:
         return socket
 
     def open_session(self, data: Json) -> Session | int:
-        """Answer IDENTIFY: a new session that begins with READY, or the code to close with."""
+        """Answer IDENTIFY with a new session that begins with READY, or with a close code."""
         if str(data.get("token", "")).removeprefix("Bot ") != self.token:
             return WRONG_TOKEN
         shard_id, count = data.get("shard", [0, 1])
@@ -178,7 +179,7 @@ class Gateway:
         return session
 
     def find_session(self, data: Json) -> Session | int | None:
-        """Answer RESUME: the session, a code to close with, or None if it is lost."""
+        """Answer RESUME with the session, or a close code, or None if the session is lost."""
         if str(data.get("token", "")).removeprefix("Bot ") != self.token:
             return WRONG_TOKEN
         session = self.sessions.get(str(data.get("session_id")))
@@ -190,12 +191,12 @@ class Gateway:
         return session
 
     def notify(self) -> None:
-        """Wake those who wait for clients."""
+        """Wake the code that waits for clients."""
         self._changes.notify()
 
 
 class _Connection:
-    """One WebSocket; sends a session's events in order, starting after those already seen."""
+    """One WebSocket; sends a session's events in order, after those the client has seen."""
 
     def __init__(
         self,
@@ -211,7 +212,7 @@ class _Connection:
         self._closed_by_us = False
 
     async def send(self, frame: Json) -> None:
-        """Send a frame that is no event; to a connection just lost, nothing."""
+        """Send a frame that is not an event; do nothing if the connection is lost."""
         if not self.socket.closed:
             try:
                 await self.socket.send_json(frame)
@@ -219,7 +220,7 @@ class _Connection:
                 return
 
     async def close(self, code: int) -> None:
-        """Close it from this side."""
+        """Close the connection from this side."""
         self._closed_by_us = True
         await self.socket.close(code=code)
 
@@ -238,19 +239,19 @@ class _Connection:
                 self._sender.cancel()
             if self._session is not None and self._session.connection is self:
                 self._session.connection = None
-                # A client that says goodbye in order gives its session up.
+                # A client that closes the connection properly gives up its session.
                 if self.socket.close_code in (1000, 1001) and not self._closed_by_us:
                     self._gateway.sessions.pop(self._session.id, None)
 
     async def _receive(self, text: str) -> int:
-        """Act on a client's frame; return the code to close with, or 0."""
+        """Act on a client's frame; return a close code, or 0 to go on."""
         try:
             frame = json.loads(text)
             opcode, data = frame["op"], frame.get("d")
         except (ValueError, KeyError, TypeError):
             return DECODE_ERROR
         if opcode == HEARTBEAT:
-            # The first one, before any session, is not timed.
+            # The client does not time the heartbeat before its session.
             if self._session is not None:
                 await asyncio.sleep(ACK_AFTER_S)
             await self.send({"op": HEARTBEAT_ACK})
@@ -289,7 +290,7 @@ class _Connection:
                 self._gateway.notify()
                 await session.news.wait()
         except ConnectionError:
-            return  # The session keeps what was not sent, for a resume.
+            return  # The session keeps unsent events for a resume.
 
 
 def _wants(intents: int, event: str, guild_id: int | None) -> bool:

@@ -1,4 +1,4 @@
-"""Interactions from the bot's side: callbacks, the original answer, follow-ups; not who clicked."""
+"""The bot's side of interactions: callbacks, original answers, follow-ups (see also members)."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ ANSWER, DEFER, DEFER_UPDATE, UPDATE, CHOICES, MODAL = 4, 5, 6, 7, 8, 9
 FIRST_ANSWER_S_MAX = 3.0
 TOKEN_LIFE_S = 15 * 60
 CHOICES_MAX = 25
-PRIVATE_FOLLOW_UPS_MAX = 5  #: where the app is there for its user only
+PRIVATE_FOLLOW_UPS_MAX = 5  #: where only the user has installed the app
 ALLOWED_ANSWERS = {
     COMMAND: (ANSWER, DEFER, MODAL),
     COMPONENT: (ANSWER, DEFER, DEFER_UPDATE, UPDATE, MODAL),
     AUTOCOMPLETE: (CHOICES,),
     MODAL_SUBMIT: (ANSWER, DEFER),
 }
-CHAT_INPUT_COMMAND, CONTEXT_MENU_COMMAND = 20, 23  #: types of the messages that answer them
+CHAT_INPUT_COMMAND, CONTEXT_MENU_COMMAND = 20, 23  #: types of the messages that answer commands
 
-#: Interactions whose messages stay reachable; the oldest are forgotten first.
+#: Interactions whose messages the bot can still reach; the oldest are forgotten first.
 INTERACTIONS_KEPT_MAX = 20_000
 
 
 @dataclass(slots=True)
 class Interaction:
-    """Something a member did that the bot is to answer."""
+    """Something that a member did and the bot has to answer."""
 
     id: int
     token: str
@@ -46,9 +46,9 @@ class Interaction:
     data: Json
     created_at_s: float
     file_bytes_max: int
-    #: the message whose component was used, as it was then
+    #: the message whose component was used, as it was at that moment
     source: Message | None = None
-    #: the one whose answer was the modal that was submitted
+    #: the interaction whose answer was the submitted modal
     opened_by: Interaction | None = None
     #: the type of the first answer, once there is one
     answered_with: int | None = None
@@ -57,22 +57,22 @@ class Interaction:
     message_ids: list[int] = field(default_factory=list)
     modal: Json | None = None
     choices: list[Json] | None = None
-    #: what the gateway sent of it
+    #: what the gateway sent
     event: Json = field(default_factory=dict)
 
 
 class Interactions:
-    """Sends interactions to the bot and takes its answers."""
+    """Sends interactions to the bot and receives its answers."""
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
         self._world = messages.world
         self._by_token: dict[str, Interaction] = {}
-        #: settable; what a file of an answer may have, in interactions opened from now on
+        #: settable; the largest file in answers to interactions opened from now on
         self.file_bytes_max = FILE_BYTES_MAX
 
     def routes(self) -> list[Endpoint]:
-        """Return what is answered here."""
+        """Return the endpoints that this class answers."""
         webhook = "/webhooks/{webhook_id}/{webhook_token}"
         original, one = webhook + "/messages/@original", webhook + "/messages/{message_id}"
         callback = "/interactions/{interaction_id}/{interaction_token}/callback"
@@ -131,13 +131,13 @@ class Interactions:
         return interaction
 
     def send(self, interaction: Interaction) -> None:
-        """Send it to the bot, again where it was sent before, as Discord does now and then."""
+        """Send an interaction to the bot; may be called again, as Discord sometimes repeats one."""
         self._messages.gateway.dispatch(
             "INTERACTION_CREATE", interaction.event, interaction.channel.guild_id
         )
 
     def limit_of(self, params: Mapping[str, str]) -> int:
-        """Return how large a file may be in a request with these path parameters."""
+        """Return how many bytes a file may have in a request with these path parameters."""
         token = params.get("interaction_token") or params.get("webhook_token") or ""
         interaction = self._by_token.get(token)
         return interaction.file_bytes_max if interaction else FILE_BYTES_MAX
@@ -174,7 +174,7 @@ class Interactions:
         body = call.json_object()
         original = self._current(interaction, interaction.original_id)
         if original is not None and original.is_loading:
-            # The first follow-up to "thinking" takes its place and keeps its visibility.
+            # The first follow-up after "thinking" replaces that message and keeps its visibility.
             flags = original.flags | (MessageFlag(int(body.get("flags") or 0)) & CREATE_FLAGS)
             message = self._messages.edit(replace(original, flags=flags), body, call.files)
         else:

@@ -1,4 +1,4 @@
-"""Rate limits and their headers; off unless set, when they only describe themselves."""
+"""Rate limits and their headers; a route without a limit only gets headers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.playground.discord.clock import Clock
 from bot.playground.discord.errors import ApiError, rate_limited
 
-#: What the headers say of a route without a limit; clients pace themselves by it.
+#: The limit that the headers name for a route without one; clients pace themselves by it.
 UNLIMITED = 100_000
 BUCKETS_KEPT_MAX = 10_000
 #: The parameters that split a bucket. Source: Discord docs, "Rate Limits", top-level resources.
@@ -23,7 +23,7 @@ class _Bucket:
 
 
 class RateLimits:
-    """Counts requests per route and major parameter."""
+    """Counts requests for each route and its major parameters."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -37,7 +37,7 @@ class RateLimits:
     def spend(
         self, method: str, template: str, params: Mapping[str, str]
     ) -> tuple[dict[str, str], ApiError | None]:
-        """Count a request; return its headers and, if it is one too many, the refusal."""
+        """Count a request; return its headers and, if it exceeds the limit, the refusal."""
         limit, window_s = self._limits.get((method, template), (UNLIMITED, 1.0))
         major = tuple(params.get(name, "") for name in MAJOR_PARAMETERS)
         now_s = self._clock.now_s()

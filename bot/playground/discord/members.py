@@ -38,13 +38,13 @@ Values = Mapping[str, Any]
 EMPTY: Values = {}
 
 CHUNK_BYTES = 64 * 1024
-#: What a member with the largest subscription may upload.
+#: Discord's limit for a member with the largest subscription.
 MEMBER_FILE_BYTES_MAX = 500 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file a member hands in; the content type is guessed from the name, as Discord does."""
+    """A file from a member; a missing content type is guessed from the name, as by Discord."""
 
     filename: str
     data: bytes | Path
@@ -53,11 +53,11 @@ class Upload:
 
 class Members:
     """
-    What members can do here, within what Discord's client would let them.
+    What members can do here, within what Discord's client would let them do.
 
-    Whoever and wherever is named by name, id or the object itself; the channel `DM` means the
-    member's direct messages with the bot. What the client would not allow is a NotOfferedError,
-    unless `check=False`, which sends what a modified client could.
+    Members and channels are given by name, by id or as the object itself. The channel `DM` means
+    the member's direct messages with the bot. What the client would not allow raises
+    NotOfferedError. `check=False` also sends what only a modified client could send.
     """
 
     def __init__(self, messages: Messages, interactions: Interactions, commands: Commands) -> None:
@@ -79,7 +79,7 @@ class Members:
         Run a slash command, as in `run_command("Ada", "studio", "imagine", {"prompt": "a cat"})`.
 
         Args:
-            command: its name, followed by those of group and subcommand where there are any.
+            command: its name, followed by the names of its group and subcommand, if any.
             options: files as `Upload`; members, roles and channels by name.
         """
         user, place = self._where(member, channel)
@@ -101,7 +101,7 @@ class Members:
         *,
         timeout_s: float = WAIT_S,
     ) -> list[Json]:
-        """Type `text` into an option and return the choices offered: dicts of name and value."""
+        """Type `text` into an option; return the choices offered, dicts of name and value."""
         user, place = self._where(member, channel)
         name, *path = command.split()
         found = self._offered(user, place, CHAT_INPUT, name, check=True)
@@ -114,7 +114,7 @@ class Members:
     async def run_message_command(
         self, member: Who, channel: Where, command: str, message: Message, *, check: bool = True
     ) -> Call:
-        """Run a message's context menu command; a forward shows the bot what it forwards."""
+        """Run a message's context menu command; a forward includes the forwarded content."""
         user, place = self._where(member, channel)
         found = self._offered(user, place, MESSAGE_MENU, command, check=check)
         given = self._input(user, place, check=check)
@@ -143,7 +143,7 @@ class Members:
         custom_id: str | None = None,
         label: str | None = None,
     ) -> Call:
-        """Click a button of the message as it is now: the one that fits, or the only one."""
+        """Click a button of the message's current version: the one that fits, or the only one."""
         user = self.world.user(member)
         message = self._visible(user, message)
         button = _pick(message, (BUTTON,), custom_id, label)
@@ -179,7 +179,7 @@ class Members:
     async def submit_modal(
         self, member: Who, modal: Modal | None, values: Values = EMPTY, *, check: bool = True
     ) -> Call:
-        """Send in a form; values go by custom id or label, files as `Upload`."""
+        """Submit a form; values are named by custom id or label, files are `Upload`s."""
         user = self.world.user(member)
         if modal is None or modal.interaction.user != user:
             raise NotOfferedError(f"no form was opened for {user.name}")
@@ -205,7 +205,8 @@ class Members:
         Post a message as a member.
 
         Args:
-            ping: whether a reply mentions the one it answers; of an interaction's, it never does.
+            ping: whether a reply mentions the author of the message that it answers; a reply to an
+                interaction's message never does.
         """
         user, place = self._where(member, channel)
         stored = [await self._attach(file, place, ephemeral=False) for file in files]
@@ -218,7 +219,7 @@ class Members:
         return self._messages.publish(replace(message, attachments=tuple(stored)))
 
     async def forward(self, member: Who, channel: Where, message: Message) -> Message:
-        """Forward a message to a channel, as it is now, with copies of its files."""
+        """Forward a message's current version to a channel, with copies of its files."""
         user, place = self._where(member, channel)
         original = self._visible(user, message)
         files = [Upload(a.filename, a.file.path, a.file.content_type) for a in original.attachments]
@@ -227,7 +228,7 @@ class Members:
         return self._messages.publish(self._messages.draft(place, user, forwarded=shown))
 
     async def delete(self, member: Who, message: Message) -> None:
-        """Delete an own message or, as someone who may manage messages, another's."""
+        """Delete the member's own message; with MANAGE_MESSAGES, also another's."""
         user = self.world.user(member)
         found, place = self._visible(user, message), self.world.channels[message.channel_id]
         manages = has(self.world.permissions(user, place), Permission.MANAGE_MESSAGES)
@@ -236,15 +237,15 @@ class Members:
         self._messages.delete(found)
 
     def set_locale(self, member: Who, locale: str) -> None:
-        """Change the language of a member's client; what they do from now on carries it."""
+        """Change the language of a member's client, which later interactions carry."""
         self.world.locales[self.world.user(member).id] = known_locale(locale)
 
     def install(self, member: Who) -> None:
-        """Install the app for a member, who may use it everywhere, as in private channels."""
+        """Install the app for a member, who may then use it anywhere, even in private channels."""
         self.world.installed_by.add(self.world.user(member).id)
 
     def commands_for(self, member: Who, channel: Where, kind: int = CHAT_INPUT) -> list[Json]:
-        """Return the commands of a kind, slash commands if not told, a member is offered there."""
+        """Return the commands of a kind (by default slash commands) offered to a member there."""
         user, place = self._where(member, channel)
         available = self._commands.available(user, place, kind)
         return [one for one in available if not self._objection(user, place, one)]
@@ -263,7 +264,7 @@ class Members:
         return Call(opened, self._messages)
 
     def _offered(self, user: User, channel: Channel, kind: int, name: str, *, check: bool) -> Json:
-        """Find a command as the member's client lists it."""
+        """Find a command that the member's client offers."""
         available = list(self._commands.available(user, channel, kind))
         for command in available:
             if command["name"] != name:
@@ -279,7 +280,7 @@ class Members:
         return {"id": str(self.world.new_id()), "name": name, "type": kind}
 
     def _objection(self, user: User, channel: Channel, command: Json) -> str | None:
-        """Say why a member's client would not offer a command, if it would not."""
+        """Say why a member's client would not offer a command; None if it would."""
         permissions = self.world.permissions(user, channel)
         if not has(permissions, Permission.VIEW_CHANNEL):
             return f"{user.name} does not see {channel.name!r}"
@@ -352,7 +353,7 @@ def _command_data(command: Json, passed: list[Json], options: list[Json], given:
 
 
 def _resolved(given: Input) -> Json:
-    # Where nothing was resolved the key is missing; discord.py takes an empty one for the values.
+    # If nothing was resolved, leave out the key: discord.py would take `{}` for the values.
     return {"resolved": given.resolved} if given.resolved else {}
 
 

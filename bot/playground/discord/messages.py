@@ -1,4 +1,4 @@
-"""Messages: how they are made, edited and removed, and the channel routes; not interactions."""
+"""Makes, edits and removes messages, and answers the channel routes; knows no interactions."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from bot.playground.discord.world import (
 #: How long a nonce is remembered. Source: Discord docs, "Create Message": "past few minutes".
 NONCE_WINDOW_S = 3 * 60
 NONCES_KEPT_MAX = 10_000
-#: Versions of one message that stay known to those who wait for them.
+#: Versions of one message that `Call.until` can still find.
 VERSIONS_KEPT_MAX = 200
-#: Messages of one channel; older ones are forgotten with their files.
+#: Messages kept in one channel; older ones are removed with their files.
 MESSAGES_KEPT_MAX = 10_000
 PAGE_MESSAGES_MAX = 100
 REPLY = 19
-#: Flags a bot may set itself. Source: Discord docs, "Message Resource".
+#: Flags that a bot may set itself. Source: Discord docs, "Message Resource".
 CREATE_FLAGS = (
     MessageFlag.SUPPRESS_EMBEDS | MessageFlag.SUPPRESS_NOTIFICATIONS | MessageFlag.IS_COMPONENTS_V2
 )
 EDIT_FLAGS = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.IS_COMPONENTS_V2
-#: Parts of messages the playground does not know; asking for one is an error, not a success.
+#: Parts of messages that the playground lacks; a request with one fails instead of ignoring it.
 NOT_IMPLEMENTED = ("poll", "sticker_ids", "thread_name", "applied_tags", "shared_client_theme")
 
 P = Permission
@@ -49,7 +49,7 @@ P = Permission
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """The one place where messages change; it tells the gateway and whoever waits."""
+    """The only place that changes messages; it tells the gateway and all waiting code."""
 
     world: World
     cdn: Cdn
@@ -58,11 +58,11 @@ class Messages:
     changes: Changes
     #: message id -> its latest versions, the current one last
     versions: dict[int, deque[Message]] = field(default_factory=dict)
-    #: channel id and nonce -> when, and the message's id
+    #: channel id and nonce -> the time of sending, and the message's id
     nonces: dict[tuple[int, str], tuple[float, int]] = field(default_factory=dict)
 
     def routes(self) -> list[Endpoint]:
-        """Return what is answered here."""
+        """Return the endpoints that this class answers."""
         every = "/channels/{channel_id}/messages"
         one = every + "/{message_id}"
         return [
@@ -123,10 +123,10 @@ class Messages:
         prefix: tuple[str, ...] = (),
     ) -> Message:
         """
-        Return the message with what `body` says: keys that are absent change nothing.
+        Return the message with the changes in `body`; absent keys change nothing.
 
         Raises:
-            ApiError: the body, or what would come of it, is not a message Discord takes.
+            ApiError: Discord would refuse the body or the changed message.
         """
         for key in NOT_IMPLEMENTED:
             if body.get(key):
@@ -157,7 +157,7 @@ class Messages:
         files: Mapping[int, StoredFile],
         prefix: tuple[str, ...] = (),
     ) -> Message:
-        """Apply an edit and show it."""
+        """Apply an edit and publish the new version."""
         flags = message.flags
         if body.get("flags") is not None:
             flags = (flags & ~MessageFlag.SUPPRESS_EMBEDS) | (_flags(body) & EDIT_FLAGS)
@@ -235,7 +235,7 @@ class Messages:
         self.delete(message)
 
     def _tell(self, event: str, message: Message, data: Json) -> None:
-        """Tell the bot, where it is; ephemeral messages reach it as if they were direct ones."""
+        """Tell the bot if it is in the channel; ephemeral messages reach it as direct messages."""
         if not self.world.channels[message.channel_id].people:
             guild_id = None if message.is_ephemeral else message.guild_id
             self.gateway.dispatch(event, data, guild_id)
@@ -250,7 +250,7 @@ class Messages:
 
     def _find(self, call: ApiRequest) -> Message:
         message = self.get(self._channel(call).id, call.id("message_id"))
-        # Ephemeral messages are reached through their interaction only.
+        # Ephemeral messages can be reached only through their interaction.
         if message.is_ephemeral:
             raise refusal(10008)
         return message
@@ -291,7 +291,7 @@ class Messages:
     def _changed_attachments(
         self, form: Form, message: Message, body: Json, files: Mapping[int, StoredFile]
     ) -> tuple[Attachment, ...]:
-        """Keep what is listed (or shown by an embed or component), then add the new files."""
+        """Keep the listed files and those that an embed or component shows; add the new files."""
         if "attachments" not in body:
             kept, listed = list(message.attachments), {}
         else:
@@ -334,7 +334,7 @@ class Messages:
         return tuple(kept)
 
     def _own_links_as_names(self, message: Message, node: Any) -> Any:
-        """Turn links to its own files back to references: what a client read, it may send."""
+        """Turn links to own files back into references, as a client may send what it has read."""
         own = {attachment.id: attachment.filename for attachment in message.attachments}
 
         def name(link: str, key: str, _: str) -> Json:
@@ -377,6 +377,6 @@ def _references(parts: tuple[Json, ...]) -> set[str]:
 
 
 def number_components(components: Sequence[Json]) -> None:
-    """Give components the ids that Discord gives them in reading order."""
+    """Number components without an id in reading order, as Discord does."""
     for number, component in enumerate(walk(components), start=1):
         component["id"] = component.get("id") or number

@@ -1,4 +1,4 @@
-"""What Discord's client lets a member put into a command, a select or a form; sends nothing."""
+"""Checks and writes what members put into commands, selects and forms; sends nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from bot.playground.discord.validation import (
 from bot.playground.discord.world import LOCALES, Attachment, Channel, User, World
 
 STRING_CHARS_MAX = 6000  #: Discord docs, "Application Commands": max_length of a string option
-#: What a select or option of each kind chooses among, by component and option type.
+#: Component type of a select -> the option type with the same kind of choices.
 ENTITY_OF_SELECT = dict(zip(ENTITY_SELECTS, (USER, ROLE, MENTIONABLE, CHANNEL), strict=True))
 
 
@@ -51,7 +51,7 @@ class Input:
     payloads: Payloads
     user: User
     channel: Channel
-    #: False lets through what only a modified client could send
+    #: False allows what only a modified client could send
     check: bool
     resolved: Json = field(default_factory=dict)
 
@@ -82,7 +82,7 @@ class Input:
         return written
 
     def value(self, kind: int, value: Any) -> Any:
-        """Write one value, resolving what it refers to."""
+        """Write one value; note the object that it refers to in `resolved`."""
         if kind == ATTACHMENT and isinstance(value, Attachment):
             return self._resolve("attachments", value.id, self.payloads.attachment(value))
         if kind == CHANNEL:
@@ -104,7 +104,7 @@ class Input:
         return value
 
     def selected(self, component: Json, values: list[Any]) -> list[str]:
-        """Write the values chosen in a select or group, or the files handed in."""
+        """Write the values chosen in a select or group, or the files uploaded."""
         least = component.get("min_values")
         least = 1 if least is None else least
         kind, options = component["type"], component.get("options") or []
@@ -122,7 +122,7 @@ class Input:
         return chosen
 
     def form(self, components: list[Json], values: Mapping[str, Any]) -> list[Json]:
-        """Write a filled-in modal; values go by custom id or label."""
+        """Write a filled-in modal; values are named by custom id or label."""
         rest = dict(values)
         written = [self._form_part(part, rest, part.get("label", "")) for part in components]
         self._demand(not rest, f"the form has no {list(rest)}")
@@ -174,7 +174,7 @@ class Input:
         least = spec.get("min_length") or 0
         default = TEXT_INPUT_CHARS_MAX if "custom_id" in spec else STRING_CHARS_MAX
         most = spec.get("max_length") or default
-        # A form's empty optional text is no text; a command's string option has at least a letter.
+        # An empty text in a form means none; a command's string option has at least one letter.
         fits = least <= len(text) <= most or not text
         self._demand(fits, f"{spec.get('name')!r} is to have {least} to {most} characters")
 
@@ -193,7 +193,7 @@ class Input:
 
 
 def known_locale(locale: str) -> str:
-    """Return a language if Discord has it; else raise a LookupError."""
+    """Return the language if Discord has it; else raise LookupError."""
     if locale not in LOCALES:
         raise LookupError(f"no language {locale!r}; there are {LOCALES}")
     return locale
@@ -204,7 +204,8 @@ def nest(command: Json, path: list[str]) -> tuple[list[Json], list[Json]]:
     Find the options that `path` (subcommand names) leads to.
 
     Returns:
-        The specifications of those options, and the (sub)commands passed, outermost first.
+        The specifications of those options, and the groups and subcommands on the path,
+        outermost first.
     """
     specs, passed = command.get("options") or [], []
     for name in path:

@@ -1,4 +1,4 @@
-"""The world as Discord's API writes it in JSON; must not change anything."""
+"""Writes the world as JSON in the shapes of Discord's API; must not change anything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bot.playground.discord.world import (
 
 JOINED_AT = "2025-01-02T10:00:00+00:00"
 FILE_REFERENCE = "attachment://"
-#: Where embeds and components may show a file: key of the link -> keys of what holds it.
+#: Where embeds and components may show a file: key of the link -> keys of the objects around it.
 SHOWING = {"url": ("image", "thumbnail", "media", "file"), "icon_url": ("author", "footer")}
 #: Source: Discord docs, "Message Resource", Message Reference Types and Message Snapshot Object.
 FORWARD = 1
@@ -97,7 +97,7 @@ class Payloads:
         }
 
     def channel(self, channel: Channel, viewer: User | None = None) -> Json:
-        """Write a channel; with a viewer, say what they may do there."""
+        """Write a channel; for a viewer, with the viewer's permissions there."""
         written: Json = {
             "id": str(channel.id),
             "type": channel.kind,
@@ -158,7 +158,7 @@ class Payloads:
         return written
 
     def guild(self, guild: Guild) -> Json:
-        """Write a server as GUILD_CREATE and `GET /guilds/{guild_id}` do."""
+        """Write a server as in GUILD_CREATE and `GET /guilds/{guild_id}`."""
         channels = [self._world.channels[channel_id] for channel_id in guild.channel_ids]
         return {
             "id": str(guild.id),
@@ -179,7 +179,7 @@ class Payloads:
             "stickers": [],
             "roles": [self.role(role) for role in guild.roles.values()],
             "channels": [self.channel(each) for each in channels if each.kind not in THREADS],
-            # Without the members intent a bot is sent nobody but itself.
+            # Without the members intent, Discord sends a bot only its own member.
             "members": [self.member(guild, self._world.bot)],
             "member_count": len(guild.members),
             "joined_at": JOINED_AT,
@@ -225,8 +225,8 @@ class Payloads:
         Write a message for the bot.
 
         Args:
-            full: as in interactions, where the words of others are not withheld for want of the
-                message content intent (Discord docs, "Gateway", Message Content Intent).
+            full: as in interactions, which show others' words even to a bot without the message
+                content intent (Discord docs, "Gateway", Message Content Intent).
         """
         withheld = not (full or self._may_bot_read(message))
         files = {attachment.filename: attachment for attachment in reversed(message.attachments)}
@@ -282,7 +282,7 @@ class Payloads:
         return written
 
     def context(self, user: User, channel: Channel) -> Json:
-        """Write who interacts where: the part all interactions share."""
+        """Write who interacts and where, which all interactions contain."""
         bot_permissions = self._world.permissions(self._world.bot, channel)
         written: Json = {
             "channel_id": str(channel.id),
@@ -309,7 +309,7 @@ class Payloads:
         }
 
     def owners(self, user: User, channel: Channel) -> Json:
-        """Write for whom the app is installed here: 0 for a server or the bot's DM, 1 a user."""
+        """Write for whom the app is installed: key 0 is a server or the bot's DM, key 1 a user."""
         written = {} if channel.people else {"0": str(channel.guild_id or 0)}
         return written | ({"1": str(user.id)} if user.id in self._world.installed_by else {})
 
@@ -330,7 +330,7 @@ class Payloads:
     def _resolve(
         self, parts: tuple[Json, ...], files: Mapping[str, Attachment], shown: set[int]
     ) -> Any:
-        """Put links for `attachment://name`, noting in `shown` which files are used so."""
+        """Replace `attachment://name` by links; note in `shown` the ids of the files used."""
 
         def link(reference: str, key: str, parent: str) -> Json:
             if not reference.startswith(FILE_REFERENCE):
@@ -355,10 +355,10 @@ def change_references(
     node: Any, change: Callable[[str, str, str], Json], key_of_node: str = ""
 ) -> Any:
     """
-    Copy embeds or components; add what `change` says wherever they may show a file.
+    Copy embeds or components; merge in what `change` returns wherever they may show a file.
 
     Args:
-        change: is given the reference or link, its key, and the key of what holds it.
+        change: takes the reference or link, its key, and the key of the object around it.
     """
     if isinstance(node, list):
         return [change_references(child, change, key_of_node) for child in node]
@@ -372,10 +372,10 @@ def change_references(
 
 
 def context_of(channel: Channel) -> int:
-    """Return Discord's number for where something is used: server, DM with the bot, private."""
+    """Return Discord's number for a place: 0 a server, 1 a DM with the bot, 2 a private channel."""
     return 0 if channel.guild_id is not None else 2 if channel.people else 1
 
 
 def has(permissions: Permission, wanted: Permission) -> bool:
-    """Say whether all wanted permissions are there."""
+    """Say whether the permissions include all wanted ones."""
     return permissions & wanted == wanted or permissions == ALL_PERMISSIONS

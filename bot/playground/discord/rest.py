@@ -1,4 +1,4 @@
-"""Carries HTTP requests to the functions that answer them; knows no route of its own."""
+"""Passes HTTP requests to the functions that answer them; has no routes of its own."""
 
 from __future__ import annotations
 
@@ -22,46 +22,46 @@ from bot.playground.discord.world import StoredFile
 log = logging.getLogger(__name__)
 
 API_PREFIX = "/api/v10"
-#: Source: Discord docs, "Uploading Files": the whole request.
+#: The whole request. Source: Discord docs, "Uploading Files".
 REQUEST_BYTES_MAX = 25 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
-#: How many requests are remembered for tests and for the demo.
+#: Requests that are remembered, for tests and for the demo.
 REQUESTS_KEPT_MAX = 20_000
-#: These carry their authorisation in the path (or need none).
+#: Paths that contain their authorisation, or need none.
 OPEN_TEMPLATES = re.compile(r"/interactions/|/webhooks/\{webhook_id\}/\{|/gateway$")
 JSON_METHODS = ("POST", "PUT", "PATCH")
 
 
 @dataclass(slots=True)
 class ApiRequest:
-    """One request to the API, and later how it was answered."""
+    """One request to the API, and its answer once there is one."""
 
     method: str
     path: str
-    #: the path with its parameters named as in Discord's OpenAPI document
+    #: the path with the names of its parameters, as in Discord's OpenAPI document
     template: str
     params: Mapping[str, str]
     query: Mapping[str, str]
-    #: decoded JSON, or that of the form field `payload_json`
+    #: decoded JSON, of the body or of the form field `payload_json`
     body: Any = None
-    #: the n of `files[n]` -> file
+    #: n in the field name `files[n]` -> file
     files: dict[int, StoredFile] = field(default_factory=dict)
     status: int | None = None
     answer: Any = None
 
     def id(self, name: str) -> int:
-        """Return a snowflake from the path; what is no number is nobody's id."""
+        """Return a snowflake from the path; 0, which is nobody's id, if it is not a number."""
         value = self.params[name]
         return int(value) if value.isdigit() else 0
 
     def json_object(self) -> dict[str, Any]:
-        """Return the body, refusing one that is not an object."""
+        """Return the body; refuse a body that is not an object."""
         if not isinstance(self.body, dict):
             raise refusal(50109)
         return self.body
 
 
-#: Answers with JSON, or with None for "204 No Content". Not async: an effect is never half done.
+#: Returns JSON, or None for "204 No Content". It is not async, so that no effect is half done.
 Handler = Callable[[ApiRequest], object]
 Endpoint = tuple[str, str, Handler]
 
@@ -182,7 +182,7 @@ def _handle(handler: Handler, call: ApiRequest) -> object:
     try:
         return handler(call)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # A body of the wrong shape got further than the checks: refused, but worth a look.
+        # A body of the wrong shape passed the checks: refuse it, but log it for a closer look.
         log.exception("the playground could not make sense of %s %s", call.method, call.path)
         raise refusal(50035) from error
 
@@ -193,7 +193,7 @@ def _refuse_unknown(call: ApiRequest) -> object:
 
 
 def _json_response(status: int, body: object, headers: Mapping[str, str]) -> web.Response:
-    # With a charset in it, discord.py takes the body for text.
+    # If the content type had a charset, discord.py would take the body for text.
     content = None if body is None else json.dumps(body).encode()
     headers = dict(headers)
     if content is not None:

@@ -1,4 +1,4 @@
-"""The playground's Discord as a whole: starts and stops it, and is what tests and the demo use."""
+"""The playground's Discord as a whole, which tests and the demo start, use and stop."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class PlaygroundDiscord(Members):
     """
     A Discord on loopback that an unmodified client can log in to.
 
-    Whatever waits does so for at most `timeout_s` seconds and then raises TimeoutError, saying
-    what was there instead. What members do is inherited from `Members`.
+    A method that waits raises TimeoutError after `timeout_s` seconds and says what was there
+    instead. What members can do is inherited from `Members`.
 
     Args:
-        folder: where the folder for files is made; None: with the system's temporary files.
+        folder: gets the folder for files; None: the system's temporary files.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class PlaygroundDiscord(Members):
         folder: Path | None = None,
     ) -> None:
         self._port = port
-        #: what the bot logs in with
+        #: the bot's token
         self.token = token or f"playground.{secrets.token_urlsafe(32)}"
         self.clock = Clock()
         world = World(self.clock)
@@ -93,7 +93,7 @@ class PlaygroundDiscord(Members):
         await self.stop()
 
     async def start(self) -> None:
-        """Listen on loopback; with port 0, on a free one."""
+        """Listen on loopback; port 0 takes a free port."""
         app = web.Application(client_max_size=REQUEST_BYTES_MAX)
         app.router.add_get("/gateway", self.gateway.serve)
         own = (self._messages, self.interactions, self._commands)
@@ -116,16 +116,16 @@ class PlaygroundDiscord(Members):
 
     @property
     def base_url(self) -> str:
-        """Return the root of everything served."""
+        """Return the root address of everything that is served."""
         return f"http://{HOST}:{self._port}"
 
     @property
     def api_base(self) -> str:
-        """Return what DISCORD_API_BASE is to be."""
+        """Return the value for DISCORD_API_BASE."""
         return self.base_url + API_PREFIX
 
     async def wait_until_ready(self, *, timeout_s: float = WAIT_S) -> None:
-        """Wait until a client has connected all its shards and registered commands."""
+        """Wait until a client has connected all its shards and commands are registered."""
         await self._changes.wait_for(
             lambda: (self.gateway.is_complete and self.world.commands_synced > 0) or None,
             "client with all shards and commands",
@@ -134,7 +134,7 @@ class PlaygroundDiscord(Members):
         )
 
     def channel(self, channel: Where, member: Who | None = None) -> Channel:
-        """Return a channel; for `DM`, that of the member."""
+        """Return a channel; for `DM`, the member's direct messages with the bot."""
         user = self.world.user(member) if member is not None else None
         return self.world.channel(channel, user)
 
@@ -158,7 +158,7 @@ class PlaygroundDiscord(Members):
     async def wait_for(
         self, condition: Callable[[], bool], what: str, *, timeout_s: float = WAIT_S
     ) -> None:
-        """Wait for a condition on this Discord (or on `requests`), looked at after every change."""
+        """Wait until a condition holds; it is tested after every change and every request."""
         await self._changes.wait_for(
             lambda: condition() or None, what, lambda: "it does not hold", timeout_s
         )
@@ -172,11 +172,11 @@ class PlaygroundDiscord(Members):
         return self.cdn.url(attachment)
 
     def message_json(self, message: Message) -> Json:
-        """Write a message as Discord's API does, with fresh links."""
+        """Write a message in full as Discord's API does, with fresh links."""
         return self.payloads.message(message, full=True)
 
     def events(self) -> Events:
-        """Subscribe, from now on, to what members would see change."""
+        """Subscribe to changes that members would see, from now on."""
         return self._changes.subscribe()
 
     def delete_channel(self, channel: Where) -> None:
@@ -202,7 +202,7 @@ class PlaygroundDiscord(Members):
         allow: Permission = NO_PERMISSIONS,
         deny: Permission = NO_PERMISSIONS,
     ) -> None:
-        """Override what the bot may do in a channel."""
+        """Set the bot's permission overwrite in a channel."""
         place = self.world.channel(channel)
         place.overwrites[self.world.bot.id] = (allow, deny)
         self.gateway.dispatch("CHANNEL_UPDATE", self.payloads.channel(place), place.guild_id)
@@ -232,7 +232,7 @@ class PlaygroundDiscord(Members):
         }
 
     def _list_guilds(self, call: ApiRequest) -> list[Json]:
-        """A page of them, by id, as a member of each would see it."""
+        """Answer a page of the bot's servers, ordered by id."""
         before = int(call.query.get("before", 2**63))
         after = int(call.query.get("after", 0))
         guilds = [
@@ -243,7 +243,7 @@ class PlaygroundDiscord(Members):
         return [self.payloads.own_guild(guild) for guild in page]
 
     def _leave_guild(self, call: ApiRequest) -> None:
-        """The bot goes; its members stay in the world."""
+        """Remove the bot from a server; the server's members stay in the world."""
         guild_id = call.id("guild_id")
         if self.world.guilds.pop(guild_id, None) is None:
             raise refusal(10004)

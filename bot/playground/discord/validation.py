@@ -10,11 +10,11 @@ from bot.playground.discord.errors import ApiError, Form, Json
 # Source: Discord docs, "Message Resource" (Create Message, Embed Limits).
 CONTENT_CHARS_MAX = 2000
 EMBEDS_MAX = 10
-EMBED_CHARS_MAX = 6000  #: of all embeds of a message together
+EMBED_CHARS_MAX = 6000  #: all embeds of a message together
 EMBED_FIELDS_MAX = 25
 FILES_MAX = 10
 NONCE_CHARS_MAX = 25
-DESCRIPTION_CHARS_MAX = 1024  #: of an attachment: its alternative text
+DESCRIPTION_CHARS_MAX = 1024  #: an attachment's alternative text
 
 # Source: Discord docs, "Component Reference".
 CUSTOM_ID_CHARS_MAX = 100
@@ -24,13 +24,13 @@ BUTTON_LABEL_CHARS_MAX = 80
 OPTIONS_MAX = 25
 COMPONENTS_MAX = 40
 COMPONENT_TEXT_CHARS_MAX = 4000
-#: of all text displays, each with TEXT_BYTES more; beyond, Discord fails (discord-api-docs #8554)
+#: all text displays, each with TEXT_BYTES more; above, Discord fails (discord-api-docs #8554)
 COMPONENT_TEXT_BYTES_MAX = 10_170
 TEXT_BYTES = 12
 GALLERY_ITEMS_MAX = 10
 SECTION_TEXTS_MAX = 3
 TEXT_INPUT_CHARS_MAX = 4000
-GROUP_OPTIONS_MAX = 10  #: of radio and checkbox groups; and of files to upload
+GROUP_OPTIONS_MAX = 10  #: in radio and checkbox groups; also files to upload
 MODAL_TITLE_CHARS_MAX = 45
 MODAL_LABEL_CHARS_MAX = 45
 
@@ -43,7 +43,7 @@ CONTAINER_PARTS = (ROW, SECTION, TEXT, GALLERY, FILE, SEPARATOR)
 LABELLED = (*SELECTS, TEXT_INPUT, FILE_UPLOAD, RADIO_GROUP, CHECKBOX_GROUP, CHECKBOX)
 LINK_STYLE, PREMIUM_STYLE = 5, 6
 
-#: field of a message, and whether it has the layout flag -> how long a list it may be
+#: a message's field, and whether the message has IS_COMPONENTS_V2 -> longest list in the field
 LIST_LENGTHS_MAX = {
     **{("embeds", v2): EMBEDS_MAX for v2 in (True, False)},
     **{("attachments", v2): FILES_MAX for v2 in (True, False)},
@@ -55,7 +55,7 @@ Path = tuple[str | int, ...]
 
 
 def check_message(form: Form, body: Json, *, v2: bool) -> None:
-    """Check the fields of a message to create or edit; what is null or absent is not checked."""
+    """Check a message's fields before it is created or edited; null and absent ones are skipped."""
     lists = {key: body.get(key) or [] for key in ("embeds", "attachments", "components")}
     for key, value in lists.items():
         form.length((key,), value, 0, LIST_LENGTHS_MAX[key, v2])
@@ -79,7 +79,7 @@ def check_message(form: Form, body: Json, *, v2: bool) -> None:
 
 
 def check_modal(form: Form, body: Json) -> None:
-    """Check a modal."""
+    """Check a modal's fields."""
     form.length(("title",), body.get("title"), 1, MODAL_TITLE_CHARS_MAX)
     form.length(("custom_id",), body.get("custom_id"), 1, CUSTOM_ID_CHARS_MAX)
     components = body.get("components")
@@ -98,7 +98,7 @@ def check_modal(form: Form, body: Json) -> None:
 
 
 def walk(components: Sequence[Json]) -> Iterator[Json]:
-    """Go through components and all inside them, in reading order."""
+    """Go through components and everything inside them, in reading order."""
     for component in components:
         yield component
         yield from walk(component.get("components") or [])

@@ -14,10 +14,10 @@ from bot.playground.discord.errors import Json
 
 #: Source: Discord docs, "API Reference", Snowflakes: milliseconds since 2015, shifted by 22 bits.
 DISCORD_EPOCH_MS = 1_420_070_400_000
-#: The cast was created on 2025-01-01, second by second, so its ids never change between runs.
+#: The cast counts as created on 2025-01-01, a second apart, so its ids are the same in each run.
 CAST_EPOCH_MS = 1_735_689_600_000
 
-DM = "dm"  #: names the direct messages between a member and the bot where a channel is asked for
+DM = "dm"  #: as a channel: the direct messages between a member and the bot
 
 # Source: Discord docs, "Channel", Channel Types.
 TEXT_CHANNEL, DM_CHANNEL, VOICE_CHANNEL, GROUP_DM, ANNOUNCEMENTS = 0, 1, 2, 3, 5
@@ -34,7 +34,7 @@ LOCALES = (
 
 
 class Permission(IntFlag):
-    """The permissions that matter here. Source: Discord docs, "Permissions"."""
+    """The permissions that the playground uses. Source: Discord docs, "Permissions"."""
 
     ADMINISTRATOR = 1 << 3
     MANAGE_CHANNELS = 1 << 4
@@ -98,7 +98,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role; the one with its server's id is @everyone's."""
+    """A role; the role with the server's own id is @everyone."""
 
     id: int
     name: str
@@ -107,7 +107,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """Bytes on disk and what they were found to be; the CDN owns and removes the file."""
+    """A file on disk and what is known about it; the CDN owns and removes the file."""
 
     path: Path
     filename: str
@@ -130,12 +130,12 @@ class Attachment:
 
     @property
     def filename(self) -> str:
-        """Return the name it is shown under."""
+        """Return the name that Discord shows."""
         return self.file.filename
 
     @property
     def size_bytes(self) -> int:
-        """Return its length."""
+        """Return the file's size."""
         return self.file.size_bytes
 
 
@@ -151,7 +151,7 @@ class Message:
     content: str = ""
     embeds: tuple[Json, ...] = ()
     components: tuple[Json, ...] = ()
-    #: all its files; those that an embed or component shows are not listed by the API
+    #: all its files; the API does not list those that an embed or component shows
     attachments: tuple[Attachment, ...] = ()
     flags: MessageFlag = NO_FLAGS
     type: int = 0
@@ -160,28 +160,28 @@ class Message:
     mentions: tuple[User, ...] = ()
     mentions_everyone: bool = False
     reply_to_id: int | None = None
-    #: the only one who sees it, when it is ephemeral
+    #: the only user who sees it if it is ephemeral
     visible_to_id: int | None = None
     interaction: Json | None = None
-    #: the message it forwards, as it was then, with copies of its files
+    #: the message that it forwards, as it was at that moment, with copies of its files
     forwarded: Message | None = None
 
     @property
     def is_ephemeral(self) -> bool:
-        """Say whether only one member sees it."""
+        """Say whether only one member sees the message."""
         return bool(self.flags & MessageFlag.EPHEMERAL)
 
     @property
     def is_loading(self) -> bool:
-        """Say whether it still reads "thinking"."""
+        """Say whether the message still reads "thinking"."""
         return bool(self.flags & MessageFlag.LOADING)
 
 
 @dataclass(slots=True)
 class Channel:
     """
-    A channel or thread of a server, or one of no server: the direct messages of one member with
-    the bot, or a private channel of members without it.
+    A channel or thread of a server. Without a server: a member's direct messages with the bot, or a
+    private channel of members without the bot.
     """
 
     id: int
@@ -190,12 +190,12 @@ class Channel:
     nsfw: bool = False
     #: one of Discord's channel types
     kind: int = TEXT_CHANNEL
-    #: of a thread: its channel; nobody but moderators writes there; the bot was added to it
+    #: for a thread: its channel; whether only moderators may write; whether the bot was added
     parent_id: int | None = None
     locked: bool = False
     bot_is_member: bool = False
     recipient: User | None = None
-    #: of a private channel
+    #: the members in a private channel
     people: tuple[User, ...] = ()
     #: role or user id -> (allowed, denied)
     overwrites: dict[int, tuple[Permission, Permission]] = field(default_factory=dict)
@@ -209,7 +209,7 @@ class Channel:
 
 @dataclass(slots=True)
 class Guild:
-    """A server: people say server, Discord's API says guild."""
+    """A server; Discord's API calls it a guild."""
 
     id: int
     name: str
@@ -220,13 +220,13 @@ class Guild:
     channel_ids: list[int] = field(default_factory=list)
 
 
-#: A person, and a place: by name, by id, or the object itself.
+#: A person, and a channel: by name, by id, or as the object itself.
 Who = str | int | User
 Where = str | int | Channel
 
 
 class World:
-    """All of Discord that there is, and the only place that changes it."""
+    """Everything that exists in this Discord."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -236,9 +236,9 @@ class World:
         #: server id, or None for the global ones -> command id -> command
         self.commands: dict[int | None, dict[int, Json]] = {}
         self.commands_synced = 0
-        #: user or server id -> its language, where that is not LOCALE
+        #: user or server id -> its language, if that is not LOCALE
         self.locales: dict[int, str] = {}
-        #: ids of those who installed the app for themselves
+        #: ids of users who installed the app for themselves
         self.installed_by: set[int] = set()
         self._cast_count = 0
         self._last_id = 0
@@ -247,17 +247,17 @@ class World:
 
     @property
     def application_id(self) -> int:
-        """Return the application's id, which is its bot user's."""
+        """Return the application's id, which is also its bot user's id."""
         return self.bot.id
 
     def new_id(self) -> int:
-        """Return a snowflake of this moment, larger than any before."""
+        """Return a snowflake of this moment, larger than any earlier one."""
         ms = int(self.clock.now_s() * 1000) - DISCORD_EPOCH_MS
         self._last_id = max(self._last_id + 1, ms << 22)
         return self._last_id
 
     def user(self, who: Who) -> User:
-        """Find a person by name, id or themselves."""
+        """Find a user by name, by id or as the object itself."""
         name = who.id if isinstance(who, User) else who
         for user in self.users.values():
             if name in (user.id, user.name, user.username):
@@ -265,7 +265,7 @@ class World:
         raise LookupError(f"no user {who!r}; there are {[u.name for u in self.users.values()]}")
 
     def guild(self, which: str | int | Guild) -> Guild:
-        """Find a server by name, id or itself."""
+        """Find a server by name, by id or as the object itself."""
         name = which.id if isinstance(which, Guild) else which
         for guild in self.guilds.values():
             if name in (guild.id, guild.name):
@@ -275,7 +275,7 @@ class World:
         )
 
     def channel(self, which: Where, member: User | None = None) -> Channel:
-        """Find a channel by name, id or itself; `DM` means the member's own with the bot."""
+        """Find a channel by name, id or as the object; `DM` is the member's own with the bot."""
         if which == DM:
             if member is None:
                 raise LookupError("direct messages need a member to be with")
@@ -288,7 +288,7 @@ class World:
         raise LookupError(f"no channel {which!r}; there are {known}")
 
     def dm(self, member: User) -> Channel:
-        """Return the member's direct messages with the bot, opened on first use."""
+        """Return the member's direct messages with the bot; open them on first use."""
         for channel in self.channels.values():
             if channel.recipient == member:
                 return channel
@@ -329,7 +329,7 @@ class World:
 
     def add_channel(self, server: str | int | Guild, name: str, kind: int, **about: Any) -> Channel:
         """
-        Add a channel or, to the server's first channel, a thread.
+        Add a channel, or a thread below the server's first channel.
 
         Args:
             about: further fields of the Channel.
@@ -344,10 +344,10 @@ class World:
 
     def may_post(self, user: User, channel: Channel) -> int | None:
         """
-        Say why a user cannot post in a channel, by the code of the refusal; None: they can.
+        Return the code of the refusal if a user cannot post in a channel; None: they can.
 
-        Source: Discord docs, "Permissions" and "Threads"; a voice channel's chat is for those who
-        may connect (reports of bots' authors).
+        Source: Discord docs, "Permissions" and "Threads". A voice channel's chat is only for users
+        who may connect (reports of bots' authors).
         """
         permissions = self.permissions(user, channel)
         if channel.kind in (VOICE_CHANNEL, STAGE_CHANNEL) and not permissions & P.CONNECT:
@@ -364,7 +364,7 @@ class World:
 
     def _build_servers(self) -> None:
         people = [self._add_user(name.lower(), name) for name in ("Ada", "Ben", "Cleo")]
-        # Nobody plays the owner, who may do everything: permissions would go untested.
+        # Nobody plays the owner, because the owner may do everything and tests no permission.
         owner = self._add_user("dana", "Dana")
         community = self._add_guild("Lantern Community", owner, people)
         team = self._add_guild("Northwind Design", owner, people)
@@ -384,7 +384,7 @@ class World:
     def _add_guild(self, name: str, owner: User, people: list[User]) -> Guild:
         everyone = Role(self._cast_id(), "@everyone", MEMBER_PERMISSIONS)
         moderator = Role(self._cast_id(), "Moderator", MODERATOR_PERMISSIONS)
-        # May mention everyone, so that a text which forgets to prevent it is seen to do so.
+        # The bot may mention everyone, so that a text that does not prevent it shows.
         bot_permissions = MEMBER_PERMISSIONS | P.MENTION_EVERYONE
         bot_role = Role(self._cast_id(), self.bot.name, bot_permissions)
         members: dict[int, tuple[int, ...]] = {owner.id: (), self.bot.id: (bot_role.id,)}

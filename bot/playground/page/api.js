@@ -1,4 +1,4 @@
-// Talks to the playground's server; knows its addresses and nothing of how things look.
+// Talks to the playground's server; knows its addresses, but not how things look.
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 10_000;
@@ -39,7 +39,7 @@ export function sendForm(name, texts, files) {
   return ask(`/api/${name}`, { method: "POST", body: form });
 }
 
-/** Hears what changes for a member, again and again until closed. */
+/** Receives what changes for a member; connects again until it is closed. */
 export class Events {
   #member;
   #socket = null;

@@ -1,4 +1,4 @@
-// Makes forms out of the commands as the bot registered them; sends nothing.
+// Makes forms for the commands that the bot registered; sends nothing.
 
 import { el } from "./dom.js";
 import { translated } from "./language.js";
@@ -9,12 +9,12 @@ import { DropZone, numberField, selectField, suggestField, switchField, textFiel
 const [SUBCOMMAND, GROUP, STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER,
   ATTACHMENT] = Array.from({ length: 11 }, (_, index) => index + 1);
 const CHAT_INPUT = 1;
-//: Optional fields beside the files that are shown at once; more are folded.
+//: Optional fields that are shown at once, besides files; the others are folded.
 const UNFOLDED_MAX = 3;
 const LONG_CHARS_MIN = 200;
 const LONG_NAMES = ["prompt", "text", "message", "description", "reason"];
 
-/** List chat-input commands with each subcommand as an entry of its own. */
+/** List chat-input commands; each subcommand is a separate entry. */
 export function flatten(commands) {
   return commands.filter((command) => command.type === CHAT_INPUT)
     .flatMap((command) => entriesOf(command, [], []));
@@ -56,7 +56,7 @@ export class CommandFields {
     this.node = el("div", { class: "fields" }, el("div", { class: "grid" }, shown), rest);
   }
 
-  /** Where dropped and pasted files go. */
+  /** The zone for dropped and pasted files. */
   get zone() {
     return this.#zones[0];
   }
@@ -74,7 +74,7 @@ export class CommandFields {
     return this.#zones.flatMap((zone) => zone.files());
   }
 
-  /** Whether leaving loses nothing. */
+  /** Whether the form can be closed without losing anything. */
   get isEmpty() {
     return !this.files().length && !Object.keys(this.values()).length;
   }
@@ -113,7 +113,7 @@ export class CommandFields {
   }
 }
 
-/** Split options into the numbered images, which share one zone, and all others. */
+/** Split options into the image and references, which share one zone, and all others. */
 function splitFiles(options) {
   const series = options.filter((option) => option.type === ATTACHMENT
     && /^(image|reference\d*)$/.test(option.name));

@@ -1,4 +1,4 @@
-// Builds what a message offers to press, choose and read besides its text (Discord's components).
+// Builds a message's components: buttons, selects, and what else there is to read besides its text.
 
 import { el, webAddress } from "./dom.js";
 import { markdown } from "./markdown.js";
@@ -20,7 +20,7 @@ export function componentNodes(message, at) {
   return (message.components ?? []).map((part) => partNode(part, message, at));
 }
 
-/** Return what a select or group offers, as a picker's choices; people and places go by name. */
+/** Return a select's or group's options as a picker's choices; people and places by name. */
 export function choicesOf(part, entities) {
   if (!ENTITY_SELECTS.includes(part.type)) {
     return (part.options ?? []).map((option) => ({ value: option.value, label: option.label,
@@ -92,7 +92,7 @@ function selectNode(part, message, at) {
   return node;
 }
 
-// Marked rather than disabled: a disabled control loses the keyboard's focus.
+// Mark the control as busy, not disabled: a disabled control loses the keyboard's focus.
 async function busy(control, act) {
   if (control.hasAttribute("aria-busy")) return;
   control.setAttribute("aria-busy", "true");

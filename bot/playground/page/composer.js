@@ -28,7 +28,7 @@ export class Composer {
   constructor(at) {
     this.#at = at;
     document.addEventListener("paste", (event) => this.#paste(event));
-    // Anywhere: a file that is dropped beside a zone is not to replace the page.
+    // Handle drops everywhere, so that a file dropped beside a zone does not replace the page.
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -37,7 +37,7 @@ export class Composer {
     this.#pick();
   }
 
-  /** Offer these commands from now on; a form being filled in stays if it still may. */
+  /** Offer these commands from now on; an open form stays if its command is still offered. */
   offer(entries, place) {
     const same = JSON.stringify([entries, place]) === JSON.stringify([this.#entries, this.#place]);
     this.#entries = entries;
@@ -46,7 +46,7 @@ export class Composer {
     if (!open && !same) this.#pick();
   }
 
-  /** Open a command's form, with a text for its first text field and files. */
+  /** Open a command's form with a text in its first text field, and with files. */
   open(name, text = "", files = []) {
     const entry = this.#entries.find((found) => found.name === name);
     if (!entry) return;
@@ -64,7 +64,7 @@ export class Composer {
     return this.#entries.some((entry) => entry.name === name);
   }
 
-  /** Close an open form, whatever is in it. */
+  /** Close an open form, even if it is filled in. */
   close() {
     this.#pick();
   }

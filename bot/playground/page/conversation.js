@@ -1,9 +1,9 @@
-// Keeps the list of messages on the page in step with what the server tells.
+// Keeps the list of messages on the page up to date with the server's events.
 
 import { byId, el } from "./dom.js";
 import { EPHEMERAL, messageNode, summary, usedNode } from "./message.js";
 
-//: pixels from the end within which the list follows new messages
+//: how near to the end the list must be to follow new messages
 const FOLLOW_PX = 120;
 const DISMISSED_MAX = 500;
 
@@ -16,17 +16,17 @@ export class Conversation {
   #size = "";
   #at;
 
-  /** `at` is handed to every message; see messageNode. */
+  /** `at` is passed on to messageNode. */
   constructor(at) {
     this.#at = { ...at, find: (id) => this.#messages.get(id), jump: (id) => this.jump(id),
       dismiss: (message) => this.#dismiss(message) };
-    // Messages grow as they are edited; stay at the end if that is where the reader was.
+    // Messages grow when they are edited; stay at the end if the reader was there.
     this.#scroller.addEventListener("scroll", () => this.#onScroll());
     new ResizeObserver(() => this.#onResize()).observe(this.#list);
     new ResizeObserver(() => this.#onResize()).observe(this.#scroller);
   }
 
-  /** Replace everything, as after a change of place or a lost connection. */
+  /** Replace everything, for example after a change of place or a lost connection. */
   show(messages, facts) {
     Object.assign(this.#at, facts);
     const shown = messages.filter((message) => !this.#dismissed.has(message.id));
@@ -44,7 +44,7 @@ export class Conversation {
     const old = this.#node(message.id);
     if (old) this.#replace(old, node);
     else this.#list.append(node);
-    // Progress is not read out, results are.
+    // Screen readers read out results, but no progress.
     const isNews = !known || known.attachments.length < message.attachments.length;
     if (isNews) byId("announcer").replaceChildren(el("p", {}, summary(message)));
     this.#onCount();
@@ -96,7 +96,7 @@ export class Conversation {
     this.#scroller.focus();
   }
 
-  /** Point out a message, if it is still there. */
+  /** Scroll to a message and highlight it, if it is still there. */
   jump(id) {
     const node = this.#node(id);
     node?.scrollIntoView({ block: "center" });
@@ -108,7 +108,7 @@ export class Conversation {
     return this.#list.querySelector(`[data-id="${CSS.escape(id)}"]`);
   }
 
-  /** Only the reader leaves the end: if sizes changed too, #onResize is yet to come. */
+  /** Note whether the reader left the end; if sizes changed, #onResize decides instead. */
   #onScroll() {
     if (this.#size !== this.#sizeNow()) return;
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;

@@ -1,4 +1,4 @@
-// What opens above the page: the bot's forms (modals), and pictures in full size.
+// Opens dialogs over the page: the bot's forms (modals), and pictures in full size.
 
 import { CHANNEL_SELECT, MENTIONABLE_SELECT, ROLE_SELECT, ROW, STRING_SELECT, TEXT, TEXT_INPUT,
   USER_SELECT, choicesOf } from "./components.js";
@@ -25,7 +25,7 @@ export function openViewer({ url, alt, name }) {
   dialog.showModal();
 }
 
-/** Open a form of the bot; `at` has entities() and submit(modal, values, files). */
+/** Open a form of the bot; `at` has entities(), facts() and submit(modal, values, files). */
 export function openModal(modal, at) {
   const dialog = byId("modal");
   const parts = modal.components.flatMap((part) => modalPart(part, at)).filter(Boolean);

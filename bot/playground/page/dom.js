@@ -1,4 +1,4 @@
-// Builds DOM nodes out of plain values: text is always text, never markup.
+// Builds DOM nodes from plain values; text stays text and never becomes markup.
 
 import { formatTime } from "./language.js";
 
@@ -26,11 +26,11 @@ export function webAddress(url) {
 
 const HUES = [18, 322, 162, 262, 205, 228];
 
-/** Make the picture of a person: their initial, on a colour of their own. */
+/** Make the picture of a person: the initial on the person's colour, or the bot's logo. */
 export function avatar(id, name, isBot) {
   if (isBot) return el("img", { class: "avatar", src: "/page/easel.svg", alt: "" });
   const node = el("span", { class: "avatar", "aria-hidden": "true" }, name.slice(0, 1));
-  // The upper bits of an id are when it was made.
+  // The upper bits of an id are the time when it was made.
   const hue = HUES[Number((BigInt(id) >> 22n) % BigInt(HUES.length))];
   node.style.setProperty("--hue", String(hue));
   return node;
@@ -38,7 +38,7 @@ export function avatar(id, name, isBot) {
 
 let lastId = 0;
 
-/** Return an id for a form field that no other element has. */
+/** Return an id for a form field; no other element has this id. */
 export function newId() {
   lastId += 1;
   return `field-${lastId}`;

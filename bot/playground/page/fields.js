@@ -1,4 +1,4 @@
-// Form fields for command options and for the bot's forms: each has a node and read().
+// Fields for command options and for the bot's forms; each has a node and read() or files().
 
 import { el, newId } from "./dom.js";
 import { picker, place } from "./popup.js";
@@ -6,7 +6,7 @@ import { picker, place } from "./popup.js";
 const SUGGEST_AFTER_MS = 150;
 const SUGGEST_PX_MIN = 320;
 
-/** A control under its label; in a form of the bot's the hint stands above it, as in Discord. */
+/** A control under its label; in the bot's forms the hint stands above it, as in Discord. */
 function labelled(spec, id, control, extra) {
   const hint = spec.hint && el("p", { class: "hint", id: `${id}-hint` }, spec.hint);
   return el("div", { class: "field" },
@@ -25,7 +25,7 @@ function base(spec) {
     "aria-describedby": spec.hint ? `${id}-hint` : null };
 }
 
-/** A line or, if `long`, several lines of text. */
+/** A line of text, or several lines if `long`. */
 export function textField(spec) {
   const attributes = { ...base(spec), minlength: spec.minLength, maxlength: spec.maxLength,
     placeholder: spec.placeholder, autocomplete: "off" };
@@ -34,11 +34,11 @@ export function textField(spec) {
   control.value = spec.value ?? "";
   return { node: labelled(spec, attributes.id, control), focus: () => control.focus(),
     set: (text) => { control.value = text; },
-    // What a form proposed may be cleared: that is an answer too.
+    // In a form, a cleared text is an answer, too.
     read: () => (spec.inForm ? control.value : control.value.trim() || undefined) };
 }
 
-/** A whole or, if `step` is "any", any number. */
+/** A whole number, or any number if `step` is "any". */
 export function numberField(spec) {
   const attributes = { ...base(spec), type: "number", min: spec.min, max: spec.max,
     step: spec.step ?? 1, placeholder: spec.min !== undefined && spec.max !== undefined
@@ -60,7 +60,7 @@ export function selectField(spec) {
     read: () => (spec.list ? read() : read()[0]) };
 }
 
-/** Radio buttons or, if more than one of `choices` may be chosen, checkboxes. */
+/** Radio buttons for `choices`, or checkboxes if `list`, of which up to `max` may be chosen. */
 export function groupField(spec) {
   const name = newId();
   const isMany = Boolean(spec.list);
@@ -93,7 +93,7 @@ function checkCount(problem, count, least, focus) {
   return !missing;
 }
 
-/** Yes or no; says nothing until it is touched. */
+/** Yes or no; read() gives nothing until an optional switch is touched. */
 export function switchField(spec) {
   const { id, ...attributes } = base({ ...spec, required: false });
   let touched = Boolean(spec.required);
@@ -105,7 +105,7 @@ export function switchField(spec) {
     read: () => (touched ? control.checked : undefined) };
 }
 
-/** Text for which `suggest(text)` returns what the bot offers: dicts of name and value. */
+/** Text with suggestions: `suggest(text)` returns the bot's, each with name and value. */
 export function suggestField(spec) {
   const known = new Map();
   const list = el("div", { class: "popup options", popover: "manual", role: "listbox",
@@ -160,7 +160,7 @@ export function suggestField(spec) {
     read: () => known.get(control.value) ?? (control.value.trim() || undefined) };
 }
 
-/** Files by dropping, choosing or pasting; they take `names` in turn, or all the only one. */
+/** Dropped, chosen or pasted files, named by `names` in turn; a single name serves all. */
 export class DropZone {
   #files = [];
   #spec;
@@ -205,7 +205,7 @@ export class DropZone {
     return this.#files.map(({ file }, index) => [names[index] ?? names[0], file]);
   }
 
-  /** Complain if there has to be a file and is none. */
+  /** Complain if there are fewer files than required. */
   check() {
     const least = this.#spec.required ? this.#spec.min ?? 1 : 0;
     const missing = this.#files.length < least;
@@ -225,7 +225,7 @@ export class DropZone {
     this.#draw();
   }
 
-  /** Let the files be chosen from the disk. */
+  /** Open the browser's dialog for choosing files. */
   choose() {
     this.#input.click();
   }

@@ -1,14 +1,14 @@
-// The language of the member who is played: what commands are called in it, and how it tells time.
+// Translates commands and writes times in the language of the member who is played.
 
 let language = "en-US";
 
-/** Speak another language from now on; `locale` is one of Discord's. */
+/** Use another language from now on; `locale` is one of Discord's. */
 export function speak(locale) {
   language = locale;
   document.documentElement.lang = locale;
 }
 
-/** Return a language's name in itself. */
+/** Return a language's name in that language. */
 export function nameOf(locale) {
   return new Intl.DisplayNames([locale], { type: "language" }).of(locale);
 }
@@ -16,7 +16,7 @@ export function nameOf(locale) {
 // Source: Discord docs, "Application Commands", Locale Fallbacks.
 const FALLBACKS = { "en-US": "en-GB", "en-GB": "en-US", "es-419": "es-ES" };
 
-/** Return a text of a command, option or choice in the member's language, else as it is. */
+/** Return a text of a command, option or choice, in the member's language if it has that. */
 export function translated(part, key) {
   const texts = part[`${key}_localizations`] ?? {};
   return texts[language] ?? texts[FALLBACKS[language]] ?? part[key];

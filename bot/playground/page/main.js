@@ -1,4 +1,4 @@
-// Joins the parts of the page: who is played, where, and what the server tells.
+// Joins the parts of the page: the member who is played, the place, and the server's events.
 
 import { Events, getMessages, getWorld, send, sendForm } from "./api.js";
 import { flatten } from "./commands.js";
@@ -14,8 +14,8 @@ const NO_ANSWER = "The application did not respond.";
 const PROMPTS = ["a lighthouse in the fog at dawn, oil on canvas",
   "a red fox asleep in a bookshop, soft morning light", "a paper city at night, pastel colours"];
 
-//: `?plain` shows the conversation alone, `?plain=composer` that and where it is written; `?theme`
-//: is light or dark, and `?locale` the member's language.
+//: `?plain` shows only the conversation, `?plain=composer` the composer, too. `?theme` is light or
+//: dark, and `?locale` is the member's language.
 const address = new URLSearchParams(location.search);
 const state = { world: null, member: null, channel: null, waiting: null };
 const unread = new Set();
@@ -63,7 +63,7 @@ const conversation = new Conversation({
   open: openViewer,
 });
 
-/** Do what a click on a message asks for, and say beside it if that fails. */
+/** Do what a click on a message asks for; if that fails, say so beside the message. */
 async function attempt(message, act) {
   conversation.note(message.id, "");
   try {
@@ -74,7 +74,7 @@ async function attempt(message, act) {
   }
 }
 
-/** The same, where the bot is to answer. */
+/** Do the same for a click that the bot has to answer. */
 async function click(message, act) {
   const answer = await attempt(message, act);
   if (!answer) return;
@@ -93,14 +93,14 @@ function showModal(modal) {
     } });
 }
 
-/** Go to a message that a link names. */
+/** Go to the message that a link points to. */
 async function visit(channelId, messageId) {
   const place = placesOf(state.world, state.member).find(({ id }) => id === channelId);
   if (channelId !== state.channel.id) await chooseChannel(place);
   conversation.jump(messageId);
 }
 
-/** What messages are rendered with: names, and what this person may do here. */
+/** Return what rendering messages needs: names, and what this member may do here. */
 function facts() {
   const { world, member, channel } = state;
   const offered = new Set(world.offered[member.id]?.[channel.id]);
@@ -121,7 +121,7 @@ function facts() {
   };
 }
 
-/** Return what the member's language calls a command, subcommands included. */
+/** Return a command's name, subcommands included, in the member's language. */
 function commandName(name) {
   const [first, ...path] = name.split(" ");
   const whole = state.world.commands.find((command) => command.name === name);
@@ -135,7 +135,7 @@ function commandName(name) {
   return names.join(" ");
 }
 
-/** Fetch everything anew; events that arrive meanwhile are applied afterwards. */
+/** Fetch everything again; events that arrive meanwhile are applied afterwards. */
 async function synchronise() {
   const waiting = [];
   state.waiting = waiting;
@@ -144,7 +144,7 @@ async function synchronise() {
     settle();
     draw();
     const found = await getMessages(state.member.id, state.channel.id);
-    // Another change of place overtook this one.
+    // A later call has replaced this one.
     if (waiting !== state.waiting) return;
     conversation.show(found, facts());
     state.waiting = null;
@@ -171,7 +171,7 @@ function apply(event) {
   }
 }
 
-/** Decide who is where: what was chosen, else what the address says, else the first. */
+/** Choose member and place: as before, else from the address, else the first. */
 function settle() {
   const { people } = state.world;
   const [name, place] = decodeURIComponent(location.hash.slice(1)).split("/");
@@ -197,7 +197,7 @@ async function setLocale(choice) {
   }
 }
 
-/** Show the page light, dark or, if empty, as the system does; the address keeps it. */
+/** Show the page light or dark, or by the system if empty; the address keeps the theme. */
 function setTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme;
   else delete document.documentElement.dataset.theme;
@@ -248,7 +248,7 @@ function chooseChannel(channel) {
   return synchronise();
 }
 
-/** Hear what this member is shown; each time the connection stands, catch up. */
+/** Receive this member's events; after each connection, fetch what was missed. */
 function listen() {
   events?.close();
   events = new Events(state.member.id, {
@@ -263,7 +263,7 @@ function tell(text) {
   byId("connection").hidden = !text;
 }
 
-/** Until the first answer nobody is known to listen for. */
+/** Fetch the world until it answers: before that, no member is known to listen for. */
 async function start() {
   await synchronise();
   const locale = address.get("locale");

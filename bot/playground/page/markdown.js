@@ -1,4 +1,4 @@
-// Turns Discord's markdown into DOM nodes; whatever is not markdown stays text.
+// Turns Discord's markdown into DOM nodes; everything else stays text.
 
 import { el, timeNode, webAddress } from "./dom.js";
 
@@ -30,7 +30,7 @@ function spoiler(children) {
     "aria-expanded": "false", onclick: reveal }, el("span", {}, children));
 }
 
-// Each rule: what it looks like at a position, and the node it becomes.
+// Each rule: the pattern at a position, and the node that it becomes.
 const INLINE = [
   [/\\([^\sA-Za-z0-9])/y, (m) => m[1]],
   [/(`+)([^]*?[^`])\1(?!`)/y, (m) => el("code", {}, m[2])],
@@ -51,7 +51,7 @@ const INLINE = [
   [/(?<!\w)_(?=\S)([^]*?\S)_(?!\w)/y, (m, at, d) => el("em", {}, inline(m[1], at, d))],
 ];
 
-/** Render what stands within a line: `at` has names and channels by id, places and visit. */
+/** Render the text within a line; `at` has names and channels by id, places and visit. */
 export function inline(text, at, depth = 0) {
   if (depth > DEPTH_MAX) return [text];
   const nodes = [];
@@ -79,7 +79,7 @@ function match(text, position) {
   return null;
 }
 
-// Each rule: how its lines begin, and the node a run of such lines becomes.
+// Each rule: how its lines begin, and the node that a run of these lines becomes.
 const BLOCKS = [
   [/^> /, (lines, at) => el("blockquote", {}, blocks(lines, at))],
   [/^[-*] /, (lines, at) => el("ul", {}, lines.map((line) => el("li", {}, inline(line, at))))],

@@ -1,4 +1,4 @@
-// Builds one message with its embeds and files; decides nothing, calls back for every click.
+// Builds one message with its embeds and files; calls back for every click and decides nothing.
 
 import { componentNodes } from "./components.js";
 import { avatar, el, timeNode, webAddress } from "./dom.js";
@@ -15,9 +15,9 @@ const FORWARD = 1;
 /**
  * Build a message.
  *
- * `at` is where it is shown: the viewer's and the server's id, names and channels by id, entities to
+ * `at` says where it is shown: the ids of viewer and server, names and channels by id, entities to
  * choose from, menus (commands for messages), forwards (places to forward to), manages (whether all
- * messages can be deleted), revealed (keys of uncovered pictures), places (ids of those that links
+ * messages can be deleted), revealed (keys of uncovered pictures), places (ids of places that links
  * may lead to), commandName(name), find(id), and the callbacks press, select, menu, reply, forward,
  * remove, dismiss, jump, visit and open.
  */
@@ -51,7 +51,7 @@ export function messageNode(message, at) {
   return node;
 }
 
-/** Say in plain words what a message is, for those who hear the page. */
+/** Describe a message in plain words for screen readers. */
 export function summary(message) {
   const files = message.attachments.length;
   const said = textOf(message).slice(0, 300);
@@ -66,7 +66,7 @@ function textOf(message) {
     .join(" ");
 }
 
-/** The line of a person who used a command. */
+/** Build the line that says who used a command. */
 export function usedNode(user, name, command) {
   return el("p", { class: "context" }, avatar(user, name), el("strong", {}, name), " used ",
     el("span", { class: "mention" }, command));
@@ -90,7 +90,7 @@ function contextLine(message, at) {
       textOf(original).slice(0, 120) || "Click to see attachment"));
 }
 
-/** Return what began it all: of a form's answer, what opened the form. */
+/** Return the first interaction: for a form's answer, the one that opened the form. */
 function usedIn(metadata) {
   const opener = metadata?.triggering_interaction_metadata;
   return opener ? usedIn(opener) : metadata;
@@ -162,12 +162,12 @@ function embedNode(embed, at) {
 }
 
 function embedPicture(picture, className, at) {
-  // The page loads nothing from elsewhere.
+  // The page loads no pictures from other hosts.
   if (!ownAddress(picture?.url)) return null;
   return pictureNode(mediaOf({ media: picture, description: picture.description }), at, className);
 }
 
-/** Open what a message's three dots, or a right click on it, offer. */
+/** Open the menu of a message's three dots, or of a right click on the message. */
 function openTools(message, at, box) {
   const item = (label, act, className) => el("button", { type: "button", role: "menuitem",
     class: className, onclick: () => {

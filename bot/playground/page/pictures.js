@@ -1,10 +1,10 @@
-// Pictures of a message side by side, as Discord arranges them, and how they are uncovered.
+// Arranges a message's pictures side by side as Discord does, and uncovers spoilers.
 
 import { el } from "./dom.js";
 
 const SPOILER = 1 << 5;
 const SPOILER_NAME = /^SPOILER_/;
-//: pixels; as in message.css
+//: as in message.css
 const WIDTH_MAX = 550;
 const HEIGHT_MAX = 350;
 
@@ -23,12 +23,12 @@ export function mediaOf(item) {
     name: media.url.split("/").at(-1), spoiler, width: media.width, height: media.height };
 }
 
-/** Return the address of a file of this page; it loads nothing from elsewhere. */
+/** Return the address if it is on this page's server: the page loads no other files. */
 export function ownAddress(url) {
   return url?.startsWith("/") ? url : undefined;
 }
 
-/** Arrange up to ten pictures; `at` has revealed (keys of those uncovered) and open(picture). */
+/** Arrange up to ten pictures; `at` has revealed (keys of uncovered ones) and open(picture). */
 export function mosaic(pictures, at) {
   const count = pictures.length;
   const layout = count < 5 ? `of-${count}` : `many rest-${count % 3}`;
@@ -55,7 +55,7 @@ export function pictureNode(picture, at, className = "") {
   return figure;
 }
 
-/** Size a picture before it has arrived, so that what follows it does not move. */
+/** Reserve a picture's space before it has loaded, so that the content below does not move. */
 function room({ width, height }) {
   if (!width) return {};
   const scale = Math.min(WIDTH_MAX / width, HEIGHT_MAX / height, 1);

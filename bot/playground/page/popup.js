@@ -1,11 +1,11 @@
-// Lists that open over the page: menus, selects and suggestions.
+// Opens lists over the page: menus, selects and suggestions.
 
 import { el } from "./dom.js";
 
 const GAP_PX = 4;
 const LEAVING = ["pointerdown", "keydown", "wheel", "contextmenu"];
 
-/** Put an open popup under a box ({left, right, top, bottom}), or above it where that has room. */
+/** Put an open popup below a box ({left, right, top, bottom}), or above if only that fits. */
 export function place(popup, box, width) {
   if (width) popup.style.setProperty("width", `${Math.round(width)}px`);
   const { offsetWidth, offsetHeight } = popup;
@@ -22,7 +22,7 @@ export function openMenu(box, label, items) {
   const menu = el("div", { class: "popup menu", popover: "manual", role: "menu",
     "aria-label": label, onkeydown: (event) => moveFocus(event, menu),
     ontoggle: (event) => event.newState === "closed" && close() }, items);
-  // Not "auto": where a right click opens the menu as it goes down, its end would close it.
+  // Not "auto": where a right click opens the menu on press, its release would close the menu.
   const leave = (event) => {
     if (event.type === "keydown" ? event.key === "Escape" : !menu.contains(event.target)) close();
   };
@@ -49,10 +49,10 @@ export function moveFocus(event, list) {
 }
 
 /**
- * A select as Discord draws it: a button, and under it what can be chosen.
+ * A select as Discord draws it: a button, and below it the choices.
  *
  * `spec` has id, label, placeholder, choices ({value, label, description, emoji, chosen}), min and
- * max of how many, disabled, key, and onDone(values), called once something else is chosen.
+ * max (how many to choose), disabled, key, and onDone(values), which is called after a change.
  */
 export function picker(spec) {
   const chosen = new Set(spec.choices.filter((choice) => choice.chosen));

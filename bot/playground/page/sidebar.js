@@ -1,11 +1,11 @@
-// The left side: who is played and where; tells the page when either is changed.
+// The left side: shows the member who is played and the place; reports a change of either.
 
 import { avatar, byId, el } from "./dom.js";
 import { nameOf } from "./language.js";
 
 const THEMES = [["", "as the system"], ["light", "light"], ["dark", "dark"]];
 
-/** List where a member can be: channels they see, and their direct messages with the bot. */
+/** List a member's places: channels that they see, and their direct messages with the bot. */
 export function placesOf(world, member) {
   const seen = world.offered[member.id] ?? {};
   const channels = world.servers.flatMap((server) =>
@@ -17,7 +17,7 @@ export function placesOf(world, member) {
     server: null }];
 }
 
-/** Show what belongs to this page and not to Discord; `at` has theme, setTheme and setLocale. */
+/** Show the page's own settings, not Discord's; `at` has theme, setTheme and setLocale. */
 export function drawTools(world, member, server, at) {
   const locales = world.locales.map((code) => [code, nameOf(code)]);
   const rows = [
@@ -33,7 +33,7 @@ export function drawTools(world, member, server, at) {
     choices.map(([value, text]) => el("option", { value, selected: value === chosen }, text))))));
 }
 
-/** Show the people; `onChoose` is given the one that was chosen. */
+/** Show the people; `onChoose` gets the person who was chosen. */
 export function drawPeople(world, chosen, onChoose) {
   const [legend] = byId("people").children;
   const focused = document.activeElement?.name === "person";
@@ -48,7 +48,7 @@ export function drawPeople(world, chosen, onChoose) {
   if (focused) byId("people").querySelector("input:checked")?.focus();
 }
 
-/** Show the places; `unread` has the ids of those with news. */
+/** Show the places; `unread` has the ids of places with new messages. */
 export function drawPlaces(world, member, chosen, unread, onChoose) {
   const places = placesOf(world, member);
   const groups = [...world.servers, null].map((server) => {
@@ -70,7 +70,7 @@ export function drawPlaces(world, member, chosen, unread, onChoose) {
   }
 }
 
-/** Show above the conversation where one is. */
+/** Show place and member above the conversation. */
 export function drawHeader(member, channel) {
   const name = signOf(channel) + channel.name;
   byId("place").textContent = name;
@@ -83,7 +83,7 @@ function signOf(place) {
   return place.server ? "#" : place.isPrivate ? "" : "@";
 }
 
-/** On narrow screens the side is a drawer. */
+/** Open or close the left side, which is a drawer on narrow screens. */
 export function openDrawer(isOpen) {
   document.body.classList.toggle("drawer", isOpen);
   byId("menu").setAttribute("aria-expanded", String(isOpen));

@@ -1,6 +1,6 @@
 """
-Runs the migrations on an open connection; the only module that imports Alembic, and with it
-SQLAlchemy, at run time.
+Runs the migrations on an open connection. Only this module loads Alembic, and with it SQLAlchemy,
+at run time.
 """
 
 import sqlite3
@@ -27,22 +27,22 @@ def revisions() -> frozenset[str]:
 
 def upgrade(raw: sqlite3.Connection, revision: str = "head") -> None:
     """
-    Apply every step that the database lacks up to a revision, in one transaction.
+    Apply every migration that the database lacks, up to a revision, in one transaction.
 
     Raises:
-        sqlite3.Error: it failed, and nothing has changed.
+        sqlite3.Error: one failed, and nothing has changed.
     """
     engine = sa.create_engine(
         "sqlite://",
         creator=lambda: raw,
         poolclass=StaticPool,
-        # An error that quotes a statement must quote no prompt and no token with it.
+        # An error that quotes a statement must not quote prompts or tokens with it.
         hide_parameters=True,
     )
     config = _config()
     try:
         with engine.connect() as connection:
-            # Not before: as SQLAlchemy connects, it rolls back.
+            # Not earlier, because SQLAlchemy rolls back as it connects.
             raw.execute("BEGIN IMMEDIATE")
             with connection.begin():
                 config.attributes["connection"] = connection

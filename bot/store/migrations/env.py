@@ -1,4 +1,4 @@
-"""Alembic's entry: it works on the connection that `apply.upgrade` hands it."""
+"""Alembic's entry point; it works on the connection that `apply.upgrade` hands it."""
 
 from alembic import context
 
