@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.containers import strip
+from bot.pictures.containers import Head, head_of, read_head, strip
 from bot.pictures.pool import Need
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile as PillowFile
 
-#: Enough to know the format and, of PNG and WebP, the size.
+#: Enough to know the format and, for PNG and WebP, the size.
 HEAD_BYTES = 32
 #: JPEG is decoded at an eighth of its size: all its data is read, but little memory is needed.
 JPEG_DRAFT = 8
-#: What decoding takes, a pixel: PNG at most, JPEG that is progressive, WebP with its canvases.
+#: What decoding takes for each pixel: a PNG at most, a progressive JPEG, a WebP with its canvases.
 BYTES_A_PIXEL = {ImageFormat.PNG: 4.2, ImageFormat.JPEG: 6.5, ImageFormat.WEBP: 16.5}
+#: The same for a baseline JPEG, which is decoded at an eighth.
 BASELINE_BYTES = 0.3
-#: How other things that are found behind image links begin.
+#: What other files begin with that are found behind image links.
 OTHER_FORMATS = {
     b"GIF8": "GIF",
     b"BM": "BMP",
@@ -29,51 +30,41 @@ OTHER_FORMATS = {
     b"%PDF": "PDF",
     b"<": "web page or drawing in text",
 }
-#: What Pillow's decoders are known to raise at hostile bytes; `images` tests mutate files for it.
+#: What Pillow's decoders are known to raise at hostile bytes; tests/pictures damages files for it.
 DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
 
 
 def memory_of_check(path: Path) -> Need:
-    """What `check_image` will take, from the head; nothing where it refuses the head."""
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        file.seek(0)
-        try:
-            image_format = format_of(head)
-            if image_format is ImageFormat.PNG:
-                width_px, height_px = struct.unpack(">II", head[16:24])
-            elif image_format is ImageFormat.WEBP:
-                width_px, height_px = webp_size(head)
-            else:
-                image = opened(file, image_format)
-                width_px, height_px = image.size
-                if not image.info.get("progressive"):
-                    # Decoded at an eighth.
-                    return Need(width_px * height_px, BASELINE_BYTES)
-        except (UnusableImage, *DECODER_ERRORS):
-            return Need(0, 1)
-    return Need(width_px * height_px, BYTES_A_PIXEL[image_format])
+    """What `check_image` will take, judged by the head; nothing if there is none."""
+    try:
+        image_format = format_of(_first_bytes(path))
+        head = head_of(path)
+    except (UnusableImage, ValueError):
+        return Need(0, 1)
+    pixels = head.width_px * head.height_px
+    if image_format is ImageFormat.JPEG and not head.in_scans:
+        return Need(pixels, BASELINE_BYTES)
+    return Need(pixels, BYTES_A_PIXEL[image_format])
 
 
 def check_image(path: Path, limits: ImageLimits) -> ImageFile:
     """
-    Read a file's format and size from its head, hold them against the limits, then see that all of
-    it is there: a PNG by its checksums, everything else by decoding it.
+    Read a file's format and size from its head, compare them with the limits, then see that the
+    image is complete: a PNG by its checksums, others and a PNG that fails them by decoding.
 
-    Blocks for as long as decoding takes and needs its memory: call it off the event loop.
+    A file that cannot be decoded is tried again without its metadata, and overwritten if that
+    works. Blocks for as long as decoding takes and needs its memory: call it off the event loop.
 
     Raises:
-        UnusableImage: no PNG, JPEG or WebP, too large, animated, or damaged.
+        UnusableImage: it is no PNG, JPEG or WebP, or it is too large, animated or damaged.
     """
     size_bytes = path.stat().st_size
     if size_bytes > limits.size_bytes_max:
         raise UnusableImage(Flaw.TOO_MANY_BYTES, bytes_max=limits.size_bytes_max)
+    image_format = format_of(_first_bytes(path))
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        image_format = format_of(head)
-        file.seek(0)
         try:
-            width_px, height_px, alpha = _decode(file, head, image_format, limits)
+            width_px, height_px, alpha = _decode(file, head_of(path), image_format, limits)
         except DECODER_ERRORS:
             return _check_bare(path, image_format, limits)
     return ImageFile(path, image_format, width_px, height_px, size_bytes, alpha)
@@ -81,14 +72,14 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
 
 def _check_bare(path: Path, image_format: ImageFormat, limits: ImageLimits) -> ImageFile:
     """
-    A last look at an image that is paid: without its metadata, which may be what Pillow refuses,
-    and with the end mark that it may lack. If it can be decoded so, that is what is kept.
+    Try once more to decode an image, because it is paid: without its metadata, which may be what
+    Pillow refuses, and with the end mark that it may lack. If that works, the file is overwritten.
     """
     bare = strip(path.read_bytes())
     data, shown = bare.data, bare.to_decode
     try:
         width_px, height_px, alpha = _decode(
-            io.BytesIO(shown), shown[:HEAD_BYTES], image_format, limits
+            io.BytesIO(shown), read_head(shown), image_format, limits
         )
     except DECODER_ERRORS as error:
         raise UnusableImage(Flaw.DAMAGED) from error
@@ -96,12 +87,17 @@ def _check_bare(path: Path, image_format: ImageFormat, limits: ImageLimits) -> I
     return ImageFile(path, image_format, width_px, height_px, len(data), alpha)
 
 
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
 def format_of(head: bytes) -> ImageFormat:
     """
-    By a file's first `HEAD_BYTES`, whatever its name says.
+    The format, read from a file's first `HEAD_BYTES`, whatever its name says.
 
     Raises:
-        UnusableImage: no PNG, JPEG or WebP.
+        UnusableImage: it is no PNG, JPEG or WebP.
     """
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return ImageFormat.PNG
@@ -120,17 +116,11 @@ def format_of(head: bytes) -> ImageFormat:
 
 
 def _decode(
-    file: BinaryIO, head: bytes, image_format: ImageFormat, limits: ImageLimits
+    file: BinaryIO, head: Head, image_format: ImageFormat, limits: ImageLimits
 ) -> tuple[int, int, bool]:
-    """
-    Width, height, and whether parts may be transparent. The size is checked before Pillow sees the
-    file where the head has it.
-    """
-    if image_format is ImageFormat.PNG:
-        _check_pixels(struct.unpack(">II", head[16:24]), limits)
-    elif image_format is ImageFormat.WEBP:
-        # Pillow makes room for the whole canvas as soon as it opens one.
-        _check_pixels(webp_size(head), limits)
+    """Decode a file; returns width, height, and whether parts may be transparent."""
+    # Before Pillow sees the file: it allocates the whole canvas as soon as it opens a WebP.
+    _check_pixels((head.width_px, head.height_px), limits)
     image = opened(file, image_format)
     width_px, height_px = image.size
     _check_pixels((width_px, height_px), limits)
@@ -149,8 +139,8 @@ def _decode(
 
 def _is_as_written(png: "PillowFile") -> bool:
     """
-    Whether every chunk up to the end mark has its checksum: nothing was lost or changed on the way,
-    which is known in a hundredth of the time of decoding. A file without may still be decoded.
+    Whether every chunk up to the end mark has its right checksum, so that nothing was lost or
+    changed. This takes a hundredth of the time of decoding. A PNG that fails may still be decoded.
     """
     try:
         png.verify()
@@ -161,10 +151,10 @@ def _is_as_written(png: "PillowFile") -> bool:
 
 def opened(file: BinaryIO, image_format: ImageFormat) -> "PillowFile":
     """
-    The format's own class, instead of Image.open.
+    Open a file with the format's own Pillow class, instead of Image.open.
 
-    It loads one decoder rather than five, never guesses another format, and leaves the verdict on
-    large images to us (Image.open warns of a "decompression bomb" by a limit of its own).
+    This loads one decoder rather than five, never guesses another format, and leaves the verdict on
+    large images to Easel (Image.open warns of a "decompression bomb" by a limit of its own).
     """
     match image_format:
         case ImageFormat.PNG:
@@ -187,16 +177,3 @@ def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
         raise UnusableImage(Flaw.DAMAGED)
     if width_px * height_px > limits.pixels_max:
         raise UnusableImage(Flaw.TOO_MANY_PIXELS, pixels_max=limits.pixels_max)
-
-
-def webp_size(head: bytes) -> tuple[int, int]:
-    """Of the first chunk: VP8X, VP8L (lossless) or VP8 (WebP container specification, RFC 9649)."""
-    kind = head[12:16]
-    if kind == b"VP8X":
-        width_px = int.from_bytes(head[24:27], "little") + 1
-        return width_px, int.from_bytes(head[27:30], "little") + 1
-    if kind == b"VP8L":
-        bits = int.from_bytes(head[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    width_px, height_px = struct.unpack("<HH", head[26:30])
-    return width_px & 0x3FFF, height_px & 0x3FFF

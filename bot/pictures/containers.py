@@ -1,56 +1,158 @@
 """
-What stands around the pixels in a PNG, JPEG or WebP: profiles, orientation, and all that no vendor
-needs; knows no vendor and decodes nothing.
-
-A file is taken apart and put together again without its metadata, and without what hangs behind
-its end, so that the pixels stay as they were to the bit.
+Takes a PNG, JPEG or WebP apart and puts it back together without its metadata and what follows its
+end, so that the pixels stay as they were to the bit. Knows no vendor and decodes nothing.
 """
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
-#: chunks that decide how the pixels look
+#: chunks that are kept, because a decoder needs them for the pixels
 PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
-#: bytes of a colour profile that is read; those of cameras have some kilobytes
+#: bytes at most of a colour profile in a PNG or WebP; those of cameras have some kilobytes
 PROFILE_BYTES_MAX = 4 * 1024 * 1024
 END = b"\xff\xd9"
-#: Behind the blocks of a JPEG that lacks its end mark: it completes what is all there, and hardly
-#: more than a block of what is not.
+#: Added behind the data of a JPEG that lacks its end mark. A decoder then finishes an image that is
+#: complete, but fills hardly more than one block of an image that is not.
 NOTHING = bytes(4)
-#: JPEG markers (ITU-T T.81, table B.1): start, end, start of scan; those without a length
+#: JPEG markers (ITU-T T.81, table B.1): start, end and start of scan; frames of several passes, and
+#: all frames; and markers without a length
 SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xDA)})
-#: application segments and comments hold metadata, but JFIF's and Adobe's say how to read colours
+#: application segments and comments hold metadata, but JFIF's and Adobe's tell how to read colours
 APP1, APP2 = 0xE1, 0xE2
 METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})
 KEPT_APPS = frozenset({0xE0, 0xEE})
 EXIF_HEAD, PROFILE_HEAD = b"Exif\x00\x00", b"ICC_PROFILE\x00"
 WEBP_CHUNKS = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
-#: of VP8X's flags, those that announce a profile, EXIF and XMP (RFC 9649, 2.7.1)
+#: the VP8X flags that announce a profile, EXIF and XMP (RFC 9649, 2.7.1)
 WEBP_METADATA_FLAGS = 0x20 | 0x08 | 0x04
 
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """A file without its metadata, and what of that says how the pixels are to be shown."""
+    """A file without its metadata, and the metadata that says how to show the pixels."""
 
     data: bytes
     profile: bytes = b""
     exif: bytes = b""
-    #: the pixels stand in the frames of an animation, be it one frame
+    #: a PNG with frames beside its first picture, whose data stays whole, or a WebP with frames
     animated: bool = False
-    #: the data as a decoder is given it, which is to complain of what is cut off
+    #: the data to give to a decoder, without an added end mark, so that it complains of a file that
+    #: is cut off
     to_decode: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a decoder makes room for."""
+
+    width_px: int
+    height_px: int
+    #: a JPEG of several scans, which a decoder holds as a whole until it has read the last
+    in_scans: bool = False
+
+
+def head_of(path: Path) -> Head:
+    """
+    Read a file's head, wherever it stands in the file, without reading what is around it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return read_head(data)
+
+
+def read_head(data: bytes | mmap.mmap) -> Head:
+    """
+    The same. If a hostile file has several heads, no decoder makes room for more than this one.
+
+    Args:
+        data: a PNG, JPEG or WebP, with its metadata or without.
+    """
+    if data[:8] == PNG_HEAD:
+        heads = list(_png_heads(data))
+    elif data[:2] == b"\xff\xd8":
+        heads = list(_jpeg_heads(data))
+    else:
+        heads = list(_webp_heads(data))
+    if not heads:
+        raise ValueError("no head")
+    return Head(
+        max(head.width_px for head in heads),
+        max(head.height_px for head in heads),
+        any(head.in_scans for head in heads),
+    )
+
+
+def _png_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
+    place = len(PNG_HEAD)
+    while place + 16 <= len(data):
+        length, kind = struct.unpack(">I4s", data[place : place + 8])
+        if kind == b"IHDR":
+            yield Head(*struct.unpack(">II", data[place + 8 : place + 16]))
+        elif kind == b"IDAT":
+            return
+        place += 12 + length
+
+
+def _jpeg_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
+    components = 0
+    place = data.find(b"\xff", 2)
+    while 0 <= place <= len(data) - 10:
+        marker = data[place + 1]
+        end = place + 2
+        if marker in (0xFF, 0x00):
+            end = place + 1
+        elif marker == SOS:
+            if data[place + 4] < components:
+                yield Head(0, 0, in_scans=True)
+            return
+        elif marker not in WITHOUT_LENGTH:
+            end += int.from_bytes(data[place + 2 : place + 4], "big")
+            if marker in FRAMES:
+                height_px, width_px, components = struct.unpack(
+                    ">HHB", data[place + 5 : place + 10]
+                )
+                yield Head(width_px, height_px, marker in PROGRESSIVE)
+        place = data.find(b"\xff", end)
+
+
+def _webp_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
+    """The canvas (VP8X) and the picture, lossless (VP8L) or not (WebP, RFC 9649)."""
+    place = 12
+    while place + 18 <= len(data):
+        kind, length = struct.unpack("<4sI", data[place : place + 8])
+        body = data[place + 8 : place + 18]
+        if kind == b"VP8X":
+            width_px, height_px = (
+                int.from_bytes(body[first : first + 3], "little") + 1 for first in (4, 7)
+            )
+            yield Head(width_px, height_px)
+        elif kind == b"VP8L":
+            bits = int.from_bytes(body[1:5], "little")
+            yield Head((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+            return
+        elif kind == b"VP8 ":
+            width_px, height_px = struct.unpack("<HH", body[6:10])
+            yield Head(width_px & 0x3FFF, height_px & 0x3FFF)
+            return
+        place += 8 + length + length % 2
 
 
 def strip(data: bytes) -> Bare:
     """
+    Take the metadata out of a file.
+
     Args:
-        data: a PNG, JPEG or WebP; one that breaks off is put together as far as it goes.
+        data: a PNG, JPEG or WebP; a file that is cut off is put together as far as it goes.
     """
     if data.startswith(PNG_HEAD):
         return _strip_png(data)
@@ -71,12 +173,12 @@ def _strip_png(data: bytes) -> Bare:
             profile = _inflated(body.partition(b"\x00")[2][1:])
         elif kind == b"eXIf":
             exif = body
-        elif kind == b"acTL":
-            animated = int.from_bytes(body[:4], "big") > 1
+        elif kind == b"fdAT":
+            animated = True
         place += 12 + length
         if kind == b"IEND":
             break
-    # Its frames stand in chunks of their own.
+    # An animation's frames stand in chunks that are left out above.
     plain = data if animated else b"".join(parts)
     return Bare(plain, profile, exif, animated, plain)
 
@@ -90,13 +192,13 @@ def _inflated(packed: bytes) -> bytes:
 
 
 def _strip_jpeg(data: bytes) -> Bare:
-    """The first picture alone: others, gain maps and trailers stand behind its end."""
+    """Keep the first picture alone: others, gain maps and trailers follow its end mark."""
     parts, profile, exif, end = [data[:2]], b"", b"", NOTHING
     for marker, segment, body in _segments(data):
         if marker == EOI:
             end = segment
         elif marker in PROGRESSIVE:
-            # Only its end mark says that all passes are there.
+            # Only the end mark says that all passes are there.
             end = b""
         if marker == APP1 and body.startswith(EXIF_HEAD) and not exif:
             exif = body
@@ -109,7 +211,7 @@ def _strip_jpeg(data: bytes) -> Bare:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Marker, whole segment, with a scan's data, and its body, up to the end mark."""
+    """Each marker, its whole segment (with a scan's data) and its body, up to the end mark."""
     place = 2
     while place + 2 <= len(data):
         if data[place] != 0xFF:
@@ -138,7 +240,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _scan_end(data: bytes, place: int) -> int:
-    """Where a scan's data ends: at the next marker that is no restart and no stuffed byte."""
+    """Where a scan's data ends: at the next marker that is neither restart nor stuffed byte."""
     while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
         following = data[place + 1]
         if following not in (0x00, 0xFF) and not 0xD0 <= following <= 0xD7:

@@ -1,9 +1,9 @@
 """
-Makes of a picture, as people have them, a plain one that every vendor takes: what a viewer shows,
-the vendor gets. Knows no vendor and no network.
+Converts a picture from a member into a plain one that every vendor takes, so that the vendor gets
+what a viewer shows. Knows no vendor and no network.
 
-Plain is a PNG, JPEG or WebP of eight bits, RGB or RGBA, in sRGB, upright, of one frame and without
-metadata. Pixels that are so already stay as they are to the bit.
+A plain picture is a PNG, JPEG or WebP of eight bits, RGB or RGBA, in sRGB, upright, of one frame
+and without metadata. Pixels that are so already stay as they are to the bit.
 """
 
 import importlib
@@ -16,19 +16,15 @@ from typing import TYPE_CHECKING
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_PIXELS_MAX
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.check import (
-    DECODER_ERRORS,
-    HEAD_BYTES,
-    webp_size,
-)
-from bot.pictures.containers import Bare, strip
+from bot.pictures.check import DECODER_ERRORS, HEAD_BYTES
+from bot.pictures.containers import Bare, Head, head_of, read_head, strip
 from bot.pictures.pool import Need
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile as PillowFile
 
-#: What the bytes begin with -> Pillow's plugin and class. A picture's name says nothing.
+#: What the bytes begin with -> Pillow's plugin and class. A file's name proves nothing.
 KINDS = {
     b"\x89PNG\r\n\x1a\n": ("PngImagePlugin", "PngImageFile"),
     b"\xff\xd8\xff": ("JpegImagePlugin", "JpegImageFile"),
@@ -37,25 +33,26 @@ KINDS = {
     b"II*\x00": ("TiffImagePlugin", "TiffImageFile"),
     b"MM\x00*": ("TiffImagePlugin", "TiffImageFile"),
 }
-#: Of a file that begins with a box "ftyp": who wrote it (ISO/IEC 14496-12 and 23008-12).
+#: The brands in a file's first box "ftyp" that say its format (ISO/IEC 14496-12 and 23008-12).
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 STRIPPABLE = frozenset({"PngImageFile", "JpegImageFile", "WebPImageFile"})
 FORMATS = {"PNG": ImageFormat.PNG, "JPEG": ImageFormat.JPEG, "WEBP": ImageFormat.WEBP}
 UNLIMITED = ImageLimits(size_bytes_max=1 << 62, pixels_max=1 << 62)
-#: frames that are compared, to see whether a picture moves
+#: frames that are compared at most, to see whether a picture moves
 FRAMES_MAX = 200
 JPEG_QUALITY = 95
-#: further tries at a file that is too large: each has this share of the last one's sides
+#: share of its sides with which a file that is too large is tried again, and the tries in all
 SCALE = 0.75
 SCALES_MAX = 12
-#: pixels of what does not stay as it is, at most; a JPEG with more is decoded at a half or less
+#: pixels at most of a picture that has to be converted; a JPEG with more is decoded at half its
+#: sides or less, and a progressive one has a lower limit
 WORKED_PIXELS_MAX = 12_300_000
 PROGRESSIVE_PIXELS_MAX = 6_000_000
-#: what that takes, a pixel: decoding, and the copies of each step
+#: bytes for each pixel of a picture that is converted: for decoding, and for each step's copies
 WORKED_BYTES = 13.2
 WEBP_BYTES = 20.5
-#: what reading a JPEG takes besides, and what a picture takes that is only decoded
+#: bytes for each pixel beside that: of a progressive JPEG, another JPEG, and other pictures
 PROGRESSIVE_BYTES = 6.5
 KEPT_JPEG_BYTES = 0.3
 KEPT_BYTES = 0.5
@@ -63,50 +60,51 @@ ORIENTATION = 0x0112
 
 
 def memory_of_plain(path: Path) -> Need:
-    """What `make_plain` will take, from the head; nothing where it refuses the head."""
+    """What `make_plain` will take, judged by the head; only the file if there is none."""
     size_bytes = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        file.seek(0)
-        try:
-            module, name = _kind(head)
-            if name == "WebPImageFile":
-                width_px, height_px = webp_size(head)
-                return Need(width_px * height_px, WEBP_BYTES, size_bytes)
-            picture = getattr(importlib.import_module(module), name)(file)
-            pixels = picture.size[0] * picture.size[1]
-            if name != "JpegImageFile":
-                # One that stays as it is takes less, and may have more pixels.
-                worked_bytes = round(min(pixels, WORKED_PIXELS_MAX) * WORKED_BYTES)
-                return Need(pixels, KEPT_BYTES, size_bytes + worked_bytes)
-            scale = _scale(picture)
-            read = PROGRESSIVE_BYTES if picture.info.get("progressive") else KEPT_JPEG_BYTES
-            return Need(pixels, read + WORKED_BYTES / scale**2, size_bytes)
-        except Exception:
-            # Whatever a decoder raises at hostile bytes, it will raise again.
-            return Need(0, 1, size_bytes)
+    try:
+        with path.open("rb") as file:
+            module, name = _kind(file.read(HEAD_BYTES))
+            if name in STRIPPABLE:
+                head = head_of(path)
+            else:
+                file.seek(0)
+                head = Head(*getattr(importlib.import_module(module), name)(file).size)
+    except Exception:
+        # What a decoder raises at hostile bytes, it raises again.
+        return Need(0, 1, size_bytes)
+    pixels = head.width_px * head.height_px
+    match name:
+        case "WebPImageFile":
+            return Need(pixels, WEBP_BYTES, size_bytes)
+        case "JpegImageFile":
+            read = PROGRESSIVE_BYTES if head.in_scans else KEPT_JPEG_BYTES
+            return Need(pixels, read + WORKED_BYTES / _scale(head) ** 2, size_bytes)
+        case _:
+            # A picture that stays as it is takes less, and may have more pixels.
+            worked_bytes = round(min(pixels, WORKED_PIXELS_MAX) * WORKED_BYTES)
+            return Need(pixels, KEPT_BYTES, size_bytes + worked_bytes)
 
 
-def _scale(picture: "PillowFile") -> int:
-    """By what a JPEG's sides are divided as it is decoded to be worked on."""
-    progressive = bool(picture.info.get("progressive"))
-    pixels_max = PROGRESSIVE_PIXELS_MAX if progressive else WORKED_PIXELS_MAX
+def _scale(jpeg: Head) -> int:
+    """By what a JPEG's sides are divided as it is decoded to be converted."""
+    pixels_max = PROGRESSIVE_PIXELS_MAX if jpeg.in_scans else WORKED_PIXELS_MAX
     scale = 1
-    while -(-picture.size[0] // scale) * -(-picture.size[1] // scale) > pixels_max and scale < 8:
+    while -(-jpeg.width_px // scale) * -(-jpeg.height_px // scale) > pixels_max and scale < 8:
         scale *= 2
     return scale
 
 
 def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]) -> ImageFile:
     """
-    Write the plain picture over the file. Blocks, and needs some bytes a pixel: call it off the
-    event loop.
+    Overwrite the file with the plain picture. Blocks, and needs memory for each pixel: call it off
+    the event loop.
 
     Args:
-        limits: of bytes, those of the plain picture; of pixels, those that are decoded.
+        limits: bytes of the plain picture, and pixels that are decoded.
         formats: what may be written.
     Raises:
-        UnusableImage: it is no picture, has too many pixels, moves, or is damaged.
+        UnusableImage: it is no picture, is too large, moves, or is damaged.
     """
     data = path.read_bytes()
     if not data:
@@ -126,7 +124,7 @@ def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
     except UnusableImage:
         raise
     except Exception as error:
-        # Whatever else a decoder raises at hostile bytes, it is no picture.
+        # Whatever else a decoder raises at hostile bytes, the picture cannot be used.
         raise UnusableImage(Flaw.DAMAGED) from error
     return _saved(plain, path, limits, formats)
 
@@ -135,10 +133,10 @@ def convert(
     image: ImageFile, path: Path, size_px: tuple[int, int], formats: tuple[ImageFormat, ...]
 ) -> ImageFile:
     """
-    Write a plain picture anew, to another file.
+    Write a plain picture to another file, in another format or size.
 
     Args:
-        size_px: what it is scaled to.
+        size_px: width and height of the new picture.
     """
     data = image.path.read_bytes()
     with _opened(Bare(data, to_decode=data), _kind(data), UNLIMITED) as picture:
@@ -149,13 +147,14 @@ def convert(
 @contextmanager
 def _opened(bare: Bare, kind: tuple[str, str], limits: ImageLimits) -> Iterator["PillowFile"]:
     """
-    The picture, not decoded yet, by its own class: Image.open would guess, load all decoders, and
-    warn of large pictures by a limit of its own.
+    Open the picture with its own Pillow class, not decoded yet: Image.open would guess, load all
+    decoders, and warn of large pictures by a limit of its own.
     """
     data, (module, name) = bare.to_decode, kind
     if name == "WebPImageFile":
-        # Pillow makes room for the whole canvas as soon as it opens one.
-        _check_pixels(webp_size(data[:32]), limits)
+        # Pillow allocates the whole canvas as soon as it opens a WebP.
+        head = read_head(data)
+        _check_pixels((head.width_px, head.height_px), limits)
     with getattr(importlib.import_module(module), name)(io.BytesIO(data)) as picture:
         yield picture
 
@@ -177,7 +176,7 @@ def _kind(data: bytes) -> tuple[str, str]:
 
 
 def _kept_format(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> ImageFormat | None:
-    """Its format, if its pixels can stay as they are."""
+    """The picture's format, if its pixels can stay as they are; else None."""
     keyed = "transparency" in picture.info
     if picture.mode not in ("RGB", "RGBA") or keyed or bare.animated:
         return None
@@ -190,7 +189,7 @@ def _kept_format(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> Imag
 
 
 def _decoded_whole(picture: "PillowFile", limits: ImageLimits) -> bool:
-    """Decode what stays as it is, to see that it can be; returns whether parts are transparent."""
+    """Decode a picture that stays as it is, as a check; returns whether parts are transparent."""
     _check_pixels(picture.size, limits)
     # A JPEG is decoded at an eighth: all its data is read, but little memory is needed.
     picture.draft(None, (max(picture.size[0] // 8, 1), max(picture.size[1] // 8, 1)))
@@ -198,12 +197,12 @@ def _decoded_whole(picture: "PillowFile", limits: ImageLimits) -> bool:
     return _is_transparent(picture)
 
 
-def _decode(picture: "PillowFile", limits: ImageLimits) -> None:
+def _decode(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> None:
     width_px, height_px = picture.size
     if picture.format == "JPEG":
         if width_px * height_px > PHOTO_PIXELS_MAX:
             raise UnusableImage(Flaw.TOO_MANY_PIXELS, pixels_max=PHOTO_PIXELS_MAX)
-        scale = _scale(picture)
+        scale = _scale(read_head(bare.to_decode))
         picture.draft(None, (max(width_px // scale, 1), max(height_px // scale, 1)))
     _check_pixels(picture.size, limits)
     if picture.size[0] * picture.size[1] > WORKED_PIXELS_MAX:
@@ -227,7 +226,7 @@ def _check_pixels(size_px: tuple[int, int], limits: ImageLimits) -> None:
 
 def _plain(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> "Picture":
     _check_still(picture, limits)
-    _decode(picture, limits)
+    _decode(picture, bare, limits)
     orientation = _orientation(bare.exif) if bare.exif else orientation_of(picture)
     profile = bare.profile or picture.info.get("icc_profile") or b""
     eight_bit = in_eight_bits(picture)
@@ -242,10 +241,10 @@ def _plain(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> "Picture":
 
 def upright(picture: "Picture", orientation: int) -> "Picture":
     """
-    The picture as it is to be seen.
+    Turn or mirror the picture as viewers show it.
 
     Args:
-        orientation: as EXIF has it; what is none of its eight turns nothing.
+        orientation: EXIF's, 1 to 8; any other number changes nothing.
     """
     from PIL import ImageOps
 
@@ -257,37 +256,37 @@ def upright(picture: "Picture", orientation: int) -> "Picture":
 
 def _check_still(picture: "PillowFile", limits: ImageLimits) -> None:
     """
+    Check that the picture does not move; several frames may be there if all are alike.
+
     Raises:
-        UnusableImage: the picture moves; one of several frames that are all alike does not.
+        UnusableImage: the picture moves, or has too many pixels.
     """
     frames = getattr(picture, "n_frames", 1)
     if picture.format in ("TIFF", "HEIF") or frames < 2:
         # Further pages are no animation: a viewer shows the first.
         return
     _check_pixels(picture.size, limits)
-    if picture.info.get("default_image"):
-        # The picture for those who know no animation is none of its frames.
-        picture.seek(1)
-        if frames == 2:
-            return
-    first = picture.convert("RGBA").tobytes()
-    for frame in range(picture.tell() + 1, min(frames, FRAMES_MAX)):
+    # Where the first picture is for viewers that know no animation, it is none of the frames.
+    first = 1 if picture.info.get("default_image") else 0
+    picture.seek(first)
+    shown = picture.convert("RGBA").tobytes()
+    for frame in range(first + 1, min(frames, FRAMES_MAX)):
         picture.seek(frame)
-        if picture.convert("RGBA").tobytes() != first:
+        if picture.convert("RGBA").tobytes() != shown:
             raise UnusableImage(Flaw.ANIMATED)
-    picture.seek(0)
+    picture.seek(first)
 
 
 def in_eight_bits(picture: "Picture") -> "Picture":
-    """The picture, if it has no palette and eight bits a band; else a copy that is so."""
+    """The picture itself if it has eight bits a band and no palette; else a copy that does."""
     from PIL import ImageOps
 
     match picture.mode:
         case "I;16" | "I;16B" | "I;16L" | "I":
-            # Sixteen bits of grey; Pillow's own conversion cuts them off at 255.
+            # Sixteen bits of grey; Pillow's own conversion would cut them off at 255.
             return picture.convert("I").point(lambda value: value / 257).convert("L")
         case "F":
-            # Floating point, as scientists' TIFFs have it, of which nothing says the range.
+            # Floating point, as in scientific TIFFs, where nothing tells the range.
             return ImageOps.autocontrast(picture.point(lambda value: value * 255.0).convert("L"))
         case "P" | "PA" | "LA" | "La" | "RGBa":
             return picture.convert("RGBA")
@@ -306,7 +305,7 @@ def _in_srgb(picture: "Picture", profile: bytes) -> "Picture":
         mode = "RGBA" if picture.mode == "RGBA" else "RGB"
         return ImageCms.profileToProfile(picture, source, target, outputMode=mode) or picture
     except (ImageCms.PyCMSError, OSError, ValueError):
-        # A profile that is damaged, or of another kind of picture, is left out of account.
+        # A profile that is damaged, or for another kind of picture, is ignored.
         return picture
 
 
@@ -323,7 +322,7 @@ def _is_srgb(profile: bytes) -> bool:
 
 
 def _orientation(exif: bytes) -> int:
-    """1 to 8 (EXIF 2.32, tag 0x0112); 0 where it is not said."""
+    """The orientation, 1 to 8 (EXIF 2.32, tag 0x0112); 0 if EXIF does not tell it."""
     from PIL import Image
 
     if not exif:
@@ -337,7 +336,7 @@ def _orientation(exif: bytes) -> int:
 
 
 def orientation_of(picture: "Picture") -> int:
-    """By its EXIF, 1 to 8; 0 where it is not said."""
+    """The orientation by the picture's EXIF, 1 to 8; 0 if that does not tell it."""
     try:
         return int(picture.getexif().get(ORIENTATION) or 0)
     except (*DECODER_ERRORS, KeyError):
@@ -347,7 +346,7 @@ def orientation_of(picture: "Picture") -> int:
 def _saved(
     plain: "Picture", path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
 ) -> ImageFile:
-    """In the first way that keeps within the limit: whole, as a JPEG, then smaller and smaller."""
+    """Save in the first way within the limit: as a PNG, as a JPEG, then at smaller sizes."""
     opaque = plain.mode == "RGB"
     from_photo = plain.format in ("JPEG", "MPO", "HEIF", "AVIF", "WEBP")
     as_jpeg = opaque and from_photo and ImageFormat.JPEG in formats

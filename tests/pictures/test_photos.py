@@ -230,3 +230,13 @@ def test_what_is_too_large_to_be_worked_on_says_how_to_have_it_taken(tmp_path: P
     Image.new("RGB", size).save(path, "JPEG", exif=turned)
     plain = make_plain(path, LIMITS, ALL)
     assert (plain.width_px, plain.height_px) == (1_600, 2_000)
+
+
+def test_a_png_with_a_frame_is_what_viewers_show_of_it(tmp_path: Path) -> None:
+    """Its first picture is for those that know no frames."""
+    path = tmp_path / "frames.png"
+    first, shown = (Image.new("RGB", (WIDTH_PX, HEIGHT_PX), colour) for colour in (GREEN, BLUE))
+    first.save(path, "PNG", save_all=True, append_images=[shown], default_image=True)
+    make_plain(path, LIMITS, ALL)
+    with Image.open(path) as plain:
+        assert plain.convert("RGB").getpixel((5, 5)) == BLUE

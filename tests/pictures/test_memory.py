@@ -1,0 +1,103 @@
+"""
+What work on a picture takes is judged by its head, and no file talks that down: whatever stands
+around the head, a decoder finds it, if need be once the metadata is taken out.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+from bot.domain.ports import ImageFormat
+from bot.pictures.check import BASELINE_BYTES, BYTES_A_PIXEL, memory_of_check
+from bot.pictures.containers import Head, read_head, strip
+from bot.pictures.photos import make_plain, memory_of_plain
+from tests.pictures.test_check import GOOD
+from tests.pictures.test_photos import ALL, LIMITS
+
+PIXELS = 97 * 61
+SOS = b"\xff\xda"
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """Of a PNG."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def with_chunk(data: bytes, place: int, added: bytes) -> bytes:
+    return data[:place] + added + data[place:]
+
+
+#: a name -> the picture, and the same with what makes Pillow, or a glance, find another size or none
+HOSTILE = {
+    "PNG with more text than Pillow reads": (
+        GOOD["png"],
+        with_chunk(GOOD["png"], 33, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2 << 20)))),
+    ),
+    "PNG whose head comes late": (
+        GOOD["png"],
+        with_chunk(GOOD["png"], 8, chunk(b"juNk", bytes(8))),
+    ),
+    "JPEG with a damaged profile": (
+        GOOD["jpg"],
+        with_chunk(GOOD["jpg"], 2, b"\xff\xe2\x00\x0eICC_PROFILE\0"),
+    ),
+    "JPEG with gaps": (GOOD["jpg"], with_chunk(GOOD["jpg"], 2, b"\xff\xff\x00junk")),
+    "WebP whose head comes late": (
+        GOOD["webp"],
+        with_chunk(GOOD["webp"], 12, b"JUNK" + struct.pack("<I", 10) + bytes(10)),
+    ),
+    "lossless WebP whose head comes late": (
+        GOOD["webp, lossless"],
+        with_chunk(GOOD["webp, lossless"], 12, b"JUNK" + struct.pack("<I", 10) + bytes(10)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_judged_as_what_is_decoded_of_it(tmp_path: Path, name: str) -> None:
+    good, hostile = HOSTILE[name]
+    judged = []
+    for data in (good, hostile):
+        path = tmp_path / "picture"
+        path.write_bytes(data)
+        judged.append([memory_of_check(path), memory_of_plain(path)])
+        assert [need.pixels for need in judged[-1]] == [PIXELS, PIXELS]
+        assert {need.bytes_a_pixel for need in judged[-1]} == {
+            need.bytes_a_pixel for need in judged[0]
+        }
+    assert read_head(strip(hostile).to_decode) == read_head(good)
+    plain = make_plain(path, LIMITS, ALL)
+    assert (plain.width_px, plain.height_px) == (97, 61)
+
+
+def test_a_jpeg_in_several_scans_is_held_as_a_whole(tmp_path: Path) -> None:
+    """Also where it is no progressive one: 70 MiB for 24 megapixels, measured."""
+    before, _, after = GOOD["jpg"].partition(SOS)
+    length, components = struct.unpack(">HB", after[:3])
+    assert components == 3
+    one_of_them = struct.pack(">HB", length - 4, 1) + after[3:5] + after[9:]
+    path = tmp_path / "picture"
+    path.write_bytes(before + SOS + one_of_them)
+    assert memory_of_check(path).bytes_a_pixel == BYTES_A_PIXEL[ImageFormat.JPEG]
+    path.write_bytes(GOOD["jpg"])
+    assert memory_of_check(path).bytes_a_pixel == BASELINE_BYTES
+
+
+def test_of_several_heads_the_largest_counts() -> None:
+    small = GOOD["png"][8:33]
+    large = chunk(b"IHDR", struct.pack(">II", 9_000, 7_000) + bytes(5))
+    for heads in (small + large, large + small):
+        assert read_head(GOOD["png"][:8] + heads) == Head(9_000, 7_000)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_file_that_is_cut_off_has_its_head_or_none(kind: str) -> None:
+    whole = read_head(GOOD[kind])
+    assert (whole.width_px, whole.height_px) == (97, 61)
+    for place in range(len(GOOD[kind])):
+        try:
+            assert read_head(GOOD[kind][:place]) in (whole, Head(97, 61))
+        except ValueError:
+            continue
