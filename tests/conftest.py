@@ -1,7 +1,8 @@
 """Fixtures that more than one folder of tests uses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from bot.engine import runner
 from bot.store.database import open_database
 from tests.support.easel import Easel, open_easel
+from tests.support.once import share_catalogs, share_payloads
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -18,6 +20,13 @@ settings.register_profile(
 #: pytest --hypothesis-profile=long
 settings.register_profile("long", settings.get_profile("default"), max_examples=5_000)
 settings.load_profile("default")
+
+
+def pytest_collection_finish() -> None:
+    """The collector has no business with the modules, and little with what a test leaves behind."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +40,14 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(migrate())
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def worked_out_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        share_payloads(patch)
+        share_catalogs(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)

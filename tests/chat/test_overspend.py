@@ -16,6 +16,7 @@ QUOTA = "0.45"
 LEFT_UCR = 450_000 - PAID_FOR * 60_000
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("limit", "words", "accounts"),

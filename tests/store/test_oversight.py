@@ -417,6 +417,7 @@ GIVEN: dict[str, object] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_no_statement_reads_a_table(database: Database) -> None:
     await database.write(fill)

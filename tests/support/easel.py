@@ -18,11 +18,12 @@ from bot.playground.discord import Attachment, Call, Message, PlaygroundDiscord
 from bot.playground.discord.faults import Fault
 from bot.playground.discord.interactions import COMPONENT
 from bot.playground.discord.validation import BUTTON, STRING_SELECT, walk
-from bot.playground.drawing import Picture, draw
+from bot.playground.drawing import Picture
 from bot.playground.faults import Hold, VendorCall
 from bot.settings import GivenSettings
 from bot.store.ledger import audit, list_entries
 from tests.support.clock import InstantClock
+from tests.support.once import paint
 from tests.support.openapi import violations
 from tests.vendors import AllVendors
 
@@ -177,7 +178,7 @@ async def open_easel(
     folder: Path,
     schema: Path,
     prepare: Callable[[PlaygroundDiscord], None] = lambda _: None,
-    paint: Callable[[Picture], bytes] = draw,
+    paint: Callable[[Picture], bytes] = paint,
     **settings: Any,
 ) -> AsyncIterator[Easel]:
     """
