@@ -5,7 +5,7 @@ from datetime import datetime
 
 import discord
 
-from bot.chat.render import WORKING, stamp
+from bot.chat.render import WORKING, author, stamp
 from bot.chat.texts import say, tell_cost
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
@@ -108,7 +108,7 @@ def _line(at: datetime, entry: Entry, locale: str) -> str:
     sign = "-" if amount < 0 else "+"
     line = f"{stamp(at)} {sign}{tell_cost(abs(amount), locale)} · {say(kind, locale)}"
     if entry.by_id is not None:
-        line += f" · <@{entry.by_id}>" if entry.by_id else f" · {say(Phrase.HOST, locale)}"
+        line += f" · {author(entry.by_id, locale)}"
     if entry.reason:
         line += f": {inert(entry.reason)}"
     return line

@@ -1,4 +1,4 @@
-"""Jobs as Discord shows them: pure functions from a job to text, embeds and file names."""
+"""Shows jobs on Discord: pure functions from a job to text, embeds and file names."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -24,26 +24,26 @@ from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest, Mode, Turn
 
-#: characters and bytes of the prompt in an embed; Details shows the whole of it
+#: characters and bytes of the prompt in an embed; Details shows all of it
 PROMPT_SHOWN_CHARS = 600
 PROMPT_SHOWN_BYTES = 1_500
-#: lines of it: one of many short lines is no line
+#: lines of the prompt in an embed, because short lines hardly count as characters
 PROMPT_SHOWN_LINES = 6
-#: characters; Discord docs, Attachment Object
+#: characters (Discord docs, Attachment Object)
 ALT_TEXT_CHARS_MAX = 1_024
-#: of the bar, which a job fills in about so many updates
+#: cells of the progress bar
 BAR_CELLS = 12
-#: seconds; a job that was begun and is not sent by then waits for its route's turn
+#: seconds; a job that has begun and sent nothing by then is waiting for its route's turn
 SENT_WITHIN_S = 3.0
-#: of the bar, at most, while the provider still works: only the result fills it
+#: share of the bar that is filled at most while the provider works: only the result fills it
 BAR_FILL_MAX = 0.95
-#: of its usual time, from which on an image takes longer than usual
+#: times the usual time, after which an image counts as taking longer than usual
 LONG_TIMES = 1.5
-#: share by which a ratio may be another than was asked for, as sizes are whole multiples
+#: share by which a ratio may differ from the one asked for, because sizes are whole multiples
 RATIO_TOLERANCE = 0.06
-#: pixels that the longer side has at least, by resolution
+#: pixels of the longer side at least, by resolution
 SIDE_MIN_PX = {"1K": 768, "2K": 1_536, "4K": 3_000}
-#: the file that an embed shows references by
+#: name of the file in which an embed shows small pictures, such as references
 SHEET_NAME = "references.webp"
 
 WORKING = discord.Colour(0x5865F2)
@@ -60,11 +60,11 @@ def status(
     finished: Collection[str] = (),
 ) -> discord.Embed:
     """
-    The status message before there is a result.
+    The status message of a job that has no result yet.
 
     Args:
-        typical_s: seconds the route usually takes.
-        position: of a queued job.
+        typical_s: seconds that an image usually takes on the job's route.
+        position: the job's place in the queue, if it is queued.
         finished: ids of tasks whose images are finished and being fetched.
     """
     if job.state is JobState.CANCELLED:
@@ -152,15 +152,15 @@ def result(
     What is said beneath the images, which are attachments of the same message.
 
     Args:
-        balance_ucr: None: it is not told.
-        now: when it is delivered, of a job that has not ended.
+        balance_ucr: what the member has left; None: it is not told.
+        now: when it is delivered, which counts as the end of a job that has not ended.
         reduced: the files were made smaller to fit Discord's limit.
-        sheet: a file SHEET_NAME shows its references.
+        sheet: the file SHEET_NAME shows the job's references.
     """
     request = job.request
     lines = [quote_prompt(request), f"-# {' · '.join(_about(job, tasks, images, now))}"]
     if request.private and balance_ucr is not None:
-        # In public, it is nobody else's business.
+        # In public, the balance is nobody else's business.
         lines.append(f"-# {say(Phrase.BALANCE_LEFT, job.locale, left_ucr=balance_ucr)}")
     lines += [f"-# {note}" for note in _notes(job, tasks, images, reduced=reduced)]
     embed = discord.Embed(description="\n".join(line for line in lines if line))
@@ -182,22 +182,32 @@ def _about(
 
 
 def member(job: Job, locale: str) -> str:
-    """Whose job it is."""
+    """A mention of the job's member."""
     return mention(job.user_id, locale)
 
 
 def mention(user_id: int, locale: str) -> str:
     """
     Args:
-        user_id: negative: of one whose data was erased.
+        user_id: negative: the member's data was erased.
     """
     return f"<@{user_id}>" if user_id > 0 else say(Phrase.NOBODY_ANY_MORE, locale)
+
+
+def author(by_id: int, locale: str) -> str:
+    """
+    Whoever did something to members, jobs or settings.
+
+    Args:
+        by_id: a moderator's id; 0: the operator.
+    """
+    return mention(by_id, locale) if by_id else say(Phrase.HOST, locale)
 
 
 def _notes(
     job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], *, reduced: bool
 ) -> list[str]:
-    """What became otherwise than was asked for, and why."""
+    """Notes on what differs from what was asked for, and on covers and pictures by others."""
     locale, request = job.locale, job.request
     notes = []
     images_asked = latest(tasks)
@@ -242,20 +252,20 @@ def _has_ratio(image: ImageFile, asked: str) -> bool:
 
 
 def made_by(tasks: Sequence[Task]) -> str:
-    """The providers whose routes made the images."""
+    """The routes that made the images, as `route_name` has them."""
     stored = [task for task in tasks if task.state is TaskState.STORED]
     return ", ".join(dict.fromkeys(route_name(task.route_id) for task in stored))
 
 
 def route_name(route_id: str) -> str:
-    """The provider and, where it has several routes to a model, which of them."""
+    """The provider and, if it has several routes to the model, which of them."""
     route, _, mode = route_id.partition("@")
     provider = route.partition("/")[0]
     return f"{provider} ({mode})" if mode else provider
 
 
 def cost(job: Job, tasks: Sequence[Task]) -> str:
-    """What was charged; marked where the vendor did not say its part."""
+    """What was charged; marked as quoted if a vendor did not say its cost."""
     text = tell_cost(job.cost_ucr or 0, job.locale)
     if all(task.cost_known for task in tasks):
         return text
@@ -263,19 +273,19 @@ def cost(job: Job, tasks: Sequence[Task]) -> str:
 
 
 def failure(job: Job) -> discord.Embed:
-    """A job that has no image. It must have a problem."""
+    """The message on a job that has no image to show. The job must have a problem."""
     assert job.problem is not None
     embed = discord.Embed(colour=FAILED, title=say(Phrase.NO_IMAGE, job.locale))
     kind = say(FAILURE_KINDS[job.problem.failure], job.locale)
     embed.description = f"**{kind}**\n{explain(job.problem, job.locale)}"
     if job.problem.failure not in KEPT:
-        # What Discord would not take may have been the words.
+        # If Discord did not take the message, the prompt may be the reason.
         embed.description += f"\n\n{quote_prompt(job.request)}"
     embed.set_footer(text=f"{knobs(job.request, job.locale)} · {short(job.id)}")
     return embed
 
 
-#: the class of each failure, as the head of its card says it
+#: the kind of each failure, which its card begins with
 FAILURE_KINDS = {
     Failure.MODERATION: Phrase.REFUSED_BY_FILTER,
     Failure.NOT_ACCEPTED: Phrase.REFUSED_BY_SERVICE,
@@ -299,7 +309,7 @@ FAILURE_KINDS = {
 
 
 def quote_prompt(request: ImageRequest) -> str:
-    """The prompt in which nothing acts, each line of it a quote; shortened by letters and bytes."""
+    """The prompt as a quote, with inert markup, shortened by lines, characters and bytes."""
     lines = [" ".join(line.split()) for line in request.prompt.splitlines()]
     lines = [line for line in lines if line]
     text = "\n".join(lines[:PROMPT_SHOWN_LINES])
@@ -310,7 +320,7 @@ def quote_prompt(request: ImageRequest) -> str:
 
 
 def knobs(request: ImageRequest, locale: str) -> str:
-    """What was asked for besides the prompt."""
+    """The request's options besides the prompt, in one line."""
     parts = [request.model] if request.model else []
     if request.turn is Turn.VARY:
         parts.append(say(Phrase.VARIATION, locale))
@@ -330,17 +340,17 @@ def knobs(request: ImageRequest, locale: str) -> str:
 
 
 def stamp(moment: datetime, style: str = "R") -> str:
-    """A time that Discord shows in the reader's own zone and language, and counts by itself."""
+    """A time that Discord shows in the reader's own zone and language, and keeps up to date."""
     return f"<t:{int(moment.timestamp())}:{style}>"
 
 
 def first_words(job: Job) -> str:
-    """Of its prompt, as much as a line takes."""
+    """As much of the job's prompt as a line takes."""
     return shortened(" ".join(job.request.prompt.split()), LINE_CHARS, LINE_BYTES) or "…"
 
 
 def job_choices(jobs: Sequence[Job], typed: str) -> list[app_commands.Choice[str]]:
-    """Those whose prompts have all the words that were typed."""
+    """Choices of the jobs whose prompts have all the words that were typed."""
     words = typed.casefold().split()
     return [
         app_commands.Choice(name=first_words(job), value=job.id)
@@ -349,37 +359,27 @@ def job_choices(jobs: Sequence[Job], typed: str) -> list[app_commands.Choice[str
     ]
 
 
-def fitting(lines: Sequence[str], chars_max: int) -> tuple[str, int]:
-    """The first lines that fit together, and how many do not."""
-    text = ""
-    for number, line in enumerate(lines):
-        if len(text) + len(line) + 1 > chars_max:
-            return text.rstrip(), len(lines) - number
-        text += f"{line}\n"
-    return text.rstrip(), 0
-
-
 def jump_link(job: Job) -> str | None:
-    """To the message of its result; None: nobody else can see that, or it is not known."""
+    """A link to the result's message; None: there is none that others can see, or none known."""
     if not job.message_id or job.state is not JobState.DONE or job.request.private:
         return None
     return link_to(job, job.message_id)
 
 
 def link_to(job: Job, message_id: int) -> str:
-    """To a message of the job's; what discord.py makes of a partial one leads into no server."""
+    """A link to a message in the job's channel; a partial message's own one names no server."""
     return f"https://discord.com/channels/{job.server_id or '@me'}/{job.channel_id}/{message_id}"
 
 
 def bar(elapsed_s: float, typical_s: float) -> str:
-    """Full at the typical time but for the last cell, which only the result fills."""
+    """The progress bar: full at the typical time, except for the last cell."""
     fill = min(elapsed_s / typical_s, BAR_FILL_MAX)
     filled = int(fill * BAR_CELLS)
     return "█" * filled + "░" * (BAR_CELLS - filled)
 
 
 def alt_text(request: ImageRequest, locale: str) -> str:
-    """What a screen reader says of an image: how it was made, and from which words."""
+    """What a screen reader says of an image: how it was made, and from which prompt."""
     notice = Phrase.ALT_EDITED if request.mode is Mode.EDIT else Phrase.ALT_DRAWN
     prompt = " ".join(request.prompt.split())
     return shortened(say(notice, locale, prompt=prompt), ALT_TEXT_CHARS_MAX, 4 * ALT_TEXT_CHARS_MAX)
@@ -392,6 +392,6 @@ def file_name(job: Job, index: int, suffix: str) -> str:
 def file_stem(job: Job, index: int) -> str:
     """
     Args:
-        index: 0-3, among the job's images that there are.
+        index: 0-3, counted among the images that the job has.
     """
     return f"easel-{job.id[-8:]}-{index + 1}"

@@ -337,7 +337,7 @@ class Results:
         if found is None:
             return None
         job, tasks = found
-        links = await self._links(interaction, job)
+        links = _links(interaction)
         stored = [image for task in tasks if (image := stored_image(self._folder, task))]
         there = {image.path for image in await self.kept(tasks)}
         sources = [
@@ -370,10 +370,11 @@ class Results:
             for each, source in shown
         ]
 
-    async def _links(self, interaction: Interaction, job: Job) -> dict[str, str]:
-        """Links to the files of the message that was pressed, by the stems of their names."""
-        shown = interaction.message.attachments if interaction.message else []
-        return {_stem(each.filename): each.url for each in shown}
+
+def _links(interaction: Interaction) -> dict[str, str]:
+    """Links to the files of the message that was pressed, by the stems of their names."""
+    shown = interaction.message.attachments if interaction.message else []
+    return {_stem(each.filename): each.url for each in shown}
 
 
 def _is_public(interaction: Interaction) -> bool:

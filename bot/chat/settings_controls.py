@@ -140,17 +140,46 @@ def chosen(field: str, interaction: Interaction) -> Decide:
     """
     What a select's choice decides. For a list, this is what was added and what was taken out, so
     that another moderator's changes meanwhile stay.
+
+    Raises:
+        Outdated: the setting cannot have that value.
     """
     data: Any = interaction.data
-    values: list[str] = data["values"]
+    values: list[str] = data.get("values") or []
     if field == "allowed_models":
         return amended(field, set(values), _shown(interaction))
     if field == "allowed_channels":
-        return amended(field, {int(each) for each in values}, set(map(int, _shown(interaction))))
+        return amended(
+            field, set(map(channel_id, values)), set(map(channel_id, _shown(interaction)))
+        )
     if field == "log_channel_id":
-        return fixed(field, int(values[0]) if values else 0)
-    text = "" if values[0] == NOTHING else values[0]
-    return fixed(field, SETTINGS[field].read(text))
+        return fixed(field, channel_id(values[0] if values else "0"))
+    text = buttons.must_choose(interaction)
+    return read(field, "" if text == NOTHING else text)
+
+
+def read(field: str, kept: str) -> Decide:
+    """
+    Args:
+        kept: a value as it is stored.
+    Raises:
+        Outdated: the setting cannot have that value.
+    """
+    try:
+        return fixed(field, SETTINGS[field].read(kept))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise buttons.Outdated(field) from error
+
+
+def channel_id(text: str) -> int:
+    """
+    Raises:
+        Outdated: the text is no id.
+    """
+    try:
+        return int(text)
+    except ValueError as error:
+        raise buttons.Outdated(text) from error
 
 
 def fixed(field: str, value: object) -> Decide:

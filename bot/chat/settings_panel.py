@@ -12,13 +12,12 @@ from bot.chat import buttons, settings_controls, settings_shown, wire
 from bot.chat.desk import Desk
 from bot.chat.moderators import is_moderator
 from bot.chat.settings_controls import Decide, fixed
-from bot.chat.settings_shown import PAGE_CHANGES
+from bot.chat.settings_shown import PAGE_CHANGES, TITLES
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.domain.catalog import Catalog
 from bot.domain.settings import (
     FOREVER,
-    SETTINGS,
     UNDECIDED,
     NsfwMode,
     Operator,
@@ -35,6 +34,10 @@ LOG_PERMISSIONS = {
     "send_messages": "Send Messages",
     "embed_links": "Embed Links",
 }
+
+
+#: what is done to one setting, whose field is the first argument
+OF_A_FIELD = frozenset({"set", "flag", "reset", "form", "filled"})
 
 
 class SettingsPanel:
@@ -59,24 +62,31 @@ class SettingsPanel:
         await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
 
     async def press(self, interaction: Interaction, what: str, *arguments: str) -> None:
-        """Answer any control of the panel, and of its questions and forms."""
+        """
+        Answer any control of the panel, and of its questions and forms.
+
+        Raises:
+            Outdated: this version has no such control, or no such setting.
+        """
         if not await is_moderator(interaction, Notice.MODERATORS_ONLY):
             return
+        if what in OF_A_FIELD and (not arguments or arguments[0] not in TITLES):
+            raise buttons.Outdated(what)
         match what, *arguments:
-            case "open", *_:
+            case "open", *_ if _chosen(interaction) in TITLES:
                 await self._show(interaction, _chosen(interaction))
             case "home", *_:
                 await self._show(interaction, "")
             case "set", "nsfw_checker" if _chosen(interaction) == NsfwMode.OFF:
                 await self._ask_off(interaction)
-            case "set", "log_channel_id" if lacking := lacks(interaction, _chosen(interaction)):
+            case "set", "log_channel_id" if lacking := lacks(interaction, _channel(interaction)):
                 locale = str(interaction.locale)
                 text = say(Notice.LOG_LACKS, locale, permissions=lacking)
                 await wire.tell(interaction, text)
             case "set", field:
                 await self._decide(interaction, field, settings_controls.chosen(field, interaction))
             case "flag", field, kept:
-                await self._decide(interaction, field, fixed(field, SETTINGS[field].read(kept)))
+                await self._decide(interaction, field, settings_controls.read(field, kept))
             case "off", *_:
                 await self._decide(interaction, "nsfw_checker", fixed("nsfw_checker", NsfwMode.OFF))
             case "reset", field:
@@ -90,10 +100,9 @@ class SettingsPanel:
             case "filled", field:
                 await self._take_form(interaction, field)
             case "trail", *before:
-                await self._show_trail(interaction, int(before[0]) if before else 0)
+                await self._show_trail(interaction, buttons.number(before[0]) if before else 0)
             case _:
-                text = say(Notice.UNKNOWN_BUTTON, str(interaction.locale))
-                await wire.tell(interaction, text)
+                raise buttons.Outdated(what)
 
     def off_question(self, locale: str) -> Page:
         """Ask again before the filter is turned off."""
@@ -124,10 +133,11 @@ class SettingsPanel:
         given = settings_controls.typed(interaction)
         try:
             if field == "paused_until":
-                hours = settings_controls.given_hours(given["hours"])
-                decide = self.pause(hours, given["reason"])
+                hours = settings_controls.given_hours(given.get("hours", ""))
+                decide = self.pause(hours, given.get("reason", ""))
             else:
-                decide = fixed(field, settings_controls.given_amount(given["amount"]))
+                amount = settings_controls.given_amount(given.get("amount", ""))
+                decide = fixed(field, amount)
         except ValueError:
             notice = Notice.NO_HOURS if field == "paused_until" else Notice.NO_AMOUNT
             await wire.tell(interaction, say(notice, str(interaction.locale)))
@@ -197,10 +207,10 @@ def reset(field: str) -> Decide:
     return lambda _: {each: getattr(UNDECIDED, each) for each in fields}
 
 
-def lacks(interaction: Interaction, channel_id: int | str) -> list[str]:
+def lacks(interaction: Interaction, channel_id: int) -> list[str]:
     """The permissions that the bot lacks to post notices in a channel, in words."""
     guild = interaction.guild
-    channel = guild.get_channel(int(channel_id or 0)) if guild else None
+    channel = guild.get_channel(channel_id) if guild else None
     if guild is None or channel is None:
         return []
     granted = channel.permissions_for(guild.me)
@@ -210,3 +220,7 @@ def lacks(interaction: Interaction, channel_id: int | str) -> list[str]:
 def _chosen(interaction: Interaction) -> str:
     data: Any = interaction.data
     return str((data.get("values") or [""])[0])
+
+
+def _channel(interaction: Interaction) -> int:
+    return settings_controls.channel_id(_chosen(interaction) or "0")

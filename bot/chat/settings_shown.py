@@ -176,8 +176,8 @@ def trail(changes: Sequence[SettingChange], locale: str) -> str:
 
 def _change(change: SettingChange, locale: str) -> str:
     old, new = (_as_kept(change.setting, text, locale) for text in (change.old, change.new))
-    name = command_name(change.setting)
-    return f"{render.stamp(change.created_at, 'f')} <@{change.user_id}>: {name} {old} → {new}"
+    name, by = command_name(change.setting), render.author(change.user_id, locale)
+    return f"{render.stamp(change.created_at, 'f')} {by}: {name} {old} → {new}"
 
 
 def _as_kept(field: str, text: str, locale: str) -> str:

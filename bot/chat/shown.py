@@ -1,4 +1,4 @@
-"""The message that shows a result: found again by its ids, covered, and taken away."""
+"""Finds the message that shows a result again, by its ids, and covers or deletes it."""
 
 import io
 import logging
@@ -26,12 +26,13 @@ Spot = tuple[int, int]
 
 async def find(client: discord.Client, job: Job, spot: Spot) -> discord.Message | None:
     """
-    The message, if it is ours and shows this job, whoever names it.
+    The message at this spot, if the bot posted it and it shows this job. The ids may come from
+    anyone.
 
     Returns:
-        None: it is gone, or another.
+        None: the message is gone, or it is another one.
     Raises:
-        CallFailed: Discord does not let us see it.
+        CallFailed: Discord does not let the bot see it.
     """
     channel_id, message_id = spot
     if not channel_id or not message_id:
@@ -53,11 +54,11 @@ def _known(job: Job, message: discord.Message) -> str | None:
 
 async def cover(client: discord.Client, job: Job, spot: Spot, locale: str) -> bool:
     """
-    Put the covers over a message's images, which are uploaded anew for it: Discord covers none
-    that is there. An embed's picture cannot be covered, so the sheet of references goes.
+    Cover a message's images. They are uploaded anew, because Discord covers no file that is there
+    already. An embed's picture cannot be covered, so the sheet of references is taken out.
 
     Returns:
-        Whether they are covered.
+        Whether the images are covered.
     """
     try:
         message = await find(client, job, spot)
@@ -95,11 +96,10 @@ def _covered(message: discord.Message, locale: str) -> list[discord.Embed]:
 
 async def take_away(client: discord.Client, job: Job, spots: Sequence[Spot], now: datetime) -> bool:
     """
-    Delete a job's messages in these places, and the one that its member alone sees while that can
-    still be reached.
+    Delete a job's messages at these spots, and its private answer.
 
     Returns:
-        Whether they are gone.
+        Whether all of them are gone. A private answer stays once its token has ended.
     """
     gone = True
     for spot in dict.fromkeys(spots):
@@ -108,14 +108,27 @@ async def take_away(client: discord.Client, job: Job, spots: Sequence[Spot], now
             if message is not None:
                 await wire.call(message.delete)
         except wire.CallFailed as error:
-            if getattr(error.__cause__, "code", None) != UNKNOWN_MESSAGE:
-                log.warning("not taken away: %s", error, extra={"action": "not_taken_away"})
-                gone = False
-    if job.request.private and now < job.reply.token_expires_at:
-        reply = job.reply
-        webhook = discord.Webhook.partial(reply.application_id, reply.token, client=client)
-        try:
-            await wire.call(lambda: webhook.delete_message(ORIGINAL))
-        except wire.CallFailed as error:
-            log.info("not taken away: %s", error, extra={"action": "not_taken_away"})
+            gone = _was_gone(error) and gone
+    if job.request.private:
+        gone = await _take_back(client, job, now) and gone
     return gone
+
+
+async def _take_back(client: discord.Client, job: Job, now: datetime) -> bool:
+    """Delete a private answer; False: it stays with its member."""
+    reply = job.reply
+    if now >= reply.token_expires_at:
+        return False
+    webhook = discord.Webhook.partial(reply.application_id, reply.token, client=client)
+    try:
+        await wire.call(lambda: webhook.delete_message(ORIGINAL))
+    except wire.CallFailed as error:
+        return _was_gone(error)
+    return True
+
+
+def _was_gone(error: wire.CallFailed) -> bool:
+    if getattr(error.__cause__, "code", None) == UNKNOWN_MESSAGE:
+        return True
+    log.warning("not taken away: %s", error, extra={"action": "not_taken_away"})
+    return False

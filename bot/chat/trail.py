@@ -37,9 +37,10 @@ def act_name(act: Act, locale: str) -> str:
 
 
 def act_line(act: Act, locale: str) -> str:
-    parts = [render.stamp(act.created_at, "f"), f"<@{act.by_id}>", f"**{act_name(act, locale)}**"]
+    at, by = render.stamp(act.created_at, "f"), render.author(act.by_id, locale)
+    parts = [at, by, f"**{act_name(act, locale)}**"]
     if act.user_id:
-        parts.append(f"<@{act.user_id}>")
+        parts.append(render.mention(act.user_id, locale))
     if act.amount_ucr:
         parts.append(tell_cost(act.amount_ucr, locale))
     if act.job_id:
@@ -49,8 +50,8 @@ def act_line(act: Act, locale: str) -> str:
 
 def block_line(block: Block, locale: str) -> str:
     ends = render.stamp(block.until) if block.until else say(Phrase.UNTIL_ENDED, locale)
-    parts = [f"<@{block.user_id}>", ends, f"<@{block.by_id}>", *_shortened(block.reason)]
-    return " · ".join(parts)
+    by = render.author(block.by_id, locale)
+    return " · ".join([f"<@{block.user_id}>", ends, by, *_shortened(block.reason)])
 
 
 def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
@@ -61,8 +62,8 @@ def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
     embed = discord.Embed(title=title, timestamp=act.created_at)
     if done.job and not done.job.request.private and act.action != Action.REMOVE:
         embed.description = render.quote_prompt(done.job.request)
-    fields = {Phrase.BY_MODERATOR: "" if reported else f"<@{act.by_id}>"}
-    fields[Phrase.OF_MEMBER] = f"<@{act.user_id}>" if act.user_id else ""
+    fields = {Phrase.BY_MODERATOR: "" if reported else render.author(act.by_id, locale)}
+    fields[Phrase.OF_MEMBER] = render.mention(act.user_id, locale) if act.user_id else ""
     fields[Phrase.AMOUNT] = tell_cost(act.amount_ucr, locale) if act.amount_ucr else ""
     fields[Phrase.IMAGE] = link or ""
     if act.action == Action.BLOCK:

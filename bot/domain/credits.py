@@ -60,11 +60,6 @@ def tell_cost(amount: int) -> str:
     return f"less than {_told(1)}" if 0 < amount < UCR_PER_CENT else _told(cost_cents(amount))
 
 
-def tell_left(amount: int) -> str:
-    """What is left, in English."""
-    return tell_cost(amount) if amount < UCR_PER_CENT else _told(left_cents(amount))
-
-
 def _told(cents: int) -> str:
     return f"{cents // 100}.{cents % 100:02} cr"
 

@@ -242,10 +242,11 @@ def list_queue(tx: Transaction) -> list[Queued]:
             members=taken,
         ),
     )
-    queued, own = [], Counter[int]()
+    queued, own = [], Counter[tuple[int, int]]()
     for ahead, each in enumerate(order):
-        if rows[each.job_id].lease_owner is None:
-            route_id = rows[each.job_id].route_id
-            queued.append(Queued(each.job_id, route_id, ahead, own[each.user_id]))
-        own[each.user_id] += 1
+        row = rows[each.job_id]
+        whose = (row.party_id, row.user_id)
+        if row.lease_owner is None:
+            queued.append(Queued(each.job_id, row.route_id, ahead, own[whose]))
+        own[whose] += 1
     return queued

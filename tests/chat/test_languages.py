@@ -22,7 +22,7 @@ from bot.chat.texts.languages import FALLBACK, FOLDER, Sentence, english, langua
 from bot.chat.texts.update import template, updated
 from bot.chat.texts.writer import writer
 from bot.chat.translator import option_key
-from bot.domain.credits import tell_cost, tell_left
+from bot.domain.credits import tell_cost
 from bot.domain.jobs import Failure, Problem
 from bot.errors import InvalidRequest, Reason
 from bot.playground.discord import payloads
@@ -170,7 +170,6 @@ def test_facts_are_written_as_the_reader_has_them(
 @pytest.mark.parametrize("amount", [0, 1, 9_999, 10_000, 56_235, 1_999_999, 12_345_670_000])
 def test_english_amounts_are_those_of_the_domain(amount: int) -> None:
     assert texts.tell_cost(amount) == tell_cost(amount)
-    assert texts.tell_left(amount) == tell_left(amount)
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,20 @@ async def test_a_copy_of_what_was_removed_gives_nothing_out(easel: Easel) -> Non
     assert current(easel, draft) is None
 
 
+async def test_a_private_message_that_stays_with_its_member_is_said(easel: Easel) -> None:
+    """Nobody can delete it once the interaction's token has ended."""
+    draft = await easel.finished(await easel.imagine(private=True))
+    pressed = await press(easel, draft, "Publish", member="Ada")
+    copy = await pressed.until(lambda message: bool(message.attachments))
+    for clock in (easel.clock, easel.discord.clock):
+        clock.advance(15 * 60 + 1)
+    form = await press(easel, await card(easel, copy), "Remove")
+    done = await filled(easel, form, reason="no")
+    assert "could not delete the message" in said(done)
+    assert current(easel, copy) is None
+    assert files(easel) == []
+
+
 async def test_a_removal_whose_message_stays_can_be_tried_again(easel: Easel) -> None:
     message = await easel.finished(await easel.imagine())
     shown = await card(easel, message)

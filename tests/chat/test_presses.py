@@ -50,6 +50,24 @@ FORGED: list[tuple[str, list[str]]] = [
     ("begin", []),
     ("words:nobody", []),
     ("model:none", []),
+    ("privacy:all", []),
+    ("privacy", []),
+]
+#: the same of the panel, which only a moderator may press
+FORGED_SETTINGS: list[tuple[str, list[str]]] = [
+    ("settings:dance", []),
+    ("settings:open", []),
+    ("settings:open", ["user_id"]),
+    ("settings:set:user_id", ["1"]),
+    ("settings:set", []),
+    ("settings:set:count_max", ["a thousand"]),
+    ("settings:set:count_max", []),
+    ("settings:set:allowed_channels", ["' OR 1=1"]),
+    ("settings:set:log_channel_id", ["here"]),
+    ("settings:flag:private_seen:perhaps", []),
+    ("settings:form:user_id", []),
+    ("settings:reset:user_id", []),
+    ("settings:trail:latest", []),
 ]
 
 
@@ -72,6 +90,18 @@ async def test_a_press_that_no_message_offers_is_answered_in_a_sentence(
         assert (custom_id, values, said(answer)) == (custom_id, values, UNKNOWN)
         assert answer.is_ephemeral
     assert await easel.rows("SELECT user_id FROM preferences") == []
+    assert defects(caplog) == []
+
+
+async def test_a_moderators_press_that_no_panel_offers_changes_no_setting(
+    easel: Easel, caplog: pytest.LogCaptureFixture
+) -> None:
+    panel = await easel.discord.run_command("Cleo", "studio", "settings panel")
+    message = await panel.response()
+    for custom_id, values in FORGED_SETTINGS:
+        answer = await easel.forge("Cleo", message, custom_id, values).response()
+        assert (custom_id, values, said(answer)) == (custom_id, values, UNKNOWN)
+    assert await easel.rows("SELECT * FROM server_settings") == []
     assert defects(caplog) == []
 
 

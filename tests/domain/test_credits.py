@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from bot.domain.credits import (
     format_credits,
     from_usd,
+    left_cents,
     parse_credits,
     read_amount,
     tell_cost,
-    tell_left,
 )
 
 
@@ -74,17 +74,17 @@ def test_a_vendors_price_is_rounded_up_to_the_next_millionth(usd: str, amount: i
 @pytest.mark.parametrize(
     ("amount", "cost", "left"),
     [
-        (0, "0.00 cr", "0.00 cr"),
-        (1, "less than 0.01 cr", "less than 0.01 cr"),
-        (10_000, "0.01 cr", "0.01 cr"),
-        (56_235, "0.06 cr", "0.05 cr"),
-        (1_999_999, "2.00 cr", "1.99 cr"),
+        (0, "0.00 cr", 0),
+        (1, "less than 0.01 cr", 1),
+        (10_000, "0.01 cr", 1),
+        (56_235, "0.06 cr", 5),
+        (1_999_999, "2.00 cr", 199),
     ],
 )
 def test_a_reader_is_told_hundredths_and_never_less_than_it_costs(
-    amount: int, cost: str, left: str
+    amount: int, cost: str, left: int
 ) -> None:
-    assert (tell_cost(amount), tell_left(amount)) == (cost, left)
+    assert (tell_cost(amount), left_cents(amount)) == (cost, left)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.jobs import JobState, Task
+from bot.domain.jobs import JobState, Offer, Task
 from bot.domain.ledger import Entry, EntryKind
 from bot.errors import Busy, InsufficientCredits, Repeated
 from bot.store.database import Database, open_database
@@ -170,3 +170,15 @@ async def test_an_interaction_has_one_job_whoever_else_takes_it_up(bench: Bench)
 
     assert [entry.kind for entry in await bench.entries()] == ["allowance", "hold"]
     assert len(await bench.rows("SELECT id FROM jobs")) == 1
+
+
+async def test_what_waits_in_another_server_is_told_as_everybodys_at_first_and_later(
+    bench: Bench,
+) -> None:
+    await bench.accept("first", server=SERVER)
+    await bench.accept("elsewhere", server=OTHER_SERVER)
+    job, its_tasks = make_job("second", server=SERVER)
+    _, at_first = await bench.jobs.accept(job, (), lambda _: [Offer(job, tuple(its_tasks))])
+    await bench.jobs.hand_over("second", None)
+    later = {each.job_id: (each.ahead, each.own) for each in await bench.jobs.queue()}
+    assert at_first == later["second"] == (2, 1)

@@ -1,6 +1,6 @@
 """
-Pictures of messages: *Edit image* and *Use as reference* in a message's menu, and the basket in
-which a member gathers what to work from.
+*Edit image* and *Use as reference* in a message's menu, and /basket, in which a member gathers
+pictures to work from.
 """
 
 import hashlib
@@ -26,14 +26,12 @@ from bot.errors import InvalidRequest
 
 Interaction = discord.Interaction[Any]
 
-#: embeds of one message (Discord docs, Message), and options of one select
+#: embeds of one message (Discord docs, Message)
 EMBEDS_MAX = 10
 #: characters of a link in an embed (Discord docs, Embed Limits)
 URL_CHARS_MAX = 2_048
-#: of the digest that a picture is chosen by
+#: characters of the digest by which a picture is chosen
 MARK_CHARS = 16
-#: characters and bytes of a file's name beside its picture
-NAME_CHARS, NAME_BYTES = 100, 300
 
 
 class BasketCommands:
@@ -88,8 +86,8 @@ class BasketCommands:
         self, interaction: Interaction, message: discord.Message
     ) -> tuple[list[Reference], Job | None] | None:
         """
-        The message's pictures, and the job whose result they are, if any; None: there are none, or
-        they are not to be taken.
+        The message's pictures, and the job whose result they are, if any. None: there are none, or
+        this member may not take them; the member has been told.
         """
         locale = str(interaction.locale)
         # Another bot's buttons may say anything.
@@ -148,7 +146,7 @@ class BasketCommands:
 
 
 def _mark(picture: Reference) -> str:
-    """What stays the same of a picture, also where others are added or taken out beside it."""
+    """A mark of a picture that stays the same while others are added or taken out."""
     of_it = picture.kept_as or picture.url.partition("?")[0]
     return hashlib.sha256(of_it.encode(errors="replace")).hexdigest()[:MARK_CHARS]
 
@@ -156,7 +154,7 @@ def _mark(picture: Reference) -> str:
 def _shown(
     gathered: Sequence[Reference], locale: str
 ) -> tuple[list[discord.Embed], discord.ui.View]:
-    """The pictures, small and by the numbers that words can call them by."""
+    """The pictures, small, with the numbers by which a prompt can name them, and the buttons."""
     if not gathered:
         empty = discord.Embed(description=say(Notice.BASKET_EMPTY, locale))
         return [empty], buttons.view()

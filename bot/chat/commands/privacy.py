@@ -1,4 +1,4 @@
-"""/privacy: what is stored of a member and for how long; they can export it, and erase it."""
+"""/privacy: what is stored of a member and for how long, with buttons to export or erase it."""
 
 import logging
 from functools import partial
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
 
-#: files of one export, each in a message of its own, for a message takes little more than one
+#: files of one export, each in its own message, because a message takes little more than one
 PARTS_MAX = 10
 
 
@@ -69,12 +69,15 @@ class PrivacyCommand:
         await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
 
     async def _press(self, interaction: Interaction, what: str) -> None:
-        if what == "export":
-            await self._export(interaction)
-        elif what == "erase":
-            await self._ask(interaction)
-        else:
-            await self._erase(interaction)
+        match what:
+            case "export":
+                await self._export(interaction)
+            case "erase":
+                await self._ask(interaction)
+            case "now":
+                await self._erase(interaction)
+            case _:
+                raise buttons.Outdated(what)
 
     async def _ask(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
@@ -97,7 +100,7 @@ class PrivacyCommand:
         await wire.tell(interaction, paragraph(*told))
 
     async def _export(self, interaction: Interaction) -> None:
-        """Written to disk, sent from there, and removed."""
+        """Write the export to disk, send it from there, and remove it."""
         await wire.defer(interaction, ephemeral=True)
         parcel = Parcel(
             self._folder, f"{interaction.id}-export", interaction.filesize_limit, PARTS_MAX

@@ -225,11 +225,6 @@ def tell_cost(amount_ucr: int, locale: str = FALLBACK) -> str:
     return writer(locale).format_field(amount_ucr, "cost")
 
 
-def tell_left(amount_ucr: int, locale: str = FALLBACK) -> str:
-    """What is left: hundredths of a credit, rounded down, or "less than" one."""
-    return writer(locale).format_field(amount_ucr, "left")
-
-
 def listed(parts: Sequence[str], locale: str = FALLBACK) -> str:
     """The parts as a list, with the language's commas."""
     return writer(locale).listed(parts)
