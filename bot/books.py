@@ -6,9 +6,8 @@ from bot.domain import ledger as rules
 from bot.domain.credits import Microcredits, format_credits
 from bot.errors import StartupError
 from bot.settings import Settings
-from bot.store import jobs, ledger
+from bot.store import ledger, operator
 from bot.store.database import open_database
-from bot.store.sql import Transaction
 
 
 async def show_account(settings: Settings, server_id: int, user_id: int) -> None:
@@ -29,15 +28,11 @@ async def show_account(settings: Settings, server_id: int, user_id: int) -> None
 
 async def grant(settings: Settings, server_id: int, user_id: int, amount: Microcredits) -> None:
     """Give credits that do not expire; also while the bot runs."""
-
-    def give(tx: Transaction) -> int:
-        account = ledger.read(tx, server_id, user_id)
-        granted = rules.grant(account, amount)
-        return ledger.apply(tx, granted, now=datetime.now(UTC)).grant_ucr
-
     async with open_database(settings.database_url, migrate=False) as database:
-        left = await database.write(give)
-    print(f"{format_credits(amount)} granted; {format_credits(left)} of grants are left.")
+        now = datetime.now(UTC)
+        account = await database.write(operator.grant, server_id, user_id, amount, now)
+    left = format_credits(account.grant_ucr)
+    print(f"{format_credits(amount)} granted; {left} of grants are left.")
 
 
 async def refund(settings: Settings, job_id: str) -> None:
@@ -50,7 +45,7 @@ async def refund(settings: Settings, job_id: str) -> None:
     async with open_database(settings.database_url, migrate=False) as database:
         now = datetime.now(UTC)
         default = rules.Allowance(settings.allowance_ucr, settings.allowance_period)
-        paid = await database.write(jobs.refund_ended, default, job_id, now)
+        paid = await database.write(operator.refund, default, job_id, now)
     if not paid:
         raise StartupError(f"Job {job_id} is not there, is under way, or has cost nothing.")
     print(f"{format_credits(paid)} given back for job {job_id}.")

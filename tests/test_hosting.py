@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bot import hosting
+from bot import books, hosting
 from bot.cli import main
+from bot.domain.credits import Microcredits
 from bot.errors import StartupError
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
-from tests.support.easel import Easel
+from tests.support.easel import Easel, said
 from tests.support.pictures import noise
 from tests.support.settings import set_filter
 
@@ -43,6 +44,26 @@ async def test_each_server_is_listed_with_its_month_and_what_it_has_decided(
     assert found["direct messages"] == ["1", "0.06", "cr", "-"]
     assert found[str(own)] == ["2", "0.12", "cr", "nsfw_checker=off"]
     assert found[str(other)] == ["1", "0.06", "cr", "-"]
+
+
+async def test_what_the_host_does_to_credits_stands_in_the_moderators_trail(easel: Easel) -> None:
+    await easel.finished(await easel.imagine())
+    server_id = easel.discord.channel("studio").guild_id
+    ada = easel.discord.world.user("Ada").id
+    [[job_id]] = await easel.rows("SELECT id FROM jobs")
+    await books.grant(easel.settings, server_id, ada, Microcredits(2_500_000))
+    await books.refund(easel.settings, job_id)
+    acts = await easel.rows("SELECT action, by_id, user_id, job_id, amount_ucr FROM acts")
+    assert list(map(tuple, acts)) == [
+        ("grant", 0, ada, None, 2_500_000),
+        ("refund", 0, ada, job_id, 60_000),
+    ]
+    [[by_id]] = await easel.rows("SELECT by_id FROM entries WHERE kind = 'grant'")
+    assert by_id == 0
+    shown = await easel.discord.run_command("Cleo", "studio", "moderation acts")
+    told = said(await shown.response())
+    assert told.count("whoever hosts this bot") == 2
+    assert "<@0>" not in told
 
 
 async def test_a_member_is_blocked_and_unblocked_with_a_trail(

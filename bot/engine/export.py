@@ -101,10 +101,15 @@ class Export:
         """Export what is stored of a member: JSON first, then the images, the newest first."""
         await _put(parcel, await self._database.read(steps.rest_of_member, user_id))
         names: list[str] = []
+        held: dict[str, list[steps.Values]] = {name: [] for name in steps.OF_ACCOUNT}
         servers = await self._database.read(privacy.servers_of, user_id)
         for server_id in servers:
             names += await self._jobs(parcel, server_id, user_id)
             await self._entries(parcel, server_id, user_id)
+            of_account = await self._database.read(steps.rest_of_account, server_id, user_id)
+            for name, values in of_account.items():
+                held[name] += values
+        await _put(parcel, held)
         for name in sorted(names, reverse=True):
             await asyncio.to_thread(parcel.put_file, f"images/{name}", self._images / name)
         await asyncio.to_thread(parcel.close)

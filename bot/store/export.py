@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bot.domain.oversight import Action
 from bot.store.sql import Row, Transaction, among, listed, read_facts, read_time
 
 JOBS_AT_ONCE = 200
@@ -52,6 +53,31 @@ OF_MEMBER = {
     "basket": "SELECT reference, added_at FROM basket WHERE user_id = :user",
     "drafts": "SELECT request, created_at FROM drafts WHERE user_id = :user",
     "blocks": "SELECT server_id, reason, created_at, until FROM blocks WHERE user_id = :user",
+    # Not by whom. What members report of each other is for moderators alone.
+    "acts_to_you": f"""
+        SELECT id, server_id, action, job_id, amount_ucr, reason, created_at FROM acts
+        WHERE user_id = :user AND action != '{Action.REPORT}'
+        ORDER BY id
+    """,
+    "acts_by_you": """
+        SELECT id, server_id, action, user_id, job_id, amount_ucr, reason, created_at FROM acts
+        WHERE by_id = :user
+        ORDER BY id
+    """,
+    "setting_changes": """
+        SELECT id, server_id, setting, old, new, created_at FROM setting_changes
+        WHERE user_id = :user
+        ORDER BY id
+    """,
+}
+#: the same of a member's account in one server
+OF_ACCOUNT = {
+    "accounts": f"{ACCOUNTS_IN} AND user_id = :user",
+    "returns": """
+        SELECT id, server_id, amount_ucr, due_at FROM returns
+        WHERE server_id = :server AND user_id = :user
+        ORDER BY due_at
+    """,
 }
 OF_SERVER = {
     "settings": "SELECT name, value FROM server_settings WHERE server_id = :server",
@@ -111,8 +137,13 @@ def accounts_in(tx: Transaction, server_id: int) -> list[Values]:
 
 
 def rest_of_member(tx: Transaction, user_id: int) -> Mapping[str, list[Values]]:
-    """The member's preferences, presets, basket, drafts and blocks, by these names."""
+    """What is stored of a member in all servers together, by the names of OF_MEMBER."""
     return _rest(tx, OF_MEMBER, {"user": user_id})
+
+
+def rest_of_account(tx: Transaction, server_id: int, user_id: int) -> Mapping[str, list[Values]]:
+    """What is stored of a member in one server beside jobs and entries, as OF_ACCOUNT names it."""
+    return _rest(tx, OF_ACCOUNT, {"server": server_id, "user": user_id})
 
 
 def rest_of_server(tx: Transaction, server_id: int) -> Mapping[str, list[Values]]:

@@ -1,12 +1,16 @@
-"""What the host sees of all servers, and the host's blocks of members."""
+"""What the host sees of all servers, and does to members and their credits, with its trail."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.store.sql import Transaction, insert
+from bot.domain import ledger as rules
+from bot.domain.credits import Microcredits
+from bot.domain.ledger import Account, Allowance
+from bot.domain.oversight import Act, Action, Block
+from bot.domain.quota import Action as Amend
+from bot.store import jobs, ledger, oversight
+from bot.store.sql import Transaction
 
-#: in place of a server's id: everywhere
-EVERYWHERE = 0
 #: in place of a moderator's id: the operator
 OPERATOR = 0
 
@@ -27,9 +31,6 @@ OF_MONTH = """
     WHERE server_id = :server AND id >= :first AND id < :end
 """
 DECIDED = "SELECT name, value FROM server_settings WHERE server_id = :server ORDER BY name"
-UNBLOCK = "DELETE FROM blocks WHERE server_id = :server AND user_id = :user"
-BLOCK = insert("blocks", "server_id", "user_id", "by_id", "reason", "created_at")
-ACT = insert("acts", "server_id", "by_id", "action", "user_id", "reason", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,39 +67,29 @@ def block(tx: Transaction, server_id: int, user_id: int, reason: str, now: datet
     Args:
         server_id: a server's, or EVERYWHERE.
     """
-    tx.execute(UNBLOCK, {"server": server_id, "user": user_id})
-    tx.execute(
-        BLOCK,
-        {
-            "server_id": server_id,
-            "user_id": user_id,
-            "by_id": OPERATOR,
-            "reason": reason,
-            "created_at": now,
-        },
-    )
-    _record(tx, "block", server_id, user_id, reason, now)
+    oversight.block(tx, Block(server_id, user_id, OPERATOR, reason, now))
 
 
 def unblock(tx: Transaction, server_id: int, user_id: int, now: datetime) -> bool:
     """End a block; False: the member was not blocked there."""
-    if not tx.execute(UNBLOCK, {"server": server_id, "user": user_id}):
-        return False
-    _record(tx, "unblock", server_id, user_id, "", now)
-    return True
+    return oversight.unblock(tx, server_id, user_id, OPERATOR, now) is not None
 
 
-def _record(
-    tx: Transaction, action: str, server_id: int, user_id: int, reason: str, now: datetime
-) -> None:
-    tx.execute(
-        ACT,
-        {
-            "server_id": server_id,
-            "by_id": OPERATOR,
-            "action": action,
-            "user_id": user_id,
-            "reason": reason,
-            "created_at": now,
-        },
-    )
+def grant(
+    tx: Transaction, server_id: int, user_id: int, amount: Microcredits, now: datetime
+) -> Account:
+    """Give credits that do not expire; returns the account after."""
+    granted = rules.grant(ledger.read(tx, server_id, user_id), amount)
+    account = ledger.apply(tx, rules.signed(granted, OPERATOR, ""), now=now)
+    oversight.record(tx, Act(server_id, OPERATOR, Amend.GRANT, now, user_id, amount_ucr=amount))
+    return account
+
+
+def refund(tx: Transaction, default: Allowance, job_id: str, now: datetime) -> Microcredits:
+    """Give back what a job was charged; see `jobs.refund_ended`."""
+    paid = jobs.refund_ended(tx, default, job_id, now)
+    if paid:
+        job = jobs.job_of(tx, job_id)
+        whose = (job.user_id, job_id, paid)
+        oversight.record(tx, Act(job.server_id, OPERATOR, Action.REFUND, now, *whose))
+    return paid

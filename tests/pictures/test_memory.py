@@ -29,7 +29,7 @@ def with_chunk(data: bytes, place: int, added: bytes) -> bytes:
     return data[:place] + added + data[place:]
 
 
-#: a name -> the picture, and the same with what makes Pillow, or a glance, find another size or none
+#: a name -> a picture, and the same with what makes Pillow, or a glance, find another size or none
 HOSTILE = {
     "PNG with more text than Pillow reads": (
         GOOD["png"],
