@@ -8,7 +8,9 @@ shrink beside them; then sheets of all of them.
 import asyncio
 import random
 import shutil
+import struct
 import tempfile
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +26,12 @@ from bot.pictures.photos import make_plain, memory_of_plain
 from bot.pictures.pool import Pool
 from bot.pictures.sheet import draw_sheet
 
+#: what makes a glance at a WebP, and Pillow's at a PNG, find another size or none
+WEBP_JUNK = b"JUNK" + struct.pack("<I", 10) + bytes(10)
+LONG_TEXT = b"zTXt" + b"a\0\0" + zlib.compress(bytes(2 << 20))
+PNG_TEXT = (
+    struct.pack(">I", len(LONG_TEXT) - 4) + LONG_TEXT + struct.pack(">I", zlib.crc32(LONG_TEXT))
+)
 SIDE_PX = 6_324
 AT_ONCE = 4
 
@@ -53,6 +61,10 @@ def hostile(folder: Path) -> list[Path]:
     for name, (picture, options) in made.items():
         paths.append(folder / name)
         picture.save(paths[-1], **options)
+    for kind, place, added in (("webp", 12, WEBP_JUNK), ("png", 33, PNG_TEXT)):
+        data = (folder / kind).read_bytes()
+        paths.append(folder / f"{kind}, hidden")
+        paths[-1].write_bytes(data[:place] + added + data[place:])
     return paths
 
 
