@@ -104,11 +104,12 @@ class Commands:
 
     def change(self, call: ApiRequest) -> Json:
         """Answer an edit of one command."""
-        changed = {**self._find(call), **call.json_object()}
+        version = str(self.world.new_id())
+        changed = {**self._find(call), **call.json_object(), "version": version}
         form = Form()
         check_command(form, (), changed)
         form.close()
-        self._scope(call)[int(changed["id"])] = {**changed, "version": str(self.world.new_id())}
+        self._scope(call)[int(changed["id"])] = changed
         self._synced()
         return changed
 

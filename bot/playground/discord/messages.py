@@ -87,7 +87,7 @@ class Messages:
         if len(channel.messages_by_id) > MESSAGES_KEPT_MAX:
             oldest = channel.messages_by_id.pop(min(channel.messages_by_id))
             self.versions.pop(oldest.id, None)
-            self.cdn.forget(oldest.attachments)
+            self._forget_files(oldest)
         kept = self.versions.setdefault(message.id, deque(maxlen=VERSIONS_KEPT_MAX))
         kept.append(message)
         event = "MESSAGE_CREATE" if is_new else "MESSAGE_UPDATE"
@@ -99,13 +99,16 @@ class Messages:
     def delete(self, message: Message) -> None:
         """Remove a message and its files."""
         self.world.channels[message.channel_id].messages_by_id.pop(message.id, None)
-        self.cdn.forget(message.attachments)
-        self.cdn.forget(message.forwarded.attachments if message.forwarded else ())
+        self._forget_files(message)
         data = {"id": str(message.id), "channel_id": str(message.channel_id)}
         if message.guild_id is not None and not message.is_ephemeral:
             data["guild_id"] = str(message.guild_id)
         self._tell("MESSAGE_DELETE", message, data)
         self.changes.notify(Event("message_deleted", message.channel_id, message))
+
+    def _forget_files(self, message: Message) -> None:
+        self.cdn.forget(message.attachments)
+        self.cdn.forget(message.forwarded.attachments if message.forwarded else ())
 
     def get(self, channel_id: int, message_id: int) -> Message:
         """Return the current version of a message, ephemeral ones included."""

@@ -102,7 +102,8 @@ async def test_commands_keep_their_ids_when_overwritten(api, path):
 async def test_single_commands_are_created_changed_and_removed(api, path):
     _, created = await api("POST", path, command())
     one = f"{path}/{created['id']}"
-    await api("PATCH", one, {"description": "Changed"})
+    _, changed = await api("PATCH", one, {"description": "Changed"})
+    assert (await api("GET", one))[1]["version"] == changed["version"]
     assert (await api("GET", one))[1]["description"] == "Changed"
 
 
