@@ -20,7 +20,7 @@ from bot.domain.jobs import Job, JobState, Task, TaskState, latest
 from bot.domain.ports import Delivered, ImageFile
 from bot.domain.queue import QueuePosition
 from bot.engine.stopping import StoppableClock
-from bot.errors import DeliveryError
+from bot.errors import DeliveryError, UnusableImage
 from bot.pictures.fit import Fitted, fit
 from bot.pictures.folder import sheet_name
 from bot.pictures.pool import Pool
@@ -166,7 +166,10 @@ class DiscordMessenger:
         sheet = self._sheet(job)
         file_bytes_max = job.reply.file_bytes_max
         for _ in range(1 + SHRINKS_MAX):
-            fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
+            try:
+                fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
+            except UnusableImage as error:
+                raise DeliveryError(f"no smaller copy: {error}", retryable=False) from error
             embed = render.result(
                 job,
                 tasks,

@@ -75,9 +75,9 @@ def _check_bare(path: Path, image_format: ImageFormat, limits: ImageLimits) -> I
     Try once more to decode an image, because it is paid: without its metadata, which may be what
     Pillow refuses, and with the end mark that it may lack. If that works, the file is overwritten.
     """
-    bare = strip(path.read_bytes())
-    data, shown = bare.data, bare.to_decode
     try:
+        bare = strip(path.read_bytes())
+        data, shown = bare.data, bare.to_decode
         width_px, height_px, alpha = _decode(
             io.BytesIO(shown), read_head(shown), image_format, limits
         )

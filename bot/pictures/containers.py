@@ -10,11 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.errors import Flaw, UnusableImage
+
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 #: chunks that are kept, because a decoder needs them for the pixels
 PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
-#: bytes at most of a colour profile in a PNG or WebP; those of cameras have some kilobytes
+#: bytes at most of a colour profile; those of cameras have some kilobytes
 PROFILE_BYTES_MAX = 4 * 1024 * 1024
+#: chunks or segments of one file; a PNG of 50 MB in chunks of 4 KiB has 12,000
+PARTS_MAX = 50_000
+#: scans of a JPEG, each of which takes a decoder through the whole picture; progressive ones have
+#: 6 to 18
+SCANS_MAX = 100
 END = b"\xff\xd9"
 #: Added behind the data of a JPEG that lacks its end mark. A decoder then finishes an image that is
 #: complete, but fills hardly more than one block of an image that is not.
@@ -57,6 +64,8 @@ class Head:
     height_px: int
     #: a JPEG of several scans, which a decoder holds as a whole until it has read the last
     in_scans: bool = False
+    #: there may be several frames, which are compared
+    may_move: bool = False
 
 
 def head_of(path: Path) -> Head:
@@ -78,28 +87,36 @@ def read_head(data: bytes | mmap.mmap) -> Head:
         data: a PNG, JPEG or WebP, with its metadata or without.
     """
     if data[:8] == PNG_HEAD:
-        heads = list(_png_heads(data))
+        heads = _png_heads(data)
     elif data[:2] == b"\xff\xd8":
-        heads = list(_jpeg_heads(data))
+        heads = _jpeg_heads(data)
     else:
-        heads = list(_webp_heads(data))
-    if not heads:
+        heads = _webp_heads(data)
+    found = Head(0, 0)
+    for number, head in enumerate(heads):
+        if number == PARTS_MAX:
+            raise ValueError("too many parts before the picture")
+        found = Head(
+            max(found.width_px, head.width_px),
+            max(found.height_px, head.height_px),
+            found.in_scans or head.in_scans,
+            found.may_move or head.may_move,
+        )
+    if not found.width_px:
         raise ValueError("no head")
-    return Head(
-        max(head.width_px for head in heads),
-        max(head.height_px for head in heads),
-        any(head.in_scans for head in heads),
-    )
+    return found
 
 
 def _png_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
     place = len(PNG_HEAD)
     while place + 16 <= len(data):
         length, kind = struct.unpack(">I4s", data[place : place + 8])
+        if kind == b"IDAT":
+            return
         if kind == b"IHDR":
             yield Head(*struct.unpack(">II", data[place + 8 : place + 16]))
-        elif kind == b"IDAT":
-            return
+        else:
+            yield Head(0, 0, may_move=kind == b"acTL")
         place += 12 + length
 
 
@@ -109,11 +126,11 @@ def _jpeg_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
     while 0 <= place <= len(data) - 10:
         marker = data[place + 1]
         end = place + 2
+        head = Head(0, 0)
         if marker in (0xFF, 0x00):
             end = place + 1
         elif marker == SOS:
-            if data[place + 4] < components:
-                yield Head(0, 0, in_scans=True)
+            yield Head(0, 0, in_scans=data[place + 4] < components)
             return
         elif marker not in WITHOUT_LENGTH:
             end += int.from_bytes(data[place + 2 : place + 4], "big")
@@ -121,7 +138,8 @@ def _jpeg_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
                 height_px, width_px, components = struct.unpack(
                     ">HHB", data[place + 5 : place + 10]
                 )
-                yield Head(width_px, height_px, marker in PROGRESSIVE)
+                head = Head(width_px, height_px, marker in PROGRESSIVE)
+        yield head
         place = data.find(b"\xff", end)
 
 
@@ -144,6 +162,8 @@ def _webp_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
             width_px, height_px = struct.unpack("<HH", body[6:10])
             yield Head(width_px & 0x3FFF, height_px & 0x3FFF)
             return
+        else:
+            yield Head(0, 0)
         place += 8 + length + length % 2
 
 
@@ -153,6 +173,8 @@ def strip(data: bytes) -> Bare:
 
     Args:
         data: a PNG, JPEG or WebP; a file that is cut off is put together as far as it goes.
+    Raises:
+        UnusableImage: it has more parts than any picture needs.
     """
     if data.startswith(PNG_HEAD):
         return _strip_png(data)
@@ -162,14 +184,15 @@ def strip(data: bytes) -> Bare:
 
 
 def _strip_png(data: bytes) -> Bare:
-    parts, profile, exif, animated = [PNG_HEAD], b"", b"", False
-    place = len(PNG_HEAD)
+    parts, profile, exif, animated = [PNG_HEAD], None, b"", False
+    place, seen = len(PNG_HEAD), 0
     while place + 8 <= len(data):
+        seen = _counted(seen)
         length, kind = struct.unpack(">I4s", data[place : place + 8])
         body = data[place + 8 : place + 8 + length]
         if kind in PNG_CHUNKS:
             parts.append(data[place : place + 12 + length])
-        elif kind == b"iCCP":
+        elif kind == b"iCCP" and profile is None:
             profile = _inflated(body.partition(b"\x00")[2][1:])
         elif kind == b"eXIf":
             exif = body
@@ -180,7 +203,13 @@ def _strip_png(data: bytes) -> Bare:
             break
     # An animation's frames stand in chunks that are left out above.
     plain = data if animated else b"".join(parts)
-    return Bare(plain, profile, exif, animated, plain)
+    return Bare(plain, profile or b"", exif, animated, plain)
+
+
+def _counted(seen: int) -> int:
+    if seen == PARTS_MAX:
+        raise UnusableImage(Flaw.DAMAGED)
+    return seen + 1
 
 
 def _inflated(packed: bytes) -> bytes:
@@ -193,8 +222,12 @@ def _inflated(packed: bytes) -> bytes:
 
 def _strip_jpeg(data: bytes) -> Bare:
     """Keep the first picture alone: others, gain maps and trailers follow its end mark."""
-    parts, profile, exif, end = [data[:2]], b"", b"", NOTHING
+    parts, profile, exif, end = [data[:2]], bytearray(), b"", NOTHING
+    scans = 0
     for marker, segment, body in _segments(data):
+        scans += marker == SOS
+        if scans > SCANS_MAX:
+            raise UnusableImage(Flaw.DAMAGED)
         if marker == EOI:
             end = segment
         elif marker in PROGRESSIVE:
@@ -203,17 +236,18 @@ def _strip_jpeg(data: bytes) -> Bare:
         if marker == APP1 and body.startswith(EXIF_HEAD) and not exif:
             exif = body
         elif marker == APP2 and body.startswith(PROFILE_HEAD):
-            profile += body[len(PROFILE_HEAD) + 2 :]
+            profile += body[len(PROFILE_HEAD) + 2 :][: PROFILE_BYTES_MAX - len(profile)]
         elif marker != EOI and (marker in KEPT_APPS or marker not in METADATA):
             parts.append(segment)
     drawn = b"".join(parts)
-    return Bare(drawn + END, profile, exif, to_decode=drawn + end)
+    return Bare(drawn + END, bytes(profile), exif, to_decode=drawn + end)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Each marker, its whole segment (with a scan's data) and its body, up to the end mark."""
-    place = 2
+    place, seen = 2, 0
     while place + 2 <= len(data):
+        seen = _counted(seen)
         if data[place] != 0xFF:
             # Some writers leave a gap before a marker.
             place = data.find(b"\xff", place)
@@ -228,7 +262,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
             yield marker, data[place : place + 2], b""
             return
         if marker in WITHOUT_LENGTH:
-            yield marker, data[place : place + 2], b""
+            # Outside of a scan they mean nothing.
             place += 2
             continue
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
@@ -251,8 +285,9 @@ def _scan_end(data: bytes, place: int) -> int:
 
 def _strip_webp(data: bytes) -> Bare:
     parts, profile, exif, animated = [], b"", b"", False
-    place = 12
+    place, seen = 12, 0
     while place + 8 <= len(data):
+        seen = _counted(seen)
         kind, length = struct.unpack("<4sI", data[place : place + 8])
         whole = data[place : place + 8 + length + length % 2]
         body = whole[8 : 8 + length]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.ports import ImageFile, ImageFormat
+from bot.errors import Flaw, UnusableImage
+from bot.pictures.check import DECODER_ERRORS
 from bot.pictures.pool import BUDGET_BYTES, Need, Pool
 from bot.pictures.reduce import STRIP_BYTES, reduced
 
@@ -105,9 +107,13 @@ def _copy(image: ImageFile, size_bytes_max: int, divisor: int = 1) -> Path:
 
     # Two calls may copy the same image at once, each for its own message.
     path = image.path.with_name(f"{image.path.stem}.{secrets.token_hex(4)}.webp")
-    with Image.open(image.path) as original:
-        original.load()
-        picture = reduced(original, (divisor, divisor))
+    try:
+        with Image.open(image.path) as original:
+            original.load()
+            picture = reduced(original, (divisor, divisor))
+    except DECODER_ERRORS as error:
+        # A PNG is checked by its checksums alone.
+        raise UnusableImage(Flaw.DAMAGED) from error
     for _ in range(COPIES_MAX):
         picture.save(path, "WEBP", quality=COPY_QUALITY, xmp=MADE_BY_MODEL)
         if path.stat().st_size <= size_bytes_max:

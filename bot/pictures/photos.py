@@ -6,6 +6,7 @@ A plain picture is a PNG, JPEG or WebP of eight bits, RGB or RGBA, in sRGB, upri
 and without metadata. Pixels that are so already stay as they are to the bit.
 """
 
+import hashlib
 import importlib
 import io
 from collections.abc import Iterator
@@ -16,27 +17,15 @@ from typing import TYPE_CHECKING
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_PIXELS_MAX
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.check import DECODER_ERRORS, HEAD_BYTES
+from bot.pictures.check import DECODER_ERRORS
 from bot.pictures.containers import Bare, Head, head_of, read_head, strip
+from bot.pictures.kinds import KIND_BYTES, STRIPPABLE, kind_of
 from bot.pictures.pool import Need
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile as PillowFile
 
-#: What the bytes begin with -> Pillow's plugin and class. A file's name proves nothing.
-KINDS = {
-    b"\x89PNG\r\n\x1a\n": ("PngImagePlugin", "PngImageFile"),
-    b"\xff\xd8\xff": ("JpegImagePlugin", "JpegImageFile"),
-    b"GIF8": ("GifImagePlugin", "GifImageFile"),
-    b"BM": ("BmpImagePlugin", "BmpImageFile"),
-    b"II*\x00": ("TiffImagePlugin", "TiffImageFile"),
-    b"MM\x00*": ("TiffImagePlugin", "TiffImageFile"),
-}
-#: The brands in a file's first box "ftyp" that say its format (ISO/IEC 14496-12 and 23008-12).
-AVIF_BRANDS = frozenset({b"avif", b"avis"})
-HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
-STRIPPABLE = frozenset({"PngImageFile", "JpegImageFile", "WebPImageFile"})
 FORMATS = {"PNG": ImageFormat.PNG, "JPEG": ImageFormat.JPEG, "WEBP": ImageFormat.WEBP}
 UNLIMITED = ImageLimits(size_bytes_max=1 << 62, pixels_max=1 << 62)
 #: frames that are compared at most, to see whether a picture moves
@@ -56,7 +45,12 @@ WEBP_BYTES = 20.5
 PROGRESSIVE_BYTES = 6.5
 KEPT_JPEG_BYTES = 0.3
 KEPT_BYTES = 0.5
+#: the same of a picture with frames, which are compared; and pixels that are compared at most
+MOVING_BYTES = 24.0
+COMPARED_PIXELS_MAX = 200_000_000
 ORIENTATION = 0x0112
+#: TIFF 6.0, section 15
+TILE_WIDTH, TILE_HEIGHT = 322, 323
 
 
 def memory_of_plain(path: Path) -> Need:
@@ -64,16 +58,20 @@ def memory_of_plain(path: Path) -> Need:
     size_bytes = path.stat().st_size
     try:
         with path.open("rb") as file:
-            module, name = _kind(file.read(HEAD_BYTES))
+            first = file.read(KIND_BYTES)
+            module, name = kind_of(first)
             if name in STRIPPABLE:
                 head = head_of(path)
             else:
                 file.seek(0)
-                head = Head(*getattr(importlib.import_module(module), name)(file).size)
+                picture = getattr(importlib.import_module(module), name)(file)
+                head = _largest(picture, may_move=name == "GifImageFile" or b"avis" in first)
     except Exception:
         # What a decoder raises at hostile bytes, it raises again.
         return Need(0, 1, size_bytes)
     pixels = head.width_px * head.height_px
+    if head.may_move:
+        return Need(pixels, MOVING_BYTES, size_bytes)
     match name:
         case "WebPImageFile":
             return Need(pixels, WEBP_BYTES, size_bytes)
@@ -84,6 +82,14 @@ def memory_of_plain(path: Path) -> Need:
             # A picture that stays as it is takes less, and may have more pixels.
             worked_bytes = round(min(pixels, WORKED_PIXELS_MAX) * WORKED_BYTES)
             return Need(pixels, KEPT_BYTES, size_bytes + worked_bytes)
+
+
+def _largest(picture: "PillowFile", *, may_move: bool) -> Head:
+    """The picture's size, or that of a TIFF's tiles, which may be larger than the picture."""
+    width_px, height_px = picture.size
+    tags = getattr(picture, "tag_v2", {})
+    tile_px = int(tags.get(TILE_WIDTH, 0)), int(tags.get(TILE_HEIGHT, 0))
+    return Head(max(width_px, tile_px[0]), max(height_px, tile_px[1]), may_move=may_move)
 
 
 def _scale(jpeg: Head) -> int:
@@ -109,7 +115,7 @@ def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
     data = path.read_bytes()
     if not data:
         raise UnusableImage(Flaw.EMPTY)
-    kind = _kind(data)
+    kind = kind_of(data)
     try:
         bare = strip(data) if kind[1] in STRIPPABLE else Bare(data, to_decode=data)
         del data
@@ -139,7 +145,7 @@ def convert(
         size_px: width and height of the new picture.
     """
     data = image.path.read_bytes()
-    with _opened(Bare(data, to_decode=data), _kind(data), UNLIMITED) as picture:
+    with _opened(Bare(data, to_decode=data), kind_of(data), UNLIMITED) as picture:
         plain = picture.convert("RGBA" if image.alpha else "RGB")
     return _saved(plain.resize(size_px), path, UNLIMITED, formats)
 
@@ -157,22 +163,6 @@ def _opened(bare: Bare, kind: tuple[str, str], limits: ImageLimits) -> Iterator[
         _check_pixels((head.width_px, head.height_px), limits)
     with getattr(importlib.import_module(module), name)(io.BytesIO(data)) as picture:
         yield picture
-
-
-def _kind(data: bytes) -> tuple[str, str]:
-    for magic, (module, name) in KINDS.items():
-        if data.startswith(magic):
-            return f"PIL.{module}", name
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "PIL.WebPImagePlugin", "WebPImageFile"
-    if data[4:8] == b"ftyp":
-        brands = {data[place : place + 4] for place in (8, *range(16, 64, 4))}
-        if brands & AVIF_BRANDS:
-            return "PIL.AvifImagePlugin", "AvifImageFile"
-        if brands & HEIC_BRANDS:
-            return "pi_heif.as_plugin", "HeifImageFile"
-        raise UnusableImage(Flaw.VIDEO)
-    raise UnusableImage(Flaw.NO_PICTURE)
 
 
 def _kept_format(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> ImageFormat | None:
@@ -205,9 +195,14 @@ def _decode(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> None:
         scale = _scale(read_head(bare.to_decode))
         picture.draft(None, (max(width_px // scale, 1), max(height_px // scale, 1)))
     _check_pixels(picture.size, limits)
-    if picture.size[0] * picture.size[1] > WORKED_PIXELS_MAX:
-        raise UnusableImage(Flaw.TOO_MANY_PIXELS_BUT_AS_JPEG, pixels_max=WORKED_PIXELS_MAX)
+    _check_worked(picture)
     picture.load()
+
+
+def _check_worked(picture: "PillowFile") -> None:
+    largest = _largest(picture, may_move=False)
+    if largest.width_px * largest.height_px > WORKED_PIXELS_MAX:
+        raise UnusableImage(Flaw.TOO_MANY_PIXELS_BUT_AS_JPEG, pixels_max=WORKED_PIXELS_MAX)
 
 
 def _is_transparent(picture: "Picture") -> bool:
@@ -261,20 +256,28 @@ def _check_still(picture: "PillowFile", limits: ImageLimits) -> None:
     Raises:
         UnusableImage: the picture moves, or has too many pixels.
     """
-    frames = getattr(picture, "n_frames", 1)
-    if picture.format in ("TIFF", "HEIF") or frames < 2:
+    if picture.format in ("TIFF", "HEIF"):
         # Further pages are no animation: a viewer shows the first.
         return
+    frames = getattr(picture, "n_frames", 1)
+    if frames < 2:
+        return
     _check_pixels(picture.size, limits)
+    _check_worked(picture)
     # Where the first picture is for viewers that know no animation, it is none of the frames.
     first = 1 if picture.info.get("default_image") else 0
     picture.seek(first)
-    shown = picture.convert("RGBA").tobytes()
-    for frame in range(first + 1, min(frames, FRAMES_MAX)):
+    shown = _digest(picture)
+    compared = COMPARED_PIXELS_MAX // (picture.size[0] * picture.size[1])
+    for frame in range(first + 1, min(frames, FRAMES_MAX, first + compared)):
         picture.seek(frame)
-        if picture.convert("RGBA").tobytes() != shown:
+        if _digest(picture) != shown:
             raise UnusableImage(Flaw.ANIMATED)
     picture.seek(first)
+
+
+def _digest(picture: "Picture") -> bytes:
+    return hashlib.blake2b(picture.convert("RGBA").tobytes()).digest()
 
 
 def in_eight_bits(picture: "Picture") -> "Picture":

@@ -8,11 +8,20 @@ import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bot.domain.ports import ImageFormat
+from bot.errors import Flaw, UnusableImage
 from bot.pictures.check import BASELINE_BYTES, BYTES_A_PIXEL, memory_of_check
-from bot.pictures.containers import Head, read_head, strip
-from bot.pictures.photos import make_plain, memory_of_plain
+from bot.pictures.containers import (
+    PARTS_MAX,
+    PROFILE_BYTES_MAX,
+    SCANS_MAX,
+    Head,
+    read_head,
+    strip,
+)
+from bot.pictures.photos import MOVING_BYTES, make_plain, memory_of_plain
 from tests.pictures.test_check import GOOD
 from tests.pictures.test_photos import ALL, LIMITS
 
@@ -101,3 +110,55 @@ def test_a_file_that_is_cut_off_has_its_head_or_none(kind: str) -> None:
             assert read_head(GOOD[kind][:place]) in (whole, Head(97, 61))
         except ValueError:
             continue
+
+
+def in_a_jpeg(added: bytes) -> bytes:
+    return with_chunk(GOOD["jpg"], 2, added)
+
+
+#: what takes a decoder, or the taking apart, many times longer than its bytes
+ENDLESS = {
+    "bare markers": in_a_jpeg(b"\xff\xd0" * (PARTS_MAX + 1)),
+    "empty segments": in_a_jpeg(b"\xff\xe0\x00\x02" * (PARTS_MAX + 1)),
+    "empty chunks": with_chunk(GOOD["png"], 33, chunk(b"juNk", b"") * (PARTS_MAX + 1)),
+    "empty scans": GOOD["jpg, progressive"][:-2]
+    + b"\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00" * (SCANS_MAX + 1)
+    + b"\xff\xd9",
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_file_of_endless_parts_is_damaged(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(ENDLESS[name])
+    memory_of_plain(path)
+    with pytest.raises(UnusableImage) as refused:
+        make_plain(path, LIMITS, ALL)
+    assert refused.value.flaw is Flaw.DAMAGED
+
+
+def test_a_profile_in_many_pieces_ends_somewhere() -> None:
+    piece = b"\xff\xe2\xff\xff" + b"ICC_PROFILE\0\x01\x01" + bytes(65_519)
+    bare = strip(in_a_jpeg(piece * 100))
+    assert len(bare.profile) == PROFILE_BYTES_MAX
+
+
+def test_what_has_frames_is_judged_by_what_comparing_them_takes(tmp_path: Path) -> None:
+    for kind in ("GIF", "PNG"):
+        path = tmp_path / kind
+        frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+        frames[0].save(path, kind, save_all=True, append_images=frames[1:])
+        assert memory_of_plain(path).bytes_a_pixel == MOVING_BYTES
+
+
+def test_a_tiff_is_judged_by_its_tiles(tmp_path: Path) -> None:
+    """They may be larger than the picture."""
+    numbers = {256: 16, 257: 16, 258: 8, 259: 1, 262: 1, 277: 1, 322: 20_000, 323: 30_000}
+    numbers |= {324: 8 + 2 + 12 * (len(numbers) + 2) + 4, 325: 256}
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in numbers.items())
+    path = tmp_path / "tiles"
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(numbers)) + tags + bytes(4) + bytes(256))
+    assert memory_of_plain(path).pixels == 20_000 * 30_000
+    with pytest.raises(UnusableImage) as refused:
+        make_plain(path, LIMITS, ALL)
+    assert refused.value.flaw is Flaw.TOO_MANY_PIXELS_BUT_AS_JPEG
