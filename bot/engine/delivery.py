@@ -52,15 +52,8 @@ class Delivery:
         """Deliver a job whose tasks have ended, and end it."""
         tasks, balance_ucr = await self._look(job)
         images = _stored(self._folder, tasks)
-        if job.server_id in self._gone:
-            if job.problem is None:
-                job = await self._refund(job, Failure.REMOVED)
-            await self._finish(job, None, images, wanted=False)
-            emit("job_withdrawn", "job withdrawn: its server is gone")
-            return
-        if job.removed:
-            await self._finish(job, None, images, wanted=False)
-            emit("job_removed", "job ended, and was removed meanwhile")
+        if self._is_withdrawn(job):
+            await self._withdraw(job, images)
             return
         if job.problem is None and not all(image.path.exists() for image in images):
             emit("images_gone", "images are gone from disk", level=logging.ERROR)
@@ -70,13 +63,26 @@ class Delivery:
             return
         try:
             shown = () if job.problem else images
-            delivered = await self._post(job, tasks, shown, balance_ucr)
+            job, delivered = await self._post(job, tasks, shown, balance_ucr)
         except DeliveryError as error:
             await self.fail(job, not_shown=error.not_shown)
+            return
+        if delivered is None:
+            await self._withdraw(job, images)
             return
         wanted = job.problem is None or job.problem.failure in KEPT
         await self._finish(job, delivered.message_id, images, wanted=wanted)
         emit("job_delivered", "job delivered")
+
+    def _is_withdrawn(self, job: Job) -> bool:
+        return job.removed or job.server_id in self._gone
+
+    async def _withdraw(self, job: Job, images: Sequence[ImageFile]) -> None:
+        """End a job that nobody is shown: a moderator removed it, or its server is gone."""
+        if job.server_id in self._gone and job.problem is None:
+            job = await self._refund(job, Failure.REMOVED)
+        await self._finish(job, None, images, wanted=False)
+        emit("job_withdrawn", "job withdrawn: it was removed, or its server is gone")
 
     async def _keep(self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]) -> None:
         """End a job whose member has stopped waiting: its images are for /history alone."""
@@ -102,23 +108,29 @@ class Delivery:
 
     async def _post(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
-    ) -> Delivered:
+    ) -> tuple[Job, Delivered | None]:
         """
         Post the result, and try again while Discord is down.
 
+        Returns:
+            The job as it was posted; None: it was withdrawn between two tries, of which one may
+            have been seen though it seemed to fail.
         Raises:
             DeliveryError: Discord takes the result nowhere.
         """
         attempt, wait_s = 1, DELIVERY_WAIT_S
         while True:
             try:
-                return await self._messenger.deliver(job, tasks, images, balance_ucr)
+                return job, await self._messenger.deliver(job, tasks, images, balance_ucr)
             except DeliveryError as error:
                 emit("not_delivered", "not delivered: %s", error, level=logging.WARNING)
                 if not error.retryable or attempt == DELIVERIES_MAX:
                     raise
             await self._clock.sleep(wait_s)
             attempt, wait_s = attempt + 1, min(wait_s * 2, DELIVERY_WAIT_S_MAX)
+            job = await self._database.read(job_steps.job_of, job.id)
+            if self._is_withdrawn(job):
+                return job, None
             _, balance_ucr = await self._look(job)
 
     async def _say(self, job: Job) -> int | None:

@@ -94,6 +94,8 @@ class Easel(Keepsakes):
             Repeated: the interaction has a job already; nothing is held.
         """
         self.guests.check(place)
+        # A member who has installed the bot for themselves uses it there without its server.
+        self.gone.discard(place.server_id)
         now = self._clock.now()
         try:
             draft = draft_job(request, place, user_id, interaction_id, reply, locale, now)
@@ -212,8 +214,8 @@ class Easel(Keepsakes):
     async def leave(self, server_id: int) -> int:
         """
         The bot was removed from the server: cancel its waiting jobs and release their holds. Images
-        that are being made are neither posted nor charged. Settings and ledger stay, in case the
-        bot comes back.
+        that are being made are neither posted nor charged, if this process sees their end and the
+        bot has not come back by then. Settings and ledger stay, in case it does.
 
         Returns:
             How many jobs were cancelled.
@@ -221,11 +223,9 @@ class Easel(Keepsakes):
         self.gone.add(server_id)
         ended = 0
         for job_id in await self._database.read(jobs.under_way_in, server_id):
-            try:
+            with contextlib.suppress(StepLost):
                 await self.cancel(job_id, Failure.REMOVED)
                 ended += 1
-            except StepLost:
-                await self.stop_watching(job_id)
         return ended
 
     def come_back(self, server_id: int) -> None:

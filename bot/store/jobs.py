@@ -119,7 +119,8 @@ IN_SERVER = f"""
     SELECT id FROM jobs WHERE {IS_WORKED_ON} AND server_id = :server
 """
 CHARGED = f"SELECT cost_ucr FROM jobs WHERE {_DELIVERING}"
-PAID = "SELECT cost_ucr FROM jobs WHERE id = :job AND finished_at IS NOT NULL"
+#: an erased member's job has nobody to pay back
+PAID = "SELECT cost_ucr FROM jobs WHERE id = :job AND finished_at IS NOT NULL AND user_id > 0"
 UNPAID = "UPDATE jobs SET cost_ucr = 0 WHERE id = :job"
 REFUND = f"""
     UPDATE jobs SET failure = :why, facts = :facts, cost_ucr = 0 WHERE {_DELIVERING}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.ledger import Allowance, EntryKind, period_end
+from bot.domain.oversight import Action
 from bot.domain.requests import UNREADABLE, emptied
 from bot.store import ledger, queue
 from bot.store.rows import read_request, write_request
@@ -119,6 +120,12 @@ THEIRS = [
 #: what moderators did to the member, and what the member did as one. A block of the member stays;
 #: one by the member stays without its author
 TRAIL = [
+    # Why they cancelled another member's job stands in that job, too.
+    f"""
+        UPDATE jobs SET facts = '{{}}' WHERE id IN (
+            SELECT job_id FROM acts WHERE by_id = :user AND action = '{Action.CANCEL}'
+        )
+    """,
     "UPDATE acts SET user_id = :erased, reason = '' WHERE user_id = :user",
     "UPDATE acts SET by_id = :erased, reason = '' WHERE by_id = :user",
     "UPDATE blocks SET by_id = :erased WHERE by_id = :user",
@@ -126,7 +133,8 @@ TRAIL = [
 ]
 LINE = f"DELETE FROM queue WHERE party_id = :party AND user_id IN {among('ids')}"
 
-RETURNS = f"SELECT count(*) FROM returns WHERE {_HERE}"
+TO_COME = f"SELECT count(*) FROM returns WHERE {_HERE} AND due_at > :now"
+REMOVE_RETURNS = f"DELETE FROM returns WHERE {_HERE}"
 LATEST_KINDS = f"SELECT kind FROM entries WHERE {_HERE} LIMIT 2"
 REMOVE_ENTRIES = f"DELETE FROM entries WHERE {_HERE}"
 REMOVE_ACCOUNT = f"DELETE FROM accounts WHERE {_HERE}"
@@ -282,8 +290,9 @@ def _waits(
         return False
     period = (account.refilled_to or default).period
     runs = account.period_start and now.date() < period_end(account.period_start, period)
-    if runs or tx.scalar(RETURNS, whose):
+    if runs or tx.scalar(TO_COME, whose | {"now": now}):
         return True
+    tx.execute(REMOVE_RETURNS, whose)
     tx.execute(REMOVE_ENTRIES, whose)
     tx.execute(REMOVE_ACCOUNT, whose)
     return False

@@ -1,5 +1,10 @@
 """The host chooses whom the bot serves; others are told so, and left."""
 
+from typing import Any
+
+import pytest
+
+from bot.playground.discord.world import Channel, User
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
@@ -49,7 +54,7 @@ async def test_where_it_is_removed_what_waits_ends_and_nothing_is_posted_or_char
 
             async def ended() -> bool:
                 found = await easel.rows("SELECT 1 FROM jobs WHERE failure = 'removed'")
-                return len(found) == 1 and len(await easel.rows(UNWATCHED)) == 1
+                return len(found) == 1 and own.id in easel.app.client.easel.gone
 
             await easel.until(ended)
         assert (await easel.finished(elsewhere)).attachments
@@ -81,4 +86,23 @@ async def back(easel: Easel, server_id: int) -> bool:
     return easel.app.client.get_guild(server_id) is not None
 
 
-UNWATCHED = "SELECT 1 FROM jobs WHERE unwatched"
+async def test_who_has_installed_it_for_themselves_goes_on_where_it_was_removed(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(paint=lambda _: PICTURE) as easel:
+        context = easel.discord.payloads.context
+
+        def for_a_user(user: User, channel: Channel) -> dict[str, Any]:
+            owners = {"1": str(user.id)}
+            return context(user, channel) | {"authorizing_integration_owners": owners}
+
+        monkeypatch.setattr(easel.discord.payloads, "context", for_a_user)
+        own = easel.discord.channel("studio").guild_id
+        easel.discord.gateway.dispatch("GUILD_DELETE", {"id": str(own)}, own)
+
+        async def gone() -> bool:
+            return own in easel.app.client.easel.gone
+
+        await easel.until(gone)
+        assert (await easel.finished(await easel.imagine())).attachments
+        assert [row.cost_ucr for row in await easel.rows("SELECT cost_ucr FROM jobs")] == [60_000]

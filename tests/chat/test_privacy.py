@@ -329,6 +329,36 @@ async def test_a_moderators_name_goes_from_the_trail(easel: Easel) -> None:
     assert blocked == ada
 
 
+async def test_an_account_that_rolls_is_forgotten_once_all_has_come_back(opened: OpenEasel) -> None:
+    async with opened(paint=lambda _: PICTURE, allowance_period="rolling") as easel:
+        await easel.finished(await easel.imagine())
+        await erase(easel)
+        ada = easel.discord.world.user("Ada").id
+        theirs = f"SELECT 1 FROM accounts WHERE user_id = {ada}"
+        await sweep(easel)
+        assert await easel.rows(theirs)
+        easel.clock.advance(2 * 24 * 3600)
+        await sweep(easel)
+        for table in ("accounts", "returns", "erasures"):
+            assert await easel.rows(f"SELECT 1 FROM {table} WHERE user_id = {ada}") == []
+
+
+async def test_why_a_moderator_cancelled_a_job_is_erased_with_them(opened: OpenEasel) -> None:
+    async with opened(max_running_jobs=1, paint=lambda _: PICTURE) as easel:
+        async with easel.held(VendorCall.CREATE):
+            waiting = await easel.imagine("Ben")
+            shown = await waiting.until(lambda message: bool(message.components))
+            form = await easel.discord.press("Cleo", shown, label="Cancel")
+            because = {"reason": "vermilion words"}
+            sent = await easel.discord.submit_modal("Cleo", await form.opened_modal(), because)
+            await sent.until(lambda message: "vermilion" in said(message))
+        await easel.idle()
+        await erase(easel, "Cleo")
+        cleo = easel.discord.world.user("Cleo").id
+        facts = [row.facts for row in await easel.rows("SELECT facts FROM jobs")]
+        assert not [each for each in facts if str(cleo) in each or "vermilion" in each]
+
+
 async def test_everything_is_given_out_to_its_member_alone(easel: Easel) -> None:
     await use_everything(easel)
     await easel.finished(await easel.imagine("Ben", prompt="of Ben's"))

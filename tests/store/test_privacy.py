@@ -140,6 +140,16 @@ async def test_in_direct_messages_nobody_is_taken_for_a_server(bench: Bench) -> 
     assert await bench.rows("SELECT * FROM queue WHERE user_id = 1 OR party_id = -1") == []
 
 
+async def test_an_erased_members_job_pays_nobody_back(bench: Bench) -> None:
+    job = await bench.delivering(1_000)
+    await bench.jobs.finish(job, 5, NOW)
+    await bench.database.write(privacy.begin, ADA, -77, NOW)
+    await erase(bench.database)
+    entries = await bench.entries()
+    assert await bench.jobs.refund_ended(job.id, NOW) == 0
+    assert await bench.entries() == entries
+
+
 async def test_servers_are_found_by_leaps(bench: Bench) -> None:
     """However many accounts there are, only the servers' first ones are looked at."""
     for user in (ADA, BEN):
