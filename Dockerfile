@@ -24,7 +24,8 @@ VOLUME /data
 # database do.
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s CMD ["python", "-c", "\
 import os, urllib.request as u; \
-port = int(os.environ.get('OPS_PORT') or 8080); \
+said = (os.environ.get('OPS_PORT') or '').split('#')[0].strip(chr(34) + chr(39) + ' '); \
+port = int(said or 8080); \
 port and u.urlopen(f\"http://127.0.0.1:{port}/healthz\", timeout=2)"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["easel"]

@@ -47,6 +47,11 @@ OPERATOR_CODES = frozenset(
         "not_found",
         "permission_denied",
         "unauthenticated",
+        # Google's, some of which it answers with status 400 (google.rpc.ErrorInfo).
+        "api_key_invalid",
+        "api_key_expired",
+        "service_disabled",
+        "failed_precondition",
     }
 )
 #: The gateway found no channel for the request, a limit is reached, or the service is down.
@@ -127,6 +132,7 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
         error = place.get("error")
         if isinstance(error, Mapping) and error:
             code = text(error, "code") or text(error, "status") or text(error, "type")
+            code = next((each for each in _reasons(error) if each.lower() in OPERATOR_CODES), code)
             return ErrorWords(code, text(error, "message") or "no message")
         if isinstance(error, str) and error:
             return ErrorWords(text(place, "code"), error)
@@ -138,6 +144,14 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
         # For a failed task, a fork of new-api answers 200 with the reason where the link belongs.
         return ErrorWords("", url)
     return None
+
+
+def _reasons(error: Mapping[str, object]) -> Iterator[str]:
+    """What Google says beside its own code."""
+    details = error.get("details")
+    for each in details if isinstance(details, list) else ():
+        if isinstance(each, Mapping):
+            yield text(each, "reason")
 
 
 def ended_badly(body: Mapping[str, object]) -> Failed | None:

@@ -48,6 +48,7 @@ READINGS: dict[str, object] = {
     "accept_task": "<root>" + OPERATION,
     "error_500": ProviderOutcomeUnknown,
     "error_bad_key": ProviderMisconfigured,
+    "error_bad_key_400": ProviderMisconfigured,
     "error_bad_request": ProviderRefused,
     "error_out_of_money": ProviderMisconfigured,
     "error_rate_limit": (ProviderBusy, 30.0),
