@@ -137,6 +137,8 @@ async def press(
     message = interaction.message
     if action in OF_OWN_LIST and message and not message.flags.ephemeral:
         raise Outdated(action)
+    if interaction.type is discord.InteractionType.component and not _is_offered(interaction):
+        raise Outdated(action)
     if does is None or not custom_id.isascii() or not custom_id.isprintable():
         raise Outdated(action)
     try:
@@ -144,6 +146,17 @@ async def press(
     except TypeError as error:
         raise Outdated(action) from error
     await does(interaction, *arguments)
+
+
+def _is_offered(interaction: discord.Interaction[Any]) -> bool:
+    """Whether the message has what was pressed; a changed client may send anything."""
+    data: Any = interaction.data
+    for part in _controls(interaction.message):
+        if part.custom_id == data["custom_id"]:
+            options = getattr(part, "options", ())
+            values = {option.value for option in options}
+            return not options or values.issuperset(data.get("values") or ())
+    return False
 
 
 def number(text: str) -> int:
@@ -178,10 +191,21 @@ def must_choose(interaction: discord.Interaction[Any]) -> str:
 
 def written(message: discord.Message) -> Iterator[tuple[str, list[str]]]:
     """The action and the arguments of each button and select of a message."""
-    for row in message.components:
+    for part in _controls(message):
+        yield read(part.custom_id)
+
+
+def _controls(message: discord.Message | None) -> Iterator[Any]:
+    """The buttons and selects of a message, but for links."""
+    for row in message.components if message else ():
         for part in getattr(row, "children", ()):
-            if custom_id := getattr(part, "custom_id", None):
-                yield read(custom_id)
+            if getattr(part, "custom_id", None):
+                yield part
+
+
+def offers(message: discord.Message | None, action: str, *arguments: str) -> bool:
+    """Whether the message has a button with exactly this action and these arguments."""
+    return message is not None and (action, list(arguments)) in written(message)
 
 
 def names(message: discord.Message | None, job_id: str) -> bool:

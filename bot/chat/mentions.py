@@ -29,7 +29,7 @@ def _name(found: re.Match[str], interaction: discord.Interaction[Any]) -> str:
             return f"@{_member(int(found['mentioned']), interaction)}"
         case "channel":
             channel = guild.get_channel_or_thread(int(found["channel"])) if guild else None
-            return f"#{channel.name}" if channel else "#channel"
+            return f"#{channel.name}" if channel and _sees(interaction, channel) else "#channel"
         case "emoji":
             return f":{found['emoji']}:"
         case "command":
@@ -38,6 +38,14 @@ def _name(found: re.Match[str], interaction: discord.Interaction[Any]) -> str:
             return _time(int(found["time"]))
         case _:
             return f"#{found['page']}"
+
+
+def _sees(interaction: discord.Interaction[Any], channel: Any) -> bool:
+    """Whether the writer sees the channel's name; of a private thread, that is not known."""
+    if isinstance(channel, discord.Thread) and channel.is_private():
+        return channel.id == interaction.channel_id
+    user = interaction.user
+    return isinstance(user, discord.Member) and channel.permissions_for(user).view_channel
 
 
 def _member(user_id: int, interaction: discord.Interaction[Any]) -> str:

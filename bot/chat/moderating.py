@@ -48,7 +48,8 @@ class Case:
 
 def read_id(text: str) -> int:
     """A Discord id from a custom id; 0: the text is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX + 1 else 0
+    is_id = text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX + 1
+    return int(text) if is_id and int(text) < 2**63 else 0
 
 
 def case_buttons(case: Case, locale: str) -> list[buttons.Button]:
@@ -269,8 +270,21 @@ class Moderating:
         if job is None:
             await wire.tell(interaction, say(Notice.NOT_OF_THIS_SERVER, str(interaction.locale)))
             return None
-        spot = (read_id(channel_id), read_id(message_id))
-        return Case(job, spot if all(spot) else (job.channel_id, job.message_id or 0))
+        given_spot = (read_id(channel_id), read_id(message_id))
+        spot = given_spot if all(given_spot) else (job.channel_id, job.message_id or 0)
+        if job.request.private and not await self._may_see(interaction, job, spot):
+            await wire.tell(interaction, say(Notice.NOT_OF_THIS_SERVER, str(interaction.locale)))
+            return None
+        return Case(job, spot)
+
+    async def _may_see(self, interaction: Interaction, job: Job, spot: shown.Spot) -> bool:
+        """Whether a private job was published, or the server's moderators see private ones."""
+        if job.removed or await self._oversight.is_seen(job):
+            return True
+        try:
+            return await shown.find(interaction.client, job, spot) is not None
+        except wire.CallFailed:
+            return False
 
 
 async def fill_with_sheet(

@@ -1,7 +1,7 @@
 """Reads the pictures that a message shows, attached, embedded or forwarded, as references."""
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import discord
@@ -62,3 +62,13 @@ def _embedded(part: Any) -> Iterator[Reference]:
                     width_px=shown.width,
                     height_px=shown.height,
                 )
+
+
+def links_of(message: discord.Message | None) -> dict[str, str]:
+    """Links to a message's files, by the stems of their names."""
+    return {stem(each.filename): each.url for each in (message.attachments if message else ())}
+
+
+def stem(filename: str) -> str:
+    """A file's name without its ending, and without Discord's mark of a spoiler."""
+    return Path(filename.removeprefix("SPOILER_")).stem

@@ -16,10 +16,11 @@ from bot.chat.desk import Desk
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
 from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
 from bot.chat.offers import as_source
+from bot.chat.pictures import links_of, stem
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
-from bot.domain import iterate
+from bot.domain import iterate, policy
 from bot.domain.jobs import Job, Task, fields_of
 from bot.domain.policy import fitted, nsfw_rule
 from bot.domain.ports import ImageFile
@@ -134,8 +135,7 @@ class Results:
 
     async def _form(self, interaction: Interaction, draft_id: str, which: str = "") -> None:
         if draft := await self._draft(interaction, draft_id):
-            request = forms.filled(draft, interaction, which)
-            await self._intake.offer(interaction, request)
+            await self._intake.offer(interaction, forms.filled(draft, interaction, which))
 
     async def _go_on(self, interaction: Interaction, draft_id: str) -> None:
         if draft := await self._draft(interaction, draft_id):
@@ -144,8 +144,7 @@ class Results:
     async def _draft(self, interaction: Interaction, draft_id: str) -> ImageRequest | None:
         draft = await self._easel.draft(draft_id, interaction.user.id)
         if draft is None:
-            text = say(Notice.DRAFT_GONE, str(interaction.locale))
-            await wire.tell(interaction, text)
+            await wire.tell(interaction, say(Notice.DRAFT_GONE, str(interaction.locale)))
         return draft
 
     async def _details(self, interaction: Interaction, job_id: str) -> None:
@@ -157,14 +156,13 @@ class Results:
         embed = discord.Embed(title=say(Phrase.DETAILS, locale))
         parent = await self._easel.find(job.request.parent_id) if job.request.parent_id else None
         children = await self._easel.children(job.id)
-        filtered = say(Phrase.ON if job.nsfw_checker else Phrase.OFF, locale)
         about_it = {
             Phrase.MODEL: render.knobs(job.request, locale),
             Phrase.BY_ROUTE: render.made_by(tasks),
             Phrase.COST: render.cost(job, tasks),
             Phrase.ASKED: f"{render.member(job, locale)} {render.stamp(job.created_at, 'f')}",
-            Phrase.FILTER: filtered,
-            Phrase.FROM: _named(parent) if parent else "",
+            Phrase.FILTER: say(Phrase.ON if job.nsfw_checker else Phrase.OFF, locale),
+            Phrase.FROM: _named(parent) if parent and _is_open(parent, interaction) else "",
             Phrase.CAME_OF_IT: str(len(children)) if children else "",
         }
         for name, value in about_it.items():
@@ -180,7 +178,7 @@ class Results:
     async def _delete(self, interaction: Interaction, job_id: str) -> None:
         job = await self._easel.find(job_id)
         locale = str(interaction.locale)
-        if job is None or not buttons.names(interaction.message, job_id):
+        if job is None or not buttons.offers(interaction.message, buttons.DELETE, job_id):
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, locale))
         elif interaction.user.id == job.user_id or interaction.permissions.manage_messages:
             try:
@@ -203,8 +201,17 @@ class Results:
         job = found[0]
         locale = str(interaction.locale)
         place = place_of(interaction)
+        if interaction.user.id != job.user_id:
+            await wire.tell(interaction, say(Notice.NOT_YOURS, locale))
+            return
+        if job.server_id != place.server_id:
+            # The moderators here could not act on it.
+            await wire.tell(interaction, say(Notice.NOT_OF_THIS_SERVER, locale))
+            return
         await self._oversight.check_block(place, interaction.user.id)
+        self._easel.guests.check(place)
         decided = await self._easel.settings(place.server_id)
+        policy.check_place(decided, place, self._clock.now())
         rule = nsfw_rule(decided.nsfw_checker, place)
         if rule.nsfw_checker and not job.nsfw_checker:
             await wire.tell(interaction, say(Notice.UNFILTERED, locale))
@@ -310,13 +317,15 @@ class Results:
             await wire.tell(interaction, say(Notice.REMOVED, str(interaction.locale)))
             return None
         # Only a member who was shown the job can have a message that names it.
-        shown = not job.request.private or buttons.names(interaction.message, job_id)
-        if interaction.user.id != job.user_id and not shown:
+        if not _is_open(job, interaction) and not buttons.names(interaction.message, job_id):
             await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
             return None
-        if job.request.private and _is_public(interaction):
-            # The job was published here, so what goes on from it here is public, too.
+        if _is_public(interaction):
+            # A private job was published here, so what goes on from it here is public, too.
             job = replace(job, request=replace(job.request, private=False))
+        elif job.server_id != (interaction.guild_id or 0):
+            # Its member looks at it alone in another place than it was shown in.
+            job = replace(job, request=replace(job.request, private=True))
         return job, await self._easel.tasks(job_id)
 
     async def _has_words(self, interaction: Interaction, job: Job) -> bool:
@@ -337,7 +346,7 @@ class Results:
         if found is None:
             return None
         job, tasks = found
-        links = _links(interaction)
+        links = links_of(interaction.message)
         stored = [image for task in tasks if (image := stored_image(self._folder, task))]
         there = {image.path for image in await self.kept(tasks)}
         sources = [
@@ -364,26 +373,24 @@ class Results:
             for index, image in enumerate(stored)
             if image.path in there
         }
-        shown = [(each, kept.get(_stem(each.filename))) for each in pictures]
+        shown = [(each, kept.get(stem(each.filename))) for each in pictures]
         return [
             replace(source, url=each.url, filename=each.filename) if source else each
             for each, source in shown
         ]
 
 
-def _links(interaction: Interaction) -> dict[str, str]:
-    """Links to the files of the message that was pressed, by the stems of their names."""
-    shown = interaction.message.attachments if interaction.message else []
-    return {_stem(each.filename): each.url for each in shown}
+def _is_open(job: Job, interaction: Interaction) -> bool:
+    """Whether the member may know of the job from its id alone: it is theirs, or public here."""
+    if job.removed:
+        return False
+    here = bool(job.server_id) and job.server_id == interaction.guild_id
+    return interaction.user.id == job.user_id or (here and not job.request.private)
 
 
 def _is_public(interaction: Interaction) -> bool:
     message = interaction.message
     return message is not None and not message.flags.ephemeral
-
-
-def _stem(filename: str) -> str:
-    return Path(filename.removeprefix("SPOILER_")).stem
 
 
 def _named(job: Job) -> str:

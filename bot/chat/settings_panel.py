@@ -223,4 +223,13 @@ def _chosen(interaction: Interaction) -> str:
 
 
 def _channel(interaction: Interaction) -> int:
-    return settings_controls.channel_id(_chosen(interaction) or "0")
+    """
+    The channel that was chosen; 0: none.
+
+    Raises:
+        Outdated: it is none of this server's.
+    """
+    channel_id = settings_controls.channel_id(_chosen(interaction) or "0")
+    if channel_id and (interaction.guild is None or not interaction.guild.get_channel(channel_id)):
+        raise buttons.Outdated(str(channel_id))
+    return channel_id

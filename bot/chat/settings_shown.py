@@ -7,7 +7,7 @@ import discord
 
 from bot.chat import render
 from bot.chat.texts import listed, say, tell_cost
-from bot.chat.texts.markdown import inert
+from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, inert, joined, shortened
 from bot.chat.texts.phrases import Phrase
 from bot.domain.settings import (
     FOREVER,
@@ -25,6 +25,8 @@ from bot.domain.settings import (
 LISTED_MAX = 25
 #: entries of a list that are shown in a line of the trail
 LISTED_IN_LINE_MAX = 4
+#: characters and bytes of a reason in a line of the trail
+REASON_CHARS, REASON_BYTES = 60, 180
 #: changes on one page of the trail
 PAGE_CHANGES = 10
 
@@ -171,7 +173,7 @@ def trail(changes: Sequence[SettingChange], locale: str) -> str:
     """Who changed what, and when; the newest first."""
     if not changes:
         return say(Phrase.NEVER_CHANGED, locale)
-    return "\n".join(_change(each, locale) for each in changes)
+    return joined([_change(each, locale) for each in changes], DESCRIPTION_CHARS_MAX)
 
 
 def _change(change: SettingChange, locale: str) -> str:
@@ -182,6 +184,8 @@ def _change(change: SettingChange, locale: str) -> str:
 
 def _as_kept(field: str, text: str, locale: str) -> str:
     """A setting's value from its stored text; the text itself if this version cannot read it."""
+    if field == "pause_reason":
+        text = shortened(text, REASON_CHARS, REASON_BYTES)
     try:
         return value(field, SETTINGS[field].read(text), locale, most=LISTED_IN_LINE_MAX)
     except (KeyError, ValueError, TypeError, AttributeError):

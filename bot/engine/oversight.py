@@ -88,6 +88,10 @@ class Oversight:
         """The job, if it is this server's."""
         return await self._database.read(steps.of_server, server_id, job_id)
 
+    async def is_seen(self, job: Job) -> bool:
+        """Whether moderators may see the job: it is public, or they see private ones."""
+        return await self._database.read(steps.is_seen, job)
+
     async def cover(self, server_id: int, job_id: str, by_id: int) -> Done | None:
         """
         Cover a result's images wherever they are shown from now on.

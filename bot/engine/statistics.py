@@ -121,7 +121,8 @@ def _write(path: Path, lines: Sequence[Line], *, new: bool) -> None:
 def _cells(line: Line) -> list[object]:
     return [
         line.asked_at,
-        line.job_id,
+        # With a private job's id, it could be asked for.
+        "" if line.private else line.job_id,
         # As text, because a spreadsheet would round the number.
         f"id {line.user_id}",
         line.mode,

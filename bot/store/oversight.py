@@ -319,17 +319,32 @@ def recent(
         The jobs, and the `before` of the next page; empty: there is none. Among many private jobs,
         a page may be shorter, or empty.
     """
-    since = None
-    if settings.of_server(tx, server_id).private_seen:
-        since = read_time(tx.scalar(SEEN_SINCE, {"server": server_id}))
+    since = _seen_since(tx, server_id)
     found: list[Job] = []
     for job in _looked_through(tx, server_id, user_id, before):
         if len(found) == limit:
             return found, before
         before = job.id
-        if not job.request.private or (since is not None and job.created_at >= since):
+        if _is_seen(job, since):
             found.append(job)
     return found, before if _is_more(tx, server_id, user_id, before) else ""
+
+
+def is_seen(tx: Transaction, job: Job) -> bool:
+    """Whether the moderators of the job's server may see it, wherever it is shown."""
+    return _is_seen(job, _seen_since(tx, job.server_id))
+
+
+def _seen_since(tx: Transaction, server_id: int) -> datetime | None:
+    """Since when moderators see private jobs; None: they do not."""
+    if not settings.of_server(tx, server_id).private_seen:
+        return None
+    since: datetime | None = read_time(tx.scalar(SEEN_SINCE, {"server": server_id}))
+    return since
+
+
+def _is_seen(job: Job, since: datetime | None) -> bool:
+    return not job.request.private or (since is not None and job.created_at >= since)
 
 
 def _looked_through(tx: Transaction, server_id: int, user_id: int, before: str) -> Iterator[Job]:

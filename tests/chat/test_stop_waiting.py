@@ -105,7 +105,7 @@ async def test_pressing_twice_stops_once(easel: Easel) -> None:
     poll.until.set()
     await assert_kept(easel, call)
     late = await send_press(easel, call)
-    assert "It has ended already." in said(await late.response())
+    assert "This button does not work any more." in said(await late.response())
 
 
 @pytest.mark.parametrize("member", ["Ben", "Cleo"])

@@ -94,6 +94,9 @@ class BasketCommands:
         job_id = job_shown(message) if message.author == interaction.client.user else None
         job = await self._easel.find(job_id) if job_id else None
         pictures = pictures_of(message)
+        if job and job.removed:
+            await wire.tell(interaction, say(Notice.REMOVED, locale))
+            return None
         if job:
             pictures = await self._results.as_kept(job, pictures)
         if not pictures:

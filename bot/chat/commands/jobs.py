@@ -201,7 +201,7 @@ class JobCommands:
             await wire.show(interaction, [card], view=view)
 
     async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
-        job = await self._own_job(interaction, job_id, moderators=True)
+        job = await self._shown_job(interaction, job_id, moderators=True)
         if job is None:
             return
         if job.user_id != interaction.user.id:
@@ -215,7 +215,7 @@ class JobCommands:
 
     async def _cancel_others(self, interaction: Interaction, job_id: str = "", *_: str) -> None:
         """Cancel another member's job for the reason that a moderator wrote in the form."""
-        job = await self._own_job(interaction, job_id, moderators=True)
+        job = await self._shown_job(interaction, job_id, moderators=True)
         if job is None:
             return
         locale, reason = str(interaction.locale), read_reason(written(interaction, REASON))
@@ -266,7 +266,7 @@ class JobCommands:
         await self._messenger.show_progress(job, tasks, self._clock.now())
 
     async def _stop(self, interaction: Interaction, job_id: str) -> None:
-        job = await self._own_job(interaction, job_id, moderators=False)
+        job = await self._shown_job(interaction, job_id, moderators=False)
         if job is None:
             return
         if not self._messenger.keeps_results:
@@ -280,6 +280,24 @@ class JobCommands:
         log.info("not awaited", extra={"action": "not_awaited"} | fields_of(job))
         await wire.update(interaction, embed=render.unwatched(stopped))
 
+    async def _shown_job(
+        self, interaction: Interaction, job_id: str, *, moderators: bool
+    ) -> Job | None:
+        """
+        The same, for what changes the message that was pressed.
+
+        Raises:
+            Outdated: the message does not show the job.
+        """
+        job = await self._own_job(interaction, job_id, moderators=moderators)
+        message = interaction.message
+        if job is None or buttons.names(message, job_id):
+            return job
+        # A form may come in when the message has changed.
+        if message is None or message.id != job.message_id:
+            raise buttons.Outdated(job_id)
+        return job
+
     async def _own_job(
         self,
         interaction: Interaction,
@@ -292,7 +310,7 @@ class JobCommands:
         The job, if this member may act on it; otherwise tell them why not.
 
         Args:
-            moderators: members who may manage messages in the job's server may act on it, too.
+            moderators: members who may manage messages in the job's channel may act on it, too.
             unknown: what is said if there is no such job.
         """
         job = await self._easel.find(job_id)
@@ -302,7 +320,7 @@ class JobCommands:
         if job.removed:
             await wire.tell(interaction, say(Notice.REMOVED, str(interaction.locale)))
             return None
-        here = job.server_id == interaction.guild_id
+        here = job.server_id == interaction.guild_id and job.channel_id == interaction.channel_id
         moderates = moderators and here and interaction.permissions.manage_messages
         if interaction.user.id != job.user_id and not moderates:
             await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))

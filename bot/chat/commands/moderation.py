@@ -111,9 +111,7 @@ class ModerationCommands(ModeratorCommands):
         await fill_with_sheet(interaction, embed, buttons.view(*items), sheet)
 
     async def _open(self, interaction: Interaction, *_: str) -> None:
-        data: Any = interaction.data
-        [job_id] = data.get("values") or [""]
-        await self._moderating.open(interaction, job_id)
+        await self._moderating.open(interaction, buttons.chosen(interaction) or "")
 
     async def _blocks_page(self, interaction: Interaction, *given: str) -> None:
         if await is_moderator(interaction, Notice.NOT_A_MODERATOR):

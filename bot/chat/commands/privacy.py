@@ -1,5 +1,6 @@
 """/privacy: what is stored of a member and for how long, with buttons to export or erase it."""
 
+import asyncio
 import logging
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ PARTS_MAX = 10
 class PrivacyCommand:
     def __init__(self, desk: Desk) -> None:
         self._archive = desk.archive
+        self._exporting = asyncio.Lock()
         self._folder = desk.folder
 
     def add_to(
@@ -100,8 +102,12 @@ class PrivacyCommand:
         await wire.tell(interaction, paragraph(*told))
 
     async def _export(self, interaction: Interaction) -> None:
-        """Write the export to disk, send it from there, and remove it."""
+        """Write the export to disk, send it from there, and remove it; one after the other."""
         await wire.defer(interaction, ephemeral=True)
+        async with self._exporting:
+            await self._export_now(interaction)
+
+    async def _export_now(self, interaction: Interaction) -> None:
         parcel = Parcel(
             self._folder, f"{interaction.id}-export", interaction.filesize_limit, PARTS_MAX
         )
