@@ -42,7 +42,7 @@ def _name(found: re.Match[str], interaction: discord.Interaction[Any]) -> str:
 
 def _sees(interaction: discord.Interaction[Any], channel: Any) -> bool:
     """Whether the writer sees the channel's name; of a private thread, that is not known."""
-    if isinstance(channel, discord.Thread) and channel.is_private():
+    if isinstance(channel, discord.Thread) and (channel.is_private() or channel.parent is None):
         return channel.id == interaction.channel_id
     user = interaction.user
     return isinstance(user, discord.Member) and channel.permissions_for(user).view_channel

@@ -99,7 +99,7 @@ class Moderating:
 
     async def _menu(self, interaction: Interaction, message: discord.Message) -> None:
         spot = (str(message.channel.id), str(message.id))
-        if case := await self._case(interaction, job_shown(message) or "", *spot):
+        if case := await self._case(interaction, job_shown(message) or "", *spot, on=message):
             await self.show(interaction, case)
 
     async def _card(self, interaction: Interaction, *given: str) -> None:
@@ -254,12 +254,15 @@ class Moderating:
             await wire.tell(interaction, say(Notice.REASON_MISSING, str(interaction.locale)))
         return reason
 
-    async def _case(self, interaction: Interaction, *given: str) -> Case | None:
+    async def _case(
+        self, interaction: Interaction, *given: str, on: discord.Message | None = None
+    ) -> Case | None:
         """
         The named job of this server, if a moderator asks for it. Otherwise say what is wrong.
 
         Args:
             given: the job's id and, if known, the ids of a channel and of the message there.
+            on: the message that the moderator looks at, if it is not the one that was pressed.
         Returns:
             None: the member is no moderator, or there is no such job.
         """
@@ -272,19 +275,20 @@ class Moderating:
             return None
         given_spot = (read_id(channel_id), read_id(message_id))
         spot = given_spot if all(given_spot) else (job.channel_id, job.message_id or 0)
-        if job.request.private and not await self._may_see(interaction, job, spot):
+        message = on or interaction.message
+        if job.request.private and not await self._may_see(interaction, job, message):
             await wire.tell(interaction, say(Notice.NOT_OF_THIS_SERVER, str(interaction.locale)))
             return None
         return Case(job, spot)
 
-    async def _may_see(self, interaction: Interaction, job: Job, spot: shown.Spot) -> bool:
+    async def _may_see(
+        self, interaction: Interaction, job: Job, message: discord.Message | None
+    ) -> bool:
         """Whether a private job was published, or the server's moderators see private ones."""
-        if job.removed or await self._oversight.is_seen(job):
-            return True
-        try:
-            return await shown.find(interaction.client, job, spot) is not None
-        except wire.CallFailed:
-            return False
+        # The bot names such a job only in messages to those who may see it.
+        ours = message is not None and message.author == interaction.client.user
+        named = ours and buttons.names(message, job.id)
+        return named or job.removed or await self._oversight.is_seen(job)
 
 
 async def fill_with_sheet(

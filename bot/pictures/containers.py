@@ -4,6 +4,7 @@ end, so that the pixels stay as they were to the bit. Knows no vendor and decode
 """
 
 import mmap
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ NOTHING = bytes(4)
 #: all frames; and markers without a length
 SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+#: bytes that may stand before a marker
+FILL = re.compile(b"\xff+")
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xDA)})
 #: application segments and comments hold metadata, but JFIF's and Adobe's tell how to read colours
@@ -128,7 +131,7 @@ def _jpeg_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
         end = place + 2
         head = Head(0, 0)
         if marker in (0xFF, 0x00):
-            end = place + 1
+            end = _behind_fill(data, place)
         elif marker == SOS:
             yield Head(0, 0, in_scans=data[place + 4] < components)
             return
@@ -256,7 +259,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
             continue
         marker = data[place + 1]
         if marker in (0xFF, 0x00):
-            place += 1
+            place = _behind_fill(data, place)
             continue
         if marker == EOI:
             yield marker, data[place : place + 2], b""
@@ -273,6 +276,12 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         place = end
 
 
+def _behind_fill(data: bytes | mmap.mmap, place: int) -> int:
+    """Where a run of fill bytes has its last one; behind a single one."""
+    run = FILL.match(data, place)
+    return max(run.end() - 1, place + 1) if run else place + 1
+
+
 def _scan_end(data: bytes, place: int) -> int:
     """Where a scan's data ends: at the next marker that is neither restart nor stuffed byte."""
     while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
@@ -286,7 +295,9 @@ def _scan_end(data: bytes, place: int) -> int:
 def _strip_webp(data: bytes) -> Bare:
     parts, profile, exif, animated = [], b"", b"", False
     place, seen = 12, 0
-    while place + 8 <= len(data):
+    # What follows the end is none of it.
+    last = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    while place + 8 <= last:
         seen = _counted(seen)
         kind, length = struct.unpack("<4sI", data[place : place + 8])
         whole = data[place : place + 8 + length + length % 2]

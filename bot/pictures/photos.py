@@ -65,7 +65,8 @@ def memory_of_plain(path: Path) -> Need:
             else:
                 file.seek(0)
                 picture = getattr(importlib.import_module(module), name)(file)
-                head = _largest(picture, may_move=name == "GifImageFile" or b"avis" in first)
+                moves = name == "GifImageFile" and picture.is_animated
+                head = _largest(picture, may_move=moves or b"avis" in first)
     except Exception:
         # What a decoder raises at hostile bytes, it raises again.
         return Need(0, 1, size_bytes)

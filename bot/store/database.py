@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
+from urllib.parse import unquote
 
 import aiosqlite
 
@@ -309,7 +310,7 @@ async def _connected(path: Path) -> AsyncIterator[Database]:
 
 
 def database_path(url: str) -> Path:
-    return Path(url.removeprefix("sqlite:///"))
+    return Path(unquote(url.removeprefix("sqlite:///").partition("?")[0]))
 
 
 async def _expect_head(database: Database) -> None:

@@ -12,12 +12,13 @@ from bot.playground.discord import DM, Message, Permission, PlaygroundDiscord
 from bot.playground.discord.world import TEXT_CHANNEL
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
-from tests.support.easel import Easel, said
+from tests.support.easel import Easel, labels, said
 from tests.support.moderation import (
     SERVER,
     card,
     filled,
     log_here,
+    posted,
     press,
     with_log_channel,
 )
@@ -184,3 +185,16 @@ async def test_what_a_moderator_does_between_two_tries_of_a_delivery_stays_done(
         for each in message.attachments
     ]
     assert [name.startswith("SPOILER_") for name in files] == ([] if label == "Remove" else [True])
+
+
+async def test_a_report_is_looked_into_although_its_image_was_deleted(easel: Easel) -> None:
+    await log_here(easel)
+    shown = await publish(easel, await easel.finished(await easel.imagine(private=True)))
+    form = await easel.discord.run_message_command("Ben", "studio", "Report", shown)
+    await filled(easel, form, "Ben", reason="rude")
+    post = await posted(easel, "A member reports an image")
+    await press(easel, shown, "Delete", "Ada")
+    there = easel.discord.channel("studio").messages_by_id
+    await easel.discord.wait_for(lambda: shown.id not in there, "its deletion")
+    card_of_it = await (await press(easel, post, "Moderate")).response()
+    assert "Remove" in labels(card_of_it)

@@ -22,6 +22,7 @@ from bot.pictures.containers import (
     strip,
 )
 from bot.pictures.photos import MOVING_BYTES, make_plain, memory_of_plain
+from bot.pictures.pool import BUDGET_BYTES
 from tests.pictures.test_check import GOOD
 from tests.pictures.test_photos import ALL, LIMITS
 
@@ -135,6 +136,20 @@ def test_a_file_of_endless_parts_is_damaged(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnusableImage) as refused:
         make_plain(path, LIMITS, ALL)
     assert refused.value.flaw is Flaw.DAMAGED
+
+
+def test_what_means_nothing_is_no_part(tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    nothing = b"\xff" * (2 * PARTS_MAX)
+    for data in (in_a_jpeg(nothing), GOOD["webp"] + bytes(16 * PARTS_MAX)):
+        path.write_bytes(data)
+        assert make_plain(path, LIMITS, ALL).width_px == 97
+
+
+def test_a_large_gif_of_one_frame_fits(tmp_path: Path) -> None:
+    path = tmp_path / "still.gif"
+    Image.new("P", (4_000, 3_000)).save(path)
+    assert memory_of_plain(path).size_bytes < BUDGET_BYTES
 
 
 def test_a_profile_in_many_pieces_ends_somewhere() -> None:

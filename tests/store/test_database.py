@@ -16,7 +16,7 @@ from bot.domain.jobs import Failure, Problem
 from bot.domain.settings import NsfwMode, ServerSettings
 from bot.errors import StartupError
 from bot.store import jobs, settings
-from bot.store.database import HEAD_REVISION, MIGRATIONS, open_database
+from bot.store.database import HEAD_REVISION, MIGRATIONS, database_path, open_database
 from bot.store.sql import Transaction
 from tests.store.bench import Bench, at_revision, lay, rows
 
@@ -270,3 +270,14 @@ async def test_a_step_whose_caller_goes_away_is_done_whole(bench: Bench) -> None
         await writing
     await bench.write("UPDATE server_settings SET value = 'on'")
     assert await bench.rows("SELECT * FROM server_settings") == [(7, "nsfw_checker", "on")]
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///data/easel.db", "data/easel.db"),
+        ("sqlite:////srv/my%20easel.db?timeout=30", "/srv/my easel.db"),
+    ],
+)
+def test_a_url_names_a_file(url: str, path: str) -> None:
+    assert database_path(url) == Path(path)

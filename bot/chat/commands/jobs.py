@@ -284,7 +284,7 @@ class JobCommands:
         self, interaction: Interaction, job_id: str, *, moderators: bool
     ) -> Job | None:
         """
-        The same, for what changes the message that was pressed.
+        The job of `_own_job`, for what changes the message that was pressed.
 
         Raises:
             Outdated: the message does not show the job.
