@@ -455,3 +455,12 @@ async def test_each_setting_can_be_opened_and_has_a_control(easel: Easel) -> Non
     for field in FIELDS:
         opened = await easel.discord.select("Cleo", message, [field], custom_id="settings:open")
         assert len(controls(await opened.response())) >= 3
+
+
+async def test_the_log_channel_is_one_of_this_server(easel: Easel) -> None:
+    """As a changed client may choose one of a server in which its moderator is a plain member."""
+    shown = await panel(easel, "log_channel_id")
+    other = easel.discord.channel("mockups")
+    forged = easel.forge("Cleo", shown, "settings:set:log_channel_id", [str(other.id)])
+    assert "does not work any more" in said(await forged.response())
+    assert await easel.rows("SELECT * FROM server_settings") == []

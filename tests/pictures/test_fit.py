@@ -1,6 +1,7 @@
 """What goes out as it is, and what a smaller copy says of itself: that a model made it, no more."""
 
 import struct
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -8,8 +9,10 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image, PngImagePlugin
 
-from bot.domain.ports import ImageFile, ImageFormat
+from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
+from bot.errors import Flaw, UnusableImage
 from bot.pictures import fit as fitting
+from bot.pictures.check import check_image
 from bot.pictures.fit import MADE_BY_MODEL, fit
 from bot.pictures.pool import Pool
 from tests.support.photos import other_primaries
@@ -155,3 +158,26 @@ async def test_a_copy_is_made_of_each_kind_that_is_reduced_before(
         assert picture.size == (SIDE_PX // 8, SIDE_PX // 8)
         middle = picture.convert("RGB").getpixel((SIDE_PX // 16, SIDE_PX // 16))
     assert all(100 < band < 156 for band in middle)
+
+
+async def test_what_cannot_be_decoded_after_all_is_said_to_be_damaged(
+    tmp_path: Path, pool: Pool
+) -> None:
+    """A PNG's checksums may be right although its data is no picture."""
+    path = tmp_path / "zeros.png"
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", SIDE_PX, SIDE_PX, 8, 2, 0, 0, 0)),
+        (b"IDAT", bytes(2 * LIMIT_BYTES)),
+        (b"IEND", b""),
+    )
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+            for kind, body in parts
+        )
+    )
+    image = check_image(path, ImageLimits(10 * LIMIT_BYTES, SIDE_PX * SIDE_PX))
+    with pytest.raises(UnusableImage) as refused:
+        await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)
+    assert refused.value.flaw is Flaw.DAMAGED
