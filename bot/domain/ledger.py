@@ -161,14 +161,14 @@ def period_start(now: datetime, period: Period) -> date:
 
 
 def period_end(start: date, period: Period) -> date:
-    """The first day of the next period."""
+    """The first day of the next period; a changed period may have begun in a month's midst."""
     match period:
         case Period.DAY | Period.ROLLING:
             return start + timedelta(days=1)
         case Period.WEEK:
             return start + timedelta(days=7)
         case Period.MONTH:
-            return (start + timedelta(days=31)).replace(day=1)
+            return (start.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
 def latest_day(now: datetime) -> date:

@@ -6,11 +6,11 @@ to, and jobs are under way all the while; the times are those at which clocks an
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.domain import ledger, policy, rolling
@@ -144,6 +144,8 @@ def decide(decided: dict[str, object], members: list[Member], chance: Random) ->
 @pytest.mark.timeout(3_600)
 @settings(max_examples=max(1, settings.default.max_examples // 2))
 @given(seed=st.integers(0, 2**32), start=st.sampled_from(JUMPS))
+# A day that becomes a month on its 31st, and then rolls.
+@example(seed=4577, start=JUMPS[0])
 def test_a_hundred_members_have_what_the_model_gives_them(seed: int, start: datetime) -> None:
     seeded = Random(seed)
     members = [Member(Account(SERVER, number)) for number in range(1, MEMBERS + 1)]
@@ -254,3 +256,12 @@ def test_a_hold_from_an_earlier_time_of_rolling_doubles_nothing() -> None:
     account, entries = ledger.release(account, held)
     assert account.allowance_ucr == 100
     assert [each.allowance_ucr for each in entries] == [70, -70]
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_a_month_ends_on_its_last_day_from_whichever_it_is_counted(month: int) -> None:
+    first = date(2026, month, 1)
+    ends = ledger.period_end(first, Period.MONTH)
+    assert (ends.day, ends.month) == (1, month % 12 + 1)
+    days = [first + timedelta(days=n) for n in range((ends - first).days)]
+    assert {ledger.period_end(day, Period.MONTH) for day in days} == {ends}
