@@ -13,7 +13,7 @@ from bot.domain.policy import Guests, Place, nsfw_rule
 from bot.domain.ports import Clock
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode
-from bot.domain.settings import UNDECIDED, ServerSettings, SettingChange
+from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.keepsakes import Keepsakes
 from bot.engine.prices import Prices
@@ -363,10 +363,6 @@ class Easel(Keepsakes):
         """
         before, _ = await self.servers.change(server_id, lambda _: {name: value}, by)
         return before
-
-    async def setting_changes(self, server_id: int) -> list[SettingChange]:
-        """The latest changes, newest first."""
-        return await self.servers.changes(server_id)
 
     async def synced_servers(self, application: str) -> set[int]:
         """Servers that were given their own commands, to be taken back when no longer needed."""
