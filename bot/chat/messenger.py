@@ -12,6 +12,7 @@ from discord.http import Route
 from yarl import URL
 
 from bot.chat import buttons, offers, render, wire
+from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
 from bot.chat.offers import PriceOf
 from bot.chat.pings import Pings, PingsOf
 from bot.chat.texts import say
@@ -27,8 +28,6 @@ from bot.pictures.pool import Pool
 
 log = logging.getLogger(__name__)
 
-#: bytes of a message's files: a whole message (Discord docs, Uploading Files), less its words
-MESSAGE_BYTES_MAX = 25 * 1024**2 - 64 * 1024
 #: a token that ends within this time is not used any more: an upload takes time
 TOKEN_MARGIN = timedelta(seconds=20)
 #: Discord's own name for the message that answered the interaction
@@ -37,8 +36,6 @@ ORIGINAL = cast(int, "@original")
 LINK_MARGIN_S = 60
 #: messages since the command that are searched for the job's own
 HISTORY_MESSAGES_MAX = 100
-#: how often files that Discord finds too large are made smaller again
-SHRINKS_MAX = 2
 
 
 NO_FILES = Fitted(())
@@ -207,7 +204,9 @@ class DiscordMessenger:
         if self._token_lives(job):
             try:
                 message = await wire.call(
-                    lambda: self._edit(job, card.embed, _files(job, card), card.view)
+                    lambda: self._edit(
+                        job, card.embed, open_files(job, card.fitted, card.sheet), card.view
+                    )
                 )
                 self._pings.tell(job, message.id)
                 return Delivered(message.id, card.fitted.reduced)
@@ -263,7 +262,7 @@ class DiscordMessenger:
                     content=f"<@{job.user_id}>",
                     embed=embed,
                     view=card.view,
-                    files=_files(job, card),
+                    files=open_files(job, card.fitted, card.sheet),
                     nonce=job.id,
                     allowed_mentions=self._pings.whom(job),
                 )
@@ -364,32 +363,3 @@ def _mark(embed: discord.Embed, job: Job) -> None:
     """Write the job's id into the footer, to find the message by; once, however often called."""
     footer = (embed.footer.text or "").removesuffix(_name(job)).removesuffix(" · ")
     embed.set_footer(text=f"{footer} · {_name(job)}" if footer else _name(job))
-
-
-def _files(job: Job, card: Card) -> list[discord.File]:
-    return open_files(job, card.fitted, card.sheet)
-
-
-def open_files(job: Job, fitted: Fitted, sheet: Path | None = None) -> list[discord.File]:
-    """
-    Open the files of a result's message, anew for each try; discord.py closes them.
-
-    Args:
-        sheet: shows the job's references.
-    """
-    files = [
-        discord.File(
-            path,
-            filename=render.file_name(job, index, path.suffix),
-            spoiler=job.spoiler,
-            description=render.alt_text(job.request, job.locale),
-        )
-        for index, path in enumerate(fitted.paths)
-    ]
-    return files + open_sheet(sheet, spoiler=job.spoiler)
-
-
-def open_sheet(sheet: Path | None, *, spoiler: bool) -> list[discord.File]:
-    if sheet is None:
-        return []
-    return [discord.File(sheet, filename=render.SHEET_NAME, spoiler=spoiler)]

@@ -1,6 +1,5 @@
 """A moderator's card of a result: cover it, remove it, refund it, or block its member."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from discord import app_commands
 from bot.about import about
 from bot.chat import buttons, log_channel, reasons, render, shown, trail, wire
 from bot.chat.desk import Desk
+from bot.chat.files import fill_with_sheet
 from bot.chat.intake import spoken_here
 from bot.chat.moderators import MODERATORS, OF_SERVERS, SERVERS, is_moderator
 from bot.chat.pictures import job_shown
@@ -289,26 +289,3 @@ class Moderating:
         ours = message is not None and message.author == interaction.client.user
         named = ours and buttons.names(message, job.id)
         return named or job.removed or await self._oversight.is_seen(job)
-
-
-async def fill_with_sheet(
-    interaction: Interaction, embed: discord.Embed, view: discord.ui.View, sheet: Path | None
-) -> None:
-    """
-    Put the embed and its sheet into a deferred answer, and remove the sheet's file.
-
-    Raises:
-        CallFailed: the answer was refused, or did not get through.
-    """
-    if sheet:
-        embed.set_image(url=f"attachment://{render.SHEET_NAME}")
-    try:
-        await wire.fill(
-            interaction,
-            embed,
-            view,
-            lambda: [discord.File(sheet, filename=render.SHEET_NAME)] if sheet else [],
-        )
-    finally:
-        if sheet:
-            await asyncio.to_thread(sheet.unlink, missing_ok=True)

@@ -13,8 +13,8 @@ import discord
 from bot.about import about
 from bot.chat import buttons, forms, log_channel, offers, render, wire
 from bot.chat.desk import Desk
+from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
-from bot.chat.messenger import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
 from bot.chat.offers import as_source
 from bot.chat.pictures import links_of, stem
 from bot.chat.texts import Notice, refuse, say

@@ -182,7 +182,7 @@ class Fetcher:
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
         """See ImageFetcher.check."""
         try:
-            return await self._checked_image(path, limits)
+            return await self._pool.run(partial(memory_of_check, path), check_image, path, limits)
         except BaseException:
             path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
             raise
@@ -197,11 +197,13 @@ class Fetcher:
     async def _fetched(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
         async with asyncio.timeout(self._timeout_s):
             rest, mode = await self._stream(url, path, limits)
-        await in_thread(_write, path, mode, rest)
-        return await self._checked_image(path, limits)
 
-    async def _checked_image(self, path: Path, limits: ImageLimits) -> ImageFile:
-        return await self._pool.run(partial(memory_of_check, path), check_image, path, limits)
+        def need() -> Need:
+            # This spares a trip to another thread.
+            _write(path, mode, rest)
+            return memory_of_check(path)
+
+        return await self._pool.run(need, check_image, path, limits)
 
     async def _stream(self, url: str, path: Path, limits: ImageLimits) -> tuple[bytearray, str]:
         """Write all pieces but the last; returns that one and the mode to write it in."""

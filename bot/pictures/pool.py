@@ -3,9 +3,9 @@ The only place where pictures are decoded. It has its own threads, so that nothi
 picture (name look-ups use the loop's threads), and a memory budget that is taken before decoding.
 """
 
-import asyncio
 import contextlib
 import ctypes
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,34 +49,35 @@ class Pool:
             ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="pictures")
         # One waits at a time, so that many small needs do not overtake a large one for ever.
-        self._line = asyncio.Lock()
-        self._freed = asyncio.Event()
+        self._line = threading.Lock()
+        self._freed = threading.Condition()
 
     def close(self) -> None:
         self._threads.shutdown(wait=False)
 
     async def run(self, need: Callable[[], Need], work: Callable[[*Ts], T], *args: *Ts) -> T:
         """
-        Wait until the budget has room, then do the work in a thread. Even when cancelled, wait for
-        the work's end.
+        Do the work in a thread, once the budget has room.
 
         Args:
-            need: called first, in a thread too; it may read the picture's head.
+            need: called first, in the thread too; it may read the picture's head.
         Raises:
             UnusableImage: the work needs more than the whole budget.
         """
-        wanted = await in_thread(need, executor=self._threads)
+        return await in_thread(self._work, need, work, args, executor=self._threads)
+
+    def _work(self, need: Callable[[], Need], work: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
+        wanted = need()
         if wanted.size_bytes > self._budget_bytes:
             left = max(self._budget_bytes - wanted.file_bytes, 0)
             pixels_max = int(left / wanted.bytes_a_pixel)
             raise UnusableImage(Flaw.TOO_MANY_PIXELS_OF_ITS_KIND, pixels_max=pixels_max)
-        async with self._line:
-            while wanted.size_bytes > self._free_bytes:
-                self._freed.clear()
-                await self._freed.wait()
+        with self._line, self._freed:
+            self._freed.wait_for(lambda: wanted.size_bytes <= self._free_bytes)
             self._free_bytes -= wanted.size_bytes
         try:
-            return await in_thread(work, *args, executor=self._threads)
+            return work(*args)
         finally:
-            self._free_bytes += wanted.size_bytes
-            self._freed.set()
+            with self._freed:
+                self._free_bytes += wanted.size_bytes
+                self._freed.notify_all()

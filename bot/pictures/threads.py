@@ -2,27 +2,27 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
+
+#: for files; the loop's own threads look up names, which must not wait for a slow or a full disk
+FILES = ThreadPoolExecutor(4, thread_name_prefix="files")
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-async def in_thread(work: Callable[[*Ts], T], *args: *Ts, executor: Executor | None = None) -> T:
+async def in_thread(work: Callable[[*Ts], T], *args: *Ts, executor: Executor = FILES) -> T:
     """
-    Run the work in a thread and wait for its end, even when cancelled.
-
-    A thread cannot be stopped; if it went on writing, it would bring back a file just removed.
-
-    Args:
-        executor: has the threads; None: the loop's own.
+    Run the work in a thread. When cancelled, withdraw it if it has not begun; otherwise wait for
+    its end, because a thread that went on writing would bring back a file just removed.
     """
-    running = asyncio.get_running_loop().run_in_executor(executor, work, *args)
+    running = executor.submit(work, *args)
+    ended = asyncio.wrap_future(running)
     try:
-        return await asyncio.shield(running)
+        return await asyncio.shield(ended)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()
+        if not running.cancel():
+            await asyncio.wait([ended])
+            ended.exception()
         raise

@@ -10,7 +10,7 @@ from typing import Never
 import aiohttp
 
 from bot.pictures.threads import in_thread
-from bot.providers.inline import InlineImage
+from bot.providers.inline import START, InlineImage
 
 #: Largest answer that is read as JSON; a real answer has a few kilobytes.
 JSON_BYTES_MAX = 1024 * 1024
@@ -18,7 +18,7 @@ JSON_BYTES_MAX = 1024 * 1024
 IMAGE_ANSWER_BYTES_MAX = 90 * 1024 * 1024
 READ_CHUNK_BYTES = 64 * 1024
 #: Bytes of an answer with an image that are gathered before a thread decodes and writes them.
-DECODE_BYTES = 256 * 1024
+DECODE_BYTES = 512 * 1024
 #: Longest pause that a vendor's Retry-After can ask for.
 RETRY_AFTER_S_MAX = 600.0
 
@@ -78,6 +78,9 @@ async def _read_with(image: InlineImage, response: aiohttp.ClientResponse) -> by
         if len(piece) >= DECODE_BYTES:
             await in_thread(image.feed, piece)
             piece = bytearray()
+    if size_bytes <= READ_CHUNK_BYTES and not START.search(piece):
+        # A short answer without an image needs no thread.
+        return bytes(piece)
     return await in_thread(image.end, piece)
 
 

@@ -95,3 +95,20 @@ async def test_who_is_cancelled_waits_for_the_thread_and_gives_the_room_back(poo
     assert await waiting == 7
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_who_is_cancelled_in_the_queue_leaves_it(pool: Pool) -> None:
+    first, second, never = Work(), Work(), Work()
+    running = [asyncio.create_task(pool.run(lambda: need(50), work)) for work in (first, second)]
+    assert await first.is_begun()
+    assert await second.is_begun()
+    queued = asyncio.create_task(pool.run(lambda: need(50), never))
+    await asyncio.sleep(0)
+    queued.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await queued
+    first.let.set()
+    second.let.set()
+    assert await asyncio.gather(*running) == ["done", "done"]
+    assert await pool.run(lambda: need(100), lambda: 7) == 7
+    assert not never.begun.is_set()

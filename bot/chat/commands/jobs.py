@@ -12,6 +12,7 @@ from discord import app_commands
 from bot.about import about
 from bot.chat import buttons, log_channel, offers, render, wire
 from bot.chat.desk import Desk
+from bot.chat.files import fill_with_sheet
 from bot.chat.reasons import REASON, reason_form, written
 from bot.chat.results import Results
 from bot.chat.texts import Notice, paragraph, say, tell_cost
@@ -107,18 +108,7 @@ class JobCommands:
             older = say(Phrase.OLDER, locale)
             items.append(buttons.button(older, buttons.PAGE, kind, jobs[-1].id))
         sheet = await self._sheet(interaction, jobs, tasks)
-        if sheet:
-            embed.set_image(url=f"attachment://{render.SHEET_NAME}")
-        try:
-            await wire.fill(
-                interaction,
-                embed,
-                buttons.view(*items),
-                lambda: [discord.File(sheet, filename=render.SHEET_NAME)] if sheet else [],
-            )
-        finally:
-            if sheet:
-                sheet.unlink(missing_ok=True)
+        await fill_with_sheet(interaction, embed, buttons.view(*items), sheet)
 
     async def _sheet(
         self, interaction: Interaction, jobs: Sequence[Job], tasks: Mapping[str, Sequence[Task]]

@@ -8,7 +8,8 @@ from discord import app_commands
 
 from bot.chat import buttons, log_channel, render, trail, wire
 from bot.chat.desk import Desk
-from bot.chat.moderating import Moderating, fill_with_sheet, read_id
+from bot.chat.files import fill_with_sheet
+from bot.chat.moderating import Moderating, read_id
 from bot.chat.moderators import ModeratorCommands, is_moderator
 from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, say, tell_cost

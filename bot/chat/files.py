@@ -1,0 +1,70 @@
+"""Opens the files of messages, anew for each try to send them; discord.py closes them."""
+
+import asyncio
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import discord
+
+from bot.chat import render, wire
+from bot.domain.jobs import Job
+from bot.pictures.fit import Fitted
+
+#: bytes of a message's files: a whole message (Discord docs, Uploading Files), less its words
+MESSAGE_BYTES_MAX = 25 * 1024**2 - 64 * 1024
+#: how often files that Discord finds too large are made smaller again
+SHRINKS_MAX = 2
+#: bytes of a file that is read whole: as many as aiohttp reads of any file at a time
+READ_BYTES_MAX = 256 * 1024
+
+
+def open_files(job: Job, fitted: Fitted, sheet: Path | None = None) -> list[discord.File]:
+    """
+    The files of a result's message.
+
+    Args:
+        sheet: shows the job's references.
+    """
+    files = [
+        discord.File(
+            _opened(path),
+            filename=render.file_name(job, index, path.suffix),
+            spoiler=job.spoiler,
+            description=render.alt_text(job.request, job.locale),
+        )
+        for index, path in enumerate(fitted.paths)
+    ]
+    return files + open_sheet(sheet, spoiler=job.spoiler)
+
+
+def _opened(path: Path) -> Path | BytesIO:
+    """The file; its bytes, if it is small: aiohttp would make two trips to a thread for them."""
+    return path if path.stat().st_size > READ_BYTES_MAX else BytesIO(path.read_bytes())
+
+
+def open_sheet(sheet: Path | None, *, spoiler: bool = False) -> list[discord.File]:
+    if sheet is None:
+        return []
+    return [discord.File(sheet, filename=render.SHEET_NAME, spoiler=spoiler)]
+
+
+async def fill_with_sheet(
+    interaction: discord.Interaction[Any],
+    embed: discord.Embed,
+    view: discord.ui.View,
+    sheet: Path | None,
+) -> None:
+    """
+    Put the embed and its sheet into a deferred answer, and remove the sheet's file.
+
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    if sheet:
+        embed.set_image(url=f"attachment://{render.SHEET_NAME}")
+    try:
+        await wire.fill(interaction, embed, view, lambda: open_sheet(sheet))
+    finally:
+        if sheet:
+            await asyncio.to_thread(sheet.unlink, missing_ok=True)
