@@ -215,28 +215,16 @@ class Catalog:
         providers: Collection[str],
         nsfw_checker: bool,
         today: date,
-    ) -> ImageRequest:
+    ) -> tuple[ImageRequest, tuple[Route, ...]]:
         """
         The request, with a ratio in place of `auto` if it edits an image of known shape, or if
         `auto` cannot be had at its resolution: the ratio nearest to the first reference's shape, or
-        to a square without one.
+        to a square without one. With it come the routes that can do it; see `able`.
         """
-        if request.aspect_ratio != "auto":
-            return request
         routes = self._able_but_for_size(request, providers, nsfw_checker, today)
-        ratios = {
-            ratio
-            for route in routes
-            for ratio, resolutions in route.sizes.items()
-            if request.resolution in resolutions
-        }
-        if "auto" in ratios and not _has_known_shape(request):
-            return request
-        named = [each for each in ASPECT_RATIOS if each in ratios and each != "auto"]
-        if not named:
-            return request
-        nearest = min(named, key=partial(_distance_from_first, request))
-        return replace(request, aspect_ratio=nearest)
+        if request.aspect_ratio == "auto":
+            request = _shaped(request, routes)
+        return request, tuple(route for route in routes if _fits_size(route, request))
 
     def offered(self, providers: Collection[str]) -> "Catalog":
         """The catalog with the models that these providers offer; with all if they offer none."""
@@ -292,6 +280,22 @@ class Catalog:
                 return InvalidRequest(reason, model=model.id, **facts)
             routes = able
         raise AssertionError(f"{routes[0].id} can do it")
+
+
+def _shaped(request: ImageRequest, routes: Sequence[Route]) -> ImageRequest:
+    ratios = {
+        ratio
+        for route in routes
+        for ratio, resolutions in route.sizes.items()
+        if request.resolution in resolutions
+    }
+    if "auto" in ratios and not _has_known_shape(request):
+        return request
+    named = [each for each in ASPECT_RATIOS if each in ratios and each != "auto"]
+    if not named:
+        return request
+    nearest = min(named, key=partial(_distance_from_first, request))
+    return replace(request, aspect_ratio=nearest)
 
 
 def _has_known_shape(request: ImageRequest) -> bool:

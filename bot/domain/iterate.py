@@ -1,6 +1,7 @@
 """What a member may do next with a result: the requests that go on from a job."""
 
 from dataclasses import replace
+from typing import Any
 
 from bot.domain.jobs import Job
 from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference, Turn
@@ -12,22 +13,11 @@ def again(job: Job) -> ImageRequest:
 
 def edit(job: Job, source: Reference) -> ImageRequest:
     """An edit of the source, without the words and the choices that the member has yet to make."""
-    return replace(
-        job.request,
-        mode=Mode.EDIT,
-        prompt="",
-        aspect_ratio="auto",
-        count=1,
-        references=(source,),
-        mask=None,
-        parent_id=job.id,
-        turn=Turn.PLAIN,
-        instead_of="",
-    )
+    return _from(source, job, prompt="")
 
 
 def vary(job: Job, source: Reference) -> ImageRequest:
-    return replace(edit(job, source), prompt=job.request.prompt, turn=Turn.VARY)
+    return _from(source, job, turn=Turn.VARY)
 
 
 def larger(job: Job, source: Reference) -> ImageRequest | None:
@@ -35,4 +25,19 @@ def larger(job: Job, source: Reference) -> ImageRequest | None:
     place = RESOLUTIONS.index(job.request.resolution) + 1
     if place == len(RESOLUTIONS):
         return None
-    return replace(vary(job, source), resolution=RESOLUTIONS[place], turn=Turn.LARGER)
+    return _from(source, job, resolution=RESOLUTIONS[place], turn=Turn.LARGER)
+
+
+def _from(source: Reference, job: Job, *, turn: Turn = Turn.PLAIN, **others: Any) -> ImageRequest:
+    return replace(
+        job.request,
+        mode=Mode.EDIT,
+        aspect_ratio="auto",
+        count=1,
+        references=(source,),
+        mask=None,
+        parent_id=job.id,
+        turn=turn,
+        instead_of="",
+        **others,
+    )

@@ -29,7 +29,7 @@ class Prices:
             return None
         ready = self._traffic.ready(request)
         for model in dict.fromkeys((request.model, "")):
-            named = replace(request, model=model)
+            named = request if model == request.model else replace(request, model=model)
             asked, routes = self._routing.best(
                 named, nsfw_checker=nsfw_checker, ready=ready, decided=decided
             )

@@ -122,9 +122,10 @@ class Routing:
         for model in dict.fromkeys([*preferred, *models]):
             first = preferred[0] if preferred else fallback
             instead_of = request.instead_of if model == first else first
-            asked = replace(request, model=model, instead_of=instead_of)
-            asked = catalog.shaped(asked, **here)
-            able = catalog.able(asked, **here)
+            asked = request
+            if (model, instead_of) != (request.model, request.instead_of):
+                asked = replace(request, model=model, instead_of=instead_of)
+            asked, able = catalog.shaped(asked, **here)
             usable = self._usable(asked, able, ready)
             # The default model is chosen even while it is down; a preferred one is not.
             if usable or (able and model not in preferred):
