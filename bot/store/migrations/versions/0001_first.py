@@ -10,6 +10,17 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _accounts()
+    _jobs()
+    _what_was_learned()
+    _settings()
+    _commands()
+    _turns()
+    _entries()
+    _tasks()
+
+
+def _accounts() -> None:
     op.create_table(
         "accounts",
         sa.Column("server_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -21,6 +32,9 @@ def upgrade() -> None:
         sa.CheckConstraint("grant_ucr >= 0", name=op.f("ck_accounts_grant_not_negative")),
         sa.PrimaryKeyConstraint("server_id", "user_id", name=op.f("pk_accounts")),
     )
+
+
+def _jobs() -> None:
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=25), nullable=False),
@@ -77,6 +91,8 @@ def upgrade() -> None:
             "ix_jobs_member", ["server_id", "user_id", "created_at"], unique=False
         )
 
+
+def _what_was_learned() -> None:
     op.create_table(
         "route_latencies",
         sa.Column("route_id", sa.String(length=120), nullable=False),
@@ -85,6 +101,9 @@ def upgrade() -> None:
         sa.Column("variance", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("route_id", name=op.f("pk_route_latencies")),
     )
+
+
+def _settings() -> None:
     op.create_table(
         "servers",
         sa.Column("server_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -110,12 +129,17 @@ def upgrade() -> None:
             batch_op.f("ix_setting_changes_server_id"), ["server_id"], unique=False
         )
 
+
+def _commands() -> None:
     op.create_table(
         "synced_commands",
         sa.Column("scope", sa.String(length=200), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_synced_commands")),
     )
+
+
+def _turns() -> None:
     op.create_table(
         "turns",
         sa.Column("server_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -126,6 +150,8 @@ def upgrade() -> None:
     with op.batch_alter_table("turns", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_turns_turn"), ["turn"], unique=False)
 
+
+def _entries() -> None:
     op.create_table(
         "entries",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -170,6 +196,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("kind IN ('hold', 'settle', 'release', 'refund')"),
         )
 
+
+def _tasks() -> None:
     op.create_table(
         "tasks",
         sa.Column("id", sa.String(length=30), nullable=False),
