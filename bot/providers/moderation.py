@@ -25,18 +25,23 @@ CLEAR = (
     "敏感", "违规", "违禁", "违反", "不合规", "审核", "色情", "暴力", "内容安全", "安全策略",
     "安全系统",
 )  # fmt: skip
+#: The switch that some vendors take (`nsfw_checker`). A complaint about the field itself has its
+#: name in it, and the name alone does not say that content was refused.
+SWITCH = "nsfw checker"
 #: Words that are about content, unless the same complaint also has a phrase of OTHERWISE.
 LIKELY = (
     "moderation", "safety", "unsafe", "sensitive", "flagged", "policy", "policies", "prohibited",
     "violation", "violat", "illegal", "inappropriate", "image generation user error",
+    SWITCH,
 )  # fmt: skip
 #: Phrases about something else: money, limits, time, keys, or the form of a request.
 OTHERWISE = (
     "rate limit", "too many requests", "quota", "insufficient", "balance", "billing", "payment",
     "concurren", "timeout", "timed out", "overload", "api key", "apikey", "unauthorized",
     "authentication", "not supported", "unsupported", "invalid size", "illegal argument",
-    "illegal parameter", "illegal size", "case sensitive", "must be one of", "unknown parameter",
-    "maximum length",
+    "illegal parameter", "illegal size", "illegal base64", "case sensitive", "must be one of",
+    "must be a boolean", "must be boolean", "valid boolean", "unknown parameter", "unknown field",
+    "unexpected field", "extra inputs", "maximum length",
 )  # fmt: skip
 #: Statuses that name another reason: key, money, limits, or a vendor that is out of service.
 OTHER_STATUSES = frozenset({401, 402, 407, 429, 503})
@@ -53,7 +58,8 @@ def is_content(*words: str, status: int = 0) -> bool:
         status: HTTP's, or the vendor's own if it means the same; 0: none.
     """
     said = _JOINTS.sub(" ", " ".join(words)).lower()
-    if any(phrase in said for phrase in CLEAR):
+    clear = said.replace(SWITCH, "")
+    if any(phrase in clear for phrase in CLEAR):
         return True
     if status in OTHER_STATUSES or any(phrase in said for phrase in OTHERWISE):
         return False

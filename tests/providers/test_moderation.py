@@ -21,6 +21,8 @@ from bot.providers.moderation import is_content
         ("1501", "内容安全审核未通过"),
         ("", "we could not process this image: it may contain nudity (NSFW)"),
         ("", "it is unsafe"),
+        ("", "rejected by nsfw_checker"),
+        ("nsfw_checker", "NSFW content is not supported"),
     ],
 )
 def test_a_refusal_of_content_is_known_by_code_or_words(words: tuple[str, ...]) -> None:
@@ -36,6 +38,10 @@ def test_a_refusal_of_content_is_known_by_code_or_words(words: tuple[str, ...]) 
         ("image_generation_user_error", "Transparent background is not supported for this model"),
         ("", "Request timed out while waiting for the moderation"),
         ("invalid_request_error", "illegal size 7x7"),
+        ("", "illegal base64 data at input byte 0"),
+        ("", "nsfw_checker is not supported for this model"),
+        ("422", "input.nsfw_checker must be a boolean"),
+        ("", "Extra inputs are not permitted: nsfw_checker"),
         ("", "The server had an error"),
         ("", ""),
     ],
