@@ -42,8 +42,9 @@ OPERATOR_CODES = frozenset(
 WAIT_CODES = frozenset({"421", "429", "814", "1003"})
 BUSY_CODES = frozenset({"415", "503", "1010", "1011"})
 CODE_DIGITS_MAX = 6
-#: Codes of a poll for a task that the vendor does not know.
-UNKNOWN_TASK_CODES = frozenset({"404", "423", "807", "1004"})
+#: Codes of a poll for a task that the vendor does not know; so says HTTP's status 404, too.
+UNKNOWN_TASK_CODES = frozenset({"423", "807", "1004"})
+NOT_FOUND = "404"
 #: The request itself is wrong.
 REQUEST_CODES = frozenset({"301", "400", "422", "433", "809", "1007", "1008", "1009", "1101"})
 
@@ -161,6 +162,19 @@ def parse_upload(body: Mapping[str, object]) -> str:
     return link
 
 
+def parse_key_check(body: Mapping[str, object]) -> str:
+    """
+    Read the answer about NO_TASK_ID: the key works if the vendor has looked for that task.
+
+    Raises:
+        ProviderContractBroken: the answer is about no task; a wrong address answers so, too.
+    """
+    error = error_in(body)
+    if "taskId" not in body and (error is None or error.code not in UNKNOWN_TASK_CODES):
+        raise ProviderContractBroken(NAME, "the answer to a query is about no task")
+    return "the key works; this API does not tell what is left on the account"
+
+
 def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     """`errorCode` and `errorMessage`, or an upload's `code` (0: a success) and `message`."""
     code = fields.code(body, "errorCode") or fields.code(body, "error_code")
@@ -174,12 +188,15 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
 
 
 def is_unknown(reply: Reply) -> bool:
-    """Whether a poll's answer says that there is no such task (yet)."""
+    """
+    Whether a poll's answer says that there is no such task (yet). In an answer about a task, the
+    same code is why the task failed.
+    """
     error = error_in(reply.body)
-    if error and error.kind is Kind.CONTENT:
+    if fields.text(reply.body, "status") or (error and error.kind is Kind.CONTENT):
         return False
     code = error.code if error else str(reply.status)
-    return code in UNKNOWN_TASK_CODES
+    return code in UNKNOWN_TASK_CODES or code == NOT_FOUND
 
 
 def _result_links(body: Mapping[str, object]) -> tuple[str, ...]:
@@ -208,7 +225,7 @@ TASKS = TaskFormat(
     parse_upload=parse_upload,
     # A query for a task that does not exist is free, and tells a wrong key from a right one.
     balance=(QUERY_PATH, {"taskId": NO_TASK_ID}),
-    parse_balance=lambda _: "the key works; this API does not tell what is left on the account",
+    parse_balance=parse_key_check,
     read_complaint=read_complaint,
     read_poll_complaint=read_poll_complaint,
     is_unknown=is_unknown,

@@ -11,6 +11,7 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
+from bot.playground.faults import Respond, VendorCall
 from bot.providers.runninghub import (
     build_submit,
     error_in,
@@ -20,7 +21,7 @@ from bot.providers.runninghub import (
     submit_path,
 )
 from tests.providers.conftest import OrderOf, Read
-from tests.providers.samples import MODERATED, failed, load
+from tests.providers.samples import MODERATED, NO_RESULT, failed, load
 from tests.providers.stage import route_of
 from tests.vendors import AllVendors
 
@@ -133,6 +134,31 @@ def test_an_error_is_found_wherever_it_stands(body: dict[str, object], code: str
 def test_a_failed_task_is_judged_by_its_words(message: str, judgement: dict[str, bool]) -> None:
     task = {"status": "FAILED", "errorMessage": message}
     assert parse_query(task) == failed("FAILED", **judgement)
+
+
+@pytest.mark.parametrize("code", ["404", "807", "1004"])
+async def test_a_task_that_failed_for_want_of_another_is_known(
+    provider: Provider, server: AllVendors, code: str
+) -> None:
+    task = {"status": "FAILED", "errorCode": code, "errorMessage": "APIKEY_TASK_NOT_FOUND"}
+    server.faults.add(VendorCall.POLL, Respond(body={"taskId": ID, **task}))
+    assert await provider.poll(ID, NO_RESULT) == failed(code, retryable=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, {"status": 404, "error": "Not Found", "path": "/query"}),
+        (404, {"code": 404, "msg": "no such path"}),
+        (200, {"code": 404, "msg": "no such path"}),
+    ],
+)
+async def test_a_wrong_address_does_not_make_a_key_work(
+    provider: Provider, server: AllVendors, status: int, body: dict[str, object]
+) -> None:
+    server.faults.add(VendorCall.POLL, Respond(status, body))
+    with pytest.raises(ProviderContractBroken):
+        await provider.check(())
 
 
 @pytest.mark.parametrize("results", ["https://a.example/1.png", [7], [{}], [{"url": "ftp://a/1"}]])
