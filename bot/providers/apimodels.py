@@ -6,22 +6,21 @@ apimodels-skill; read 2026-11.
 """
 
 from collections.abc import Collection, Mapping
-from decimal import Decimal
 
 from bot.domain.catalog import NsfwSwitch
 from bot.domain.credits import format_credits, from_usd
 from bot.domain.ports import Failed, Finished, Order, Progress, Running
 from bot.errors import (
     ProviderContractBroken,
+    ProviderError,
     ProviderMisconfigured,
-    ProviderRefused,
-    ProviderUnreachable,
 )
 from bot.providers import openai_images
 from bot.providers.fields import (
     FAILED_WORDS,
     FINISHED_WORDS,
     WORD_CHARS_MAX,
+    amount,
     compare_models,
     inner_json,
     is_link,
@@ -51,8 +50,9 @@ class ApiModelsTasks(TaskProvider):
         said = await super().check(upstreams)
         try:
             reply = await self._http.get("/models")
-        except (ProviderRefused, ProviderUnreachable):
-            # The vendor's documentation does not name this call; only its clients make it.
+        except ProviderError:
+            # The vendor's documentation does not name this call; only its clients make it. The key
+            # works, whatever comes of it.
             return said
         return "; ".join([said, *compare_models(model_ids(reply.body), upstreams)])
 
@@ -193,18 +193,18 @@ def parse_balance(body: Mapping[str, object]) -> str:
     `data.balance`, in USD: what is left after the holds of running tasks.
 
     Raises:
-        ProviderContractBroken: it is missing, not a number, or in another currency.
+        ProviderContractBroken: it is missing, not a sensible number, or in another currency.
         ProviderMisconfigured: nothing is left.
     """
     data = mapping(body, "data")
-    balance = data.get("balance")
-    if isinstance(balance, bool) or not isinstance(balance, int | Decimal):
+    balance = amount(data, "balance")
+    if balance is None:
         raise ProviderContractBroken(NAME, "named no balance")
     if data.get("currency", "USD") != "USD":
         raise ProviderContractBroken(NAME, "named its balance in another currency than USD")
     if balance <= 0:
         raise ProviderMisconfigured(NAME, "nothing is left on the account")
-    return f"{format_credits(from_usd(Decimal(balance)))} on the account"
+    return f"{format_credits(from_usd(balance))} on the account"
 
 
 def is_unknown(reply: Reply) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 from typing import TypeGuard
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ LINK_CHARS_MAX = 4_096
 TASK_ID_CHARS_MAX = 200
 #: Longest part of a vendor's own word that is kept for the log.
 WORD_CHARS_MAX = 64
+#: No account holds more. JSON can write numbers that do not fit into memory, such as 1e999999999.
+AMOUNT_MAX = 10**12
 #: models of a vendor's list that one line names
 MODELS_TOLD_MAX = 6
 
@@ -39,6 +42,14 @@ def code(body: Mapping[str, object], name: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value.strip() if isinstance(value, str) else ""
+
+
+def amount(body: Mapping[str, object], name: str) -> Decimal | None:
+    """A number of credits or dollars, to a millionth; None if there is none, or it is absurd."""
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    return round(Decimal(value), 6) if -AMOUNT_MAX <= value <= AMOUNT_MAX else None
 
 
 def inner_json(body: Mapping[str, object], name: str) -> Mapping[str, object]:

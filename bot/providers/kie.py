@@ -135,15 +135,15 @@ def parse_credit(body: Mapping[str, object]) -> str:
     `data`: the credits that are left.
 
     Raises:
-        ProviderContractBroken: the credits are not a number.
+        ProviderContractBroken: the credits are not a sensible number.
         ProviderMisconfigured: nothing is left.
     """
-    credit = body.get("data")
-    if isinstance(credit, bool) or not isinstance(credit, int | Decimal):
+    credit = fields.amount(body, "data")
+    if credit is None:
         raise ProviderContractBroken(NAME, "named no credits")
     if credit <= 0:
         raise ProviderMisconfigured(NAME, "nothing is left on the account")
-    return f"{Decimal(credit).normalize():,f} kie.ai credits on the account"
+    return f"{credit.normalize():,f} kie.ai credits on the account"
 
 
 def verify_callback(

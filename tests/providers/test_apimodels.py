@@ -179,16 +179,17 @@ def test_a_balance_is_told_in_credits(data: dict[str, object], expected: str) ->
     assert parse_balance({"data": data}) == f"{expected} on the account"
 
 
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("refusal", [None, 403, 404, 429, 503])
 async def test_the_vendors_list_is_compared_with_the_catalog(
-    provider: Provider, server: AllVendors, known: bool
+    provider: Provider, server: AllVendors, refusal: int | None
 ) -> None:
-    if not known:
-        server.faults.add(VendorCall.MODELS, Respond(404, {"code": 404, "msg": "Not Found"}))
+    if refusal is not None:
+        page = Respond(refusal, body=b"<html>", content_type="text/html")
+        server.faults.add(VendorCall.MODELS, page)
     said = await provider.check({"gpt-image-2", "gpt-image-2-beta", "gpt-image-9"})
     gone = "; not in the vendor's list: gpt-image-9"
     new = "; not in the catalog: gpt-image-2-all, gpt-image-2-lite"
-    assert said == "100.00 cr on the account" + (gone + new if known else "")
+    assert said == "100.00 cr on the account" + (gone + new if refusal is None else "")
 
 
 def test_a_long_list_of_models_is_told_in_part() -> None:
@@ -198,7 +199,16 @@ def test_a_long_list_of_models_is_told_in_part() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [None, {}, {"balance": True}, {"balance": "5"}, {"balance": 5, "currency": "CNY"}]
+    "data",
+    [
+        None,
+        {},
+        {"balance": True},
+        {"balance": "5"},
+        {"balance": 5, "currency": "CNY"},
+        {"balance": Decimal("1E+999999999")},
+        {"balance": 10**13},
+    ],
 )
 def test_a_balance_that_is_none_breaks_the_contract(data: object) -> None:
     with pytest.raises(ProviderContractBroken):

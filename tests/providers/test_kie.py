@@ -157,7 +157,7 @@ def test_the_credits_of_a_task_are_its_bill(consumed: int | Decimal) -> None:
     assert record.bill == Bill(credits=Decimal(consumed))
 
 
-@pytest.mark.parametrize("data", [None, True, "5", {"balance": 5}])
+@pytest.mark.parametrize("data", [None, True, "5", {"balance": 5}, Decimal("1E+999999999"), 10**13])
 def test_credits_that_are_none_break_the_contract(data: object) -> None:
     with pytest.raises(ProviderContractBroken):
         parse_credit({"data": data})
