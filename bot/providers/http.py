@@ -214,11 +214,12 @@ class VendorHttp:
             raise judge(self.provider, reply, complaint, words, stake)
 
     def clean(self, message: str, *hidden: str) -> str:
-        """A vendor's message as one short line, without the key and the `hidden` texts."""
+        """A vendor's message as one short line to print, without the key and the `hidden` texts."""
         for each in (self._key.get_secret_value(), *hidden):
             if each:
                 message = message.replace(each, "…")
-        return " ".join(message.split())[:MESSAGE_CHARS_MAX]
+        printable = "".join(each if each.isprintable() else " " for each in message)
+        return " ".join(printable.split())[:MESSAGE_CHARS_MAX]
 
     async def _get(
         self, address: str, params: Mapping[str, str] | None, result_path: Path | None

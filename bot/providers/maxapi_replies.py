@@ -17,6 +17,7 @@ from urllib.parse import quote
 from bot.domain.ports import Failed
 from bot.errors import ProviderContractBroken, ProviderRefused, ProviderUnreachable
 from bot.providers import fields
+from bot.providers.answers import RETRY_AFTER_S_MAX
 from bot.providers.fields import (
     FAILED_WORDS,
     LINKS_MAX,
@@ -65,6 +66,8 @@ RETRYABLE_WORDS = ("timeout", "timed out", "busy", "overloaded", "no available",
 #: new-api quotes the status of the service that it passed the request to.
 QUOTED_STATUS = re.compile(r"status_code=(\d{3})")
 SERVICE_UNAVAILABLE = 503
+#: Google's seconds until the next try, in the error instead of a header (google.rpc.RetryInfo).
+RETRY_DELAY = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s", re.ASCII)
 RETRYABLE_STATUSES = frozenset({"408", "429", "500", "502", "503", "504"})
 #: A new task is not always found at once; a task that stays unknown runs into its deadline.
 UNKNOWN_TASK_STATUSES = frozenset({404, 422})
@@ -132,7 +135,8 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
         error = place.get("error")
         if isinstance(error, Mapping) and error:
             code = text(error, "code") or text(error, "status") or text(error, "type")
-            code = next((each for each in _reasons(error) if each.lower() in OPERATOR_CODES), code)
+            reasons = _details(error, "reason")
+            code = next((each for each in reasons if each.lower() in OPERATOR_CODES), code)
             return ErrorWords(code, text(error, "message") or "no message")
         if isinstance(error, str) and error:
             return ErrorWords(text(place, "code"), error)
@@ -146,12 +150,19 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     return None
 
 
-def _reasons(error: Mapping[str, object]) -> Iterator[str]:
+def _details(error: Mapping[str, object], name: str) -> Iterator[str]:
     """What Google says beside its own code."""
     details = error.get("details")
     for each in details if isinstance(details, list) else ():
         if isinstance(each, Mapping):
-            yield text(each, "reason")
+            yield text(each, name)
+
+
+def _retry_delay_s(body: Mapping[str, object]) -> float | None:
+    for delay in _details(mapping(body, "error"), "retryDelay"):
+        if found := RETRY_DELAY.fullmatch(delay):
+            return min(float(found[1]), RETRY_AFTER_S_MAX)
+    return None
 
 
 def ended_badly(body: Mapping[str, object]) -> Failed | None:
@@ -196,7 +207,8 @@ def read_complaint(reply: Reply) -> Complaint | None:
         return Complaint(words, status, Kind.OPERATOR)
     if error.is_busy:
         limited = status == TOO_MANY_REQUESTS
-        return Complaint(words, status, Kind.LIMIT if limited else Kind.BUSY)
+        kind = Kind.LIMIT if limited else Kind.BUSY
+        return Complaint(words, status, kind, wait_s=_retry_delay_s(reply.body))
     return Complaint(words, status) if status >= 300 else None
 
 

@@ -74,15 +74,16 @@ def user_field(order: Order) -> dict[str, object]:
 def parse_models(body: Mapping[str, object]) -> dict[str, str]:
     """
     The models that the key may use: each id in `data` with its `shutdown_date`, which is empty if
-    there is none. Raises ProviderContractBroken.
+    there is none that can be printed. Raises ProviderContractBroken.
     """
     models = body.get("data")
     if not isinstance(models, list):
         raise ProviderContractBroken(NAME, "named no models")
     return {
-        fields.text(model, "id"): fields.text(model, "shutdown_date")[: fields.WORD_CHARS_MAX]
+        fields.text(model, "id"): day[: fields.WORD_CHARS_MAX] if day.isprintable() else ""
         for model in models
         if isinstance(model, dict)
+        for day in [fields.text(model, "shutdown_date")]
     }
 
 

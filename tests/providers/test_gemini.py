@@ -52,6 +52,7 @@ READINGS: dict[str, object] = {
     "error_bad_request": ProviderRefused,
     "error_out_of_money": ProviderMisconfigured,
     "error_rate_limit": (ProviderBusy, 30.0),
+    "error_rate_limit_in_words": (ProviderBusy, 34.5),
     "error_unavailable": ProviderBusy,
     "garbage": ProviderContractBroken,
     "generate": Finished(in_answer=True, bill=BILL),

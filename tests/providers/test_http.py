@@ -338,6 +338,13 @@ def describe(error: BaseException) -> str:
     return said
 
 
+def test_a_vendors_words_can_be_printed(vendor: VendorHttp) -> None:
+    """JSON may hold half of a surrogate pair, which no stream takes, and codes for a terminal."""
+    said = vendor.clean("no\x00 \ud800way\x1b[2J,\n\tnever", "way")
+    assert said == "no … [2J, never"
+    said.encode()
+
+
 async def test_money_is_read_without_floats(vendor: VendorHttp) -> None:
     reply = await vendor.get("/balance")
     assert isinstance(reply, Reply)

@@ -141,7 +141,9 @@ async def test_a_list_without_models_breaks_the_contract(
 
 def test_a_model_that_ends_is_known_with_its_day() -> None:
     models = [{"id": "gpt-image-1.5", "shutdown_date": "2026-12-01"}, {"id": "gpt-image-2"}]
-    assert parse_models({"data": models}) == {"gpt-image-1.5": "2026-12-01", "gpt-image-2": ""}
+    models.append({"id": "gpt-image-9", "shutdown_date": "\x1b[2J\ud800"})
+    days = {"gpt-image-1.5": "2026-12-01", "gpt-image-2": "", "gpt-image-9": ""}
+    assert parse_models({"data": models}) == days
 
 
 def test_there_is_nothing_to_poll_and_nothing_to_upload(provider: Provider) -> None:
