@@ -145,8 +145,14 @@ async def _models(settings: Settings, providers: Collection[str]) -> str:
         raise StartupError("no provider is on; set the key of one, such as APIMODELS_API_KEY.")
     catalog = load_catalog(settings)
     model_id = settings.default_model or catalog.default_model(providers)
-    if not any(route.provider in providers for route in catalog.models[model_id].routes):
+    model = catalog.models[model_id]
+    if not any(route.provider in providers for route in model.routes):
         raise StartupError(f"{model_id} is used by default, and none of its providers has a key.")
+    if model.is_retired(datetime.now(UTC).date()):
+        raise StartupError(
+            f"{model_id} is used by default, and its makers ended it on {model.retires};"
+            " see DEFAULT_MODEL."
+        )
     return f"{model_id} is used by default"
 
 
@@ -167,12 +173,15 @@ def _endings(settings: Settings, providers: Collection[str]) -> list[str]:
 
 def _month(settings: Settings) -> str:
     """What a month can cost at most."""
-    times = {Period.DAY: 31, Period.ROLLING: 31, Period.WEEK: 5, Period.MONTH: 1}[
+    # A month may begin on a Sunday: it then has days of six weeks.
+    times = {Period.DAY: 31, Period.ROLLING: 31, Period.WEEK: 6, Period.MONTH: 1}[
         settings.allowance_period
     ]
     if settings.total_budget_ucr is not None:
         return f"a month can cost {tell_cost(settings.total_budget_ucr)} at most (TOTAL_BUDGET)"
     each = f"{tell_cost(settings.allowance_ucr * times)} for each member of each server"
+    if settings.allow_direct_messages:
+        each += ", and as much again in direct messages"
     each += ", or what its moderators give"
     if settings.server_budget_ucr is not None:
         each = f"{tell_cost(settings.server_budget_ucr)} for each server (SERVER_BUDGET)"

@@ -428,8 +428,8 @@ async def test_check_ticks_what_works(
         "✓ apimodels",
         "✓ maxapi",
         "✓ models",
-        "  a month can cost up to 31.00 cr for each member of each server, or what its moderators"
-        " give; TOTAL_BUDGET would end it",
+        "  a month can cost up to 31.00 cr for each member of each server, and as much again in"
+        " direct messages, or what its moderators give; TOTAL_BUDGET would end it",
     ]
     assert "100.00 cr on the account" in ended.out
     assert "invite: https://discord.com/oauth2/authorize?client_id=" in ended.out
@@ -496,6 +496,42 @@ async def test_check_says_what_members_could_not_make(
 
     assert ended.status == status, ended
     assert line in ended.out
+
+
+@pytest.mark.parametrize(
+    ("given", "cost"),
+    [
+        # March 2026 began on a Sunday, and so has days of six weeks.
+        ({"ALLOWANCE_PERIOD": "week"}, "6.00 cr for each member of each server, and as much again"),
+        (
+            {"ALLOW_DIRECT_MESSAGES": "false"},
+            "31.00 cr for each member of each server, or what its moderators give; TOTAL_BUDGET",
+        ),
+    ],
+)
+async def test_check_says_what_a_month_can_cost(
+    tmp_path: Path, environment: dict[str, str], given: dict[str, str], cost: str
+) -> None:
+    ended = await easel(tmp_path, "check", **environment | given)
+
+    assert ended.status == 0, ended
+    assert f"a month can cost up to {cost}" in ended.out
+
+
+async def test_check_sees_that_the_default_model_has_ended(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    catalog = tmp_path / "catalog.toml"
+    shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
+    heading = "[models.gpt-image-2]\n"
+    assert heading in shipped
+    catalog.write_text(shipped.replace(heading, f"{heading}retires = 2026-01-31\n"))
+    given = {"CATALOG_FILE": str(catalog), "DEFAULT_MODEL": "gpt-image-2"}
+    ended = await easel(tmp_path, "check", **environment | given)
+
+    assert ended.status == 1, ended
+    said = "✗ models: gpt-image-2 is used by default, and its makers ended it on 2026-01-31; see"
+    assert f"{said} DEFAULT_MODEL.\n" in ended.out
 
 
 async def test_check_remarks_on_an_address_that_nobody_calls(
