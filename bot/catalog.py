@@ -142,6 +142,7 @@ class _Rates(_Table):
     text_in: Amount
     image_in: Amount
     image_out: Amount
+    text_out: Amount = Microcredits(0)
 
 
 class _Route(_Table):

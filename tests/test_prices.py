@@ -49,9 +49,9 @@ BY_HAND = {
     ("gpt-image-2-beta", "maxapi/openai/gpt-image-2-beta@official-cheap", "high"): (
         "0.0063 cr", "0.0129 cr", "0.0199 cr", "0.0007 cr",
     ),
-    # 1,120, 1,680 and 2,520 tokens at 30 USD a million, and a quarter more
+    # 1,120, 1,680 and 3,780 tokens at 30 USD a million, and a quarter more
     ("nano-banana", "google/gemini-nano-banana-2.1", "auto"): (
-        "0.042 cr", "0.063 cr", "0.095 cr", "0.004 cr",
+        "0.042 cr", "0.063 cr", "0.142 cr", "0.004 cr",
     ),
     ("nano-banana", "maxapi/gemini-nano-banana-2.1@official", "auto"): (
         "0.0336 cr", "-", "-", "-",

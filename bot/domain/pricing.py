@@ -19,6 +19,8 @@ class Usage:
     text_in: int
     image_in: int
     image_out: int
+    #: of words and thoughts beside the image, which Google bills apart
+    text_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class TokenRates:
     text_in: Microcredits
     image_in: Microcredits
     image_out: Microcredits
+    text_out: Microcredits = Microcredits(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +100,6 @@ def _of_tokens(rates: TokenRates, usage: Usage) -> Decimal:
         rates.text_in * usage.text_in
         + rates.image_in * usage.image_in
         + rates.image_out * usage.image_out
+        + rates.text_out * usage.text_out
     )
     return Decimal(total) / TOKENS_PER_PRICE

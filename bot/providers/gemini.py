@@ -202,19 +202,24 @@ def parse_bill(answer: Mapping[str, object]) -> Bill:
     """
     `usageMetadata` in OpenAI's terms; an empty bill if a count of tokens is missing.
 
-    All of a candidate's tokens count as the image's, because its text is only a sentence.
+    If the answer does not tell the candidates' images from their text, all counts as images, the
+    dearer kind. Thoughts are never part of the candidates' tokens, and are billed as text.
     """
     usage = mapping(answer, "usageMetadata")
     asked, made = _count(usage.get("promptTokenCount")), _count(usage.get("candidatesTokenCount"))
     if asked is None or not made:
         return Bill()
-    of_images = sum(
-        _count(each.get("tokenCount")) or 0
-        for each in _items(usage, "promptTokensDetails")
-        if isinstance(each, dict) and each.get("modality") == "IMAGE"
+    image_in = min(_of_images(usage, "promptTokensDetails"), asked)
+    image_out = min(_of_images(usage, "candidatesTokensDetails"), made) or made
+    thoughts = _count(usage.get("thoughtsTokenCount")) or 0
+    return Bill(
+        usage=Usage(
+            text_in=asked - image_in,
+            image_in=image_in,
+            image_out=image_out,
+            text_out=made - image_out + thoughts,
+        )
     )
-    image_in = min(of_images, asked)
-    return Bill(usage=Usage(text_in=asked - image_in, image_in=image_in, image_out=made))
 
 
 def answer_in(body: Mapping[str, object]) -> Mapping[str, object] | None:
@@ -236,6 +241,14 @@ def _parts(candidates: Sequence[Mapping[str, object]]) -> Iterator[Mapping[str, 
 def _items(body: Mapping[str, object], name: str) -> list[object]:
     value = body.get(name)
     return value[:PARTS_MAX] if isinstance(value, list) else []
+
+
+def _of_images(usage: Mapping[str, object], name: str) -> int:
+    return sum(
+        _count(each.get("tokenCount")) or 0
+        for each in _items(usage, name)
+        if isinstance(each, dict) and each.get("modality") == "IMAGE"
+    )
 
 
 def _count(value: object) -> int | None:

@@ -14,6 +14,16 @@ RATES = TokenRates(Microcredits(5_000_000), Microcredits(8_000_000), Microcredit
 BY_TOKENS = Price(
     {("1K", "high"): Microcredits(240_000)}, rates=RATES, reference=Microcredits(15_000)
 )
+#: Google's for Nano Banana 2.1: 1.50 in, 30 for images and 7.50 for words and thoughts
+THINKING = Price(
+    {("1K", "auto"): Microcredits(42_000)},
+    rates=TokenRates(
+        text_in=Microcredits(1_500_000),
+        image_in=Microcredits(1_500_000),
+        image_out=Microcredits(30_000_000),
+        text_out=Microcredits(7_500_000),
+    ),
+)
 BY_CREDITS = Price({("1K", "auto"): Microcredits(30_000)}, credit=Microcredits(5_000))
 
 
@@ -37,6 +47,7 @@ def test_a_long_prompt_is_held_for_where_its_tokens_are_billed() -> None:
         (BY_TOKENS, Bill(usage=Usage(100, 0, 7_033)), Cost(Microcredits(211_490), known=True)),
         (BY_TOKENS, Bill(usage=Usage(1, 1_500, 200)), Cost(Microcredits(18_005), known=True)),
         (BY_TOKENS, Bill(usage=Usage(0, 0, 1_000_000)), Cost(Microcredits(240_000), known=True)),
+        (THINKING, Bill(usage=Usage(9, 0, 1_120, 800)), Cost(Microcredits(39_614), known=True)),
         (BY_TOKENS, Bill(), Cost(Microcredits(240_000), known=False)),
         (BY_CREDITS, Bill(credits=Decimal(6)), Cost(Microcredits(30_000), known=True)),
         (BY_CREDITS, Bill(credits=Decimal("3.3333")), Cost(Microcredits(16_667), known=True)),

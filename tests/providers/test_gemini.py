@@ -40,6 +40,7 @@ LINK = "https://cdn.maxapi.dev/g/0001.png"
 OPERATION = "/v1beta/operations/op_1"
 BILL = Bill(usage=Usage(text_in=270, image_in=0, image_out=1_120))
 DETAILED = Bill(usage=Usage(text_in=12, image_in=258, image_out=1_120))
+THOUGHTFUL = Bill(usage=Usage(text_in=270, image_in=0, image_out=1_120, text_out=1_420))
 
 #: What the adapter makes of each sample's answer: a value, or the class of an error.
 READINGS: dict[str, object] = {
@@ -56,6 +57,7 @@ READINGS: dict[str, object] = {
     "error_unavailable": ProviderBusy,
     "garbage": ProviderContractBroken,
     "generate": Finished(in_answer=True, bill=BILL),
+    "generate_with_thoughts": Finished(in_answer=True, bill=THOUGHTFUL),
     "generate_link": Finished((LINK,), bill=DETAILED),
     "no_candidates": failed("NO_IMAGE"),
     "not_an_image": ProviderContractBroken,
