@@ -88,7 +88,8 @@ def read_complaint(reply: Reply) -> Complaint | None:
         return Complaint(words, code, Kind.CONTENT, facts=facts)
     # The catalog names a model that the vendor no longer has; the operator has to correct that.
     unknown_model = code == 400 and words.startswith("Invalid model")
-    return Complaint(words, code, Kind.OPERATOR if unknown_model else Kind.STATUS)
+    operators = unknown_model or (error is not None and error.is_operators)
+    return Complaint(words, code, Kind.OPERATOR if operators else Kind.STATUS)
 
 
 def build_create(order: Order) -> dict[str, object]:

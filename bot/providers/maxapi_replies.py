@@ -31,20 +31,16 @@ from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake
 from bot.providers.moderation import is_content
-from bot.providers.openai_images import moderation_facts
+from bot.providers.openai_images import MODEL_CODES, MONEY_CODES, moderation_facts
 
 log = logging.getLogger(__name__)
 
-#: Codes and types of errors that the operator has to mend, in lower case (OpenAI; new-api; Google's
-#: `status`).
-OPERATOR_CODES = frozenset(
+#: Codes and types of errors that the operator has to mend, in lower case, besides those of OpenAI
+#: and new-api about money and models (OpenAI; new-api; Google's `status`).
+OPERATOR_CODES = (MONEY_CODES | MODEL_CODES).union(
     {
-        "insufficient_user_quota",
-        "insufficient_quota",
-        "pre_consume_token_quota_failed",
         "invalid_api_key",
         "access_denied",
-        "model_not_found",
         "not_found",
         "permission_denied",
         "unauthenticated",

@@ -32,11 +32,13 @@ EDITS_PATH = "/images/edits"
 IMAGES_MAX = 16
 TOKENS_MAX = 1_000_000_000
 
-#: `error.code` if the account cannot pay, with any HTTP status: OpenAI's codes, then New API's.
+#: `error.code` or `error.type` if the account cannot pay, with any HTTP status, often 429: OpenAI's
+#: codes, then New API's.
 MONEY_CODES = frozenset(
     {
         "insufficient_quota",
         "billing_hard_limit_reached",
+        "billing_not_active",
         "insufficient_user_quota",
         "pre_consume_token_quota_failed",
     }
@@ -53,6 +55,11 @@ class ErrorWords:
     code: str
     type: str
     message: str
+
+    @property
+    def is_operators(self) -> bool:
+        """Whether the operator has to mend it: money, or a model that the vendor does not have."""
+        return not {self.code, self.type}.isdisjoint(MONEY_CODES | MODEL_CODES)
 
 
 def size_of(order: Order) -> str | None:
@@ -207,7 +214,7 @@ def read_complaint(reply: Reply) -> Complaint | None:
     if is_moderation(error, reply.status):
         facts = moderation_facts(reply.body)
         return Complaint(words, reply.status, Kind.CONTENT, facts=facts)
-    if error.code in MONEY_CODES | MODEL_CODES:
+    if error.is_operators:
         return Complaint(words, reply.status, Kind.OPERATOR)
     # An error with a success status does not tell when things went wrong.
     return Complaint(words, reply.status if reply.status >= 300 else 500)

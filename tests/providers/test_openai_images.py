@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -10,7 +11,9 @@ from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.ports import Failed, Finished, ImageFile, ImageFormat
 from bot.domain.pricing import Bill, Usage
 from bot.errors import ProviderContractBroken
+from bot.providers import apimodels, maxapi_replies, openai_images
 from bot.providers.inline import DROPPED, INLINE
+from bot.providers.judge import Kind, Reply
 from bot.providers.openai_images import (
     ErrorWords,
     build_fields,
@@ -119,6 +122,26 @@ def test_an_answer_with_something_else_than_an_image_breaks_the_contract(
 def test_an_answer_that_names_no_image_has_none(data: object) -> None:
     """What was asked for is known then: nothing was made, and nothing is to be charged."""
     assert parse_images("openai", {"data": data}) == Finished()
+
+
+@pytest.mark.parametrize("reads", [openai_images, apimodels, maxapi_replies])
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "insufficient_quota", "type": "insufficient_quota"},
+        {"code": None, "type": "insufficient_quota"},
+        {"code": "billing_not_active", "type": "billing_not_active"},
+        {"code": None, "type": "billing_not_active"},
+        {"code": "billing_hard_limit_reached", "type": "invalid_request_error"},
+        {"code": "model_not_found", "type": "invalid_request_error"},
+    ],
+)
+@pytest.mark.parametrize("status", [400, 429])
+def test_what_the_operator_has_to_mend_is_known_whoever_passes_it_on(
+    reads: ModuleType, error: dict[str, object], status: int
+) -> None:
+    complaint = reads.read_complaint(Reply(status, {"error": {"message": "m", **error}}))
+    assert complaint.kind is Kind.OPERATOR
 
 
 def test_a_refusal_in_the_place_of_a_link_is_one() -> None:
