@@ -92,6 +92,11 @@ def read_complaint(reply: Reply) -> Complaint | None:
     return Complaint(words, code, Kind.OPERATOR if operators else Kind.STATUS)
 
 
+def read_poll_complaint(reply: Reply) -> Complaint | None:
+    """None for an answer about a task, whose code is at most why the task failed."""
+    return None if _is_about_a_task(reply) else read_complaint(reply)
+
+
 def build_create(order: Order) -> dict[str, object]:
     """
     The body of a create call.
@@ -210,7 +215,9 @@ def parse_balance(body: Mapping[str, object]) -> str:
 
 def is_unknown(reply: Reply) -> bool:
     """Whether a poll's answer says that there is no such task (yet)."""
-    return reply.code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
+    if _is_about_a_task(reply) or is_content(error_message(reply.body)):
+        return False
+    return reply.code in UNKNOWN_TASK_CODES
 
 
 def error_message(body: Mapping[str, object]) -> str:
@@ -222,6 +229,10 @@ def error_message(body: Mapping[str, object]) -> str:
         if isinstance(message, str) and message:
             return message
     return "no message"
+
+
+def _is_about_a_task(reply: Reply) -> bool:
+    return bool(text(mapping(reply.body, "data"), "state"))
 
 
 def _results(data: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
@@ -247,7 +258,7 @@ TASKS = TaskFormat(
     balance=("/balance", {}),
     parse_balance=parse_balance,
     read_complaint=read_complaint,
-    read_poll_complaint=read_complaint,
+    read_poll_complaint=read_poll_complaint,
     is_unknown=is_unknown,
 )
 

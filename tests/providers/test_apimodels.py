@@ -50,6 +50,7 @@ READINGS: dict[str, object] = {
     "poll_completed_empty": Finished(()),
     "poll_completed_result_json_only": Finished((LINK,)),
     "poll_failed_busy": failed("UPSTREAM_BUSY", retryable=True),
+    "poll_failed_busy_in_500": failed("UPSTREAM_BUSY", retryable=True),
     "poll_failed_moderation": failed("CONTENT_MODERATION", moderation=True),
     "poll_failed_timeout": failed("TIMEOUT", retryable=True),
     "poll_failed_unknown": failed("failed"),
