@@ -22,6 +22,7 @@ from bot.providers.fields import (
     WORD_CHARS_MAX,
     amount,
     compare_models,
+    first,
     inner_json,
     is_link,
     mapping,
@@ -141,9 +142,13 @@ def parse_submit(body: Mapping[str, object]) -> str | Finished | Failed:
     Raises:
         ProviderContractBroken: the answer has neither, although the image may have been made.
     """
-    if isinstance(body.get("data"), list):
-        return openai_images.parse_images(NAME, body)
-    return parse_create(body)
+    if not isinstance(body.get("data", body.get("images")), list):
+        return parse_create(body)
+    found = openai_images.parse_images(NAME, body)
+    if found == Finished():
+        # Some gateways put the task in the list, in the place of an image.
+        return task_id(first(body, "data"), "taskId", "task_id") or found
+    return found
 
 
 def parse_create(body: Mapping[str, object]) -> str:

@@ -31,6 +31,12 @@ def mapping(body: Mapping[str, object], name: str) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
+def first(body: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """The first entry of a list of objects; empty if there is none."""
+    value = body.get(name)
+    return value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else {}
+
+
 def text(body: Mapping[str, object], name: str) -> str:
     value = body.get(name)
     return value if isinstance(value, str) else ""

@@ -240,7 +240,8 @@ def handle_in(
     Raises:
         ProviderContractBroken: the answer names neither, although the task may exist.
     """
-    for place in (mapping(body, "data"), body):
+    places = (mapping(body, "data"), listed_task(body), body)
+    for place in places:
         poll_url = text(place, "poll_url")
         address = own_address(poll_url) if poll_url else None
         if address and len(address) <= TASK_ID_CHARS_MAX:
@@ -248,7 +249,7 @@ def handle_in(
         if poll_url:
             action = {"action": "poll_url_ignored"}
             log.warning("%s named a poll_url that is not followed", provider, extra=action)
-    for place in (mapping(body, "data"), body):
+    for place in places:
         task_id = fields.task_id(place, "task_id", "taskId", "id", "name")
         if task_id:
             # Google's name of an operation is "operations/<id>".
@@ -313,6 +314,12 @@ def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
 def is_images_body(body: Mapping[str, object]) -> bool:
     """Whether the answer has a list of images, even an empty one."""
     return any(isinstance(body.get(name), list) for name in IMAGE_LISTS)
+
+
+def listed_task(body: Mapping[str, object]) -> Mapping[str, object]:
+    """A task that stands in a list, in the place of an image; empty if there is none."""
+    place = fields.first(body, "data")
+    return place if fields.task_id(place, "task_id", "taskId") else {}
 
 
 def names_no_image(body: Mapping[str, object]) -> bool:

@@ -141,15 +141,16 @@ def parse_images(provider: str, body: Mapping[str, object]) -> Finished | Failed
     Read a finished answer: `data` (list of `b64_json` or `url`) and `usage`.
 
     Returns:
-        Finished without links or image if the list holds none: nothing was made.
+        Finished without links or image if the list holds none, whether it is called `data` or, as
+        at some vendors, `images`: nothing was made.
     Raises:
         ProviderContractBroken: the answer has no image, although one may have been made.
     """
-    data = body.get("data")
+    data = body.get("data", body.get("images"))
     items = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
     items = items[:IMAGES_MAX]
     named = [each.get("url") or each.get("b64_json") for each in items]
-    if "data" in body and (items or not data) and not any(named):
+    if not body.keys().isdisjoint({"data", "images"}) and (items or not data) and not any(named):
         return Finished()
     links = tuple(url for each in items if is_link(url := each.get("url")))
     in_answer = any(INLINE in (each.get("b64_json"), each.get("url")) for each in items)

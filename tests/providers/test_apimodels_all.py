@@ -7,6 +7,7 @@ import pytest
 from bot.domain.catalog import Route
 from bot.domain.ports import Finished, Provider
 from bot.errors import ProviderMisconfigured
+from bot.providers.apimodels import parse_submit
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, load
 from tests.providers.stage import route_of
@@ -34,6 +35,20 @@ def route() -> Route:
 @pytest.mark.parametrize("name", sorted(SAMPLES | READINGS))
 async def test_every_sample_is_read_as_meant(name: str, read: Read) -> None:
     assert await read(SAMPLES[name]) == READINGS[name]
+
+
+@pytest.mark.parametrize(
+    ("entry", "answer"),
+    [
+        ({"task_id": "t1", "status": "submitted"}, "t1"),
+        ({"task_id": "t1", "url": LINK}, Finished((LINK,))),
+        ({"task_id": "", "url": ""}, Finished()),
+    ],
+)
+def test_a_task_in_the_place_of_an_image_is_one(
+    entry: dict[str, object], answer: str | Finished
+) -> None:
+    assert parse_submit({"created": 1, "data": [entry]}) == answer
 
 
 async def test_the_documented_requests_are_sent_and_answered_at_once(

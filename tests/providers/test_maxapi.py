@@ -161,6 +161,12 @@ def test_a_task_is_asked_for_at_the_documented_path(body: dict[str, object]) -> 
     )
 
 
+def test_a_task_in_the_place_of_an_image_is_one() -> None:
+    body = {"code": 200, "data": [{"task_id": "task_mx_1", "status": "submitted"}]}
+    handle = parse_create(body, task_path="/tasks", own_address=nowhere)
+    assert handle == "/tasks/task_mx_1"
+
+
 @pytest.mark.parametrize("task_id", ["../../v1/models", "a b", "a?b=c", "a#b", "a%2Fb"])
 def test_an_id_cannot_lead_to_another_path(task_id: str) -> None:
     handle = parse_create({"task_id": task_id}, task_path="/tasks", own_address=nowhere)

@@ -121,7 +121,8 @@ def test_an_answer_with_something_else_than_an_image_breaks_the_contract(
 )
 def test_an_answer_that_names_no_image_has_none(data: object) -> None:
     """What was asked for is known then: nothing was made, and nothing is to be charged."""
-    assert parse_images("openai", {"data": data}) == Finished()
+    for name in ("data", "images"):
+        assert parse_images("openai", {name: data}) == Finished()
 
 
 @pytest.mark.parametrize("reads", [openai_images, apimodels, maxapi_replies])
