@@ -11,6 +11,7 @@ import asyncio
 import io
 import math
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -192,7 +193,8 @@ class VendorHttp:
             form.add_field(
                 field,
                 file,
-                filename=f"reference.{image.format}",
+                # Some vendors keep a file under the name that it is sent with, for all to read.
+                filename=f"{secrets.token_hex(16)}.{image.format}",
                 content_type=CONTENT_TYPES[image.format],
             )
             address = self._base_url + path

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import re
 import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -270,11 +271,14 @@ async def test_a_vendors_own_headers_are_sent_but_never_in_place_of_ours(
     assert [seen[0][name] for name in ("X-Mode", "Authorization")] == ["mix", "Bearer sk_ours"]
 
 
-async def test_an_upload_keeps_the_name_of_its_file_to_itself(
+async def test_each_upload_has_a_name_that_nobody_can_guess(
     vendor: VendorHttp, server: AllVendors, image_file: ImageFile
 ) -> None:
-    await vendor.upload("/files", "file", image_file)
-    assert [each.filename for each in server.uploads.values()] == ["reference.png"]
+    for _ in range(2):
+        await vendor.upload("/files", "file", image_file)
+    names = {each.filename for each in server.uploads.values()}
+    assert len(names) == 2
+    assert all(re.fullmatch(r"[0-9a-f]{32}\.png", name) for name in names)
 
 
 async def test_every_call_names_its_sender(server: AllVendors) -> None:
