@@ -141,8 +141,9 @@ def by_status(status: int) -> Kind:
     """
     What a status number is about, for all vendors; STATUS if the number says nothing certain.
 
-    A 5xx says that something broke, but not when: a submit may have been accepted before. Only 503
-    (and kie.ai's 455, maintenance) says that the work was not accepted.
+    A 5xx says that something broke, but not when: a submit may have been accepted before. So does
+    499, Google's and some gateways' word for a call that was broken off. Only 503 (and kie.ai's
+    455, maintenance) says that the work was not accepted.
     """
     match status:
         case 401 | 402 | 403 | 407:
@@ -153,7 +154,7 @@ def by_status(status: int) -> Kind:
             return Kind.BUSY
         case _ if 300 <= status < 400:
             return Kind.OPERATOR
-        case _ if 400 <= status < 500 and status not in {408, 425}:
+        case _ if 400 <= status < 500 and status not in {408, 425, 499}:
             return Kind.REQUEST
         case _:
             return Kind.STATUS

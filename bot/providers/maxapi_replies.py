@@ -69,9 +69,10 @@ RETRYABLE_STATUSES = frozenset({"408", "429", "500", "502", "503", "504"})
 UNKNOWN_TASK_STATUSES = frozenset({404, 422})
 #: HTTP statuses of a poll that say that the task failed, not that the poll did.
 ENDED_STATUSES = frozenset({400, 410})
-#: Statuses of a call that the vendor does not have; with 200, a web page came instead.
+#: Statuses of a call that the vendor does not have, or the address is wrong; with 200, a web page
+#: came instead.
 NO_SUCH_CALL_STATUSES = frozenset({200, 404, 405})
-KEY_NOT_CHECKED = "key not checked: the vendor offers no free call"
+KEY_NOT_CHECKED = "key not checked: there is no list of models at MAXAPI_BASE_URL"
 IMAGE_LISTS = ("data", "images", "urls", "result_urls", "resultUrls")
 #: Names under which a task may wrap its result, and how deep.
 WRAPPINGS = ("data", "result", "response", "output")

@@ -160,6 +160,7 @@ async def test_an_unreadable_success_leaves_a_submit_unknown_and_a_read_repeatab
         (402, ProviderMisconfigured, ProviderMisconfigured),
         (403, ProviderMisconfigured, ProviderMisconfigured),
         (408, ProviderOutcomeUnknown, ProviderUnreachable),
+        (499, ProviderOutcomeUnknown, ProviderUnreachable),
         (413, ProviderRefused, ProviderRefused),
         (429, ProviderBusy, ProviderBusy),
         (455, ProviderBusy, ProviderBusy),

@@ -28,7 +28,7 @@ SAMPLES = load("maxapi")
 CDN = "https://cdn.maxapi.dev/a/"
 TASK_PATH = "/v1/images/generations/task_mx_1"
 BILL = Bill(usage=Usage(text_in=21, image_in=0, image_out=7_033))
-NOT_CHECKED = "key not checked: the vendor offers no free call"
+NOT_CHECKED = "key not checked: there is no list of models at MAXAPI_BASE_URL"
 
 #: What the adapter makes of each sample's answer: a value, or the class of an error.
 READINGS: dict[str, object] = {
