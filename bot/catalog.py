@@ -184,7 +184,7 @@ class _Route(_Table):
         for resolution, amounts in self.price.items():
             if resolution not in sent:
                 raise _of_route(f"price.{resolution} is none of {', '.join(sent)}")
-            if amounts.keys() not in ({EVERY}, {*self.qualities}):
+            if not amounts or amounts.keys() not in ({EVERY}, {*self.qualities}):
                 named = f"has a price for each of {', '.join(self.qualities)}, or one for all"
                 what = named if self.qualities else "must be a text: the route has no qualities"
                 raise _of_route(f"price.{resolution} {what}")

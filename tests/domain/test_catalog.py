@@ -214,6 +214,12 @@ FIRST = "models.painter.routes[0]"
             "models has more than 25 entries",
         ),
         (route_key("price", {}), f"{FIRST}.price must not be empty"),
+        (
+            lambda doc: doc["models"]["painter"]["routes"][0].update(
+                rates=RATES, price={"1K": {}}, limits={}
+            ),
+            f"{FIRST}.price.1K must be a text: the route has no qualities",
+        ),
         (route_key("price", {"8K": "1"}), f"{FIRST}.price.8K must be one of 1K, 2K, 4K"),
         (route_key("price", {"4K": "1"}), f"{FIRST}.price.4K is none of 1K"),
         (route_key("limits", {"1:1": ["4K"]}), f"{FIRST}.limits.1:1 must be a list of 1K"),
