@@ -42,7 +42,7 @@ def parse_retry_after(value: str | None, ms: str | None = None, *, now: datetime
         return min(float(value), RETRY_AFTER_S_MAX)
     try:
         wait = parsedate_to_datetime(value) - now
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_S_MAX)
 

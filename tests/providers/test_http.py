@@ -231,6 +231,7 @@ async def test_a_busy_vendor_says_when_to_come_back(vendor: VendorHttp, server: 
         (format_datetime(NOON - timedelta(days=1), usegmt=True), 0.0),
         (format_datetime(NOON + timedelta(days=9), usegmt=True), RETRY_AFTER_S_MAX),
         ("Fri, 20 Nov 2026 12:00:30 -0000", None),
+        (f"Fri, 20 Nov {'9' * 20} 12:00:30 GMT", None),
     ],
 )
 def test_retry_after_is_read_in_both_its_forms(value: str | None, wait_s: float | None) -> None:
