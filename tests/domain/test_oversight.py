@@ -33,6 +33,12 @@ NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
         ("3日", timedelta(days=3)),
         ("3天", timedelta(days=3)),
         ("2週間", timedelta(weeks=2)),
+        ("1 Jahr", timedelta(days=365)),
+        ("2 Jahre", timedelta(days=730)),
+        ("1 an", timedelta(days=365)),
+        ("2 años", timedelta(days=730)),
+        ("2 anos", timedelta(days=730)),
+        ("1年", timedelta(days=365)),
     ],
 )
 def test_a_length_is_read_as_it_is_meant(typed: str, length: timedelta) -> None:
