@@ -42,7 +42,7 @@ def act_line(act: Act, locale: str) -> str:
     if act.user_id:
         parts.append(render.mention(act.user_id, locale))
     if act.amount_ucr:
-        parts.append(tell_cost(act.amount_ucr, locale))
+        parts.append(_amount(act, locale))
     if act.job_id:
         parts.append(f"`{act.job_id[-6:]}`")
     return " · ".join([*parts, *_shortened(act.reason)])
@@ -64,7 +64,7 @@ def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
         embed.description = render.quote_prompt(done.job.request)
     fields = {Phrase.BY_MODERATOR: "" if reported else render.author(act.by_id, locale)}
     fields[Phrase.OF_MEMBER] = render.mention(act.user_id, locale) if act.user_id else ""
-    fields[Phrase.AMOUNT] = tell_cost(act.amount_ucr, locale) if act.amount_ucr else ""
+    fields[Phrase.AMOUNT] = _amount(act, locale) if act.amount_ucr else ""
     fields[Phrase.IMAGE] = link or ""
     if act.action == Action.BLOCK:
         ends = render.stamp(done.until, "f") if done.until else say(Phrase.UNTIL_ENDED, locale)
@@ -83,6 +83,13 @@ def link_to(job: Job, channel_id: int, message_id: int) -> str | None:
     if not message_id:
         return render.jump_link(job)
     return f"https://discord.com/channels/{job.server_id}/{channel_id}/{message_id}"
+
+
+def _amount(act: Act, locale: str) -> str:
+    """The act's amount; that of a correction says whether it was given or taken."""
+    amount = act.amount_ucr or 0
+    sign = ("-" if amount < 0 else "+") if act.action == Amend.CORRECT else ""
+    return f"{sign}{tell_cost(abs(amount), locale)}"
 
 
 def _shortened(reason: str) -> list[str]:

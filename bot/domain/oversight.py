@@ -63,6 +63,7 @@ class Act:
     #: whom it was done to
     user_id: int | None = None
     job_id: str | None = None
+    #: signed for a correction, else positive
     amount_ucr: Microcredits | None = None
     reason: str = ""
     #: grows with time; 0: the act is not written yet

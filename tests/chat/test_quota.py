@@ -297,3 +297,17 @@ async def test_what_is_given_and_taken_stands_in_the_trail_and_the_log_channel(
     assert r"a \*prize\*" in said(message)
     call = await easel.discord.run_command("Cleo", "studio", "moderation acts")
     assert "**granted**" in said(await call.response())
+
+
+@pytest.mark.parametrize(("typed", "shown"), [("-0.25", "-0.25 cr"), ("0.25", "+0.25 cr")])
+async def test_moderators_read_whether_a_correction_gave_or_took(
+    easel: Easel, typed: str, shown: str
+) -> None:
+    log = easel.discord.channel("after-dark")
+    server_id = log.guild_id or 0
+    await easel.app.client.easel.change_setting(server_id, "log_channel_id", log.id, by=3)
+    await quota(easel, "correct", member="Ada", amount=typed, reason="a mistake")
+    message = await easel.discord.wait_for_message("after-dark", lambda each: bool(each.embeds))
+    assert f"Amount: {shown}" in said(message)
+    call = await easel.discord.run_command("Cleo", "studio", "moderation acts")
+    assert f" {shown} " in said(await call.response())

@@ -224,7 +224,7 @@ class QuotaCommands(ModeratorCommands):
             action,
             self._clock.now(),
             user_id=member.id,
-            amount_ucr=Microcredits(abs(amount)),
+            amount_ucr=amount,
             reason=why,
         )
         await log_channel.tell(interaction, Done(act, decided.log_channel_id))
