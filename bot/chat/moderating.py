@@ -62,12 +62,20 @@ def case_buttons(case: Case, locale: str) -> list[buttons.Button]:
     if job.finished_at or job.state is JobState.DELIVERING:
         words = say(Phrase.REMOVE, locale)
         items.append(buttons.button(words, buttons.MOD_REMOVE, *given, style=danger))
+    if job.user_id < 0:
+        # The member's data was erased: nobody is left to be paid back, or to be blocked.
+        return items
     if job.finished_at and job.cost_ucr:
         words = f"{say(Phrase.REFUND, locale)} · {tell_cost(job.cost_ucr, locale)}"
         items.append(buttons.button(words, buttons.MOD_REFUND, *given))
     words = say(Phrase.BLOCK_MEMBER, locale)
     items.append(buttons.button(words, buttons.MOD_BLOCK, *given, style=danger))
     return items
+
+
+def channel_of(job: Job) -> str:
+    """A mention of the job's channel; empty: it is kept no longer."""
+    return f"<#{job.channel_id}>" if job.channel_id else ""
 
 
 class Moderating:
@@ -121,12 +129,13 @@ class Moderating:
         words += [say(Notice.COVERED_BY_MODERATOR, locale)] if job.covered else []
         embed.description = "\n".join(words)
         facts = {
-            Phrase.ASKED: f"<@{job.user_id}> {render.stamp(job.created_at, 'f')}",
+            Phrase.ASKED: f"{render.member(job, locale)} {render.stamp(job.created_at, 'f')}",
             Phrase.COST: tell_cost(job.cost_ucr or 0, locale),
-            Phrase.IMAGE: case.link or f"<#{job.channel_id}>",
+            Phrase.IMAGE: case.link or channel_of(job),
         }
         for name, value in facts.items():
-            embed.add_field(name=say(name, locale), value=value)
+            if value:
+                embed.add_field(name=say(name, locale), value=value)
         embed.set_footer(text=job.id)
         view = buttons.view(*case_buttons(case, locale))
         sheet = await self.sheet(interaction, [job])
@@ -203,12 +212,12 @@ class Moderating:
             await log_channel.tell(interaction, done, case.link)
 
     async def _block(self, interaction: Interaction, *given: str) -> None:
-        if case := await self._case(interaction, *given):
+        if case := await self._of_somebody(interaction, *given):
             custom_id = buttons.custom_id(buttons.MOD_BLOCK_WHY, *case.arguments)
             await self._ask(interaction, Phrase.BLOCK_MEMBER, custom_id, end=True)
 
     async def _blocked(self, interaction: Interaction, *given: str) -> None:
-        if case := await self._case(interaction, *given):
+        if case := await self._of_somebody(interaction, *given):
             reason = reasons.written(interaction, reasons.REASON)
             end = reasons.written(interaction, reasons.END)
             await self.block(interaction, case.job.user_id, reason, end)
@@ -253,6 +262,16 @@ class Moderating:
         if not reason:
             await wire.tell(interaction, say(Notice.REASON_MISSING, str(interaction.locale)))
         return reason
+
+    async def _of_somebody(self, interaction: Interaction, *given: str) -> Case | None:
+        """
+        Raises:
+            Outdated: the member's data was erased after the button was shown.
+        """
+        case = await self._case(interaction, *given)
+        if case and case.job.user_id < 0:
+            raise buttons.Outdated(case.job.id)
+        return case
 
     async def _case(
         self, interaction: Interaction, *given: str, on: discord.Message | None = None

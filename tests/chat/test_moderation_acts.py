@@ -12,6 +12,7 @@ from bot.playground.discord import Message, NotOfferedError, Upload
 from bot.playground.discord.validation import STRING_SELECT, walk
 from bot.playground.faults import VendorCall
 from bot.store import oversight
+from tests.chat.test_privacy import erase
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, images, labels, said
 from tests.support.moderation import (
@@ -605,3 +606,24 @@ async def test_a_removal_deletes_no_message_that_does_not_show_the_job(easel: Ea
         if current(easel, message) is None:
             break
     assert await acts(easel) == [("remove", "Cleo", "Ada", None, "no")]
+
+
+# Members whose data was erased.
+
+
+async def test_an_erased_members_job_is_nobodys_to_moderators(easel: Easel) -> None:
+    result = await easel.finished(await easel.imagine())
+    before = await card(easel, result)
+    await erase(easel)
+    listed = said(await command(easel, "recent"))
+    assert "someone whose data was erased … · 0.06 cr" in listed
+    assert "<@-" not in listed
+    shown = await card(easel, result)
+    assert "Asked by: someone whose data was erased" in said(shown)
+    assert labels(shown) == ["Spoiler", "Remove"]
+
+    pressed = await press(easel, before, "Refund")
+    assert "There is nothing to give back" in said(await pressed.response())
+    pressed = await press(easel, before, "Block the member")
+    assert "does not work any more" in said(await pressed.response())
+    assert await acts(easel) == []

@@ -9,7 +9,7 @@ from discord import app_commands
 from bot.chat import buttons, log_channel, render, trail, wire
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
-from bot.chat.moderating import Moderating, read_id
+from bot.chat.moderating import Moderating, channel_of, read_id
 from bot.chat.moderators import ModeratorCommands, is_moderator
 from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, say, tell_cost
@@ -163,7 +163,8 @@ class ModerationCommands(ModeratorCommands):
 
 def _line(number: int, job: Job, locale: str) -> str:
     words, link = inert(render.first_words(job)), render.jump_link(job)
-    parts = [f"<@{job.user_id}> <#{job.channel_id}> {f'[{words}]({link})' if link else words}"]
+    shown = f"[{words}]({link})" if link else words
+    parts = [" ".join(filter(None, (render.member(job, locale), channel_of(job), shown)))]
     if job.cost_ucr is not None:
         parts.append(tell_cost(job.cost_ucr, locale))
     if job.request.private:
