@@ -7,6 +7,7 @@ from bot.domain import policy
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import NOBODY, EntryKind, Period, period_start
 from bot.domain.quota import share_reached
+from bot.domain.settings import read_settings
 from bot.store import settings
 from bot.store.jobs import House
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON
@@ -21,7 +22,11 @@ WATCHED = f"""
         (
             SELECT coalesce(max(notices.percent), 0) FROM notices
             WHERE notices.server_id = server_settings.server_id AND notices.period_start = :month
-        ) AS told
+        ) AS told,
+        (
+            SELECT decided.value FROM server_settings AS decided
+            WHERE decided.server_id = server_settings.server_id AND decided.name = 'budget_ucr'
+        ) AS budget
     FROM server_settings
     JOIN accounts
         ON accounts.server_id = server_settings.server_id AND accounts.user_id = {NOBODY}
@@ -78,17 +83,16 @@ def reached(tx: Transaction, house: House, least_ucr: Microcredits, now: datetim
     month = period_start(now, Period.MONTH)
     found = []
     for row in list(tx.rows(WATCHED, {"month": month})):
+        # The account follows a changed budget only with its next job, so it is not asked for it.
+        budget = policy.budget(read_settings({"budget_ucr": row.budget or ""}), house.budget_ucr)
         gone_ucr = row.refilled_to_ucr - row.allowance_ucr
-        if share_reached(row.refilled_to_ucr, gone_ucr, least_ucr) <= row.told:
-            continue
-        decided = settings.of_server(tx, row.server_id)
-        budget = policy.budget(decided, house.budget_ucr)
-        if budget is None:
+        if budget is None or share_reached(budget.amount_ucr, gone_ucr, least_ucr) <= row.told:
             continue
         held_ucr = tx.scalar(HELD, {"server": row.server_id, "month": month}) or 0
         spent_ucr = gone_ucr - held_ucr
         percent = share_reached(budget.amount_ucr, spent_ucr, least_ucr)
         if percent > row.told:
+            decided = settings.of_server(tx, row.server_id)
             found.append(
                 Spent(
                     row.server_id,

@@ -167,3 +167,13 @@ async def test_sixty_commands_at_once_against_a_budget_for_ten_leave_ten(
 
 async def ended(easel: Easel) -> bool:
     return not await easel.rows("SELECT 1 FROM jobs WHERE finished_at IS NULL")
+
+
+async def test_a_budget_that_is_set_below_what_is_spent_is_told_as_used_up(easel: Easel) -> None:
+    await log_to(easel)
+    await spend(easel, 2)
+    await looked(easel)
+    assert notices(easel) == []
+    await decide(easel, "budget_ucr", 100_000)
+    [told] = await noticed(easel, 1)
+    assert "0.12 cr of 0.10 cr are spent" in told
