@@ -168,7 +168,8 @@ class NotAllowed(Refusal):
 
 
 class InsufficientCredits(Refusal):
-    pass
+    #: micro-credits that the member's account and each budget have left, for what would fit
+    left_ucr = 0
 
 
 class Busy(Refusal):

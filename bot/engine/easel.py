@@ -146,7 +146,7 @@ class Easel(Keepsakes):
         ready: Container[str],
     ) -> InsufficientCredits:
         """The refusal, with cheaper kinds of the image and with what the image usually costs."""
-        available = int(str(refused.facts["available_ucr"]))
+        available = refused.left_ucr
         if decided.job_max_ucr is not None:
             available = min(available, decided.job_max_ucr)
         rule = nsfw_rule(decided.nsfw_checker, place)

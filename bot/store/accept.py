@@ -119,6 +119,10 @@ def accept_or_keep(
     try:
         return accept(tx, house, draft, role_ids, offers, draft_id=draft_id)
     except Refusal as refused:
+        if isinstance(refused, InsufficientCredits):
+            decided = settings.of_server(tx, draft.server_id)
+            purses = _purses(tx, house, draft, role_ids, decided)
+            refused.left_ucr = min(account.available_ucr for (account, _), *_ in purses)
         # Before a refusal, nothing was written except that a draft was used.
         if refused.reason not in (Reason.DRAFT_USED, Reason.BLOCKED):
             now = draft.created_at
@@ -141,8 +145,35 @@ def _hold_first(
         The offer; and for the account and each budget, the change that refills it and the change
         that holds the quote.
     """
-    now = draft.created_at
-    server_id = draft.server_id
+    purses = _purses(tx, house, draft, role_ids, decided)
+    refused = None
+    for offer in offered:
+        changes = []
+        for renewal, purse, reason in purses:
+            try:
+                held = rules.hold(renewal[0], offer.job.id, offer.job.quote_ucr)
+            except InsufficientCredits as error:
+                refused = _short(reason, error, renewal[0], purse, draft.created_at)
+                break
+            changes.append((renewal, held))
+        else:
+            return offer, changes
+    assert refused is not None, "there was no offer"
+    raise refused
+
+
+def _purses(
+    tx: Transaction,
+    house: House,
+    draft: Job,
+    role_ids: Collection[int],
+    decided: ServerSettings,
+) -> list[tuple[Change, Allowance, Reason]]:
+    """
+    The account and each budget that the job is held from: brought up to now, what they are refilled
+    to, and the reason of a refusal if they have too little.
+    """
+    server_id, now = draft.server_id, draft.created_at
     allowance = policy.allowance(decided, role_ids, house.allowance)
     purses = [((server_id, draft.user_id), allowance, Reason.CREDITS)]
     budget = policy.budget(decided, house.budget_ucr)
@@ -151,21 +182,10 @@ def _hold_first(
     if house.total_budget_ucr is not None:
         total = Allowance(house.total_budget_ucr, Period.MONTH)
         purses.append((EVERYBODY, total, Reason.TOTAL_BUDGET))
-    renewals = [ledger.renew(tx, ledger.read(tx, *whose), purse, now) for whose, purse, _ in purses]
-    refused = None
-    for offer in offered:
-        changes = []
-        for renewal, (_, purse, reason) in zip(renewals, purses, strict=True):
-            try:
-                held = rules.hold(renewal[0], offer.job.id, offer.job.quote_ucr)
-            except InsufficientCredits as error:
-                refused = _short(reason, error, renewal[0], purse, now)
-                break
-            changes.append((renewal, held))
-        else:
-            return offer, changes
-    assert refused is not None, "there was no offer"
-    raise refused
+    return [
+        (ledger.renew(tx, ledger.read(tx, *whose), purse, now), purse, reason)
+        for whose, purse, reason in purses
+    ]
 
 
 def _short(

@@ -11,6 +11,7 @@ from bot.playground.discord.world import MEMBER_PERMISSIONS, Role
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise
+from tests.support.settings import set_filter
 
 PICTURE = noise()
 DAY_S = 86_400
@@ -311,3 +312,20 @@ async def test_moderators_read_whether_a_correction_gave_or_took(
     assert f"Amount: {shown}" in said(message)
     call = await easel.discord.run_command("Cleo", "studio", "moderation acts")
     assert f" {shown} " in said(await call.response())
+
+
+async def test_what_would_fit_fits_every_limit(opened: OpenEasel) -> None:
+    async with opened(paint=lambda _: PICTURE, allowance="0.03") as easel:
+        await set_filter(easel, "off")
+        given = {"model": "gpt-image-2-quality", "quality": "high", "aspect_ratio": "1:1"}
+        fits = "What would fit: 2K at low quality for 0.03 cr, 1K at medium quality for 0.03 cr."
+        await quota(easel, "ceiling", amount="0.05")
+        refused = said(await easel.finished(await easel.imagine(**given)))
+        assert "allow 0.05 cr for one job at most" in refused
+        assert fits in refused
+        await quota(easel, "reset", what="ceiling")
+        await quota(easel, "set", allowance="0.05")
+        await quota(easel, "budget", amount="0.03")
+        refused = said(await easel.finished(await easel.imagine(**given)))
+        assert "you have 0.05 cr left" in refused
+        assert fits in refused
