@@ -230,7 +230,11 @@ def spoken_here(interaction: discord.Interaction[Any]) -> str:
 
 
 def role_ids_of(user: discord.User | discord.Member) -> list[int]:
-    return [role.id for role in getattr(user, "roles", ())]
+    if not isinstance(user, discord.Member):
+        return []
+    # Not `roles`: these are looked up in the server, which may not be known yet, or never. The role
+    # of all members has the server's id.
+    return [*user._roles, user.guild.id]
 
 
 def place_of(interaction: discord.Interaction[Any]) -> Place:

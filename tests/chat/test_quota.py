@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import discord
 import pytest
 
 from bot.domain.ledger import EntryKind
@@ -329,3 +330,22 @@ async def test_what_would_fit_fits_every_limit(opened: OpenEasel) -> None:
         refused = said(await easel.finished(await easel.imagine(**given)))
         assert "you have 0.05 cr left" in refused
         assert fits in refused
+
+
+async def test_roles_count_before_the_servers_roles_are_known(easel: Easel) -> None:
+    """Discord describes servers one by one after a start, and members need not wait for theirs."""
+    painter = add_role(easel, "Painter", "Ada")
+    server_id = easel.discord.channel("studio").guild_id or 0
+    amounts = {painter: 40_000, server_id: 20_000}
+    await easel.app.client.easel.change_setting(server_id, "role_allowances_ucr", amounts, by=3)
+    guild = easel.app.client.get_guild(server_id)
+    assert guild is not None
+    await easel.until(lambda: known(guild, painter))
+    guild._roles.clear()
+    assert "0.04 cr of 0.04 cr" in await credits_of(easel)
+    assert "0.02 cr of 0.02 cr" in await credits_of(easel, "Ben")
+    assert "0.04 cr of 0.04 cr" in await quota(easel, "member", member="Ada")
+
+
+async def known(guild: discord.Guild, role_id: int) -> bool:
+    return guild.get_role(role_id) is not None
