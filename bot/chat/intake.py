@@ -66,6 +66,28 @@ class Intake:
                 return
         await self.take(interaction, request)
 
+    async def go_on(
+        self,
+        interaction: discord.Interaction[Any],
+        request: ImageRequest,
+        draft_id: str,
+        told_ucr: int,
+    ) -> None:
+        """
+        Take a draft whose member was asked, and has said yes; ask again if it costs more by now.
+
+        Args:
+            told_ucr: the cost that was asked about; 0: it is not known.
+        Raises:
+            NotAllowed: the member was to be asked again, but is blocked here.
+        """
+        if told_ucr:
+            priced = await self._easel.priced(request, place_of(interaction))
+            if priced is not None and priced[1] > told_ucr:
+                await self._ask(interaction, request, priced[1], risen=True, draft_id=draft_id)
+                return
+        await self.take(interaction, request, draft_id)
+
     async def _ask(
         self,
         interaction: discord.Interaction[Any],
@@ -73,13 +95,16 @@ class Intake:
         amount: int,
         *,
         risen: bool,
+        draft_id: str = "",
     ) -> None:
         locale = str(interaction.locale)
         await self._oversight.check_block(place_of(interaction), interaction.user.id)
-        draft_id = await self._easel.keep_draft(interaction.user.id, request)
+        draft_id = draft_id or await self._easel.keep_draft(interaction.user.id, request)
         notice = Phrase.CONFIRM_RISEN if risen else Phrase.CONFIRM
         words = f"{say(Phrase.GO, locale)} · {tell_cost(amount, locale)}"
-        go_on = buttons.button(words, buttons.GO, draft_id, style=discord.ButtonStyle.primary)
+        go_on = buttons.button(
+            words, buttons.GO, draft_id, amount, style=discord.ButtonStyle.primary
+        )
         text = say(notice, locale, cost_ucr=amount)
         await wire.tell(interaction, text, view=buttons.view(go_on))
 

@@ -137,9 +137,9 @@ class Results:
         if draft := await self._draft(interaction, draft_id):
             await self._intake.offer(interaction, forms.filled(draft, interaction, which))
 
-    async def _go_on(self, interaction: Interaction, draft_id: str) -> None:
+    async def _go_on(self, interaction: Interaction, draft_id: str, told: str = "0") -> None:
         if draft := await self._draft(interaction, draft_id):
-            await self._intake.take(interaction, draft, draft_id)
+            await self._intake.go_on(interaction, draft, draft_id, buttons.number(told))
 
     async def _draft(self, interaction: Interaction, draft_id: str) -> ImageRequest | None:
         draft = await self._easel.draft(draft_id, interaction.user.id)

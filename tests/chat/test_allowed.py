@@ -235,6 +235,25 @@ async def test_the_server_decides_what_is_asked_for_first(easel: Easel) -> None:
     assert (await easel.finished(await press(easel, made, "Again"))).attachments
 
 
+async def test_what_costs_more_than_was_asked_about_is_asked_for_again(easel: Easel) -> None:
+    await decide(easel, "confirm_above", credits=0.01)
+    await decide(easel, "default_model", model="gpt-image-2")
+    opened = await easel.discord.run_command("Ada", "studio", "imagine", {})
+    form = await opened.opened_modal()
+    sent = await easel.discord.submit_modal("Ada", form, {"prompt": "a lantern"})
+    asked = await sent.response()
+    assert "This may cost up to 0.03 cr. Go on?" in said(asked)
+    await decide(easel, "reset", setting="default_model")
+    again = await (await press(easel, asked, "Yes, go on")).response()
+    assert "This now costs up to 0.06 cr, more than the button said. Go on?" in said(again)
+    assert await jobs(easel) == []
+
+    assert (await easel.finished(await press(easel, again, "Yes, go on"))).attachments
+    twice = await (await press(easel, asked, "Yes, go on")).response()
+    assert "older than a day" in said(twice)
+    assert len(await jobs(easel)) == 1
+
+
 async def test_public_text_is_in_the_servers_language(easel: Easel) -> None:
     await decide(easel, "locale", language="de")
     with counted(easel.app.database) as counts:
