@@ -96,6 +96,12 @@ OF_SERVER = {
         SELECT server_id, user_id, by_id, reason, created_at, until FROM blocks
         WHERE server_id = :server
     """,
+    "returns": """
+        SELECT id, server_id, user_id, amount_ucr, due_at FROM returns
+        WHERE server_id = :server
+        ORDER BY user_id, due_at
+    """,
+    "notices": "SELECT period_start, percent FROM notices WHERE server_id = :server",
 }
 #: columns that hold JSON
 _JSON = frozenset({"request", "reference"})
@@ -147,7 +153,7 @@ def rest_of_account(tx: Transaction, server_id: int, user_id: int) -> Mapping[st
 
 
 def rest_of_server(tx: Transaction, server_id: int) -> Mapping[str, list[Values]]:
-    """The server's settings, their changes, acts and blocks, by these names."""
+    """What is stored of a server beside jobs, accounts and entries, by the names of OF_SERVER."""
     return _rest(tx, OF_SERVER, {"server": server_id})
 
 

@@ -24,6 +24,8 @@ GIVEN_OUT: dict[str, tuple[str, str, set[str]]] = {
     "a server's blocks": ("blocks", export.OF_SERVER["blocks"], set()),
     # Who blocked a member is the moderators' own affair.
     "a member's blocks": ("blocks", export.OF_MEMBER["blocks"], {"user_id", "by_id"}),
+    "a server's returns": ("returns", export.OF_SERVER["returns"], set()),
+    "a server's notices": ("notices", export.OF_SERVER["notices"], {"server_id"}),
     "setting changes": ("setting_changes", export.OF_SERVER["setting_changes"], set()),
     # What moderators did is theirs to answer for together; who of them did it is no member's data.
     "acts to a member": ("acts", export.OF_MEMBER["acts_to_you"], {"user_id", "by_id"}),
