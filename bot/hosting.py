@@ -8,6 +8,7 @@ from pathlib import Path
 from bot.domain.credits import format_credits
 from bot.domain.jobs import id_at
 from bot.domain.ledger import Period, period_end, period_start
+from bot.domain.oversight import read_reason
 from bot.engine.export import Export, Parcel
 from bot.errors import StartupError
 from bot.settings import Settings
@@ -35,8 +36,15 @@ async def show_servers(settings: Settings) -> None:
 
 
 async def block(settings: Settings, server_id: int, user_id: int, reason: str) -> None:
-    """Take no more commands from a member in a server; 0: in no server and no direct message."""
-    now = datetime.now(UTC)
+    """
+    Take no more commands from a member in a server; 0: in no server and no direct message.
+
+    Raises:
+        StartupError: the reason has no visible characters.
+    """
+    now, reason = datetime.now(UTC), read_reason(reason)
+    if not reason:
+        raise StartupError("The reason must say something.", usage=True)
     async with open_database(settings.database_url, migrate=False) as database:
         await database.write(operator.block, server_id, user_id, reason, now)
     print(f"Member {user_id} is blocked {_where(server_id)}.")
