@@ -16,6 +16,7 @@ from bot.chat.settings_shown import PAGE_CHANGES, TITLES
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.domain.catalog import Catalog
+from bot.domain.policy import in_force
 from bot.domain.settings import (
     FOREVER,
     UNDECIDED,
@@ -185,6 +186,7 @@ class SettingsPanel:
         Args:
             field: the setting that is open, a field of ServerSettings; empty: none.
         """
+        decided = in_force(decided, self._clock.now())
         items = [settings_controls.settings_select(field, locale)]
         if not field:
             trail = say(Phrase.TRAIL, locale)

@@ -126,6 +126,13 @@ def within_ceiling(decided: ServerSettings, offered: Sequence[Offer]) -> Sequenc
     return within
 
 
+def in_force(decided: ServerSettings, now: datetime) -> ServerSettings:
+    """The settings as they count now: a pause that is over is none."""
+    if 0 < decided.paused_until <= now.timestamp():
+        return replace(decided, paused_until=0, pause_reason="")
+    return decided
+
+
 def check_place(decided: ServerSettings, place: Place, now: datetime) -> None:
     """
     Raises:

@@ -199,6 +199,18 @@ async def test_what_is_no_time_pauses_nothing(easel: Easel, hours: str) -> None:
     assert await kept(easel) == {}
 
 
+async def test_a_pause_that_is_over_is_none(easel: Easel) -> None:
+    assert "paused; goes on <t:" in said(
+        await decide(easel, "pause", hours=2.0, reason="A contest")
+    )
+    assert "paused; goes on <t:" in said(await panel(easel))
+    easel.clock.advance(2 * 3_600)
+    for shown in (await panel(easel), await panel(easel, "paused_until")):
+        assert "under way" in said(shown)
+        assert "paused; goes on" not in said(shown)
+        assert "A contest" not in said(shown)
+
+
 async def test_a_pause_without_an_end_lasts(easel: Easel) -> None:
     assert "paused until you resume it" in said(await decide(easel, "pause"))
     assert await kept(easel) == {"paused_until": str(FOREVER)}

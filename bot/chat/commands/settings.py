@@ -24,6 +24,7 @@ from bot.chat.texts import Notice, paragraph, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.catalog import Catalog
+from bot.domain.policy import in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings
 from bot.errors import InvalidRequest, Reason
@@ -88,6 +89,7 @@ class SettingsCommands(ModeratorCommands):
     def __init__(self, desk: Desk, panel: SettingsPanel, catalog: Catalog) -> None:
         super().__init__("settings", Notice.MODERATORS_ONLY)
         self._servers = desk.easel.servers
+        self._clock = desk.clock
         self._panel = panel
         self._catalog = catalog
 
@@ -315,7 +317,8 @@ class SettingsCommands(ModeratorCommands):
             before = after = await self._servers.settings(server_id)
         else:
             before, after = await self._servers.change(server_id, decide, interaction.user.id)
-        told = [settings_shown.line(after, self._panel.operator, field, locale)]
+        counts = in_force(after, self._clock.now())
+        told = [settings_shown.line(counts, self._panel.operator, field, locale)]
         if field in MEANINGS:
             told.append(say(MEANINGS[field][getattr(after, field)], locale))
         if before != after:
