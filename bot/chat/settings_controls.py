@@ -10,7 +10,7 @@ from bot.chat import buttons
 from bot.chat.settings_shown import TITLES
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
-from bot.domain.credits import Microcredits, parse_credits
+from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import SETTINGS, NsfwMode, PictureMenus, ServerSettings
 
@@ -32,7 +32,9 @@ LANGUAGES = {
 #: an option's value for "nothing chosen", because Discord takes no empty value
 NOTHING = "-"
 REASON_CHARS_MAX = 200
-HOURS_MAX = 8_760.0
+HOURS_MIN, HOURS_MAX = 0.01, 8_760.0
+#: credits
+CONFIRM_ABOVE_MAX = 1_000_000.0
 #: channels in which members give commands; their threads count with them
 CHANNEL_KINDS = [
     discord.ChannelType.text,
@@ -200,12 +202,12 @@ def given_hours(text: str) -> float | None:
     Read hours as a moderator types them; None: without an end.
 
     Raises:
-        ValueError: it is no number of hours, or above HOURS_MAX.
+        ValueError: it is no number of hours from HOURS_MIN to HOURS_MAX.
     """
     if not text.strip():
         return None
     hours = float(text.strip().replace(",", "."))
-    if not 0 < hours <= HOURS_MAX:
+    if not HOURS_MIN <= hours <= HOURS_MAX:
         raise ValueError("not a number of hours")
     return hours
 
@@ -213,9 +215,12 @@ def given_hours(text: str) -> float | None:
 def given_amount(text: str) -> Microcredits:
     """
     Raises:
-        ValueError: the text is no number of credits.
+        ValueError: the text is no number of credits up to CONFIRM_ABOVE_MAX.
     """
-    return parse_credits(text.strip().replace(",", "."))
+    amount = parse_credits(text.strip().replace(",", "."))
+    if amount > CONFIRM_ABOVE_MAX * UCR_PER_CREDIT:
+        raise ValueError("too many credits")
+    return amount
 
 
 def typed(interaction: Interaction) -> Mapping[str, str]:

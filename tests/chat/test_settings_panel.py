@@ -173,7 +173,7 @@ async def test_an_amount_is_typed(easel: Easel) -> None:
     assert await kept(easel) == {"confirm_above_ucr": "750000"}
 
 
-@pytest.mark.parametrize("amount", ["much", "-1", "1e9"])
+@pytest.mark.parametrize("amount", ["much", "-1", "1e9", "1000000.01"])
 async def test_what_is_no_amount_changes_nothing(easel: Easel, amount: str) -> None:
     call = await filled(easel, await panel(easel, "confirm_above_ucr"), "Change", amount=amount)
     assert "Nothing was changed" in said(await call.response())
@@ -192,7 +192,7 @@ async def test_making_images_is_paused_and_resumed(easel: Easel) -> None:
     assert await kept(easel) == {"paused_until": "0", "pause_reason": ""}
 
 
-@pytest.mark.parametrize("hours", ["soon", "0", "99999", "nan"])
+@pytest.mark.parametrize("hours", ["soon", "0", "0.001", "99999", "nan"])
 async def test_what_is_no_time_pauses_nothing(easel: Easel, hours: str) -> None:
     call = await filled(easel, await panel(easel, "paused_until"), "Pause", hours=hours)
     assert "Nothing was changed" in said(await call.response())

@@ -11,7 +11,9 @@ from bot.chat.desk import Desk
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.options import model_named, model_or_preset_choices
 from bot.chat.settings_controls import (
+    CONFIRM_ABOVE_MAX,
     HOURS_MAX,
+    HOURS_MIN,
     LANGUAGES,
     REASON_CHARS_MAX,
     Decide,
@@ -203,7 +205,7 @@ class SettingsCommands(ModeratorCommands):
     async def confirm_above(
         self,
         interaction: Interaction,
-        credits_: app_commands.Range[float, 0.0, 1_000_000.0] | None = None,
+        credits_: app_commands.Range[float, 0.0, CONFIRM_ABOVE_MAX] | None = None,
     ) -> None:
         amount = None if credits_ is None else given_amount(f"{credits_:.6f}")
         await self._set(interaction, "confirm_above_ucr", amount)
@@ -237,7 +239,7 @@ class SettingsCommands(ModeratorCommands):
     async def pause(
         self,
         interaction: Interaction,
-        hours: app_commands.Range[float, 0.01, HOURS_MAX] | None = None,
+        hours: app_commands.Range[float, HOURS_MIN, HOURS_MAX] | None = None,
         reason: app_commands.Range[str, 1, REASON_CHARS_MAX] | None = None,
     ) -> None:
         await self._decide(interaction, "paused_until", self._panel.pause(hours, reason or ""))
