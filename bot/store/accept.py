@@ -123,7 +123,11 @@ def accept_or_keep(
             decided = settings.of_server(tx, draft.server_id)
             purses = _purses(tx, house, draft, role_ids, decided)
             refused.left_ucr = min(account.available_ucr for (account, _), *_ in purses)
-        # Before a refusal, nothing was written except that a draft was used.
+            for renewal, *_ in purses:
+                if renewal[0].user_id == NOBODY:
+                    # What a month has cost before it had a budget is added up only once.
+                    ledger.apply(tx, renewal, now=draft.created_at)
+        # Before a refusal, nothing else was written except that a draft was used.
         if refused.reason not in (Reason.DRAFT_USED, Reason.BLOCKED):
             now = draft.created_at
             refused.draft_id = members.keep_draft(tx, draft.user_id, draft.request, now)

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime, time
 
 from bot.domain import policy, rolling
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Job, JobState
+from bot.domain.jobs import Job, JobState, id_at
 from bot.domain.ledger import (
+    EVERYBODY,
     NOBODY,
     Account,
     Allowance,
@@ -17,6 +18,9 @@ from bot.domain.ledger import (
     Period,
     Spending,
     Statement,
+    less_spent,
+    period_end,
+    period_start,
     release,
 )
 from bot.store import returns, settings
@@ -73,6 +77,10 @@ SPENDINGS = f"""
     SELECT created_at, cost_ucr FROM jobs {_OF_ACCOUNT} AND cost_ucr > 0
     ORDER BY id DESC LIMIT {SPENDINGS_SHOWN_MAX}
 """
+_OF_MONTH = "id >= :first AND id < :end"
+#: what a month's jobs have cost, in a server and in all places
+SPENT = f"SELECT coalesce(sum(cost_ucr), 0) FROM jobs WHERE server_id = :server AND {_OF_MONTH}"
+SPENT_BY_ALL = f"SELECT coalesce(sum(cost_ucr), 0) FROM jobs WHERE {_OF_MONTH}"
 OF_ACCOUNT = f"SELECT {ENTRY} FROM entries {_OF_ACCOUNT} ORDER BY id"
 LATEST = f"SELECT {ENTRY} FROM entries {_OF_ACCOUNT} ORDER BY id DESC LIMIT {LATEST_MAX}"
 ALL_ENTRIES = f"SELECT {ENTRY} FROM entries ORDER BY id"
@@ -164,9 +172,25 @@ def read(tx: Transaction, server_id: int, user_id: int) -> Account:
 
 
 def renew(tx: Transaction, account: Account, allowance: Allowance, now: datetime) -> Change:
-    """Bring an account up to now, for a command of a member who has this allowance."""
+    """Bring an account up to now, for a command of a member, or a budget, with this allowance."""
+    if account.user_id == NOBODY:
+        return _renew_budget(tx, account, allowance, now)
     of_late = returns.of_late(tx, account, now) if rolling.begins(account, allowance) else ()
     return rolling.renew(account, allowance, now, of_late)
+
+
+def _renew_budget(tx: Transaction, account: Account, budget: Allowance, now: datetime) -> Change:
+    """Of a month that had no budget so far, what was spent in it before counts as well."""
+    renewal = rolling.renew(account, budget, now)
+    if renewal[0].period_start == account.period_start:
+        return renewal
+    begins = period_start(now, Period.MONTH)
+    ends = period_end(begins, Period.MONTH)
+    first, end = (id_at(datetime.combine(day, time(), UTC)) for day in (begins, ends))
+    given = {"server": account.server_id, "first": first, "end": end}
+    of_all = (account.server_id, account.user_id) == EVERYBODY
+    spent_ucr = tx.scalar(SPENT_BY_ALL if of_all else SPENT, given)
+    return less_spent(renewal, spent_ucr)
 
 
 def renewed(

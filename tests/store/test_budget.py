@@ -1,14 +1,14 @@
 """What a server may spend beside its members, and what roles give them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot.domain.jobs import Failure, Offer, Problem
+from bot.domain.jobs import Failure, Offer, Problem, id_at
 from bot.domain.ledger import NOBODY
 from bot.errors import InsufficientCredits, Reason
-from bot.store import settings
+from bot.store import quota, settings
 from bot.store.database import Database
 from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, SERVER, Bench, lay, make_job
 
@@ -110,6 +110,59 @@ async def test_all_servers_together_have_an_end_too(database: Database) -> None:
     await bench.accept("direct", server=0, user=BEN)
     assert await left(bench, 0) == 10_000
     assert await bench.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("budget", "rest"), [(150_000, 50_000), (100_000, 0), (70_000, 0)], ids=["more", "all", "less"]
+)
+@pytest.mark.parametrize("of_all", [False, True])
+async def test_a_budget_that_begins_in_a_month_counts_what_was_spent_in_it(
+    database: Database, budget: int, rest: int, of_all: bool
+) -> None:
+    before = lay(database)
+    await before.delivering(40_000, job_id=id_of(NOW, 1), at=NOW)
+    await before.delivering(60_000, job_id=id_of(NOW, 2), at=NOW)
+    await before.delivering(60_000, job_id=id_of(NOW, 3), server=OTHER_SERVER if not of_all else 0)
+    last_month = NOW - timedelta(days=25)
+    await before.delivering(60_000, job_id=id_of(last_month, 4), at=last_month)
+    bench = lay(database, **{"total" if of_all else "budget": budget + 60_000 * of_all})
+    server = 0 if of_all else SERVER
+
+    with pytest.raises(InsufficientCredits) as refused:
+        await bench.accept(id_of(NOW, 5), price=rest + 1)
+    assert refused.value.facts["available_ucr"] == rest
+    if rest:
+        await bench.accept(id_of(NOW, 6), price=rest)
+        assert await left(bench, server) == 0
+    else:
+        # It is added up once, and not for each refusal.
+        job, tasks = make_job(id_of(NOW, 7))
+        offers = [Offer(job, tuple(tasks))]
+        refusal = await bench.jobs.accept_or_keep(job, (), lambda _: offers)
+        assert isinstance(refusal, InsufficientCredits)
+        assert await left(bench, server) == 0
+    assert await bench.differences() == []
+
+
+async def test_a_budget_that_begins_spent_and_is_raised_gives_the_difference(bench: Bench) -> None:
+    before = lay(bench.database)
+    await before.delivering(170_000, price=170_000, job_id=id_of(NOW, 1), at=NOW)
+    _, budget = await bench.database.read(quota.of_server, bench.jobs.house, SERVER, NOW)
+    assert budget is not None
+    assert budget.allowance_ucr == 0
+    bench = lay(bench.database, budget=200_000)
+    with pytest.raises(InsufficientCredits):
+        await bench.accept(id_of(NOW, 2), price=30_001)
+    await bench.accept(id_of(NOW, 3), price=30_000)
+    assert await left(bench) == 0
+    await bench.accept(id_of(NEXT_MONTH, 4), price=200_000, at=NEXT_MONTH)
+    assert await left(bench) == 0
+    assert await bench.differences() == []
+
+
+def id_of(at: datetime, number: int) -> str:
+    """A job's id, as one that was asked for then has it."""
+    return f"{id_at(at)}{number:08}"
 
 
 async def test_a_host_gives_back_what_an_ended_job_was_charged(bench: Bench) -> None:
