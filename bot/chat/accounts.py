@@ -78,7 +78,7 @@ def add_entries(
 def _allowance(told: Statement, now: datetime, locale: str) -> str:
     account, allowance = told.account, told.account.refilled_to
     assert allowance is not None
-    facts = {"left_ucr": account.allowance_ucr, "amount_ucr": allowance.amount_ucr}
+    facts = {"left_ucr": account.allowance_ucr, "amount_ucr": told.amount_ucr}
     if allowance.period is not Period.ROLLING:
         refills_at = int(allowance.refills_at(now).timestamp())
         return say(Phrase.ALLOWANCE_LEFT, locale, **facts, refills_at=refills_at)

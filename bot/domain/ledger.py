@@ -116,6 +116,8 @@ class Spending:
 @dataclass(frozen=True, slots=True)
 class Statement:
     account: Account
+    #: of the allowance in force, of which the account may have had more
+    amount_ucr: Microcredits
     #: what jobs under way hold
     held_ucr: int
     #: the latest spendings, newest first

@@ -144,11 +144,13 @@ def statement(
     spendings = tuple(
         Spending(read_time(row.created_at), row.cost_ucr) for row in tx.rows(SPENDINGS, given)
     )
+    decided = settings.of_server(tx, server_id)
     return Statement(
         show(tx, server_id, user_id, role_ids, default, now),
+        policy.allowance(decided, role_ids, default).amount_ucr,
         tx.scalar(HELD, given) or 0,
         spendings,
-        policy.best_role(settings.of_server(tx, server_id), role_ids),
+        policy.best_role(decided, role_ids),
         tuple(_dated(row) for row in tx.rows(LATEST, given)),
     )
 

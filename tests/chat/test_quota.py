@@ -349,3 +349,13 @@ async def test_roles_count_before_the_servers_roles_are_known(easel: Easel) -> N
 
 async def known(guild: discord.Guild, role_id: int) -> bool:
     return guild.get_role(role_id) is not None
+
+
+async def test_a_lowered_limit_is_shown_as_it_is_now(easel: Easel) -> None:
+    await quota(easel, "budget", amount="1")
+    for _ in range(2):
+        await easel.finished(await easel.imagine())
+    assert "0.00 cr of 0.10 cr left for this month" in await quota(easel, "budget", amount="0.10")
+    await quota(easel, "set", allowance="0.08")
+    for shown in (await credits_of(easel), await quota(easel, "member", member="Ada")):
+        assert "0.00 cr of 0.08 cr, refills" in shown

@@ -14,10 +14,10 @@ from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
 from bot.domain.oversight import Act, Done
-from bot.domain.policy import allowance
 from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
 from bot.domain.settings import ServerSettings
 
@@ -240,7 +240,7 @@ class QuotaCommands(ModeratorCommands):
         """An embed on the server's quota as it is now."""
         locale = str(interaction.locale)
         embed = discord.Embed(colour=WORKING, title=say(Phrase.QUOTA, locale))
-        each = allowance(decided, (), self._quota.default)
+        each = policy.allowance(decided, (), self._quota.default)
         of_server = decided.allowance_ucr is not None
         source = say(Phrase.BY_SERVER if of_server else Phrase.BY_HOST, locale)
         every = say(PERIODS[each.period], locale, amount_ucr=each.amount_ucr)
@@ -265,9 +265,10 @@ class QuotaCommands(ModeratorCommands):
         return embed
 
     def _budget(self, decided: ServerSettings, budget: Account | None, locale: str) -> str:
-        if budget is None or budget.refilled_to is None:
+        host_ucr = self._quota.default_budget_ucr
+        month = policy.budget(decided, host_ucr)
+        if budget is None or month is None:
             return say(Phrase.NO_LIMIT, locale)
-        month = budget.refilled_to
         text = say(
             Phrase.BUDGET_LEFT,
             locale,
@@ -275,7 +276,6 @@ class QuotaCommands(ModeratorCommands):
             amount_ucr=month.amount_ucr,
             renewed_at=int(month.refills_at(self._clock.now()).timestamp()),
         )
-        host_ucr = self._quota.default_budget_ucr
         if host_ucr is not None and (decided.budget_ucr or 0) > host_ucr:
             return paragraph(text, say(Notice.BUDGET_OF_HOST, locale, host_ucr=host_ucr))
         return text
