@@ -45,7 +45,9 @@ async def refund(settings: Settings, job_id: str) -> None:
     async with open_database(settings.database_url, migrate=False) as database:
         now = datetime.now(UTC)
         default = rules.Allowance(settings.allowance_ucr, settings.allowance_period)
-        paid = await database.write(operator.refund, default, job_id, now)
+        paid, expired = await database.write(operator.refund, default, job_id, now)
     if not paid:
         raise StartupError(f"Job {job_id} is not there, is under way, or has cost nothing.")
     print(f"{format_credits(paid)} given back for job {job_id}.")
+    if expired:
+        print(f"Of that, {format_credits(expired)} has expired: its allowance was refilled since.")

@@ -66,6 +66,18 @@ async def test_what_the_host_does_to_credits_stands_in_the_moderators_trail(ease
     assert "<@0>" not in told
 
 
+async def test_the_host_is_told_what_of_a_refund_has_expired(
+    easel: Easel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    easel.clock.advance(-2 * 86_400)
+    await easel.finished(await easel.imagine())
+    [[job_id]] = await easel.rows("SELECT id FROM jobs")
+    await books.refund(easel.settings, job_id)
+    told = capsys.readouterr().out
+    assert "0.06 cr given back" in told
+    assert "Of that, 0.06 cr has expired" in told
+
+
 async def test_a_member_is_blocked_and_unblocked_with_a_trail(
     easel: Easel, capsys: pytest.CaptureFixture[str]
 ) -> None:

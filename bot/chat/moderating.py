@@ -16,7 +16,7 @@ from bot.chat.intake import spoken_here
 from bot.chat.moderators import MODERATORS, OF_SERVERS, SERVERS, is_moderator
 from bot.chat.pictures import job_shown
 from bot.chat.results import Results
-from bot.chat.texts import Notice, say, tell_cost
+from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.jobs import Job, JobState, fields_of
@@ -208,7 +208,10 @@ class Moderating:
                 await wire.tell(interaction, say(Notice.NOTHING_TO_REFUND, locale))
                 return
             facts = {"user_id": job.user_id, "amount_ucr": done.act.amount_ucr or 0}
-            await wire.tell(interaction, say(Notice.REFUNDED_NOW, locale, **facts))
+            told = [say(Notice.REFUNDED_NOW, locale, **facts)]
+            if done.expired_ucr:
+                told.append(say(Notice.REFUND_EXPIRED, locale, lost_ucr=done.expired_ucr))
+            await wire.tell(interaction, paragraph(*told))
             await log_channel.tell(interaction, done, case.link)
 
     async def _block(self, interaction: Interaction, *given: str) -> None:

@@ -95,6 +95,8 @@ class Done:
     job: Job | None = None
     #: the end of a block, where it has one
     until: datetime | None = None
+    #: of a refund, what was of an allowance that has been refilled since
+    expired_ucr: Microcredits = Microcredits(0)
 
 
 def read_reason(text: str) -> str:

@@ -207,6 +207,13 @@ def renewed(
     return rolling.keep_up(read(tx, server_id, user_id), default, now)
 
 
+def left(
+    tx: Transaction, server_id: int, user_id: int, default: Allowance, now: datetime
+) -> Microcredits:
+    """What the account has now, by the allowance that it had the last time; see `renewed`."""
+    return Microcredits(renewed(tx, server_id, user_id, default, now)[0].available_ucr)
+
+
 def apply(tx: Transaction, *changes: Change, now: datetime) -> Account:
     """Write an account's successive changes, balance and entries together."""
     explained_by = [_row(entry, now) for _, of_change in changes for entry in of_change]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
+from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job
 from bot.domain.oversight import (
     EVERYWHERE,
@@ -16,7 +17,7 @@ from bot.domain.oversight import (
 )
 from bot.errors import Facts, NotAllowed, Reason, StepLost
 from bot.store import jobs as job_steps
-from bot.store import settings, tasks
+from bot.store import ledger, settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import JOB, read_job
 from bot.store.schema import IS_REPORT
@@ -246,11 +247,15 @@ def refund(
     job = of_server(tx, server_id, job_id)
     if job is None:
         return None
+    account = (server_id, job.user_id, house.allowance, now)
+    before = ledger.left(tx, *account)
     amount = job_steps.refund_ended(tx, house.allowance, job_id, now)
     if not amount:
         return None
     whose = (job.user_id, job.id, amount)
-    return _done(tx, Act(server_id, by_id, Action.REFUND, now, *whose), job)
+    expired = Microcredits(before + amount - ledger.left(tx, *account))
+    done = _done(tx, Act(server_id, by_id, Action.REFUND, now, *whose), job)
+    return replace(done, expired_ucr=expired)
 
 
 def cancel(

@@ -608,6 +608,18 @@ async def test_a_removal_deletes_no_message_that_does_not_show_the_job(easel: Ea
     assert await acts(easel) == [("remove", "Cleo", "Ada", None, "no")]
 
 
+async def test_a_refund_says_what_of_it_has_expired(easel: Easel) -> None:
+    result = await easel.finished(await easel.imagine())
+    shown = await card(easel, result)
+    easel.clock.advance(86_400)
+    await easel.finished(await easel.imagine())
+    told = said(await (await press(easel, shown, "Refund")).response())
+    assert "was given back 0.06 cr. Of that, 0.06 cr has expired" in told
+    assert "/quota grant gives what does not expire" in told
+    call = await easel.discord.run_command("Ada", "studio", "credits")
+    assert "9.94 cr left" in said(await call.response())
+
+
 # Members whose data was erased.
 
 

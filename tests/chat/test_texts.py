@@ -78,6 +78,7 @@ FACTS = {
     "left_ucr": 60_000,
     "member": "<@7>",
     "amount_ucr": 60_000,
+    "lost_ucr": 60_000,
     "roles_max": 25,
     "host_ucr": 650_000,
     "fits": ["1K/low/10000"],

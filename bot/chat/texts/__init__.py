@@ -138,6 +138,8 @@ class Notice(StrEnum):
     REMOVED_ELSEWHERE = "removed_elsewhere"
     #: user_id, amount_ucr
     REFUNDED_NOW = "refunded_now"
+    #: lost_ucr
+    REFUND_EXPIRED = "refund_expired"
     NOTHING_TO_REFUND = "nothing_to_refund"
     REPORTED_NOW = "reported_now"
     NO_LOG_CHANNEL = "no_log_channel"
