@@ -234,9 +234,10 @@ def _notes(
         notes.append(say(Notice.COVERED_BY_MODERATOR, locale))
     elif job.spoiler:
         notes.append(say(Notice.COVERED, locale))
-    authors = dict.fromkeys(f"<@{each.author_id}>" for each in request.references if each.author_id)
+    authors = dict.fromkeys(each.author_id for each in request.references if each.author_id)
     if authors:
-        notes.append(say(Notice.PICTURE_BY, locale, authors=list(authors)))
+        named = [mention(each, locale) for each in authors]
+        notes.append(say(Notice.PICTURE_BY, locale, authors=named))
     return notes
 
 

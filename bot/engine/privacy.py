@@ -115,6 +115,9 @@ class Privacy:
         await database.keep(steps.settle_up, erasure)
         while await database.keep(steps.erase_authorship, erasure):
             pass
+        after = ""
+        while after := await database.keep(steps.erase_named, erasure, after):
+            pass
         self._to_fold = True
         await database.keep(steps.finish, erasure)
         self._forget(user_id)

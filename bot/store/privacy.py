@@ -22,6 +22,8 @@ from bot.store.sql import Transaction, among, insert, listed
 #: jobs, and entries, that one transaction changes
 JOBS_AT_ONCE = 100
 ENTRIES_AT_ONCE = 500
+#: jobs that one transaction looks through for the member's id in others' requests
+JOBS_LOOKED_AT = 2_000
 #: erased ids have fewer bits than Discord's ids, so that none is the party of a member in direct
 #: messages, which is minus the member's id
 ERASED_ID_MAX = 2**48
@@ -77,6 +79,29 @@ ERASE_TASKS = f"""
     UPDATE tasks SET facts = '{{}}', provider_task_id = NULL
     WHERE job_id IN {among("ids")}
 """
+
+
+def _unnamed(table: str, column: str) -> str:
+    """
+    Put the erased id in the place of the member's where a stored request or reference of another
+    member names them as a picture's author. Of the JSON, a number ends with a comma or a bracket.
+    """
+    value = column
+    for end in ",}":
+        value = f"replace({value}, :named || '{end}', :unnamed || '{end}')"
+    return f"UPDATE {table} SET {column} = {value} WHERE {column} LIKE '%' || :named || '%'"
+
+
+LAST_LOOKED_AT = f"""
+    SELECT max(id) FROM (
+        SELECT id FROM jobs WHERE id > :after ORDER BY id LIMIT {JOBS_LOOKED_AT}
+    ) AS looked_at
+"""
+UNNAMED_JOBS = f"{_unnamed('jobs', 'request')} AND id > :after AND id <= :last"
+UNNAMED_KEEPSAKES = [
+    _unnamed(table, column)
+    for table, column in (("drafts", "request"), ("presets", "request"), ("basket", "reference"))
+]
 
 _NOT_CARRIED = "(by_id IS NULL OR by_id != :erased)"
 ENTRIES = f"""
@@ -249,9 +274,32 @@ def erase_authorship(tx: Transaction, erasure: Erasure) -> bool:
     return bool(ids)
 
 
+def erase_named(tx: Transaction, erasure: Erasure, after: str) -> str:
+    """
+    Remove the member from the next jobs of others that work from the member's pictures.
+
+    Args:
+        after: id of the last job that was looked at; empty: from the first on.
+    Returns:
+        The id of the last job that was looked at now; empty: there were none left.
+    """
+    last = tx.scalar(LAST_LOOKED_AT, {"after": after})
+    if last is not None:
+        tx.execute(UNNAMED_JOBS, _names(erasure) | {"after": after, "last": last})
+    return last or ""
+
+
+def _names(erasure: Erasure) -> dict[str, object]:
+    """How a stored picture names its author, and how it does once the member is erased."""
+    named, unnamed = (f'"author_id": {each}' for each in (erasure.user_id, erasure.erased_id))
+    return {"named": named, "unnamed": unnamed}
+
+
 def finish(tx: Transaction, erasure: Erasure) -> None:
     """Erase the rest, which is little; from now on the member may begin afresh."""
     whose = {"user": erasure.user_id, "erased": erasure.erased_id}
+    for statement in UNNAMED_KEEPSAKES:
+        tx.execute(statement, _names(erasure))
     for statement in THEIRS:
         tx.execute(statement, {"user": erasure.user_id})
     for change in TRAIL:

@@ -428,3 +428,30 @@ async def test_who_has_nothing_here_gets_an_export_all_the_same(easel: Easel) ->
     [message] = await export(easel, "Ben")
     assert json.loads((await unpacked(easel, message))["presets.json"]) == []
     assert "Erased." in said(await erase(easel, "Ben"))
+
+
+async def test_whose_pictures_others_work_from_is_erased_there_too(easel: Easel) -> None:
+    result = await easel.finished(await easel.imagine("Ben"))
+    ben, discord = easel.discord.world.user("Ben").id, easel.discord
+    opened = await discord.run_message_command("Ada", "studio", "Edit image", result)
+    edited = await easel.finished(await filled(easel, opened, prompt="at night"))
+    await (
+        await discord.run_message_command("Ada", "studio", "Use as reference", result)
+    ).response()
+    save = {"name": "night"}
+    await (await discord.run_command("Ada", "studio", "presets save", save)).response()
+    await (await discord.run_message_command("Ada", "studio", "Edit image", result)).opened_modal()
+    places = ("jobs.request", "basket.reference", "presets.request", "drafts.request")
+
+    async def naming() -> list[str]:
+        found = []
+        for table, column in (place.split(".") for place in places):
+            query = f"SELECT 1 FROM {table} WHERE {column} LIKE '%{ben}%'"
+            found += [table] * bool(await easel.rows(query))
+        return found
+
+    assert await naming() == ["jobs", "basket", "presets", "drafts"]
+    await erase(easel, "Ben")
+    assert await naming() == []
+    again = await easel.finished(await press(easel, edited, "Again"))
+    assert "Made from a picture by someone whose data was erased." in said(again)
