@@ -18,6 +18,7 @@ from bot.domain.ledger import (
     Period,
     Spending,
     Statement,
+    change,
     less_spent,
     period_end,
     period_start,
@@ -266,6 +267,17 @@ def pay_back(tx: Transaction, default: Allowance, job_id: str, now: datetime) ->
         settled_at, settled = its_entries[EntryKind.SETTLE]
         back = rolling.refund(account, held, settled, settled_at)
         apply(tx, (account, refilled), back, now=now)
+
+
+def expire_refund(tx: Transaction, budget: tuple[int, int], job_id: str, now: datetime) -> None:
+    """Let expire what a refund has just given back to a budget, unless that has expired already."""
+    its_entries = of_job(tx, job_id).get(budget)
+    if its_entries is None:
+        return
+    (_, held), (_, back) = (its_entries[kind] for kind in (EntryKind.HOLD, EntryKind.REFUND))
+    if held.period_start == back.period_start:
+        account = read(tx, *budget)
+        apply(tx, change(account, EntryKind.EXPIRE, -back.allowance_ucr, 0, job_id), now=now)
 
 
 def audit(tx: Transaction) -> list[str]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job
+from bot.domain.ledger import EVERYBODY, NOBODY
 from bot.domain.oversight import (
     EVERYWHERE,
     REPORTS_PER_HOUR_MAX,
@@ -239,7 +240,8 @@ def refund(
     tx: Transaction, house: House, server_id: int, job_id: str, by_id: int, now: datetime
 ) -> Done | None:
     """
-    Give back what a job was charged.
+    Give back what a job was charged: to the member, and to the server's budget unless the host
+    limits that. The host has paid the vendor, and could be made to pay without end.
 
     Returns:
         None: it has not ended, has cost nothing, was paid back, or is not this server's.
@@ -252,6 +254,10 @@ def refund(
     amount = job_steps.refund_ended(tx, house.allowance, job_id, now)
     if not amount:
         return None
+    if house.budget_ucr is not None:
+        ledger.expire_refund(tx, (server_id, NOBODY), job_id, now)
+    if house.total_budget_ucr is not None:
+        ledger.expire_refund(tx, EVERYBODY, job_id, now)
     whose = (job.user_id, job.id, amount)
     expired = Microcredits(before + amount - ledger.left(tx, *account))
     done = _done(tx, Act(server_id, by_id, Action.REFUND, now, *whose), job)

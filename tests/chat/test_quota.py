@@ -359,3 +359,22 @@ async def test_a_lowered_limit_is_shown_as_it_is_now(easel: Easel) -> None:
     await quota(easel, "set", allowance="0.08")
     for shown in (await credits_of(easel), await quota(easel, "member", member="Ada")):
         assert "0.00 cr of 0.08 cr, refills" in shown
+
+
+@pytest.mark.parametrize("limit", ["server_budget", "total_budget"])
+async def test_what_moderators_give_back_the_host_has_paid_all_the_same(
+    opened: OpenEasel, limit: str
+) -> None:
+    async with opened(paint=lambda _: PICTURE, **{limit: "0.13"}) as easel:
+        for _ in range(2):
+            result = await easel.finished(await easel.imagine())
+            opened_card = await easel.discord.run_message_command(
+                "Cleo", "studio", "Moderate", result
+            )
+            shown = await opened_card.response()
+            pressed = await easel.discord.press("Cleo", shown, label="Refund · 0.06 cr")
+            assert "was given back 0.06 cr." in said(await pressed.response())
+        assert "1.00 cr left" in await credits_of(easel)
+        refused = await easel.finished(await easel.imagine())
+        assert not refused.attachments
+        assert len(easel.providers.submissions) == 2

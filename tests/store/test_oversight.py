@@ -187,12 +187,38 @@ async def test_what_is_under_way_is_not_refunded(bench: Bench) -> None:
     assert await acts(bench.database) == []
 
 
-async def test_a_refund_gives_back_to_the_servers_budget_too(database: Database) -> None:
-    bench = lay(database, budget=10 * PRICE_UCR)
+@pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        ({}, [10 * PRICE_UCR]),
+        ({"budget": 20 * PRICE_UCR}, [9 * PRICE_UCR]),
+        ({"total": 20 * PRICE_UCR}, [19 * PRICE_UCR, 10 * PRICE_UCR]),
+    ],
+    ids=["the server's own", "the host's for a server", "the host's for all"],
+)
+async def test_a_refund_gives_back_to_no_budget_of_the_host(
+    database: Database, limits: dict[str, int], left: list[int]
+) -> None:
+    bench = lay(database, **limits)
+    await database.write(settings.change, SERVER, "budget_ucr", 10 * PRICE_UCR, CLEO, NOW)
     await finished(bench)
     await database.write(oversight.refund, bench.jobs.house, SERVER, "lantern", CLEO, NOW)
-    budget = "SELECT allowance_ucr FROM accounts WHERE user_id = 0"
-    assert await bench.rows(budget) == [(10 * PRICE_UCR,)]
+    rows = await bench.rows("SELECT allowance_ucr FROM accounts WHERE user_id = 0 ORDER BY 1 DESC")
+    assert [amount for [amount] in rows] == left
+    assert await bench.balance() == ALLOWANCE_UCR
+    assert await bench.differences() == []
+
+
+async def test_what_a_refund_gives_back_to_a_budget_of_last_month_expires_once(
+    database: Database,
+) -> None:
+    bench = lay(database, budget=10 * PRICE_UCR, total=10 * PRICE_UCR)
+    await finished(bench)
+    later = NOW + timedelta(days=31)
+    await bench.accept("heron", at=later)
+    await database.write(oversight.refund, bench.jobs.house, SERVER, "lantern", CLEO, later)
+    rows = await bench.rows("SELECT allowance_ucr FROM accounts WHERE user_id = 0")
+    assert rows == [(9 * PRICE_UCR,)] * 2
     assert await bench.differences() == []
 
 
