@@ -181,6 +181,14 @@ async def test_nothing_is_no_grant(easel: Easel) -> None:
     assert await easel.rows("SELECT 1 FROM acts") == []
 
 
+async def test_a_reason_that_nobody_sees_is_none(easel: Easel) -> None:
+    told = await quota(easel, "grant", member="Ada", amount="1", reason="\u200b \u2060")
+    assert "Please say why" in told
+    assert await easel.rows("SELECT 1 FROM acts") == []
+    await quota(easel, "grant", member="Ada", amount="1", reason="a\u202e start")
+    assert [row.reason for row in await easel.rows("SELECT reason FROM acts")] == ["a start"]
+
+
 async def test_grants_are_spent_taken_back_and_corrected_with_who_and_why(easel: Easel) -> None:
     cleo, ada = id_of(easel, "Cleo"), id_of(easel, "Ada")
     told = await quota(easel, "grant", member="Ada", amount="0.50", reason="won the *contest*")

@@ -17,7 +17,7 @@ from bot.chat.translator import label
 from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
-from bot.domain.oversight import Act, Done
+from bot.domain.oversight import Act, Done, read_reason
 from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
 from bot.domain.settings import ServerSettings
 
@@ -201,7 +201,10 @@ class QuotaCommands(ModeratorCommands):
             await wire.tell(interaction, text)
             return
         by_id, server_id = interaction.user.id, interaction.guild_id or 0
-        why = " ".join(reason.split())
+        why = read_reason(reason)
+        if not why:
+            await wire.tell(interaction, say(Notice.REASON_MISSING, locale))
+            return
         amendment = Amendment(action, server_id, member.id, amount, by_id, why)
         account, done = await self._quota.amend(amendment, role_ids_of(member))
         if not done:
