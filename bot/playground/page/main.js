@@ -10,6 +10,7 @@ import { speak, translated } from "./language.js";
 import { drawHeader, drawPeople, drawPlaces, drawTools, openDrawer, placesOf } from "./sidebar.js";
 
 const MESSAGE_MENU = 3;
+const RETRY_MS = 1000;
 const NO_ANSWER = "The application did not respond.";
 const PROMPTS = ["a lighthouse in the fog at dawn, oil on canvas",
   "a red fox asleep in a bookshop, soft morning light", "a paper city at night, pastel colours"];
@@ -135,23 +136,29 @@ function commandName(name) {
   return names.join(" ");
 }
 
-/** Fetch everything again; events that arrive meanwhile are applied afterwards. */
+/** Fetch everything again, until that works; events that arrive meanwhile are applied afterwards. */
 async function synchronise() {
   const waiting = [];
   state.waiting = waiting;
-  try {
-    state.world = await getWorld();
-    settle();
-    draw();
-    const found = await getMessages(state.member.id, state.channel.id);
-    // A later call has replaced this one.
+  // A later call replaces this one.
+  while (waiting === state.waiting) {
+    waiting.length = 0;
+    let found;
+    try {
+      state.world = await getWorld();
+      settle();
+      draw();
+      found = await getMessages(state.member.id, state.channel.id);
+    } catch (error) {
+      if (waiting === state.waiting) tell(error.message);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      continue;
+    }
     if (waiting !== state.waiting) return;
-    conversation.show(found, facts());
     state.waiting = null;
-    waiting.forEach(apply);
+    conversation.show(found, facts());
     tell("");
-  } catch (error) {
-    tell(error.message);
+    waiting.forEach(apply);
   }
 }
 
@@ -263,13 +270,12 @@ function tell(text) {
   byId("connection").hidden = !text;
 }
 
-/** Fetch the world until it answers: before that, no member is known to listen for. */
 async function start() {
+  // Before the world is known, no member is known to listen for.
   await synchronise();
   const locale = address.get("locale");
-  if (state.member && locale) await setLocale({ member: state.member.id, locale });
-  if (state.member) listen();
-  else setTimeout(start, 1000);
+  if (locale) await setLocale({ member: state.member.id, locale });
+  listen();
 }
 
 if (address.has("plain")) document.documentElement.dataset.plain = address.get("plain");
