@@ -102,7 +102,7 @@ export class CommandFields {
 
   #addZone(options) {
     const isSeries = options.length > 1;
-    const label = !isSeries ? words(translated(options[0], "name")) : options[0].required
+    const label = !isSeries ? words(translated(options[0], "name")) : options[0].name === "image"
       ? "Images: the first is changed, the others are references" : "Reference images";
     const zone = new DropZone({ label, names: options.map((option) => option.name),
       hint: isSeries ? null : translated(options[0], "description"), max: options.length,
