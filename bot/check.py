@@ -55,8 +55,10 @@ async def check(settings: Settings) -> int:
         if routes:
             works.append(await _line("models", _models(settings, names)))
     print(f"  {_month(settings)}")
-    remarks = [*misspelt_settings(), *_remarks(settings), *_endings(settings, names)]
-    for remark in [*remarks, *_without_filter(routes, names)]:
+    remarks = [*misspelt_settings(), *_remarks(settings)]
+    if routes:
+        remarks += [*_endings(settings, names), *_without_filter(routes, names)]
+    for remark in remarks:
         print(f"! {remark}")
     return 0 if all(works) else 1
 

@@ -472,6 +472,17 @@ async def test_check_names_the_address_that_cannot_be_reached(
     assert ended.err == ""
 
 
+async def test_check_goes_on_without_a_catalog(tmp_path: Path, environment: dict[str, str]) -> None:
+    wrong = {"DEFAULT_MODEL": "dall-e", "SERVER_BUDET": "3"}
+    ended = await easel(tmp_path, "check", **environment | wrong)
+
+    assert ended.status == 1
+    assert "✗ catalog: DEFAULT_MODEL dall-e is not in the catalog" in ended.out
+    assert "✓ apimodels: " in ended.out
+    assert "! SERVER_BUDET is no setting and changes nothing" in ended.out
+    assert ended.err == ""
+
+
 @pytest.mark.parametrize(
     ("given", "line", "status"),
     [
