@@ -298,13 +298,13 @@ def _prices(_chosen: argparse.Namespace) -> int:
 
     async def run(settings: "Settings") -> int:
         catalog, usual = load_catalog(settings), {}
-        if database_path(settings.database_url).is_file():
-            try:
+        try:
+            if database_path(settings.database_url).is_file():
                 async with open_database(settings.database_url, migrate=False) as database:
                     usual = await database.read(usual_costs, datetime.now(UTC))
-            except StartupError as error:
-                # The catalog's prices can be shown without that.
-                print(f"easel: what is usual is not known: {error}", file=sys.stderr)
+        except (StartupError, OSError) as error:
+            # The catalog's prices can be shown without that.
+            print(f"easel: what is usual is not known: {error}", file=sys.stderr)
         print(price_table(catalog, usual))
         return 0
 

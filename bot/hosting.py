@@ -72,21 +72,22 @@ async def export(
     Raises:
         StartupError: the file is there already, or cannot be written.
     """
-    folder = _folder_of_new(output)
-    parcel = Parcel(folder, f".{output.name}.{secrets.token_hex(4)}", math.inf, parts_max=1)
     try:
-        async with open_database(settings.database_url, migrate=False) as database:
-            giving = Export(database, settings.data_dir / "images")
-            if server_id is not None:
-                await giving.of_server(server_id, parcel)
-            elif user_id is not None:
-                await giving.of_member(user_id, parcel)
-        [written] = parcel.paths
-        written.rename(output)
+        folder = _folder_of_new(output)
+        parcel = Parcel(folder, f".{output.name}.{secrets.token_hex(4)}", math.inf, parts_max=1)
+        try:
+            async with open_database(settings.database_url, migrate=False) as database:
+                giving = Export(database, settings.data_dir / "images")
+                if server_id is not None:
+                    await giving.of_server(server_id, parcel)
+                elif user_id is not None:
+                    await giving.of_member(user_id, parcel)
+            [written] = parcel.paths
+            written.rename(output)
+        finally:
+            parcel.remove()
     except OSError as error:
         raise StartupError(f"{output} cannot be written: {error.strerror}.") from error
-    finally:
-        parcel.remove()
     print(f"Written to {output}. It holds what members wrote: give it to nobody else.")
 
 

@@ -182,6 +182,19 @@ def test_an_unreadable_env_file_is_one_sentence(
     assert capsys.readouterr().err == "easel: .env cannot be read: Input/output error.\n"
 
 
+def test_prices_are_shown_without_a_database_that_cannot_be_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # As one in a folder that another user keeps to themselves.
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{'long' * 99}/easel.db")
+
+    assert main(["prices"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("model ")
+    assert shown.err.startswith("easel: what is usual is not known: ")
+
+
 async def test_a_reader_that_goes_away_is_no_failure_to_speak_of(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

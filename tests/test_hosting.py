@@ -133,9 +133,10 @@ async def test_a_member_and_a_server_are_exported_whole(easel: Easel, tmp_path: 
     assert zips(tmp_path) == {"ada.zip", "server.zip"}
     with pytest.raises(StartupError, match="is there already"):
         await hosting.export(easel.settings, member, user_id=ada)
-    nowhere = tmp_path / "no" / "such.zip"
-    with pytest.raises(StartupError, match="cannot be written"):
-        await hosting.export(easel.settings, nowhere, user_id=ada)
+    # The last cannot even be looked for, as in a folder that another user keeps to themselves.
+    for nowhere in (tmp_path / "no" / "such.zip", tmp_path / f"{'long' * 99}.zip"):
+        with pytest.raises(StartupError, match="cannot be written"):
+            await hosting.export(easel.settings, nowhere, user_id=ada)
 
 
 def zips(folder: Path) -> set[str]:
