@@ -15,6 +15,7 @@ COPY --from=build /opt/easel /opt/easel
 ENV PATH=/opt/easel/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    MPLCONFIGDIR=/tmp/matplotlib \
     DATA_DIR=/data \
     DATABASE_URL=sqlite:////data/easel.db
 USER easel
