@@ -122,7 +122,9 @@ def _add_hosting(commands: Any) -> None:
     for command in (block, unblock):
         command.add_argument("--user", type=_id, required=True)
         command.add_argument("--server", type=_id, default=0, help="everywhere if left out")
-    block.add_argument("--reason", type=_words, required=True, help="moderators see it")
+    block.add_argument(
+        "--reason", type=_words, required=True, help="the member and moderators see it"
+    )
     block.set_defaults(command=_block)
     unblock.set_defaults(command=_unblock)
 
@@ -135,9 +137,13 @@ def _add_hosting(commands: Any) -> None:
 
 
 def _words(text: str) -> str:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("must say something")
-    return text.strip()
+    from bot.domain.oversight import REASON_CHARS_MAX
+
+    # Members read it within a sentence.
+    words = " ".join(text.split())
+    if not words or len(words) > REASON_CHARS_MAX:
+        raise argparse.ArgumentTypeError(f"must have 1 to {REASON_CHARS_MAX} characters")
+    return words
 
 
 def _port(text: str) -> int:

@@ -153,6 +153,8 @@ def unpacked(path: Path) -> dict[str, bytes]:
     [
         ["block", "--user", "5"],
         ["block", "--user", "5", "--reason", " "],
+        # Longer than what Discord shows of an answer.
+        ["block", "--user", "5", "--reason", "spam " * 500],
         ["block", "--reason", "spam"],
         ["unblock"],
         ["export", "--output", "x.zip"],
