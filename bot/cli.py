@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.domain.credits import Microcredits, parse_credits
-from bot.errors import BotError, StartupError
+from bot.errors import BotError, StartupError, StoreBusy
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has closed the pipe; the flush on exit must not complain about that either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except StoreBusy as error:
+        print(f"easel: the database cannot be written to: {error.__cause__}.", file=sys.stderr)
         return FAILED
     except BotError as error:
         print(f"easel: {error}", file=sys.stderr)

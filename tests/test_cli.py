@@ -409,6 +409,19 @@ async def test_the_audit_names_what_does_not_agree(tmp_path: Path) -> None:
     assert "Member 8 in server 7: allowance is 500, its entries add up to 0." in ended.out
 
 
+def test_a_database_that_is_held_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bot.store.database.BUSY_TIMEOUT_MS", 0)
+    assert main(["migrate"]) == 0
+    with closing(sqlite3.connect(tmp_path / "data" / "easel.db")) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        assert main(["grant", "--server", "1", "--user", "2", "--amount", "1"]) == 1
+    complaint = capsys.readouterr().err
+    assert complaint == "easel: the database cannot be written to: database is locked.\n"
+
+
 async def test_an_audit_of_no_database_makes_none(tmp_path: Path) -> None:
     ended = await easel(tmp_path, "ledger", "audit")
 
