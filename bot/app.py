@@ -5,8 +5,8 @@ import contextlib
 import logging
 import secrets
 import tomllib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,7 @@ from bot.providers.vendors import Vendor
 from bot.settings import Settings
 from bot.store.database import Database, open_database
 from bot.store.jobs import House, free_leases
-from bot.store.lock import Use, sole_use
+from bot.store.lock import Use, sole_folder, sole_use
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +185,7 @@ async def open_app(
     connection.use_api_base(settings.discord_api_base)
     async with AsyncExitStack() as stack:
         url = settings.database_url
-        use = Use(None, None) if beside else stack.enter_context(sole_use(url))
+        use = Use(None, None) if beside else stack.enter_context(_alone(settings))
         database = await stack.enter_async_context(open_database(url, migrate=not beside))
         if not beside:
             # The owners of all leases from before this start are dead.
@@ -238,6 +238,13 @@ async def open_app(
         if not providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, shop, database)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[Use]:
+    """Keep other processes off the database, and those with another one out of the folder."""
+    with sole_use(settings.database_url) as use, sole_folder(settings.data_dir):
+        yield use
 
 
 def _add_duties(duties: Duties, budgets: Budgets, privacy: Privacy, retention: Retention) -> None:

@@ -1,4 +1,4 @@
-"""The lock that keeps a database to one process, until that process ends in any way."""
+"""The locks that keep a database and a folder to one process, until it ends in any way."""
 
 import fcntl
 import os
@@ -61,6 +61,28 @@ def sole_use(url: str) -> Iterator[Use]:
             yield use
         finally:
             use.give_sign()
+
+
+@contextmanager
+def sole_folder(folder: Path) -> Iterator[None]:
+    """
+    Keep processes with other databases out of a DATA_DIR, since each would remove the others' files
+    as nobody's.
+
+    Raises:
+        StartupError: another process has the folder, or the lock's file cannot be opened.
+    """
+    try:
+        file = _open_locked(folder / "images.lock")
+    except BlockingIOError as error:
+        raise StartupError(
+            f"DATA_DIR {folder} is in use by another process of Easel: give this one its own.",
+            usage=True,
+        ) from error
+    except OSError as error:
+        raise StartupError(f"DATA_DIR {folder} cannot be used: {error.strerror}.") from error
+    with file:
+        yield
 
 
 def is_in_use(url: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import StartupError
-from bot.store.lock import is_in_use, sole_use
+from bot.store.lock import is_in_use, sole_folder, sole_use
 
 HOLD = """
 import sys
@@ -39,6 +39,17 @@ def test_another_name_of_the_database_is_the_same_database(tmp_path: Path) -> No
         assert is_in_use(f"sqlite:///{tmp_path / 'other' / 'easel.db'}")
         assert is_in_use(f"sqlite:///{tmp_path / 'link.db'}")
         assert not is_in_use(f"sqlite:///{tmp_path / 'data' / 'second.db'}")
+
+
+def test_a_folder_is_one_processs_whatever_its_database(tmp_path: Path) -> None:
+    with sole_folder(tmp_path):
+        with pytest.raises(StartupError, match=r"DATA_DIR .+ is in use"), sole_folder(tmp_path):
+            pass
+        (tmp_path / "other").mkdir()
+        with sole_folder(tmp_path / "other"):
+            pass
+    with sole_folder(tmp_path):
+        pass
 
 
 def test_asking_leaves_nothing_behind(tmp_path: Path) -> None:
