@@ -161,7 +161,7 @@ class App:
             self._shop.hint(task_id)
 
     async def _connected(self) -> bool:
-        return self.client.is_ready() and not self.client.is_closed()
+        return self.client.is_connected()
 
     async def _database_answers(self) -> bool:
         return bool(await self.database.read(lambda tx: tx.scalar("SELECT 1")))

@@ -119,6 +119,11 @@ class EaselClient(discord.AutoShardedClient):
         self.synced.set()
         return lines
 
+    def is_connected(self) -> bool:
+        """Whether every shard is on the gateway now; discord.py stays ready while one is not."""
+        shards = self.shards.values()
+        return self.is_ready() and not any(shard.is_closed() for shard in shards)
+
     async def on_connect(self) -> None:
         self.connected.set()
 

@@ -184,6 +184,19 @@ async def test_what_discord_refuses_at_the_start_is_one_sentence(opened, fault, 
     assert "\n" not in str(refused.value)
 
 
+async def test_a_bot_whose_gateway_is_gone_is_not_connected(easel: Easel) -> None:
+    client, gateway = easel.app.client, easel.discord.gateway
+    await client.wait_until_ready()
+    assert client.is_connected()
+    gateway.fail_handshakes(100)
+    gateway.drop()
+
+    async def is_gone() -> bool:
+        return not client.is_connected()
+
+    await easel.until(is_gone)
+
+
 async def test_a_bot_that_is_ready_says_so_once_with_its_invite(easel: Easel, caplog) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(2):
