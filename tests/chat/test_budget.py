@@ -71,15 +71,15 @@ async def test_moderators_are_told_at_half_at_four_fifths_and_at_the_end(easel: 
     assert notices(easel) == []
     await spend(easel, 1)
     [half] = await noticed(easel, 1)
-    assert "50% of this month's budget are spent" in half
-    assert "0.36 cr of 0.65 cr are spent" in half
+    assert "50% of this month's budget is spent" in half
+    assert "0.36 cr of 0.65 cr is spent" in half
     await spend(easel, 3)
     assert "80% of this month's budget" in (await noticed(easel, 2))[1]
     await spend(easel, 1)
     # What is left pays for no image any more.
     last = (await noticed(easel, 3))[2]
     assert "This month's budget is used up" in last
-    assert "0.60 cr of 0.65 cr are spent for this month, and the rest pays for no plain" in last
+    assert "0.60 cr of 0.65 cr is spent for this month, and the rest pays for no plain" in last
     refused = said(await easel.finished(await easel.imagine("Ben")))
     assert "has 0.05 cr of its budget left for this month" in refused
     assert "Nothing was charged." in refused

@@ -163,7 +163,7 @@ async def test_words_go_where_only_pictures_are_forbidden(easel: Easel) -> None:
     await easel.idle()
 
     [message] = endings(easel)
-    assert "/history gives it out" in said(message)
+    assert "get it with /history" in said(message)
     await assert_refunded_and_kept(easel)
 
 

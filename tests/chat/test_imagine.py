@@ -165,7 +165,7 @@ async def test_credits_shows_what_is_left_to_the_member_alone(easel: Easel) -> N
     assert message.is_ephemeral
     assert "0.94 cr left" in said(message)
     assert "0.94 cr of 1.00 cr" in said(message)
-    assert "Enough for about 15 plain pictures at 0.06 cr each." in said(message)
+    assert "Enough for about 15 plain images at 0.06 cr each." in said(message)
     assert re.search(r"Spent last: <t:\d+:R> 0\.06 cr", said(message))
     async with easel.held(VendorCall.CREATE):
         call = await easel.discord.run_command("Ada", "studio", "credits")

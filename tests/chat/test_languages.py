@@ -148,7 +148,7 @@ def test_a_reader_is_given_the_nearest_language(locale: str, language: str) -> N
         ("fr", "{fact:megabytes}", 50_000_000, "50\N{NARROW NO-BREAK SPACE}Mo"),
         ("en-US", "{fact:megapixels}", 12_300_000, "12.3 megapixels"),
         ("de", "{fact:megapixels}", 12_300_000, "12,3\N{NO-BREAK SPACE}Megapixel"),
-        ("en-US", "{fact:date}", "2026-12-01", "01 December 2026"),
+        ("en-US", "{fact:date}", "2026-12-01", "1 December 2026"),
         ("pt-BR", "{fact:date}", "2026-12-01", "1 de dezembro de 2026"),
         (
             "de",
@@ -156,6 +156,9 @@ def test_a_reader_is_given_the_nearest_language(locale: str, language: str) -> N
             ["Attach Files", "Unheard Of"],
             "Dateien anhängen, Unheard Of",
         ),
+        ("en-US", "{fact:choice}", "transparent", "transparent"),
+        ("es-419", "{fact:choice}", "transparent", "transparente"),
+        ("es-419", "{fact:choice}", "unheard of", "unheard of"),
         ("en-US", "{fact:name}", "reference3", "reference3"),
         ("de", "{fact:name}", "reference3", "referenz3"),
         ("de", "{fact:time}", 1_796_000_000, "<t:1796000000:R>"),

@@ -92,16 +92,16 @@ async def test_it_is_no_command_of_direct_messages(easel: Easel) -> None:
 async def test_the_servers_allowance_and_its_period_count_from_the_next_command(
     easel: Easel,
 ) -> None:
-    assert "1.00 cr a day\nas whoever hosts" in await quota(easel, "set")
+    assert "1.00 cr a day\nset by whoever hosts" in await quota(easel, "set")
     shown = await quota(easel, "set", allowance="0,1", period="week")
-    assert "0.10 cr a week\nas this server gives it" in shown
+    assert "0.10 cr a week\nset by this server" in shown
     await easel.finished(await easel.imagine())
     refused = await easel.finished(await easel.imagine())
 
     assert "you have 0.04 cr left" in said(refused)
     mine = await credits_of(easel)
     assert "0.04 cr of 0.10 cr" in mine
-    assert "as this server gives it" in mine
+    assert "set by this server" in mine
     elsewhere = await easel.finished(await easel.imagine(channel="mockups"))
     assert elsewhere.attachments
 
@@ -177,7 +177,7 @@ async def test_nor_is_it_a_setting(easel: Easel, command: str, given: dict[str, 
 
 async def test_nothing_is_no_grant(easel: Easel) -> None:
     told = await quota(easel, "grant", member="Ada", amount="0", reason="a start")
-    assert "That is nothing." in told
+    assert "Zero changes nothing." in told
     assert await easel.rows("SELECT 1 FROM acts") == []
 
 
@@ -240,7 +240,7 @@ async def test_reset_goes_back_to_the_host_as_a_whole_or_in_parts(easel: Easel) 
     assert "One job: no limit of its own" in shown
     assert "3.00 cr a month" in shown
     shown = await quota(easel, "reset")
-    assert "1.00 cr a day\nas whoever hosts" in shown
+    assert "1.00 cr a day\nset by whoever hosts" in shown
     assert "Budget of the server: no limit" in shown
     changes = await easel.rows("SELECT setting, new FROM setting_changes ORDER BY id")
     assert [tuple(each) for each in changes][-3:] == [

@@ -106,7 +106,7 @@ async def test_the_panel_shows_each_setting_and_whose_decision_it_is(opened: Ope
         await decide(easel, "count_max", count=2)
         shown = said(await panel(easel))
         assert "Most images at a time: **`2`** · set by this server" in shown
-        assert "Ask first above: **0.50 cr** · set by the bot's operator" in shown
+        assert "Ask first above: **0.50 cr** · set by whoever hosts this bot" in shown
         assert "Largest resolution: **`4K`** · default" in shown
         assert "Default model: **`gpt-image-2-beta`** · default" in shown
         assert "Allowed models: **all** · default" in shown

@@ -59,7 +59,7 @@ async def test_it_tells_what_was_made_spent_and_not_made(opened: OpenEasel) -> N
         ada, ben = (easel.discord.world.user(name).id for name in ("Ada", "Ben"))
         assert f"{easel.clock.now():%Y-%m}" in words
         assert "Spent: 0.24 cr of 50.00 cr" in words
-        assert "Images: 4 of 3 jobs, 1 without an image" in words
+        assert "Images: 4 from 3 jobs, 1 without an image" in words
         assert "gpt-image-2-beta · apimodels: 4 images, 0.24 cr" in words
         assert f"<@{ada}>: 0.18 cr, 1 job\n<@{ben}>: 0.06 cr, 2 jobs" in words
         assert "Refused by the content filter: 1" in words
@@ -112,8 +112,8 @@ async def test_each_month_is_told_by_itself(easel: Easel) -> None:
     then = easel.clock.now()
     easel.clock.advance(40 * 24 * 3_600)
     await easel.finished(await easel.imagine())
-    assert "Images: 1 of 1 job" in said(await month(easel))
-    assert "Images: 2 of 1 job" in said(await month(easel, month=f"{then:%Y-%m}"))
+    assert "Images: 1 from 1 job" in said(await month(easel))
+    assert "Images: 2 from 1 job" in said(await month(easel, month=f"{then:%Y-%m}"))
     long_ago = then - timedelta(days=90)
     assert "Nothing was asked for here" in said(await month(easel, month=f"{long_ago:%Y-%m}"))
 

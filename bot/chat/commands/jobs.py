@@ -15,7 +15,7 @@ from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
 from bot.chat.reasons import REASON, reason_form, written
 from bot.chat.results import Results
-from bot.chat.texts import Notice, paragraph, say, tell_cost
+from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import CHOICES_MAX, label
@@ -337,7 +337,7 @@ def _line(number: int, job: Job, locale: str) -> str:
             ending = tell_cost(job.cost_ucr or 0, locale)
         case JobState.FAILED if job.problem:
             kind = say(render.FAILURE_KINDS[job.problem.failure], locale)
-            ending = paragraph(f"{kind}.", say(Notice.NOTHING_CHARGED, locale))
+            ending = f"{kind} · {say(Notice.NOTHING_CHARGED, locale)}"
         case JobState.CANCELLED:
             ending = say(Phrase.WAS_CANCELLED, locale)
         case _:

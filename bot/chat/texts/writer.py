@@ -57,6 +57,8 @@ class Writer(string.Formatter):
                 return self.listed([self._permission(each) for each in value])
             case "name":
                 return self.name(value)
+            case "choice":
+                return self._choice(value)
             case "mebibytes":
                 return f"{value / 1024**2:.0f} MiB"
             case "megabytes":
@@ -92,7 +94,7 @@ class Writer(string.Formatter):
         return f"{number} megapixels"
 
     def date(self, day: date) -> str:
-        return f"{day:%d %B %Y}"
+        return f"{day.day} {day:%B %Y}"
 
     def name(self, name: str) -> str:
         """The name of a command or of an option, which may end in a number: `reference3`."""
@@ -117,6 +119,11 @@ class Writer(string.Formatter):
         resolution, quality, amount = kind.split("/")
         facts = {"resolution": resolution, "quality": quality, "cost_ucr": int(amount)}
         return self.write(f"phrases.{Phrase.OFFER}", facts)
+
+    def _choice(self, value: str) -> str:
+        """An option's value, as the choice of it is called."""
+        key = f"choices.{value}"
+        return self.write(key, {}) if key in english() else value
 
     def _permission(self, name: str) -> str:
         """
