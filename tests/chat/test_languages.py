@@ -26,6 +26,7 @@ from bot.domain.credits import tell_cost
 from bot.domain.jobs import Failure, Problem
 from bot.errors import InvalidRequest, Reason
 from bot.playground.discord import payloads
+from bot.playground.studio import Fails
 from tests.chat.test_texts import UNSPEAKABLE
 from tests.support.easel import Easel, said, told
 from tests.support.settings import set_filter
@@ -403,6 +404,18 @@ async def test_a_german_reads_german(easel: Easel, monkeypatch: pytest.MonkeyPat
     assert "Der NSFW-Filter ist überall **aus**." in decided
     choices = await easel.discord.autocomplete("Ada", "studio", "imagine", "quality", "", given)
     assert {"name": "high: bis zu 0,07 cr pro Bild", "value": "high"} in choices
+
+
+async def test_what_failed_is_listed_in_japanese_alone(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence that the code ended itself had a Latin full stop."""
+    easel.providers.endings.append(Fails("CONTENT_MODERATION", "vendor's own words"))
+    await easel.finished(await easel.imagine())
+    monkeypatch.setattr(payloads, "LOCALE", "ja")
+    call = await easel.discord.run_command("Ada", "studio", "history")
+    listed = said(await call.until(lambda message: not message.is_loading))
+    assert "コンテンツフィルターによる拒否 · 料金は一切発生していません。" in listed
 
 
 @pytest.mark.parametrize("locale", ["ko", "tlh"])
