@@ -176,4 +176,4 @@ async def test_a_budget_that_is_set_below_what_is_spent_is_told_as_used_up(easel
     assert notices(easel) == []
     await decide(easel, "budget_ucr", 100_000)
     [told] = await noticed(easel, 1)
-    assert "0.12 cr of 0.10 cr are spent" in told
+    assert "0.12 cr of 0.10 cr is spent" in told
