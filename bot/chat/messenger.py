@@ -25,6 +25,7 @@ from bot.errors import DeliveryError, UnusableImage
 from bot.pictures.fit import Fitted, fit
 from bot.pictures.folder import sheet_name
 from bot.pictures.pool import Pool
+from bot.pictures.transfers import Transfers
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class DiscordMessenger:
         keeps_results: bool,
     ) -> None:
         self._pool = pool
+        self._transfers = Transfers()
         self._client = client
         self._typical_s = typical_s
         self._clock = clock
@@ -177,7 +179,8 @@ class DiscordMessenger:
                 sheet=sheet is not None,
             )
             try:
-                return await self._post(job, Card(embed, view, fitted, sheet))
+                async with self._transfers.one():
+                    return await self._post(job, Card(embed, view, fitted, sheet))
             except wire.CallFailed as error:
                 # The limit has changed since the command, as when a server loses its boosts.
                 log.warning("too large for Discord: %s", error, extra={"action": "too_large"})

@@ -30,6 +30,7 @@ from bot.pictures.check import check_image, memory_of_check
 from bot.pictures.photos import WORKED_BYTES, convert, make_plain, memory_of_plain
 from bot.pictures.pool import Need, Pool
 from bot.pictures.threads import in_thread
+from bot.pictures.transfers import Transfers
 
 #: Vendors behind Cloudflare refuse clients whose user agent is not like a browser's, and so does
 #: API Models' result host (seen by third parties with kie.ai and r2.apimodels.app).
@@ -106,6 +107,7 @@ class Fetcher:
         self._resolver = resolver
         self._timeout_s = timeout_s
         self._pool = pool
+        self._transfers = Transfers()
 
     async def __aenter__(self) -> Self:
         resolver = CheckedResolver(self._resolver or aiohttp.ThreadedResolver(), self.rule)
@@ -211,7 +213,8 @@ class Fetcher:
         for _ in range(REDIRECTS_MAX + 1):
             async with self._session.get(target, allow_redirects=False) as response:
                 if response.status not in REDIRECTS:
-                    return await _receive(response, path, limits)
+                    async with self._transfers.one():
+                        return await _receive(response, path, limits)
                 target = self._checked(response.headers.get("Location", ""), base=target)
         raise FetchFailed("the link redirects too often", FetchTrouble.NEVER)
 

@@ -28,6 +28,7 @@ from bot.errors import (
     ProviderOutcomeUnknown,
     ProviderUnreachable,
 )
+from bot.pictures.transfers import Transfers
 from bot.providers.answers import (
     JSON_BYTES_MAX,
     decoded,
@@ -88,6 +89,7 @@ class VendorHttp:
         self._connections = connections
         self._key_header = key_header
         self.limits = limits or TimeLimits()
+        self._transfers = Transfers()
 
     async def get(
         self,
@@ -293,7 +295,8 @@ class VendorHttp:
         image = InlineImage(result_path, JSON_BYTES_MAX)
         kept = False
         try:
-            reply = self._read_reply(response, await read_answer(response, image), stake)
+            async with self._transfers.one():
+                reply = self._read_reply(response, await read_answer(response, image), stake)
             kept = reply.is_good
             return reply
         finally:

@@ -1,0 +1,31 @@
+"""Lets few large transfers run at once, so that commands are answered between them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+#: transfers at once. A hundred images of 2 MiB end no sooner when all move together, but each
+#: command's answer then waits for a piece of every one of them
+AT_ONCE = 2
+#: seconds that a transfer waits for others: a slow link, or a slow host, holds up nobody for longer
+PATIENCE_S = 1.0
+
+
+class Transfers:
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait until few others run, or for PATIENCE_S."""
+        placed = True
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._places.acquire()
+        except TimeoutError:
+            placed = False
+        try:
+            yield
+        finally:
+            if placed:
+                self._places.release()
