@@ -39,7 +39,7 @@ def job_shown(message: discord.Message) -> str | None:
 
 def _attached(part: Any) -> Iterator[Reference]:
     for each in part.attachments:
-        if (each.content_type or "").startswith("image/") and each.filename not in NO_PICTURES:
+        if (each.content_type or "").startswith("image/") and _is_picture(each.filename):
             yield Reference(
                 url=each.url,
                 filename=each.filename,
@@ -54,7 +54,7 @@ def _embedded(part: Any) -> Iterator[Reference]:
     for embed in part.embeds:
         for shown in (embed.image, embed.thumbnail):
             name = PurePosixPath(URL(shown.url).path).name if shown.url else ""
-            if shown.url and name not in NO_PICTURES:
+            if shown.url and _is_picture(name):
                 yield Reference(
                     url=shown.url,
                     filename=name or "image",
@@ -64,6 +64,10 @@ def _embedded(part: Any) -> Iterator[Reference]:
                 )
 
 
+def _is_picture(filename: str) -> bool:
+    return _without_mark(filename) not in NO_PICTURES
+
+
 def links_of(message: discord.Message | None) -> dict[str, str]:
     """Links to a message's files, by the stems of their names."""
     return {stem(each.filename): each.url for each in (message.attachments if message else ())}
@@ -71,4 +75,8 @@ def links_of(message: discord.Message | None) -> dict[str, str]:
 
 def stem(filename: str) -> str:
     """A file's name without its ending, and without Discord's mark of a spoiler."""
-    return Path(filename.removeprefix("SPOILER_")).stem
+    return Path(_without_mark(filename)).stem
+
+
+def _without_mark(filename: str) -> str:
+    return filename.removeprefix("SPOILER_")

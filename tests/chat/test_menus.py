@@ -11,6 +11,7 @@ from bot.playground.discord import DM, Call, Message, Upload
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
+from tests.support.settings import set_filter
 
 PICTURE = noise()
 EDIT, KEEP = "Edit image", "Use as reference"
@@ -112,6 +113,14 @@ async def test_a_result_is_worked_from_as_it_was_made(easel: Easel) -> None:
     assert row.parent_id == first_id
     ada = easel.discord.world.user("Ada").id
     assert f"Made from a picture by <@{ada}>." in said(message)
+
+
+async def test_the_sheet_beneath_a_covered_result_is_no_picture_of_it(easel: Easel) -> None:
+    await set_filter(easel, "off")
+    result = await easel.finished(await easel.imagine(reference1=upload()))
+    assert [each.filename for each in result.attachments][1:] == ["SPOILER_references.webp"]
+    kept = await (await menu(easel, KEEP, result)).response()
+    assert len(kept.embeds) == 1
 
 
 async def test_a_kept_original_is_given_to_no_other_bots_message(easel: Easel) -> None:
