@@ -19,7 +19,7 @@ def pictures_of(message: discord.Message) -> list[Reference]:
     found: dict[str, Reference] = {}
     for part in (message, *message.message_snapshots):
         for reference in (*_attached(part), *_embedded(part)):
-            found.setdefault(reference.url.partition("?")[0], reference)
+            found.setdefault(reference.address, reference)
     return list(found.values())
 
 

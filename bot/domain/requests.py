@@ -23,6 +23,8 @@ REFERENCE_PIXELS_MAX = 40_000_000
 PHOTO_PIXELS_MAX = 250_000_000
 #: bytes (OpenAI API reference, images: mask)
 MASK_BYTES_MAX = 4_000_000
+#: names the end of a link's signature (Discord docs, Reference, Signed Attachment CDN URLs)
+SIGNED = "ex"
 REFERENCE_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 ASPECT_RATIOS = (
@@ -69,6 +71,13 @@ class Reference:
     kept_as: str = ""
     #: id of another member who posted it; 0: the member themselves did
     author_id: int = 0
+
+    @property
+    def address(self) -> str:
+        """The link, or what of it stays the same: Discord signs its own anew each time."""
+        path, _, query = self.url.partition("?")
+        names = {part.partition("=")[0] for part in query.split("&")}
+        return path if SIGNED in names else self.url
 
 
 @dataclass(frozen=True, slots=True)

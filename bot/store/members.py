@@ -226,11 +226,10 @@ def _gathered(
 
 
 def _same(one: Reference, other: Reference) -> bool:
-    """Whether both are the same picture. Discord signs each link anew, behind the path."""
+    """Whether both are the same picture."""
     if one.kept_as and one.kept_as == other.kept_as:
         return True
-    link = one.url.partition("?")[0]
-    return bool(link) and link == other.url.partition("?")[0]
+    return bool(one.url) and one.address == other.address
 
 
 def _renewed(known: Reference, again: Reference) -> Reference:

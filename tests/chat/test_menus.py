@@ -9,7 +9,7 @@ import pytest
 
 from bot.playground.discord import DM, Call, Message, Upload
 from tests.conftest import OpenEasel
-from tests.support.easel import Easel, said
+from tests.support.easel import Easel, said, selects
 from tests.support.pictures import noise, picture
 from tests.support.settings import set_filter
 
@@ -100,6 +100,21 @@ async def test_the_pictures_of_embeds_are_taken_once(easel: Easel) -> None:
     message = await shown(easel, posted, embeds=tuple(embeds))
     kept = await (await menu(easel, KEEP, message)).response()
     assert len(kept.embeds) == 2
+
+
+async def test_pictures_whose_links_differ_behind_the_path_are_different(easel: Easel) -> None:
+    """Search engines and proxies tell their pictures apart there."""
+    posted = await easel.discord.post("Ada", "studio", "look")
+    links = [f"https://example.com/th?id={number}" for number in (1, 2)]
+    embeds = tuple({"type": "image", "thumbnail": {"url": link}} for link in links)
+    message = await shown(easel, posted, embeds=embeds)
+    for _ in range(2):
+        kept = await (await menu(easel, KEEP, message)).response()
+        assert [each["thumbnail"]["url"] for each in kept.embeds] == links
+    [choices] = selects(kept).values()
+    taken = await easel.discord.select("Ada", kept, [choices[0]["value"]])
+    [left] = (await taken.response()).embeds
+    assert left["thumbnail"]["url"] == links[1]
 
 
 async def test_a_result_is_worked_from_as_it_was_made(easel: Easel) -> None:

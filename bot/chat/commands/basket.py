@@ -150,7 +150,7 @@ class BasketCommands:
 
 def _mark(picture: Reference) -> str:
     """A mark of a picture that stays the same while others are added or taken out."""
-    of_it = picture.kept_as or picture.url.partition("?")[0]
+    of_it = picture.kept_as or picture.address
     return hashlib.sha256(of_it.encode(errors="replace")).hexdigest()[:MARK_CHARS]
 
 
