@@ -11,8 +11,9 @@ from typing import Any
 import discord
 
 from bot.about import about
-from bot.chat import buttons, forms, log_channel, offers, render, wire
+from bot.chat import buttons, log_channel, offers, render, wire
 from bot.chat.desk import Desk
+from bot.chat.drafts import Drafts
 from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
 from bot.chat.offers import as_source
@@ -22,7 +23,7 @@ from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.domain import iterate, policy
 from bot.domain.jobs import Job, Task, fields_of
-from bot.domain.policy import fitted, nsfw_rule
+from bot.domain.policy import nsfw_rule
 from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 from bot.errors import Refusal
@@ -37,9 +38,10 @@ GoOn = Callable[[Job, Reference], ImageRequest | None]
 
 
 class Results:
-    def __init__(self, desk: Desk, intake: Intake) -> None:
+    def __init__(self, desk: Desk, intake: Intake, drafts: Drafts) -> None:
         self._easel = desk.easel
         self._intake = intake
+        self._drafts = drafts
         self._clock = desk.clock
         self._folder = desk.folder
         self._pool = desk.pool
@@ -56,10 +58,7 @@ class Results:
             buttons.PUBLISH: self._publish,
             buttons.DELETE: self._delete,
             buttons.IMAGES: self._images,
-            buttons.GO: self._go_on,
             buttons.WORDS: self._words,
-            buttons.REWORD: self._reword,
-            buttons.FORM: self._form,
         }
 
     async def _again(self, interaction: Interaction, job_id: str, told: str = "0") -> None:
@@ -104,48 +103,12 @@ class Results:
         if found := await self._sources(interaction, job_id):
             job, sources = found
             draft = replace(iterate.edit(job, sources[0]), references=tuple(sources))
-            await self.open_form(interaction, draft, which=len(sources) > 1)
+            await self._drafts.open_form(interaction, draft, which=len(sources) > 1)
 
     async def _words(self, interaction: Interaction, job_id: str) -> None:
         found = await self._job(interaction, job_id)
         if found and await self._has_words(interaction, found[0]):
-            await self.open_form(interaction, iterate.again(found[0]))
-
-    async def _reword(self, interaction: Interaction, draft_id: str) -> None:
-        if draft := await self._draft(interaction, draft_id):
-            await self.open_form(interaction, draft)
-
-    async def open_form(
-        self, interaction: Interaction, draft: ImageRequest, *, which: bool = False
-    ) -> None:
-        """
-        Args:
-            which: the member is to choose one of the draft's references.
-        Raises:
-            NotAllowed: the member is blocked here.
-        """
-        await self._oversight.check_block(place_of(interaction), interaction.user.id)
-        draft = fitted(self._easel.servers.known(interaction.guild_id or 0), draft)
-        draft_id = await self._easel.keep_draft(interaction.user.id, draft)
-        one = replace(draft, references=draft.references[:1]) if which else draft
-        kinds = await self._easel.kinds(one, place_of(interaction))
-        locale = str(interaction.locale)
-        form = forms.request_form(draft, draft_id, kinds, locale, which=which)
-        await wire.open_form(interaction, form)
-
-    async def _form(self, interaction: Interaction, draft_id: str, which: str = "") -> None:
-        if draft := await self._draft(interaction, draft_id):
-            await self._intake.offer(interaction, forms.filled(draft, interaction, which))
-
-    async def _go_on(self, interaction: Interaction, draft_id: str, told: str = "0") -> None:
-        if draft := await self._draft(interaction, draft_id):
-            await self._intake.go_on(interaction, draft, draft_id, buttons.number(told))
-
-    async def _draft(self, interaction: Interaction, draft_id: str) -> ImageRequest | None:
-        draft = await self._easel.draft(draft_id, interaction.user.id)
-        if draft is None:
-            await wire.tell(interaction, say(Notice.DRAFT_GONE, str(interaction.locale)))
-        return draft
+            await self._drafts.open_form(interaction, iterate.again(found[0]))
 
     async def _details(self, interaction: Interaction, job_id: str) -> None:
         found = await self._job(interaction, job_id)

@@ -16,6 +16,7 @@ from bot.chat.commands.quota import QuotaCommands
 from bot.chat.commands.settings import SettingsCommands
 from bot.chat.commands.stats import StatsCommand
 from bot.chat.desk import Desk
+from bot.chat.drafts import Drafts
 from bot.chat.intake import Intake
 from bot.chat.moderating import Moderating
 from bot.chat.reporting import Reporting
@@ -30,15 +31,17 @@ def add_commands(
 ) -> None:
     """Add all commands; they are listed in this order."""
     intake = Intake(desk)
-    results = Results(desk, intake)
+    drafts = Drafts(desk, intake)
+    drafts.add_to(client.presses)
+    results = Results(desk, intake, drafts)
     results.add_to(client.presses)
-    images = ImageCommands(desk, intake, results)
+    images = ImageCommands(desk, intake, drafts)
     images.add_to(client.tree, offered)
     balance = CreditsCommand(desk)
     balance.add_to(client.tree)
     jobs = JobCommands(desk, results)
     jobs.add_to(client.tree, client.presses)
-    basket = BasketCommands(desk, results)
+    basket = BasketCommands(desk, drafts, results)
     basket.add_to(client.tree, client.presses)
     client.tree.add_command(PresetCommands(desk, images))
     preferences = PreferencesCommand(desk, offered)

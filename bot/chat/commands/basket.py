@@ -13,6 +13,7 @@ from discord import app_commands
 
 from bot.chat import buttons, options, wire
 from bot.chat.desk import Desk
+from bot.chat.drafts import Drafts
 from bot.chat.pictures import author_of, job_shown, pictures_of
 from bot.chat.results import Results
 from bot.chat.texts import Notice, refuse, say
@@ -35,8 +36,9 @@ MARK_CHARS = 16
 
 
 class BasketCommands:
-    def __init__(self, desk: Desk, results: Results) -> None:
+    def __init__(self, desk: Desk, drafts: Drafts, results: Results) -> None:
         self._easel = desk.easel
+        self._drafts = drafts
         self._results = results
 
     def add_to(
@@ -69,7 +71,7 @@ class BasketCommands:
             draft = options.preferred(Mode.EDIT, preferred, decided)
             parent_id = job.id if job else ""
             draft = replace(draft, references=tuple(pictures), count=1, parent_id=parent_id)
-            await self._results.open_form(interaction, draft, which=len(pictures) > 1)
+            await self._drafts.open_form(interaction, draft, which=len(pictures) > 1)
 
     async def _use_as_reference(self, interaction: Interaction, message: discord.Message) -> None:
         found = await self._pictures(interaction, message)
@@ -145,7 +147,7 @@ class BasketCommands:
         preferred = self._easel.preferences_of(interaction.user.id)
         decided = self._easel.servers.known(interaction.guild_id or 0)
         draft = options.preferred(Mode(mode), preferred, decided)
-        await self._results.open_form(interaction, replace(draft, references=tuple(gathered)))
+        await self._drafts.open_form(interaction, replace(draft, references=tuple(gathered)))
 
 
 def _mark(picture: Reference) -> str:

@@ -9,9 +9,9 @@ from discord import app_commands
 
 from bot.chat import options, wire
 from bot.chat.desk import Desk
+from bot.chat.drafts import Drafts
 from bot.chat.intake import Intake, place_of
 from bot.chat.mentions import as_seen
-from bot.chat.results import Results
 from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import inert_line
 from bot.domain.catalog import Catalog
@@ -22,10 +22,10 @@ Interaction = discord.Interaction[Any]
 
 
 class ImageCommands:
-    def __init__(self, desk: Desk, intake: Intake, results: Results) -> None:
+    def __init__(self, desk: Desk, intake: Intake, drafts: Drafts) -> None:
         self._easel = desk.easel
         self._intake = intake
-        self._results = results
+        self._drafts = drafts
         self._clock = desk.clock
 
     def add_to(self, tree: app_commands.CommandTree[Any], catalog: Catalog) -> None:
@@ -102,7 +102,7 @@ class ImageCommands:
             await self._intake.refuse(interaction, request, too_many)
             return
         if given.get("prompt") is None and not request.prompt:
-            await self._results.open_form(interaction, request)
+            await self._drafts.open_form(interaction, request)
             return
         request = replace(request, prompt=as_seen(request.prompt, interaction))
         await self._intake.take(interaction, request)

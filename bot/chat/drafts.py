@@ -1,0 +1,66 @@
+"""Requests that their member has yet to finish: by filling in a form, or by saying to go on."""
+
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.chat import buttons, forms, wire
+from bot.chat.desk import Desk
+from bot.chat.intake import Intake, place_of
+from bot.chat.texts import Notice, say
+from bot.domain.policy import fitted
+from bot.domain.requests import ImageRequest
+
+Interaction = discord.Interaction[Any]
+
+
+class Drafts:
+    def __init__(self, desk: Desk, intake: Intake) -> None:
+        self._easel = desk.easel
+        self._intake = intake
+        self._oversight = desk.oversight
+
+    def add_to(self, presses: dict[str, buttons.Press]) -> None:
+        presses |= {
+            buttons.GO: self._go_on,
+            buttons.REWORD: self._reword,
+            buttons.FORM: self._form,
+        }
+
+    async def open_form(
+        self, interaction: Interaction, draft: ImageRequest, *, which: bool = False
+    ) -> None:
+        """
+        Args:
+            which: the member is to choose one of the draft's references.
+        Raises:
+            NotAllowed: the member is blocked here.
+        """
+        await self._oversight.check_block(place_of(interaction), interaction.user.id)
+        draft = fitted(self._easel.servers.known(interaction.guild_id or 0), draft)
+        draft_id = await self._easel.keep_draft(interaction.user.id, draft)
+        one = replace(draft, references=draft.references[:1]) if which else draft
+        kinds = await self._easel.kinds(one, place_of(interaction))
+        locale = str(interaction.locale)
+        form = forms.request_form(draft, draft_id, kinds, locale, which=which)
+        await wire.open_form(interaction, form)
+
+    async def find(self, interaction: Interaction, draft_id: str) -> ImageRequest | None:
+        """The draft; if it is gone, the member is told."""
+        draft = await self._easel.draft(draft_id, interaction.user.id)
+        if draft is None:
+            await wire.tell(interaction, say(Notice.DRAFT_GONE, str(interaction.locale)))
+        return draft
+
+    async def _reword(self, interaction: Interaction, draft_id: str) -> None:
+        if draft := await self.find(interaction, draft_id):
+            await self.open_form(interaction, draft)
+
+    async def _form(self, interaction: Interaction, draft_id: str, which: str = "") -> None:
+        if draft := await self.find(interaction, draft_id):
+            await self._intake.offer(interaction, forms.filled(draft, interaction, which))
+
+    async def _go_on(self, interaction: Interaction, draft_id: str, told: str = "0") -> None:
+        if draft := await self.find(interaction, draft_id):
+            await self._intake.go_on(interaction, draft, draft_id, buttons.number(told))
