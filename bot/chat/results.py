@@ -66,16 +66,33 @@ class Results:
         if found and await self._has_words(interaction, found[0]):
             await self._intake.offer(interaction, iterate.again(found[0]), buttons.number(told))
 
-    async def _vary(self, interaction: Interaction, job_id: str, told: str) -> None:
-        await self._go_on_from(interaction, job_id, told, buttons.VARY, iterate.vary)
+    async def _vary(
+        self, interaction: Interaction, job_id: str, told: str, draft_id: str = ""
+    ) -> None:
+        await self._go_on_from(interaction, job_id, told, draft_id, buttons.VARY, iterate.vary)
 
-    async def _larger(self, interaction: Interaction, job_id: str, told: str) -> None:
-        await self._go_on_from(interaction, job_id, told, buttons.LARGER, iterate.larger)
+    async def _larger(
+        self, interaction: Interaction, job_id: str, told: str, draft_id: str = ""
+    ) -> None:
+        await self._go_on_from(interaction, job_id, told, draft_id, buttons.LARGER, iterate.larger)
 
     async def _go_on_from(
-        self, interaction: Interaction, job_id: str, told: str, action: str, go_on: GoOn
+        self,
+        interaction: Interaction,
+        job_id: str,
+        told: str,
+        draft_id: str,
+        action: str,
+        go_on: GoOn,
     ) -> None:
-        found = await self._sources(interaction, job_id)
+        """
+        Args:
+            draft_id: of the draft that has the images to choose from; empty: none was asked for.
+        """
+        if draft_id:
+            found = await self._offered(interaction, job_id, draft_id)
+        else:
+            found = await self._sources(interaction, job_id)
         if found is None or not await self._has_words(interaction, found[0]):
             return
         job, sources = found
@@ -88,8 +105,11 @@ class Results:
                 )
                 for number in range(1, len(sources) + 1)
             ]
+            # The question shows no images, so a draft keeps the links to those of the result.
+            draft = replace(job.request, references=tuple(sources))
+            draft_id = await self._easel.keep_draft(interaction.user.id, draft)
             which = say(Phrase.WHICH_IMAGE, locale)
-            choice = buttons.select(which, options, action, job_id, told)
+            choice = buttons.select(which, options, action, job_id, told, draft_id)
             await wire.tell(interaction, say(Phrase.CHOOSE, locale), view=buttons.view(choice))
             return
         index = buttons.number(chosen or "0")
@@ -298,9 +318,19 @@ class Results:
         await wire.tell(interaction, say(Notice.WORDS_GONE, str(interaction.locale)))
         return False
 
+    async def _offered(
+        self, interaction: Interaction, job_id: str, draft_id: str
+    ) -> tuple[Job, Sequence[Reference]] | None:
+        """The job as it was when its images were offered, and these images, in their order."""
+        found = await self._job(interaction, job_id)
+        draft = await self._drafts.find(interaction, draft_id) if found else None
+        if found is None or draft is None:
+            return None
+        return replace(found[0], request=draft), draft.references
+
     async def _sources(
         self, interaction: Interaction, job_id: str
-    ) -> tuple[Job, list[Reference]] | None:
+    ) -> tuple[Job, Sequence[Reference]] | None:
         """
         The job, and its images that can still be used: by the file on disk or, if that is gone, by
         the link in the message that was pressed. If there are none, tell the member.

@@ -127,6 +127,34 @@ async def test_of_several_images_a_select_says_which(easel: Easel) -> None:
     assert edited["references"][0]["kept_as"].split(".")[0].endswith("-2")
 
 
+@pytest.mark.parametrize("label", ["Vary", "Larger"])
+async def test_of_several_images_whose_files_are_gone_one_is_chosen_as_well(
+    easel: Easel, label: str
+) -> None:
+    """The question shows no pictures, but the message that it is asked about does."""
+    await unfiltered(easel)
+    first = await easel.finished(await easel.imagine(count=2, model="gpt-image-2"))
+    for path in (easel.folder / "images").glob("*.png"):
+        path.unlink()
+    choice = await (await press(easel, first, label)).response()
+    await easel.restart()
+    chosen = await easel.discord.select("Ada", choice, ["1"])
+    assert (await easel.finished(chosen)).attachments
+    _, request = await requests(easel)
+    links = [easel.discord.payloads.attachment(each)["url"] for each in first.attachments]
+    assert request["references"][0]["url"].partition("?")[0] == links[1].partition("?")[0]
+
+
+async def test_what_goes_on_from_one_of_several_published_images_is_public(easel: Easel) -> None:
+    draft = await easel.finished(await easel.imagine(count=2, private=True))
+    published = await press(easel, draft, "Publish")
+    message = await published.until(lambda message: bool(message.attachments))
+    choice = await (await press(easel, message, "Vary", member="Ben")).response()
+    varied = await easel.finished(await easel.discord.select("Ben", choice, ["0"]))
+    assert varied.attachments
+    assert not varied.is_ephemeral
+
+
 async def test_what_costs_much_is_asked_for_first_and_ordered_once(opened: OpenEasel) -> None:
     async with opened(paint=lambda _: PICTURE, allowance="10.00", confirm_above="0.05") as easel:
         first = await easel.finished(await easel.imagine())
