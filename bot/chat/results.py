@@ -243,7 +243,9 @@ class Results:
                 log.warning("not given out: %s", error, extra={"action": "images_not_given_out"})
                 not_shown = error.trouble is wire.Trouble.NOT_SHOWN
                 notice = Notice.NOT_SHOWN_HERE if not_shown else Notice.NOT_TAKEN_HERE
-                await wire.tell(interaction, say(notice, locale))
+                # Why a private image cannot be published is nobody else's business.
+                tell = wire.tell if ephemeral else wire.tell_instead
+                await tell(interaction, say(notice, locale))
 
     async def _show_gone(self, interaction: Interaction, job: Job) -> None:
         locale = str(interaction.locale)

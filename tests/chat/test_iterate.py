@@ -213,6 +213,21 @@ async def test_a_private_draft_is_published_as_its_members(easel: Easel) -> None
     assert (await easel.finished(await press(easel, message, "Again", member="Ben"))).attachments
 
 
+@pytest.mark.parametrize(
+    ("code", "words"), [(20009, "takes them for explicit content"), (50001, "did not take these")]
+)
+async def test_why_a_private_image_is_not_published_is_told_to_its_member_alone(
+    easel: Easel, code: int, words: str
+) -> None:
+    draft = await easel.finished(await easel.imagine(private=True))
+    refusal = {"code": code, "message": "refused"}
+    easel.discord.faults.add(method="PATCH", path="/messages/@original", status=400, body=refusal)
+    pressed = await press(easel, draft, "Publish")
+    told = await pressed.until(lambda message: words in said(message))
+    assert told.is_ephemeral
+    assert all(message.is_ephemeral for message in pressed.messages)
+
+
 @pytest.mark.parametrize(("member", "may"), [("Ada", True), ("Cleo", True), ("Ben", False)])
 async def test_its_member_and_moderators_may_delete_a_result(
     easel: Easel, member: str, may: bool
