@@ -265,6 +265,8 @@ class Results:
         now = self._clock.now()
         sheet = await self._sheet(job)
         file_bytes_max = interaction.filesize_limit
+        # The result says what Discord takes here, not what it took where it was ordered.
+        job = replace(job, reply=replace(job.reply, file_bytes_max=file_bytes_max))
         for shrinks_left in range(SHRINKS_MAX, -1, -1):
             fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
             embed = render.result(

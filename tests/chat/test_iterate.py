@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.ledger import EntryKind
-from bot.playground.discord import Call, Message, Upload
+from bot.playground.discord import DM, Call, Message, Upload
 from bot.playground.discord.validation import STRING_SELECT, walk
 from bot.playground.studio import Fails
 from tests.conftest import OpenEasel
@@ -226,6 +226,15 @@ async def test_why_a_private_image_is_not_published_is_told_to_its_member_alone(
     told = await pressed.until(lambda message: words in said(message))
     assert told.is_ephemeral
     assert all(message.is_ephemeral for message in pressed.messages)
+
+
+async def test_a_smaller_copy_says_what_discord_takes_where_it_is_shown(opened: OpenEasel) -> None:
+    async with opened(paint=lambda _: noise(900)) as easel:
+        await easel.finished(await easel.imagine())
+        [job] = await easel.rows("SELECT id FROM jobs")
+        easel.discord.interactions.file_bytes_max = 2 * 1024**2
+        call = await easel.discord.run_command("Ada", DM, "job", {"id": job.id})
+        assert "Discord takes files of up to 2 MiB here" in said(await call.response())
 
 
 @pytest.mark.parametrize(("member", "may"), [("Ada", True), ("Cleo", True), ("Ben", False)])
