@@ -1,5 +1,6 @@
 """/jobs and /job: what is under way and what became of it, to cancel and to open."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -81,6 +82,21 @@ async def test_one_is_cancelled_from_the_list_and_shown_so_where_it_waits(easel:
         # What is drawn already is not taken back.
         late = await easel.discord.press("Ada", after, label="Cancel 1")
         assert "too late to cancel" in said(await late.response())
+    await easel.finished(running)
+
+
+async def test_a_press_in_the_list_does_not_wait_for_the_jobs_own_message(easel: Easel) -> None:
+    """Discord waits three seconds for the first, and may hold the second for longer."""
+    async with easel.held(VendorCall.CREATE) as running:
+        waiting = await easel.imagine(prompt="a fox")
+        await waiting.response()
+        shown = await jobs(easel)
+        edited = asyncio.Event()
+        easel.discord.faults.add(method="PATCH", path="/messages/@original", hold=edited)
+        pressed = await easel.discord.press("Ada", shown, label="Cancel 1")
+        assert "cancelled" in said(await pressed.response(timeout_s=3))
+        edited.set()
+        await waiting.until(lambda message: "Cancelled" in said(message))
     await easel.finished(running)
 
 

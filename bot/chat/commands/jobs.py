@@ -236,9 +236,12 @@ class JobCommands:
                 return
         log.info("job cancelled", extra={"action": "job_cancelled"})
         if in_list:
-            await self._show(job)
-            embed, view = await self._listed(interaction)
-            await wire.update(interaction, embed=embed, view=view)
+            try:
+                embed, view = await self._listed(interaction)
+                await wire.update(interaction, embed=embed, view=view)
+            finally:
+                # Discord waits for the answer to the press, but not for the job's own message.
+                await self._show(job)
             return
         await self._show_cancelled(interaction, job)
 
