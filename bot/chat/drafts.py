@@ -7,7 +7,7 @@ import discord
 
 from bot.chat import buttons, forms, wire
 from bot.chat.desk import Desk
-from bot.chat.intake import Intake, place_of
+from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.texts import Notice, say
 from bot.domain.policy import fitted
 from bot.domain.requests import ImageRequest
@@ -46,11 +46,20 @@ class Drafts:
         form = forms.request_form(draft, draft_id, kinds, locale, which=which)
         await wire.open_form(interaction, form)
 
-    async def find(self, interaction: Interaction, draft_id: str) -> ImageRequest | None:
-        """The draft; if it is gone, the member is told."""
+    async def find(
+        self, interaction: Interaction, draft_id: str, written: str = ""
+    ) -> ImageRequest | None:
+        """
+        The draft; if it is gone, the member is told.
+
+        Args:
+            written: words that the member is given back then.
+        """
         draft = await self._easel.draft(draft_id, interaction.user.id)
         if draft is None:
-            await wire.tell(interaction, say(Notice.DRAFT_GONE, str(interaction.locale)))
+            locale = str(interaction.locale)
+            words = prompt_back(written, locale)
+            await wire.tell(interaction, say(Notice.DRAFT_GONE, locale), beside=words)
         return draft
 
     async def _reword(self, interaction: Interaction, draft_id: str) -> None:
@@ -58,7 +67,7 @@ class Drafts:
             await self.open_form(interaction, draft)
 
     async def _form(self, interaction: Interaction, draft_id: str, which: str = "") -> None:
-        if draft := await self.find(interaction, draft_id):
+        if draft := await self.find(interaction, draft_id, forms.words(interaction)):
             await self._intake.offer(interaction, forms.filled(draft, interaction, which))
 
     async def _go_on(self, interaction: Interaction, draft_id: str, told: str = "0") -> None:

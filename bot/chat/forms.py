@@ -42,14 +42,14 @@ def request_form(
     form = discord.ui.Modal(title=title, custom_id=buttons.custom_id(*action), timeout=None)
     if which:
         form.add_item(_labelled(Phrase.WHICH_IMAGE, locale, _which(draft.references, locale)))
-    words = discord.ui.TextInput[Any](
+    prompt = discord.ui.TextInput[Any](
         style=discord.TextStyle.paragraph,
         custom_id="prompt",
         # Names put in the place of mentions can make a prompt longer than a form takes.
         default=draft.prompt[:PROMPT_CHARS_MAX] or None,
         max_length=PROMPT_CHARS_MAX,
     )
-    form.add_item(_labelled(Phrase.WORDS_CHANGE if edits else Phrase.WORDS_NEW, locale, words))
+    form.add_item(_labelled(Phrase.WORDS_CHANGE if edits else Phrase.WORDS_NEW, locale, prompt))
     form.add_item(_labelled(Phrase.RATIO, locale, _ratios(draft, locale)))
     if kinds:
         form.add_item(_labelled(Phrase.SIZE_AND_QUALITY, locale, _kinds(draft, kinds, locale)))
@@ -95,6 +95,11 @@ def filled(draft: ImageRequest, interaction: discord.Interaction[Any], which: st
         background=background,
         references=(*references, *_attached(given.get("references", ()), interaction)),
     )
+
+
+def words(interaction: discord.Interaction[Any]) -> str:
+    """What the member wrote in the form; empty: it is not as this version draws it."""
+    return str(_given(interaction).get("prompt") or "")
 
 
 def _given(interaction: discord.Interaction[Any]) -> dict[str, Any]:

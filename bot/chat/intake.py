@@ -54,16 +54,18 @@ class Intake:
 
         Args:
             told_ucr: the price on the button; None: it showed none.
-        Raises:
-            NotAllowed: the member was to be asked, but is blocked here.
         """
-        priced = await self._easel.priced(request, place_of(interaction))
-        if priced is not None:
-            request, amount, asks_above = priced
-            risen = told_ucr is not None and amount > told_ucr
-            if risen or amount > asks_above:
-                await self._ask(interaction, request, amount, risen=risen)
-                return
+        try:
+            priced = await self._easel.priced(request, place_of(interaction))
+            if priced is not None:
+                request, amount, asks_above = priced
+                risen = told_ucr is not None and amount > told_ucr
+                if risen or amount > asks_above:
+                    await self._ask(interaction, request, amount, risen=risen)
+                    return
+        except Refusal as refusal:
+            await self.refuse(interaction, request, refusal)
+            return
         await self.take(interaction, request)
 
     async def go_on(
@@ -97,6 +99,10 @@ class Intake:
         risen: bool,
         draft_id: str = "",
     ) -> None:
+        """
+        Raises:
+            Refusal: the member is blocked here, or the request cannot be kept until they answer.
+        """
         locale = str(interaction.locale)
         await self._oversight.check_block(place_of(interaction), interaction.user.id)
         draft_id = draft_id or await self._easel.keep_draft(interaction.user.id, request)
@@ -148,7 +154,7 @@ class Intake:
             view = buttons.view(buttons.button(words, buttons.REWORD, refusal.draft_id))
         public = wire.has_answer(interaction) and not request.private
         tell = wire.tell_instead if public else wire.tell
-        prompt = prompt_back(request, locale)
+        prompt = prompt_back(request.prompt, locale)
         await tell(interaction, refuse(refusal, locale), beside=prompt, view=view)
 
     async def _follow_up(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
@@ -232,11 +238,11 @@ class Intake:
 
 
 def prompt_back(
-    request: ImageRequest, locale: str, title: Phrase = Phrase.YOUR_WORDS
+    prompt: str, locale: str, title: Phrase = Phrase.YOUR_WORDS
 ) -> discord.Embed | None:
     """A request's words as they were, to be copied; None: there are none, or too many."""
-    shown = block(request.prompt)
-    if not request.prompt.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
+    shown = block(prompt)
+    if not prompt.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
         return None
     return discord.Embed(title=say(title, locale), description=shown)
 

@@ -154,7 +154,7 @@ class Results:
         embed.set_footer(text=job.id)
         if sheet := await self._sheet(job):
             embed.set_image(url=f"attachment://{render.SHEET_NAME}")
-        prompt = prompt_back(job.request, locale, Phrase.PROMPT)
+        prompt = prompt_back(job.request.prompt, locale, Phrase.PROMPT)
         embeds = [embed, prompt] if prompt else [embed]
         await wire.show(interaction, embeds, lambda: open_sheet(sheet, spoiler=job.spoiler))
 

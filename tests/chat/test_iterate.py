@@ -313,6 +313,44 @@ async def test_a_refused_command_gives_its_words_back(opened: OpenEasel) -> None
         assert words["value"] == "a *long* tale"
 
 
+BLOCK = "moderation block"
+BACK = "```\na *long* tale\n```"
+
+
+async def test_a_form_that_is_too_old_gives_its_words_back(easel: Easel) -> None:
+    form = await easel.discord.run_command("Ada", "studio", "imagine", {})
+    await form.opened_modal()
+    await easel.app.database.write(lambda tx: tx.execute("DELETE FROM drafts", {}))
+    refused = await (await filled(easel, form, prompt="a *long* tale")).response()
+    assert "older than a day" in said(refused)
+    assert BACK in said(refused)
+
+
+async def test_a_form_gives_its_words_back_where_nothing_is_asked_any_more(
+    opened: OpenEasel,
+) -> None:
+    async with opened(confirm_above="0.01") as easel:
+        form = await easel.discord.run_command("Ada", "studio", "imagine", {})
+        await form.opened_modal()
+        blocking = {"member": "Ada", "reason": "a pause"}
+        await (await easel.discord.run_command("Cleo", "studio", BLOCK, blocking)).response()
+        refused = await (await filled(easel, form, prompt="a *long* tale")).response()
+        assert "You are blocked" in said(refused)
+        assert BACK in said(refused)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"use_basket": True}, "Your basket is empty"), ({"model": "★ gone"}, "no preset “gone”")],
+)
+async def test_a_command_without_its_basket_or_preset_gives_its_words_back(
+    easel: Easel, given: dict[str, Any], words: str
+) -> None:
+    refused = await (await easel.imagine(prompt="a *long* tale", **given)).response()
+    assert words in said(refused)
+    assert BACK in said(refused)
+
+
 async def test_imagine_with_nothing_opens_a_form(easel: Easel) -> None:
     call = await easel.discord.run_command("Ada", "studio", "imagine", {"count": 2})
     await call.opened_modal()

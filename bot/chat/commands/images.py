@@ -10,7 +10,7 @@ from discord import app_commands
 from bot.chat import options, wire
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
-from bot.chat.intake import Intake, place_of
+from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.mentions import as_seen
 from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import inert_line
@@ -87,13 +87,15 @@ class ImageCommands:
         base = await self._base_of(interaction, mode, model)
         if base is None:
             name = inert_line(options.preset_in(model))
-            await wire.tell(interaction, say(Notice.NO_PRESET, locale, name=name))
+            words = prompt_back(given.get("prompt") or "", locale)
+            await wire.tell(interaction, say(Notice.NO_PRESET, locale, name=name), beside=words)
             return
         request = options.read_request(base, given, self._catalog)
         if given.get("use_basket"):
             gathered = await self._easel.basket(interaction.user.id)
             if not gathered:
-                await wire.tell(interaction, say(Notice.BASKET_EMPTY, locale))
+                words = prompt_back(request.prompt, locale)
+                await wire.tell(interaction, say(Notice.BASKET_EMPTY, locale), beside=words)
                 return
             request = replace(request, references=(*request.references, *gathered))
         if len(request.references) > REFERENCES_MAX:
