@@ -11,6 +11,7 @@ from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.texts import Notice, say
 from bot.domain.policy import fitted
 from bot.domain.requests import ImageRequest
+from bot.errors import Reason, Refusal
 
 Interaction = discord.Interaction[Any]
 
@@ -71,5 +72,7 @@ class Drafts:
             await self._intake.offer(interaction, forms.filled(draft, interaction, which))
 
     async def _go_on(self, interaction: Interaction, draft_id: str, told: str = "0") -> None:
-        if draft := await self.find(interaction, draft_id):
-            await self._intake.go_on(interaction, draft, draft_id, buttons.number(told))
+        draft = await self._easel.draft(draft_id, interaction.user.id)
+        if draft is None:
+            raise Refusal(Reason.DRAFT_USED)
+        await self._intake.go_on(interaction, draft, draft_id, buttons.number(told))

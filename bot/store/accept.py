@@ -77,7 +77,7 @@ def accept(
     oversight.refuse_blocked(before)
     if before.erasing:
         raise Refusal(Reason.ERASING)
-    if draft_id and not members.use_draft(tx, draft_id, draft.user_id):
+    if draft_id and members.draft(tx, draft_id, draft.user_id) is None:
         raise Refusal(Reason.DRAFT_USED)
     decided = settings.of_server(tx, draft.server_id)
     offered = policy.within_ceiling(decided, offers(decided))
@@ -86,6 +86,8 @@ def accept(
     if before.own >= house.caps.queued_per_user_max:
         raise Busy(Reason.OWN_QUEUE_FULL, waiting=before.own)
     offer, changes = _hold_first(tx, house, draft, role_ids, decided, offered)
+    if draft_id:
+        members.use_draft(tx, draft_id, draft.user_id)
     now = draft.created_at
     row = job_row(offer.job) | {
         "party_id": queue.party_of(draft.server_id, draft.user_id),
@@ -111,7 +113,8 @@ def accept_or_keep(
 ) -> tuple[Offer, tuple[int, int]] | Refusal:
     """
     Accept a job as `accept` does, but return a refusal. The refused request is kept as a draft that
-    the refusal names, unless the member is blocked or its draft was gone.
+    the refusal names, unless the member is blocked or its draft was gone; the draft that it came
+    from can be ordered again.
 
     Raises:
         Repeated: the interaction has a job already; nothing is held.
@@ -127,10 +130,10 @@ def accept_or_keep(
                 if renewal[0].user_id == NOBODY:
                     # What a month has cost before it had a budget is added up only once.
                     ledger.apply(tx, renewal, now=draft.created_at)
-        # Before a refusal, nothing else was written except that a draft was used.
+        # Before a refusal, nothing else was written.
         if refused.reason not in (Reason.DRAFT_USED, Reason.BLOCKED):
             now = draft.created_at
-            refused.draft_id = members.keep_draft(tx, draft.user_id, draft.request, now)
+            refused.draft_id = draft_id or members.keep_draft(tx, draft.user_id, draft.request, now)
         return refused
 
 

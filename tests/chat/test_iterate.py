@@ -167,8 +167,19 @@ async def test_what_costs_much_is_asked_for_first_and_ordered_once(opened: OpenE
         done = await easel.finished(await press(easel, asked, "Yes, go on"))
         assert done.attachments
         again = await (await press(easel, asked, "Yes, go on")).response()
-        assert "older than a day" in said(again)
+        assert "This was ordered already" in said(again)
         assert len(await requests(easel)) == 2
+
+
+async def test_what_was_asked_about_and_refused_can_be_ordered_later(opened: OpenEasel) -> None:
+    async with opened(allowance="0.10", confirm_above="0.05") as easel:
+        first = await easel.finished(await easel.imagine())
+        asked = await (await press(easel, first, "Again")).response()
+        refused = await (await press(easel, asked, "Yes, go on")).response()
+        assert "you have 0.04 cr left" in said(refused)
+        given = {"member": "Ada", "amount": "5", "reason": "a gift"}
+        await (await easel.discord.run_command("Cleo", "studio", "quota grant", given)).response()
+        assert (await easel.finished(await press(easel, asked, "Yes, go on"))).attachments
 
 
 async def test_a_price_that_has_risen_is_asked_for(easel: Easel) -> None:
