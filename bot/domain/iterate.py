@@ -8,7 +8,8 @@ from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference, Turn
 
 
 def again(job: Job) -> ImageRequest:
-    return replace(job.request, parent_id=job.id)
+    """The same by the same model. What its member preferred tells nothing of whoever goes on."""
+    return replace(job.request, parent_id=job.id, instead_of="", prefers="")
 
 
 def edit(job: Job, source: Reference) -> ImageRequest:
@@ -39,5 +40,6 @@ def _from(source: Reference, job: Job, *, turn: Turn = Turn.PLAIN, **others: Any
         parent_id=job.id,
         turn=turn,
         instead_of="",
+        prefers="",
         **others,
     )

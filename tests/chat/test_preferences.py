@@ -8,6 +8,7 @@ import pytest
 
 from bot.playground.discord import DM, Message
 from bot.playground.discord.validation import walk
+from tests.chat.test_iterate import press
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said, selects
 from tests.support.pictures import noise
@@ -152,6 +153,15 @@ async def test_a_preferred_model_that_cannot_do_it_is_passed_over(easel: Easel) 
     # Whoever names it is told why it cannot.
     named = await easel.finished(await easel.imagine(model="gpt-image-2"))
     assert "gpt-image-2 has no NSFW filter" in said(named)
+
+
+async def test_nobody_is_told_what_another_member_prefers(easel: Easel) -> None:
+    await prefer(easel, model="gpt-image-2")
+    first = await easel.finished(await easel.imagine())
+    assert "which you prefer" in said(first)
+    again = await easel.finished(await press(easel, first, "Again", member="Ben"))
+    assert again.attachments
+    assert "prefer" not in said(again)
 
 
 async def test_what_nobody_can_do_is_refused_by_the_default(easel: Easel) -> None:
