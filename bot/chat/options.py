@@ -115,6 +115,31 @@ def read_request(base: ImageRequest, options: Mapping[str, Any], catalog: Catalo
     return replace(base, references=(*references, *base.references), **given)
 
 
+def begun_request(base: ImageRequest, given: Mapping[str, Any], catalog: Catalog) -> ImageRequest:
+    """
+    What the member asks for so far, to be priced. Discord does not describe attachments as long as
+    the command is not given.
+
+    Args:
+        base: has the values of options that were left out.
+        given: the options that have a value by now.
+    """
+    attached = Reference(url="", filename="", size_bytes=0)
+    images = sum(name == "image" or name.startswith("reference") for name in given)
+    references = (attached,) * images + base.references
+    if base.mode is Mode.EDIT and not references:
+        references = (attached,)
+    model = given.get("model") or ""
+    return replace(
+        base,
+        prompt=given.get("prompt") or base.prompt,
+        model=base.model if is_preset(model) else model_named(model, catalog),
+        resolution=given.get("resolution") or base.resolution,
+        references=references,
+        mask=attached if "mask" in given else base.mask,
+    )
+
+
 def model_named(typed: str, catalog: Catalog) -> str:
     """The id of the only model that a member can mean; what was typed, if there is none."""
     if typed in catalog.models:
@@ -242,17 +267,17 @@ def model_or_preset_choices(
     return [*models[: CHOICES_MAX - min(len(kept), CHOICES_MAX // 2)], *kept][:CHOICES_MAX]
 
 
-def quality_choices(prices: Mapping[tuple[str, str], int], typed: str) -> list[Choice[str]]:
+def quality_choices(prices: Mapping[str, int], typed: str) -> list[Choice[str]]:
     """
     Each quality with its price, because the same word costs another amount with another model.
 
     Args:
-        prices: by resolution and quality, for one resolution.
+        prices: by quality.
         typed: what the member has written so far.
     """
     return [
         Choice(name=label("choices.quality_price", quality=quality, price_ucr=price), value=quality)
-        for (_, quality), price in prices.items()
+        for quality, price in prices.items()
         if quality.startswith(typed.strip().lower())
     ]
 

@@ -191,6 +191,25 @@ class Easel(Keepsakes):
                     found[resolution, quality] = priced[1]
         return found
 
+    async def by_quality(self, request: ImageRequest, place: Place) -> dict[str, Microcredits]:
+        """What would be held for one image of the request, by each quality that it may have."""
+        decided = await self.settings(place.server_id)
+        if request.resolution not in policy.resolutions_here(decided):
+            return {}
+        rule = nsfw_rule(decided.nsfw_checker, place)
+        ready = self._traffic.ready(request)
+        found = {}
+        for quality in QUALITIES:
+            kind, routes = self._routing.best(
+                replace(request, quality=quality),
+                nsfw_checker=rule.nsfw_checker,
+                ready=ready,
+                decided=decided,
+            )
+            if routes:
+                found[quality] = Microcredits(max(route.quote(kind) for route in routes))
+        return found
+
     async def hand_over(self, job_id: str, message_id: int | None) -> None:
         """
         The member has the status message: any process may work on the job now.

@@ -8,11 +8,12 @@ from PIL import Image
 from pydantic import SecretStr
 
 from bot.chat import intake
+from bot.chat.texts import tell_cost
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import DM, Permission, Upload
 from bot.playground.faults import VendorCall
 from tests.support.easel import Easel, said
-from tests.support.pictures import picture
+from tests.support.pictures import mask, picture
 from tests.support.settings import set_filter
 from tests.vendors import AllVendors
 
@@ -219,6 +220,33 @@ async def test_each_quality_is_offered_beside_its_price(easel: Easel) -> None:
         ("medium: up to 0.04 cr an image", "medium"),
         ("high: up to 0.10 cr an image", "high"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "files"),
+    [("imagine", {"reference1"}), ("edit", {"image", "reference2"}), ("edit", {"image", "mask"})],
+)
+async def test_a_qualitys_price_counts_the_references(
+    opened, command: str, files: set[str]
+) -> None:
+    async with (
+        AllVendors(latency_s=0) as vendor,
+        opened(
+            apimodels_api_key=None,
+            openai_api_key=SecretStr(vendor.api_key),
+            openai_base_url=vendor.openai_base_url,
+            allowance="10.00",
+        ) as easel,
+    ):
+        given = {"prompt": "a lantern", "model": "gpt-image-2-quality"}
+        given |= {name: Upload(f"{name}.png", mask(64, 64)) for name in files}
+        [high] = await easel.discord.autocomplete("Ada", "studio", command, "quality", "hi", given)
+        call = await easel.discord.run_command(
+            "Ada", "studio", command, given | {"quality": "high"}
+        )
+        await easel.finished(call)
+        [hold] = await easel.entries(EntryKind.HOLD)
+        assert high["name"] == f"high: up to {tell_cost(-hold.allowance_ucr)} an image"
 
 
 async def test_fifty_commands_at_once_against_a_quota_for_five_make_five_images(opened) -> None:

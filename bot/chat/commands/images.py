@@ -15,7 +15,7 @@ from bot.chat.mentions import as_seen
 from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import inert_line
 from bot.domain.catalog import Catalog
-from bot.domain.requests import QUALITIES, REFERENCES_MAX, ImageRequest, Mode, Turn
+from bot.domain.requests import REFERENCES_MAX, ImageRequest, Mode, Turn
 from bot.errors import InvalidRequest, Reason
 
 Interaction = discord.Interaction[Any]
@@ -43,18 +43,18 @@ class ImageCommands:
     async def _qualities(
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
-        given = interaction.namespace
-        base = await self._base_of(interaction, Mode.GENERATE, given.model or "")
+        given = dict(iter(interaction.namespace))
+        command: Any = interaction.command
+        mode = Mode.EDIT if command.name == Mode.EDIT else Mode.GENERATE
+        base = await self._base_of(interaction, mode, given.get("model") or "")
         if base is None:
             return []
-        named = options.is_preset(given.model or "")
-        model = base.model if named else options.model_named(given.model or "", self._catalog)
-        prices = await self._easel.prices(
-            place_of(interaction), model, QUALITIES, prefers=base.prefers
-        )
-        resolution = given.resolution or base.resolution
-        those = {kind: price for kind, price in prices.items() if kind[0] == resolution}
-        return options.quality_choices(those, typed)
+        request = options.begun_request(base, given, self._catalog)
+        if given.get("use_basket"):
+            gathered = await self._easel.basket(interaction.user.id)
+            request = replace(request, references=(*request.references, *gathered))
+        prices = await self._easel.by_quality(request, place_of(interaction))
+        return options.quality_choices(prices, typed)
 
     async def _models(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         presets = await self._easel.presets(interaction.user.id)
