@@ -1,6 +1,7 @@
 """Opens the files of messages, anew for each try to send them; discord.py closes them."""
 
 import asyncio
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ SHRINKS_MAX = 2
 READ_BYTES_MAX = 256 * 1024
 
 
-def open_files(job: Job, fitted: Fitted, sheet: Path | None = None) -> list[discord.File]:
+def open_files(
+    job: Job, fitted: Fitted, sheet: Path | None = None, places: Sequence[int] | None = None
+) -> list[discord.File]:
     """
     The files of a result's message.
 
     Args:
         sheet: shows the job's references.
+        places: the files' places among the job's images, from 0; None: all are there.
     """
     files = [
         discord.File(
@@ -33,7 +37,7 @@ def open_files(job: Job, fitted: Fitted, sheet: Path | None = None) -> list[disc
             spoiler=job.spoiler,
             description=render.alt_text(job.request, job.locale),
         )
-        for index, path in enumerate(fitted.paths)
+        for index, path in zip(places or range(len(fitted.paths)), fitted.paths, strict=True)
     ]
     return files + open_sheet(sheet, spoiler=job.spoiler)
 

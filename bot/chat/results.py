@@ -264,6 +264,8 @@ class Results:
         view = offers.beneath_result(job, images, self._price_of)
         now = self._clock.now()
         sheet = await self._sheet(job)
+        made = self._made(tasks)
+        places = [made.index(image) for image in images]
         file_bytes_max = interaction.filesize_limit
         # The result says what Discord takes here, not what it took where it was ordered.
         job = replace(job, reply=replace(job.reply, file_bytes_max=file_bytes_max))
@@ -273,7 +275,8 @@ class Results:
                 job, tasks, images, None, now, reduced=fitted.reduced, sheet=sheet is not None
             )
             try:
-                await wire.fill(interaction, embed, view, partial(open_files, job, fitted, sheet))
+                files = partial(open_files, job, fitted, sheet, places)
+                await wire.fill(interaction, embed, view, files)
                 return
             except wire.CallFailed as error:
                 # The interaction's limit is an upper bound: Discord may take less.
@@ -289,10 +292,14 @@ class Results:
         there = bool(job.request.references) and await asyncio.to_thread(lambda: path.exists())
         return path if there else None
 
+    def _made(self, tasks: Sequence[Task]) -> list[ImageFile]:
+        """The job's images, whether or not their files are still there."""
+        return [image for task in tasks if (image := stored_image(self._folder, task))]
+
     async def kept(self, tasks: Sequence[Task]) -> list[ImageFile]:
         """The job's images that are still on disk, as they were made."""
-        found = [image for task in tasks if (image := stored_image(self._folder, task))]
-        return await asyncio.to_thread(lambda: [image for image in found if image.path.exists()])
+        made = self._made(tasks)
+        return await asyncio.to_thread(lambda: [image for image in made if image.path.exists()])
 
     async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]] | None:
         """The job and its tasks, if this member may go on from it; otherwise tell them why not."""
@@ -344,17 +351,12 @@ class Results:
             return None
         job, tasks = found
         links = links_of(interaction.message)
-        stored = [image for task in tasks if (image := stored_image(self._folder, task))]
-        there = {image.path for image in await self.kept(tasks)}
-        sources = [
-            as_source(image, links.get(render.file_stem(job, index), ""))
-            for index, image in enumerate(stored)
+        kept = await self.kept(tasks)
+        shown = [
+            (image, links.get(render.file_stem(job, index), ""))
+            for index, image in enumerate(self._made(tasks))
         ]
-        usable = [
-            source
-            for source, image in zip(sources, stored, strict=True)
-            if source.url or image.path in there
-        ]
+        usable = [as_source(image, link) for image, link in shown if link or image in kept]
         if not usable:
             await self._show_gone(interaction, job)
             return None
@@ -363,14 +365,12 @@ class Results:
     async def as_kept(self, job: Job, pictures: Sequence[Reference]) -> list[Reference]:
         """The pictures of the job's message, each with its original file if that is on disk."""
         tasks = await self._easel.tasks(job.id)
-        stored = [image for task in tasks if (image := stored_image(self._folder, task))]
-        there = {image.path for image in await self.kept(tasks)}
-        kept = {
-            render.file_stem(job, index): as_source(image, "")
-            for index, image in enumerate(stored)
-            if image.path in there
+        made = self._made(tasks)
+        sources = {
+            render.file_stem(job, made.index(image)): as_source(image, "")
+            for image in await self.kept(tasks)
         }
-        shown = [(each, kept.get(stem(each.filename))) for each in pictures]
+        shown = [(each, sources.get(stem(each.filename))) for each in pictures]
         return [
             replace(source, url=each.url, filename=each.filename) if source else each
             for each, source in shown

@@ -145,6 +145,20 @@ async def test_of_several_images_whose_files_are_gone_one_is_chosen_as_well(
     assert request["references"][0]["url"].partition("?")[0] == links[1].partition("?")[0]
 
 
+async def test_an_image_keeps_its_number_where_an_earlier_one_is_gone(easel: Easel) -> None:
+    """Where kept results take too much room, their files go one by one."""
+    await easel.finished(await easel.imagine(count=2))
+    [job] = await easel.rows("SELECT id FROM jobs")
+    first, second = sorted((easel.folder / "images").glob("*.png"))
+    first.unlink()
+    call = await easel.discord.run_command("Ada", "studio", "job", {"id": job.id})
+    shown = await call.response()
+    assert [each.filename for each in shown.attachments] == [f"easel-{job.id[-8:]}-2.png"]
+    assert (await easel.finished(await press(easel, shown, "Vary"))).attachments
+    _, request = await requests(easel)
+    assert [each["kept_as"] for each in request["references"]] == [second.name]
+
+
 async def test_what_goes_on_from_one_of_several_published_images_is_public(easel: Easel) -> None:
     draft = await easel.finished(await easel.imagine(count=2, private=True))
     published = await press(easel, draft, "Publish")
