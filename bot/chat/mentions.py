@@ -28,8 +28,9 @@ def _name(found: re.Match[str], interaction: discord.Interaction[Any]) -> str:
         case "mentioned":
             return f"@{_member(int(found['mentioned']), interaction)}"
         case "channel":
-            channel = guild.get_channel_or_thread(int(found["channel"])) if guild else None
-            return f"#{channel.name}" if channel and _sees(interaction, channel) else "#channel"
+            channel_id = int(found["channel"])
+            channel = guild.get_channel_or_thread(channel_id) if guild else None
+            return f"#{channel.name}" if channel and sees(interaction, channel_id) else "#channel"
         case "emoji":
             return f":{found['emoji']}:"
         case "command":
@@ -40,12 +41,17 @@ def _name(found: re.Match[str], interaction: discord.Interaction[Any]) -> str:
             return f"#{found['page']}"
 
 
-def _sees(interaction: discord.Interaction[Any], channel: Any) -> bool:
-    """Whether the writer sees the channel's name; of a private thread, that is not known."""
+def sees(interaction: discord.Interaction[Any], channel_id: int) -> bool:
+    """Whether the member sees the channel; of another private thread, that is not known."""
+    if channel_id == interaction.channel_id:
+        return True
+    channel = interaction.guild.get_channel_or_thread(channel_id) if interaction.guild else None
     if isinstance(channel, discord.Thread) and (channel.is_private() or channel.parent is None):
-        return channel.id == interaction.channel_id
+        return False
     user = interaction.user
-    return isinstance(user, discord.Member) and channel.permissions_for(user).view_channel
+    if channel is None or not isinstance(user, discord.Member):
+        return False
+    return channel.permissions_for(user).view_channel
 
 
 def _member(user_id: int, interaction: discord.Interaction[Any]) -> str:

@@ -16,6 +16,7 @@ from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
+from bot.chat.mentions import sees
 from bot.chat.offers import as_source
 from bot.chat.pictures import links_of, stem
 from bot.chat.texts import Notice, refuse, say
@@ -378,11 +379,12 @@ class Results:
 
 
 def _is_open(job: Job, interaction: Interaction) -> bool:
-    """Whether the member may know of the job from its id alone: it is theirs, or public here."""
+    """Whether the member may know of the job from its id alone: it is theirs, or they see it."""
     if job.removed:
         return False
     here = bool(job.server_id) and job.server_id == interaction.guild_id
-    return interaction.user.id == job.user_id or (here and not job.request.private)
+    public = here and not job.request.private and sees(interaction, job.channel_id)
+    return interaction.user.id == job.user_id or public
 
 
 def _is_public(interaction: Interaction) -> bool:

@@ -73,6 +73,22 @@ async def test_details_name_a_private_parent_to_its_member_alone(easel: Easel, m
     assert "make it blue" in told
 
 
+@pytest.mark.parametrize("member", ["Ben", "Ada"])
+async def test_details_name_no_parent_in_a_channel_that_the_member_does_not_see(
+    easel: Easel, member: str
+) -> None:
+    world = easel.discord.world
+    seen = (Permission.VIEW_CHANNEL, Permission(0))
+    easel.discord.channel(HIDDEN).overwrites |= {
+        each.id: seen for each in (world.user("Ada"), world.bot)
+    }
+    await easel.finished(await easel.imagine(channel=HIDDEN, prompt="who has to go"))
+    child = await edited(easel, await shown_by_id(easel))
+    assert not child.is_ephemeral
+    told = said(await (await press(easel, child, "Details", member)).response())
+    assert ("who has to go" in told) == (member == "Ada")
+
+
 async def test_details_name_no_parent_that_was_removed(easel: Easel) -> None:
     parent = await easel.finished(await easel.imagine(prompt="awful words"))
     child = await edited(easel, parent)
