@@ -90,29 +90,36 @@ def preferred(mode: Mode, preferences: Preferences, decided: ServerSettings) -> 
     return policy.fitted(decided, liked)
 
 
-def read_request(base: ImageRequest, options: Mapping[str, Any], catalog: Catalog) -> ImageRequest:
+def read_request(
+    base: ImageRequest,
+    options: Mapping[str, Any],
+    catalog: Catalog,
+    gathered: Sequence[Reference] = (),
+) -> ImageRequest:
     """
     Read what the member asked for. Nothing is checked here: the domain does that.
 
     Args:
         base: has the values of options that were left out.
         options: the options as they were given.
+        gathered: the member's basket, if they take it.
     """
-    names = [f"reference{number}" for number in range(1, REFERENCES_MAX + 1)]
-    if base.mode is Mode.EDIT:
-        names[0] = "image"
+    names = ["image", *(f"reference{number}" for number in range(1, REFERENCES_MAX + 1))]
     attached = {name: options[name] for name in names if options.get(name) is not None}
     given = {name: options[name] for name in KNOBS if options.get(name) is not None}
     model = options.get("model") or ""
     if model and not is_preset(model):
         given["model"] = model_named(model, catalog)
     references = tuple(_reference(name, each) for name, each in attached.items())
+    kept = (*base.references, *gathered)
+    # Where an edit is given no image, what was kept begins with the image to change.
+    ahead = 1 if base.mode is Mode.EDIT and "image" not in attached else 0
     if options.get("mask") is not None:
         given["mask"] = _reference("mask", options["mask"])
-    elif references:
+    elif not ahead:
         # A preset's mask fits only the preset's own first image.
         given["mask"] = None
-    return replace(base, references=(*references, *base.references), **given)
+    return replace(base, references=(*kept[:ahead], *references, *kept[ahead:]), **given)
 
 
 def begun_request(base: ImageRequest, given: Mapping[str, Any], catalog: Catalog) -> ImageRequest:

@@ -178,6 +178,13 @@ async def test_commands_take_it_behind_what_they_have_of_their_own(easel: Easel)
     assert await references(easel) == ["a.png", "b.png"]
 
 
+async def test_without_an_image_the_first_of_the_basket_is_edited(easel: Easel) -> None:
+    await gather(easel, "a.png", "c.png")
+    given = {"prompt": "image 1 with the hat of image 2", "reference2": upload("b.png")}
+    assert (await easel.finished(await run(easel, "edit", **given, use_basket=True))).attachments
+    assert await references(easel) == ["a.png", "b.png", "c.png"]
+
+
 async def test_a_form_of_a_command_takes_it_too(easel: Easel) -> None:
     await gather(easel, "a.png")
     call = await run(easel, "edit", use_basket=True)

@@ -122,6 +122,18 @@ async def test_an_edit_is_kept_and_its_mask_is_for_its_own_image(easel: Easel) -
     assert [each["filename"] for each in request["references"]] == ["b.png", "a.png"]
 
 
+async def test_the_image_that_a_preset_edits_comes_before_what_is_attached(easel: Easel) -> None:
+    given = {"prompt": "make it winter", "image": upload("a.png"), "reference2": upload("b.png")}
+    await easel.finished(await easel.discord.run_command("Ada", "studio", "edit", given))
+    await presets(easel, "save", name="winter")
+    own = {"reference1": upload("one.png"), "reference2": upload("two.png")}
+    await easel.finished(await easel.imagine(model="★ winter", **own))
+    request = (await requests(easel))[-1]
+    assert request["mode"] == "edit"
+    names = [each["filename"] for each in request["references"]]
+    assert names == ["a.png", "one.png", "two.png", "b.png"]
+
+
 async def test_of_an_older_job_the_options_can_be_kept_but_of_ones_own_alone(easel: Easel) -> None:
     await easel.finished(await easel.imagine(prompt="a red fox", aspect_ratio="3:2"))
     await easel.finished(await easel.imagine("Ben", prompt="a bear"))

@@ -90,14 +90,13 @@ class ImageCommands:
             words = prompt_back(given.get("prompt") or "", locale)
             await wire.tell(interaction, say(Notice.NO_PRESET, locale, name=name), beside=words)
             return
-        request = options.read_request(base, given, self._catalog)
-        if given.get("use_basket"):
-            gathered = await self._easel.basket(interaction.user.id)
-            if not gathered:
-                words = prompt_back(request.prompt, locale)
-                await wire.tell(interaction, say(Notice.BASKET_EMPTY, locale), beside=words)
-                return
-            request = replace(request, references=(*request.references, *gathered))
+        takes_basket = bool(given.get("use_basket"))
+        gathered = await self._easel.basket(interaction.user.id) if takes_basket else []
+        request = options.read_request(base, given, self._catalog, gathered)
+        if takes_basket and not gathered:
+            words = prompt_back(request.prompt, locale)
+            await wire.tell(interaction, say(Notice.BASKET_EMPTY, locale), beside=words)
+            return
         if len(request.references) > REFERENCES_MAX:
             # Refused before a form opens, so that nobody writes in vain.
             too_many = InvalidRequest(Reason.TOO_MANY_REFERENCES, references_max=REFERENCES_MAX)
