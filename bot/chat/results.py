@@ -11,14 +11,13 @@ from typing import Any
 import discord
 
 from bot.about import about
-from bot.chat import buttons, log_channel, offers, render, wire
+from bot.chat import buttons, log_channel, offers, originals, render, wire
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
 from bot.chat.mentions import sees
-from bot.chat.offers import as_source
-from bot.chat.pictures import links_of, stem
+from bot.chat.pictures import links_of
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
@@ -29,7 +28,7 @@ from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 from bot.errors import Refusal
 from bot.pictures.fit import fit
-from bot.pictures.folder import sheet_name, stored_image
+from bot.pictures.folder import sheet_name
 
 log = logging.getLogger(__name__)
 
@@ -265,7 +264,7 @@ class Results:
         view = offers.beneath_result(job, images, self._price_of)
         now = self._clock.now()
         sheet = await self._sheet(job)
-        made = self._made(tasks)
+        made = originals.made(self._folder, tasks)
         places = [made.index(image) for image in images]
         file_bytes_max = interaction.filesize_limit
         # The result says what Discord takes here, not what it took where it was ordered.
@@ -293,14 +292,9 @@ class Results:
         there = bool(job.request.references) and await asyncio.to_thread(lambda: path.exists())
         return path if there else None
 
-    def _made(self, tasks: Sequence[Task]) -> list[ImageFile]:
-        """The job's images, whether or not their files are still there."""
-        return [image for task in tasks if (image := stored_image(self._folder, task))]
-
     async def kept(self, tasks: Sequence[Task]) -> list[ImageFile]:
         """The job's images that are still on disk, as they were made."""
-        made = self._made(tasks)
-        return await asyncio.to_thread(lambda: [image for image in made if image.path.exists()])
+        return await originals.kept(self._folder, tasks)
 
     async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]] | None:
         """The job and its tasks, if this member may go on from it; otherwise tell them why not."""
@@ -352,30 +346,11 @@ class Results:
             return None
         job, tasks = found
         links = links_of(interaction.message)
-        kept = await self.kept(tasks)
-        shown = [
-            (image, links.get(render.file_stem(job, index), ""))
-            for index, image in enumerate(self._made(tasks))
-        ]
-        usable = [as_source(image, link) for image, link in shown if link or image in kept]
+        usable = await originals.usable(self._folder, job, tasks, links)
         if not usable:
             await self._show_gone(interaction, job)
             return None
         return job, usable
-
-    async def as_kept(self, job: Job, pictures: Sequence[Reference]) -> list[Reference]:
-        """The pictures of the job's message, each with its original file if that is on disk."""
-        tasks = await self._easel.tasks(job.id)
-        made = self._made(tasks)
-        sources = {
-            render.file_stem(job, made.index(image)): as_source(image, "")
-            for image in await self.kept(tasks)
-        }
-        shown = [(each, sources.get(stem(each.filename))) for each in pictures]
-        return [
-            replace(source, url=each.url, filename=each.filename) if source else each
-            for each, source in shown
-        ]
 
 
 def _is_open(job: Job, interaction: Interaction) -> bool:

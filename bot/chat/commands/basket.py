@@ -11,11 +11,10 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, options, wire
+from bot.chat import buttons, options, originals, wire
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.pictures import author_of, job_shown, pictures_of
-from bot.chat.results import Results
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.markdown import inert_line
 from bot.chat.texts.phrases import Phrase
@@ -36,10 +35,10 @@ MARK_CHARS = 16
 
 
 class BasketCommands:
-    def __init__(self, desk: Desk, drafts: Drafts, results: Results) -> None:
+    def __init__(self, desk: Desk, drafts: Drafts) -> None:
         self._easel = desk.easel
         self._drafts = drafts
-        self._results = results
+        self._folder = desk.folder
 
     def add_to(
         self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
@@ -100,7 +99,8 @@ class BasketCommands:
             await wire.tell(interaction, say(Notice.REMOVED, locale))
             return None
         if job:
-            pictures = await self._results.as_kept(job, pictures)
+            tasks = await self._easel.tasks(job.id)
+            pictures = await originals.as_kept(self._folder, job, tasks, pictures)
         if not pictures:
             await wire.tell(interaction, say(Notice.NO_PICTURE_THERE, locale))
             return None

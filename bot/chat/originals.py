@@ -1,0 +1,58 @@
+"""A job's images to work from: its kept files or, where those are gone, a message's links."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bot.chat import render
+from bot.chat.offers import as_source
+from bot.chat.pictures import stem
+from bot.domain.jobs import Job, Task
+from bot.domain.ports import ImageFile
+from bot.domain.requests import Reference
+from bot.pictures.folder import stored_image
+
+
+def made(folder: Path, tasks: Sequence[Task]) -> list[ImageFile]:
+    """The job's images, whether or not their files are still there."""
+    return [image for task in tasks if (image := stored_image(folder, task))]
+
+
+async def kept(folder: Path, tasks: Sequence[Task]) -> list[ImageFile]:
+    """The job's images that are still on disk, as they were made."""
+    images = made(folder, tasks)
+    return await asyncio.to_thread(lambda: [image for image in images if image.path.exists()])
+
+
+async def usable(
+    folder: Path, job: Job, tasks: Sequence[Task], links: Mapping[str, str]
+) -> list[Reference]:
+    """
+    The job's images that can still be used: by the file on disk or, if that is gone, by a link.
+
+    Args:
+        links: of a message that shows the job, by the stems of its files' names.
+    """
+    on_disk = await kept(folder, tasks)
+    images = [
+        (image, links.get(render.file_stem(job, index), ""))
+        for index, image in enumerate(made(folder, tasks))
+    ]
+    return [as_source(image, link) for image, link in images if link or image in on_disk]
+
+
+async def as_kept(
+    folder: Path, job: Job, tasks: Sequence[Task], pictures: Sequence[Reference]
+) -> list[Reference]:
+    """The pictures of the job's message, each with its original file if that is on disk."""
+    images = made(folder, tasks)
+    sources = {
+        render.file_stem(job, images.index(image)): as_source(image, "")
+        for image in await kept(folder, tasks)
+    }
+    shown = [(each, sources.get(stem(each.filename))) for each in pictures]
+    return [
+        replace(source, url=each.url, filename=each.filename) if source else each
+        for each, source in shown
+    ]
