@@ -234,11 +234,18 @@ class Results:
         await wire.defer(interaction, ephemeral=ephemeral)
         if not wire.has_answer(interaction):
             return
+        # What goes on from a public result is public, also where its member looks at it alone.
+        private = job.request.private
         if ephemeral:
             job = replace(job, locale=locale, request=replace(job.request, private=True))
+        view = offers.beneath_result(
+            job,
+            images,
+            lambda request, **where: self._price_of(replace(request, private=private), **where),
+        )
         with about(**fields_of(job)):
             try:
-                await self._attach(interaction, job, tasks, images)
+                await self._attach(interaction, job, tasks, images, view)
             except wire.CallFailed as error:
                 log.warning("not given out: %s", error, extra={"action": "images_not_given_out"})
                 not_shown = error.trouble is wire.Trouble.NOT_SHOWN
@@ -255,13 +262,17 @@ class Results:
         await wire.tell(interaction, say(notice, locale, link=link or ""), view=view)
 
     async def _attach(
-        self, interaction: Interaction, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]
+        self,
+        interaction: Interaction,
+        job: Job,
+        tasks: Sequence[Task],
+        images: Sequence[ImageFile],
+        view: discord.ui.View,
     ) -> None:
         """
         Raises:
             CallFailed: Discord does not take the images here.
         """
-        view = offers.beneath_result(job, images, self._price_of)
         now = self._clock.now()
         sheet = await self._sheet(job)
         made = originals.made(self._folder, tasks)

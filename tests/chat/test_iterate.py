@@ -13,7 +13,7 @@ from bot.playground.studio import Fails
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise, picture
-from tests.support.settings import set_filter
+from tests.support.settings import decide, set_filter
 
 PICTURE = noise()
 
@@ -260,6 +260,22 @@ async def test_a_smaller_copy_says_what_discord_takes_where_it_is_shown(opened: 
         easel.discord.interactions.file_bytes_max = 2 * 1024**2
         call = await easel.discord.run_command("Ada", DM, "job", {"id": job.id})
         assert "Discord takes files of up to 2 MiB here" in said(await call.response())
+
+
+async def test_a_public_result_is_gone_on_from_where_no_private_ones_are_allowed(
+    easel: Easel,
+) -> None:
+    await easel.finished(await easel.imagine())
+    await decide(easel, "private_allowed", allowed=False)
+    [job] = await easel.rows("SELECT id FROM jobs")
+    for place in ("studio", DM):
+        call = await easel.discord.run_command("Ada", place, "job", {"id": job.id})
+        shown = await call.response()
+        assert labels(shown)[:3] == ["Again", "Edit", "Vary"]
+    call = await easel.discord.run_command("Ada", "studio", "job", {"id": job.id})
+    again = await easel.finished(await press(easel, await call.response(), "Again"))
+    assert again.attachments
+    assert not again.is_ephemeral
 
 
 @pytest.mark.parametrize(("member", "may"), [("Ada", True), ("Cleo", True), ("Ben", False)])
