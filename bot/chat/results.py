@@ -185,7 +185,7 @@ class Results:
         locale = str(interaction.locale)
         place = place_of(interaction)
         if interaction.user.id != job.user_id:
-            await wire.tell(interaction, say(Notice.NOT_YOURS, locale))
+            await wire.tell(interaction, say(Notice.ONLY_THEIRS, locale))
             return
         if job.server_id != place.server_id:
             # The moderators here could not act on it.
@@ -218,7 +218,7 @@ class Results:
         if found is None:
             return
         if interaction.user.id != found[0].user_id:
-            await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
+            await wire.tell(interaction, say(Notice.ONLY_THEIRS, str(interaction.locale)))
             return
         await self.show(interaction, *found, ephemeral=True)
 
@@ -318,7 +318,7 @@ class Results:
             return None
         # Only a member who was shown the job can have a message that names it.
         if not _is_open(job, interaction) and not buttons.names(interaction.message, job_id):
-            await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
+            await wire.tell(interaction, say(Notice.ONLY_THEIRS, str(interaction.locale)))
             return None
         if _is_public(interaction):
             # A private job was published here, so what goes on from it here is public, too.

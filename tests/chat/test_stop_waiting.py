@@ -111,7 +111,7 @@ async def test_pressing_twice_stops_once(easel: Easel) -> None:
 @pytest.mark.parametrize("member", ["Ben", "Cleo"])
 async def test_nobody_else_stops_it(easel: Easel, member: str) -> None:
     call, poll = await ordered(easel)
-    assert "Only whoever asked" in said(await stop(easel, call, member))
+    assert "Only whoever asked for this image can do" in said(await stop(easel, call, member))
     poll.until.set()
     assert (await easel.finished(call)).attachments
 

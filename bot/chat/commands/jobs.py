@@ -316,7 +316,8 @@ class JobCommands:
         here = job.server_id == interaction.guild_id and job.channel_id == interaction.channel_id
         moderates = moderators and here and interaction.permissions.manage_messages
         if interaction.user.id != job.user_id and not moderates:
-            await wire.tell(interaction, say(Notice.NOT_YOURS, str(interaction.locale)))
+            notice = Notice.NOT_YOURS if moderators else Notice.ONLY_THEIRS
+            await wire.tell(interaction, say(notice, str(interaction.locale)))
             return None
         return job
 

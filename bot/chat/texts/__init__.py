@@ -29,6 +29,8 @@ class Notice(StrEnum):
     TRY_AGAIN_SOON = "try_again_soon"
     TOO_LATE = "too_late"
     NOT_YOURS = "not_yours"
+    #: where moderators cannot do it either
+    ONLY_THEIRS = "only_theirs"
     NO_SUCH_JOB = "no_such_job"
     NOT_THERE_YET = "not_there_yet"
     UNKNOWN_BUTTON = "unknown_button"
