@@ -10,6 +10,7 @@ from bot.about import short
 from bot.chat.texts import Notice, explain, listed, say, tell_cost, why
 from bot.chat.texts.markdown import LINE_BYTES, LINE_CHARS, inert, shortened
 from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import CHOICES_MAX
 from bot.domain.jobs import (
     KEPT,
     OPEN_TASK_STATES,
@@ -43,6 +44,8 @@ LONG_TIMES = 1.5
 RATIO_TOLERANCE = 0.06
 #: pixels of the longer side at least, by resolution
 SIDE_MIN_PX = {"1K": 768, "2K": 1_536, "4K": 3_000}
+#: latest jobs that are searched for words that a member types
+JOBS_SEARCHED_MAX = 200
 #: name of the file in which an embed shows small pictures, such as references
 SHEET_NAME = "references.webp"
 
@@ -351,13 +354,10 @@ def first_words(job: Job) -> str:
 
 
 def job_choices(jobs: Sequence[Job], typed: str) -> list[app_commands.Choice[str]]:
-    """Choices of the jobs whose prompts have all the words that were typed."""
+    """Choices of the first jobs whose prompts have all the words that were typed."""
     words = typed.casefold().split()
-    return [
-        app_commands.Choice(name=first_words(job), value=job.id)
-        for job in jobs
-        if all(word in job.request.prompt.casefold() for word in words)
-    ]
+    found = [job for job in jobs if all(word in job.request.prompt.casefold() for word in words)]
+    return [app_commands.Choice(name=first_words(job), value=job.id) for job in found[:CHOICES_MAX]]
 
 
 def jump_link(job: Job) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.chat.commands.jobs import LISTED_MAX
+from bot.chat.translator import CHOICES_MAX
 from bot.playground.discord import DM, Message
 from bot.playground.faults import VendorCall
 from bot.playground.studio import Fails
@@ -191,6 +192,17 @@ async def test_jobs_are_offered_by_their_words(easel: Easel) -> None:
     assert await offered("灯籠") == [lantern]
     assert await offered("\ud83c" + "x" * 5_000) == []
     assert await offered("", "Ben") == []
+
+
+async def test_an_older_job_is_found_by_its_words(opened: OpenEasel) -> None:
+    async with opened(allowance="10.00") as easel:
+        for prompt in ("a red fox", *("a heron" for _ in range(CHOICES_MAX + 1))):
+            await easel.finished(await easel.imagine(prompt=prompt))
+        for command, option in (("job", "id"), ("presets save", "job")):
+            found = await easel.discord.autocomplete("Ada", "studio", command, option, "fox")
+            assert [each["name"] for each in found] == ["a red fox"]
+            found = await easel.discord.autocomplete("Ada", "studio", command, option, "heron")
+            assert len(found) == CHOICES_MAX
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,9 @@ class JobCommands:
     async def _job_choices(
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
+        limit = render.JOBS_SEARCHED_MAX if typed.strip() else CHOICES_MAX
         jobs = await self._easel.history(
-            interaction.guild_id or 0, interaction.user.id, kind="pictures", limit=CHOICES_MAX
+            interaction.guild_id or 0, interaction.user.id, kind="pictures", limit=limit
         )
         return render.job_choices(jobs, typed)
 

@@ -98,8 +98,9 @@ class PresetCommands(app_commands.Group):
 
     @save.autocomplete("job")
     async def _jobs(self, interaction: Interaction, typed: str) -> Choices:
+        limit = render.JOBS_SEARCHED_MAX if typed.strip() else CHOICES_MAX
         jobs = await self._easel.history(
-            interaction.guild_id or 0, interaction.user.id, limit=CHOICES_MAX
+            interaction.guild_id or 0, interaction.user.id, limit=limit
         )
         return render.job_choices(jobs, typed)
 
