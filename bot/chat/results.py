@@ -208,7 +208,6 @@ class Results:
             job,
             request=replace(job.request, private=False),
             locale=spoken(interaction, decided, private=False),
-            spoiler=job.covered or (not job.nsfw_checker and rule.spoiler),
         )
         await self.show(interaction, public, found[1], ephemeral=False)
 
@@ -234,6 +233,8 @@ class Results:
         await wire.defer(interaction, ephemeral=ephemeral)
         if not wire.has_answer(interaction):
             return
+        open_to_all = not place_of(interaction).age_restricted
+        job = replace(job, spoiler=job.covered or (open_to_all and not job.nsfw_checker))
         # What goes on from a public result is public, also where its member looks at it alone.
         private = job.request.private
         if ephemeral:

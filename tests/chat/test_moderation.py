@@ -42,6 +42,21 @@ async def test_the_filter_follows_the_setting_and_the_channel(
     assert ("Covered, because" in said(message)) is covered
 
 
+@pytest.mark.parametrize("channel", ["studio", "after-dark"])
+async def test_a_result_is_covered_by_the_channel_in_which_it_is_opened(
+    easel: Easel, channel: str
+) -> None:
+    await set_nsfw(easel, "off")
+    await easel.finished(await easel.imagine(channel=channel))
+    await set_nsfw(easel, "age_restricted")
+    [job] = await easel.rows("SELECT id FROM jobs")
+    for place, covered in (("studio", True), ("after-dark", False), (DM, True)):
+        call = await easel.discord.run_command("Ada", place, "job", {"id": job.id})
+        shown = await call.response()
+        assert shown.attachments[0].filename.startswith("SPOILER_") is covered
+        assert ("Covered, because it was made without" in said(shown)) is covered
+
+
 FORUM = 15
 
 
