@@ -167,7 +167,8 @@ def result(
         lines.append(f"-# {say(Phrase.BALANCE_LEFT, job.locale, left_ucr=balance_ucr)}")
     lines += [f"-# {note}" for note in _notes(job, tasks, images, reduced=reduced)]
     embed = discord.Embed(description="\n".join(line for line in lines if line))
-    if sheet:
+    if sheet and not job.spoiler:
+        # Covered, it has another name, and an embed would show it uncovered.
         embed.set_image(url=f"attachment://{SHEET_NAME}")
     return embed
 

@@ -26,7 +26,7 @@ from bot.domain.jobs import Job, Task, fields_of
 from bot.domain.policy import nsfw_rule
 from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
-from bot.errors import Refusal
+from bot.errors import Refusal, UnusableImage
 from bot.pictures.fit import fit
 from bot.pictures.folder import sheet_name
 
@@ -152,7 +152,8 @@ class Results:
             if value:
                 embed.add_field(name=say(name, locale), value=value)
         embed.set_footer(text=job.id)
-        if sheet := await self._sheet(job):
+        sheet = await self._sheet(job)
+        if sheet and not job.spoiler:
             embed.set_image(url=f"attachment://{render.SHEET_NAME}")
         prompt = prompt_back(job.request.prompt, locale, Phrase.PROMPT)
         embeds = [embed, prompt] if prompt else [embed]
@@ -247,10 +248,9 @@ class Results:
         with about(**fields_of(job)):
             try:
                 await self._attach(interaction, job, tasks, images, view)
-            except wire.CallFailed as error:
+            except (wire.CallFailed, UnusableImage) as error:
                 log.warning("not given out: %s", error, extra={"action": "images_not_given_out"})
-                not_shown = error.trouble is wire.Trouble.NOT_SHOWN
-                notice = Notice.NOT_SHOWN_HERE if not_shown else Notice.NOT_TAKEN_HERE
+                notice = _why_not_shown(error)
                 # Why a private image cannot be published is nobody else's business.
                 tell = wire.tell if ephemeral else wire.tell_instead
                 await tell(interaction, say(notice, locale))
@@ -363,6 +363,14 @@ class Results:
             await self._show_gone(interaction, job)
             return None
         return job, usable
+
+
+def _why_not_shown(error: wire.CallFailed | UnusableImage) -> Notice:
+    if isinstance(error, UnusableImage):
+        # A kept file was damaged, and no smaller copy can be made of it.
+        return Notice.IMAGES_GONE
+    is_explicit = error.trouble is wire.Trouble.NOT_SHOWN
+    return Notice.NOT_SHOWN_HERE if is_explicit else Notice.NOT_TAKEN_HERE
 
 
 def _is_open(job: Job, interaction: Interaction) -> bool:

@@ -151,6 +151,18 @@ async def test_pressing_several_times_at_once_gives_the_images_each_time(opened)
         assert len(list((easel.folder / "images").glob("*.png"))) == 1
 
 
+async def test_a_damaged_file_that_must_shrink_is_said_to_be_gone(opened) -> None:
+    large = noise(400)
+    async with opened(paint=lambda _: large) as easel:
+        await easel.finished(await easel.imagine())
+        [kept] = (easel.folder / "images").glob("*.png")
+        kept.write_bytes(large[: len(large) // 2])
+        easel.discord.interactions.file_bytes_max = len(large) // 4
+        pressed = await open_latest(easel, await history(easel))
+        message = await pressed.until(lambda message: not message.is_loading)
+        assert said(message) == "These images are kept no longer."
+
+
 async def test_what_was_posted_can_be_had_again_with_its_buttons(easel: Easel) -> None:
     await easel.finished(await easel.imagine())
     opened = await open_latest(easel, await history(easel, channel="studio"))

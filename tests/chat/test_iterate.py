@@ -427,3 +427,13 @@ async def test_references_are_shown_small_beneath_the_result(easel: Easel) -> No
     assert "references.webp" in message.embeds[0]["image"]["url"]
     details = await (await press(easel, message, "Details")).response()
     assert "references.webp" in details.embeds[0]["image"]["url"]
+
+
+async def test_references_of_a_covered_result_are_covered(easel: Easel) -> None:
+    """An embed has no cover, so no embed shows them."""
+    await set_filter(easel, "off")
+    message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture(40, 60))))
+    details = await (await press(easel, message, "Details")).response()
+    for shown in (message, details):
+        assert shown.attachments[-1].filename == "SPOILER_references.webp"
+        assert not any("image" in embed for embed in shown.embeds)
