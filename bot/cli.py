@@ -98,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     grant = commands.add_parser("grant", help="give a member credits that do not expire")
     for command in (account, grant):
         command.add_argument("--server", type=_id, required=True, help="0: direct messages")
-        command.add_argument("--user", type=_id, required=True)
+    account.add_argument("--user", type=_id, required=True, help="0: the server's budget")
+    grant.add_argument("--user", type=_member_id, required=True)
     grant.add_argument("--amount", type=_amount, required=True, help="credits, such as 2.50")
     account.set_defaults(command=_account)
     grant.set_defaults(command=_grant)
@@ -123,7 +124,7 @@ def _add_hosting(commands: Any) -> None:
     block = commands.add_parser("block", help="take no more commands of a member")
     unblock = commands.add_parser("unblock", help="take a member's commands again")
     for command in (block, unblock):
-        command.add_argument("--user", type=_id, required=True)
+        command.add_argument("--user", type=_member_id, required=True)
         command.add_argument("--server", type=_id, default=0, help="everywhere if left out")
     block.add_argument(
         "--reason", type=_words, required=True, help="the member and moderators see it"
@@ -134,7 +135,7 @@ def _add_hosting(commands: Any) -> None:
     export = commands.add_parser("export", help="all that is stored of a server or a member")
     of = export.add_mutually_exclusive_group(required=True)
     of.add_argument("--server", type=_id, help="0: direct messages")
-    of.add_argument("--user", type=_id)
+    of.add_argument("--user", type=_member_id)
     export.add_argument("--output", type=Path, required=True, help="a ZIP file to be written")
     export.set_defaults(command=_export)
 
@@ -159,6 +160,14 @@ def _id(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**63:
         raise argparse.ArgumentTypeError("must be an id of Discord's, all digits")
     return int(text)
+
+
+def _member_id(text: str) -> int:
+    member_id = _id(text)
+    if not member_id:
+        # It stands for a server's budget.
+        raise argparse.ArgumentTypeError("must be a member's id")
+    return member_id
 
 
 def _amount(text: str) -> Microcredits:

@@ -216,7 +216,16 @@ async def test_a_missing_token_ends_the_process_without_a_trace(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("paint",), ("run", "--role", "worker"), ("demo", "--port", "-1")], ids=str
+    "arguments",
+    [
+        (),
+        ("paint",),
+        ("run", "--role", "worker"),
+        ("demo", "--port", "-1"),
+        ("grant", "--server", "1", "--user", "0", "--amount", "1"),
+        ("block", "--user", "0", "--reason", "none"),
+    ],
+    ids=str,
 )
 def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -11,6 +11,7 @@ from bot.chat.settings_shown import TITLES
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
+from bot.domain.policy import is_model_allowed
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import SETTINGS, NsfwMode, PictureMenus, ServerSettings
 
@@ -111,6 +112,7 @@ def controls(field: str, decided: ServerSettings, models: Sequence[str], locale:
         resume = buttons.button(say(Phrase.RESUME, locale), buttons.SETTINGS, "resume")
         return [_opens_form(Phrase.PAUSE, field, locale), resume]
     now = SETTINGS[field].write(getattr(decided, field)) or NOTHING
+    models = [each for each in models if is_model_allowed(decided, each)]
     options = [
         SelectOption(label=label, value=word, default=word == now)
         for word, label in choices(field, models, locale).items()

@@ -264,7 +264,8 @@ class Catalog:
         """Why no route can do the request: the first check that none of the routes left passes."""
         model = self.models.get(request.model)
         if model is None:
-            return InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self.models))
+            offered = list(self.offered(providers).models)
+            return InvalidRequest(Reason.NO_SUCH_MODEL, allowed=offered)
         if model.is_retired(today):
             return NotAllowed(Reason.RETIRED, model=model.id, since=str(model.retires))
         routes = [route for route in model.routes if route.provider in providers]

@@ -164,9 +164,8 @@ def check_allowed(decided: ServerSettings, request: ImageRequest) -> None:
         raise NotAllowed(
             Reason.RESOLUTION_NOT_ALLOWED, resolution=request.resolution, allowed=list(sizes)
         )
-    if request.model and not is_model_allowed(decided, request.model):
-        allowed = sorted(decided.allowed_models)
-        raise NotAllowed(Reason.MODEL_NOT_ALLOWED, model=request.model, allowed=allowed)
+    if request.model:
+        check_model_allowed(decided, request.model)
 
 
 def allows(decided: ServerSettings, request: ImageRequest) -> bool:
@@ -194,6 +193,16 @@ def fitted(decided: ServerSettings, request: ImageRequest) -> ImageRequest:
 
 def is_model_allowed(decided: ServerSettings, model: str) -> bool:
     return not decided.allowed_models or model in decided.allowed_models
+
+
+def check_model_allowed(decided: ServerSettings, model: str) -> None:
+    """
+    Raises:
+        NotAllowed: the server does not allow the model; names those that it does.
+    """
+    if not is_model_allowed(decided, model):
+        allowed = sorted(decided.allowed_models)
+        raise NotAllowed(Reason.MODEL_NOT_ALLOWED, model=model, allowed=allowed)
 
 
 def resolutions_here(decided: ServerSettings) -> tuple[str, ...]:

@@ -476,3 +476,16 @@ async def test_the_log_channel_is_one_of_this_server(easel: Easel) -> None:
     forged = easel.forge("Cleo", shown, "settings:set:log_channel_id", [str(other.id)])
     assert "does not work any more" in said(await forged.response())
     assert await easel.rows("SELECT * FROM server_settings") == []
+
+
+async def test_a_default_model_is_one_that_is_allowed(easel: Easel) -> None:
+    await decide(easel, "allowed_models", allow="gpt-image-2")
+    refused = await decide(easel, "default_model", model="gpt-image-2-quality")
+    assert "This server does not allow gpt-image-2-quality" in said(refused)
+    assert not await easel.rows("SELECT 1 FROM server_settings WHERE name = 'default_model'")
+    [menu] = [
+        part
+        for part in walk((await panel(easel, "default_model")).components)
+        if part.get("custom_id") == "settings:set:default_model"
+    ]
+    assert [option["value"] for option in menu["options"]] == ["-", "gpt-image-2"]

@@ -313,6 +313,13 @@ def test_what_no_route_can_do_is_refused_with_what_is_possible(
     assert told(refused.value) == sentence
 
 
+def test_only_models_that_somebody_offers_here_are_named(catalog: Catalog) -> None:
+    request = replace(LANTERN, model="sculptor")
+    with pytest.raises(InvalidRequest) as refused:
+        catalog.candidates(request, providers=["south"], nsfw_checker=False, today=TODAY)
+    assert told(refused.value) == "There is no such model. Choose one of painter."
+
+
 def test_a_quality_that_the_route_lacks_is_refused_with_those_it_has(catalog: Catalog) -> None:
     request = replace(LANTERN, quality="medium")
     with pytest.raises(InvalidRequest) as refused:

@@ -26,7 +26,7 @@ from bot.chat.texts import Notice, paragraph, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.catalog import Catalog
-from bot.domain.policy import in_force
+from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings
 from bot.errors import InvalidRequest, Reason
@@ -129,6 +129,7 @@ class SettingsCommands(ModeratorCommands):
             if model not in self._catalog.models:
                 await self._tell_models(interaction)
                 return
+            check_model_allowed(self._servers.known(interaction.guild_id or 0), model)
         await self._set(interaction, "default_model", model)
 
     @app_commands.command(
