@@ -68,20 +68,21 @@ async def read_answer(
 
 async def _read_with(image: InlineImage, response: aiohttp.ClientResponse) -> bytes | None:
     """The body without its image, which a thread decodes; None if the body is too long."""
-    size_bytes = 0
-    piece = bytearray()
-    async for chunk in response.content.iter_any():
-        size_bytes += len(chunk)
+    size_bytes = gathered_bytes = 0
+    pieces: list[bytes] = []
+    async for piece in response.content.iter_any():
+        size_bytes += len(piece)
         if size_bytes > IMAGE_ANSWER_BYTES_MAX:
             return None
-        piece += chunk
-        if len(piece) >= DECODE_BYTES:
-            await in_thread(image.feed, piece)
-            piece = bytearray()
-    if size_bytes <= READ_CHUNK_BYTES and not START.search(piece):
-        # A short answer without an image needs no thread.
-        return bytes(piece)
-    return await in_thread(image.end, piece)
+        pieces.append(piece)
+        gathered_bytes += len(piece)
+        if gathered_bytes >= DECODE_BYTES:
+            await in_thread(image.feed, *pieces)
+            pieces, gathered_bytes = [], 0
+    if size_bytes <= READ_CHUNK_BYTES and not START.search(short := b"".join(pieces)):
+        # Without an image, a short answer needs no thread.
+        return short
+    return await in_thread(image.end, *pieces)
 
 
 def decoded(raw: bytes | None) -> Mapping[str, object]:

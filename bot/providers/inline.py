@@ -67,23 +67,20 @@ class InlineImage:
         self._file: RawIOBase | None = None
         self._text: Base64Text | None = None
 
-    def feed(self, piece: bytes | bytearray) -> None:
-        """
-        Args:
-            piece: is not changed.
-        """
-        data = bytes(piece)
-        while data:
-            data = self._feed_image(data) if self._text else self._feed_rest(data)
+    def feed(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            at = 0
+            while at < len(piece):
+                at = self._feed_image(piece, at) if self._text else self._feed_rest(piece, at)
 
-    def end(self, piece: bytes | bytearray = b"") -> bytes | None:
+    def end(self, *pieces: bytes) -> bytes | None:
         """
         The answer without its images, to be read as JSON; None if it is too long.
 
         Args:
-            piece: the last piece.
+            pieces: the last ones.
         """
-        self.feed(piece)
+        self.feed(*pieces)
         # If the answer was cut off within an image, its rest is not JSON either.
         self.close()
         return None if len(self._rest) > self._rest_bytes_max else bytes(self._rest)
@@ -95,40 +92,46 @@ class InlineImage:
             self._file = None
             self._next.unlink(missing_ok=True)
 
-    def _feed_rest(self, data: bytes) -> bytes:
-        """Keep text outside images; returns what follows the beginning of an image."""
+    def _feed_rest(self, piece: bytes, at: int) -> int:
+        """Keep text outside images; returns where an image begins, or the end of the piece."""
         if len(self._rest) > self._rest_bytes_max:
-            return b""
-        self._rest += data
-        start = START.search(self._rest, self._searched)
+            return len(piece)
+        # An image's beginning may lie across two pieces; START also looks one letter back.
+        back = min(self._searched, 1)
+        kept = self._searched - back
+        before = bytes(self._rest[kept:])
+        text = before + piece[at:]
+        start = START.search(text, back)
+        self._rest[kept:] = text[: start.end()] if start else text
         if start is None:
             self._searched = max(self._searched, len(self._rest) - START_BYTES_MAX)
-            return b""
-        image = bytes(self._rest[start.end() :])
-        del self._rest[start.end() :]
+            return len(piece)
         self._text = Base64Text()
         self._file = self._next.open("wb", buffering=0)
-        return image
+        # START looks ahead, so its first letters may have come before.
+        self._feed_image(text[start.end() : len(before)], 0)
+        return at + max(start.end() - len(before), 0)
 
-    def _feed_image(self, data: bytes) -> bytes:
-        """Decode up to the closing quote; returns the data from that quote on."""
+    def _feed_image(self, piece: bytes, at: int) -> int:
+        """Decode up to the closing quote; returns where that is, or the end of the piece."""
         assert self._text is not None
-        text, quote, _ = data.partition(b'"')
+        quote = piece.find(b'"', at)
+        is_final = quote >= 0
+        end = quote if is_final else len(piece)
         if self._file is not None:
             try:
-                _write_all(self._file, self._text.decode(text, final=bool(quote)))
+                _write_all(self._file, self._text.decode(piece[at:end], final=is_final))
             except ValueError:
                 self.close()
-        if not quote:
-            return b""
-        self._rest += (INLINE if self._file else DROPPED).encode()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-            self._next.replace(self._path)
-        self._text = None
-        self._searched = len(self._rest)
-        return data[len(text) :]
+        if is_final:
+            self._rest += (INLINE if self._file else DROPPED).encode()
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+                self._next.replace(self._path)
+            self._text = None
+            self._searched = len(self._rest)
+        return end
 
 
 def _write_all(file: RawIOBase, data: bytes) -> None:

@@ -238,8 +238,8 @@ async def test_a_cancelled_order_leaves_no_file(
     writing, loop = asyncio.Event(), asyncio.get_running_loop()
 
     class Telling(InlineImage):
-        def feed(self, piece: bytes | bytearray) -> None:
-            super().feed(piece)
+        def feed(self, *pieces: bytes) -> None:
+            super().feed(*pieces)
             assert list(path.parent.iterdir())
             loop.call_soon_threadsafe(writing.set)
 
