@@ -179,7 +179,7 @@ class DiscordMessenger:
                 sheet=sheet is not None,
             )
             try:
-                async with self._transfers.one():
+                async with self._transfers.one(sum(fitted.sizes_bytes)):
                     return await self._post(job, Card(embed, view, fitted, sheet))
             except wire.CallFailed as error:
                 # The limit has changed since the command, as when a server loses its boosts.

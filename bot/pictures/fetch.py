@@ -213,7 +213,7 @@ class Fetcher:
         for _ in range(REDIRECTS_MAX + 1):
             async with self._session.get(target, allow_redirects=False) as response:
                 if response.status not in REDIRECTS:
-                    async with self._transfers.one():
+                    async with self._transfers.one(response.content_length):
                         return await _receive(response, path, limits)
                 target = self._checked(response.headers.get("Location", ""), base=target)
         raise FetchFailed("the link redirects too often", FetchTrouble.NEVER)

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 AT_ONCE = 2
 #: seconds that a transfer waits for others: a slow link, or a slow host, holds up nobody for longer
 PATIENCE_S = 1.0
+#: transfers of fewer bytes do not wait: they are over before others would notice
+SMALL_BYTES = 512 * 1024
 
 
 class Transfers:
@@ -16,8 +18,16 @@ class Transfers:
         self._places = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Wait until few others run, or for PATIENCE_S."""
+    async def one(self, size_bytes: int | None) -> AsyncIterator[None]:
+        """
+        Wait until few others run, or for PATIENCE_S.
+
+        Args:
+            size_bytes: of this transfer; None: it is not known.
+        """
+        if size_bytes is not None and size_bytes < SMALL_BYTES:
+            yield
+            return
         placed = True
         try:
             async with asyncio.timeout(PATIENCE_S):

@@ -295,7 +295,7 @@ class VendorHttp:
         image = InlineImage(result_path, JSON_BYTES_MAX)
         kept = False
         try:
-            async with self._transfers.one():
+            async with self._transfers.one(response.content_length):
                 reply = self._read_reply(response, await read_answer(response, image), stake)
             kept = reply.is_good
             return reply

@@ -6,7 +6,7 @@ apart. A database with several writers would have to lock the rows it chooses fr
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -156,7 +156,9 @@ class Choice:
     now: datetime
     #: ids of jobs that were claimed before and that nobody works on any more, oldest first
     left: list[str] = field(default_factory=list)
-    _running: Counter[tuple[str, int]] = field(default_factory=Counter)
+    #: jobs under way by party and by member, and images under way by route
+    _of_parties: Counter[int] = field(default_factory=Counter)
+    _of_users: Counter[int] = field(default_factory=Counter)
     _images: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -166,17 +168,18 @@ class Choice:
 
     def look(self, tx: Transaction) -> None:
         """Read which jobs are under way."""
-        seen = set()
-        for row in tx.rows(WORKED_ON, self.lease):
-            if row.route_id is not None:
-                self._images[row.route_id] += 1
-            if row.id in seen:
+        parties, users, images = self._of_parties, self._of_users, self._images
+        last = None
+        for job_id, party, user, is_free, route_id in tx.rows(WORKED_ON, self.lease):
+            if route_id is not None:
+                images[route_id] = images.get(route_id, 0) + 1
+            if job_id == last:
                 continue
-            seen.add(row.id)
-            self._running["party", row.party_id] += 1
-            self._running["user", row.user_id] += 1
-            if row.is_free:
-                self.left.append(row.id)
+            last = job_id
+            parties[party] = parties.get(party, 0) + 1
+            users[user] = users.get(user, 0) + 1
+            if is_free:
+                self.left.append(job_id)
 
     def next_turn(self, tx: Transaction) -> dict[str, Any] | None:
         """
@@ -187,8 +190,13 @@ class Choice:
         """
         given: dict[str, Any] = {
             **self.lease,
-            "full_parties": listed(self._full("party", self.caps.running_per_server_max)),
-            "full_users": listed(self._full("user", self.caps.running_per_user_max)),
+            # A member in direct messages has a cap of their own, and no server's.
+            "full_parties": listed(
+                party
+                for party in _full(self._of_parties, self.caps.running_per_server_max)
+                if party > 0
+            ),
+            "full_users": listed(_full(self._of_users, self.caps.running_per_user_max)),
             "full_routes": listed(
                 route_id
                 for route_id, images in self._images.items()
@@ -201,23 +209,17 @@ class Choice:
         user = tx.scalar(NEXT_MEMBER, given | {"party": party})
         assert user is not None, "its party would not have had its turn"
         tx.execute(TAKE_TURN, {"party": party, "user": user})
-        self._running["party", party] += 1
-        self._running["user", user] += 1
+        self._of_parties[party] += 1
+        self._of_users[user] += 1
         return given | {"party": party, "user": user}
 
     def count_images(self, route_ids: Sequence[str]) -> None:
         """Count the images of the job that was chosen last."""
         self._images.update(route_ids)
 
-    def _full(self, kind: str, running_max: int) -> list[int]:
-        return [
-            each
-            for (of_kind, each), running in self._running.items()
-            if of_kind == kind
-            and running >= running_max
-            # A member in direct messages has a cap of their own, and no server's.
-            and not (kind == "party" and each < 0)
-        ]
+
+def _full(running: Counter[int], running_max: int) -> Iterator[int]:
+    return (each for each, jobs in running.items() if jobs >= running_max)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.pictures import transfers
-from bot.pictures.transfers import AT_ONCE, Transfers
+from bot.pictures.transfers import AT_ONCE, SMALL_BYTES, Transfers
 
 
 async def test_a_transfer_waits_until_another_has_ended() -> None:
@@ -14,7 +14,7 @@ async def test_a_transfer_waits_until_another_has_ended() -> None:
     shared = Transfers()
 
     async def move(number: int) -> None:
-        async with shared.one():
+        async with shared.one(None):
             begun.append(number)
             await ends[number].wait()
 
@@ -35,16 +35,22 @@ async def test_a_transfer_waits_until_another_has_ended() -> None:
 async def test_slow_transfers_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "PATIENCE_S", 0)
     shared = Transfers()
-    async with shared.one(), shared.one(), shared.one():
+    async with shared.one(None), shared.one(None), shared.one(None):
         pass
     # Those that did not wait have given back no place that they did not have.
     assert shared._places._value == AT_ONCE
+
+
+async def test_small_transfers_wait_for_nobody() -> None:
+    shared = Transfers()
+    async with shared.one(None), shared.one(SMALL_BYTES), shared.one(SMALL_BYTES - 1):
+        assert shared._places.locked()
 
 
 async def test_a_failed_transfer_gives_its_place_back() -> None:
     shared = Transfers()
     for _ in range(AT_ONCE + 1):
         with pytest.raises(OSError, match="broken off"):
-            async with shared.one():
+            async with shared.one(None):
                 raise OSError("broken off")
     assert not shared._places.locked()
