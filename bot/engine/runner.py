@@ -21,7 +21,7 @@ from bot.domain.ports import Messenger
 from bot.domain.requests import UNREADABLE
 from bot.engine.carrier import Carrier
 from bot.engine.delivery import Delivery
-from bot.engine.duties import Duties, within
+from bot.engine.duties import Duties, guarded, within
 from bot.engine.events import emit
 from bot.engine.pacing import Pacing, own_pace_s
 from bot.engine.references import References, all_of
@@ -202,7 +202,8 @@ class Runner:
 
     async def _make(self, job: Job, tasks: Sequence[Task]) -> Job:
         ended, sent = asyncio.Event(), asyncio.Event()
-        showing = asyncio.create_task(self._show_progress(job, ended, sent))
+        # Guarded, for no result waits until an update can be made.
+        showing = asyncio.create_task(guarded(lambda: self._show_progress(job, ended, sent)))
         references = self._shop.references(job)
         try:
             after = await all_of(

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from bot.chat.messenger import DiscordMessenger
 from bot.engine import runner
-from bot.playground.discord import ApiRequest, Message
+from bot.playground.discord import ApiRequest, Message, Upload
 from bot.playground.faults import Hold, VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said
@@ -152,3 +154,25 @@ async def test_nothing_of_a_prompt_acts_in_a_status(easel: Easel) -> None:
     assert "@everyone" not in bodies
     assert "](http" not in bodies
     await easel.idle()
+
+
+async def test_an_update_that_cannot_be_made_holds_up_no_result(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the database cannot be read for a moment: nobody needs the update."""
+    tried = asyncio.Event()
+
+    async def broken(*_: object, **__: object) -> None:
+        tried.set()
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(DiscordMessenger, "show_progress", broken)
+    drawn = hold(easel, VendorCall.POLL)
+    call = await easel.discord.run_command(
+        "Ada", "studio", "edit", {"image": Upload("photo.png", PICTURE), "prompt": "in winter"}
+    )
+    await drawn.reached.wait()
+    await tried.wait()
+    drawn.until.set()
+    assert (await easel.finished(call)).attachments
+    assert not list((easel.folder / "images").glob("*.fetched"))
