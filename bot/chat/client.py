@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import discord
@@ -12,6 +13,7 @@ from discord import app_commands
 from bot.chat import buttons, connection, wire
 from bot.chat.sync import sync
 from bot.chat.texts import Notice, refuse, say
+from bot.domain.jobs import Job
 from bot.engine.easel import Easel
 from bot.errors import Refusal
 
@@ -85,6 +87,8 @@ class EaselClient(discord.AutoShardedClient):
         self._server_ids = server_ids
         #: what a press does, by its custom id's action
         self.presses: dict[str, buttons.Press] = {}
+        #: shows in its status message that a job was cancelled; `add_commands` sets it
+        self.show: Callable[[Job], Awaitable[None]]
         #: set once the gateway has let the bot in
         self.connected = asyncio.Event()
         #: set once Discord has this version's commands, and no others of the bot
@@ -150,12 +154,15 @@ class EaselClient(discord.AutoShardedClient):
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """Called when the bot was removed or has left; not when Discord has the server down."""
-        ended = await self.easel.leave(guild.id)
+        cancelled = await self.easel.leave(guild.id)
         log.info(
             "removed from a server: %d waiting jobs ended",
-            ended,
+            len(cancelled),
             extra={"action": "server_gone", "server_id": guild.id},
         )
+        for job in cancelled:
+            # Whoever has installed the bot for themselves still sees their status message.
+            await self.show(job)
 
     async def _leave_if_not_served(self, guild: discord.Guild) -> None:
         """Leave a server that the host does not serve; say why in its system channel, if any."""

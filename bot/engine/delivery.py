@@ -78,10 +78,15 @@ class Delivery:
         return job.removed or job.server_id in self._gone
 
     async def _withdraw(self, job: Job, images: Sequence[ImageFile]) -> None:
-        """End a job that nobody is shown: a moderator removed it, or its server is gone."""
-        if job.server_id in self._gone and job.problem is None:
-            job = await self._refund(job, Failure.REMOVED)
-        await self._finish(job, None, images, wanted=False)
+        """End a job whose images nobody is shown: a moderator removed it, or its server is gone."""
+        told = None
+        if job.server_id in self._gone:
+            if job.problem is None:
+                job = await self._refund(job, Failure.REMOVED)
+            if not job.removed:
+                # Whoever has installed the bot for themselves still sees their status message.
+                told = await self._say(job)
+        await self._finish(job, told, images, wanted=False)
         emit("job_withdrawn", "job withdrawn: it was removed, or its server is gone")
 
     async def _keep(self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]) -> None:

@@ -230,22 +230,21 @@ class Easel(Keepsakes):
         now = self._clock.now()
         return await self._database.keep(jobs.cancel, self._house, job_id, now, failure)
 
-    async def leave(self, server_id: int) -> int:
+    async def leave(self, server_id: int) -> list[Job]:
         """
         The bot was removed from the server: cancel its waiting jobs and release their holds. Images
         that are being made are neither posted nor charged, if this process sees their end and the
         bot has not come back by then. Settings and ledger stay, in case it does.
 
         Returns:
-            How many jobs were cancelled.
+            The jobs that were cancelled.
         """
         self.gone.add(server_id)
-        ended = 0
+        cancelled = []
         for job_id in await self._database.read(jobs.under_way_in, server_id):
             with contextlib.suppress(StepLost):
-                await self.cancel(job_id, Failure.REMOVED)
-                ended += 1
-        return ended
+                cancelled.append(await self.cancel(job_id, Failure.REMOVED))
+        return cancelled
 
     def come_back(self, server_id: int) -> None:
         """The bot is in the server, for the first time or again."""

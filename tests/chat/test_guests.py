@@ -49,7 +49,6 @@ async def test_where_it_is_removed_what_waits_ends_and_nothing_is_posted_or_char
             elsewhere = await easel.imagine(channel="mockups")
             for call in (waiting, elsewhere):
                 await call.until(lambda message: bool(message.components))
-            del world.guilds[own.id]
             easel.discord.gateway.dispatch("GUILD_DELETE", {"id": str(own.id)}, own.id)
 
             async def ended() -> bool:
@@ -67,6 +66,10 @@ async def test_where_it_is_removed_what_waits_ends_and_nothing_is_posted_or_char
             ("failed", "removed", 0),
         ]
         assert not made.messages[-1].attachments
+        # Whoever has installed it for themselves still sees their status messages.
+        assert "removed from the server" in said(made.messages[-1])
+        assert "Cancelled" in said(waiting.messages[-1])
+        assert not waiting.messages[-1].components
         assert len(list((easel.folder / "images").glob("*.png"))) == 1
         accounts = await easel.rows(
             f"SELECT DISTINCT allowance_ucr FROM accounts WHERE server_id = {own.id}"
@@ -75,7 +78,6 @@ async def test_where_it_is_removed_what_waits_ends_and_nothing_is_posted_or_char
         # What moderators decided is there for a return.
         assert len(await easel.rows("SELECT 1 FROM server_settings")) == 1
 
-        world.guilds[own.id] = own
         created = easel.discord.payloads.guild(own)
         easel.discord.gateway.dispatch("GUILD_CREATE", created, own.id)
         await easel.until(lambda: back(easel, own.id))

@@ -41,6 +41,7 @@ def add_commands(
     balance.add_to(client.tree)
     jobs = JobCommands(desk, results)
     jobs.add_to(client.tree, client.presses)
+    client.show = jobs.show
     basket = BasketCommands(desk, drafts)
     basket.add_to(client.tree, client.presses)
     client.tree.add_command(PresetCommands(desk, images))

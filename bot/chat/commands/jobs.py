@@ -242,7 +242,7 @@ class JobCommands:
                 await wire.update(interaction, embed=embed, view=view)
             finally:
                 # Discord waits for the answer to the press, but not for the job's own message.
-                await self._show(job)
+                await self.show(job)
             return
         await self._show_cancelled(interaction, job)
 
@@ -253,9 +253,10 @@ class JobCommands:
             log.info("cancelling not shown: %s", error, extra={"action": "cancelling_not_shown"})
             # The press cannot be answered any more, as when Discord sent it too late.
             pressed_on = interaction.message.id if interaction.message else None
-            await self._show(replace(job, message_id=job.message_id or pressed_on))
+            await self.show(replace(job, message_id=job.message_id or pressed_on))
 
-    async def _show(self, job: Job) -> None:
+    async def show(self, job: Job) -> None:
+        """Show in its status message that the job was cancelled."""
         tasks = await self._easel.tasks(job.id)
         await self._messenger.show_progress(job, tasks, self._clock.now())
 
