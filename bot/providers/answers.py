@@ -77,12 +77,12 @@ async def _read_with(image: InlineImage, response: aiohttp.ClientResponse) -> by
         pieces.append(piece)
         gathered_bytes += len(piece)
         if gathered_bytes >= DECODE_BYTES:
-            await in_thread(image.feed, *pieces)
+            await in_thread(image.feed, *pieces, give_up=image.give_up)
             pieces, gathered_bytes = [], 0
     if size_bytes <= READ_CHUNK_BYTES and not START.search(short := b"".join(pieces)):
         # Without an image, a short answer needs no thread.
         return short
-    return await in_thread(image.end, *pieces)
+    return await in_thread(image.end, *pieces, give_up=image.give_up)
 
 
 def decoded(raw: bytes | None) -> Mapping[str, object]:

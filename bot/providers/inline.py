@@ -9,7 +9,7 @@ import errno
 import json
 import re
 import secrets
-import time
+import threading
 from io import RawIOBase
 from pathlib import Path
 
@@ -66,6 +66,11 @@ class InlineImage:
         self._searched = 0
         self._file: RawIOBase | None = None
         self._text: Base64Text | None = None
+        self._given_up = threading.Event()
+
+    def give_up(self) -> None:
+        """Wait no longer for room on the disk; may be called from any thread."""
+        self._given_up.set()
 
     def feed(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -120,7 +125,7 @@ class InlineImage:
         end = quote if is_final else len(piece)
         if self._file is not None:
             try:
-                _write_all(self._file, self._text.decode(piece[at:end], final=is_final))
+                self._write_all(self._file, self._text.decode(piece[at:end], final=is_final))
             except ValueError:
                 self.close()
         if is_final:
@@ -133,19 +138,19 @@ class InlineImage:
             self._searched = len(self._rest)
         return end
 
-
-def _write_all(file: RawIOBase, data: bytes) -> None:
-    """Keep trying while the disk is full: the image is paid for and comes only once."""
-    for _ in range(FULL_WAITS_MAX):
-        try:
-            while data:
-                data = data[file.write(data) or 0 :]
-            return
-        except OSError as error:
-            if error.errno not in FULL_DISK:
-                raise
-            time.sleep(FULL_WAIT_S)
-    raise OSError(errno.ENOSPC, "the disk stayed full")
+    def _write_all(self, file: RawIOBase, data: bytes) -> None:
+        """Keep trying while the disk is full: the image is paid for and comes only once."""
+        for _ in range(FULL_WAITS_MAX):
+            try:
+                while data:
+                    data = data[file.write(data) or 0 :]
+                return
+            except OSError as error:
+                if error.errno not in FULL_DISK:
+                    raise
+                if self._given_up.wait(FULL_WAIT_S):
+                    break
+        raise OSError(errno.ENOSPC, "the disk stayed full")
 
 
 class Base64Text:

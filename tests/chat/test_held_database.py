@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from bot.app import open_app
 from bot.domain.ledger import EntryKind
+from bot.playground.discord import Call
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
 from bot.store import database
@@ -21,6 +22,7 @@ from tests.support.easel import Easel, said
 
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
+ROOM_BYTES = 4_096
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,7 @@ def full_disk(path: Path) -> Iterator[None]:
 
 
 Trouble = Callable[[Path], AbstractContextManager[None]]
+Waiting = tuple[Easel, Call]
 
 
 @pytest.fixture
@@ -110,17 +113,9 @@ async def test_a_result_for_which_there_is_no_room_yet_is_not_lost(
         await assert_delivered(easel, call)
 
 
-async def test_an_image_inside_an_answer_waits_for_room(
-    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    naps = []
-
-    def nap(seconds: float) -> None:
-        naps.append(seconds)
-        if len(naps) == 3:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-    monkeypatch.setattr("bot.providers.inline.time.sleep", nap)
+@asynccontextmanager
+async def no_room_for_an_image_inside_an_answer(opened: OpenEasel) -> AsyncIterator[Waiting]:
+    """There is room for the database's log, but not for the image that is being written."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     async with opened(apimodels_api_key=None) as easel:
         keys = {
@@ -132,13 +127,44 @@ async def test_an_image_inside_an_answer_waits_for_room(
         async with after_effect(easel, VendorCall.CREATE) as order:
             call = await easel.imagine()
             await order.reached.wait()
-            # Room for the database's log, but not for the image.
-            resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, limits[1]))
-            order.until.set()
-            message = await easel.finished(call)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM_BYTES, limits[1]))
+            try:
+                order.until.set()
+                async with asyncio.timeout(10):
+                    while _written(easel.folder / "images") < ROOM_BYTES:  # noqa: ASYNC110
+                        await asyncio.sleep(0.001)
+                yield easel, call
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
+
+def _written(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("next-*"))
+
+
+async def test_an_image_inside_an_answer_waits_for_room(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.providers.inline.FULL_WAIT_S", 0.01)
+    async with no_room_for_an_image_inside_an_answer(opened) as (easel, call):
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits[1], limits[1]))
+        message = await easel.finished(call)
         assert message.attachments, said(message)
-        assert len(naps) == 3
+
+
+async def test_a_stop_waits_for_no_room(opened: OpenEasel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image is lost, for the vendor gives it once; nothing is charged."""
+    monkeypatch.setattr("bot.engine.runner.STOP_GRACE_S", 0.1)
+    async with no_room_for_an_image_inside_an_answer(opened) as (easel, call):
+        stopping = asyncio.create_task(easel.bot.aclose())
+        await asyncio.wait({stopping}, timeout=5)
+        assert stopping.done()
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits[1], limits[1]))
+        await easel.restart()
+        assert "Nothing was charged." in said(await easel.finished(call))
+        assert not list((easel.folder / "images").iterdir())
 
 
 async def test_an_image_that_was_fetched_is_not_lost(opened: OpenEasel, waits) -> None:
