@@ -169,6 +169,8 @@ class DiscordMessenger:
                 fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
             except UnusableImage as error:
                 raise DeliveryError(f"no smaller copy: {error}", retryable=False) from error
+            except OSError as error:
+                raise DeliveryError(f"no room for a copy: {error}", retryable=True) from error
             embed = render.result(
                 job,
                 tasks,

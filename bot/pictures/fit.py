@@ -69,20 +69,30 @@ async def fit(
     message, each one's limit is an even share of it.
 
     Images that are not copied go out unchanged. A copy has none of its original's metadata, such as
-    prompts, EXIF or profiles; it says that a model made it.
+    prompts, EXIF or profiles; it says that a model made it. If this raises, no copy is left.
     """
     limit = file_bytes_max
     if sum(image.size_bytes for image in images) > message_bytes_max:
         limit = min(limit, message_bytes_max // len(images))
-    paths = []
-    for image in images:
-        large = image.size_bytes > limit
-        paths.append(await _fitted(image, limit, pool) if large else image.path)
+    paths = [_copied(image.path) if image.size_bytes > limit else image.path for image in images]
     originals = {image.path for image in images}
-    return Fitted(tuple(paths), tuple(path for path in paths if path not in originals))
+    fitted = Fitted(tuple(paths), tuple(path for path in paths if path not in originals))
+    try:
+        for image, path in zip(images, paths, strict=True):
+            if path != image.path:
+                await _fit(image, path, limit, pool)
+    except BaseException:
+        fitted.remove()
+        raise
+    return fitted
 
 
-async def _fitted(image: ImageFile, size_bytes_max: int, pool: Pool) -> Path:
+def _copied(path: Path) -> Path:
+    # Two calls may copy the same image at once, each for its own message.
+    return path.with_name(f"{path.stem}.{secrets.token_hex(4)}.webp")
+
+
+async def _fit(image: ImageFile, path: Path, size_bytes_max: int, pool: Pool) -> None:
     # A large image may lose pixels at once: its copy has to become small anyway.
     for divisor in DIVISORS:
         need = _need(image, divisor)
@@ -91,7 +101,7 @@ async def _fitted(image: ImageFile, size_bytes_max: int, pool: Pool) -> Path:
     else:
         # It was decoded once, when it was checked; with the whole budget it can be again.
         need = Need(0, 1, BUDGET_BYTES)
-    return await pool.run(lambda: need, _copy, image, size_bytes_max, divisor)
+    await pool.run(lambda: need, _copy, image, path, size_bytes_max, divisor)
 
 
 def _need(image: ImageFile, divisor: int) -> Need:
@@ -101,12 +111,10 @@ def _need(image: ImageFile, divisor: int) -> Need:
     return Need(pixels, DECODED_BYTES[image.format], copied // divisor**2 + STRIP_BYTES)
 
 
-def _copy(image: ImageFile, size_bytes_max: int, divisor: int = 1) -> Path:
+def _copy(image: ImageFile, path: Path, size_bytes_max: int, divisor: int) -> None:
     # Imported here: most processes never need it.
     from PIL import Image
 
-    # Two calls may copy the same image at once, each for its own message.
-    path = image.path.with_name(f"{image.path.stem}.{secrets.token_hex(4)}.webp")
     try:
         with Image.open(image.path) as original:
             original.load()
@@ -120,4 +128,3 @@ def _copy(image: ImageFile, size_bytes_max: int, divisor: int = 1) -> Path:
             break
         width, height = (max(1, int(side * SCALE)) for side in picture.size)
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-    return path

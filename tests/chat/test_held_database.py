@@ -1,6 +1,7 @@
 """Another program holds the database, or its disk is full, just as something was done outside."""
 
 import asyncio
+import errno
 import logging
 import resource
 import sqlite3
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 
 from bot.app import open_app
 from bot.domain.ledger import EntryKind
+from bot.pictures import fit
 from bot.playground.discord import Call
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
@@ -165,6 +167,22 @@ async def test_a_stop_waits_for_no_room(opened: OpenEasel, monkeypatch: pytest.M
         await easel.restart()
         assert "Nothing was charged." in said(await easel.finished(call))
         assert not list((easel.folder / "images").iterdir())
+
+
+async def test_a_result_for_whose_smaller_copy_there_is_no_room_is_tried_again(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = fit._copy
+
+    def full(*_: object) -> None:
+        monkeypatch.setattr(fit, "_copy", copy)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fit, "_copy", full)
+    too_large = {"code": 40005, "message": "Request entity too large"}
+    easel.discord.faults.add(method="PATCH", path="@original", status=413, body=too_large, times=2)
+    await assert_delivered(easel, await easel.imagine())
+    assert fit._copy is copy
 
 
 async def test_an_image_that_was_fetched_is_not_lost(opened: OpenEasel, waits) -> None:

@@ -1,6 +1,8 @@
 """What goes out as it is, and what a smaller copy says of itself: that a model made it, no more."""
 
+import asyncio
 import struct
+import threading
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -160,11 +162,12 @@ async def test_a_copy_is_made_of_each_kind_that_is_reduced_before(
     assert all(100 < band < 156 for band in middle)
 
 
-async def test_what_cannot_be_decoded_after_all_is_said_to_be_damaged(
-    tmp_path: Path, pool: Pool
-) -> None:
-    """A PNG's checksums may be right although its data is no picture."""
-    path = tmp_path / "zeros.png"
+def copies_in(folder: Path) -> list[Path]:
+    return list(folder.glob("*.webp"))
+
+
+def undecodable(path: Path) -> ImageFile:
+    """A PNG whose checksums are right although its data is no picture."""
     parts = (
         (b"IHDR", struct.pack(">IIBBBBB", SIDE_PX, SIDE_PX, 8, 2, 0, 0, 0)),
         (b"IDAT", bytes(2 * LIMIT_BYTES)),
@@ -177,7 +180,47 @@ async def test_what_cannot_be_decoded_after_all_is_said_to_be_damaged(
             for kind, body in parts
         )
     )
-    image = check_image(path, ImageLimits(10 * LIMIT_BYTES, SIDE_PX * SIDE_PX))
+    return check_image(path, ImageLimits(10 * LIMIT_BYTES, SIDE_PX * SIDE_PX))
+
+
+async def test_what_cannot_be_decoded_after_all_is_said_to_be_damaged(
+    tmp_path: Path, pool: Pool
+) -> None:
+    image = undecodable(tmp_path / "zeros.png")
     with pytest.raises(UnusableImage) as refused:
         await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)
     assert refused.value.flaw is Flaw.DAMAGED
+
+
+async def test_where_one_of_several_cannot_be_made_smaller_no_copy_is_left(
+    tmp_path: Path, pool: Pool
+) -> None:
+    images = [
+        told(tmp_path / "told.png", ImageFormat.PNG),
+        undecodable(tmp_path / "zeros.png"),
+    ]
+    with pytest.raises(UnusableImage):
+        await fit(images, LIMIT_BYTES, LIMIT_BYTES, pool)
+    assert copies_in(tmp_path) == []
+
+
+async def test_who_is_cancelled_leaves_no_copy(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, let = threading.Event(), threading.Event()
+
+    def held(*args: object) -> None:
+        begun.set()
+        assert let.wait(10)
+        copy(*args)
+
+    copy = fitting._copy
+    monkeypatch.setattr(fitting, "_copy", held)
+    image = told(tmp_path / "told.png", ImageFormat.PNG)
+    running = asyncio.create_task(fit([image], LIMIT_BYTES, LIMIT_BYTES, pool))
+    assert await asyncio.to_thread(begun.wait, 10)
+    running.cancel()
+    let.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert copies_in(tmp_path) == []
