@@ -224,10 +224,11 @@ class Database:
                 f"The database has schema {revision}, which this version of Easel does not know:"
                 " it was written by a newer one."
             )
-        await self._writer.alone(upgrade)
         if revision is not None and revision < SECURE_SINCE:
-            # Before Easel asked for it, not every build of SQLite overwrote what it deleted.
+            # Before Easel asked for it, not every build of SQLite overwrote what it deleted. This
+            # comes first: if there is no room for it, the next start tries again.
             await self._writer.alone(lambda raw: raw.execute("VACUUM"))
+        await self._writer.alone(upgrade)
         return True
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import resource
 import sqlite3
 import threading
 import traceback
@@ -111,6 +112,30 @@ async def test_a_migration_that_fails_leaves_all_as_it_was_and_quotes_nothing(
     assert "surprise party" not in "".join(traceback.format_exception(failed.value))
     with closing(sqlite3.connect(path)) as raw:
         assert list(raw.iterdump()) == before
+
+
+async def test_what_was_deleted_before_is_overwritten_even_if_there_was_no_room_at_first(
+    tmp_path: Path,
+) -> None:
+    """Some builds of SQLite leave in the file what is deleted, unless they are asked."""
+    path = tmp_path / "easel.db"
+    with at_revision(path, "0009") as raw:
+        raw.execute("PRAGMA secure_delete = OFF")
+        for number, value in enumerate(["surprise party", *["x" * 2_000_000] * 2]):
+            raw.execute("INSERT INTO preferences VALUES (?, ?)", (number, value))
+        raw.execute("DELETE FROM preferences WHERE user_id < 2")
+    assert b"surprise party" in path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(StartupError, match="cannot be used: "):
+            async with open_database(f"sqlite:///{path}"):
+                pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    async with open_database(f"sqlite:///{path}"):
+        pass
+    assert b"surprise party" not in path.read_bytes()
 
 
 def definitions(found: list[tuple[str, str]]) -> dict[str, list[str]]:
