@@ -188,6 +188,21 @@ async def test_a_late_answer_frees_no_lease_that_is_not_its_own(bench: Bench) ->
     assert (await bench.jobs.job(job.id)).message_id == 4711
 
 
+@pytest.mark.parametrize("told", [4711, None])
+async def test_a_late_answer_takes_nothing_from_a_job_that_was_delivered_meanwhile(
+    bench: Bench, told: int | None
+) -> None:
+    """The news that the status message is there took longer than a lease to come, or was lost."""
+    job, tasks = make_job()
+    await bench.take(job, tasks)
+    assert await bench.claim(NOW + timedelta(seconds=LEASE_S + 1))
+    job = await bench.store(await bench.submit(tasks[0]))
+    await bench.jobs.finish(job, 4712, NOW)
+    await bench.jobs.hand_over(job.id, told)
+
+    assert (await bench.jobs.job(job.id)).message_id == 4712
+
+
 async def test_members_in_direct_messages_share_neither_cap_nor_turn(database: Database) -> None:
     bench = lay(database, per_server=1)
     for user_id in (ADA, BEN):
