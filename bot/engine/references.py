@@ -97,6 +97,8 @@ class References:
         self._at_once = asyncio.Semaphore(TRANSFERS_AT_ONCE)
         self._files: list[ImageFile] | None = None
         self._links: dict[tuple[str, Formats], list[str]] = {}
+        #: every file that was begun
+        self._begun: set[Path] = set()
 
     async def given_to(self, provider: Provider, route: Route) -> Given:
         """
@@ -113,7 +115,10 @@ class References:
             mask = masks[0] if masks else None
             formats = _formats_of(route)
             references = await all_of(
-                [self._in_format(image, formats) for image in self._files[:count]]
+                [
+                    self._in_format(image, index, formats)
+                    for index, image in enumerate(self._files[:count])
+                ]
             )
             if provider.upload is None:
                 return Given(files=tuple(references), mask=mask)
@@ -131,10 +136,14 @@ class References:
 
     def remove(self) -> None:
         """Remove the files, once no task needs them any more."""
-        if not self._job.request.references:
-            return
-        for path in self._folder.glob(f"{self._job.id}-reference*"):
+        for path in self._begun:
             path.unlink(missing_ok=True)
+
+    def _begin(self, name: str) -> Path:
+        """Where a file of this name is written."""
+        path = self._folder / f"{self._job.id}-reference{name}{FETCHED}"
+        self._begun.add(path)
+        return path
 
     async def _fetch_all(self) -> list[ImageFile]:
         request = self._job.request
@@ -161,18 +170,18 @@ class References:
         size_px = (image.width_px, image.height_px)
         if size_px == (mask.width_px, mask.height_px):
             return mask
-        path = mask.path.with_name(f"{self._job.id}-reference-mask{FETCHED}")
+        path = self._begin("-mask")
         return await self._fetcher.convert(mask, path, size_px, (ImageFormat.PNG,))
 
-    async def _in_format(self, image: ImageFile, formats: Formats) -> ImageFile:
+    async def _in_format(self, image: ImageFile, index: int, formats: Formats) -> ImageFile:
         if image.format in formats:
             return image
-        path = image.path.with_name(f"{image.path.stem}-{'-'.join(formats)}{FETCHED}")
+        path = self._begin(f"{index + 1}-{'-'.join(formats)}")
         size_px = (image.width_px, image.height_px)
         return await self._fetcher.convert(image, path, size_px, formats)
 
     async def _fetch(self, reference: Reference, index: int, link: str) -> ImageFile:
-        path = self._folder / f"{self._job.id}-reference{index + 1}{FETCHED}"
+        path = self._begin(f"{index + 1}")
         limits, formats = REFERENCE_LIMITS, tuple(ImageFormat)
         if reference is self._job.request.mask:
             limits, formats = MASK_LIMITS, (ImageFormat.PNG,)
