@@ -22,14 +22,15 @@ TRY_AGAIN_S = 0.1
 class Use:
     """How a process uses the database: alone, with a lock file; or beside another process."""
 
-    _path: Path | None
+    _file: TextIO | None
     #: when the process before this one was last known to be alive; None: there was none
     last_sign: datetime | None
 
     def give_sign(self) -> None:
         """Let the next process know how long this one lived."""
-        if self._path:
-            os.utime(self._path)
+        if self._file:
+            # Not by its name, because somebody may have tidied the file away.
+            os.utime(self._file.fileno())
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def sole_use(url: str) -> Iterator[Use]:
     except OSError as error:
         raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
     with file:
-        use = Use(path, last_sign)
+        use = Use(file, last_sign)
         use.give_sign()
         try:
             yield use

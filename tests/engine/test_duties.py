@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from bot.app import SHIPPED_CATALOG
-from bot.engine.duties import Duties
+from bot.engine.duties import Duties, guarded
 from bot.playground.discord import Call, Permission
 from bot.playground.faults import VendorCall
+from bot.store.jobs import claim
 from bot.store.lock import sole_use
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
@@ -74,6 +75,18 @@ def test_a_process_leaves_a_sign_of_how_long_it_lived(tmp_path: Path) -> None:
     with sole_use(url) as third:
         assert third.last_sign is not None
         assert third.last_sign >= second.last_sign
+
+
+async def test_leases_are_renewed_even_where_the_lock_file_was_removed(easel: Easel) -> None:
+    """Else each job under way is claimed again a minute later, and given up after so many."""
+    async with easel.held(VendorCall.CREATE):
+        (easel.folder / "easel.db.lock").unlink()
+        easel.clock.advance(50)
+        duties, job_ids = easel.app.runner._duties, easel.app.runner.job_ids
+        await guarded(lambda: duties._renew(job_ids))
+        easel.clock.advance(50)
+        claimed = await easel.app.database.write(claim, duties._house, easel.clock.now(), 1)
+        assert claimed.jobs == ()
 
 
 async def test_of_too_many_kept_images_the_oldest_go_and_none_that_is_under_way(
