@@ -44,6 +44,9 @@ CONNECTIONS_MAX = 64
 #: Bytes gathered before a thread writes them. A small image takes one write, a large one a write
 #: per MiB, and none blocks the event loop.
 WRITE_BYTES = 1024 * 1024
+#: Bytes at most of a last piece that waits in memory until the image's turn to be checked comes, so
+#: that one thread does both. Hundreds may wait.
+WAITING_BYTES = 256 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Client errors that may pass: request timeout, too early, too many requests.
 PASSING_CODES = frozenset({408, 425, 429})
@@ -199,6 +202,9 @@ class Fetcher:
     async def _fetched(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
         async with asyncio.timeout(self._timeout_s):
             rest, mode = await self._stream(url, path, limits)
+        if len(rest) > WAITING_BYTES:
+            await in_thread(_write, path, mode, rest)
+            rest, mode = bytearray(), "ab"
 
         def need() -> Need:
             # This spares a trip to another thread.

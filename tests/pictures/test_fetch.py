@@ -3,6 +3,7 @@ import gzip
 import io
 import random
 import socket
+import threading
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -15,8 +16,8 @@ from PIL import Image
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import FetchFailed, FetchTrouble, UnusableImage
-from bot.pictures.fetch import WRITE_BYTES, AddressRule, Fetcher, is_public
-from bot.pictures.pool import Pool
+from bot.pictures.fetch import WAITING_BYTES, WRITE_BYTES, AddressRule, Fetcher, is_public
+from bot.pictures.pool import THREADS, Need, Pool
 from bot.playground.drawing import Picture
 from bot.playground.faults import Hold, Reset, Respond, VendorCall
 from tests.providers.conftest import LIMITS, plain_png
@@ -131,6 +132,34 @@ async def test_a_huge_result_is_never_whole_in_memory(fetching: Fetching) -> Non
         tracemalloc.stop()
     # A piece, its successor and what the sockets of both sides buffer.
     assert peak_bytes < 8 * WRITE_BYTES
+
+
+async def test_what_waits_to_be_checked_waits_on_disk(server: AllVendors, tmp_path: Path) -> None:
+    pool, let = Pool(), threading.Event()
+    others = [asyncio.create_task(pool.run(lambda: Need(0, 1), let.wait)) for _ in range(THREADS)]
+    async with Fetcher(allow_private_addresses=True, pool=pool) as fetcher:
+        link = f"{server.root_url}/results/any.png"
+        fetching = Fetching(fetcher, server, link, tmp_path / "result")
+        noise = Image.frombytes("RGB", (400, 300), random.Random(1).randbytes(360_000))
+        png = io.BytesIO()
+        noise.save(png, "PNG")
+        content = png.getvalue()
+        assert WAITING_BYTES < len(content) < WRITE_BYTES
+        fetching.answers(image(content))
+        running = asyncio.create_task(fetching.fetch())
+        try:
+            async with asyncio.timeout(10):
+                while size_of(fetching.path) < len(content):  # noqa: ASYNC110 - no event for this
+                    await asyncio.sleep(0.001)
+        finally:
+            let.set()
+        await asyncio.gather(running, *others)
+        assert fetching.path.read_bytes() == content
+    pool.close()
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 @pytest.mark.parametrize(
