@@ -122,6 +122,7 @@ class App:
                 # The work ends first, because it still has things to say on Discord.
                 await _end(working)
                 await _end(syncing)
+                await self.client.finish_answers()
                 await connection.close(self.client)
                 await _end(gateway)
             for ended in (gateway, working, syncing):

@@ -27,6 +27,8 @@ discord.VoiceClient.warn_dave = False
 INTENTS = discord.Intents(guilds=True)
 #: interactions that are remembered, to recognize those that Discord sends again
 SEEN_MAX = 10_000
+#: seconds that answers under way get when the process stops
+ANSWERS_S_MAX = 1.0
 #: README lists the same permissions
 PERMISSIONS = discord.Permissions(
     view_channel=True,
@@ -95,16 +97,31 @@ class EaselClient(discord.AutoShardedClient):
         self.synced = asyncio.Event()
         self._said_ready = False
         self._seen: OrderedDict[int, None] = OrderedDict()
+        #: each answers an interaction
+        self._answering: set[asyncio.Task[Any]] = set()
 
     def is_repeat(self, interaction: discord.Interaction[Any]) -> bool:
-        """Whether this process has seen it before: Discord's gateway repeats events at times."""
+        """
+        Whether this process has seen it before: Discord's gateway repeats events at times. To be
+        called in the task that answers.
+        """
         if interaction.id in self._seen:
             log.info("interaction repeated", extra={"action": "interaction_repeated"})
             return True
         self._seen[interaction.id] = None
         if len(self._seen) > SEEN_MAX:
             self._seen.popitem(last=False)
+        if task := asyncio.current_task():
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
         return False
+
+    async def finish_answers(self) -> None:
+        """Wait until every interaction has its answer, for ANSWERS_S_MAX at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWERS_S_MAX):
+                while self._answering:
+                    await asyncio.wait(self._answering)
 
     async def setup_hook(self) -> None:
         await connection.learn_gateway(self)

@@ -1,0 +1,52 @@
+"""A stop lets the answers under way be given; what they began goes on at the next start."""
+
+import asyncio
+
+import pytest
+
+from bot.chat import client
+from bot.playground.discord.faults import Fault
+from tests.support.easel import Easel, said
+
+#: seconds; a stop without anything under way takes less
+STOP_S = 0.5
+
+
+def held_answer(easel: Easel) -> Fault:
+    return easel.discord.faults.add(method="POST", path="/callback", hold=asyncio.Event())
+
+
+async def test_an_answer_under_way_is_given_before_the_end(
+    easel: Easel, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = held_answer(easel)
+    call = await easel.imagine()
+    await easel.held_by(answer)
+    stopping = asyncio.create_task(easel.bot.aclose())
+    await asyncio.wait({stopping}, timeout=STOP_S)
+    assert answer.hold
+    answer.hold.set()
+    await stopping
+    assert "not shown" not in caplog.text
+    status = call.messages[0]
+    assert "Drawing" in said(status) or "Queued" in said(status)
+
+    await easel.restart()
+    done = await easel.finished(call)
+    assert done.attachments
+    assert done.id == status.id
+
+
+async def test_an_answer_that_takes_too_long_holds_up_no_stop(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ANSWERS_S_MAX", 0.01)
+    answer = held_answer(easel)
+    call = await easel.imagine()
+    await easel.held_by(answer)
+    async with asyncio.timeout(5):
+        await easel.bot.aclose()
+    assert answer.hold
+    answer.hold.set()
+    await easel.restart()
+    assert (await easel.finished(call)).attachments
