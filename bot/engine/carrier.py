@@ -168,7 +168,7 @@ class Carrier:
         faults = limits = 0
         while True:
             await self._wait_until_may_submit(route, waits_since + timedelta(seconds=PATIENCE_S))
-            self._task = await shop.database.write(steps.begin_submit, self._task)
+            self._task = await shop.database.keep(steps.begin_submit, self._task)
             self._sent.set()
             sent_at = shop.clock.now()
             try:

@@ -156,8 +156,9 @@ class Database:
     async def keep(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """
         Write a step that records something done outside that cannot be undone, such as an order
-        that a vendor took or a message in Discord. While another program holds the database, or the
-        disk is full, this tries again until it commits or the process ends.
+        that a vendor took or a message in Discord, or a step without which a job cannot go on.
+        While another program holds the database, or the disk is full, this tries again until it
+        commits or the process ends.
         """
         wait_s = KEEP_WAIT_S
         while True:

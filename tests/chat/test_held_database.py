@@ -15,12 +15,13 @@ from pydantic import SecretStr
 from bot.app import open_app
 from bot.domain.ledger import EntryKind
 from bot.pictures import fit
-from bot.playground.discord import Call
+from bot.playground.discord import Call, Upload
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
 from bot.store import database
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
+from tests.support.pictures import noise
 
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
@@ -98,6 +99,22 @@ async def test_an_order_that_the_vendor_took_is_not_lost(
             order.until.set()
             await waits("submitted")
         await assert_delivered(easel, call)
+
+
+async def test_an_order_that_is_about_to_be_sent_waits_too(
+    opened: OpenEasel, waits, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened() as easel, after_effect(easel, VendorCall.UPLOAD) as upload:
+        image = Upload("photo.png", noise())
+        call = await easel.discord.run_command(
+            "Ada", "studio", "edit", {"image": image, "prompt": "in winter"}
+        )
+        await upload.reached.wait()
+        with held_by_another(easel.folder / "easel.db"):
+            upload.until.set()
+            await waits("begin_submit")
+        await assert_delivered(easel, call)
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_result_for_which_there_is_no_room_yet_is_not_lost(
