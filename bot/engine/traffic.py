@@ -95,7 +95,7 @@ class Gate:
         self._wait_s = WAIT_S
 
     def book(self, now: datetime, before: datetime) -> datetime | None:
-        """Book a call, and return its moment; None: it would come after `before`."""
+        """Book a call, and return its moment; None: it is after `before` or too far ahead."""
         ahead = [*self._booked, self._not_before or now]
         if max(ahead) > now + AHEAD_MAX:
             self._booked.clear()
@@ -109,7 +109,7 @@ class Gate:
         moment = max(moment, last)
         if self._window is not None and len(self._booked) == self._booked.maxlen:
             moment = max(moment, self._booked[0] + self._window)
-        if moment > before:
+        if moment > min(before, now + AHEAD_MAX):
             return None
         self._booked.append(moment)
         return moment

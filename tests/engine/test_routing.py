@@ -15,6 +15,7 @@ from bot.domain.requests import ImageRequest, Mode
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import (
+    AHEAD_MAX,
     FAULTS_MAX,
     MISCONFIGURED_FOR,
     OPEN_FOR,
@@ -310,6 +311,15 @@ async def test_an_answered_poll_ends_the_growth_of_waits(catalog: Catalog) -> No
     roads.traffic.too_many_polls(route, 600)
     await roads.traffic.may_poll(route)
     assert clock.naps == pytest.approx([5, 5, 5, POLL_WAIT_S_MAX], abs=0.1)
+
+
+def test_a_slow_rate_is_kept_however_many_wait() -> None:
+    """What is booked as far ahead as may be is not taken for a clock that was fast."""
+    gate, now = Gate(Rate(1, 60)), datetime.now(UTC)
+    wished = now + AHEAD_MAX + timedelta(seconds=60)
+    booked = [gate.book(now, wished) for _ in range(40)]
+    minutes = [moment and (moment - now).total_seconds() / 60 for moment in booked]
+    assert minutes == [*range(31), *[None] * 9]
 
 
 @pytest.mark.parametrize("rate", [None, Rate(1, 10)])
