@@ -85,9 +85,11 @@ class Lane(aiosqlite.Connection):
         return await self._trip(lambda: act(self._conn))
 
     async def shut(self) -> None:
-        # It is None if the connection was never opened.
         if self._connection is not None:
             await self.close()
+        if self._thread.is_alive():
+            # If it could not be opened, its thread has yet to answer, while there is a loop.
+            await asyncio.to_thread(self._thread.join)
 
     async def _trip(self, act: Callable[P, T], *args: P.args, **given: P.kwargs) -> T:
         carried: T = await self._execute(act, *args, **given)  # type: ignore[no-untyped-call]
@@ -276,17 +278,17 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
         StartupError: it cannot be opened, or its schema is not this program's.
     """
     path = database_path(url)
-    if migrate:
-        try:
+    try:
+        if migrate:
             _make_file(path)
-        except OSError as error:
-            raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
-    elif not path.is_file():
-        raise StartupError(
-            f"There is no database at {path.absolute()}: DATABASE_URL names another,"
-            " or the bot has never run.",
-            usage=True,
-        )
+        elif not path.is_file():
+            raise StartupError(
+                f"There is no database at {path.absolute()}: DATABASE_URL names another,"
+                " or the bot has never run.",
+                usage=True,
+            )
+    except OSError as error:
+        raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
     async with AsyncExitStack() as stack:
         try:
             database = await stack.enter_async_context(_connected(path))

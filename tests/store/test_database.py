@@ -204,10 +204,15 @@ async def test_a_path_that_is_no_database_is_said_in_a_sentence(
             pass
     sentence = rf"The database sqlite:///{re.escape(str(path))} cannot be used: .+\."
     assert re.fullmatch(sentence, str(refused.value))
-    # After a failed open, aiosqlite's thread reports to the loop once more, awaited by nobody.
-    for thread in threading.enumerate():
-        if "_connection_worker" in thread.name:
-            await asyncio.to_thread(thread.join, 1)
+    # Otherwise aiosqlite's thread would answer a loop that may be closed.
+    assert not any("_connection_worker" in thread.name for thread in threading.enumerate())
+
+
+async def test_a_database_that_cannot_be_looked_for_is_said_in_a_sentence() -> None:
+    """As one in a folder that another user keeps to themselves."""
+    with pytest.raises(StartupError, match=r"cannot be used: File name too long\.$"):
+        async with open_database(f"sqlite:///{'long' * 99}/easel.db", migrate=False):
+            pass
 
 
 async def test_a_look_makes_nothing(tmp_path: Path) -> None:
