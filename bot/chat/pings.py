@@ -26,7 +26,7 @@ LONG_WAIT = timedelta(seconds=30)
 #: seconds for which the mention stays
 STAYS_S = 60.0
 #: seconds for removing all mentions when the process is asked to stop
-CLOSE_S_MAX = 3.0
+CLOSE_S_MAX = 1.5
 
 
 class Pings:

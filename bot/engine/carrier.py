@@ -228,11 +228,12 @@ class Carrier:
 
     async def _wait_until_may_submit(self, route: Route, before: datetime) -> None:
         """Wait for the route's turn, beyond `before` only where there is no other route."""
-        if await self._shop.traffic.may_submit(route, before):
+        may_submit = self._shop.traffic.may_submit
+        if await may_submit(route, before, self._job.id):
             return
         if await self._next_task():
             raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
-        if not await self._shop.traffic.may_submit(route, before + AHEAD_MAX):
+        if not await may_submit(route, before + AHEAD_MAX, self._job.id):
             raise Ended(Failure.PROVIDER_DOWN)
 
     async def _hear(

@@ -228,7 +228,9 @@ class Easel(Keepsakes):
             StepLost: something was submitted, or the job has ended.
         """
         now = self._clock.now()
-        return await self._database.keep(jobs.cancel, self._house, job_id, now, failure)
+        job = await self._database.keep(jobs.cancel, self._house, job_id, now, failure)
+        self._traffic.let_go(job_id)
+        return job
 
     async def leave(self, server_id: int) -> list[Job]:
         """

@@ -9,6 +9,7 @@ from bot.domain.oversight import Act, Block, Done, Unreported, read_reason
 from bot.domain.policy import Place
 from bot.domain.ports import Clock
 from bot.engine.events import emit
+from bot.engine.traffic import Traffic
 from bot.pictures.folder import sheet_name
 from bot.store import oversight as steps
 from bot.store.database import Database
@@ -25,8 +26,11 @@ class Oversight:
         folder: where stored images lie.
     """
 
-    def __init__(self, database: Database, house: House, clock: Clock, folder: Path) -> None:
+    def __init__(
+        self, database: Database, house: House, traffic: Traffic, clock: Clock, folder: Path
+    ) -> None:
         self._database = database
+        self._traffic = traffic
         self._house = house
         self._clock = clock
         self._folder = folder
@@ -153,7 +157,9 @@ class Oversight:
             StepLost: something was submitted, the job has ended, or it is not this server's.
         """
         done = (server_id, job_id, by_id, read_reason(reason), self._clock.now())
-        return await self._database.keep(steps.cancel, self._house, *done)
+        cancelled = await self._database.keep(steps.cancel, self._house, *done)
+        self._traffic.let_go(job_id)
+        return cancelled
 
     async def reportable(self, server_id: int, job_id: str, by_id: int) -> Job | Unreported:
         """The job, or why this member cannot report it now."""

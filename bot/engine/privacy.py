@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,9 @@ from bot.domain.ports import Clock, Messenger
 from bot.engine.events import emit
 from bot.errors import StepLost, StoreBusy
 from bot.pictures.folder import sheet_name
-from bot.store import jobs as job_steps
 from bot.store import privacy as steps
 from bot.store import tasks as task_steps
 from bot.store.database import Database
-from bot.store.jobs import House
 from bot.store.privacy import Erasure
 
 #: seconds between two looks at erasures that wait for jobs or were cut short by a crash
@@ -37,20 +35,21 @@ class Privacy:
     """
     Args:
         folder: where stored images lie.
+        cancel: see Easel.cancel.
         forget: drops what is held in memory of a member.
     """
 
     def __init__(
         self,
         database: Database,
-        house: House,
+        cancel: Callable[[str], Awaitable[Job]],
         messenger: Messenger,
         clock: Clock,
         folder: Path,
         forget: Callable[[int], None],
     ) -> None:
         self._database = database
-        self._house = house
+        self._cancel_job = cancel
         self._messenger = messenger
         self._clock = clock
         self._folder = folder
@@ -86,9 +85,7 @@ class Privacy:
 
     async def _cancel(self, job_id: str) -> bool:
         try:
-            job = await self._database.keep(
-                job_steps.cancel, self._house, job_id, self._clock.now()
-            )
+            job = await self._cancel_job(job_id)
         except StepLost:
             return False
         await self._show(job)

@@ -55,7 +55,7 @@ CLAIMS_MAX = 20
 #: an image that was not submitted in this time is not wanted any more
 WAIT_MAX = timedelta(hours=1)
 #: seconds that short steps get to finish when the process is asked to stop
-STOP_GRACE_S = 6.0
+STOP_GRACE_S = 5.0
 
 
 class Runner:

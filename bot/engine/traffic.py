@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.catalog import Catalog, Rate, Route
-from bot.domain.ports import Clock
 from bot.domain.requests import TRANSPARENT, ImageRequest
+from bot.engine.stopping import StoppableClock
 
 #: faults in a row that open a route's breaker
 FAULTS_MAX = 5
@@ -146,10 +146,12 @@ class Gate:
 
 
 class Traffic:
-    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, catalog: Catalog, clock: StoppableClock) -> None:
         self._clock = clock
         #: ids of routes that have refused a transparent background since the start
         self._opaque: set[str] = set()
+        #: jobs that wait until they may submit, each with an event that ends the wait
+        self._waiting: set[tuple[str, asyncio.Event]] = set()
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)
         self._routes = tuple(catalog.routes())
         self._slots = {route.id: asyncio.Semaphore(route.running_max) for route in self._routes}
@@ -206,19 +208,30 @@ class Traffic:
         async with slots:
             yield
 
-    async def may_submit(self, route: Route, before: datetime) -> bool:
+    async def may_submit(self, route: Route, before: datetime, job_id: str = "") -> bool:
         """
-        Wait until another submit may go to the route, and count it.
+        Wait until another submit may go to the route, and count it; or until the job is let go.
 
         Returns:
             False: the moment would come after `before`, so it was not waited for.
         Raises:
             Stopped: the process stops.
         """
-        if not await self._pass(self._submits[route.provider], before):
-            return False
+        waiting = (job_id, asyncio.Event())
+        self._waiting.add(waiting)
+        try:
+            if not await self._pass(self._submits[route.provider], before, waiting[1]):
+                return False
+        finally:
+            self._waiting.discard(waiting)
         self._breakers[route.id].probe(self._clock.now())
         return True
+
+    def let_go(self, job_id: str) -> None:
+        """The job was cancelled: nothing of it waits any more."""
+        for waiting, gone in self._waiting:
+            if waiting == job_id:
+                gone.set()
 
     async def may_poll(self, route: Route) -> None:
         """Wait until the route may be polled; a poll may wait up to AHEAD_MAX."""
@@ -248,15 +261,17 @@ class Traffic:
         wait_s = None if retry_after_s is None else min(retry_after_s, POLL_WAIT_S_MAX)
         self._polls[route.provider].close(self._clock.now(), wait_s)
 
-    async def _pass(self, gate: Gate, before: datetime) -> bool:
+    async def _pass(
+        self, gate: Gate, before: datetime, unless: asyncio.Event | None = None
+    ) -> bool:
         while True:
             now = self._clock.now()
             moment = gate.book(now, before)
             if moment is None:
                 return False
             if moment > now:
-                await self._clock.sleep((moment - now).total_seconds())
-            if gate.holds(moment):
+                await self._clock.sleep((moment - now).total_seconds(), unless)
+            if gate.holds(moment) or (unless and unless.is_set()):
                 return True
 
 

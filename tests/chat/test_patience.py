@@ -29,6 +29,39 @@ async def test_a_wish_to_wait_is_followed_whatever_its_length(easel: Easel) -> N
     assert round(easel.clock.naps[0]) == 300
 
 
+@pytest.mark.parametrize("by_moderator", [False, True])
+async def test_a_cancelled_job_waits_for_no_vendor(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, by_moderator: bool
+) -> None:
+    """Otherwise cancelled jobs would take the places of those that could be made elsewhere."""
+    waits = asyncio.Event()
+
+    async def long(seconds: float) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(easel.clock, "sleep", long)
+    later = Respond(429, SLOW_DOWN.body, headers={"Retry-After": "300"})
+    easel.providers.faults.add(VendorCall.CREATE, later)
+    await easel.imagine()
+    await waits.wait()
+    waits.clear()
+    call = await easel.imagine("Ben")
+    await waits.wait()
+    assert len(easel.app.runner.job_ids) == 2
+    member = "Cleo" if by_moderator else "Ben"
+    pressed = await easel.discord.press(member, call.messages[0], label="Cancel")
+    if by_moderator:
+        form = await pressed.opened_modal()
+        await easel.discord.submit_modal(member, form, {"reason": "no"})
+
+    async def is_let_go() -> bool:
+        return len(easel.app.runner.job_ids) == 1
+
+    await easel.until(is_let_go)
+    assert easel.providers.calls[VendorCall.CREATE] == 1
+
+
 @pytest.mark.parametrize(("status", "times"), [(403, 5), (404, 3), (410, 3), (503, 9)])
 async def test_a_result_that_is_there_late_is_fetched(
     easel: Easel, status: int, times: int
