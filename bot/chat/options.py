@@ -36,6 +36,8 @@ Count = Range[int, 1, IMAGES_MAX]
 PRESET_MARK = "★"
 #: options that are fields of a request, by the same name
 KNOBS = ("prompt", "aspect_ratio", "resolution", "quality", "background", "count", "private")
+#: stands for a picture of which nothing is known
+NOT_DESCRIBED = Reference(url="", filename="", size_bytes=0)
 
 
 def image_command(
@@ -122,29 +124,18 @@ def read_request(
     return replace(base, references=(*kept[:ahead], *references, *kept[ahead:]), **given)
 
 
-def begun_request(base: ImageRequest, given: Mapping[str, Any], catalog: Catalog) -> ImageRequest:
-    """
-    What the member asks for so far, to be priced. Discord does not describe attachments as long as
-    the command is not given.
-
-    Args:
-        base: has the values of options that were left out.
-        given: the options that have a value by now.
-    """
-    attached = Reference(url="", filename="", size_bytes=0)
-    images = sum(name == "image" or name.startswith("reference") for name in given)
-    references = (attached,) * images + base.references
-    if base.mode is Mode.EDIT and not references:
-        references = (attached,)
-    model = given.get("model") or ""
-    return replace(
-        base,
-        prompt=given.get("prompt") or base.prompt,
-        model=base.model if is_preset(model) else model_named(model, catalog),
-        resolution=given.get("resolution") or base.resolution,
-        references=references,
-        mask=attached if "mask" in given else base.mask,
-    )
+def begun_request(
+    base: ImageRequest,
+    options: Mapping[str, Any],
+    catalog: Catalog,
+    gathered: Sequence[Reference] = (),
+) -> ImageRequest:
+    """What the member asks for so far, to be priced; see `read_request`."""
+    request = read_request(base, options, catalog, gathered)
+    if request.mode is Mode.EDIT and not request.references:
+        # An edit costs more than its words, also before its image is attached.
+        return replace(request, references=(NOT_DESCRIBED,))
+    return request
 
 
 def model_named(typed: str, catalog: Catalog) -> str:
@@ -289,7 +280,10 @@ def quality_choices(prices: Mapping[str, int], typed: str) -> list[Choice[str]]:
     ]
 
 
-def _reference(option: str, attachment: discord.Attachment) -> Reference:
+def _reference(option: str, attachment: discord.Attachment | discord.Object) -> Reference:
+    if not isinstance(attachment, discord.Attachment):
+        # Discord describes no attachment before the command is given.
+        return replace(NOT_DESCRIBED, option=option)
     return Reference(
         url=attachment.url,
         filename=attachment.filename,

@@ -249,6 +249,25 @@ async def test_a_qualitys_price_counts_the_references(
         assert high["name"] == f"high: up to {tell_cost(-hold.allowance_ucr)} an image"
 
 
+async def test_a_qualitys_price_is_that_of_the_model_that_can_do_the_rest(opened) -> None:
+    async with AllVendors(latency_s=0) as vendor, opened(allowance="10.00") as easel:
+        given = {
+            "openai_api_key": SecretStr(vendor.api_key),
+            "openai_base_url": vendor.openai_base_url,
+        }
+        easel.settings = easel.settings.model_copy(update=given)
+        await easel.restart()
+        # The default model cannot make it.
+        given = {"prompt": "a lantern", "background": "transparent"}
+        [auto] = await easel.discord.autocomplete(
+            "Ada", "studio", "imagine", "quality", "auto", given
+        )
+        call = await easel.discord.run_command("Ada", "studio", "imagine", given)
+        await easel.finished(call)
+        [hold] = await easel.entries(EntryKind.HOLD)
+        assert auto["name"] == f"auto: up to {tell_cost(-hold.allowance_ucr)} an image"
+
+
 async def test_fifty_commands_at_once_against_a_quota_for_five_make_five_images(opened) -> None:
     async with opened(allowance="0.30", max_jobs_per_user=50) as easel:
         calls = [await easel.imagine() for _ in range(50)]

@@ -15,7 +15,7 @@ from bot.chat.mentions import as_seen
 from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import inert_line
 from bot.domain.catalog import Catalog
-from bot.domain.requests import REFERENCES_MAX, ImageRequest, Mode, Turn
+from bot.domain.requests import REFERENCES_MAX, ImageRequest, Mode, Reference, Turn
 from bot.errors import InvalidRequest, Reason
 
 Interaction = discord.Interaction[Any]
@@ -49,10 +49,8 @@ class ImageCommands:
         base = await self._base_of(interaction, mode, given.get("model") or "")
         if base is None:
             return []
-        request = options.begun_request(base, given, self._catalog)
-        if given.get("use_basket"):
-            gathered = await self._easel.basket(interaction.user.id)
-            request = replace(request, references=(*request.references, *gathered))
+        gathered = await self._gathered(interaction, given)
+        request = options.begun_request(base, given, self._catalog, gathered)
         prices = await self._easel.by_quality(request, place_of(interaction))
         return options.quality_choices(prices, typed)
 
@@ -90,10 +88,9 @@ class ImageCommands:
             words = prompt_back(given.get("prompt") or "", locale)
             await wire.tell(interaction, say(Notice.NO_PRESET, locale, name=name), beside=words)
             return
-        takes_basket = bool(given.get("use_basket"))
-        gathered = await self._easel.basket(interaction.user.id) if takes_basket else []
+        gathered = await self._gathered(interaction, given)
         request = options.read_request(base, given, self._catalog, gathered)
-        if takes_basket and not gathered:
+        if given.get("use_basket") and not gathered:
             words = prompt_back(request.prompt, locale)
             await wire.tell(interaction, say(Notice.BASKET_EMPTY, locale), beside=words)
             return
@@ -107,6 +104,12 @@ class ImageCommands:
             return
         request = replace(request, prompt=as_seen(request.prompt, interaction))
         await self._intake.take(interaction, request)
+
+    async def _gathered(
+        self, interaction: Interaction, given: Mapping[str, Any]
+    ) -> list[Reference]:
+        """The member's basket, if they take it."""
+        return await self._easel.basket(interaction.user.id) if given.get("use_basket") else []
 
     async def _base_of(
         self, interaction: Interaction, mode: Mode, model: str
