@@ -85,9 +85,11 @@ class Intake:
         """
         if told_ucr:
             priced = await self._easel.priced(request, place_of(interaction))
-            if priced is not None and priced[1] > told_ucr:
-                await self._ask(interaction, request, priced[1], risen=True, draft_id=draft_id)
-                return
+            if priced is not None:
+                request, amount, _ = priced
+                if amount > told_ucr:
+                    await self._ask(interaction, request, amount, risen=True, draft_id=draft_id)
+                    return
         await self.take(interaction, request, draft_id)
 
     async def _ask(
@@ -122,7 +124,7 @@ class Intake:
     ) -> None:
         """
         Args:
-            draft_id: the draft that the request is; it becomes one job at most.
+            draft_id: the draft that the request comes from; it becomes one job at most.
         """
         accepting = asyncio.ensure_future(self._accept(interaction, request, draft_id))
         try:

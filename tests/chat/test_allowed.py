@@ -254,6 +254,19 @@ async def test_what_costs_more_than_was_asked_about_is_asked_for_again(easel: Ea
     assert len(await jobs(easel)) == 1
 
 
+async def test_what_another_model_makes_by_now_is_made_by_that_one(easel: Easel) -> None:
+    await set_filter(easel, "off")
+    await decide(easel, "confirm_above", credits=0.01)
+    made = await easel.finished(await easel.imagine(model="gpt-image-2-quality"))
+    asked = await (await press(easel, made, "Again")).response()
+    await set_filter(easel, "on")
+    again = await (await press(easel, asked, "Yes, go on")).response()
+    assert "This now costs up to 0.06 cr, more than the button said. Go on?" in said(again)
+    done = await easel.finished(await press(easel, again, "Yes, go on"))
+    assert "gpt-image-2-beta" in said(done)
+    assert done.attachments
+
+
 async def test_public_text_is_in_the_servers_language(easel: Easel) -> None:
     await decide(easel, "locale", language="de")
     with counted(easel.app.database) as counts:
