@@ -334,6 +334,16 @@ def refund(account: Account, held: Entry, settled: Entry) -> Change:
     )
 
 
+def stay_spent(back: Change) -> Change:
+    """A refund to a budget from which nothing may be spent again: it expires at once."""
+    account, entries = back
+    kept = sum(each.allowance_ucr for each in entries)
+    if not kept:
+        return back
+    changed, expired = change(account, EntryKind.EXPIRE, -kept, 0, entries[0].job_id)
+    return changed, entries + expired
+
+
 def _give_back(
     account: Account, kind: EntryKind, held: Entry, *, allowance_ucr: int, grant_ucr: int
 ) -> Change:

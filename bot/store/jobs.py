@@ -323,17 +323,26 @@ def refund(tx: Transaction, house: House, job: Job, problem: Problem, now: datet
     return read_job(tx.one(REFUND, given))
 
 
-def refund_ended(tx: Transaction, default: Allowance, job_id: str, now: datetime) -> Microcredits:
+def refund_ended(
+    tx: Transaction,
+    default: Allowance,
+    job_id: str,
+    now: datetime,
+    stays_spent: Collection[tuple[int, int]] = (),
+) -> tuple[Microcredits, Microcredits]:
     """
     Give back what an ended job was charged.
 
     Args:
         default: the allowance of an account that does not remember one.
+        stays_spent: see `ledger.pay_back`.
     Returns:
-        The amount; 0: there is no such job, it is under way, or it has cost nothing.
+        The amount; 0: there is no such job, it is under way, or it has cost nothing. And what of it
+        expired at once.
     """
     cost = Microcredits(tx.scalar(PAID, {"job": job_id}) or 0)
-    if cost:
-        ledger.pay_back(tx, default, job_id, now)
-        tx.execute(UNPAID, {"job": job_id})
-    return cost
+    if not cost:
+        return cost, cost
+    expired = ledger.pay_back(tx, default, job_id, now, stays_spent)
+    tx.execute(UNPAID, {"job": job_id})
+    return cost, expired

@@ -18,11 +18,11 @@ from bot.domain.ledger import (
     Period,
     Spending,
     Statement,
-    change,
     less_spent,
     period_end,
     period_start,
     release,
+    stay_spent,
 )
 from bot.store import returns, settings
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB
@@ -208,13 +208,6 @@ def renewed(
     return rolling.keep_up(read(tx, server_id, user_id), default, now)
 
 
-def left(
-    tx: Transaction, server_id: int, user_id: int, default: Allowance, now: datetime
-) -> Microcredits:
-    """What the account has now, by the allowance that it had the last time; see `renewed`."""
-    return Microcredits(renewed(tx, server_id, user_id, default, now)[0].available_ucr)
-
-
 def apply(tx: Transaction, *changes: Change, now: datetime) -> Account:
     """Write an account's successive changes, balance and entries together."""
     explained_by = [_row(entry, now) for _, of_change in changes for entry in of_change]
@@ -259,25 +252,34 @@ def end_hold(
         apply(tx, (account, refilled), ending, now=now)
 
 
-def pay_back(tx: Transaction, default: Allowance, job_id: str, now: datetime) -> None:
-    """Give back what a settled job was charged, to the member and to the budgets."""
+def pay_back(
+    tx: Transaction,
+    default: Allowance,
+    job_id: str,
+    now: datetime,
+    stays_spent: Collection[tuple[int, int]] = (),
+) -> Microcredits:
+    """
+    Give back what a settled job was charged, to the member and to the budgets.
+
+    Args:
+        stays_spent: (server id, NOBODY) of the budgets that are not to get it back.
+    Returns:
+        What of it expired at once for the member, whose allowance has been refilled since.
+    """
+    expired_ucr = 0
     for whose, its_entries in of_job(tx, job_id).items():
         account, refilled = renewed(tx, *whose, default, now)
         _, held = its_entries[EntryKind.HOLD]
         settled_at, settled = its_entries[EntryKind.SETTLE]
         back = rolling.refund(account, held, settled, settled_at)
+        if whose in stays_spent:
+            back = stay_spent(back)
+        elif account.user_id != NOBODY:
+            expired = (each for each in back[1] if each.kind is EntryKind.EXPIRE)
+            expired_ucr -= sum(each.allowance_ucr for each in expired)
         apply(tx, (account, refilled), back, now=now)
-
-
-def expire_refund(tx: Transaction, budget: tuple[int, int], job_id: str, now: datetime) -> None:
-    """Let expire what a refund has just given back to a budget, unless that has expired already."""
-    its_entries = of_job(tx, job_id).get(budget)
-    if its_entries is None:
-        return
-    (_, held), (_, back) = (its_entries[kind] for kind in (EntryKind.HOLD, EntryKind.REFUND))
-    if held.period_start == back.period_start:
-        account = read(tx, *budget)
-        apply(tx, change(account, EntryKind.EXPIRE, -back.allowance_ucr, 0, job_id), now=now)
+    return Microcredits(expired_ucr)
 
 
 def audit(tx: Transaction) -> list[str]:

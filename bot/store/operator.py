@@ -88,20 +88,10 @@ def grant(
 def refund(
     tx: Transaction, default: Allowance, job_id: str, now: datetime
 ) -> tuple[Microcredits, Microcredits]:
-    """
-    Give back what a job was charged; see `jobs.refund_ended`.
-
-    Returns:
-        The amount; and of it, what expired, for the allowance has been refilled since.
-    """
-    job = jobs.find(tx, job_id)
-    if job is None:
-        return Microcredits(0), Microcredits(0)
-    account = (job.server_id, job.user_id, default, now)
-    before = ledger.left(tx, *account)
-    paid = jobs.refund_ended(tx, default, job_id, now)
-    if not paid:
-        return paid, Microcredits(0)
-    whose = (job.user_id, job_id, paid)
-    oversight.record(tx, Act(job.server_id, OPERATOR, Action.REFUND, now, *whose))
-    return paid, Microcredits(before + paid - ledger.left(tx, *account))
+    """Give back what a job was charged; see `jobs.refund_ended`."""
+    paid, expired = jobs.refund_ended(tx, default, job_id, now)
+    if paid:
+        job = jobs.job_of(tx, job_id)
+        whose = (job.user_id, job_id, paid)
+        oversight.record(tx, Act(job.server_id, OPERATOR, Action.REFUND, now, *whose))
+    return paid, expired

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
-from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job
 from bot.domain.ledger import EVERYBODY, NOBODY
 from bot.domain.oversight import (
@@ -18,7 +17,7 @@ from bot.domain.oversight import (
 )
 from bot.errors import Facts, NotAllowed, Reason, StepLost
 from bot.store import jobs as job_steps
-from bot.store import ledger, settings, tasks
+from bot.store import settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import JOB, read_job
 from bot.store.schema import IS_REPORT
@@ -249,17 +248,12 @@ def refund(
     job = of_server(tx, server_id, job_id)
     if job is None:
         return None
-    account = (server_id, job.user_id, house.allowance, now)
-    before = ledger.left(tx, *account)
-    amount = job_steps.refund_ended(tx, house.allowance, job_id, now)
-    if not amount:
+    of_host = {(server_id, NOBODY): house.budget_ucr, EVERYBODY: house.total_budget_ucr}
+    stays_spent = [budget for budget, amount in of_host.items() if amount is not None]
+    paid, expired = job_steps.refund_ended(tx, house.allowance, job_id, now, stays_spent)
+    if not paid:
         return None
-    if house.budget_ucr is not None:
-        ledger.expire_refund(tx, (server_id, NOBODY), job_id, now)
-    if house.total_budget_ucr is not None:
-        ledger.expire_refund(tx, EVERYBODY, job_id, now)
-    whose = (job.user_id, job.id, amount)
-    expired = Microcredits(before + amount - ledger.left(tx, *account))
+    whose = (job.user_id, job.id, paid)
     done = _done(tx, Act(server_id, by_id, Action.REFUND, now, *whose), job)
     return replace(done, expired_ucr=expired)
 
