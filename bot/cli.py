@@ -127,7 +127,7 @@ def _add_hosting(commands: Any) -> None:
         command.add_argument("--user", type=_member_id, required=True)
         command.add_argument("--server", type=_id, default=0, help="everywhere if left out")
     block.add_argument(
-        "--reason", type=_words, required=True, help="the member and moderators see it"
+        "--reason", type=_reason, required=True, help="the member and moderators see it"
     )
     block.set_defaults(command=_block)
     unblock.set_defaults(command=_unblock)
@@ -140,14 +140,13 @@ def _add_hosting(commands: Any) -> None:
     export.set_defaults(command=_export)
 
 
-def _words(text: str) -> str:
-    from bot.domain.oversight import REASON_CHARS_MAX
+def _reason(text: str) -> str:
+    from bot.domain.oversight import REASON_CHARS_MAX, read_reason
 
-    # Members read it within a sentence.
-    words = " ".join(text.split())
-    if not words or len(words) > REASON_CHARS_MAX:
+    reason = read_reason(text)
+    if not reason or len(text.strip()) > REASON_CHARS_MAX:
         raise argparse.ArgumentTypeError(f"must have 1 to {REASON_CHARS_MAX} characters")
-    return words
+    return reason
 
 
 def _port(text: str) -> int:

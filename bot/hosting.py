@@ -8,7 +8,6 @@ from pathlib import Path
 from bot.domain.credits import format_credits
 from bot.domain.jobs import id_at
 from bot.domain.ledger import Period, period_end, period_start
-from bot.domain.oversight import read_reason
 from bot.engine.export import Export, Parcel
 from bot.errors import StartupError
 from bot.settings import Settings
@@ -39,12 +38,10 @@ async def block(settings: Settings, server_id: int, user_id: int, reason: str) -
     """
     Take no more commands from a member in a server; 0: in no server and no direct message.
 
-    Raises:
-        StartupError: the reason has no visible characters.
+    Args:
+        reason: as `read_reason` reads it; the member reads it, too.
     """
-    now, reason = datetime.now(UTC), read_reason(reason)
-    if not reason:
-        raise StartupError("The reason must say something.", usage=True)
+    now = datetime.now(UTC)
     async with open_database(settings.database_url, migrate=False) as database:
         await database.write(operator.block, server_id, user_id, reason, now)
     print(f"Member {user_id} is blocked {_where(server_id)}.")

@@ -99,14 +99,12 @@ async def test_a_member_is_blocked_and_unblocked_with_a_trail(
     assert "Member 5 is blocked everywhere no longer." in capsys.readouterr().out
 
 
-async def test_a_host_may_give_a_reason_of_any_length(easel: Easel) -> None:
+async def test_a_member_reads_the_hosts_reason(easel: Easel) -> None:
     ada = easel.discord.world.user("Ada").id
-    await hosting.block(easel.settings, 0, ada, "spam\n" + "and more " * 1_000)
+    await hosting.block(easel.settings, 0, ada, "spam" + " and more" * 32)
     refused = said(await easel.finished(await easel.imagine()))
     assert "You are blocked from making images here. The reason" in refused
     assert "“spam and more and" in refused
-    with pytest.raises(StartupError, match="must say something"):
-        await hosting.block(easel.settings, 0, ada, "\u200b")
 
 
 async def test_a_member_and_a_server_are_exported_whole(easel: Easel, tmp_path: Path) -> None:
@@ -153,6 +151,7 @@ def unpacked(path: Path) -> dict[str, bytes]:
     [
         ["block", "--user", "5"],
         ["block", "--user", "5", "--reason", " "],
+        ["block", "--user", "5", "--reason", "\u200b"],
         # Longer than what Discord shows of an answer.
         ["block", "--user", "5", "--reason", "spam " * 500],
         ["block", "--reason", "spam"],
