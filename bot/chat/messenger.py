@@ -20,6 +20,7 @@ from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import Job, JobState, Task, TaskState, latest
 from bot.domain.ports import Delivered, ImageFile
 from bot.domain.queue import QueuePosition
+from bot.domain.requests import SIGNED
 from bot.engine.stopping import StoppableClock
 from bot.errors import DeliveryError, UnusableImage
 from bot.pictures.fit import Fitted, fit
@@ -348,8 +349,8 @@ class DiscordMessenger:
 
 
 def _is_aged(link: str, now: datetime) -> bool:
-    """Whether a link's signature has ended or soon will: `ex` is its last second, in hex."""
-    ends = URL(link).query.get("ex", "")
+    """Whether a link's signature has ended or soon will: SIGNED names its last second, in hex."""
+    ends = URL(link).query.get(SIGNED, "")
     try:
         return int(ends, 16) <= now.timestamp() + LINK_MARGIN_S
     except ValueError:

@@ -9,13 +9,12 @@ import discord
 from discord import app_commands
 
 from bot.about import about
-from bot.chat import buttons, log_channel, reasons, render, shown, trail, wire
+from bot.chat import buttons, log_channel, originals, reasons, render, shown, trail, wire
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
 from bot.chat.intake import spoken_here
 from bot.chat.moderators import MODERATORS, OF_SERVERS, SERVERS, is_moderator
 from bot.chat.pictures import job_shown
-from bot.chat.results import Results
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -79,10 +78,9 @@ def channel_of(job: Job) -> str:
 
 
 class Moderating:
-    def __init__(self, desk: Desk, results: Results) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._oversight = desk.oversight
-        self._results = results
 
     def add_to(
         self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
@@ -152,14 +150,14 @@ class Moderating:
         Returns:
             The sheet; None: no image is there.
         """
-        easel, kept = self._desk.easel, self._results.kept
-        found = [await kept(await easel.tasks(job.id)) for job in jobs]
+        easel, folder = self._desk.easel, self._desk.folder
+        found = [await originals.kept(folder, await easel.tasks(job.id)) for job in jobs]
         pictures: list[Path | None] = [image.path for images in found for image in images]
         if firsts:
             pictures = [images[0].path if images else None for images in found]
         if not any(pictures):
             return None
-        path = self._desk.folder / f"{interaction.id}-history.webp"
+        path = folder / f"{interaction.id}-history.webp"
         await draw_sheet(pictures, path, self._desk.pool)
         return path
 

@@ -227,7 +227,7 @@ class Results:
     ) -> None:
         """Show a result with its buttons, in any place and at any time while its files are kept."""
         locale = str(interaction.locale)
-        images = await self.kept(tasks)
+        images = await originals.kept(self._folder, tasks)
         if not images:
             await self._show_gone(interaction, job)
             return
@@ -273,6 +273,7 @@ class Results:
         """
         Raises:
             CallFailed: Discord does not take the images here.
+            UnusableImage: a kept file is damaged, and is to be made smaller.
         """
         now = self._clock.now()
         sheet = await self._sheet(job)
@@ -303,10 +304,6 @@ class Results:
         path = self._folder / sheet_name(job.id)
         there = bool(job.request.references) and await asyncio.to_thread(lambda: path.exists())
         return path if there else None
-
-    async def kept(self, tasks: Sequence[Task]) -> list[ImageFile]:
-        """The job's images that are still on disk, as they were made."""
-        return await originals.kept(self._folder, tasks)
 
     async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]] | None:
         """The job and its tasks, if this member may go on from it; otherwise tell them why not."""

@@ -55,7 +55,7 @@ def add_commands(
     client.presses[buttons.SETTINGS] = panel.press
     client.tree.add_command(SettingsCommands(desk, panel, offered))
     client.tree.add_command(QuotaCommands(desk))
-    moderating = Moderating(desk, results)
+    moderating = Moderating(desk)
     moderating.add_to(client.tree, client.presses)
     ModerationCommands(desk, moderating).add_to(client.tree, client.presses)
     Reporting(desk).add_to(client.tree, client.presses)

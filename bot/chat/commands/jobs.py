@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 
 from bot.about import about
-from bot.chat import buttons, log_channel, offers, render, wire
+from bot.chat import buttons, log_channel, offers, originals, render, wire
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
 from bot.chat.reasons import REASON, reason_form, written
@@ -116,7 +116,7 @@ class JobCommands:
         """A sheet of each job's first image, numbered as in the list; None: no image is there."""
         firsts = []
         for job in jobs:
-            kept = await self._results.kept(tasks[job.id])
+            kept = await originals.kept(self._folder, tasks[job.id])
             firsts.append(kept[0].path if kept else None)
         if not any(firsts):
             return None
