@@ -102,7 +102,7 @@ class Easel(Keepsakes):
         except InvalidRequest as refused:
             # The member is told what is wrong even where the draft cannot be kept.
             with contextlib.suppress(StoreBusy):
-                refused.draft_id = await self.keep_draft(user_id, request)
+                refused.draft_id = draft_id or await self.keep_draft(user_id, request)
             raise
         ready = self._traffic.ready(draft.request)
 

@@ -106,9 +106,9 @@ def draft(tx: Transaction, draft_id: str, user_id: int) -> ImageRequest | None:
     return None if text is None else read_request(text, user_id=user_id)
 
 
-def use_draft(tx: Transaction, draft_id: str, user_id: int) -> bool:
-    """Remove a draft that becomes a job; False: it was used before, or is gone."""
-    return bool(tx.execute(USE_DRAFT, {"draft": draft_id, "user": user_id}))
+def use_draft(tx: Transaction, draft_id: str, user_id: int) -> None:
+    """Remove a draft that becomes a job."""
+    tx.execute(USE_DRAFT, {"draft": draft_id, "user": user_id})
 
 
 def basket(tx: Transaction, user_id: int, now: datetime) -> list[Reference]:

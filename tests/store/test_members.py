@@ -61,9 +61,9 @@ async def test_a_draft_is_its_members_alone_and_used_once(database: Database) ->
     assert len(draft_id) <= 24
     assert await database.read(members.draft, draft_id, ADA) == EDIT
     assert await database.read(members.draft, draft_id, BEN) is None
-    assert await database.write(members.use_draft, draft_id, BEN) is False
-    assert await database.write(members.use_draft, draft_id, ADA) is True
-    assert await database.write(members.use_draft, draft_id, ADA) is False
+    await database.write(members.use_draft, draft_id, BEN)
+    assert await database.read(members.draft, draft_id, ADA) == EDIT
+    await database.write(members.use_draft, draft_id, ADA)
     assert await database.read(members.draft, draft_id, ADA) is None
     assert await database.read(members.draft, other_id, ADA) == EDIT
 
