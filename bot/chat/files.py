@@ -47,7 +47,7 @@ def _opened(path: Path) -> Path | BytesIO:
     return path if path.stat().st_size > READ_BYTES_MAX else BytesIO(path.read_bytes())
 
 
-def open_sheet(sheet: Path | None, *, spoiler: bool = False) -> list[discord.File]:
+def open_sheet(sheet: Path | None, *, spoiler: bool) -> list[discord.File]:
     if sheet is None:
         return []
     return [discord.File(sheet, filename=render.SHEET_NAME, spoiler=spoiler)]
@@ -58,17 +58,21 @@ async def fill_with_sheet(
     embed: discord.Embed,
     view: discord.ui.View,
     sheet: Path | None,
+    *,
+    spoiler: bool,
 ) -> None:
     """
     Put the embed and its sheet into a deferred answer, and remove the sheet's file.
 
+    Args:
+        spoiler: the sheet is a covered file of its own, for an embed has no cover.
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
-    if sheet:
+    if sheet and not spoiler:
         embed.set_image(url=f"attachment://{render.SHEET_NAME}")
     try:
-        await wire.fill(interaction, embed, view, lambda: open_sheet(sheet))
+        await wire.fill(interaction, embed, view, lambda: open_sheet(sheet, spoiler=spoiler))
     finally:
         if sheet:
             await asyncio.to_thread(sheet.unlink, missing_ok=True)

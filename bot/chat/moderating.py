@@ -12,7 +12,7 @@ from bot.about import about
 from bot.chat import buttons, log_channel, originals, reasons, render, shown, trail, wire
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
-from bot.chat.intake import spoken_here
+from bot.chat.intake import place_of, spoken_here
 from bot.chat.moderators import MODERATORS, OF_SERVERS, SERVERS, is_moderator
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, paragraph, say, tell_cost
@@ -20,6 +20,7 @@ from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.jobs import Job, JobState, fields_of
 from bot.domain.oversight import read_end, read_reason
+from bot.domain.policy import covers
 from bot.pictures.sheet import draw_sheet
 
 Interaction = discord.Interaction[Any]
@@ -137,7 +138,8 @@ class Moderating:
         embed.set_footer(text=job.id)
         view = buttons.view(*case_buttons(case, locale))
         sheet = await self.sheet(interaction, [job])
-        await fill_with_sheet(interaction, embed, view, sheet)
+        spoiler = covers(place_of(interaction), job)
+        await fill_with_sheet(interaction, embed, view, sheet, spoiler=spoiler)
 
     async def sheet(
         self, interaction: Interaction, jobs: Sequence[Job], *, firsts: bool = False

@@ -152,12 +152,12 @@ class Results:
             if value:
                 embed.add_field(name=say(name, locale), value=value)
         embed.set_footer(text=job.id)
-        sheet = await self._sheet(job)
-        if sheet and not job.spoiler:
+        sheet, spoiler = await self._sheet(job), policy.covers(place_of(interaction), job)
+        if sheet and not spoiler:
             embed.set_image(url=f"attachment://{render.SHEET_NAME}")
         prompt = prompt_back(job.request.prompt, locale, Phrase.PROMPT)
         embeds = [embed, prompt] if prompt else [embed]
-        await wire.show(interaction, embeds, lambda: open_sheet(sheet, spoiler=job.spoiler))
+        await wire.show(interaction, embeds, lambda: open_sheet(sheet, spoiler=spoiler))
 
     async def _delete(self, interaction: Interaction, job_id: str) -> None:
         job = await self._easel.find(job_id)
@@ -234,8 +234,7 @@ class Results:
         await wire.defer(interaction, ephemeral=ephemeral)
         if not wire.has_answer(interaction):
             return
-        open_to_all = not place_of(interaction).age_restricted
-        job = replace(job, spoiler=job.covered or (open_to_all and not job.nsfw_checker))
+        job = replace(job, spoiler=policy.covers(place_of(interaction), job))
         # What goes on from a public result is public, also where its member looks at it alone.
         private = job.request.private
         if ephemeral:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Offer
+from bot.domain.jobs import Job, Offer
 from bot.domain.ledger import Allowance, Period
 from bot.domain.requests import RESOLUTIONS, ImageRequest
 from bot.domain.settings import FOREVER, NsfwMode, PictureMenus, ServerSettings
@@ -47,6 +47,11 @@ def nsfw_rule(mode: NsfwMode, place: Place) -> NsfwRule:
     if mode is NsfwMode.AGE_RESTRICTED:
         return NsfwRule(nsfw_checker=not place.age_restricted, spoiler=False)
     return NsfwRule(nsfw_checker=False, spoiler=not place.age_restricted)
+
+
+def covers(place: Place, *jobs: Job) -> bool:
+    """Whether the images of any of these jobs are covered here, wherever they were made."""
+    return any(job.covered or not (job.nsfw_checker or place.age_restricted) for job in jobs)
 
 
 def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allowance) -> Allowance:

@@ -57,6 +57,26 @@ async def test_a_result_is_covered_by_the_channel_in_which_it_is_opened(
         assert ("Covered, because it was made without" in said(shown)) is covered
 
 
+@pytest.mark.parametrize("channel", ["studio", "after-dark"])
+async def test_what_is_shown_small_is_covered_as_the_result_is(easel: Easel, channel: str) -> None:
+    await set_nsfw(easel, "off")
+    reference = Upload("a.png", picture(40, 60))
+    await easel.finished(await easel.imagine(channel=channel, reference1=reference))
+    [job] = await easel.rows("SELECT id FROM jobs")
+    for place, covered in (("studio", True), ("after-dark", False)):
+        opened = await easel.discord.run_command("Ada", place, "job", {"id": job.id})
+        calls = [
+            await easel.discord.press("Ada", await opened.response(), label="Details"),
+            await easel.discord.run_command("Ada", place, "history"),
+            await easel.discord.run_command("Cleo", place, "moderation recent"),
+        ]
+        for call in calls:
+            shown = await call.response()
+            [small] = shown.attachments
+            assert small.filename.startswith("SPOILER_") is covered
+            assert any("image" in embed for embed in shown.embeds) is not covered
+
+
 FORUM = 15
 
 

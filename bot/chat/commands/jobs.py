@@ -13,6 +13,7 @@ from bot.about import about
 from bot.chat import buttons, log_channel, offers, originals, render, wire
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
+from bot.chat.intake import place_of
 from bot.chat.reasons import REASON, reason_form, written
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say, tell_cost
@@ -21,6 +22,7 @@ from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import CHOICES_MAX, label
 from bot.domain.jobs import Job, JobState, Task, fields_of
 from bot.domain.oversight import read_reason
+from bot.domain.policy import covers
 from bot.errors import StepLost
 from bot.pictures.sheet import draw_sheet
 
@@ -108,7 +110,8 @@ class JobCommands:
             older = say(Phrase.OLDER, locale)
             items.append(buttons.button(older, buttons.PAGE, kind, jobs[-1].id))
         sheet = await self._sheet(interaction, jobs, tasks)
-        await fill_with_sheet(interaction, embed, buttons.view(*items), sheet)
+        spoiler = covers(place_of(interaction), *jobs)
+        await fill_with_sheet(interaction, embed, buttons.view(*items), sheet, spoiler=spoiler)
 
     async def _sheet(
         self, interaction: Interaction, jobs: Sequence[Job], tasks: Mapping[str, Sequence[Task]]

@@ -9,6 +9,7 @@ from discord import app_commands
 from bot.chat import buttons, log_channel, render, trail, wire
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
+from bot.chat.intake import place_of
 from bot.chat.moderating import Moderating, channel_of, read_id
 from bot.chat.moderators import ModeratorCommands, is_moderator
 from bot.chat.reasons import END_CHARS_MAX
@@ -18,6 +19,7 @@ from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.domain.jobs import Job
 from bot.domain.oversight import REASON_CHARS_MAX
+from bot.domain.policy import covers
 
 Interaction = discord.Interaction[Any]
 
@@ -109,7 +111,8 @@ class ModerationCommands(ModeratorCommands):
             words = say(Phrase.OLDER, locale)
             items.append(buttons.button(words, buttons.MOD_RECENT, user_id, older))
         sheet = await self._moderating.sheet(interaction, jobs, firsts=True)
-        await fill_with_sheet(interaction, embed, buttons.view(*items), sheet)
+        spoiler = covers(place_of(interaction), *jobs)
+        await fill_with_sheet(interaction, embed, buttons.view(*items), sheet, spoiler=spoiler)
 
     async def _open(self, interaction: Interaction, *_: str) -> None:
         await self._moderating.open(interaction, buttons.chosen(interaction) or "")
