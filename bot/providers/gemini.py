@@ -5,7 +5,6 @@ Source: ai.google.dev, API reference "Generating content" and guide "Image gener
 docs (endpoint, headers, operations); read 2026-11. The answer of an operation is not documented.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from bot.domain.catalog import Route
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
 from bot.domain.pricing import Bill, Usage
 from bot.errors import ProviderContractBroken, ProviderRefused
+from bot.pictures.threads import in_thread
 from bot.providers import maxapi_replies as replies
 from bot.providers.answers import encoded
 from bot.providers.fields import FINISHED_WORDS, WORD_CHARS_MAX, is_link, mapping, text
@@ -56,7 +56,7 @@ class MaxApiGemini:
     async def submit(self, order: Order) -> str | Finished | Failed:
         reply = await self._http.order(
             generate_path(order.route),
-            await asyncio.to_thread(encode_generate, NAME, order),
+            await in_thread(encode_generate, NAME, order),
             result_path=order.result_path,
             answer_s=order.route.deadline_s,
             headers=build_headers(order.route, asynchronous=self._asynchronous),

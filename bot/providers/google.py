@@ -5,11 +5,11 @@ Source: ai.google.dev, API reference "Generating content", "Models" and guide "I
 read 2026-11. The module gemini has the wire format.
 """
 
-import asyncio
 from collections.abc import Collection, Mapping
 
 from bot.domain.ports import Failed, Finished, Order
 from bot.errors import ProviderContractBroken, ProviderMisconfigured
+from bot.pictures.threads import in_thread
 from bot.providers import gemini
 from bot.providers import maxapi_replies as replies
 from bot.providers.fields import compare_models, text
@@ -33,7 +33,7 @@ class Google:
     async def submit(self, order: Order) -> Finished | Failed:
         reply = await self._http.order(
             gemini.generate_path(order.route),
-            await asyncio.to_thread(gemini.encode_generate, NAME, order),
+            await in_thread(gemini.encode_generate, NAME, order),
             result_path=order.result_path,
             answer_s=order.route.deadline_s,
         )

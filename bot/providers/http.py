@@ -7,7 +7,6 @@ submit (ProviderOutcomeUnknown). A read, or an upload that nothing refers to yet
 repeated (ProviderUnreachable).
 """
 
-import asyncio
 import io
 import math
 import re
@@ -28,6 +27,7 @@ from bot.errors import (
     ProviderOutcomeUnknown,
     ProviderUnreachable,
 )
+from bot.pictures.threads import in_thread
 from bot.pictures.transfers import Transfers
 from bot.providers.answers import (
     JSON_BYTES_MAX,
@@ -190,7 +190,7 @@ class VendorHttp:
         Args:
             fields: texts that go before the file.
         """
-        with await asyncio.to_thread(image.path.open, "rb") as file:
+        with await in_thread(image.path.open, "rb") as file:
             form = aiohttp.FormData(fields or {})
             form.add_field(
                 field,

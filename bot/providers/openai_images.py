@@ -6,7 +6,6 @@ A vendor's file adds the vendor's own fields to those built here. Source: OpenAI
 names of multipart fields.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bot.domain.ports import Failed, Finished, ImageFile, Order
 from bot.domain.pricing import Bill, Usage
 from bot.domain.sizes import pixels
 from bot.errors import Content, Facts, ProviderContractBroken, Stage
+from bot.pictures.threads import in_thread
 from bot.providers.answers import encoded
 from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text
 from bot.providers.http import CONTENT_TYPES, VendorHttp
@@ -133,7 +133,7 @@ async def open_edit_form(
     if order.mask is not None:
         files.append(("mask", order.mask))
     with ExitStack() as stack:
-        yield await asyncio.to_thread(_form, fields, files, stack)
+        yield await in_thread(_form, fields, files, stack)
 
 
 def parse_images(provider: str, body: Mapping[str, object]) -> Finished | Failed:

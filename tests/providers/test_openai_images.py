@@ -1,5 +1,7 @@
 """The wire shape on its own; the adapters' tests send it."""
 
+import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -267,3 +269,23 @@ async def test_files_are_closed_when_one_is_missing(
 def test_of_a_refusal_only_what_we_have_words_for_is_kept(details: object, facts: object) -> None:
     body = {"error": {"code": "moderation_blocked", "moderation_details": details}}
     assert moderation_facts(body) == facts
+
+
+async def test_a_cancelled_edit_leaves_no_file_open(order: OrderOf, image_file: ImageFile) -> None:
+    """An open one left behind would be a ResourceWarning, hence an error."""
+    first, second = (image_file.path.with_name(name) for name in ("first", "second"))
+    for pipe in (first, second):
+        os.mkfifo(pipe)
+    references = tuple(replace(image_file, path=pipe) for pipe in (first, second))
+
+    async def begin() -> None:
+        async with open_edit_form(order(references=references), {}):
+            pass
+
+    edit = asyncio.create_task(begin())
+    # A pipe opens once both ends do. So the first file is open now, and the second is not.
+    with await asyncio.to_thread(first.open, "wb"):
+        edit.cancel()
+        await asyncio.sleep(0)
+        with await asyncio.to_thread(second.open, "wb"), pytest.raises(asyncio.CancelledError):
+            await edit
