@@ -19,7 +19,7 @@ from bot.domain.queue import Caps
 from bot.domain.requests import Mode
 from bot.errors import Facts, StepLost
 from bot.store import ledger, queue, tasks
-from bot.store.rows import JOB, read_job
+from bot.store.rows import JOB, LAST, read_job
 from bot.store.schema import HAS_PARENT, IS_CANCELLED, IS_QUEUED, IS_WORKED_ON
 from bot.store.sql import Transaction, among, listed, one_of, write_facts
 
@@ -38,16 +38,14 @@ KINDS: Mapping[str, str] = {
     "failed": one_of("state", (JobState.FAILED, JobState.CANCELLED)),
     "open": one_of("state", (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)),
 }
-_NEWEST_FIRST = "ORDER BY id DESC LIMIT :shown_max"
-_HISTORY = {
+HISTORY = {
     kind: f"""
         SELECT {JOB} FROM jobs
-        WHERE server_id = :server AND user_id = :user AND NOT removed AND {its}
+        WHERE server_id = :server AND user_id = :user AND id < :before AND NOT removed AND {its}
+        ORDER BY id DESC LIMIT :shown_max
     """
     for kind, its in KINDS.items()
 }
-HISTORY = {kind: f"{those} {_NEWEST_FIRST}" for kind, those in _HISTORY.items()}
-OLDER = {kind: f"{those} AND id < :before {_NEWEST_FIRST}" for kind, those in _HISTORY.items()}
 CHILDREN = f"SELECT id FROM jobs WHERE {HAS_PARENT} AND parent_id = :parent ORDER BY id"
 #: not while the job is being delivered: its result may be on its way to Discord
 STOP_WATCHING = f"""
@@ -220,12 +218,8 @@ def history(
         before: a job's id: only older ones; empty: from the latest on.
         kind: one of KINDS.
     """
-    given: dict[str, object] = {"server": server_id, "user": user_id, "shown_max": limit}
-    if before:
-        rows = tx.rows(OLDER[kind], given | {"before": before})
-    else:
-        rows = tx.rows(HISTORY[kind], given)
-    return [read_job(row) for row in rows]
+    given = {"server": server_id, "user": user_id, "before": before or LAST, "shown_max": limit}
+    return [read_job(row) for row in tx.rows(HISTORY[kind], given)]
 
 
 def children(tx: Transaction, job_id: str) -> list[str]:

@@ -19,9 +19,9 @@ from bot.errors import Facts, NotAllowed, Reason, StepLost
 from bot.store import jobs as job_steps
 from bot.store import settings, tasks
 from bot.store.jobs import House
-from bot.store.rows import JOB, read_job
+from bot.store.rows import JOB, LAST, read_job
 from bot.store.schema import IS_REPORT
-from bot.store.sql import Row, Transaction, insert, read_time
+from bot.store.sql import LAST_NUMBER, Row, Transaction, insert, read_time
 
 #: jobs read at once in the search for those that moderators may see, and how many such reads
 LOOKED_AT = 25
@@ -71,17 +71,11 @@ BLOCKS = f"""
 _act = ("server_id", "by_id", "action", "user_id", "job_id", "amount_ucr", "reason", "created_at")
 NEW_ACT = insert("acts", *_act)
 
-
-def _acts(condition: str) -> str:
-    return f"""
-        SELECT id, {", ".join(_act)} FROM acts
-        WHERE {condition}
-        ORDER BY id DESC LIMIT :shown_max
-    """
-
-
-ACTS = _acts("server_id = :server")
-OLDER_ACTS = _acts("server_id = :server AND id < :before")
+ACTS = f"""
+    SELECT id, {", ".join(_act)} FROM acts
+    WHERE server_id = :server AND id < :before
+    ORDER BY id DESC LIMIT :shown_max
+"""
 #: how often this member has reported this job, and any job within the hour
 REPORTED = f"""
     SELECT
@@ -107,19 +101,9 @@ REMOVE = f"""
     WHERE {_this_job} AND NOT removed
     RETURNING {JOB}
 """
-
-
-def _recent(condition: str) -> str:
-    return f"SELECT {JOB} FROM jobs WHERE {condition} ORDER BY id DESC LIMIT {LOOKED_AT}"
-
-
-#: (only one member's jobs, only jobs older than `before`) -> statement
-RECENT = {
-    (False, False): _recent("server_id = :server"),
-    (False, True): _recent("server_id = :server AND id < :before"),
-    (True, False): _recent("server_id = :server AND user_id = :user"),
-    (True, True): _recent("server_id = :server AND user_id = :user AND id < :before"),
-}
+_recent = f"id < :before ORDER BY id DESC LIMIT {LOOKED_AT}"
+RECENT = f"SELECT {JOB} FROM jobs WHERE server_id = :server AND {_recent}"
+RECENT_OF = f"SELECT {JOB} FROM jobs WHERE server_id = :server AND user_id = :user AND {_recent}"
 SEEN_SINCE = """
     SELECT max(created_at) FROM setting_changes
     WHERE server_id = :server AND setting = 'private_seen' AND new = 'true'
@@ -181,9 +165,11 @@ def list_blocks(
 
 def list_acts(tx: Transaction, server_id: int, *, before: int = 0, limit: int) -> list[Act]:
     """A server's trail, newest first; `before`: an act's id, only older ones."""
-    given = {"server": server_id, "before": before, "shown_max": limit}
-    rows = tx.rows(OLDER_ACTS if before else ACTS, given)
-    return [Act(**row._asdict() | {"created_at": read_time(row.created_at)}) for row in rows]
+    given = {"server": server_id, "before": before or LAST_NUMBER, "shown_max": limit}
+    return [
+        Act(**row._asdict() | {"created_at": read_time(row.created_at)})
+        for row in tx.rows(ACTS, given)
+    ]
 
 
 def of_server(tx: Transaction, server_id: int, job_id: str) -> Job | None:
@@ -366,8 +352,8 @@ def _is_more(tx: Transaction, server_id: int, user_id: int, before: str) -> bool
 
 
 def _page(tx: Transaction, server_id: int, user_id: int, before: str) -> list[Job]:
-    given = {"server": server_id, "user": user_id, "before": before}
-    return [read_job(row) for row in tx.rows(RECENT[bool(user_id), bool(before)], given)]
+    given = {"server": server_id, "user": user_id, "before": before or LAST}
+    return [read_job(row) for row in tx.rows(RECENT_OF if user_id else RECENT, given)]
 
 
 def _done(tx: Transaction, act: Act, job: Job | None = None) -> Done:

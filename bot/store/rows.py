@@ -11,6 +11,8 @@ from bot.store.sql import Row, read_facts, read_time
 
 log = logging.getLogger(__name__)
 
+#: comes after the id of every job, which is a number in hexadecimal
+LAST = "z"
 #: what reading another version's JSON may raise
 UNREADABLE_FOR = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 

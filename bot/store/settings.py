@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.settings import SETTINGS, ServerSettings, SettingChange, read_settings
-from bot.store.sql import Transaction, among, insert, listed, read_time
+from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed, read_time
 
 #: how many changes a moderator is shown beside a setting
 CHANGES_SHOWN_MAX = 5
@@ -22,11 +22,6 @@ NEW_CHANGE = insert(
     "setting_changes", "server_id", "user_id", "setting", "old", "new", "created_at"
 )
 CHANGES = """
-    SELECT user_id, setting, old, new, created_at, id FROM setting_changes
-    WHERE server_id = :server
-    ORDER BY id DESC LIMIT :shown_max
-"""
-OLDER = """
     SELECT user_id, setting, old, new, created_at, id FROM setting_changes
     WHERE server_id = :server AND id < :before
     ORDER BY id DESC LIMIT :shown_max
@@ -140,8 +135,8 @@ def changes(
     Args:
         before: a change's id: only older ones; 0: from the latest on.
     """
-    given = {"server": server_id, "before": before, "shown_max": limit}
+    given = {"server": server_id, "before": before or LAST_NUMBER, "shown_max": limit}
     return [
         SettingChange(**row._asdict() | {"created_at": read_time(row.created_at)})
-        for row in tx.rows(OLDER if before else CHANGES, given)
+        for row in tx.rows(CHANGES, given)
     ]

@@ -13,6 +13,9 @@ from typing import Any, TypeAlias, overload
 
 from bot.errors import Facts
 
+#: the largest number that a column of ids can hold
+LAST_NUMBER = 2**63 - 1
+
 #: a statement's parameter values by name; names that the statement does not have are ignored
 Given = Mapping[str, Any]
 NOTHING: Given = {}

@@ -452,7 +452,7 @@ async def test_no_statement_reads_a_table(database: Database) -> None:
         for name, statement in statements_of(oversight).items()
         if not statement.startswith("INSERT")
     } | {"BEFORE": accept.BEFORE, "HISTORY": jobs.HISTORY[""]}
-    assert len(several) > 15
+    assert len(several) > 13
 
     def plans(tx: Transaction) -> dict[str, list[str]]:
         return {name: plan_of(tx, statement, GIVEN) for name, statement in several.items()}

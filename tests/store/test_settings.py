@@ -190,7 +190,7 @@ async def test_a_servers_changes_are_found_without_reading_those_of_others(
     def plans(tx: Transaction) -> list[str]:
         return [
             step
-            for statement in (settings.CHANGES, settings.OLDER, settings.OF_SERVER)
+            for statement in (settings.CHANGES, settings.OF_SERVER)
             for step in plan_of(tx, statement, given)
         ]
 
