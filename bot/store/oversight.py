@@ -182,7 +182,7 @@ def cover(tx: Transaction, server_id: int, job_id: str, by_id: int, now: datetim
     job = _one(tx, COVER, server_id, job_id)
     if job is None:
         return None
-    return _done(tx, Act(server_id, by_id, Action.SPOILER, now, job.user_id, job.id), job)
+    return _done_to(tx, job, by_id, Action.SPOILER, now)
 
 
 def note_deleted(
@@ -192,7 +192,7 @@ def note_deleted(
     job = of_server(tx, server_id, job_id)
     if job is None:
         return None
-    return _done(tx, Act(server_id, by_id, Action.DELETE, now, job.user_id, job.id), job)
+    return _done_to(tx, job, by_id, Action.DELETE, now)
 
 
 def remove(
@@ -216,9 +216,7 @@ def remove(
     job = _one(tx, REMOVE, server_id, job_id)
     if job is None:
         return None, names
-    whose = (job.user_id, job.id)
-    act = Act(server_id, by_id, Action.REMOVE, now, *whose, reason=reason)
-    return _done(tx, act, job), names
+    return _done_to(tx, job, by_id, Action.REMOVE, now, reason), names
 
 
 def refund(
@@ -239,9 +237,8 @@ def refund(
     paid, expired = job_steps.refund_ended(tx, house.allowance, job_id, now, stays_spent)
     if not paid:
         return None
-    whose = (job.user_id, job.id, paid)
-    done = _done(tx, Act(server_id, by_id, Action.REFUND, now, *whose), job)
-    return replace(done, expired_ucr=expired)
+    act = Act(server_id, by_id, Action.REFUND, now, job.user_id, job.id, paid)
+    return replace(_done(tx, act, job), expired_ucr=expired)
 
 
 def cancel(
@@ -263,8 +260,7 @@ def cancel(
         raise StepLost(f"job {job_id} is none of server {server_id}")
     facts: Facts = {"by_id": by_id, "because": reason}
     job = job_steps.cancel(tx, house, job_id, now, Failure.CANCELLED, facts)
-    whose = (job.user_id, job.id)
-    return _done(tx, Act(server_id, by_id, Action.CANCEL, now, *whose, reason=reason), job)
+    return _done_to(tx, job, by_id, Action.CANCEL, now, reason)
 
 
 def check_report(
@@ -292,8 +288,7 @@ def report(
     job = check_report(tx, server_id, job_id, by_id, now)
     if isinstance(job, Unreported):
         return job
-    whose = (job.user_id, job.id)
-    return _done(tx, Act(server_id, by_id, Action.REPORT, now, *whose, reason=reason), job)
+    return _done_to(tx, job, by_id, Action.REPORT, now, reason)
 
 
 def recent(
@@ -354,6 +349,13 @@ def _is_more(tx: Transaction, server_id: int, user_id: int, before: str) -> bool
 def _page(tx: Transaction, server_id: int, user_id: int, before: str) -> list[Job]:
     given = {"server": server_id, "user": user_id, "before": before or LAST}
     return [read_job(row) for row in tx.rows(RECENT_OF if user_id else RECENT, given)]
+
+
+def _done_to(
+    tx: Transaction, job: Job, by_id: int, action: Action, now: datetime, reason: str = ""
+) -> Done:
+    act = Act(job.server_id, by_id, action, now, job.user_id, job.id, reason=reason)
+    return _done(tx, act, job)
 
 
 def _done(tx: Transaction, act: Act, job: Job | None = None) -> Done:
