@@ -6,15 +6,12 @@ from datetime import datetime
 from bot.domain import policy, quota
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import NOBODY, Account, Allowance
+from bot.domain.oversight import Act
 from bot.domain.quota import ROLES_MAX, Amendment
-from bot.domain.settings import ServerSettings
-from bot.store import ledger, settings
+from bot.domain.settings import UNDECIDED, ServerSettings
+from bot.store import ledger, oversight, settings
 from bot.store.jobs import House
-from bot.store.sql import Transaction, insert
-
-NEW_ACT = insert(
-    "acts", "server_id", "by_id", "action", "user_id", "amount_ucr", "reason", "created_at"
-)
+from bot.store.sql import Transaction
 
 #: the settings that make a server's quota
 OF_QUOTA = (
@@ -50,18 +47,16 @@ def amend(
     except ValueError:
         return renewal[0], False
     account = ledger.apply(tx, renewal, amended, now=now)
-    tx.execute(
-        NEW_ACT,
-        {
-            "server_id": amendment.server_id,
-            "by_id": amendment.by_id,
-            "action": amendment.action,
-            "user_id": amendment.user_id,
-            "amount_ucr": amendment.amount_ucr,
-            "reason": amendment.reason,
-            "created_at": now,
-        },
+    act = Act(
+        amendment.server_id,
+        amendment.by_id,
+        amendment.action,
+        now,
+        amendment.user_id,
+        amount_ucr=Microcredits(amendment.amount_ucr),
+        reason=amendment.reason,
     )
+    oversight.record(tx, act)
     return account, True
 
 
@@ -93,10 +88,8 @@ def reset(
     tx: Transaction, server_id: int, names: Collection[str], by: int, now: datetime
 ) -> ServerSettings:
     """Reset settings to what the operator has decided; returns the settings before."""
-    before = settings.of_server(tx, server_id)
-    for name in names:
-        settings.change(tx, server_id, name, getattr(ServerSettings(), name), by, now)
-    return before
+    undecided = {name: getattr(UNDECIDED, name) for name in names}
+    return settings.change_several(tx, server_id, lambda _: undecided, by, now)[0]
 
 
 def of_server(
