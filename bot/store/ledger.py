@@ -119,20 +119,6 @@ OF_MEMBERS = _charges(f"LEFT JOIN entries ON entries.user_id != {NOBODY}")
 OF_BUDGETS = _charges(f"JOIN entries ON entries.user_id = {NOBODY}")
 
 
-def show(
-    tx: Transaction,
-    server_id: int,
-    user_id: int,
-    role_ids: Collection[int],
-    default: Allowance,
-    now: datetime,
-) -> Account:
-    """The account as a command given now would find it; writes nothing."""
-    decided = settings.of_server(tx, server_id)
-    allowance = policy.allowance(decided, role_ids, default)
-    return renew(tx, read(tx, server_id, user_id), allowance, now)[0]
-
-
 def statement(
     tx: Transaction,
     server_id: int,
@@ -141,14 +127,16 @@ def statement(
     default: Allowance,
     now: datetime,
 ) -> Statement:
+    """The account as a command given now would find it; writes nothing."""
     given = {"server": server_id, "user": user_id}
     spendings = tuple(
         Spending(read_time(row.created_at), row.cost_ucr) for row in tx.rows(SPENDINGS, given)
     )
     decided = settings.of_server(tx, server_id)
+    allowance = policy.allowance(decided, role_ids, default)
     return Statement(
-        show(tx, server_id, user_id, role_ids, default, now),
-        policy.allowance(decided, role_ids, default).amount_ucr,
+        renew(tx, read(tx, server_id, user_id), allowance, now)[0],
+        allowance.amount_ucr,
         tx.scalar(HELD, given) or 0,
         spendings,
         policy.best_role(decided, role_ids),

@@ -68,9 +68,10 @@ class Accounts:
     async def show(
         self, server_id: int, user_id: int, now: datetime, role_ids: Collection[int] = ()
     ) -> Account:
-        return await self.database.read(
-            ledger.show, server_id, user_id, role_ids, self.allowance, now
+        told = await self.database.read(
+            ledger.statement, server_id, user_id, role_ids, self.allowance, now
         )
+        return told.account
 
 
 @dataclass
