@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import asdict
 from datetime import UTC, datetime, time
 
 from bot.domain import policy, rolling
@@ -198,7 +199,9 @@ def renewed(
 
 def apply(tx: Transaction, *changes: Change, now: datetime) -> Account:
     """Write an account's successive changes, balance and entries together."""
-    explained_by = [_row(entry, now) for _, of_change in changes for entry in of_change]
+    explained_by = [
+        asdict(entry) | {"created_at": now} for _, of_change in changes for entry in of_change
+    ]
     account = changes[-1][0]
     if not explained_by:
         return account
@@ -209,6 +212,17 @@ def apply(tx: Transaction, *changes: Change, now: datetime) -> Account:
     if account.rolls or account.written:
         returns.write(tx, account)
     return account
+
+
+def open_empty(tx: Transaction, server_id: int, user_id: int) -> None:
+    """Make sure that the account has a row, to which entries can belong."""
+    if tx.one_or_none(ACCOUNT, {"server": server_id, "user": user_id}) is None:
+        tx.execute(NEW_ACCOUNT, _balance(Account(server_id, user_id)))
+
+
+def add_entry(tx: Transaction, entry: Entry, now: datetime) -> None:
+    """Write an entry that changes no balance, because others take it back."""
+    tx.execute(NEW_ENTRY, asdict(entry) | {"created_at": now})
 
 
 def of_job(
@@ -327,21 +341,6 @@ def _wrong_charges(tx: Transaction) -> list[str]:
         for statement, whose in ((OF_MEMBERS, ""), (OF_BUDGETS, " of a budget"))
         for row in tx.rows(statement)
     ]
-
-
-def _row(entry: Entry, now: datetime) -> dict[str, object]:
-    return {
-        "server_id": entry.server_id,
-        "user_id": entry.user_id,
-        "kind": entry.kind.value,
-        "allowance_ucr": entry.allowance_ucr,
-        "grant_ucr": entry.grant_ucr,
-        "period_start": entry.period_start,
-        "job_id": entry.job_id,
-        "by_id": entry.by_id,
-        "reason": entry.reason,
-        "created_at": now,
-    }
 
 
 def _dated(row: Row) -> tuple[datetime, Entry]:

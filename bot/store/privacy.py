@@ -7,11 +7,10 @@ opposite goes with them. So in the end the member has exactly what they had left
 how they came by it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from bot.domain.ledger import Allowance, EntryKind, period_end
+from bot.domain.ledger import Allowance, Entry, EntryKind, period_end
 from bot.domain.oversight import Action
 from bot.domain.requests import UNREADABLE, emptied
 from bot.store import ledger, queue
@@ -115,20 +114,11 @@ MOVE = f"""
 """
 CARRIED_ON = f"""
     UPDATE entries SET
-        allowance_ucr = allowance_ucr + :allowance,
-        grant_ucr = grant_ucr + :grant
-    WHERE {_HERE} AND by_id = :erased AND kind = '{EntryKind.CORRECT}'
+        allowance_ucr = allowance_ucr + :allowance_ucr,
+        grant_ucr = grant_ucr + :grant_ucr
+    WHERE server_id = :server_id AND user_id = :user_id AND by_id = :by_id
+        AND kind = '{EntryKind.CORRECT}'
 """
-CARRIED = insert(
-    "entries",
-    "server_id",
-    "user_id",
-    "kind",
-    "allowance_ucr",
-    "grant_ucr",
-    "by_id",
-    "created_at",
-)
 CARRIED_NOTHING = f"""
     DELETE FROM entries
     WHERE {_HERE} AND by_id = :erased AND allowance_ucr = 0 AND grant_ucr = 0
@@ -235,25 +225,14 @@ def move_entries(tx: Transaction, erasure: Erasure, server_id: int, now: datetim
     moved = list(tx.rows(ENTRIES, whose))
     if not moved:
         return False
-    opened = {"server": server_id, "user": erasure.erased_id}
-    if tx.one_or_none(ledger.ACCOUNT, opened) is None:
-        tx.execute(
-            ledger.NEW_ACCOUNT,
-            {
-                "server_id": server_id,
-                "user_id": erasure.erased_id,
-                "allowance_ucr": 0,
-                "grant_ucr": 0,
-                "period_start": None,
-                "refilled_to_ucr": None,
-                "refill_period": None,
-            },
-        )
+    ledger.open_empty(tx, server_id, erasure.erased_id)
     tx.execute(MOVE, whose | {"last": moved[-1].id})
     allowance = sum(row.allowance_ucr for row in moved)
     granted = sum(row.grant_ucr for row in moved)
-    _carry(tx, erasure, server_id, erasure.user_id, (allowance, granted), now)
-    _carry(tx, erasure, server_id, erasure.erased_id, (-allowance, -granted), now)
+    stays = Entry(server_id, erasure.user_id, EntryKind.CORRECT, allowance, granted, None)
+    goes = Entry(server_id, erasure.erased_id, EntryKind.CORRECT, -allowance, -granted, None)
+    for carried in (stays, goes):
+        _carry(tx, replace(carried, by_id=erasure.erased_id), now)
     return True
 
 
@@ -346,28 +325,7 @@ def _waits(
     return False
 
 
-def _carry(
-    tx: Transaction,
-    erasure: Erasure,
-    server_id: int,
-    user_id: int,
-    amounts: Sequence[int],
-    now: datetime,
-) -> None:
-    allowance, granted = amounts
-    whose = {"server": server_id, "user": user_id, "erased": erasure.erased_id}
-    added = {"allowance": allowance, "grant": granted}
-    if tx.execute(CARRIED_ON, whose | added):
-        return
-    tx.execute(
-        CARRIED,
-        {
-            "server_id": server_id,
-            "user_id": user_id,
-            "kind": EntryKind.CORRECT,
-            "allowance_ucr": allowance,
-            "grant_ucr": granted,
-            "by_id": erasure.erased_id,
-            "created_at": now,
-        },
-    )
+def _carry(tx: Transaction, carried: Entry, now: datetime) -> None:
+    """Add to the entry that carries the account's sums, or make it."""
+    if not tx.execute(CARRIED_ON, asdict(carried)):
+        ledger.add_entry(tx, carried, now)
