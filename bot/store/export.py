@@ -17,16 +17,10 @@ _OF_JOB = """
     finished_at, keeps_images, claims, interaction_id, locale, parent_id, unwatched, covered,
     removed
 """
-JOBS_IN = f"""
-    SELECT {_OF_JOB} FROM jobs
-    WHERE server_id = :server AND id > :after
-    ORDER BY id LIMIT {JOBS_AT_ONCE}
-"""
-JOBS_OF = f"""
-    SELECT {_OF_JOB} FROM jobs
-    WHERE server_id = :server AND id > :after AND user_id = :user
-    ORDER BY id LIMIT {JOBS_AT_ONCE}
-"""
+_jobs_in = f"SELECT {_OF_JOB} FROM jobs WHERE server_id = :server AND id > :after"
+_in_pieces = f"ORDER BY id LIMIT {JOBS_AT_ONCE}"
+JOBS_IN = f"{_jobs_in} {_in_pieces}"
+JOBS_OF = f"{_jobs_in} AND user_id = :user {_in_pieces}"
 IMAGES = f"""
     SELECT job_id, image_name FROM tasks
     WHERE job_id IN {among("ids")} AND image_name IS NOT NULL
@@ -120,12 +114,8 @@ def some_jobs(
     Args:
         after: id of the last job before them; empty: from the first on.
     """
-    given: Values = {"server": server_id, "after": after}
-    if user_id is None:
-        found = tx.rows(JOBS_IN, given)
-    else:
-        found = tx.rows(JOBS_OF, given | {"user": user_id})
-    told = [_told(row) for row in found]
+    given = {"server": server_id, "user": user_id, "after": after}
+    told = [_told(row) for row in tx.rows(JOBS_IN if user_id is None else JOBS_OF, given)]
     images: dict[str, list[str]] = {job["id"]: [] for job in told}
     for row in tx.rows(IMAGES, {"ids": listed(images)}):
         images[row.job_id].append(row.image_name)
