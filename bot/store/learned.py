@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from statistics import median_low
 
@@ -35,18 +36,7 @@ def load(tx: Transaction) -> dict[str, Latency]:
 
 def save(tx: Transaction, known: Mapping[str, Latency]) -> None:
     tx.execute(FORGET, {"routes": listed(known)})
-    tx.executemany(
-        LEARN,
-        [
-            {
-                "route_id": route_id,
-                "images": latency.images,
-                "mean": latency.mean,
-                "variance": latency.variance,
-            }
-            for route_id, latency in known.items()
-        ],
-    )
+    tx.executemany(LEARN, [asdict(known[route]) | {"route_id": route} for route in known])
 
 
 def usual_costs(tx: Transaction, now: datetime) -> dict[tuple[str, str, str], Microcredits]:
