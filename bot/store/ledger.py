@@ -64,6 +64,16 @@ NEW_BALANCE = """
 """
 NEW_ENTRY = insert("entries", *ENTRY.split(", "))
 OF_JOB = f"SELECT {ENTRY} FROM entries WHERE job_id = :job AND {OF_A_JOB}"
+#: The servers where somebody has an account, and last null. A server has many accounts, so this
+#: leaps from one server to the next by their key, which begins with the server.
+SERVERS = """
+    servers(id) AS (
+        SELECT min(server_id) FROM accounts
+        UNION ALL
+        SELECT (SELECT min(server_id) FROM accounts WHERE server_id > servers.id)
+        FROM servers WHERE servers.id IS NOT NULL
+    )
+"""
 
 
 def _held(condition: str) -> str:

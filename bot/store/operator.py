@@ -14,15 +14,9 @@ from bot.store.sql import Transaction
 #: in place of a moderator's id: the operator
 OPERATOR = 0
 
-# A server has many accounts, so this leaps from one server to the next by the key.
-SERVERS = """
-    WITH RECURSIVE known (id) AS (
-        SELECT min(server_id) FROM accounts
-        UNION ALL
-        SELECT (SELECT min(server_id) FROM accounts WHERE server_id > known.id) FROM known
-        WHERE known.id IS NOT NULL
-    )
-    SELECT id FROM known WHERE id IS NOT NULL
+SERVERS = f"""
+    WITH RECURSIVE {ledger.SERVERS}
+    SELECT id FROM servers WHERE id IS NOT NULL
     UNION
     SELECT server_id FROM server_settings
 """

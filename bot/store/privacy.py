@@ -27,15 +27,8 @@ JOBS_LOOKED_AT = 2_000
 #: messages, which is minus the member's id
 ERASED_ID_MAX = 2**48
 
-# There are few servers beside members, and a member has accounts in few of them. So this leaps from
-# one server to the next by the key of `accounts`, which begins with the server.
-SERVERS = """
-    WITH RECURSIVE servers(id) AS (
-        SELECT min(server_id) FROM accounts
-        UNION ALL
-        SELECT (SELECT min(server_id) FROM accounts WHERE server_id > servers.id)
-        FROM servers WHERE servers.id IS NOT NULL
-    )
+SERVERS = f"""
+    WITH RECURSIVE {ledger.SERVERS}
     SELECT id FROM servers
     WHERE EXISTS (
         SELECT 1 FROM accounts WHERE accounts.server_id = servers.id AND accounts.user_id = :user
