@@ -2,12 +2,11 @@
 
 import math
 import secrets
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.domain.credits import format_credits
-from bot.domain.jobs import id_at
-from bot.domain.ledger import Period, period_end, period_start
+from bot.domain.ledger import Period, period_start
 from bot.engine.export import Export, Parcel
 from bot.errors import StartupError
 from bot.settings import Settings
@@ -18,15 +17,9 @@ from bot.store.database import open_database
 async def show_servers(settings: Settings) -> None:
     """Print each server that the database knows, with its month and what it has decided."""
     first = period_start(datetime.now(UTC), Period.MONTH)
-    begins, ends = (
-        id_at(datetime.combine(day, time(), UTC))
-        for day in (first, period_end(first, Period.MONTH))
-    )
     async with open_database(settings.database_url, migrate=False) as database:
         known = await database.read(operator.servers)
-        found = [
-            await database.read(operator.of_server, server_id, begins, ends) for server_id in known
-        ]
+        found = [await database.read(operator.of_server, each, first) for each in known]
     print(f"{'server':<21}{f'jobs in {first:%Y-%m}':>16}{'credits':>14}  settings that differ")
     for each in found:
         decided = ", ".join(f"{name}={value}" for name, value in each.settings.items())

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 
 from bot.domain.credits import Microcredits
+from bot.domain.ledger import Period, period_end
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest
 from bot.errors import Facts
@@ -223,6 +224,18 @@ def fields_of(job: Job) -> dict[str, object]:
 def id_at(now: datetime) -> str:
     """The beginning of the ids of jobs made now, and so of their tasks: ids sort by time."""
     return f"{round(now.timestamp() * 1000):011x}"
+
+
+def ids_of_month(first: date) -> tuple[str, str]:
+    """
+    The beginnings of ids at the month's beginning and at its end.
+
+    Args:
+        first: the month's first day.
+    """
+    days = (first, period_end(first, Period.MONTH))
+    begins, ends = (id_at(datetime.combine(day, time(), UTC)) for day in days)
+    return begins, ends
 
 
 def is_job_id(text: str) -> bool:

@@ -6,14 +6,13 @@ import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
 
 from bot.domain import policy
 from bot.domain.catalog import Catalog
 from bot.domain.credits import format_credits
-from bot.domain.jobs import id_at
-from bot.domain.ledger import Allowance, Period, period_end, period_start
+from bot.domain.ledger import Allowance, Period, period_start
 from bot.domain.ports import Clock
 from bot.domain.statistics import Month
 from bot.store import settings, stats
@@ -74,8 +73,7 @@ class Statistics:
         return first if first and first <= now.date() else None
 
     async def month(self, server_id: int, first: date) -> Told:
-        ids = _ids(first)
-        month = await self._database.read(stats.month, server_id, *ids)
+        month = await self._database.read(stats.month, server_id, first)
         decided = await self._database.read(settings.of_server, server_id)
         return Told(first, month, policy.budget(decided, self._house.budget_ucr))
 
@@ -92,19 +90,12 @@ class Statistics:
         """
         after, new = "", True
         while True:
-            some = await self._database.read(stats.some_lines, server_id, *_ids(first), after)
+            some = await self._database.read(stats.some_lines, server_id, first, after)
             await asyncio.to_thread(_write, path, some, new=new)
             if not some:
                 break
             after, new = some[-1].job_id, False
         return await asyncio.to_thread(_small_enough, path, bytes_max)
-
-
-def _ids(first: date) -> tuple[str, str]:
-    """What jobs' ids begin with at the month's beginning, and at its end."""
-    days = (first, period_end(first, Period.MONTH))
-    begins, ends = (id_at(datetime.combine(day, time(), UTC)) for day in days)
-    return begins, ends
 
 
 def _write(path: Path, lines: Sequence[Line], *, new: bool) -> None:

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import asdict
-from datetime import UTC, datetime, time
+from datetime import datetime
 
 from bot.domain import policy, rolling
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Job, JobState, id_at
+from bot.domain.jobs import Job, JobState, ids_of_month
 from bot.domain.ledger import (
     EVERYBODY,
     NOBODY,
@@ -20,7 +20,6 @@ from bot.domain.ledger import (
     Spending,
     Statement,
     less_spent,
-    period_end,
     period_start,
     release,
     stay_spent,
@@ -186,9 +185,7 @@ def _renew_budget(tx: Transaction, account: Account, budget: Allowance, now: dat
     renewal = rolling.renew(account, budget, now)
     if renewal[0].period_start == account.period_start:
         return renewal
-    begins = period_start(now, Period.MONTH)
-    ends = period_end(begins, Period.MONTH)
-    first, end = (id_at(datetime.combine(day, time(), UTC)) for day in (begins, ends))
+    first, end = ids_of_month(period_start(now, Period.MONTH))
     given = {"server": account.server_id, "first": first, "end": end}
     of_all = (account.server_id, account.user_id) == EVERYBODY
     spent_ucr = tx.scalar(SPENT_BY_ALL if of_all else SPENT, given)

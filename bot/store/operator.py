@@ -1,10 +1,11 @@
 """What the host sees of all servers, and does to members and their credits, with its trail."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from bot.domain import ledger as rules
 from bot.domain.credits import Microcredits
+from bot.domain.jobs import ids_of_month
 from bot.domain.ledger import Account, Allowance
 from bot.domain.oversight import Act, Action, Block
 from bot.domain.quota import Action as Amend
@@ -44,11 +45,12 @@ def servers(tx: Transaction) -> list[int]:
     return sorted(tx.scalars(SERVERS))
 
 
-def of_server(tx: Transaction, server_id: int, first: str, end: str) -> OfServer:
+def of_server(tx: Transaction, server_id: int, of: date) -> OfServer:
     """
     Args:
-        first, end: the beginnings of ids at the month's beginning and its end; see `id_at`.
+        of: the month's first day.
     """
+    first, end = ids_of_month(of)
     month = tx.one(OF_MONTH, {"server": server_id, "first": first, "end": end})
     decided = tx.rows(DECIDED, {"server": server_id})
     return OfServer(server_id, month.jobs, month.cost, {row.name: row.value for row in decided})

@@ -1,8 +1,9 @@
 """A server's month in numbers. Only that month's jobs are read, however long the history is."""
 
 from dataclasses import dataclass
+from datetime import date
 
-from bot.domain.jobs import Failure, JobState, TaskState
+from bot.domain.jobs import Failure, JobState, TaskState, ids_of_month
 from bot.domain.statistics import Month, OfDay, OfMember, OfRoute
 from bot.store.rows import UNREADABLE_FOR, read_request
 from bot.store.sql import Row, Transaction, among, listed, read_time
@@ -99,11 +100,12 @@ class Line:
     private: bool
 
 
-def month(tx: Transaction, server_id: int, first: str, end: str) -> Month:
+def month(tx: Transaction, server_id: int, of: date) -> Month:
     """
     Args:
-        first, end: the beginnings of ids at the month's beginning and its end; see `id_at`.
+        of: the month's first day.
     """
+    first, end = ids_of_month(of)
     given = {"server": server_id, "first": first, "end": end}
     states = {row.state: row for row in tx.rows(STATES, given)}
     done = states[JobState.DONE].jobs if JobState.DONE in states else 0
@@ -122,13 +124,15 @@ def month(tx: Transaction, server_id: int, first: str, end: str) -> Month:
     )
 
 
-def some_lines(tx: Transaction, server_id: int, first: str, end: str, after: str) -> list[Line]:
+def some_lines(tx: Transaction, server_id: int, of: date, after: str) -> list[Line]:
     """
     The next jobs of a server's month, oldest first.
 
     Args:
+        of: the month's first day.
         after: id of the last job before them; empty: from the first on.
     """
+    first, end = ids_of_month(of)
     # `first` is only the beginning of an id, so no id is equal to it.
     given = {"server": server_id, "first": first, "end": end, "after": after or first}
     rows = list(tx.rows(SOME, given))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.jobs import id_at
-from bot.domain.ledger import Period, period_end, period_start
+from bot.domain.ledger import Period, period_start
 from bot.engine.privacy import Privacy
 from bot.store import jobs, ledger, stats
 from bot.store.database import Database, open_database
@@ -132,9 +132,6 @@ async def measure(count: int) -> dict[str, list[list[float]]]:
 
 def acts(database: Database, bench: Bench) -> dict[str, Callable[[], Awaitable[Any]]]:
     first = period_start(NOW, Period.MONTH)
-    at_start = NOW.replace(day=1, hour=0, minute=0)
-    days = (period_end(first, Period.MONTH) - first).days
-    ids = (id_at(at_start), id_at(at_start + timedelta(days=days)))
     numbers = iter(range(10**6))
 
     async def accepted() -> None:
@@ -142,7 +139,7 @@ def acts(database: Database, bench: Bench) -> dict[str, Callable[[], Awaitable[A
         await bench.accept(f"{id_at(NOW)}f{n:07x}", user=100_000 + n, server=OURS)
 
     return {
-        "/stats": lambda: database.read(stats.month, OURS, *ids),
+        "/stats": lambda: database.read(stats.month, OURS, first),
         "/history": lambda: database.read(jobs.history, OURS, 1_007, limit=9),
         "/credits": lambda: database.read(ledger.statement, OURS, 1_007, (), bench.refills, NOW),
         "/imagine": accepted,
