@@ -110,25 +110,27 @@ def _write(path: Path, lines: Sequence[Line], *, new: bool) -> None:
 
 
 def _cells(line: Line) -> list[object]:
+    request = line.request
+    private = request is None or request.private
     return [
-        line.asked_at,
+        line.asked_at.isoformat(timespec="seconds"),
         # With a private job's id, it could be asked for.
-        "" if line.private else line.job_id,
+        "" if private else line.job_id,
         # As text, because a spreadsheet would round the number.
         f"id {line.user_id}",
-        line.mode,
-        _inert(line.model),
-        line.routes,
-        line.resolution,
-        line.quality,
-        line.asked,
-        line.images,
+        request.mode if request else "",
+        _inert(request.model) if request else "",
+        " ".join(dict.fromkeys(line.routes)),
+        request.resolution if request else "",
+        request.quality if request else "",
+        request.count if request else 0,
+        len(line.routes),
         line.state,
         line.failure,
         format_credits(line.cost_ucr).removesuffix(" cr"),
         "" if line.wait_s is None else f"{line.wait_s:.1f}",
-        "yes" if line.private else "no",
-        _inert(line.prompt),
+        "yes" if private else "no",
+        _inert(request.prompt) if request and not private else "",
     ]
 
 

@@ -1,9 +1,11 @@
 """A server's month in numbers. Only that month's jobs are read, however long the history is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from bot.domain.jobs import Failure, JobState, TaskState, ids_of_month
+from bot.domain.requests import ImageRequest
 from bot.domain.statistics import Month, OfDay, OfMember, OfRoute
 from bot.store.rows import UNREADABLE_FOR, read_request
 from bot.store.sql import Row, Transaction, among, listed, read_time
@@ -82,22 +84,16 @@ class Line:
     """A job in a month's table."""
 
     job_id: str
-    asked_at: str
+    asked_at: datetime
     user_id: int
-    mode: str
-    model: str
-    routes: str
-    resolution: str
-    quality: str
-    asked: int
-    images: int
+    #: None: it cannot be read
+    request: ImageRequest | None
+    #: one for each image
+    routes: Sequence[str]
     state: str
     failure: str
     cost_ucr: int
     wait_s: float | None
-    #: empty: the job was private, or its words are kept no longer
-    prompt: str
-    private: bool
 
 
 def month(tx: Transaction, server_id: int, of: date) -> Month:
@@ -143,26 +139,17 @@ def some_lines(tx: Transaction, server_id: int, of: date, after: str) -> list[Li
 
 
 def _line(row: Row, routes: list[str]) -> Line:
-    request = read_request(row.request, job_id=row.id)
     waited_ms = row.finished_at - row.created_at if row.finished_at else None
-    private = request is None or request.private
     return Line(
-        job_id=row.id,
-        asked_at=read_time(row.created_at).isoformat(timespec="seconds"),
-        user_id=row.user_id,
-        mode=request.mode if request else "",
-        model=request.model if request else "",
-        routes=" ".join(dict.fromkeys(routes)),
-        resolution=request.resolution if request else "",
-        quality=request.quality if request else "",
-        asked=request.count if request else 0,
-        images=len(routes),
-        state=row.state,
-        failure=row.failure or "",
-        cost_ucr=row.cost_ucr or 0,
-        wait_s=waited_ms / 1000 if waited_ms else None,
-        prompt="" if private or request is None else request.prompt,
-        private=private,
+        row.id,
+        read_time(row.created_at),
+        row.user_id,
+        read_request(row.request, job_id=row.id),
+        routes,
+        row.state,
+        row.failure or "",
+        row.cost_ucr or 0,
+        waited_ms / 1000 if waited_ms else None,
     )
 
 
