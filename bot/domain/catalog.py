@@ -130,6 +130,17 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Here:
+    """What decides which routes can do a request, besides the request."""
+
+    #: those that are switched on
+    providers: Collection[str]
+    #: whether the filter must be on; a route without a switch is then out
+    nsfw_checker: bool
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     models: Mapping[str, Model]
     #: when its prices were read; None: the catalog does not say
@@ -150,78 +161,50 @@ class Catalog:
     def route(self, route_id: str) -> Route | None:
         return next((route for route in self.routes() if route.id == route_id), None)
 
-    def candidates(
-        self,
-        request: ImageRequest,
-        *,
-        providers: Collection[str],
-        nsfw_checker: bool,
-        today: date,
-    ) -> tuple[Route, ...]:
+    def candidates(self, request: ImageRequest, here: Here) -> tuple[Route, ...]:
         """
         The routes that can do the request, as the catalog lists them; at least one.
 
-        Args:
-            providers: those that are switched on.
-            nsfw_checker: whether the filter must be on; a route without a switch is then out.
         Raises:
             InvalidRequest: no route of the model can do this; says what is possible.
             NotAllowed: the filter rules the model out, no provider of it is configured, or its
                 makers have ended it.
         """
-
-        def able(model_id: str) -> tuple[Route, ...]:
-            asked = replace(request, model=model_id)
-            return self.able(asked, providers=providers, nsfw_checker=nsfw_checker, today=today)
-
-        if routes := able(request.model):
+        if routes := self._able(request, here):
             return routes
-        refusal = self._refusal(request, providers, nsfw_checker, today)
-        others = [each for each in self.models if request.model in self.models and able(each)]
+        refusal = self._refusal(request, here)
+        others = [
+            model
+            for model in self.models
+            if request.model in self.models and self._able(replace(request, model=model), here)
+        ]
         if not others:
             raise refusal
         raise type(refusal)(refusal.reason, **{**refusal.facts, "others": others})
 
-    def able(
-        self,
-        request: ImageRequest,
-        *,
-        providers: Collection[str],
-        nsfw_checker: bool,
-        today: date,
-    ) -> tuple[Route, ...]:
-        """The routes that can do the request; empty if there is none. See `candidates`."""
-        routes = self._able_but_for_size(request, providers, nsfw_checker, today)
+    def _able(self, request: ImageRequest, here: Here) -> tuple[Route, ...]:
+        routes = self._able_but_for_size(request, here)
         return tuple(route for route in routes if _fits_size(route, request))
 
-    def _able_but_for_size(
-        self, request: ImageRequest, providers: Collection[str], nsfw_checker: bool, today: date
-    ) -> list[Route]:
+    def _able_but_for_size(self, request: ImageRequest, here: Here) -> list[Route]:
         model = self.models.get(request.model)
-        if model is None or model.is_retired(today):
+        if model is None or model.is_retired(here.today):
             return []
         return [
             route
             for route in model.routes
-            if route.provider in providers
-            and route.nsfw_switch.serves(nsfw_checker=nsfw_checker)
+            if route.provider in here.providers
+            and route.nsfw_switch.serves(nsfw_checker=here.nsfw_checker)
             and all(fits(route, request) for fits, _ in CHECKS if fits is not _fits_size)
         ]
 
-    def shaped(
-        self,
-        request: ImageRequest,
-        *,
-        providers: Collection[str],
-        nsfw_checker: bool,
-        today: date,
-    ) -> tuple[ImageRequest, tuple[Route, ...]]:
+    def shaped(self, request: ImageRequest, here: Here) -> tuple[ImageRequest, tuple[Route, ...]]:
         """
         The request, with a ratio in place of `auto` if it edits an image of known shape, or if
         `auto` cannot be had at its resolution: the ratio nearest to the first reference's shape, or
-        to a square without one. With it come the routes that can do it; see `able`.
+        to a square without one. With it come the routes that can do it, if there are any.
         """
-        routes = self._able_but_for_size(request, providers, nsfw_checker, today)
+        routes = self._able_but_for_size(request, here)
         if request.aspect_ratio == "auto":
             request = _shaped(request, routes)
         return request, tuple(route for route in routes if _fits_size(route, request))
@@ -254,24 +237,19 @@ class Catalog:
         there = [model_id for model_id, routes in on.items() if routes]
         return [*with_filter, *there, *self.models][0]
 
-    def _refusal(
-        self,
-        request: ImageRequest,
-        providers: Collection[str],
-        nsfw_checker: bool,
-        today: date,
-    ) -> InvalidRequest | NotAllowed:
+    def _refusal(self, request: ImageRequest, here: Here) -> InvalidRequest | NotAllowed:
         """Why no route can do the request: the first check that none of the routes left passes."""
         model = self.models.get(request.model)
         if model is None:
-            offered = list(self.offered(providers).models)
+            offered = list(self.offered(here.providers).models)
             return InvalidRequest(Reason.NO_SUCH_MODEL, allowed=offered)
-        if model.is_retired(today):
+        if model.is_retired(here.today):
             return NotAllowed(Reason.RETIRED, model=model.id, since=str(model.retires))
-        routes = [route for route in model.routes if route.provider in providers]
+        routes = [route for route in model.routes if route.provider in here.providers]
         if not routes:
             return NotAllowed(Reason.NO_PROVIDER, model=model.id)
-        routes = [each for each in routes if each.nsfw_switch.serves(nsfw_checker=nsfw_checker)]
+        checker = here.nsfw_checker
+        routes = [each for each in routes if each.nsfw_switch.serves(nsfw_checker=checker)]
         if not routes:
             return NotAllowed(Reason.NO_FILTER, model=model.id)
         for fits, lack_of in CHECKS:

@@ -1,7 +1,7 @@
 """Turns a request into a draft of its job, and into the quotes at which it may be accepted."""
 
 import secrets
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,9 +11,8 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState, Offer, Reply, Task, TaskState, id_at
 from bot.domain.policy import NsfwRule, Place
 from bot.domain.requests import QUALITIES, ImageRequest, check_request
-from bot.domain.settings import ServerSettings
 from bot.domain.words import clean
-from bot.engine.routing import Routing
+from bot.engine.routing import Routing, Terms
 
 #: kinds of the image that are suggested at most to a member who has too few credits for it
 FITS_MAX = 2
@@ -57,9 +56,8 @@ def draft_job(
 def offers(
     draft: Job,
     rule: NsfwRule,
-    decided: ServerSettings,
+    terms: Terms,
     routing: Routing,
-    ready: Container[str],
 ) -> Sequence[Offer]:
     """
     The job at each quote that may be held for it, the dearest first.
@@ -67,18 +65,14 @@ def offers(
     The first quote that the account covers is held. Every route that costs no more may then make
     the images; dearer routes are left out.
 
-    Args:
-        ready: ids of routes that may be used now.
     Raises:
         Refusal: the server does not allow the request, or no route can make it here and now.
     """
-    policy.check_allowed(decided, draft.request)
-    request, routes = routing.chosen(
-        draft.request, nsfw_checker=rule.nsfw_checker, ready=ready, decided=decided
-    )
+    policy.check_allowed(terms.decided, draft.request)
+    request, routes = routing.chosen(draft.request, terms)
     locale = draft.locale
     if draft.server_id and not request.private:
-        locale = policy.public_locale(decided, locale)
+        locale = policy.public_locale(terms.decided, locale)
     found = []
     for held in sorted({route.quote(request) for route in routes}, reverse=True):
         first = next(route for route in routes if route.quote(request) <= held)
@@ -95,21 +89,14 @@ def offers(
 
 
 def what_fits(
-    request: ImageRequest,
-    rule: NsfwRule,
-    decided: ServerSettings,
-    routing: Routing,
-    ready: Container[str],
-    available_ucr: int,
+    request: ImageRequest, terms: Terms, routing: Routing, available_ucr: int
 ) -> list[str]:
     """The best kinds of the same image that the account covers, written as a refusal's `fits`."""
     found: list[str] = []
-    for resolution in reversed(policy.resolutions_here(decided)):
+    for resolution in reversed(policy.resolutions_here(terms.decided)):
         for quality in reversed(QUALITIES):
             kind = replace(request, resolution=resolution, quality=quality)
-            kind, routes = routing.best(
-                kind, nsfw_checker=rule.nsfw_checker, ready=ready, decided=decided
-            )
+            kind, routes = routing.best(kind, terms)
             if not routes:
                 continue
             amount = min(route.quote(kind) for route in routes) * kind.count
@@ -119,17 +106,9 @@ def what_fits(
     return found[:FITS_MAX]
 
 
-def usual_cost(
-    request: ImageRequest,
-    rule: NsfwRule,
-    decided: ServerSettings,
-    routing: Routing,
-    ready: Container[str],
-) -> Microcredits | None:
+def usual_cost(request: ImageRequest, terms: Terms, routing: Routing) -> Microcredits | None:
     """What the images usually cost on the route that comes first; None: it is not known."""
-    request, routes = routing.best(
-        request, nsfw_checker=rule.nsfw_checker, ready=ready, decided=decided
-    )
+    request, routes = routing.best(request, terms)
     return routing.usual_cost(request, routes[0]) if routes else None
 
 

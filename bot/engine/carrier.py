@@ -17,6 +17,7 @@ from bot.domain.requests import words_of
 from bot.engine.events import emit
 from bot.engine.outcome import UNUSABLE, Ended, Patience, dated, of_ending, of_submit
 from bot.engine.references import RETRY_WAIT_S, Given, References
+from bot.engine.routing import Terms
 from bot.engine.traffic import AHEAD_MAX
 from bot.engine.workshop import Workshop
 from bot.errors import (
@@ -134,13 +135,9 @@ class Carrier:
         job, index = self._job, self._task.image_index
         its_tasks = await self._shop.database.read(steps.of_job, job.id)
         tried = {each.route_id for each in its_tasks if each.image_index == index}
+        terms = Terms(job.nsfw_checker, self._shop.traffic.ready(job.request))
         try:
-            routes = self._shop.routing.candidates(
-                job.request,
-                nsfw_checker=job.nsfw_checker,
-                ready=self._shop.traffic.ready(job.request),
-                tried=tried,
-            )
+            routes = self._shop.routing.candidates(job.request, terms, tried)
         except Refusal:
             return None
         held = job.quote_ucr // job.request.count

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from bot.domain import policy
@@ -13,12 +13,12 @@ from bot.domain.policy import Guests, Place, nsfw_rule
 from bot.domain.ports import Clock
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode
-from bot.domain.settings import UNDECIDED, ServerSettings
+from bot.domain.settings import ServerSettings
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.keepsakes import Keepsakes
 from bot.engine.prices import Prices
 from bot.engine.quota import Quota
-from bot.engine.routing import Routing
+from bot.engine.routing import Routing, Terms
 from bot.engine.servers import Servers
 from bot.engine.traffic import Traffic
 from bot.errors import (
@@ -104,29 +104,27 @@ class Easel(Keepsakes):
             with contextlib.suppress(StoreBusy):
                 refused.draft_id = draft_id or await self.keep_draft(user_id, request)
             raise
-        ready = self._traffic.ready(draft.request)
-
-        found = UNDECIDED
+        terms = Terms(nsfw_checker=True, ready=self._traffic.ready(draft.request))
 
         def offers_here(decided: ServerSettings) -> Sequence[Offer]:
-            nonlocal found
-            found = decided
-            policy.check_place(decided, place, now)
+            nonlocal terms
             rule = nsfw_rule(decided.nsfw_checker, place)
-            return offers(draft, rule, decided, self._routing, ready)
+            terms = Terms(rule.nsfw_checker, terms.ready, decided)
+            policy.check_place(decided, place, now)
+            return offers(draft, rule, terms, self._routing)
 
         accepted = await self._database.write(
             accept.accept_or_keep, self._house, draft, role_ids, offers_here, draft_id=draft_id
         )
-        self.servers.learn(place.server_id, found)
+        self.servers.learn(place.server_id, terms.decided)
         if isinstance(accepted, InsufficientCredits):
-            raise self._with_advice(accepted, draft.request, place, found, ready)
+            raise self._with_advice(accepted, draft.request, terms)
         if isinstance(accepted, Refusal):
             raise self._with_time(accepted)
         offer, (ahead, own) = accepted
         typical_s = self._routing.typical_s(offer.tasks[0].route_id)
         position = QueuePosition.after(ahead, self._house.caps, typical_s, own)
-        return Accepted(offer.job, offer.tasks, position, found.private_seen)
+        return Accepted(offer.job, offer.tasks, position, terms.decided.private_seen)
 
     def _with_time(self, refused: Refusal) -> Refusal:
         """The refusal, with the time to come back where it is known."""
@@ -138,21 +136,15 @@ class Easel(Keepsakes):
         return timed
 
     def _with_advice(
-        self,
-        refused: InsufficientCredits,
-        request: ImageRequest,
-        place: Place,
-        decided: ServerSettings,
-        ready: Container[str],
+        self, refused: InsufficientCredits, request: ImageRequest, terms: Terms
     ) -> InsufficientCredits:
         """The refusal, with cheaper kinds of the image and with what the image usually costs."""
         available = refused.left_ucr
-        if decided.job_max_ucr is not None:
-            available = min(available, decided.job_max_ucr)
-        rule = nsfw_rule(decided.nsfw_checker, place)
-        fits = what_fits(request, rule, decided, self._routing, ready, available)
+        if terms.decided.job_max_ucr is not None:
+            available = min(available, terms.decided.job_max_ucr)
+        fits = what_fits(request, terms, self._routing, available)
         facts = {**refused.facts, "fits": fits}
-        usual = usual_cost(request, rule, decided, self._routing, ready)
+        usual = usual_cost(request, terms, self._routing)
         if usual is not None and usual < int(str(refused.facts["needed_ucr"])):
             facts["usual_ucr"] = usual
         advised = InsufficientCredits(refused.reason, **facts)
@@ -196,16 +188,10 @@ class Easel(Keepsakes):
         decided = await self.settings(place.server_id)
         if request.resolution not in policy.resolutions_here(decided):
             return {}
-        rule = nsfw_rule(decided.nsfw_checker, place)
-        ready = self._traffic.ready(request)
+        terms = self._terms(decided, place, request)
         found = {}
         for quality in QUALITIES:
-            kind, routes = self._routing.best(
-                replace(request, quality=quality),
-                nsfw_checker=rule.nsfw_checker,
-                ready=ready,
-                decided=decided,
-            )
+            kind, routes = self._routing.best(replace(request, quality=quality), terms)
             if routes:
                 found[quality] = Microcredits(max(route.quote(kind) for route in routes))
         return found
@@ -337,8 +323,7 @@ class Easel(Keepsakes):
         qualities: Sequence[str],
         prefers: str = "",
     ) -> dict[tuple[str, str], int]:
-        rule = nsfw_rule(decided.nsfw_checker, place)
-        ready = self._traffic.ready()
+        terms = self._terms(decided, place)
         found: dict[tuple[str, str], int] = {}
         for resolution in policy.resolutions_here(decided):
             for quality in qualities:
@@ -350,12 +335,16 @@ class Easel(Keepsakes):
                     quality=quality,
                     prefers=prefers,
                 )
-                asked, routes = self._routing.best(
-                    asked, nsfw_checker=rule.nsfw_checker, ready=ready, decided=decided
-                )
+                asked, routes = self._routing.best(asked, terms)
                 if routes:
                     found[resolution, quality] = routes[0].quote(asked)
         return found
+
+    def _terms(
+        self, decided: ServerSettings, place: Place, request: ImageRequest | None = None
+    ) -> Terms:
+        rule = nsfw_rule(decided.nsfw_checker, place)
+        return Terms(rule.nsfw_checker, self._traffic.ready(request), decided)
 
     def cheapest(self, place: Place, models: Iterable[str]) -> dict[str, int]:
         """

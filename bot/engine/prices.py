@@ -5,7 +5,7 @@ from dataclasses import replace
 from bot.domain import policy
 from bot.domain.credits import Microcredits
 from bot.domain.requests import ImageRequest
-from bot.engine.routing import Routing
+from bot.engine.routing import Routing, Terms
 from bot.engine.servers import Servers
 from bot.engine.traffic import Traffic
 
@@ -27,12 +27,10 @@ class Prices:
         decided = self._servers.known(server_id)
         if not policy.allows(decided, request):
             return None
-        ready = self._traffic.ready(request)
+        terms = Terms(nsfw_checker, self._traffic.ready(request), decided)
         for model in dict.fromkeys((request.model, "")):
             named = request if model == request.model else replace(request, model=model)
-            asked, routes = self._routing.best(
-                named, nsfw_checker=nsfw_checker, ready=ready, decided=decided
-            )
+            asked, routes = self._routing.best(named, terms)
             if routes:
                 dearest = max(route.quote(asked) for route in routes)
                 return named, Microcredits(dearest * request.count)

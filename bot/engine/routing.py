@@ -1,12 +1,11 @@
 """Chooses the routes that can make an image, in the operator's order, and learns their latency."""
 
 from collections.abc import Collection, Container, Mapping, Sequence
-from dataclasses import replace
-from datetime import date, timedelta
-from typing import TypedDict
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from bot.domain import policy
-from bot.domain.catalog import Catalog, Model, Route, RouteOrder
+from bot.domain.catalog import Catalog, Here, Model, Route, RouteOrder
 from bot.domain.credits import Microcredits
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest
@@ -20,12 +19,15 @@ from bot.store.database import Database
 TYPICAL_S = 60.0
 
 
-class Here(TypedDict):
-    """What the catalog needs to know besides the request."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms an image is asked for, besides its request."""
 
-    providers: Collection[str]
     nsfw_checker: bool
-    today: date
+    #: ids of routes that may be used now; see Traffic.ready
+    ready: Container[str]
+    #: the server's settings; models that they do not allow are left out
+    decided: ServerSettings = UNDECIDED
 
 
 class Routing:
@@ -68,55 +70,31 @@ class Routing:
             known = {route_id: self._known[route_id] for route_id in unsaved}
             await self._database.write(learned.save, known)
 
-    def chosen(
-        self,
-        request: ImageRequest,
-        *,
-        nsfw_checker: bool,
-        ready: Container[str],
-        decided: ServerSettings = UNDECIDED,
-    ) -> tuple[ImageRequest, tuple[Route, ...]]:
+    def chosen(self, request: ImageRequest, terms: Terms) -> tuple[ImageRequest, tuple[Route, ...]]:
         """
         The request as it can be made, and its routes, the best first.
 
         If the request names no model, it gets the one that the member prefers, else the default,
         else the first that can make it.
 
-        Args:
-            ready: ids of routes that may be used now; see Traffic.ready.
-            decided: the server's settings; models that they do not allow are left out.
         Raises:
             Refusal: no route can make it at all, or those that can are all down.
         """
-        asked, routes = self.best(request, nsfw_checker=nsfw_checker, ready=ready, decided=decided)
-        if not routes:
-            if not asked.model:
-                allowed = sorted(decided.allowed_models)
-                raise NotAllowed(Reason.NO_ALLOWED_MODEL, allowed=allowed)
-            catalog = self._allowed(decided)
-            # Raises and says why, if no route can make it.
-            able = catalog.candidates(asked, **self._here(nsfw_checker))
-            routes = self._usable(asked, able, ready)
-            if not routes:
-                raise Busy(Reason.ROUTES_DOWN)
-        return asked, routes
+        asked, routes = self.best(request, terms)
+        if not asked.model:
+            allowed = sorted(terms.decided.allowed_models)
+            raise NotAllowed(Reason.NO_ALLOWED_MODEL, allowed=allowed)
+        return asked, routes or self.candidates(asked, terms)
 
-    def best(
-        self,
-        request: ImageRequest,
-        *,
-        nsfw_checker: bool,
-        ready: Container[str],
-        decided: ServerSettings = UNDECIDED,
-    ) -> tuple[ImageRequest, tuple[Route, ...]]:
+    def best(self, request: ImageRequest, terms: Terms) -> tuple[ImageRequest, tuple[Route, ...]]:
         """
         As `chosen`, but without raising: there may be no routes, and no model if the server allows
         none of those that exist. It is quicker, because it does not say why.
         """
-        here, catalog = self._here(nsfw_checker), self._allowed(decided)
+        here, catalog = self._here(terms), self._allowed(terms)
         models, preferred = [request.model], []
         if not request.model:
-            models = policy.models_here(decided, catalog.models, self._default_model)
+            models = policy.models_here(terms.decided, catalog.models, self._default_model)
             preferred = [request.prefers] if request.prefers in catalog.models else []
         fallback = models[0] if models else ""
         for model in dict.fromkeys([*preferred, *models]):
@@ -125,43 +103,36 @@ class Routing:
             asked = request
             if (model, instead_of) != (request.model, request.instead_of):
                 asked = replace(request, model=model, instead_of=instead_of)
-            asked, able = catalog.shaped(asked, **here)
-            usable = self._usable(asked, able, ready)
+            asked, able = catalog.shaped(asked, here)
+            usable = self._usable(asked, able, terms.ready)
             # The default model is chosen even while it is down; a preferred one is not.
             if usable or (able and model not in preferred):
                 return asked, usable
         return replace(request, model=fallback), ()
 
     def candidates(
-        self,
-        request: ImageRequest,
-        *,
-        nsfw_checker: bool,
-        ready: Container[str],
-        tried: Container[str] = (),
+        self, request: ImageRequest, terms: Terms, tried: Container[str] = ()
     ) -> tuple[Route, ...]:
         """
         The routes that may make this image now, the best first.
 
         Args:
-            ready: ids of routes that may be used now; see Traffic.ready.
             tried: ids of routes that failed for this image.
         Raises:
             Refusal: no route can make it at all, or those that can are all down or tried.
         """
-        able = self._catalog.candidates(request, **self._here(nsfw_checker))
-        routes = self._usable(request, able, ready, tried)
+        able = self._allowed(terms).candidates(request, self._here(terms))
+        routes = self._usable(request, able, terms.ready, tried)
         if not routes:
             raise Busy(Reason.ROUTES_DOWN)
         return routes
 
-    def _allowed(self, decided: ServerSettings) -> Catalog:
-        allowed = decided.allowed_models
+    def _allowed(self, terms: Terms) -> Catalog:
+        allowed = terms.decided.allowed_models
         return self._catalog.only(allowed) if allowed else self._catalog
 
-    def _here(self, nsfw_checker: bool) -> Here:
-        today = self._clock.now().date()
-        return {"providers": self._providers, "nsfw_checker": nsfw_checker, "today": today}
+    def _here(self, terms: Terms) -> Here:
+        return Here(self._providers, terms.nsfw_checker, self._clock.now().date())
 
     def _usable(
         self,

@@ -15,7 +15,7 @@ from bot.catalog import parse_catalog
 from bot.chat import texts
 from bot.chat.texts import TABLES, Notice, explain, refuse, say
 from bot.chat.texts.languages import english
-from bot.domain.catalog import Catalog, RouteOrder
+from bot.domain.catalog import Catalog, Here, RouteOrder
 from bot.domain.jobs import Failure, Problem
 from bot.domain.ledger import Period
 from bot.domain.oversight import Block
@@ -23,7 +23,7 @@ from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
 from bot.domain.settings import FOREVER, ServerSettings
-from bot.engine.routing import Routing
+from bot.engine.routing import Routing, Terms
 from bot.errors import Content, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
 from bot.providers.registry import VENDORS as RECORDS
@@ -141,13 +141,13 @@ def reads_well(text: str) -> bool:
 
 def quoted(known: Catalog = PAINTER, *, checked: bool = False, **given: object) -> None:
     request = replace(LANTERN, **{"aspect_ratio": "1:1"} | given)
-    known.candidates(request, providers=["studio"], nsfw_checker=checked, today=TODAY)
+    known.candidates(request, Here(["studio"], nsfw_checker=checked, today=TODAY))
 
 
 def all_down() -> None:
     routing = Routing(PAINTER, ["studio"], "painter", RouteOrder.LISTED, None, InstantClock())
     request = replace(LANTERN, aspect_ratio="1:1")
-    routing.candidates(request, nsfw_checker=False, ready=())
+    routing.candidates(request, Terms(nsfw_checker=False, ready=()))
 
 
 def allowed(**decided: object) -> None:
@@ -158,7 +158,7 @@ def allowed(**decided: object) -> None:
 def none_is_left() -> None:
     routing = Routing(PAINTER, ["studio"], "painter", RouteOrder.LISTED, None, InstantClock())
     decided = ServerSettings(allowed_models=frozenset({"dauber"}))
-    routing.chosen(replace(LANTERN, model=""), nsfw_checker=False, ready=(), decided=decided)
+    routing.chosen(replace(LANTERN, model=""), Terms(False, (), decided))
 
 
 def checked(**given: object) -> None:
@@ -207,9 +207,7 @@ CAUSES: dict[str, Callable[[], None]] = {
     "model without masks": lambda: quoted(mask=PHOTO),
     "all routes down": lambda: all_down(),
     "model": lambda: quoted(model="dall-e-2"),
-    "no provider": lambda: PAINTER.candidates(
-        LANTERN, providers=[], nsfw_checker=False, today=TODAY
-    ),
+    "no provider": lambda: PAINTER.candidates(LANTERN, Here([], nsfw_checker=False, today=TODAY)),
     "no filter": lambda: quoted(checked=True),
     "model cannot edit": lambda: quoted(mode=Mode.EDIT),
     "model only edits": lambda: quoted(only_editing()),

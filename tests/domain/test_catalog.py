@@ -11,7 +11,7 @@ import pytest
 
 import bot
 from bot.catalog import parse_catalog
-from bot.domain.catalog import Catalog, NsfwSwitch
+from bot.domain.catalog import Catalog, Here, NsfwSwitch
 from bot.domain.requests import ASPECT_RATIOS, ImageRequest, Mode, Reference
 from bot.errors import InvalidRequest, NotAllowed, StartupError
 from tests.support.words import told
@@ -98,7 +98,7 @@ def test_every_model_of_the_shipped_catalog_takes_a_plain_request() -> None:
     providers = {route.provider for route in catalog.routes()}
     for model in catalog.models:
         request = replace(LANTERN, model=model)
-        routes = catalog.candidates(request, providers=providers, nsfw_checker=False, today=TODAY)
+        routes = catalog.candidates(request, Here(providers, nsfw_checker=False, today=TODAY))
         assert all(route.quote(request) > 0 for route in routes)
 
 
@@ -115,7 +115,7 @@ def test_an_impossible_pair_is_refused_with_those_that_work(
     catalog = parse_catalog(tomllib.loads(SHIPPED.read_text(encoding="utf-8")))
     request = replace(LANTERN, model="gpt-image-2-beta", aspect_ratio=ratio, resolution=resolution)
     with pytest.raises(InvalidRequest) as refused:
-        catalog.candidates(request, providers=["kie"], nsfw_checker=True, today=TODAY)
+        catalog.candidates(request, Here(["kie"], nsfw_checker=True, today=TODAY))
     assert sentence in told(refused.value)
 
 
@@ -266,14 +266,14 @@ def test_the_routes_that_can_do_it_come_as_listed(
     catalog: Catalog, changes: dict[str, Any], routes: list[str], price_ucr: int
 ) -> None:
     request = replace(LANTERN, **changes)
-    able = catalog.candidates(request, providers=BOTH, nsfw_checker=False, today=TODAY)
+    able = catalog.candidates(request, Here(BOTH, nsfw_checker=False, today=TODAY))
     assert [route.id for route in able] == routes
     assert able[0].quote(request) == price_ucr
     assert type(able[0].quote(request)) is int
 
 
 def test_a_provider_that_is_off_is_passed_over(catalog: Catalog) -> None:
-    [route] = catalog.candidates(LANTERN, providers=["south"], nsfw_checker=False, today=TODAY)
+    [route] = catalog.candidates(LANTERN, Here(["south"], nsfw_checker=False, today=TODAY))
     assert route.provider == "south"
 
 
@@ -283,7 +283,7 @@ def test_with_the_filter_on_no_route_without_a_switch_is_ever_chosen(
 ) -> None:
     request = replace(LANTERN, aspect_ratio=ratio)
     try:
-        routes = catalog.candidates(request, providers=BOTH, nsfw_checker=True, today=TODAY)
+        routes = catalog.candidates(request, Here(BOTH, nsfw_checker=True, today=TODAY))
     except InvalidRequest:
         assert ratio not in ("auto", "1:1")
     else:
@@ -309,21 +309,21 @@ def test_what_no_route_can_do_is_refused_with_what_is_possible(
 ) -> None:
     request = replace(LANTERN, **changes)
     with pytest.raises(InvalidRequest) as refused:
-        catalog.candidates(request, providers=["north"], nsfw_checker=False, today=TODAY)
+        catalog.candidates(request, Here(["north"], nsfw_checker=False, today=TODAY))
     assert told(refused.value) == sentence
 
 
 def test_only_models_that_somebody_offers_here_are_named(catalog: Catalog) -> None:
     request = replace(LANTERN, model="sculptor")
     with pytest.raises(InvalidRequest) as refused:
-        catalog.candidates(request, providers=["south"], nsfw_checker=False, today=TODAY)
+        catalog.candidates(request, Here(["south"], nsfw_checker=False, today=TODAY))
     assert told(refused.value) == "There is no such model. Choose one of painter."
 
 
 def test_a_quality_that_the_route_lacks_is_refused_with_those_it_has(catalog: Catalog) -> None:
     request = replace(LANTERN, quality="medium")
     with pytest.raises(InvalidRequest) as refused:
-        catalog.candidates(request, providers=["south"], nsfw_checker=False, today=TODAY)
+        catalog.candidates(request, Here(["south"], nsfw_checker=False, today=TODAY))
     assert told(refused.value).endswith("has no quality medium; it has low, high.")
 
 
@@ -341,8 +341,6 @@ def test_a_model_that_may_not_be_used_here_is_refused(
     with pytest.raises(NotAllowed) as refused:
         catalog.candidates(
             replace(LANTERN, model=model),
-            providers=providers,
-            nsfw_checker=nsfw_checker,
-            today=TODAY,
+            Here(providers, nsfw_checker=nsfw_checker, today=TODAY),
         )
     assert sentence in told(refused.value)

@@ -12,7 +12,7 @@ from bot.app import SHIPPED_CATALOG
 from bot.catalog import parse_catalog
 from bot.domain.catalog import Catalog, Rate, Route, RouteOrder
 from bot.domain.requests import ImageRequest, Mode
-from bot.engine.routing import Routing
+from bot.engine.routing import Routing, Terms
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import (
     AHEAD_MAX,
@@ -47,8 +47,7 @@ class Roads:
     traffic: Traffic
 
     def candidates(self, *, nsfw_checker: bool = False) -> tuple[Route, ...]:
-        ready = self.traffic.ready()
-        return self.routing.candidates(LANTERN, nsfw_checker=nsfw_checker, ready=ready)
+        return self.routing.candidates(LANTERN, Terms(nsfw_checker, self.traffic.ready()))
 
 
 @pytest.fixture
