@@ -13,7 +13,7 @@ from bot.domain.policy import Guests, Place, nsfw_rule
 from bot.domain.ports import Clock
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode
-from bot.domain.settings import ServerSettings
+from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.keepsakes import Keepsakes
 from bot.engine.prices import Prices
@@ -116,7 +116,9 @@ class Easel(Keepsakes):
         accepted = await self._database.write(
             accept.accept_or_keep, self._house, draft, role_ids, offers_here, draft_id=draft_id
         )
-        self.servers.learn(place.server_id, terms.decided)
+        if terms.decided is not UNDECIDED:
+            # Else the refusal came before the settings were read.
+            self.servers.learn(place.server_id, terms.decided)
         if isinstance(accepted, InsufficientCredits):
             raise self._with_advice(accepted, draft.request, terms)
         if isinstance(accepted, Refusal):
