@@ -212,12 +212,6 @@ class ImageFetcher(Protocol):
         ...
 
 
-class LinkRefresher(Protocol):
-    async def fresh_links(self, links: Sequence[str]) -> list[str]:
-        """Links to the same files that have not expired, in the same order."""
-        ...
-
-
 class Clock(Protocol):
     def now(self) -> datetime:
         """The current time, aware, in UTC."""
@@ -269,6 +263,10 @@ class Messenger(Protocol):
         Raises:
             DeliveryError: it could not be posted anywhere; says whether it may be later.
         """
+        ...
+
+    async def fresh_links(self, links: Sequence[str]) -> list[str]:
+        """Links to the same files that have not expired, in the same order."""
         ...
 
     async def close(self) -> None:

@@ -2,18 +2,15 @@
 
 import logging
 from collections.abc import Container, Sequence
-from pathlib import Path
 
 from bot.domain.jobs import KEPT, Failure, Job, Problem, Task
 from bot.domain.ports import Delivered, ImageFile, Messenger
 from bot.engine.events import emit
-from bot.engine.stopping import StoppableClock
+from bot.engine.workshop import Workshop
 from bot.errors import DeliveryError, Facts
-from bot.pictures.folder import sheet_name, stored_image
+from bot.pictures.folder import sheet_name
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
-from bot.store.database import Database
-from bot.store.jobs import House
 
 #: tries of one delivery while Discord is down; they take about an hour and a half
 DELIVERIES_MAX = 24
@@ -25,33 +22,22 @@ DELIVERY_WAIT_S_MAX = 300.0
 class Delivery:
     """
     Args:
-        folder: where stored images lie.
         keep_days: days for which results are kept there; 0: they are not kept.
         gone: ids of the servers that the bot was removed from.
     """
 
     def __init__(
-        self,
-        database: Database,
-        house: House,
-        messenger: Messenger,
-        clock: StoppableClock,
-        folder: Path,
-        keep_days: int,
-        gone: Container[int] = (),
+        self, shop: Workshop, messenger: Messenger, keep_days: int, gone: Container[int]
     ) -> None:
-        self._database = database
-        self._house = house
+        self._shop = shop
         self._messenger = messenger
-        self._clock = clock
-        self._folder = folder
         self._keep_days = keep_days
         self._gone = gone
 
     async def deliver(self, job: Job) -> None:
         """Deliver a job whose tasks have ended, and end it."""
         tasks, balance_ucr = await self._look(job)
-        images = _stored(self._folder, tasks)
+        images = self._shop.images_of(tasks)
         if self._is_withdrawn(job):
             await self._withdraw(job, images)
             return
@@ -92,7 +78,7 @@ class Delivery:
     async def _keep(self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]) -> None:
         """End a job whose member has stopped waiting: its images are for /history alone."""
         # A late update may have replaced what the member saw when they pressed the button.
-        await self._messenger.show_progress(job, tasks, self._clock.now())
+        await self._messenger.show_progress(job, tasks, self._shop.clock.now())
         await self._finish(job, None, images, wanted=job.problem is None)
         emit("job_kept", "job kept for its member, who awaits it no longer")
 
@@ -108,7 +94,7 @@ class Delivery:
         if job.problem is None:
             job = await self._refund(job, Failure.NOT_SHOWN if not_shown else Failure.UNDELIVERABLE)
             told = await self._say(job)
-        images = _stored(self._folder, await self._tasks(job))
+        images = self._shop.images_of(await self._tasks(job))
         return await self._finish(job, told, images, wanted=True)
 
     async def _post(
@@ -131,9 +117,9 @@ class Delivery:
                 emit("not_delivered", "not delivered: %s", error, level=logging.WARNING)
                 if not error.retryable or attempt == DELIVERIES_MAX:
                     raise
-            await self._clock.sleep(wait_s)
+            await self._shop.clock.sleep(wait_s)
             attempt, wait_s = attempt + 1, min(wait_s * 2, DELIVERY_WAIT_S_MAX)
-            job = await self._database.read(job_steps.job_of, job.id)
+            job = await self._shop.database.read(job_steps.job_of, job.id)
             if self._is_withdrawn(job):
                 return job, None
             _, balance_ucr = await self._look(job)
@@ -149,20 +135,20 @@ class Delivery:
 
     async def _look(self, job: Job) -> tuple[list[Task], int]:
         """The job's tasks, and what its member has left."""
-        tasks, account = await self._database.read(
-            job_steps.to_deliver, self._house, job, self._clock.now()
+        tasks, account = await self._shop.database.read(
+            job_steps.to_deliver, self._shop.house, job, self._shop.clock.now()
         )
         return tasks, account.available_ucr
 
     async def _refund(self, job: Job, failure: Failure) -> Job:
         kept = failure in KEPT and self._keep_days
         facts: Facts = {"keep_days": self._keep_days} if kept else {}
-        return await self._database.keep(
-            job_steps.refund, self._house, job, Problem(failure, facts), self._clock.now()
+        return await self._shop.database.keep(
+            job_steps.refund, self._shop.house, job, Problem(failure, facts), self._shop.clock.now()
         )
 
     async def _tasks(self, job: Job) -> list[Task]:
-        return await self._database.read(task_steps.of_job, job.id)
+        return await self._shop.database.read(task_steps.of_job, job.id)
 
     async def _finish(
         self, job: Job, message_id: int | None, images: Sequence[ImageFile], *, wanted: bool
@@ -174,16 +160,10 @@ class Delivery:
             wanted: whether the images are kept, if results are kept at all.
         """
         keeps = wanted and bool(images) and self._keep_days > 0
-        ended = await self._database.keep(
-            job_steps.finish, job, message_id, self._clock.now(), keeps_images=keeps
+        ended = await self._shop.database.keep(
+            job_steps.finish, job, message_id, self._shop.clock.now(), keeps_images=keeps
         )
         if not ended.keeps_images:
-            for path in (*(image.path for image in images), self._folder / sheet_name(job.id)):
+            for path in (*(image.path for image in images), self._shop.folder / sheet_name(job.id)):
                 path.unlink(missing_ok=True)
         return ended
-
-
-def _stored(folder: Path, tasks: Sequence[Task]) -> list[ImageFile]:
-    """The images of the tasks that have stored one."""
-    found = [stored_image(folder, task) for task in tasks]
-    return [image for image in found if image]

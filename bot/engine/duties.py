@@ -8,20 +8,18 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from bot.about import about
 from bot.domain.jobs import JobState, fields_of
 from bot.domain.ports import Messenger
 from bot.domain.queue import QueuePosition
 from bot.engine.events import emit
-from bot.engine.routing import Routing
-from bot.engine.stopping import StoppableClock
+from bot.engine.workshop import Workshop
 from bot.pictures.folder import Stored, stored_images
 from bot.store import jobs as job_steps
 from bot.store import members
-from bot.store.database import Database, Step
-from bot.store.jobs import House
+from bot.store.database import Step
+from bot.store.lock import Use
 from bot.store.queue import list_queue
 
 #: seconds between two renewals; a third of the lease, so that two of them may fail
@@ -54,50 +52,34 @@ Duty = Callable[[], Awaitable[None]]
 class Duties:
     """
     Args:
-        folder: where stored images lie.
-        last_sign: when the process before this one was last known to live.
-        give_sign: lets the next process know how long this one lived.
+        use: when the process before this one was last known to live, and how the next one learns
+            the same of this one.
         keep: how long results are kept for members.
         keep_bytes_max: bytes of all kept results together.
-        queue_every_s: seconds between two looks at the queue.
     """
 
     def __init__(
         self,
-        database: Database,
-        house: House,
-        routing: Routing,
+        shop: Workshop,
         messenger: Messenger,
-        clock: StoppableClock,
-        folder: Path,
-        last_sign: datetime | None,
-        give_sign: Callable[[], None],
+        use: Use,
         keep: timedelta,
         keep_bytes_max: int,
-        queue_every_s: float = QUEUE_EVERY_S,
     ) -> None:
-        self._database = database
-        self._house = house
-        self._routing = routing
+        self._shop = shop
         self._messenger = messenger
-        self._clock = clock
-        self._folder = folder
-        self._last_sign = last_sign
-        self._give_sign = give_sign
+        self._use = use
         self._keep = max(keep, UNDER_WAY_MAX)
         self._keep_bytes_max = keep_bytes_max
-        self._queue_every_s = queue_every_s
         #: updates of positions in the queue that are under way
         self._updates: dict[str, asyncio.Task[None]] = {}
         #: job id -> the place in the queue that its member was last told
         self._told: dict[str, QueuePosition | None] = {}
         #: further duties, each with the seconds between two times
-        self._others: list[tuple[float, Callable[[], Awaitable[None]]]] = []
-        self._at_once: list[Callable[[], Awaitable[None]]] = []
+        self._others: list[tuple[float, Duty]] = []
+        self._at_once: list[Duty] = []
 
-    def also(
-        self, seconds: float, duty: Callable[[], Awaitable[None]], *, at_once: bool = True
-    ) -> None:
+    def also(self, seconds: float, duty: Duty, *, at_once: bool = True) -> None:
         """
         Add a duty; to be called before `begin`.
 
@@ -118,13 +100,13 @@ class Duties:
         """
         duties = (
             every(RENEW_EVERY_S, lambda: self._renew(job_ids())),
-            every(self._queue_every_s, self._show_queue),
-            every(LEARN_EVERY_S, self._routing.save),
+            every(QUEUE_EVERY_S, self._show_queue),
+            every(LEARN_EVERY_S, self._shop.routing.save),
             every(TIDY_EVERY_S, self.tidy),
             every(WARN_EVERY_S, self.warn_of_endings),
-            every(LEARN_COSTS_EVERY_S, self._routing.learn_costs),
+            every(LEARN_COSTS_EVERY_S, self._shop.routing.learn_costs),
             guarded(self.warn_of_endings),
-            guarded(self._routing.learn_costs),
+            guarded(self._shop.routing.learn_costs),
             guarded(self.tidy_what_was_left),
             guarded(self.tell_cancelled),
             *(every(seconds, duty) for seconds, duty in self._others),
@@ -134,7 +116,7 @@ class Duties:
 
     async def warn_of_endings(self) -> None:
         """Warn the host of models that end soon, so that they choose others in time."""
-        for model in self._routing.retiring(WARN_BEFORE):
+        for model in self._shop.routing.retiring(WARN_BEFORE):
             emit(
                 "model_retires",
                 "the makers of %s end it on %s",
@@ -144,10 +126,10 @@ class Duties:
             )
 
     async def _renew(self, job_ids: Sequence[str]) -> None:
-        self._give_sign()
+        self._use.give_sign()
         if job_ids:
-            now = self._clock.now()
-            await self._database.write(job_steps.renew_leases, self._house, job_ids, now)
+            now = self._shop.clock.now()
+            await self._shop.database.write(job_steps.renew_leases, self._shop.house, job_ids, now)
 
     async def let_land(self, job_id: str) -> None:
         """
@@ -159,10 +141,13 @@ class Duties:
 
     async def _show_queue(self) -> None:
         """Tell the members of queued jobs their places in the queue, where these have changed."""
-        queue = await self._database.read(list_queue)
+        queue = await self._shop.database.read(list_queue)
         positions = {
             each.job_id: QueuePosition.after(
-                each.ahead, self._house.caps, self._routing.typical_s(each.route_id), each.own
+                each.ahead,
+                self._shop.house.caps,
+                self._shop.routing.typical_s(each.route_id),
+                each.own,
             )
             for each in queue
         }
@@ -179,15 +164,15 @@ class Duties:
         self._told = told
 
     async def _show_position(self, job_id: str, position: QueuePosition) -> None:
-        job, tasks = await self._database.read(job_steps.look, job_id)
+        job, tasks = await self._shop.database.read(job_steps.look, job_id)
         # The queue may have changed since it was read, and a result must not be replaced.
         if job.state is JobState.QUEUED:
-            await self._messenger.show_progress(job, tasks, self._clock.now(), position)
+            await self._messenger.show_progress(job, tasks, self._shop.clock.now(), position)
             await self.show_cancelled(job.id)
 
     async def tidy_what_was_left(self) -> None:
         """Tidy what the process before this one left if it died in the midst of deliveries."""
-        since = self._last_sign or self._clock.now()
+        since = self._use.last_sign or self._shop.clock.now()
         await self.tidy(since - DELIVERIES_TAKE)
 
     async def tidy(self, since: datetime | None = None) -> None:
@@ -198,8 +183,8 @@ class Duties:
         Args:
             since: look only at images stored at that time or later; None: at all.
         """
-        oldest = self._clock.now() - self._keep
-        stored = await asyncio.to_thread(stored_images, self._folder)
+        oldest = self._shop.clock.now() - self._keep
+        stored = await asyncio.to_thread(stored_images, self._shop.folder)
         if since:
             stored = [image for image in stored if image.stored_at >= since]
         without_use = await self._of(job_steps.without_use, {image.job_id for image in stored})
@@ -210,7 +195,7 @@ class Duties:
             else:
                 kept.append(image)
         await self._make_room(kept)
-        await self._database.write(members.sweep, self._clock.now())
+        await self._shop.database.write(members.sweep, self._shop.clock.now())
 
     async def _make_room(self, kept: Sequence[Stored]) -> None:
         """Remove the oldest images kept for members while all together take too many bytes."""
@@ -240,23 +225,23 @@ class Duties:
         found = set()
         ids = sorted(job_ids)
         for start in range(0, len(ids), IDS_MAX):
-            found |= await self._database.read(step, ids[start : start + IDS_MAX])
+            found |= await self._shop.database.read(step, ids[start : start + IDS_MAX])
         return found
 
     async def tell_cancelled(self) -> None:
         """Tell members of jobs that were cancelled just before the last process ended."""
-        since = self._clock.now() - TELL_CANCELLED
-        if self._last_sign is not None:
-            since = max(since, self._last_sign - SIGN_AGE)
-        for job in await self._database.read(job_steps.cancelled_since, since):
+        since = self._shop.clock.now() - TELL_CANCELLED
+        if self._use.last_sign is not None:
+            since = max(since, self._use.last_sign - SIGN_AGE)
+        for job in await self._shop.database.read(job_steps.cancelled_since, since):
             await self.show_cancelled(job.id)
 
     async def show_cancelled(self, job_id: str) -> None:
         """Show again that a job is cancelled: a late update may have replaced that message."""
-        job, tasks = await self._database.read(job_steps.look, job_id)
+        job, tasks = await self._shop.database.read(job_steps.look, job_id)
         if job.state is JobState.CANCELLED:
             with about(**fields_of(job)):
-                await self._messenger.show_progress(job, tasks, self._clock.now())
+                await self._messenger.show_progress(job, tasks, self._shop.clock.now())
 
 
 async def every(seconds: float, duty: Duty) -> None:

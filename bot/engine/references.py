@@ -10,15 +10,7 @@ from typing import Any, TypeVar
 
 from bot.domain.catalog import Route
 from bot.domain.jobs import Failure, Job
-from bot.domain.ports import (
-    Clock,
-    ImageFetcher,
-    ImageFile,
-    ImageFormat,
-    ImageLimits,
-    LinkRefresher,
-    Provider,
-)
+from bot.domain.ports import ImageFile, ImageFormat, ImageLimits, Messenger, Provider
 from bot.domain.requests import (
     MASK_BYTES_MAX,
     REFERENCE_BYTES_MAX,
@@ -28,6 +20,7 @@ from bot.domain.requests import (
 )
 from bot.engine.events import emit
 from bot.engine.outcome import Ended
+from bot.engine.workshop import Workshop
 from bot.errors import (
     FetchFailed,
     FetchTrouble,
@@ -77,22 +70,13 @@ class References:
     The references of one job. The first task that needs them fetches, or uploads, them for all.
 
     Args:
-        refresher: gives fresh links for Discord's links that have expired.
+        messenger: gives fresh links for Discord's links that have expired.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        fetcher: ImageFetcher,
-        refresher: LinkRefresher,
-        clock: Clock,
-        folder: Path,
-    ) -> None:
+    def __init__(self, job: Job, shop: Workshop, messenger: Messenger) -> None:
         self._job = job
-        self._fetcher = fetcher
-        self._refresher = refresher
-        self._clock = clock
-        self._folder = folder
+        self._shop = shop
+        self._messenger = messenger
         self._working = asyncio.Lock()
         self._at_once = asyncio.Semaphore(TRANSFERS_AT_ONCE)
         self._files: list[ImageFile] | None = None
@@ -141,7 +125,7 @@ class References:
 
     def _begin(self, name: str) -> Path:
         """Where a file of this name is written."""
-        path = self._folder / f"{self._job.id}-reference{name}{FETCHED}"
+        path = self._shop.folder / f"{self._job.id}-reference{name}{FETCHED}"
         self._begun.add(path)
         return path
 
@@ -150,7 +134,7 @@ class References:
         wanted = [*request.references, *([request.mask] if request.mask else [])]
         if not wanted:
             return []
-        links = await self._refresher.fresh_links([reference.url for reference in wanted])
+        links = await self._messenger.fresh_links([reference.url for reference in wanted])
         files = await all_of(
             [
                 self._fetch(reference, index, link)
@@ -171,14 +155,14 @@ class References:
         if size_px == (mask.width_px, mask.height_px):
             return mask
         path = self._begin("-mask")
-        return await self._fetcher.convert(mask, path, size_px, (ImageFormat.PNG,))
+        return await self._shop.fetcher.convert(mask, path, size_px, (ImageFormat.PNG,))
 
     async def _in_format(self, image: ImageFile, index: int, formats: Formats) -> ImageFile:
         if image.format in formats:
             return image
         path = self._begin(f"{index + 1}-{'-'.join(formats)}")
         size_px = (image.width_px, image.height_px)
-        return await self._fetcher.convert(image, path, size_px, formats)
+        return await self._shop.fetcher.convert(image, path, size_px, formats)
 
     async def _fetch(self, reference: Reference, index: int, link: str) -> ImageFile:
         path = self._begin(f"{index + 1}")
@@ -187,13 +171,13 @@ class References:
             limits, formats = MASK_LIMITS, (ImageFormat.PNG,)
         async with self._at_once:
             if reference.kept_as:
-                kept = self._folder / reference.kept_as
+                kept = self._shop.folder / reference.kept_as
                 with contextlib.suppress(FetchFailed, UnusableImage):
-                    return await self._fetcher.take_photo(kept, path, limits, formats)
+                    return await self._shop.fetcher.take_photo(kept, path, limits, formats)
             attempt = 1
             while True:
                 try:
-                    return await self._fetcher.fetch_photo(link, path, limits, formats)
+                    return await self._shop.fetcher.fetch_photo(link, path, limits, formats)
                 except UnusableImage as error:
                     facts = flawed(reference, error.flaw, **error.facts)
                     raise Ended(Failure.REFERENCE, facts) from error
@@ -208,7 +192,7 @@ class References:
                     if not may_pass or attempt == TRANSFERS_MAX:
                         facts = flawed(reference, Flaw.NOT_FETCHED)
                         raise Ended(Failure.REFERENCE, facts) from error
-                await self._clock.sleep(TRANSFER_WAIT_S * attempt)
+                await self._shop.clock.sleep(TRANSFER_WAIT_S * attempt)
                 attempt += 1
 
     async def _upload(self, upload: Uploader, image: ImageFile) -> str:
@@ -230,7 +214,7 @@ class References:
                     self._log_upload(error)
                     if attempt == TRANSFERS_MAX:
                         raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
-                    await self._clock.sleep(_retry_wait_s(error))
+                    await self._shop.clock.sleep(_retry_wait_s(error))
                     attempt += 1
 
     def _log_upload(self, error: ProviderError) -> None:

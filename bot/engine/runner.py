@@ -28,7 +28,7 @@ from bot.engine.references import References, all_of
 from bot.engine.stopping import Stopped
 from bot.engine.workshop import Workshop
 from bot.errors import BotError, StepLost
-from bot.pictures.folder import sheet_name, stored_image
+from bot.pictures.folder import sheet_name
 from bot.pictures.sheet import draw_sheet
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
@@ -62,7 +62,6 @@ class Runner:
     """
     Args:
         due: is set once there is a job to work on.
-        running_max: jobs under way at once in this process.
     """
 
     def __init__(
@@ -72,13 +71,11 @@ class Runner:
         delivery: Delivery,
         duties: Duties,
         due: asyncio.Event,
-        running_max: int,
     ) -> None:
         self._shop = shop
         self._messenger = messenger
         self._delivery = delivery
         self._duties = duties
-        self._running_max = running_max
         self._running: dict[str, asyncio.Task[None]] = {}
         #: whether jobs may be waiting that the last claim could not take
         self._others_wait = True
@@ -113,7 +110,8 @@ class Runner:
         """Start every job that may run; if the database is in trouble, try again later."""
         shop = self._shop
         self._others_wait = True
-        while free := min(CLAIMS_AT_ONCE, self._running_max - len(self._running)):
+        running_max = shop.house.caps.running_max
+        while free := min(CLAIMS_AT_ONCE, running_max - len(self._running)):
             try:
                 claimed = await shop.database.write(
                     job_steps.claim, shop.house, shop.clock.now(), free
@@ -204,7 +202,7 @@ class Runner:
         ended, sent = asyncio.Event(), asyncio.Event()
         # Guarded, for no result waits until an update can be made.
         showing = asyncio.create_task(guarded(lambda: self._show_progress(job, ended, sent)))
-        references = self._shop.references(job)
+        references = References(job, self._shop, self._messenger)
         try:
             after = await all_of(
                 [
@@ -249,7 +247,7 @@ class Runner:
             job, tasks = await self._shop.database.read(job_steps.look, job.id)
             if ended.is_set() or job.state is JobState.DELIVERING:
                 return
-            images = [image for task in tasks if (image := stored_image(self._shop.folder, task))]
+            images = self._shop.images_of(tasks)
             await self._messenger.show_progress(
                 job,
                 tasks,

@@ -1,18 +1,18 @@
 """What all jobs of this process share while their images are made."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.domain.catalog import Catalog
-from bot.domain.jobs import Job
-from bot.domain.ports import ImageFetcher, LinkRefresher, Provider
+from bot.domain.jobs import Task
+from bot.domain.ports import ImageFetcher, ImageFile, Provider
 from bot.engine.identity import MemberHash
-from bot.engine.references import References
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
+from bot.pictures.folder import stored_image
 from bot.pictures.pool import Pool
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -22,7 +22,6 @@ from bot.store.jobs import House
 class Workshop:
     """
     Args:
-        refresher: renews links to references that have expired.
         folder: where images and references lie while their jobs are under way.
     """
 
@@ -34,7 +33,6 @@ class Workshop:
     routing: Routing
     traffic: Traffic
     fetcher: ImageFetcher
-    refresher: LinkRefresher
     clock: StoppableClock
     folder: Path
     #: where pictures are decoded
@@ -45,10 +43,11 @@ class Workshop:
     #: ids of tasks that their vendors have finished, but whose images are not stored yet
     finished: set[str] = field(default_factory=set)
 
+    def images_of(self, tasks: Sequence[Task]) -> list[ImageFile]:
+        """The images of the tasks that have stored one."""
+        return [image for task in tasks if (image := stored_image(self.folder, task))]
+
     def hint(self, provider_task_id: str) -> None:
         """A vendor says that this task has ended: poll it now. An unknown id does nothing."""
         if event := self.hints.get(provider_task_id):
             event.set()
-
-    def references(self, job: Job) -> References:
-        return References(job, self.fetcher, self.refresher, self.clock, self.folder)

@@ -155,7 +155,7 @@ async def test_a_delivery_that_is_repeated_pings_once(
             await asyncio.Event().wait()
         return await keep(step, *given, **more)
 
-    monkeypatch.setattr(easel.app.runner._delivery._database, "keep", never)
+    monkeypatch.setattr(easel.app.database, "keep", never)
     sleep = easel.clock.sleep
 
     async def stays(seconds: float) -> None:

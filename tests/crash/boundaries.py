@@ -37,7 +37,6 @@ PORTS: dict[str, tuple[type, ...]] = {
 UNWATCHED = {
     "Clock": "a wait changes nothing",
     "BudgetNotices": "what a server spent is told beside the jobs",
-    "LinkRefresher": "behind it is the messenger, whose methods are all watched",
 }
 #: of the ports, but never called while the bot runs
 UNREACHED = {

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from functools import partialmethod, wraps
+from functools import wraps
 from itertools import product
 from multiprocessing import parent_process
 from pathlib import Path
@@ -171,9 +171,7 @@ def hurry(environment: Mapping[str, str]) -> None:
             setattr(module, name, value)
     intake.DEFER_AFTER_S = float(environment.get("DEFER_AFTER_S", intake.DEFER_AFTER_S))
     runner.PROGRESS_S_MAX = SHOWN_EVERY_S
-    duties.Duties.__init__ = partialmethod(  # type: ignore[method-assign]
-        duties.Duties.__init__, queue_every_s=SHOWN_EVERY_S
-    )
+    duties.QUEUE_EVERY_S = SHOWN_EVERY_S
     ahead = timedelta(seconds=float(environment.get("CLOCK_AHEAD_S", 0)))
     now = bot.app.SystemClock.now
 

@@ -85,7 +85,7 @@ async def test_leases_are_renewed_even_where_the_lock_file_was_removed(easel: Ea
         duties, job_ids = easel.app.runner._duties, easel.app.runner.job_ids
         await guarded(lambda: duties._renew(job_ids))
         easel.clock.advance(50)
-        claimed = await easel.app.database.write(claim, duties._house, easel.clock.now(), 1)
+        claimed = await easel.app.database.write(claim, duties._shop.house, easel.clock.now(), 1)
         assert claimed.jobs == ()
 
 
