@@ -6,7 +6,7 @@ import logging
 import secrets
 import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -33,13 +33,11 @@ from bot.engine.easel import Easel
 from bot.engine.export import Export
 from bot.engine.identity import member_hash, open_salt
 from bot.engine.oversight import Oversight
-from bot.engine.prices import Prices
 from bot.engine.privacy import LOOK_EVERY_S as PRIVACY_EVERY_S
 from bot.engine.privacy import Privacy
 from bot.engine.retention import SWEEP_EVERY_S, Retention
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
-from bot.engine.servers import Servers
 from bot.engine.statistics import Statistics
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
@@ -77,17 +75,12 @@ class App:
     """The bot, built but not yet logged in."""
 
     def __init__(
-        self,
-        settings: Settings,
-        client: EaselClient,
-        runner: Runner,
-        shop: Workshop,
-        database: Database,
+        self, settings: Settings, client: EaselClient, runner: Runner, shop: Workshop
     ) -> None:
         self.settings = settings
         self.client = client
         self.runner = runner
-        self.database = database
+        self.database = shop.database
         self._shop = shop
 
     async def run(self) -> None:
@@ -180,62 +173,94 @@ async def open_app(
     Raises:
         StartupError: one sentence on what is missing or wrong.
     """
-    clock = StoppableClock(clock or SystemClock())
     catalog = load_catalog(settings)
     folder = make_folder(settings.data_dir / "images")
     connection.use_api_base(settings.discord_api_base)
     async with AsyncExitStack() as stack:
-        url = settings.database_url
         use = Use(None, None) if beside else stack.enter_context(_alone(settings))
-        database = await stack.enter_async_context(open_database(url, migrate=not beside))
+        database = await stack.enter_async_context(
+            open_database(settings.database_url, migrate=not beside)
+        )
         if not beside:
             # The owners of all leases from before this start are dead.
             await database.write(free_leases)
             remove_fetched(folder)
-        providers = await stack.enter_async_context(open_providers(settings))
+        shop = await stack.enter_async_context(
+            _open_shop(settings, database, catalog, StoppableClock(clock or SystemClock()), folder)
+        )
+        due = asyncio.Event()
+        guests = Guests(frozenset(settings.allowed_servers), settings.allow_direct_messages)
+        easel = Easel(shop, due, guests, settings.confirm_above_ucr)
+        await easel.servers.load()
+        await easel.load_preferences()
+        client = _client(settings, easel)
+        messenger = _messenger(settings, client, easel, shop)
+        privacy = Privacy(database, easel, messenger, shop.clock, folder)
+        budgets = Budgets(database, shop.house, easel, shop.clock, BudgetPosts(client))
+        keep_results = timedelta(days=settings.keep_results)
+        duties = Duties(shop, messenger, use, keep_results, settings.keep_bytes_max)
+        duties.also(BUDGETS_EVERY_S, budgets.look)
+        duties.also(PRIVACY_EVERY_S, privacy.go_on)
+        duties.also(SWEEP_EVERY_S, _retention(settings, shop).sweep, at_once=False)
+        delivery = Delivery(shop, messenger, settings.keep_results, easel.gone)
+        runner = Runner(shop, messenger, delivery, duties, due)
+        _add_commands(settings, client, easel, messenger, privacy, shop)
+        if not shop.providers:
+            log.warning(NO_PROVIDER, extra={"action": "no_provider"})
+        yield App(settings, client, runner, shop)
+
+
+@asynccontextmanager
+async def _open_shop(
+    settings: Settings, database: Database, catalog: Catalog, clock: StoppableClock, folder: Path
+) -> AsyncIterator[Workshop]:
+    private = settings.allow_private_addresses
+    async with open_providers(settings) as providers:
         on = {name for name, _ in providers}
         default_model = settings.default_model or catalog.default_model(on)
         routing = Routing(catalog, on, default_model, settings.route_order, database, clock)
         await routing.load()
-        traffic = Traffic(catalog, clock)
-        house = _house(settings, catalog)
-        due = asyncio.Event()
-        guests = Guests(frozenset(settings.allowed_servers), settings.allow_direct_messages)
-        servers = Servers(database, clock)
-        await servers.load()
-        prices = Prices(routing, traffic, servers)
-        asks = (prices, settings.confirm_above_ucr, servers)
-        easel = Easel(database, house, routing, traffic, clock, due, guests, *asks)
-        await easel.load_preferences()
-        pool = Pool()
-        stack.callback(pool.close)
-        fetcher = await stack.enter_async_context(
-            Fetcher(allow_private_addresses=settings.allow_private_addresses, pool=pool)
-        )
-        client = _client(settings, easel)
-        messenger = _messenger(settings, client, easel, routing, clock, pool, folder, prices)
-        roads = (catalog, routing, traffic, fetcher)
-        hashed = member_hash(open_salt(settings.data_dir))
-        shop = Workshop(database, house, providers, *roads, clock, folder, pool, hashed)
-        oversight = Oversight(database, house, traffic, clock, folder)
-        forget = easel.forget_preferences
-        privacy = Privacy(database, easel.cancel, messenger, clock, folder, forget)
-        retention = Retention(database, house, clock, folder, *_kept_for(settings))
-        budgets = Budgets(database, house, prices, clock, BudgetPosts(client))
-        kept = (timedelta(days=settings.keep_results), settings.keep_bytes_max)
-        duties = Duties(shop, messenger, use, *kept)
-        _add_duties(duties, budgets, privacy, retention)
-        delivery = Delivery(shop, messenger, settings.keep_results, easel.gone)
-        runner = Runner(shop, messenger, delivery, duties, due)
-        archive = _archive(settings, privacy, Export(database, folder))
-        statistics = Statistics(database, house, clock, catalog)
-        at_hand = (easel, messenger, clock, folder, pool, prices.of)
-        desk = Desk(*at_hand, oversight, archive, statistics)
-        models = ModelCommands(catalog.offered(on), on, easel, default_model, routing.typical_s)
-        add_commands(client, desk, models, catalog.offered(on), _operator(settings, default_model))
-        if not providers:
-            log.warning(NO_PROVIDER, extra={"action": "no_provider"})
-        yield App(settings, client, runner, shop, database)
+        with closing(Pool()) as pool:
+            async with Fetcher(allow_private_addresses=private, pool=pool) as fetcher:
+                yield Workshop(
+                    database=database,
+                    house=_house(settings, catalog),
+                    providers=providers,
+                    catalog=catalog,
+                    routing=routing,
+                    traffic=Traffic(catalog, clock),
+                    fetcher=fetcher,
+                    clock=clock,
+                    folder=folder,
+                    pool=pool,
+                    member_hash=member_hash(open_salt(settings.data_dir)),
+                )
+
+
+def _add_commands(
+    settings: Settings,
+    client: EaselClient,
+    easel: Easel,
+    messenger: DiscordMessenger,
+    privacy: Privacy,
+    shop: Workshop,
+) -> None:
+    database, house, clock, folder = shop.database, shop.house, shop.clock, shop.folder
+    desk = Desk(
+        easel,
+        messenger,
+        clock,
+        folder,
+        shop.pool,
+        easel.price_of,
+        Oversight(database, house, shop.traffic, clock, folder),
+        _archive(settings, privacy, Export(database, folder)),
+        Statistics(database, house, clock, shop.catalog),
+    )
+    on, default_model = shop.routing.providers, shop.routing.default_model
+    offered = shop.catalog.offered(on)
+    models = ModelCommands(offered, on, easel, default_model, shop.routing.typical_s)
+    add_commands(client, desk, models, offered, _operator(settings, default_model))
 
 
 @contextmanager
@@ -245,38 +270,25 @@ def _alone(settings: Settings) -> Iterator[Use]:
         yield use
 
 
-def _add_duties(duties: Duties, budgets: Budgets, privacy: Privacy, retention: Retention) -> None:
-    duties.also(BUDGETS_EVERY_S, budgets.look)
-    duties.also(PRIVACY_EVERY_S, privacy.go_on)
-    duties.also(SWEEP_EVERY_S, retention.sweep, at_once=False)
-
-
 def _messenger(
-    settings: Settings,
-    client: EaselClient,
-    easel: Easel,
-    routing: Routing,
-    clock: StoppableClock,
-    pool: Pool,
-    folder: Path,
-    prices: Prices,
+    settings: Settings, client: EaselClient, easel: Easel, shop: Workshop
 ) -> DiscordMessenger:
     return DiscordMessenger(
         client,
-        routing.typical_s,
-        clock,
-        pool,
-        folder,
-        prices.of,
+        shop.routing.typical_s,
+        shop.clock,
+        shop.pool,
+        shop.folder,
+        easel.price_of,
         lambda user_id: easel.preferences_of(user_id).pings,
         keeps_results=settings.keep_results > 0,
     )
 
 
-def _kept_for(settings: Settings) -> tuple[timedelta | None, timedelta | None]:
-    """For how long the words of jobs are kept, and their rows; None: for ever."""
+def _retention(settings: Settings, shop: Workshop) -> Retention:
     prompts, jobs = timedelta(days=settings.keep_prompts), timedelta(days=settings.keep_jobs)
-    return prompts or None, jobs or None
+    where = (shop.database, shop.house, shop.clock, shop.folder)
+    return Retention(*where, prompts or None, jobs or None)
 
 
 def _archive(settings: Settings, privacy: Privacy, export: Export) -> Archive:

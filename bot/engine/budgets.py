@@ -4,7 +4,7 @@ from bot.domain.credits import Microcredits
 from bot.domain.ledger import Allowance, Period
 from bot.domain.ports import BudgetNotices, BudgetShare, Clock
 from bot.domain.requests import ImageRequest, Mode
-from bot.engine.prices import Prices
+from bot.engine.easel import Easel
 from bot.store import notices
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -20,11 +20,11 @@ class Budgets:
     """
 
     def __init__(
-        self, database: Database, house: House, prices: Prices, clock: Clock, posts: BudgetNotices
+        self, database: Database, house: House, easel: Easel, clock: Clock, posts: BudgetNotices
     ) -> None:
         self._database = database
         self._house = house
-        self._prices = prices
+        self._easel = easel
         self._clock = clock
         self._posts = posts
 
@@ -37,7 +37,8 @@ class Budgets:
         but no notice is posted twice.
         """
         now = self._clock.now()
-        plain = self._prices.of(ImageRequest(Mode.GENERATE, "", ""), nsfw_checker=True, server_id=0)
+        request = ImageRequest(Mode.GENERATE, "", "")
+        plain = self._easel.price_of(request, nsfw_checker=True, server_id=0)
         least = plain[1] if plain else Microcredits(0)
         for spent in await self._database.read(notices.reached, self._house, least, now):
             if await self._database.write(notices.tell, spent):

@@ -10,17 +10,15 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task, is_job_id
 from bot.domain.ledger import Statement
 from bot.domain.policy import Guests, Place, nsfw_rule
-from bot.domain.ports import Clock
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode
 from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.keepsakes import Keepsakes
-from bot.engine.prices import Prices
 from bot.engine.quota import Quota
-from bot.engine.routing import Routing, Terms
+from bot.engine.routing import Terms
 from bot.engine.servers import Servers
-from bot.engine.traffic import Traffic
+from bot.engine.workshop import Workshop
 from bot.errors import (
     Busy,
     InsufficientCredits,
@@ -31,8 +29,6 @@ from bot.errors import (
     StoreBusy,
 )
 from bot.store import accept, jobs, ledger, settings, tasks
-from bot.store.database import Database
-from bot.store.jobs import House
 
 #: a model's cheapest image has one of these qualities, with or without a quality setting
 CHEAP_QUALITIES = ("auto", "low")
@@ -47,28 +43,17 @@ class Easel(Keepsakes):
     """
 
     def __init__(
-        self,
-        database: Database,
-        house: House,
-        routing: Routing,
-        traffic: Traffic,
-        clock: Clock,
-        due: asyncio.Event,
-        guests: Guests,
-        prices: Prices,
-        asks_above_ucr: Microcredits,
-        servers: Servers,
+        self, shop: Workshop, due: asyncio.Event, guests: Guests, asks_above_ucr: Microcredits
     ) -> None:
-        super().__init__(database, clock)
-        self._house = house
-        self._routing = routing
-        self._traffic = traffic
+        super().__init__(shop.database, shop.clock)
+        self._house = shop.house
+        self._routing = shop.routing
+        self._traffic = shop.traffic
         self._due = due
         self.guests = guests
-        self._prices = prices
         self._asks_above_ucr = asks_above_ucr
-        self.servers = servers
-        self.quota = Quota(database, house, clock)
+        self.servers = Servers(shop.database, shop.clock)
+        self.quota = Quota(shop.database, shop.house, shop.clock)
         #: ids of the servers that the bot was removed from while this process ran
         self.gone: set[int] = set()
 
@@ -153,18 +138,38 @@ class Easel(Keepsakes):
         advised.draft_id = refused.draft_id
         return advised
 
+    def price_of(
+        self, request: ImageRequest, *, nsfw_checker: bool, server_id: int
+    ) -> tuple[ImageRequest, Microcredits] | None:
+        """
+        What a request may cost now; buttons and forms say so beforehand.
+
+        Returns:
+            The request, with any model allowed where its own cannot make it, and what would be held
+            for all its images. None: it cannot be made now, or not in that server.
+        """
+        decided = self.servers.known(server_id)
+        if not policy.allows(decided, request):
+            return None
+        terms = Terms(nsfw_checker, self._traffic.ready(request), decided)
+        for model in dict.fromkeys((request.model, "")):
+            named = request if model == request.model else replace(request, model=model)
+            asked, routes = self._routing.best(named, terms)
+            if routes:
+                dearest = max(route.quote(asked) for route in routes)
+                return named, Microcredits(dearest * request.count)
+        return None
+
     async def priced(
         self, request: ImageRequest, place: Place
     ) -> tuple[ImageRequest, Microcredits, Microcredits] | None:
         """
         Returns:
-            The request, with any model allowed where its own cannot make it; what would be held for
-            it; and the amount above which a member is asked first here. None: it cannot be made
-            here now.
+            As `price_of`, and the amount above which a member is asked first here.
         """
         decided = await self.settings(place.server_id)
         rule = nsfw_rule(decided.nsfw_checker, place)
-        priced = self._prices.of(request, nsfw_checker=rule.nsfw_checker, server_id=place.server_id)
+        priced = self.price_of(request, nsfw_checker=rule.nsfw_checker, server_id=place.server_id)
         asks_above = policy.asks_above(decided, self._asks_above_ucr)
         return None if priced is None else (*priced, asks_above)
 
@@ -178,7 +183,7 @@ class Easel(Keepsakes):
         for resolution in RESOLUTIONS:
             for quality in QUALITIES:
                 kind = replace(request, resolution=resolution, quality=quality, count=1)
-                priced = self._prices.of(
+                priced = self.price_of(
                     kind, nsfw_checker=rule.nsfw_checker, server_id=place.server_id
                 )
                 if priced:

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.jobs import Job
 from bot.domain.ports import Clock, Messenger
+from bot.engine.easel import Easel
 from bot.engine.events import emit
 from bot.errors import StepLost, StoreBusy
 from bot.pictures.folder import sheet_name
@@ -35,25 +36,16 @@ class Privacy:
     """
     Args:
         folder: where stored images lie.
-        cancel: see Easel.cancel.
-        forget: drops what is held in memory of a member.
     """
 
     def __init__(
-        self,
-        database: Database,
-        cancel: Callable[[str], Awaitable[Job]],
-        messenger: Messenger,
-        clock: Clock,
-        folder: Path,
-        forget: Callable[[int], None],
+        self, database: Database, easel: Easel, messenger: Messenger, clock: Clock, folder: Path
     ) -> None:
         self._database = database
-        self._cancel_job = cancel
+        self._easel = easel
         self._messenger = messenger
         self._clock = clock
         self._folder = folder
-        self._forget = forget
         self._erasing = asyncio.Lock()
         #: whether the write-ahead log may hold what was erased
         self._to_fold = True
@@ -85,7 +77,7 @@ class Privacy:
 
     async def _cancel(self, job_id: str) -> bool:
         try:
-            job = await self._cancel_job(job_id)
+            job = await self._easel.cancel(job_id)
         except StepLost:
             return False
         await self._show(job)
@@ -117,7 +109,7 @@ class Privacy:
             pass
         self._to_fold = True
         await database.keep(steps.finish, erasure)
-        self._forget(user_id)
+        self._easel.forget_preferences(user_id)
         emit("erased", "what was stored of a member is erased")
 
     async def _fold(self) -> None:

@@ -48,8 +48,8 @@ class Routing:
         clock: Clock,
     ) -> None:
         self._catalog = catalog
-        self._providers = providers
-        self._default_model = default_model
+        self.providers = providers
+        self.default_model = default_model
         self._order = order
         self._database = database
         self._clock = clock
@@ -94,7 +94,7 @@ class Routing:
         here, catalog = self._here(terms), self._allowed(terms)
         models, preferred = [request.model], []
         if not request.model:
-            models = policy.models_here(terms.decided, catalog.models, self._default_model)
+            models = policy.models_here(terms.decided, catalog.models, self.default_model)
             preferred = [request.prefers] if request.prefers in catalog.models else []
         fallback = models[0] if models else ""
         for model in dict.fromkeys([*preferred, *models]):
@@ -132,7 +132,7 @@ class Routing:
         return self._catalog.only(allowed) if allowed else self._catalog
 
     def _here(self, terms: Terms) -> Here:
-        return Here(self._providers, terms.nsfw_checker, self._clock.now().date())
+        return Here(self.providers, terms.nsfw_checker, self._clock.now().date())
 
     def _usable(
         self,
@@ -154,7 +154,7 @@ class Routing:
     def retiring(self, within: timedelta) -> list[Model]:
         """The models in use here whose makers end them within that time."""
         until = (self._clock.now() + within).date()
-        return self._catalog.retiring(self._providers, until)
+        return self._catalog.retiring(self.providers, until)
 
     def latency(self, route: Route) -> Latency:
         return self._known.get(route.id, Latency())

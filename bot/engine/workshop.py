@@ -1,4 +1,4 @@
-"""What all jobs of this process share while their images are made."""
+"""What all jobs of this process share: the database, the routes, and where pictures lie."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
