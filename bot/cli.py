@@ -20,6 +20,10 @@ from bot.errors import BotError, StartupError, StoreBusy
 if TYPE_CHECKING:
     from bot.settings import Settings
 
+Chosen = argparse.Namespace
+#: does what was chosen; returns the exit code, or None: good
+Act = Callable[[Chosen], int | None]
+
 FAILED = 1
 WRONG_USAGE = 2
 #: platforms that cannot lock files and ask processes to stop in the ways that Easel needs
@@ -40,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"easel: {NOT_HERE}", file=sys.stderr)
         return FAILED
     try:
-        status: int = chosen.command(chosen)
+        status: int | None = chosen.act(chosen)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has closed the pipe; the flush on exit must not complain about that either.
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USAGE if isinstance(error, StartupError) and error.usage else FAILED
     except KeyboardInterrupt:
         return FAILED
-    return status
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,80 +68,71 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"easel {version('easel-bot')}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    demo = commands.add_parser("demo", help="try the bot in a browser: no token, no key")
+    demo = _add(commands, "demo", _demo, "try the bot in a browser: no token, no key")
     demo.add_argument("--once", action="store_true", help="make one image, edit it, and exit")
     demo.add_argument("--port", type=_port, default=0, help="of the page; any free one if left out")
     demo.add_argument(
         "--output", type=Path, default=Path("demo-output"), help="folder for the images of --once"
     )
     demo.add_argument("--no-browser", action="store_true", help="only print the page's address")
-    demo.set_defaults(command=_demo)
 
-    run = commands.add_parser("run", help="run the bot on Discord")
+    run = _add(commands, "run", _run, "run the bot on Discord")
     run.add_argument(
         "--role",
         choices=("all",),
         default="all",
         help="all: gateway and worker in one process, as SQLite needs it",
     )
-    run.set_defaults(command=_run)
 
-    check = commands.add_parser("check", help="would it run? asks Discord and the providers, free")
-    check.set_defaults(command=_check)
-
-    sync = commands.add_parser("sync", help="compare the commands with Discord's, and mend them")
-    sync.set_defaults(command=_sync)
-
-    prices = commands.add_parser("prices", help="what each route of the catalog costs")
-    prices.set_defaults(command=_prices)
-
-    migrate = commands.add_parser("migrate", help="bring the database's schema up to date")
-    migrate.set_defaults(command=_migrate)
-
-    account = commands.add_parser("account", help="a member's credits, and every entry of them")
-    grant = commands.add_parser("grant", help="give a member credits that do not expire")
-    for command in (account, grant):
-        command.add_argument("--server", type=_id, required=True, help="0: direct messages")
-    account.add_argument("--user", type=_id, required=True, help="0: the server's budget")
-    grant.add_argument("--user", type=_member_id, required=True)
-    grant.add_argument("--amount", type=_amount, required=True, help="credits, such as 2.50")
-    account.set_defaults(command=_account)
-    grant.set_defaults(command=_grant)
-
-    refund = commands.add_parser("refund", help="give back what a job was charged")
-    refund.add_argument("job", help="its id, as the log and `easel account` name it")
-    refund.set_defaults(command=_refund)
-
+    _add(commands, "check", _check, "would it run? asks Discord and the providers, free")
+    _add(commands, "sync", _sync, "compare the commands with Discord's, and mend them")
+    _add(commands, "prices", _prices, "what each route of the catalog costs")
+    _add(commands, "migrate", _migrate, "bring the database's schema up to date")
+    _add_books(commands)
     _add_hosting(commands)
     ledger = commands.add_parser("ledger", help="look into the ledger")
-    audit = ledger.add_subparsers(required=True, metavar="command").add_parser(
-        "audit", help="recompute every balance from its entries"
-    )
-    audit.set_defaults(command=_audit)
+    of_ledger = ledger.add_subparsers(required=True, metavar="command")
+    _add(of_ledger, "audit", _audit, "recompute every balance from its entries")
     return parser
 
 
-def _add_hosting(commands: Any) -> None:
-    servers = commands.add_parser("servers", help="each server, its month and its settings")
-    servers.set_defaults(command=_servers)
+def _add(commands: Any, name: str, act: Act, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about)
+    parser.set_defaults(act=act)
+    return parser
 
-    block = commands.add_parser("block", help="take no more commands of a member")
-    unblock = commands.add_parser("unblock", help="take a member's commands again")
+
+def _add_books(commands: Any) -> None:
+    account = _add(commands, "account", _account, "a member's credits, and every entry of them")
+    account.add_argument("--server", type=_id, required=True, help="0: direct messages")
+    account.add_argument("--user", type=_id, required=True, help="0: the server's budget")
+
+    grant = _add(commands, "grant", _grant, "give a member credits that do not expire")
+    grant.add_argument("--server", type=_id, required=True, help="0: direct messages")
+    grant.add_argument("--user", type=_member_id, required=True)
+    grant.add_argument("--amount", type=_amount, required=True, help="credits, such as 2.50")
+
+    refund = _add(commands, "refund", _refund, "give back what a job was charged")
+    refund.add_argument("job", help="its id, as the log and `easel account` name it")
+
+
+def _add_hosting(commands: Any) -> None:
+    _add(commands, "servers", _servers, "each server, its month and its settings")
+
+    block = _add(commands, "block", _block, "take no more commands of a member")
+    unblock = _add(commands, "unblock", _unblock, "take a member's commands again")
     for command in (block, unblock):
         command.add_argument("--user", type=_member_id, required=True)
         command.add_argument("--server", type=_id, default=0, help="everywhere if left out")
     block.add_argument(
         "--reason", type=_reason, required=True, help="the member and moderators see it"
     )
-    block.set_defaults(command=_block)
-    unblock.set_defaults(command=_unblock)
 
-    export = commands.add_parser("export", help="all that is stored of a server or a member")
+    export = _add(commands, "export", _export, "all that is stored of a server or a member")
     of = export.add_mutually_exclusive_group(required=True)
     of.add_argument("--server", type=_id, help="0: direct messages")
     of.add_argument("--user", type=_member_id)
     export.add_argument("--output", type=Path, required=True, help="a ZIP file to be written")
-    export.set_defaults(command=_export)
 
 
 def _reason(text: str) -> str:
@@ -186,62 +181,71 @@ def _settings() -> "Settings":
     return load_settings()
 
 
-def _account(chosen: argparse.Namespace) -> int:
+def _in_loop(work: Callable[["Settings", Chosen], Coroutine[Any, Any, int | None]]) -> Act:
+    """A command that has the settings and runs in an event loop."""
+
+    def act(chosen: Chosen) -> int | None:
+        return asyncio.run(work(_settings(), chosen))
+
+    return act
+
+
+@_in_loop
+async def _account(settings: "Settings", chosen: Chosen) -> None:
     from bot.books import show_account
 
-    asyncio.run(show_account(_settings(), chosen.server, chosen.user))
-    return 0
+    await show_account(settings, chosen.server, chosen.user)
 
 
-def _grant(chosen: argparse.Namespace) -> int:
+@_in_loop
+async def _grant(settings: "Settings", chosen: Chosen) -> None:
     from bot.books import grant
 
-    asyncio.run(grant(_settings(), chosen.server, chosen.user, chosen.amount))
-    return 0
+    await grant(settings, chosen.server, chosen.user, chosen.amount)
 
 
-def _refund(chosen: argparse.Namespace) -> int:
+@_in_loop
+async def _refund(settings: "Settings", chosen: Chosen) -> None:
     from bot.books import refund
 
-    asyncio.run(refund(_settings(), chosen.job))
-    return 0
+    await refund(settings, chosen.job)
 
 
-def _servers(_chosen: argparse.Namespace) -> int:
+@_in_loop
+async def _servers(settings: "Settings", _chosen: Chosen) -> None:
     from bot.hosting import show_servers
 
-    asyncio.run(show_servers(_settings()))
-    return 0
+    await show_servers(settings)
 
 
-def _block(chosen: argparse.Namespace) -> int:
+@_in_loop
+async def _block(settings: "Settings", chosen: Chosen) -> None:
     from bot.hosting import block
 
-    asyncio.run(block(_settings(), chosen.server, chosen.user, chosen.reason))
-    return 0
+    await block(settings, chosen.server, chosen.user, chosen.reason)
 
 
-def _unblock(chosen: argparse.Namespace) -> int:
+@_in_loop
+async def _unblock(settings: "Settings", chosen: Chosen) -> None:
     from bot.hosting import unblock
 
-    asyncio.run(unblock(_settings(), chosen.server, chosen.user))
-    return 0
+    await unblock(settings, chosen.server, chosen.user)
 
 
-def _export(chosen: argparse.Namespace) -> int:
+@_in_loop
+async def _export(settings: "Settings", chosen: Chosen) -> None:
     from bot.hosting import export
 
-    given = {"server_id": chosen.server, "user_id": chosen.user}
-    asyncio.run(export(_settings(), chosen.output, **given))
-    return 0
+    await export(settings, chosen.output, server_id=chosen.server, user_id=chosen.user)
 
 
-def _demo(chosen: argparse.Namespace) -> int:
+def _demo(chosen: Chosen) -> int | None:
     from bot import demo
 
     if chosen.once:
         return asyncio.run(demo.run_once(chosen.output))
-    return _until_signal(lambda: demo.serve(chosen.port, open_browser=not chosen.no_browser))
+    _until_signal(lambda: demo.serve(chosen.port, open_browser=not chosen.no_browser))
+    return None
 
 
 @contextmanager
@@ -258,7 +262,7 @@ def _loading() -> Iterator[None]:
         gc.enable()
 
 
-def _run(_chosen: argparse.Namespace) -> int:
+def _run(_chosen: Chosen) -> None:
     with _loading():
         settings = _settings()
         settings.needed("DISCORD_TOKEN")
@@ -275,22 +279,21 @@ def _run(_chosen: argparse.Namespace) -> int:
         async with open_app(settings) as app:
             await app.run()
 
-    return _until_signal(run)
+    _until_signal(run)
 
 
-def _check(_chosen: argparse.Namespace) -> int:
-    settings = _settings()
-
+@_in_loop
+async def _check(settings: "Settings", _chosen: Chosen) -> int:
     from bot.check import check
     from bot.ops import log
 
     # The check prints what it finds itself.
     log.configure("ERROR", settings.log_format)
-    return asyncio.run(check(settings))
+    return await check(settings)
 
 
-def _sync(_chosen: argparse.Namespace) -> int:
-    settings = _settings()
+@_in_loop
+async def _sync(settings: "Settings", _chosen: Chosen) -> None:
     settings.needed("DISCORD_TOKEN")
 
     from bot.app import open_app
@@ -298,63 +301,50 @@ def _sync(_chosen: argparse.Namespace) -> int:
 
     # The sync prints what it does itself.
     log.configure("WARNING", settings.log_format)
-
-    async def run() -> int:
-        async with open_app(settings, beside=True) as app:
-            print("\n".join(await app.sync()))
-        return 0
-
-    return asyncio.run(run())
+    async with open_app(settings, beside=True) as app:
+        print("\n".join(await app.sync()))
 
 
-def _prices(_chosen: argparse.Namespace) -> int:
+@_in_loop
+async def _prices(settings: "Settings", _chosen: Chosen) -> None:
     from bot.app import load_catalog
     from bot.prices import price_table
     from bot.store.database import database_path, open_database
     from bot.store.learned import usual_costs
 
-    async def run(settings: "Settings") -> int:
-        catalog, usual = load_catalog(settings), {}
-        try:
-            if database_path(settings.database_url).is_file():
-                async with open_database(settings.database_url, migrate=False) as database:
-                    usual = await database.read(usual_costs, datetime.now(UTC))
-        except (StartupError, OSError) as error:
-            # The catalog's prices can be shown without that.
-            print(f"easel: what is usual is not known: {error}", file=sys.stderr)
-        print(price_table(catalog, usual))
-        return 0
-
-    return asyncio.run(run(_settings()))
+    catalog, usual = load_catalog(settings), {}
+    try:
+        if database_path(settings.database_url).is_file():
+            async with open_database(settings.database_url, migrate=False) as database:
+                usual = await database.read(usual_costs, datetime.now(UTC))
+    except (StartupError, OSError) as error:
+        # The catalog's prices can be shown without that.
+        print(f"easel: what is usual is not known: {error}", file=sys.stderr)
+    print(price_table(catalog, usual))
 
 
-def _migrate(_chosen: argparse.Namespace) -> int:
+@_in_loop
+async def _migrate(settings: "Settings", _chosen: Chosen) -> None:
     from bot.store.database import HEAD_REVISION, open_database
     from bot.store.lock import sole_use
 
-    async def migrate(settings: "Settings") -> int:
-        with sole_use(settings.database_url):
-            async with open_database(settings.database_url):
-                print(f"The database is at schema {HEAD_REVISION}.")
-        return 0
-
-    return asyncio.run(migrate(_settings()))
+    with sole_use(settings.database_url):
+        async with open_database(settings.database_url):
+            print(f"The database is at schema {HEAD_REVISION}.")
 
 
-def _audit(_chosen: argparse.Namespace) -> int:
+@_in_loop
+async def _audit(settings: "Settings", _chosen: Chosen) -> int:
     from bot.store.database import open_database
     from bot.store.ledger import audit
 
-    async def run(settings: "Settings") -> int:
-        async with open_database(settings.database_url, migrate=False) as database:
-            differences = await database.read(audit)
-        print("\n".join(differences) or "Entries and balances agree.")
-        return FAILED if differences else 0
-
-    return asyncio.run(run(_settings()))
+    async with open_database(settings.database_url, migrate=False) as database:
+        differences = await database.read(audit)
+    print("\n".join(differences) or "Entries and balances agree.")
+    return FAILED if differences else 0
 
 
-def _until_signal(serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
+def _until_signal(serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Serve until SIGINT or SIGTERM, then stop cleanly; a second signal exits at once."""
 
     async def run() -> None:
@@ -378,4 +368,3 @@ def _until_signal(serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
                 raise
 
     asyncio.run(run())
-    return 0
