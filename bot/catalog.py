@@ -240,10 +240,8 @@ class _Route(_Table):
             typical_s=self.typical_s,
             deadline_s=self.deadline_s,
             running_max=self.running_max,
-            rate=Rate(self.rate.submits, self.rate.seconds) if self.rate else None,
-            poll_rate=Rate(self.poll_rate.polls, self.poll_rate.seconds)
-            if self.poll_rate
-            else None,
+            rate=self.rate.made() if self.rate else None,
+            poll_rate=self.poll_rate.made() if self.poll_rate else None,
         )
 
     def _sizes(self) -> Mapping[str, tuple[str, ...]]:
