@@ -1,7 +1,6 @@
 """`easel check`: would the bot run? It asks Discord and the providers, and spends nothing."""
 
 from collections.abc import Awaitable, Collection, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -11,7 +10,7 @@ from bot.app import load_catalog, make_folder, open_providers
 from bot.chat import connection
 from bot.chat.client import invite
 from bot.chat.wire import NETWORK_ERRORS
-from bot.domain.catalog import NsfwSwitch, Route
+from bot.domain.catalog import Catalog, NsfwSwitch, Route
 from bot.domain.credits import tell_cost
 from bot.domain.ledger import Period
 from bot.domain.ports import Provider
@@ -36,28 +35,28 @@ async def check(settings: Settings) -> int:
         1 if something would not work.
     """
     running = is_in_use(settings.database_url)
-    routes: list[Route] = []
+    #: the catalog, if it can be read
+    found: list[Catalog] = []
     works = [
-        await _line("catalog", _catalog(settings, routes)),
+        await _line("catalog", _catalog(settings, found)),
         await _line("database", _database(settings, running=running)),
         await _line("images", _images(settings)),
         await _line("ops port", _ops_port(settings, running=running)),
         await _line("discord", _discord(settings)),
     ]
-    async with AsyncExitStack() as stack:
-        providers = await stack.enter_async_context(open_providers(settings))
+    routes = [route for catalog in found for route in catalog.routes()]
+    async with open_providers(settings) as providers:
         on = [vendor for vendor in VENDORS if (vendor.name, "") in providers]
         for vendor in on:
             of_it = [route for route in routes if route.provider == vendor.name]
             provider = providers[vendor.name, ""]
             works.append(await _line(vendor.name, _provider(vendor, provider, of_it, settings)))
-        names = [vendor.name for vendor in on]
-        if routes:
-            works.append(await _line("models", _models(settings, names)))
-    print(f"  {_month(settings)}")
+    names = [vendor.name for vendor in on]
     remarks = [*misspelt_settings(), *_remarks(settings)]
-    if routes:
-        remarks += [*_endings(settings, names), *_without_filter(routes, names)]
+    for catalog in found:
+        works.append(await _line("models", _models(settings, catalog, names)))
+        remarks += [*_endings(catalog, names), *_without_filter(routes, names)]
+    print(f"  {_month(settings)}")
     for remark in remarks:
         print(f"! {remark}")
     return 0 if all(works) else 1
@@ -73,10 +72,10 @@ async def _line(name: str, part: Awaitable[str]) -> bool:
     return True
 
 
-async def _catalog(settings: Settings, routes: list[Route]) -> str:
-    """Check the catalog, and add its routes to `routes`."""
+async def _catalog(settings: Settings, found: list[Catalog]) -> str:
+    """Check the catalog, and add it to `found`."""
     catalog = load_catalog(settings)
-    routes.extend(catalog.routes())
+    found.append(catalog)
     age = f"; prices of {catalog.read}" if catalog.read else ""
     return ", ".join(catalog.models) + age
 
@@ -141,11 +140,10 @@ async def _provider(
         raise StartupError(f"{message}; see {key if about_key else root}") from error
 
 
-async def _models(settings: Settings, providers: Collection[str]) -> str:
+async def _models(settings: Settings, catalog: Catalog, providers: Collection[str]) -> str:
     """Check the model that a member gets who names none."""
     if not providers:
         raise StartupError("no provider is on; set the key of one, such as APIMODELS_API_KEY.")
-    catalog = load_catalog(settings)
     model_id = settings.default_model or catalog.default_model(providers)
     model = catalog.models[model_id]
     if not any(route.provider in providers for route in model.routes):
@@ -158,9 +156,9 @@ async def _models(settings: Settings, providers: Collection[str]) -> str:
     return f"{model_id} is used by default"
 
 
-def _endings(settings: Settings, providers: Collection[str]) -> list[str]:
+def _endings(catalog: Catalog, providers: Collection[str]) -> list[str]:
     """Remarks on models that end in the coming weeks, and on prices that are old."""
-    catalog, today = load_catalog(settings), datetime.now(UTC).date()
+    today = datetime.now(UTC).date()
     remarks = [
         f"The makers of {model.id} end it on {model.retires}."
         for model in catalog.retiring(providers, today + WARN_BEFORE)
