@@ -92,7 +92,7 @@ class App:
             GatewayLost: discord.py gave up the connection.
         """
         checks = {"discord": self._connected, "database": self._database_answers}
-        token = self.settings.needed("DISCORD_TOKEN")
+        token = self.settings.token()
         callbacks = {
             vendor.name: partial(self._hear, vendor) for vendor in VENDORS if vendor.verify_callback
         }
@@ -131,7 +131,7 @@ class App:
         Raises:
             StartupError: Discord refuses, or cannot be reached.
         """
-        token = self.settings.needed("DISCORD_TOKEN")
+        token = self.settings.token()
         try:
             await connection.attempt(lambda: self.client.login(token))
             return await connection.attempt(lambda: self.client.sync(everywhere=True))

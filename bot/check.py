@@ -105,7 +105,7 @@ async def _ops_port(settings: Settings, *, running: bool) -> str:
 
 async def _discord(settings: Settings) -> str:
     connection.use_api_base(settings.discord_api_base)
-    token = settings.needed("DISCORD_TOKEN")
+    token = settings.token()
     async with discord.Client(intents=discord.Intents.none()) as client:
         try:
             await client.login(token)

@@ -265,7 +265,7 @@ def _loading() -> Iterator[None]:
 def _run(_chosen: Chosen) -> None:
     with _loading():
         settings = _settings()
-        settings.needed("DISCORD_TOKEN")
+        settings.token()
 
         from bot.app import open_app
         from bot.ops import log
@@ -294,7 +294,7 @@ async def _check(settings: "Settings", _chosen: Chosen) -> int:
 
 @_in_loop
 async def _sync(settings: "Settings", _chosen: Chosen) -> None:
-    settings.needed("DISCORD_TOKEN")
+    settings.token()
 
     from bot.app import open_app
     from bot.ops import log

@@ -30,15 +30,6 @@ from bot.errors import StartupError
 from bot.providers.registry import VENDORS
 from bot.providers.vendors import Value
 
-#: setting that may be needed -> where it comes from
-WHERE_TO_GET = {
-    "DISCORD_TOKEN": (
-        "create an application at https://discord.com/developers/applications, open Bot, press"
-        " Reset Token and copy what it shows"
-    ),
-}
-
-
 #: quotes that people, other programs and word processors put around values
 QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb", "``")
 #: how much a name is like that of the setting that was meant, by difflib's ratio; 1: the same
@@ -137,6 +128,8 @@ Numbers = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_numbers)]
 Address = Annotated[str, AfterValidator(_root)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Token = Annotated[SecretStr, AfterValidator(_token), AfterValidator(_key)]
+#: credits, as a person writes them
+Amount = Annotated[str, AfterValidator(_amount)]
 Home = Annotated[Path, AfterValidator(_home)]
 
 
@@ -173,14 +166,14 @@ class OwnSettings(BaseSettings):
     #: used when a member names none; when empty, the first model that the keys can make
     default_model: str | None = None
     #: credits per member, server and period; direct messages count as one more server
-    allowance: Annotated[str, AfterValidator(_amount)] = "1.00"
+    allowance: Amount = "1.00"
     allowance_period: Period = Period.DAY
     #: credits that a whole server may spend in a month; none when empty
-    server_budget: Annotated[str, AfterValidator(_amount)] | None = None
+    server_budget: Amount | None = None
     #: the same for all servers and direct messages together
-    total_budget: Annotated[str, AfterValidator(_amount)] | None = None
+    total_budget: Amount | None = None
     #: credits; a button or form asks before it spends more
-    confirm_above: Annotated[str, AfterValidator(_amount)] = "0.25"
+    confirm_above: Amount = "0.25"
     #: ids of the servers that the bot serves; it leaves others; all when empty
     allowed_servers: Numbers = ()
     allow_direct_messages: bool = True
@@ -244,17 +237,20 @@ class OwnSettings(BaseSettings):
         value: Value = getattr(self, name.lower())
         return value
 
-    def needed(self, name: str) -> str:
+    def token(self) -> str:
         """
-        A secret that this use of the program cannot do without.
-
         Raises:
             StartupError: it is not set; says where to get it.
         """
-        secret = getattr(self, name.lower())
-        if not isinstance(secret, SecretStr) or not secret.get_secret_value().strip():
-            raise StartupError(f"{name} is not set: {WHERE_TO_GET[name]}.", usage=True)
-        return secret.get_secret_value().strip()
+        token = self.discord_token.get_secret_value().strip() if self.discord_token else ""
+        if not token:
+            raise StartupError(
+                "DISCORD_TOKEN is not set: create an application at"
+                " https://discord.com/developers/applications, open Bot, press Reset Token and copy"
+                " what it shows.",
+                usage=True,
+            )
+        return token
 
 
 def _of_vendors() -> dict[str, Any]:
