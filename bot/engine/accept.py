@@ -84,7 +84,8 @@ def offers(
             spoiler=rule.spoiler,
             locale=locale,
         )
-        found.append(Offer(job, tuple(_task(job, n, first) for n in range(request.count))))
+        tasks = (new_task(f"{job.id}-{n}", job, n, first) for n in range(request.count))
+        found.append(Offer(job, tuple(tasks)))
     return found
 
 
@@ -112,9 +113,13 @@ def usual_cost(request: ImageRequest, terms: Terms, routing: Routing) -> Microcr
     return routing.usual_cost(request, routes[0]) if routes else None
 
 
-def _task(job: Job, index: int, route: Route) -> Task:
+def new_task(task_id: str, job: Job, index: int, route: Route) -> Task:
+    """
+    Args:
+        index: which of the job's images it is to give.
+    """
     return Task(
-        id=f"{job.id}-{index}",
+        id=task_id,
         job_id=job.id,
         image_index=index,
         route_id=route.id,

@@ -14,6 +14,7 @@ from bot.domain.catalog import Route
 from bot.domain.jobs import Failure, Job, Task, TaskState
 from bot.domain.ports import Failed, Finished, ImageFile, ImageLimits, Order, Progress, Provider
 from bot.domain.requests import words_of
+from bot.engine.accept import new_task
 from bot.engine.events import emit
 from bot.engine.outcome import UNUSABLE, Ended, Patience, dated, of_ending, of_submit
 from bot.engine.references import RETRY_WAIT_S, Given, References
@@ -144,14 +145,7 @@ class Carrier:
         route = next((each for each in routes if each.quote(job.request) <= held), None)
         if route is None:
             return None
-        return Task(
-            id=f"{job.id}-{index}-{len(tried)}",
-            job_id=job.id,
-            image_index=index,
-            route_id=route.id,
-            price_ucr=route.quote(job.request),
-            state=TaskState.PENDING,
-        )
+        return new_task(f"{job.id}-{index}-{len(tried)}", job, index, route)
 
     async def _submit(self, route: Route, provider: Provider) -> Finished | None:
         """Send the order; returns the image where the vendor answers only when it is done."""
