@@ -287,8 +287,7 @@ def _messenger(
 
 def _retention(settings: Settings, shop: Workshop) -> Retention:
     prompts, jobs = timedelta(days=settings.keep_prompts), timedelta(days=settings.keep_jobs)
-    where = (shop.database, shop.house, shop.clock, shop.folder)
-    return Retention(*where, prompts or None, jobs or None)
+    return Retention(shop, prompts or None, jobs or None)
 
 
 def _archive(settings: Settings, privacy: Privacy, export: Export) -> Archive:

@@ -6,7 +6,7 @@ members what a dead process did not tell them.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.about import about
@@ -18,7 +18,6 @@ from bot.engine.workshop import Workshop
 from bot.pictures.folder import Stored, stored_images
 from bot.store import jobs as job_steps
 from bot.store import members
-from bot.store.database import Step
 from bot.store.lock import Use
 from bot.store.queue import list_queue
 
@@ -35,8 +34,6 @@ WARN_BEFORE = timedelta(days=30)
 WARN_EVERY_S = 86_400.0
 #: seconds between two looks at what images cost
 LEARN_COSTS_EVERY_S = 3_600.0
-#: ids in one statement
-IDS_MAX = 500
 #: how long an image may lie here before it is delivered
 DELIVERIES_TAKE = timedelta(hours=2)
 #: how long a job under way may need its image, even where results are kept for no time
@@ -187,7 +184,8 @@ class Duties:
         stored = await asyncio.to_thread(stored_images, self._shop.folder)
         if since:
             stored = [image for image in stored if image.stored_at >= since]
-        without_use = await self._of(job_steps.without_use, {image.job_id for image in stored})
+        job_ids = {image.job_id for image in stored}
+        without_use = await self._shop.database.read_of(job_steps.without_use, job_ids)
         kept = []
         for image in sorted(stored, key=lambda each: each.stored_at):
             if image.job_id in without_use or image.stored_at < oldest:
@@ -203,7 +201,8 @@ class Duties:
         if over_bytes <= 0:
             return
         # Images of jobs under way stay, however many bytes they take.
-        ended = await self._of(job_steps.ended, {image.job_id for image in kept})
+        job_ids = {image.job_id for image in kept}
+        ended = await self._shop.database.read_of(job_steps.ended, job_ids)
         removed = 0
         for image in kept:
             if over_bytes <= 0:
@@ -219,14 +218,6 @@ class Duties:
                 removed,
                 level=logging.WARNING,
             )
-
-    async def _of(self, step: Step[[list[str]], set[str]], job_ids: Collection[str]) -> set[str]:
-        """Of these jobs, those that the step finds; in pieces, between which others may read."""
-        found = set()
-        ids = sorted(job_ids)
-        for start in range(0, len(ids), IDS_MAX):
-            found |= await self._shop.database.read(step, ids[start : start + IDS_MAX])
-        return found
 
     async def tell_cancelled(self) -> None:
         """Tell members of jobs that were cancelled just before the last process ended."""

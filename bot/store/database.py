@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ BUSY_TIMEOUT_MS = 5_000
 #: seconds before a step that must be kept is tried again; doubles up to the maximum
 KEEP_WAIT_S = 0.1
 KEEP_WAIT_S_MAX = 2.0
+#: ids in one statement
+IDS_MAX = 500
 #: mask of the part of an extended result code that says what went wrong (SQLite, "Result Codes")
 PRIMARY_CODE = 0xFF
 #: errors that may pass: another program holds the database, memory has run out, or the disk is
@@ -180,6 +182,14 @@ class Database:
         """Run a step that only reads, on one consistent view; never waits for a writer."""
         self._trips += 1
         return await self._reader.run(step, *args, **given)
+
+    async def read_of(self, step: Step[[list[str]], set[str]], ids: Collection[str]) -> set[str]:
+        """Of these ids, those that the step finds; in pieces, between which others may read."""
+        found: set[str] = set()
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), IDS_MAX):
+            found |= await self.read(step, wanted[start : start + IDS_MAX])
+        return found
 
     async def fold(self) -> bool:
         """

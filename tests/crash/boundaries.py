@@ -26,7 +26,7 @@ from bot.providers.maxapi import MaxApi
 from bot.providers.tasks import TaskProvider
 
 #: how the engine carries a step to the database
-CARRIED = re.compile(r"\b(write|keep|read|_of)\(\s*(\w+)\b(?:\.(\w+))?")
+CARRIED = re.compile(r"\b(write|keep|read|read_of)\(\s*(\w+)\b(?:\.(\w+))?")
 #: name -> the port and the classes behind it
 PORTS: dict[str, tuple[type, ...]] = {
     "provider": (ports.Provider, TaskProvider, MaxApi),
