@@ -28,7 +28,7 @@ from bot.errors import (
     StepLost,
     StoreBusy,
 )
-from bot.store import accept, jobs, ledger, settings, tasks
+from bot.store import accept, jobs, settings, tasks
 
 #: a model's cheapest image has one of these qualities, with or without a quality setting
 CHEAP_QUALITIES = ("auto", "low")
@@ -299,10 +299,7 @@ class Easel(Keepsakes):
             The account as a command given now would find it; and what one image costs at most if
             the command names only a prompt, or None if it cannot be made here now.
         """
-        default, now = self._house.allowance, self._clock.now()
-        told = await self._database.read(
-            ledger.statement, place.server_id, user_id, role_ids, default, now
-        )
+        told = await self.quota.statement(place.server_id, user_id, role_ids)
         preferred = self.preferences_of(user_id)
         prices = await self.prices(place, "", prefers=preferred.model)
         return told, prices.get((preferred.resolution, "auto"))
