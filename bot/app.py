@@ -195,8 +195,8 @@ async def open_app(
         await easel.load_preferences()
         client = _client(settings, easel)
         messenger = _messenger(settings, client, easel, shop)
-        privacy = Privacy(database, easel, messenger, shop.clock, folder)
-        budgets = Budgets(database, shop.house, easel, shop.clock, BudgetPosts(client))
+        privacy = Privacy(shop, easel, messenger)
+        budgets = Budgets(shop, easel, BudgetPosts(client))
         keep_results = timedelta(days=settings.keep_results)
         duties = Duties(shop, messenger, use, keep_results, settings.keep_bytes_max)
         duties.also(BUDGETS_EVERY_S, budgets.look)
@@ -245,17 +245,16 @@ def _add_commands(
     privacy: Privacy,
     shop: Workshop,
 ) -> None:
-    database, house, clock, folder = shop.database, shop.house, shop.clock, shop.folder
     desk = Desk(
         easel,
         messenger,
-        clock,
-        folder,
+        shop.clock,
+        shop.folder,
         shop.pool,
         easel.price_of,
-        Oversight(database, house, shop.traffic, clock, folder),
-        _archive(settings, privacy, Export(database, folder)),
-        Statistics(database, house, clock, shop.catalog),
+        Oversight(shop),
+        _archive(settings, privacy, Export(shop.database, shop.folder)),
+        Statistics(shop),
     )
     on, default_model = shop.routing.providers, shop.routing.default_model
     offered = shop.catalog.offered(on)

@@ -2,12 +2,11 @@
 
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Allowance, Period
-from bot.domain.ports import BudgetNotices, BudgetShare, Clock
+from bot.domain.ports import BudgetNotices, BudgetShare
 from bot.domain.requests import ImageRequest, Mode
 from bot.engine.easel import Easel
+from bot.engine.workshop import Workshop
 from bot.store import notices
-from bot.store.database import Database
-from bot.store.jobs import House
 
 #: seconds between two looks at the budgets
 LOOK_EVERY_S = 20.0
@@ -19,13 +18,9 @@ class Budgets:
         posts: where the notices go.
     """
 
-    def __init__(
-        self, database: Database, house: House, easel: Easel, clock: Clock, posts: BudgetNotices
-    ) -> None:
-        self._database = database
-        self._house = house
+    def __init__(self, shop: Workshop, easel: Easel, posts: BudgetNotices) -> None:
+        self._shop = shop
         self._easel = easel
-        self._clock = clock
         self._posts = posts
 
     async def look(self) -> None:
@@ -36,12 +31,13 @@ class Budgets:
         A notice is committed as posted before it is posted: a crash in between loses the notice,
         but no notice is posted twice.
         """
-        now = self._clock.now()
+        now = self._shop.clock.now()
         request = ImageRequest(Mode.GENERATE, "", "")
         plain = self._easel.price_of(request, nsfw_checker=True, server_id=0)
         least = plain[1] if plain else Microcredits(0)
-        for spent in await self._database.read(notices.reached, self._house, least, now):
-            if await self._database.write(notices.tell, spent):
+        database, house = self._shop.database, self._shop.house
+        for spent in await database.read(notices.reached, house, least, now):
+            if await database.write(notices.tell, spent):
                 budget = Allowance(Microcredits(spent.budget_ucr), Period.MONTH)
                 share = BudgetShare(
                     spent.percent, spent.spent_ucr, spent.budget_ucr, budget.refills_at(now)

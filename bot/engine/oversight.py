@@ -2,18 +2,14 @@
 
 import asyncio
 from datetime import datetime
-from pathlib import Path
 
 from bot.domain.jobs import Job
 from bot.domain.oversight import Act, Block, Done, Unreported, read_reason
 from bot.domain.policy import Place
-from bot.domain.ports import Clock
 from bot.engine.events import emit
-from bot.engine.traffic import Traffic
+from bot.engine.workshop import Workshop
 from bot.pictures.folder import sheet_name
 from bot.store import oversight as steps
-from bot.store.database import Database
-from bot.store.jobs import House
 
 
 class Oversight:
@@ -21,19 +17,12 @@ class Oversight:
     The caller makes sure first that a moderator of the server asks, except for `check_block`,
     `reportable` and `report`, which serve members. Each act is recorded in the transaction that
     does it. Jobs of other servers and of direct messages are never touched.
-
-    Args:
-        folder: where stored images lie.
     """
 
-    def __init__(
-        self, database: Database, house: House, traffic: Traffic, clock: Clock, folder: Path
-    ) -> None:
-        self._database = database
-        self._traffic = traffic
-        self._house = house
-        self._clock = clock
-        self._folder = folder
+    def __init__(self, shop: Workshop) -> None:
+        self._database = shop.database
+        self._clock = shop.clock
+        self._shop = shop
 
     async def check_block(self, place: Place, user_id: int) -> None:
         """
@@ -136,7 +125,7 @@ class Oversight:
 
     def _delete(self, names: list[str]) -> None:
         for name in names:
-            (self._folder / name).unlink(missing_ok=True)
+            (self._shop.folder / name).unlink(missing_ok=True)
 
     async def refund(self, server_id: int, job_id: str, by_id: int) -> Done | None:
         """
@@ -147,7 +136,7 @@ class Oversight:
         """
         now = self._clock.now()
         done = (server_id, job_id, by_id, now)
-        return await self._database.write(steps.refund, self._house, *done)
+        return await self._database.write(steps.refund, self._shop.house, *done)
 
     async def cancel(self, server_id: int, job_id: str, by_id: int, reason: str) -> Done:
         """
@@ -157,8 +146,8 @@ class Oversight:
             StepLost: something was submitted, the job has ended, or it is not this server's.
         """
         done = (server_id, job_id, by_id, read_reason(reason), self._clock.now())
-        cancelled = await self._database.keep(steps.cancel, self._house, *done)
-        self._traffic.let_go(job_id)
+        cancelled = await self._database.keep(steps.cancel, self._shop.house, *done)
+        self._shop.traffic.let_go(job_id)
         return cancelled
 
     async def reportable(self, server_id: int, job_id: str, by_id: int) -> Job | Unreported:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.jobs import Job
-from bot.domain.ports import Clock, Messenger
+from bot.domain.ports import Messenger
 from bot.engine.easel import Easel
 from bot.engine.events import emit
+from bot.engine.workshop import Workshop
 from bot.errors import StepLost, StoreBusy
 from bot.pictures.folder import sheet_name
 from bot.store import privacy as steps
 from bot.store import tasks as task_steps
-from bot.store.database import Database
 from bot.store.privacy import Erasure
 
 #: seconds between two looks at erasures that wait for jobs or were cut short by a crash
@@ -33,19 +33,12 @@ class Begun:
 
 
 class Privacy:
-    """
-    Args:
-        folder: where stored images lie.
-    """
-
-    def __init__(
-        self, database: Database, easel: Easel, messenger: Messenger, clock: Clock, folder: Path
-    ) -> None:
-        self._database = database
+    def __init__(self, shop: Workshop, easel: Easel, messenger: Messenger) -> None:
+        self._database = shop.database
         self._easel = easel
         self._messenger = messenger
-        self._clock = clock
-        self._folder = folder
+        self._clock = shop.clock
+        self._folder = shop.folder
         self._erasing = asyncio.Lock()
         #: whether the write-ahead log may hold what was erased
         self._to_fold = True

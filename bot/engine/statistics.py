@@ -10,14 +10,11 @@ from datetime import date
 from pathlib import Path
 
 from bot.domain import policy
-from bot.domain.catalog import Catalog
 from bot.domain.credits import format_credits
 from bot.domain.ledger import Allowance, Period, period_start
-from bot.domain.ports import Clock
 from bot.domain.statistics import Month
+from bot.engine.workshop import Workshop
 from bot.store import settings, stats
-from bot.store.database import Database
-from bot.store.jobs import House
 from bot.store.stats import Line
 
 MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
@@ -38,13 +35,12 @@ class Told:
 
 
 class Statistics:
-    def __init__(self, database: Database, house: House, clock: Clock, catalog: Catalog) -> None:
-        self._database = database
-        self._house = house
-        self._clock = clock
-        self._models = {
-            route.id: model.id for model in catalog.models.values() for route in model.routes
-        }
+    def __init__(self, shop: Workshop) -> None:
+        self._database = shop.database
+        self._house = shop.house
+        self._clock = shop.clock
+        models = shop.catalog.models.values()
+        self._models = {route.id: model.id for model in models for route in model.routes}
 
     def model_of(self, route_id: str) -> str:
         """The model that a route makes; the route's id if the catalog no longer has the route."""

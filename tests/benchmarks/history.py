@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from bot.domain.jobs import id_at
@@ -175,7 +176,12 @@ async def measure_erasure(database: Database, bench: Bench, folder: Path) -> Non
     count = raw.execute(f"SELECT count(*) FROM jobs WHERE user_id = {ours}").fetchone()[0]
     raw.close()
     erasing: Any = Privacy
-    privacy = erasing(database, bench.jobs.house, Silent(), Now(), folder, lambda _: None)
+    shop = SimpleNamespace(database=database, clock=Now(), folder=folder)
+    easel = SimpleNamespace(
+        cancel=lambda job_id: database.keep(jobs.cancel, bench.jobs.house, job_id, NOW),
+        forget_preferences=lambda _: None,
+    )
+    privacy = erasing(shop, easel, Silent())
     begun = time.perf_counter()
     work = asyncio.create_task(privacy.erase(ours))
     waits = []
