@@ -93,18 +93,14 @@ def what_fits(
     request: ImageRequest, terms: Terms, routing: Routing, available_ucr: int
 ) -> list[str]:
     """The best kinds of the same image that the account covers, written as a refusal's `fits`."""
-    found: list[str] = []
-    for resolution in reversed(policy.resolutions_here(terms.decided)):
-        for quality in reversed(QUALITIES):
-            kind = replace(request, resolution=resolution, quality=quality)
-            kind, routes = routing.best(kind, terms)
-            if not routes:
-                continue
-            amount = min(route.quote(kind) for route in routes) * kind.count
-            if amount <= available_ucr:
-                found.append(f"{resolution}/{quality}/{amount}")
-                break
-    return found[:FITS_MAX]
+    #: resolution -> its best kind
+    found: dict[str, str] = {}
+    resolutions = reversed(policy.resolutions_here(terms.decided))
+    for kind, routes in routing.kinds(request, terms, resolutions, QUALITIES[::-1]):
+        amount = min(route.quote(kind) for route in routes) * kind.count
+        if amount <= available_ucr:
+            found.setdefault(kind.resolution, f"{kind.resolution}/{kind.quality}/{amount}")
+    return list(found.values())[:FITS_MAX]
 
 
 def usual_cost(request: ImageRequest, terms: Terms, routing: Routing) -> Microcredits | None:

@@ -196,12 +196,8 @@ class Easel(Keepsakes):
         if request.resolution not in policy.resolutions_here(decided):
             return {}
         terms = self._terms(decided, place, request)
-        found = {}
-        for quality in QUALITIES:
-            kind, routes = self._routing.best(replace(request, quality=quality), terms)
-            if routes:
-                found[quality] = Microcredits(max(route.quote(kind) for route in routes))
-        return found
+        kinds = self._routing.kinds(request, terms, [request.resolution], QUALITIES)
+        return {kind.quality: max(each.quote(kind) for each in routes) for kind, routes in kinds}
 
     async def hand_over(self, job_id: str, message_id: int | None) -> None:
         """
@@ -327,22 +323,10 @@ class Easel(Keepsakes):
         qualities: Sequence[str],
         prefers: str = "",
     ) -> dict[tuple[str, str], int]:
-        terms = self._terms(decided, place)
-        found: dict[tuple[str, str], int] = {}
-        for resolution in policy.resolutions_here(decided):
-            for quality in qualities:
-                asked = ImageRequest(
-                    Mode.GENERATE,
-                    "",
-                    model,
-                    resolution=resolution,
-                    quality=quality,
-                    prefers=prefers,
-                )
-                asked, routes = self._routing.best(asked, terms)
-                if routes:
-                    found[resolution, quality] = routes[0].quote(asked)
-        return found
+        plain = ImageRequest(Mode.GENERATE, "", model, prefers=prefers)
+        terms, resolutions = self._terms(decided, place), policy.resolutions_here(decided)
+        kinds = self._routing.kinds(plain, terms, resolutions, qualities)
+        return {(kind.resolution, kind.quality): its[0].quote(kind) for kind, its in kinds}
 
     def _terms(
         self, decided: ServerSettings, place: Place, request: ImageRequest | None = None

@@ -1,6 +1,6 @@
 """Chooses the routes that can make an image, in the operator's order, and learns their latency."""
 
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -109,6 +109,21 @@ class Routing:
             if usable or (able and model not in preferred):
                 return asked, usable
         return replace(request, model=fallback), ()
+
+    def kinds(
+        self,
+        request: ImageRequest,
+        terms: Terms,
+        resolutions: Iterable[str],
+        qualities: Sequence[str],
+    ) -> Iterator[tuple[ImageRequest, tuple[Route, ...]]]:
+        """The kinds of an image that can be made now, each with its routes; see `best`."""
+        for resolution in resolutions:
+            for quality in qualities:
+                kind = replace(request, resolution=resolution, quality=quality)
+                asked, routes = self.best(kind, terms)
+                if routes:
+                    yield asked, routes
 
     def candidates(
         self, request: ImageRequest, terms: Terms, tried: Container[str] = ()
