@@ -14,6 +14,10 @@ from bot.store.jobs import House
 from bot.store.rows import job_row
 from bot.store.sql import Transaction, insert
 
+#: an account or a budget brought up to now, what it is refilled to, and the reason of a refusal if
+#: it has too little
+Purse = tuple[Change, Allowance, Reason]
+
 _WAITING = f"SELECT coalesce(sum(waiting), 0) FROM queue WHERE {queue.WAITING} AND user_id ="
 #: what may keep a job from being accepted, besides its credits and its server's settings
 BEFORE = f"""
@@ -85,7 +89,8 @@ def accept(
         raise Busy(Reason.QUEUE_FULL)
     if before.own >= house.caps.queued_per_user_max:
         raise Busy(Reason.OWN_QUEUE_FULL, waiting=before.own)
-    offer, changes = _hold_first(tx, house, draft, role_ids, decided, offered)
+    purses = _purses(tx, house, draft, role_ids, decided)
+    offer, changes = _hold_first(purses, offered, draft.created_at)
     if draft_id:
         members.use_draft(tx, draft_id, draft.user_id)
     now = draft.created_at
@@ -138,29 +143,23 @@ def accept_or_keep(
 
 
 def _hold_first(
-    tx: Transaction,
-    house: House,
-    draft: Job,
-    role_ids: Collection[int],
-    decided: ServerSettings,
-    offered: Sequence[Offer],
+    purses: Sequence[Purse], offered: Sequence[Offer], now: datetime
 ) -> tuple[Offer, list[tuple[Change, Change]]]:
     """
-    Find the first offer that the account and the budgets cover; nothing is written.
+    Find the first offer that the account and the budgets cover.
 
     Returns:
         The offer; and for the account and each budget, the change that refills it and the change
         that holds the quote.
     """
-    purses = _purses(tx, house, draft, role_ids, decided)
     refused = None
     for offer in offered:
         changes = []
-        for renewal, purse, reason in purses:
+        for renewal, refill, reason in purses:
             try:
                 held = rules.hold(renewal[0], offer.job.id, offer.job.quote_ucr)
             except InsufficientCredits as error:
-                refused = _short(reason, error, renewal[0], purse, draft.created_at)
+                refused = _short(reason, error, renewal[0], refill, now)
                 break
             changes.append((renewal, held))
         else:
@@ -175,32 +174,29 @@ def _purses(
     draft: Job,
     role_ids: Collection[int],
     decided: ServerSettings,
-) -> list[tuple[Change, Allowance, Reason]]:
-    """
-    The account and each budget that the job is held from: brought up to now, what they are refilled
-    to, and the reason of a refusal if they have too little.
-    """
+) -> list[Purse]:
+    """The account and each budget that the job is held from."""
     server_id, now = draft.server_id, draft.created_at
     allowance = policy.allowance(decided, role_ids, house.allowance)
-    purses = [((server_id, draft.user_id), allowance, Reason.CREDITS)]
+    found = [((server_id, draft.user_id), allowance, Reason.CREDITS)]
     budget = policy.budget(decided, house.budget_ucr)
     if budget is not None and server_id:
-        purses.append(((server_id, NOBODY), budget, Reason.BUDGET))
+        found.append(((server_id, NOBODY), budget, Reason.BUDGET))
     if house.total_budget_ucr is not None:
         total = Allowance(house.total_budget_ucr, Period.MONTH)
-        purses.append((EVERYBODY, total, Reason.TOTAL_BUDGET))
+        found.append((EVERYBODY, total, Reason.TOTAL_BUDGET))
     return [
-        (ledger.renew(tx, ledger.read(tx, *whose), purse, now), purse, reason)
-        for whose, purse, reason in purses
+        (ledger.renew(tx, ledger.read(tx, *whose), refill, now), refill, reason)
+        for whose, refill, reason in found
     ]
 
 
 def _short(
-    reason: Reason, error: InsufficientCredits, account: Account, purse: Allowance, now: datetime
+    reason: Reason, error: InsufficientCredits, account: Account, refill: Allowance, now: datetime
 ) -> InsufficientCredits:
     """The refusal, with the time at which the account will have more."""
     if not account.rolls:
-        refills_at = int(purse.refills_at(now).timestamp())
+        refills_at = int(refill.refills_at(now).timestamp())
         return InsufficientCredits(reason, **error.facts, refills_at=refills_at)
     back = rolling.next_return(account)
     when = {"back_ucr": back.amount_ucr, "back_at": int(back.due_at.timestamp())} if back else {}
