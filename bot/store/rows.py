@@ -84,18 +84,6 @@ def read_job(row: Row) -> Job:
     )
 
 
-def task_row(task: Task) -> dict[str, Any]:
-    """The columns of a task that is being accepted, without those that only later steps write."""
-    return {
-        "id": task.id,
-        "job_id": task.job_id,
-        "image_index": task.image_index,
-        "route_id": task.route_id,
-        "price_ucr": task.price_ucr,
-        "state": task.state,
-    }
-
-
 def read_task(row: Row) -> Task:
     values = row._asdict() | {
         "state": TaskState(row.state),

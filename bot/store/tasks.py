@@ -1,7 +1,7 @@
 """Tasks' steps, each guarded by the state it starts from; a job's last task ends its making."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from bot.domain.ports import ImageFile
 from bot.domain.pricing import Cost
 from bot.errors import StepLost
 from bot.store import ledger
-from bot.store.rows import JOB, TASK, read_job, read_task, task_row
+from bot.store.rows import JOB, TASK, read_job, read_task
 from bot.store.sql import Transaction, write_facts
 from bot.store.sql import insert as insert_into
 
@@ -66,7 +66,7 @@ STEPS = {
 
 
 def insert(tx: Transaction, its_tasks: Sequence[Task]) -> None:
-    tx.executemany(NEW_TASKS, [task_row(task) for task in its_tasks])
+    tx.executemany(NEW_TASKS, [asdict(task) for task in its_tasks])
 
 
 def of_job(tx: Transaction, job_id: str) -> list[Task]:
