@@ -152,12 +152,8 @@ def list_blocks(
     given = {"server": server_id, "now": now, "after": after, "shown_max": limit}
     return [
         Block(
-            row.server_id,
-            row.user_id,
-            row.by_id,
-            row.reason,
-            read_time(row.created_at),
-            read_time(row.until),
+            **row._asdict()
+            | {"created_at": read_time(row.created_at), "until": read_time(row.until)}
         )
         for row in tx.rows(BLOCKS, given)
     ]
