@@ -45,16 +45,10 @@ def sole_use(url: str) -> Iterator[Use]:
         StartupError: another process has the lock, or its file cannot be opened.
     """
     path = _lock_path(url)
-    try:
+    advice = "stop that one first, or give this one a DATABASE_URL and a DATA_DIR of its own"
+    with _said_if_held(f"The database {url}", advice):
         last_sign = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
         file = _open_locked(path)
-    except BlockingIOError as error:
-        raise StartupError(
-            f"The database {url} is in use by another process of Easel: stop that one first,"
-            " or give this one a DATABASE_URL and a DATA_DIR of its own."
-        ) from error
-    except OSError as error:
-        raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
     with file:
         use = Use(file, last_sign)
         use.give_sign()
@@ -73,15 +67,8 @@ def sole_folder(folder: Path) -> Iterator[None]:
     Raises:
         StartupError: another process has the folder, or the lock's file cannot be opened.
     """
-    try:
+    with _said_if_held(f"DATA_DIR {folder}", "give this one its own", usage=True):
         file = _open_locked(folder / "images.lock")
-    except BlockingIOError as error:
-        raise StartupError(
-            f"DATA_DIR {folder} is in use by another process of Easel: give this one its own.",
-            usage=True,
-        ) from error
-    except OSError as error:
-        raise StartupError(f"DATA_DIR {folder} cannot be used: {error.strerror}.") from error
     with file:
         yield
 
@@ -96,6 +83,22 @@ def is_in_use(url: str) -> bool:
     except OSError:
         return False
     return False
+
+
+@contextmanager
+def _said_if_held(what: str, advice: str, *, usage: bool = False) -> Iterator[None]:
+    """
+    Args:
+        usage: whether it is a wrong setting that another process has the lock.
+    """
+    try:
+        yield
+    except BlockingIOError as error:
+        raise StartupError(
+            f"{what} is in use by another process of Easel: {advice}.", usage=usage
+        ) from error
+    except OSError as error:
+        raise StartupError(f"{what} cannot be used: {error.strerror}.") from error
 
 
 def _lock_path(url: str) -> Path:
