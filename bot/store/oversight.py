@@ -309,7 +309,8 @@ def recent(
         before = job.id
         if _is_seen(job, since):
             found.append(job)
-    return found, before if _is_more(tx, server_id, user_id, before) else ""
+    is_more = before and _page(tx, server_id, user_id, before)
+    return found, before if is_more else ""
 
 
 def is_seen(tx: Transaction, job: Job) -> bool:
@@ -336,10 +337,6 @@ def _looked_through(tx: Transaction, server_id: int, user_id: int, before: str) 
         if len(page) < LOOKED_AT:
             return
         before = page[-1].id
-
-
-def _is_more(tx: Transaction, server_id: int, user_id: int, before: str) -> bool:
-    return bool(before) and bool(_page(tx, server_id, user_id, before))
 
 
 def _page(tx: Transaction, server_id: int, user_id: int, before: str) -> list[Job]:
