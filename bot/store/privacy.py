@@ -7,7 +7,7 @@ opposite goes with them. So in the end the member has exactly what they had left
 how they came by it.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.ledger import Allowance, Entry, EntryKind, period_end
@@ -16,7 +16,7 @@ from bot.domain.requests import UNREADABLE, emptied
 from bot.store import ledger, queue
 from bot.store.rows import read_request, write_request
 from bot.store.schema import HAS_AUTHOR, IS_QUEUED, IS_WORKED_ON
-from bot.store.sql import Transaction, among, insert, listed
+from bot.store.sql import Transaction, among, insert, listed, values_of
 
 #: jobs, and entries, that one transaction changes
 JOBS_AT_ONCE = 100
@@ -320,5 +320,5 @@ def _waits(
 
 def _carry(tx: Transaction, carried: Entry, now: datetime) -> None:
     """Add to the entry that carries the account's sums, or make it."""
-    if not tx.execute(CARRIED_ON, asdict(carried)):
+    if not tx.execute(CARRIED_ON, values_of(carried)):
         ledger.add_entry(tx, carried, now)

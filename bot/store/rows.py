@@ -2,12 +2,11 @@
 
 import json
 import logging
-from dataclasses import fields
 from typing import Any
 
 from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
 from bot.domain.requests import UNREADABLE, ImageRequest, Mode, Reference, Turn
-from bot.store.sql import Row, read_facts, read_time
+from bot.store.sql import Row, read_facts, read_time, values_of
 
 log = logging.getLogger(__name__)
 
@@ -152,15 +151,10 @@ def read_reference(text: str) -> Reference | None:
 
 
 def _write(value: ImageRequest | Reference) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=_values)
+    text = json.dumps(value, ensure_ascii=False, default=values_of)
     try:
         text.encode()
     except UnicodeEncodeError:
         # It has half of a surrogate pair, which no database takes as a character.
-        return json.dumps(value, default=_values)
+        return json.dumps(value, default=values_of)
     return text
-
-
-def _values(value: Any) -> dict[str, Any]:
-    """The fields of a request, or of a reference in it."""
-    return {each.name: getattr(value, each.name) for each in fields(value)}

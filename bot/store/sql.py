@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, TypeAlias, overload
@@ -49,6 +50,11 @@ def read_facts(stored: str) -> Facts:
     except ValueError:
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def values_of(value: Any) -> dict[str, Any]:
+    """A dataclass's fields by name. `asdict` copies each value, and takes several times as long."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 # With these, a parameter may be a datetime or a date.
