@@ -9,6 +9,8 @@ from typing import Any
 
 import discord
 
+from bot.chat.wire import Interaction
+
 Button = discord.ui.Button[Any]
 #: what a press does; called with the interaction and the custom id's arguments
 Press = Callable[..., Awaitable[None]]
@@ -123,9 +125,7 @@ def read(custom_id: str) -> tuple[str, list[str]]:
     return action, arguments
 
 
-async def press(
-    presses: dict[str, Press], interaction: discord.Interaction[Any], custom_id: str
-) -> None:
+async def press(presses: dict[str, Press], interaction: Interaction, custom_id: str) -> None:
     """
     Do what a custom id says.
 
@@ -148,7 +148,7 @@ async def press(
     await does(interaction, *arguments)
 
 
-def _is_offered(interaction: discord.Interaction[Any]) -> bool:
+def _is_offered(interaction: Interaction) -> bool:
     """Whether the message has what was pressed; a changed client may send anything."""
     data: Any = interaction.data
     for part in _controls(interaction.message):
@@ -169,14 +169,14 @@ def number(text: str) -> int:
     return int(text)
 
 
-def chosen(interaction: discord.Interaction[Any]) -> str | None:
+def chosen(interaction: Interaction) -> str | None:
     """The value that was chosen in a select; None: a button was pressed, or nothing is chosen."""
     data: Any = interaction.data
     values = data.get("values")
     return str(values[0]) if values else None
 
 
-def must_choose(interaction: discord.Interaction[Any]) -> str:
+def must_choose(interaction: Interaction) -> str:
     """
     The value that was chosen in a select.
 

@@ -13,6 +13,7 @@ from discord import app_commands
 from bot.chat import buttons, connection, wire
 from bot.chat.sync import sync
 from bot.chat.texts import Notice, refuse, say
+from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
 from bot.engine.easel import Easel
 from bot.errors import Refusal
@@ -100,7 +101,7 @@ class EaselClient(discord.AutoShardedClient):
         #: each answers an interaction
         self._answering: set[asyncio.Task[Any]] = set()
 
-    def is_repeat(self, interaction: discord.Interaction[Any]) -> bool:
+    def is_repeat(self, interaction: Interaction) -> bool:
         """
         Whether this process has seen it before: Discord's gateway repeats events at times. To be
         called in the task that answers.
@@ -196,7 +197,7 @@ class EaselClient(discord.AutoShardedClient):
         except (discord.HTTPException, *wire.NETWORK_ERRORS) as error:
             log.warning("server not left: %s", error, extra=fields)
 
-    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+    async def on_interaction(self, interaction: Interaction) -> None:
         """Answer buttons, selects and forms; commands go through the tree."""
         if interaction.type not in PRESSED or self.is_repeat(interaction):
             return

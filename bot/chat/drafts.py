@@ -1,19 +1,15 @@
 """Requests that their member has yet to finish: by filling in a form, or by saying to go on."""
 
 from dataclasses import replace
-from typing import Any
-
-import discord
 
 from bot.chat import buttons, forms, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.texts import Notice, say
+from bot.chat.wire import Interaction
 from bot.domain.policy import fitted
 from bot.domain.requests import ImageRequest
 from bot.errors import Reason, Refusal
-
-Interaction = discord.Interaction[Any]
 
 
 class Drafts:

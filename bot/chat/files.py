@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import discord
 
 from bot.chat import render, wire
+from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
 from bot.pictures.fit import Fitted
 
@@ -54,7 +54,7 @@ def open_sheet(sheet: Path | None, *, spoiler: bool) -> list[discord.File]:
 
 
 async def fill_with_sheet(
-    interaction: discord.Interaction[Any],
+    interaction: Interaction,
     embed: discord.Embed,
     view: discord.ui.View,
     sheet: Path | None,

@@ -9,6 +9,7 @@ import discord
 from bot.chat import buttons
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
+from bot.chat.wire import Interaction
 from bot.domain.credits import Microcredits
 from bot.domain.requests import (
     ASPECT_RATIOS,
@@ -67,7 +68,7 @@ def request_form(
     return form
 
 
-def filled(draft: ImageRequest, interaction: discord.Interaction[Any], which: str) -> ImageRequest:
+def filled(draft: ImageRequest, interaction: Interaction, which: str) -> ImageRequest:
     """
     The draft with what the member wrote, chose and attached in the form.
 
@@ -97,12 +98,12 @@ def filled(draft: ImageRequest, interaction: discord.Interaction[Any], which: st
     )
 
 
-def words(interaction: discord.Interaction[Any]) -> str:
+def words(interaction: Interaction) -> str:
     """What the member wrote in the form; empty: it is not as this version draws it."""
     return str(_given(interaction).get("prompt") or "")
 
 
-def _given(interaction: discord.Interaction[Any]) -> dict[str, Any]:
+def _given(interaction: Interaction) -> dict[str, Any]:
     """What was filled in, by the field's custom id: a text, or the values that were chosen."""
     data: Any = interaction.data
     fields = [each.get("component", {}) for each in data["components"] if each["type"] == LABEL]
@@ -112,7 +113,7 @@ def _given(interaction: discord.Interaction[Any]) -> dict[str, Any]:
     }
 
 
-def _attached(ids: Sequence[str], interaction: discord.Interaction[Any]) -> list[Reference]:
+def _attached(ids: Sequence[str], interaction: Interaction) -> list[Reference]:
     data: Any = interaction.data
     known = data.get("resolved", {}).get("attachments", {})
     return [

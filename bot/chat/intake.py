@@ -14,6 +14,7 @@ from bot.chat.desk import Desk
 from bot.chat.texts import Notice, refuse, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, block
 from bot.chat.texts.phrases import Phrase
+from bot.chat.wire import Interaction
 from bot.domain.jobs import Accepted, Failure, Reply, fields_of
 from bot.domain.policy import Place, public_locale
 from bot.domain.requests import ImageRequest
@@ -44,7 +45,7 @@ class Intake:
 
     async def offer(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: Interaction,
         request: ImageRequest,
         told_ucr: int | None = None,
     ) -> None:
@@ -70,7 +71,7 @@ class Intake:
 
     async def go_on(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: Interaction,
         request: ImageRequest,
         draft_id: str,
         told_ucr: int,
@@ -94,7 +95,7 @@ class Intake:
 
     async def _ask(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: Interaction,
         request: ImageRequest,
         amount: int,
         *,
@@ -118,7 +119,7 @@ class Intake:
 
     async def take(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: Interaction,
         request: ImageRequest,
         draft_id: str = "",
     ) -> None:
@@ -146,7 +147,7 @@ class Intake:
             await self._follow_up(interaction, accepted)
 
     async def refuse(
-        self, interaction: discord.Interaction[Any], request: ImageRequest, refusal: Refusal
+        self, interaction: Interaction, request: ImageRequest, refusal: Refusal
     ) -> None:
         """Say why, and give the words back; a button opens them in a form if they are kept."""
         locale = str(interaction.locale)
@@ -159,7 +160,7 @@ class Intake:
         prompt = prompt_back(request.prompt, locale)
         await tell(interaction, refuse(refusal, locale), beside=prompt, view=view)
 
-    async def _follow_up(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
+    async def _follow_up(self, interaction: Interaction, accepted: Accepted) -> None:
         """Show the accepted job. Its credits are held already; a defect here does not end it."""
         try:
             await self._show(interaction, accepted)
@@ -173,7 +174,7 @@ class Intake:
             await wire.tell_beside(interaction, text)
 
     async def _accept(
-        self, interaction: discord.Interaction[Any], request: ImageRequest, draft_id: str
+        self, interaction: Interaction, request: ImageRequest, draft_id: str
     ) -> Accepted:
         if not request.private:
             check_permissions(interaction)
@@ -195,7 +196,7 @@ class Intake:
             draft_id=draft_id,
         )
 
-    async def _show(self, interaction: discord.Interaction[Any], accepted: Accepted) -> None:
+    async def _show(self, interaction: Interaction, accepted: Accepted) -> None:
         """
         Show the status message, then hand the job over: nobody works on a job before its member
         knows of it. If Discord refuses the answer, or another process has given one, the job is
@@ -215,9 +216,7 @@ class Intake:
                 return
         await self._easel.hand_over(job.id, message_id)
 
-    async def _answer(
-        self, interaction: discord.Interaction[Any], accepted: Accepted
-    ) -> int | None:
+    async def _answer(self, interaction: Interaction, accepted: Accepted) -> int | None:
         """
         Raises:
             CallFailed: the member does not see the status message, or that is not known.
@@ -249,14 +248,14 @@ def prompt_back(
     return discord.Embed(title=say(title, locale), description=shown)
 
 
-def spoken(interaction: discord.Interaction[Any], decided: ServerSettings, *, private: bool) -> str:
+def spoken(interaction: Interaction, decided: ServerSettings, *, private: bool) -> str:
     """The locale of an answer: the member's, or the server's where everyone reads it."""
     if private or interaction.guild_id is None:
         return str(interaction.locale)
     return public_locale(decided, str(interaction.guild_locale or interaction.locale))
 
 
-def spoken_here(interaction: discord.Interaction[Any]) -> str:
+def spoken_here(interaction: Interaction) -> str:
     """The locale of public text here, by the settings in memory."""
     decided = interaction.client.easel.servers.known(interaction.guild_id or 0)
     return spoken(interaction, decided, private=False)
@@ -270,7 +269,7 @@ def role_ids_of(user: discord.User | discord.Member) -> list[int]:
     return [*user._roles, user.guild.id]
 
 
-def place_of(interaction: discord.Interaction[Any]) -> Place:
+def place_of(interaction: Interaction) -> Place:
     channel: Any = interaction.channel
     # A thread has no age restriction of its own; discord.py asks its parent.
     restricted = channel.is_nsfw() if hasattr(channel, "is_nsfw") else False
@@ -284,7 +283,7 @@ def _has_joined(thread: discord.Thread) -> bool:
     return known is not None and known.me is not None
 
 
-def check_permissions(interaction: discord.Interaction[Any]) -> None:
+def check_permissions(interaction: Interaction) -> None:
     """
     Raises:
         NotAllowed: the bot could not post the result here; names the permissions that it lacks.

@@ -2,12 +2,12 @@
 
 import logging
 import secrets
-from typing import Any
 
 import discord
 
 from bot.chat import trail, wire
 from bot.chat.intake import spoken_here
+from bot.chat.wire import Interaction
 from bot.domain.oversight import Done
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,7 @@ async def post(
         log.warning("not posted in the log channel: %s", error, extra=fields)
 
 
-async def tell(
-    interaction: discord.Interaction[Any], done: Done | None, link: str | None = None
-) -> None:
+async def tell(interaction: Interaction, done: Done | None, link: str | None = None) -> None:
     """
     Post what was done in the server.
 

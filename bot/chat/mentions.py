@@ -2,9 +2,10 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 import discord
+
+from bot.chat.wire import Interaction
 
 #: Discord docs, "Message Formatting"
 MARKUP = re.compile(
@@ -14,12 +15,12 @@ MARKUP = re.compile(
 )
 
 
-def as_seen(text: str, interaction: discord.Interaction[Any]) -> str:
+def as_seen(text: str, interaction: Interaction) -> str:
     """The text as its writer saw it; without the members intent, few members' names are known."""
     return MARKUP.sub(lambda found: _name(found, interaction), text)
 
 
-def _name(found: re.Match[str], interaction: discord.Interaction[Any]) -> str:
+def _name(found: re.Match[str], interaction: Interaction) -> str:
     guild = interaction.guild
     match found.lastgroup:
         case "mentioned" if found["role"]:
@@ -41,7 +42,7 @@ def _name(found: re.Match[str], interaction: discord.Interaction[Any]) -> str:
             return f"#{found['page']}"
 
 
-def sees(interaction: discord.Interaction[Any], channel_id: int) -> bool:
+def sees(interaction: Interaction, channel_id: int) -> bool:
     """Whether the member sees the channel; of another private thread, that is not known."""
     if channel_id == interaction.channel_id:
         return True
@@ -54,7 +55,7 @@ def sees(interaction: discord.Interaction[Any], channel_id: int) -> bool:
     return channel.permissions_for(user).view_channel
 
 
-def _member(user_id: int, interaction: discord.Interaction[Any]) -> str:
+def _member(user_id: int, interaction: Interaction) -> str:
     if user_id == interaction.user.id:
         return interaction.user.display_name
     known = interaction.client.get_user(user_id)

@@ -18,12 +18,11 @@ from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain.jobs import Job, JobState, fields_of
 from bot.domain.oversight import read_end, read_reason
 from bot.domain.policy import covers
 from bot.pictures.sheet import draw_sheet
-
-Interaction = discord.Interaction[Any]
 
 #: digits of a Discord id made before July 2022; newer ones have one more
 ID_DIGITS_MAX = 18

@@ -1,13 +1,12 @@
 """Who counts as a server's moderator, and the base of moderators' commands."""
 
-from typing import Any
-
 import discord
 from discord import app_commands
 
 from bot.chat import wire
 from bot.chat.texts import Notice, say
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 
 #: where moderators' commands are offered, and to whom
 SERVERS = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
@@ -15,7 +14,7 @@ OF_SERVERS = app_commands.AppInstallationType(guild=True, user=False)
 MODERATORS = discord.Permissions(manage_guild=True)
 
 
-async def is_moderator(interaction: discord.Interaction[Any], otherwise: Notice) -> bool:
+async def is_moderator(interaction: Interaction, otherwise: Notice) -> bool:
     """
     Whether this member may manage this server; if not, tell them so. Every command, button and form
     must ask anew: Discord hides moderators' commands from others, but a server can show them to
@@ -49,6 +48,6 @@ class ModeratorCommands(app_commands.Group):
         )
         self._otherwise = otherwise
 
-    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
         """discord.py calls this before each subcommand."""
         return await is_moderator(interaction, self._otherwise)

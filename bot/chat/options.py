@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
 from bot.chat.translator import CHOICES_MAX, label, model_label, option_key
+from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.catalog import Catalog
 from bot.domain.preferences import Preferences
@@ -28,7 +29,7 @@ from bot.domain.settings import ServerSettings
 from bot.domain.words import clean
 
 #: called with the interaction and what was typed in an option so far; returns its choices
-Asked = Callable[[discord.Interaction[Any], str], Coroutine[Any, Any, list[Choice[str]]]]
+Asked = Callable[[Interaction, str], Coroutine[Any, Any, list[Choice[str]]]]
 Prompt = Range[str, 1, PROMPT_CHARS_MAX]
 Count = Range[int, 1, IMAGES_MAX]
 
@@ -56,7 +57,7 @@ def image_command(
     """
     parameters = list(_parameters(mode, catalog))
 
-    async def invoke(interaction: discord.Interaction[Any], **options: object) -> None:
+    async def invoke(interaction: Interaction, **options: object) -> None:
         await callback(interaction, **options)
 
     # discord.py reads the options from the signature, built here as up to 16 are references.

@@ -6,6 +6,7 @@ import discord
 
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
+from bot.chat.wire import Interaction
 from bot.domain.oversight import REASON_CHARS_MAX
 
 #: custom ids of the form's fields
@@ -38,7 +39,7 @@ def reason_form(
     return form
 
 
-def written(interaction: discord.Interaction[Any], field: str) -> str:
+def written(interaction: Interaction, field: str) -> str:
     """What was written into a field; empty: nothing, or there is no such field."""
     data: Any = interaction.data
     for part in data.get("components", ()):

@@ -15,10 +15,9 @@ from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain.jobs import fields_of
 from bot.domain.oversight import Unreported, read_reason
-
-Interaction = discord.Interaction[Any]
 
 WHY_NOT = {
     Unreported.NOTHING_THERE: Notice.NOT_OF_THIS_SERVER,

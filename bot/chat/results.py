@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import discord
 
@@ -21,6 +20,7 @@ from bot.chat.pictures import links_of
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
+from bot.chat.wire import Interaction
 from bot.domain import iterate, policy
 from bot.domain.jobs import Job, Task, fields_of
 from bot.domain.policy import nsfw_rule
@@ -32,7 +32,6 @@ from bot.pictures.folder import sheet_name
 
 log = logging.getLogger(__name__)
 
-Interaction = discord.Interaction[Any]
 #: makes the next request from a job and one of its images; None: no such request is possible
 GoOn = Callable[[Job, Reference], ImageRequest | None]
 

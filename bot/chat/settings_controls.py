@@ -10,12 +10,12 @@ from bot.chat import buttons
 from bot.chat.settings_shown import TITLES
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
+from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.policy import is_model_allowed
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import SETTINGS, NsfwMode, PictureMenus, ServerSettings
 
-Interaction = discord.Interaction[Any]
 Item = discord.ui.Item[Any]
 #: called with the settings as they are; returns what is to be set, by field
 Decide = Callable[[ServerSettings], dict[str, object]]

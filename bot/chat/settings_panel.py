@@ -15,6 +15,7 @@ from bot.chat.settings_controls import Decide, fixed
 from bot.chat.settings_shown import PAGE_CHANGES, TITLES
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
+from bot.chat.wire import Interaction
 from bot.domain.catalog import Catalog
 from bot.domain.policy import in_force
 from bot.domain.settings import (
@@ -26,7 +27,6 @@ from bot.domain.settings import (
 )
 from bot.domain.words import clean
 
-Interaction = discord.Interaction[Any]
 Page = tuple[discord.Embed, discord.ui.View]
 
 #: permissions that posting a notice needs, as Discord names them

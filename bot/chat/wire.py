@@ -19,6 +19,7 @@ from bot.about import short
 
 log = logging.getLogger(__name__)
 
+Interaction = discord.Interaction[Any]
 T = TypeVar("T")
 
 #: tries of one call, each with discord.py's own five for most 5xx
@@ -101,7 +102,7 @@ async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_
 
 
 async def answer(
-    interaction: discord.Interaction[Any],
+    interaction: Interaction,
     *,
     embed: discord.Embed,
     ephemeral: bool,
@@ -128,12 +129,12 @@ async def answer(
     return sent.message_id
 
 
-def has_answer(interaction: discord.Interaction[Any]) -> bool:
+def has_answer(interaction: Interaction) -> bool:
     """Whether the bot has answered or deferred already: what comes later edits that."""
     return interaction.response.is_done() or DEFERRED in interaction.extras
 
 
-async def find_answer(interaction: discord.Interaction[Any], mark: str) -> int | None:
+async def find_answer(interaction: Interaction, mark: str) -> int | None:
     """
     Find the interaction's first answer, if this process gave it.
 
@@ -158,7 +159,7 @@ async def find_answer(interaction: discord.Interaction[Any], mark: str) -> int |
 
 
 async def update(
-    interaction: discord.Interaction[Any],
+    interaction: Interaction,
     *,
     embed: discord.Embed,
     view: discord.ui.View | None = None,
@@ -175,7 +176,7 @@ async def update(
 
 
 async def update_all(
-    interaction: discord.Interaction[Any],
+    interaction: Interaction,
     embeds: Sequence[discord.Embed],
     view: discord.ui.View,
 ) -> None:
@@ -188,7 +189,7 @@ async def update_all(
     await call(lambda: interaction.response.edit_message(embeds=list(embeds), view=view))
 
 
-async def defer_update(interaction: discord.Interaction[Any]) -> None:
+async def defer_update(interaction: Interaction) -> None:
     """
     Promise to change the message that was pressed; the change comes later.
 
@@ -198,7 +199,7 @@ async def defer_update(interaction: discord.Interaction[Any]) -> None:
     await call(interaction.response.defer)
 
 
-async def defer(interaction: discord.Interaction[Any], *, ephemeral: bool) -> None:
+async def defer(interaction: Interaction, *, ephemeral: bool) -> None:
     """Promise an answer; what comes later edits it. A failure shows up when the answer is given."""
     try:
         await call(lambda: interaction.response.defer(ephemeral=ephemeral, thinking=True))
@@ -209,12 +210,12 @@ async def defer(interaction: discord.Interaction[Any], *, ephemeral: bool) -> No
             interaction.extras[DEFERRED] = True
 
 
-def ref(interaction: discord.Interaction[Any]) -> str:
+def ref(interaction: Interaction) -> str:
     """A short text that finds a defect's log line: from the time in the id, in milliseconds."""
     return short(f"{interaction.id >> 22:x}")
 
 
-def fields_of(interaction: discord.Interaction[Any]) -> dict[str, object]:
+def fields_of(interaction: Interaction) -> dict[str, object]:
     return {
         "ref": ref(interaction),
         "server_id": interaction.guild_id or 0,
@@ -224,7 +225,7 @@ def fields_of(interaction: discord.Interaction[Any]) -> dict[str, object]:
 
 
 async def tell(
-    interaction: discord.Interaction[Any],
+    interaction: Interaction,
     text: str,
     *,
     beside: discord.Embed | None = None,
@@ -245,7 +246,7 @@ async def tell(
         log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
 
 
-async def tell_beside(interaction: discord.Interaction[Any], text: str) -> None:
+async def tell_beside(interaction: Interaction, text: str) -> None:
     """Tell this member alone, and leave an earlier answer as it is."""
     if not has_answer(interaction):
         await tell(interaction, text)
@@ -258,7 +259,7 @@ async def tell_beside(interaction: discord.Interaction[Any], text: str) -> None:
 
 
 async def tell_instead(
-    interaction: discord.Interaction[Any],
+    interaction: Interaction,
     text: str,
     *,
     beside: discord.Embed | None = None,
@@ -281,7 +282,7 @@ async def tell_instead(
         log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
 
 
-async def open_form(interaction: discord.Interaction[Any], form: discord.ui.Modal) -> None:
+async def open_form(interaction: Interaction, form: discord.ui.Modal) -> None:
     """
     Raises:
         CallFailed: the answer was refused, or did not get through.
@@ -290,7 +291,7 @@ async def open_form(interaction: discord.Interaction[Any], form: discord.ui.Moda
 
 
 async def show(
-    interaction: discord.Interaction[Any],
+    interaction: Interaction,
     embeds: Sequence[discord.Embed],
     files: Callable[[], list[discord.File]] = list,
     view: discord.ui.View | None = None,
@@ -319,7 +320,7 @@ async def show(
 
 
 async def fill(
-    interaction: discord.Interaction[Any],
+    interaction: Interaction,
     embed: discord.Embed,
     view: discord.ui.View,
     files: Callable[[], list[discord.File]],
@@ -337,9 +338,7 @@ async def fill(
     )
 
 
-async def send_beside(
-    interaction: discord.Interaction[Any], files: Callable[[], list[discord.File]]
-) -> None:
+async def send_beside(interaction: Interaction, files: Callable[[], list[discord.File]]) -> None:
     """
     Send further files to this member alone. discord.py may send them twice if an answer is lost.
 
@@ -351,7 +350,7 @@ async def send_beside(
     await call(lambda: interaction.followup.send(files=files(), ephemeral=True, wait=True))
 
 
-async def take_away(interaction: discord.Interaction[Any]) -> None:
+async def take_away(interaction: Interaction) -> None:
     """
     Delete the message whose button was pressed, even if only the presser sees it.
 

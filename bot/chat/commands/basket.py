@@ -19,12 +19,11 @@ from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.markdown import inert_line
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
 from bot.domain.policy import may_take_pictures
 from bot.domain.requests import REFERENCES_MAX, Mode, Reference
 from bot.errors import InvalidRequest
-
-Interaction = discord.Interaction[Any]
 
 #: embeds of one message (Discord docs, Message)
 EMBEDS_MAX = 10

@@ -13,10 +13,9 @@ from bot.chat.render import stamp
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain.ledger import Statement
 from bot.domain.settings import ServerSettings
-
-Interaction = discord.Interaction[Any]
 
 
 class CreditsCommand:

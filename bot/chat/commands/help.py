@@ -13,9 +13,8 @@ from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.engine.easel import Easel
-
-Interaction = discord.Interaction[Any]
 
 #: each task's title, and how it is done
 TASKS = {

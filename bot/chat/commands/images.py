@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import discord
 from discord import app_commands
 
 from bot.chat import options, wire
@@ -14,11 +13,10 @@ from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.mentions import as_seen
 from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import inert_line
+from bot.chat.wire import Interaction
 from bot.domain.catalog import Catalog
 from bot.domain.requests import REFERENCES_MAX, ImageRequest, Mode, Reference, Turn
 from bot.errors import InvalidRequest, Reason
-
-Interaction = discord.Interaction[Any]
 
 
 class ImageCommands:

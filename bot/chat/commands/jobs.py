@@ -20,6 +20,7 @@ from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import CHOICES_MAX, label
+from bot.chat.wire import Interaction
 from bot.domain.jobs import Job, JobState, Task, fields_of
 from bot.domain.oversight import read_reason
 from bot.domain.policy import covers
@@ -27,8 +28,6 @@ from bot.errors import StepLost
 from bot.pictures.sheet import draw_sheet
 
 log = logging.getLogger(__name__)
-
-Interaction = discord.Interaction[Any]
 
 #: jobs on one page of /history, whose images are drawn on one sheet
 PAGE_JOBS = 8

@@ -12,13 +12,13 @@ from bot.chat.options import model_choices
 from bot.chat.texts import say, tell_cost, tell_summary
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain.catalog import Catalog, Model, NsfwSwitch, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
 from bot.domain.settings import ServerSettings
 from bot.engine.easel import Easel
 
-Interaction = discord.Interaction[Any]
 #: argument of the button that shows all models; the select has none
 ALL = "all"
 

@@ -17,11 +17,10 @@ from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
 from bot.domain.oversight import REASON_CHARS_MAX
 from bot.domain.policy import covers
-
-Interaction = discord.Interaction[Any]
 
 #: jobs on one page, whose images are drawn on one sheet
 PAGE_JOBS = 8

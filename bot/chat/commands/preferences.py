@@ -12,13 +12,12 @@ from bot.chat.desk import Desk
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.catalog import Catalog
 from bot.domain.preferences import Pings, Preferences
 from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import ServerSettings
-
-Interaction = discord.Interaction[Any]
 
 #: value of the choice to prefer no model
 ANY = "any"

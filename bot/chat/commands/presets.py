@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import discord
 from discord import app_commands
@@ -14,10 +13,10 @@ from bot.chat.texts import Notice, refuse, say
 from bot.chat.texts.markdown import fitting, inert_line
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import CHOICES_MAX, label
+from bot.chat.wire import Interaction
 from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn
 from bot.errors import Refusal
 
-Interaction = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
 
 #: characters of the list, which leaves room for a sentence beneath it (Discord docs, Embed Limits)

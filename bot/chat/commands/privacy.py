@@ -14,11 +14,10 @@ from bot.chat.desk import Desk
 from bot.chat.texts import Notice, paragraph, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.engine.export import Parcel
 
 log = logging.getLogger(__name__)
-
-Interaction = discord.Interaction[Any]
 
 #: files of one export, each in its own message, because a message takes little more than one
 PARTS_MAX = 10

@@ -1,7 +1,5 @@
 """/quota: what a server's moderators let its members spend, grant them and take from them."""
 
-from typing import Any
-
 import discord
 from discord import app_commands
 
@@ -14,6 +12,7 @@ from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
@@ -21,7 +20,6 @@ from bot.domain.oversight import Act, Done, read_reason
 from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
 from bot.domain.settings import ServerSettings
 
-Interaction = discord.Interaction[Any]
 Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
 
 PERIODS = {

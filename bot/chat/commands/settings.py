@@ -25,13 +25,13 @@ from bot.chat.settings_shown import FIELDS, MEANINGS
 from bot.chat.texts import Notice, paragraph, refuse, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain.catalog import Catalog
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings
 from bot.errors import InvalidRequest, Reason
 
-Interaction = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
 
 

@@ -15,14 +15,13 @@ from bot.chat.moderators import MODERATORS, OF_SERVERS, SERVERS, is_moderator
 from bot.chat.texts import Notice, listed, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
+from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT
 from bot.domain.jobs import Failure
 from bot.domain.ledger import Period, period_end
 from bot.domain.statistics import OfMember
 from bot.engine.statistics import Told
 from bot.pictures.chart import draw_chart
-
-Interaction = discord.Interaction[Any]
 
 #: months that are offered as choices
 MONTHS_OFFERED = 12
