@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from bot.chat import buttons, forms, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.texts import Notice, say
@@ -18,8 +19,8 @@ class Drafts:
         self._intake = intake
         self._oversight = desk.oversight
 
-    def add_to(self, presses: dict[str, buttons.Press]) -> None:
-        presses |= {
+    def add_to(self, client: EaselClient) -> None:
+        client.presses |= {
             buttons.GO: self._go_on,
             buttons.REWORD: self._reword,
             buttons.FORM: self._form,

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import discord
-from discord import app_commands
 
 from bot.about import about
 from bot.chat import buttons, log_channel, originals, reasons, render, shown, trail, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
 from bot.chat.intake import place_of, spoken_here
-from bot.chat.moderators import MODERATORS, OF_SERVERS, SERVERS, is_moderator
+from bot.chat.moderators import is_moderator, offer_to_moderators
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.phrases import Phrase
@@ -82,18 +81,9 @@ class Moderating:
         self._desk = desk
         self._oversight = desk.oversight
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        menu = app_commands.ContextMenu(
-            name=label("menus.moderate"),
-            callback=self._menu,
-            allowed_contexts=SERVERS,
-            allowed_installs=OF_SERVERS,
-        )
-        menu.default_permissions = MODERATORS
-        tree.add_command(menu)
-        presses |= {
+    def add_to(self, client: EaselClient) -> None:
+        offer_to_moderators(client.tree.context_menu(name=label("menus.moderate"))(self._menu))
+        client.presses |= {
             buttons.MODERATE: self._card,
             buttons.MOD_SPOILER: self._spoiler,
             buttons.MOD_REMOVE: self._remove,

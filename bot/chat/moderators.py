@@ -1,5 +1,7 @@
 """Who counts as a server's moderator, and the base of moderators' commands."""
 
+from typing import Any
+
 import discord
 from discord import app_commands
 
@@ -8,10 +10,20 @@ from bot.chat.texts import Notice, say
 from bot.chat.translator import label
 from bot.chat.wire import Interaction
 
-#: where moderators' commands are offered, and to whom
-SERVERS = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
-OF_SERVERS = app_commands.AppInstallationType(guild=True, user=False)
-MODERATORS = discord.Permissions(manage_guild=True)
+Offered = app_commands.Command[Any, ..., Any] | app_commands.ContextMenu | app_commands.Group
+
+
+def offer_in_servers(offered: Offered) -> None:
+    """Offer it only where the bot is a member."""
+    offered.allowed_contexts = app_commands.AppCommandContext(
+        guild=True, dm_channel=False, private_channel=False
+    )
+    offered.allowed_installs = app_commands.AppInstallationType(guild=True, user=False)
+
+
+def offer_to_moderators(offered: Offered) -> None:
+    offer_in_servers(offered)
+    offered.default_permissions = discord.Permissions(manage_guild=True)
 
 
 async def is_moderator(interaction: Interaction, otherwise: Notice) -> bool:
@@ -39,13 +51,8 @@ class ModeratorCommands(app_commands.Group):
     """
 
     def __init__(self, name: str, otherwise: Notice) -> None:
-        super().__init__(
-            name=name,
-            description=label(f"commands.{name}"),
-            allowed_installs=OF_SERVERS,
-            allowed_contexts=SERVERS,
-            default_permissions=MODERATORS,
-        )
+        super().__init__(name=name, description=label(f"commands.{name}"))
+        offer_to_moderators(self)
         self._otherwise = otherwise
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:

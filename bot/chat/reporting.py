@@ -1,16 +1,14 @@
 """*Report* in a message's menu: any member can point moderators to a result."""
 
-from typing import Any
-
 import discord
-from discord import app_commands
 
 from bot.about import about
 from bot.chat import buttons, log_channel, reasons, trail, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.intake import spoken_here
 from bot.chat.moderating import Case, case_buttons, read_id
-from bot.chat.moderators import OF_SERVERS, SERVERS
+from bot.chat.moderators import offer_in_servers
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
@@ -31,18 +29,9 @@ class Reporting:
     def __init__(self, desk: Desk) -> None:
         self._oversight = desk.oversight
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        tree.add_command(
-            app_commands.ContextMenu(
-                name=label("menus.report"),
-                callback=self._menu,
-                allowed_contexts=SERVERS,
-                allowed_installs=OF_SERVERS,
-            )
-        )
-        presses[buttons.REPORT_WHY] = self._report
+    def add_to(self, client: EaselClient) -> None:
+        offer_in_servers(client.tree.context_menu(name=label("menus.report"))(self._menu))
+        client.presses[buttons.REPORT_WHY] = self._report
 
     async def _menu(self, interaction: Interaction, message: discord.Message) -> None:
         locale, job_id = str(interaction.locale), job_shown(message) or ""

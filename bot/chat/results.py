@@ -11,6 +11,7 @@ import discord
 
 from bot.about import about
 from bot.chat import buttons, log_channel, offers, originals, render, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
@@ -47,8 +48,8 @@ class Results:
         self._price_of = desk.price_of
         self._oversight = desk.oversight
 
-    def add_to(self, presses: dict[str, buttons.Press]) -> None:
-        presses |= {
+    def add_to(self, client: EaselClient) -> None:
+        client.presses |= {
             buttons.AGAIN: self._again,
             buttons.VARY: self._vary,
             buttons.LARGER: self._larger,

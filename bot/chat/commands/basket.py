@@ -6,12 +6,11 @@ pictures to work from.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import discord
-from discord import app_commands
 
 from bot.chat import buttons, options, originals, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.pictures import author_of, job_shown, pictures_of
@@ -39,23 +38,12 @@ class BasketCommands:
         self._drafts = drafts
         self._folder = desk.folder
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        tree.add_command(
-            app_commands.ContextMenu(name=label("menus.edit_image"), callback=self._edit_image)
-        )
-        tree.add_command(
-            app_commands.ContextMenu(
-                name=label("menus.use_as_reference"), callback=self._use_as_reference
-            )
-        )
-        tree.add_command(
-            app_commands.Command(
-                name="basket", description=label("commands.basket"), callback=self._basket
-            )
-        )
-        presses |= {
+    def add_to(self, client: EaselClient) -> None:
+        tree = client.tree
+        tree.context_menu(name=label("menus.edit_image"))(self._edit_image)
+        tree.context_menu(name=label("menus.use_as_reference"))(self._use_as_reference)
+        tree.command(name="basket", description=label("commands.basket"))(self._basket)
+        client.presses |= {
             buttons.TAKE_OUT: self._take_out,
             buttons.EMPTY: self._empty,
             buttons.FROM_BASKET: self._from_basket,

@@ -1,12 +1,11 @@
 """/credits: what a member has left to spend here, and what became of it."""
 
 from datetime import datetime
-from typing import Any
 
 import discord
-from discord import app_commands
 
 from bot.chat import accounts, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.intake import place_of, role_ids_of
 from bot.chat.render import stamp
@@ -23,12 +22,8 @@ class CreditsCommand:
         self._easel = desk.easel
         self._clock = desk.clock
 
-    def add_to(self, tree: app_commands.CommandTree[Any]) -> None:
-        tree.add_command(
-            app_commands.Command(
-                name="credits", description=label("commands.credits"), callback=self.show
-            )
-        )
+    def add_to(self, client: EaselClient) -> None:
+        client.tree.command(name="credits", description=label("commands.credits"))(self.show)
 
     async def show(self, interaction: Interaction) -> None:
         place = place_of(interaction)

@@ -1,11 +1,9 @@
 """/help: what can be done here, by task, with buttons that begin some of them."""
 
-from typing import Any
-
 import discord
-from discord import app_commands
 
 from bot.chat import buttons, render, wire
+from bot.chat.client import EaselClient
 from bot.chat.commands.credits import CreditsCommand
 from bot.chat.commands.images import ImageCommands
 from bot.chat.commands.jobs import JobCommands
@@ -44,15 +42,9 @@ class HelpCommand:
             "preferences": (Phrase.PREFERENCES, preferences.show),
         }
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        tree.add_command(
-            app_commands.Command(
-                name="help", description=label("commands.help"), callback=self._help
-            )
-        )
-        presses[buttons.BEGIN] = self._begin
+    def add_to(self, client: EaselClient) -> None:
+        client.tree.command(name="help", description=label("commands.help"))(self._help)
+        client.presses[buttons.BEGIN] = self._begin
 
     async def _help(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)

@@ -7,6 +7,7 @@ from typing import Any
 from discord import app_commands
 
 from bot.chat import options, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.intake import Intake, place_of, prompt_back
@@ -26,11 +27,11 @@ class ImageCommands:
         self._drafts = drafts
         self._clock = desk.clock
 
-    def add_to(self, tree: app_commands.CommandTree[Any], catalog: Catalog) -> None:
+    def add_to(self, client: EaselClient, catalog: Catalog) -> None:
         self._catalog = catalog
         asked = (self._qualities, self._models)
-        tree.add_command(options.image_command(Mode.GENERATE, catalog, self.imagine, *asked))
-        tree.add_command(options.image_command(Mode.EDIT, catalog, self.edit, *asked))
+        for mode, callback in ((Mode.GENERATE, self.imagine), (Mode.EDIT, self.edit)):
+            client.tree.add_command(options.image_command(mode, catalog, callback, *asked))
 
     async def imagine(self, interaction: Interaction, **given: Any) -> None:
         await self._take(interaction, Mode.GENERATE, given)

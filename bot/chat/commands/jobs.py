@@ -11,6 +11,7 @@ from discord import app_commands
 
 from bot.about import about
 from bot.chat import buttons, log_channel, offers, originals, render, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
 from bot.chat.intake import place_of
@@ -47,31 +48,21 @@ class JobCommands:
         self._price_of = desk.price_of
         self._oversight = desk.oversight
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        history: app_commands.Command[Any, ..., None] = app_commands.Command(
-            name="history", description=label("commands.history"), callback=self.history
-        )
+    def add_to(self, client: EaselClient) -> None:
+        tree = client.tree
+        add = tree.command(name="history", description=label("commands.history"))
+        history = add(self.history)
         app_commands.describe(kind=label("options.kind"))(history)
         kinds = [
             app_commands.Choice(name=label(f"choices.kind_{kind}"), value=kind) for kind in KINDS
         ]
         app_commands.choices(kind=kinds)(history)
-        tree.add_command(history)
-        tree.add_command(
-            app_commands.Command(
-                name="jobs", description=label("commands.jobs"), callback=self._jobs
-            )
-        )
-        job: app_commands.Command[Any, ..., None] = app_commands.Command(
-            name="job", description=label("commands.job"), callback=self._job
-        )
+        tree.command(name="jobs", description=label("commands.jobs"))(self._jobs)
+        job = tree.command(name="job", description=label("commands.job"))(self._job)
         app_commands.rename(job_id="id")(job)
         app_commands.describe(job_id=label("options.id"))(job)
         job.autocomplete("job_id")(self._job_choices)
-        tree.add_command(job)
-        presses |= {
+        client.presses |= {
             buttons.CANCEL: self._cancel,
             buttons.STOP: self._stop,
             buttons.OPEN: self._open,

@@ -7,6 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.chat import buttons, wire
+from bot.chat.client import EaselClient
 from bot.chat.intake import place_of
 from bot.chat.options import model_choices
 from bot.chat.texts import say, tell_cost, tell_summary
@@ -46,16 +47,12 @@ class ModelCommands:
         self._default_model = default_model
         self._typical_s = typical_s
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        command: app_commands.Command[Any, ..., None] = app_commands.Command(
-            name="models", description=label("commands.models"), callback=self._models
-        )
+    def add_to(self, client: EaselClient) -> None:
+        add = client.tree.command(name="models", description=label("commands.models"))
+        command = add(self._models)
         app_commands.describe(model=label("options.models model"))(command)
         app_commands.choices(model=model_choices(self._catalog))(command)
-        tree.add_command(command)
-        presses[buttons.MODEL] = self._press
+        client.presses[buttons.MODEL] = self._press
 
     async def _models(self, interaction: Interaction, model: str | None = None) -> None:
         embed, view = await self._shown(interaction, model or "")

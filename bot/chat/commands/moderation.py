@@ -7,6 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.chat import buttons, log_channel, render, trail, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
 from bot.chat.intake import place_of
@@ -34,11 +35,9 @@ class ModerationCommands(ModeratorCommands):
         self._oversight = desk.oversight
         self._moderating = moderating
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        tree.add_command(self)
-        presses |= {
+    def add_to(self, client: EaselClient) -> None:
+        client.tree.add_command(self)
+        client.presses |= {
             buttons.MOD_RECENT: self._recent_page,
             buttons.MOD_OPEN: self._open,
             buttons.MOD_BLOCKS: self._blocks_page,

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import discord
-from discord import SelectOption, app_commands
+from discord import SelectOption
 
 from bot.chat import buttons, render, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
@@ -44,15 +45,10 @@ class PreferencesCommand:
         self._easel = desk.easel
         self._catalog = catalog
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        tree.add_command(
-            app_commands.Command(
-                name="preferences", description=label("commands.preferences"), callback=self.show
-            )
-        )
-        presses[buttons.PREFER] = self._prefer
+    def add_to(self, client: EaselClient) -> None:
+        description = label("commands.preferences")
+        client.tree.command(name="preferences", description=description)(self.show)
+        client.presses[buttons.PREFER] = self._prefer
 
     async def show(self, interaction: Interaction) -> None:
         embed, view = self._panel(interaction)

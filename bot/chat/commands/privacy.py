@@ -4,12 +4,11 @@ import asyncio
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import discord
-from discord import app_commands
 
 from bot.chat import buttons, render, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.texts import Notice, paragraph, say
 from bot.chat.texts.phrases import Phrase
@@ -29,15 +28,9 @@ class PrivacyCommand:
         self._exporting = asyncio.Lock()
         self._folder = desk.folder
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        tree.add_command(
-            app_commands.Command(
-                name="privacy", description=label("commands.privacy"), callback=self._show
-            )
-        )
-        presses[buttons.PRIVACY] = self._press
+    def add_to(self, client: EaselClient) -> None:
+        client.tree.command(name="privacy", description=label("commands.privacy"))(self._show)
+        client.presses[buttons.PRIVACY] = self._press
 
     async def _show(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)

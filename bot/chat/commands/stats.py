@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot.chat import buttons, render, wire
+from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.moderators import MODERATORS, OF_SERVERS, SERVERS, is_moderator
+from bot.chat.moderators import is_moderator, offer_to_moderators
 from bot.chat.texts import Notice, listed, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -34,21 +34,13 @@ class StatsCommand:
         self._folder = desk.folder
         self._pool = desk.pool
 
-    def add_to(
-        self, tree: app_commands.CommandTree[Any], presses: dict[str, buttons.Press]
-    ) -> None:
-        command: app_commands.Command[Any, ..., None] = app_commands.Command(
-            name="stats",
-            description=label("commands.stats"),
-            callback=self._show,
-            allowed_installs=OF_SERVERS,
-            allowed_contexts=SERVERS,
-        )
-        command.default_permissions = MODERATORS
+    def add_to(self, client: EaselClient) -> None:
+        add = client.tree.command(name="stats", description=label("commands.stats"))
+        command = add(self._show)
+        offer_to_moderators(command)
         app_commands.describe(month=label("options.month"))(command)
         command.autocomplete("month")(self._months)
-        tree.add_command(command)
-        presses[buttons.STATS] = self._download
+        client.presses[buttons.STATS] = self._download
 
     async def _months(self, _: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         months = self._statistics.months(MONTHS_OFFERED)
