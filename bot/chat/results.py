@@ -18,7 +18,7 @@ from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_shee
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
 from bot.chat.mentions import sees
 from bot.chat.pictures import links_of
-from bot.chat.texts import Notice, refuse, say
+from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.chat.wire import Interaction
@@ -27,7 +27,7 @@ from bot.domain.jobs import Job, Task, fields_of
 from bot.domain.policy import nsfw_rule
 from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
-from bot.errors import Refusal, UnusableImage
+from bot.errors import UnusableImage
 from bot.pictures.fit import fit
 from bot.pictures.folder import sheet_name
 
@@ -200,11 +200,7 @@ class Results:
         if rule.nsfw_checker and not job.nsfw_checker:
             await wire.tell(interaction, say(Notice.UNFILTERED, locale))
             return
-        try:
-            check_permissions(interaction)
-        except Refusal as refusal:
-            await wire.tell(interaction, refuse(refusal, locale))
-            return
+        check_permissions(interaction)
         public = replace(
             job,
             request=replace(job.request, private=False),

@@ -14,7 +14,7 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.pictures import author_of, job_shown, pictures_of
-from bot.chat.texts import Notice, refuse, say
+from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import inert_line
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -22,7 +22,6 @@ from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
 from bot.domain.policy import may_take_pictures
 from bot.domain.requests import REFERENCES_MAX, Mode, Reference
-from bot.errors import InvalidRequest
 
 #: embeds of one message (Discord docs, Message)
 EMBEDS_MAX = 10
@@ -60,15 +59,9 @@ class BasketCommands:
             await self._drafts.open_form(interaction, draft, which=len(pictures) > 1)
 
     async def _use_as_reference(self, interaction: Interaction, message: discord.Message) -> None:
-        found = await self._pictures(interaction, message)
-        if not found:
-            return
-        try:
+        if found := await self._pictures(interaction, message):
             gathered = await self._easel.add_to_basket(interaction.user.id, found[0])
-        except InvalidRequest as refusal:
-            await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
-            return
-        await self._show(interaction, gathered)
+            await self._show(interaction, gathered)
 
     async def _pictures(
         self, interaction: Interaction, message: discord.Message

@@ -9,13 +9,12 @@ from discord import app_commands
 from bot.chat import options, render, wire
 from bot.chat.commands.images import ImageCommands
 from bot.chat.desk import Desk
-from bot.chat.texts import Notice, refuse, say
+from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import fitting, inert_line
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import CHOICES_MAX, label
 from bot.chat.wire import Interaction
 from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn
-from bot.errors import Refusal
 
 Choices = list[app_commands.Choice[str]]
 
@@ -44,11 +43,7 @@ class PresetCommands(app_commands.Group):
             await wire.tell(interaction, say(Notice.NO_JOB_TO_KEEP, locale))
             return
         request = _plain(found.request)
-        try:
-            await self._easel.save_preset(user_id, name, request)
-        except Refusal as refusal:
-            await wire.tell(interaction, refuse(refusal, locale))
-            return
+        await self._easel.save_preset(user_id, name, request)
         knobs = render.knobs(request, locale)
         await wire.tell(
             interaction, say(Notice.PRESET_KEPT, locale, name=inert_line(name), knobs=knobs)

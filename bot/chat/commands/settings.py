@@ -22,7 +22,7 @@ from bot.chat.settings_controls import (
 )
 from bot.chat.settings_panel import SettingsPanel, lacks, reset
 from bot.chat.settings_shown import FIELDS, MEANINGS
-from bot.chat.texts import Notice, paragraph, refuse, say
+from bot.chat.texts import Notice, paragraph, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction
@@ -127,8 +127,7 @@ class SettingsCommands(ModeratorCommands):
         if model is not None:
             model = model_named(model, self._catalog)
             if model not in self._catalog.models:
-                await self._tell_models(interaction)
-                return
+                raise self._no_such_model()
             check_model_allowed(self._servers.known(interaction.guild_id or 0), model)
         await self._set(interaction, "default_model", model)
 
@@ -141,8 +140,7 @@ class SettingsCommands(ModeratorCommands):
     ) -> None:
         named = [model_named(each, self._catalog) if each else "" for each in (allow, forbid)]
         if named[0] and named[0] not in self._catalog.models:
-            await self._tell_models(interaction)
-            return
+            raise self._no_such_model()
         added, removed = ({each} - {""} for each in named)
 
         def decide(now: ServerSettings) -> dict[str, object]:
@@ -277,9 +275,8 @@ class SettingsCommands(ModeratorCommands):
             if wanted in name.casefold() or wanted in locale.casefold()
         ]
 
-    async def _tell_models(self, interaction: Interaction) -> None:
-        refusal = InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self._catalog.models))
-        await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
+    def _no_such_model(self) -> InvalidRequest:
+        return InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self._catalog.models))
 
     async def _set(self, interaction: Interaction, field: str, chosen: object) -> None:
         """
