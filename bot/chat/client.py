@@ -207,15 +207,29 @@ class EaselClient(discord.AutoShardedClient):
         except buttons.Outdated as error:
             log.info("press unknown: %s", error, extra={"action": "press_unknown"})
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
-        except Refusal as refusal:
-            await wire.tell(interaction, refuse(refusal, str(interaction.locale)))
-        except wire.CallFailed as error:
-            log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
-        except Exception:
+        except Exception as error:
+            if await tell_why_not(interaction, error):
+                return
             fields = {"action": "press_failed", "button": data["custom_id"].partition(":")[0]}
             log.exception("press failed", extra=fields | wire.fields_of(interaction))
             text = say(Notice.PRESS_FAILED, str(interaction.locale), ref=wire.ref(interaction))
             await wire.tell(interaction, text)
+
+
+async def tell_why_not(interaction: Interaction, error: Exception) -> bool:
+    """Tell the member why it was not done; False: the error is a defect of Easel's."""
+    locale = str(interaction.locale)
+    match error:
+        case wire.Declined():
+            text = say(error.words, locale, **error.facts)
+            await wire.tell(interaction, text, beside=error.beside, view=error.view)
+        case Refusal():
+            await wire.tell(interaction, refuse(error, locale))
+        case wire.CallFailed():
+            log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
+        case _:
+            return False
+    return True
 
 
 def invite(application_id: int) -> str:
@@ -233,23 +247,12 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         error: app_commands.AppCommandError,
         /,
     ) -> None:
-        """
-        Handle, in this order: a command that Discord shows in an old form; a command that this
-        member may not give; a refused request; an answer that Discord did not take, or has already.
-        Anything else is a defect of Easel's.
-        """
+        """Tell the member of what failed; what is no defect of Easel's is not logged as one."""
         cause = getattr(error, "original", error)
         if isinstance(cause, OUTDATED):
             await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
-        if isinstance(cause, app_commands.CheckFailure):
-            # The check has told the member.
-            return
-        if isinstance(cause, Refusal):
-            await wire.tell(interaction, refuse(cause, str(interaction.locale)))
-            return
-        if isinstance(cause, wire.CallFailed):
-            log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
+        if await tell_why_not(interaction, cause):
             return
         log.error(
             "command failed",

@@ -6,7 +6,7 @@ from bot.chat import buttons, forms, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake, place_of, prompt_back
-from bot.chat.texts import Notice, say
+from bot.chat.texts import Notice
 from bot.chat.wire import Interaction
 from bot.domain.policy import fitted
 from bot.domain.requests import ImageRequest
@@ -46,27 +46,25 @@ class Drafts:
 
     async def find(
         self, interaction: Interaction, draft_id: str, written: str = ""
-    ) -> ImageRequest | None:
+    ) -> ImageRequest:
         """
-        The draft; if it is gone, the member is told.
-
         Args:
-            written: words that the member is given back then.
+            written: words that the member is given back if the draft is gone.
+        Raises:
+            Declined: the draft is gone.
         """
         draft = await self._easel.draft(draft_id, interaction.user.id)
         if draft is None:
-            locale = str(interaction.locale)
-            words = prompt_back(written, locale)
-            await wire.tell(interaction, say(Notice.DRAFT_GONE, locale), beside=words)
+            words = prompt_back(written, str(interaction.locale))
+            raise wire.Declined(Notice.DRAFT_GONE, beside=words)
         return draft
 
     async def _reword(self, interaction: Interaction, draft_id: str) -> None:
-        if draft := await self.find(interaction, draft_id):
-            await self.open_form(interaction, draft)
+        await self.open_form(interaction, await self.find(interaction, draft_id))
 
     async def _form(self, interaction: Interaction, draft_id: str, which: str = "") -> None:
-        if draft := await self.find(interaction, draft_id, forms.words(interaction)):
-            await self._intake.offer(interaction, forms.filled(draft, interaction, which))
+        draft = await self.find(interaction, draft_id, forms.words(interaction))
+        await self._intake.offer(interaction, forms.filled(draft, interaction, which))
 
     async def _go_on(self, interaction: Interaction, draft_id: str, told: str = "0") -> None:
         draft = await self._easel.draft(draft_id, interaction.user.id)

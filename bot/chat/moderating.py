@@ -12,14 +12,14 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
 from bot.chat.intake import place_of, spoken_here
-from bot.chat.moderators import is_moderator, offer_to_moderators
+from bot.chat.moderators import check_moderator, offer_to_moderators
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Job, JobState, fields_of
-from bot.domain.oversight import read_end, read_reason
+from bot.domain.oversight import read_end
 from bot.domain.policy import covers
 from bot.pictures.sheet import draw_sheet
 
@@ -84,7 +84,7 @@ class Moderating:
     def add_to(self, client: EaselClient) -> None:
         offer_to_moderators(client.tree.context_menu(name=label("menus.moderate"))(self._menu))
         client.presses |= {
-            buttons.MODERATE: self._card,
+            buttons.MODERATE: self.open,
             buttons.MOD_SPOILER: self._spoiler,
             buttons.MOD_REMOVE: self._remove,
             buttons.MOD_REFUND: self._refund,
@@ -95,19 +95,14 @@ class Moderating:
 
     async def _menu(self, interaction: Interaction, message: discord.Message) -> None:
         spot = (str(message.channel.id), str(message.id))
-        if case := await self._case(interaction, job_shown(message) or "", *spot, on=message):
-            await self.show(interaction, case)
+        case = await self._case(interaction, job_shown(message) or "", *spot, on=message)
+        await self._show(interaction, case)
 
-    async def _card(self, interaction: Interaction, *given: str) -> None:
-        if case := await self._case(interaction, *given):
-            await self.show(interaction, case)
+    async def open(self, interaction: Interaction, *given: str) -> None:
+        """Show a job's card; where no spot is given, its message is the one that it names."""
+        await self._show(interaction, await self._case(interaction, *given))
 
-    async def open(self, interaction: Interaction, job_id: str) -> None:
-        """Show a job's card; its message is the one that the job itself names."""
-        if case := await self._case(interaction, job_id):
-            await self.show(interaction, case)
-
-    async def show(self, interaction: Interaction, case: Case) -> None:
+    async def _show(self, interaction: Interaction, case: Case) -> None:
         """Show the job to this moderator alone, with its images and what can be done."""
         await wire.defer(interaction, ephemeral=True)
         locale, job = str(interaction.locale), case.job
@@ -154,8 +149,6 @@ class Moderating:
 
     async def _spoiler(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)
-        if case is None:
-            return
         await wire.defer(interaction, ephemeral=True)
         with about(**fields_of(case.job)):
             done = await self._oversight.cover(case.job.server_id, case.job.id, interaction.user.id)
@@ -166,15 +159,13 @@ class Moderating:
             await log_channel.tell(interaction, done, case.link)
 
     async def _remove(self, interaction: Interaction, *given: str) -> None:
-        if case := await self._case(interaction, *given):
-            custom_id = buttons.custom_id(buttons.MOD_REMOVE_WHY, *case.arguments)
-            await self._ask(interaction, Phrase.REMOVE, custom_id)
+        case = await self._case(interaction, *given)
+        custom_id = buttons.custom_id(buttons.MOD_REMOVE_WHY, *case.arguments)
+        await self._ask(interaction, Phrase.REMOVE, custom_id)
 
     async def _removed(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)
-        reason = await self._reason(interaction) if case else ""
-        if case is None or not reason:
-            return
+        reason = reasons.checked(reasons.written(interaction, reasons.REASON))
         await wire.defer(interaction, ephemeral=True)
         job = case.job
         with about(**fields_of(job)):
@@ -188,14 +179,11 @@ class Moderating:
 
     async def _refund(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)
-        if case is None:
-            return
         locale, job = str(interaction.locale), case.job
         with about(**fields_of(job)):
             done = await self._oversight.refund(job.server_id, job.id, interaction.user.id)
             if done is None:
-                await wire.tell(interaction, say(Notice.NOTHING_TO_REFUND, locale))
-                return
+                raise wire.Declined(Notice.NOTHING_TO_REFUND)
             facts = {"user_id": job.user_id, "amount_ucr": done.act.amount_ucr or 0}
             told = [say(Notice.REFUNDED_NOW, locale, **facts)]
             if done.expired_ucr:
@@ -204,15 +192,15 @@ class Moderating:
             await log_channel.tell(interaction, done, case.link)
 
     async def _block(self, interaction: Interaction, *given: str) -> None:
-        if case := await self._of_somebody(interaction, *given):
-            custom_id = buttons.custom_id(buttons.MOD_BLOCK_WHY, *case.arguments)
-            await self._ask(interaction, Phrase.BLOCK_MEMBER, custom_id, end=True)
+        case = await self._of_somebody(interaction, *given)
+        custom_id = buttons.custom_id(buttons.MOD_BLOCK_WHY, *case.arguments)
+        await self._ask(interaction, Phrase.BLOCK_MEMBER, custom_id, end=True)
 
     async def _blocked(self, interaction: Interaction, *given: str) -> None:
-        if case := await self._of_somebody(interaction, *given):
-            reason = reasons.written(interaction, reasons.REASON)
-            end = reasons.written(interaction, reasons.END)
-            await self.block(interaction, case.job.user_id, reason, end)
+        case = await self._of_somebody(interaction, *given)
+        reason = reasons.written(interaction, reasons.REASON)
+        end = reasons.written(interaction, reasons.END)
+        await self.block(interaction, case.job.user_id, reason, end)
 
     async def block(self, interaction: Interaction, user_id: int, reason: str, end: str) -> None:
         """
@@ -221,17 +209,13 @@ class Moderating:
         Args:
             end: the block's end as it was typed.
         """
-        locale = str(interaction.locale)
-        if not read_reason(reason):
-            await wire.tell(interaction, say(Notice.REASON_MISSING, locale))
-            return
+        locale, why = str(interaction.locale), reasons.checked(reason)
         try:
             until = read_end(end, self._desk.clock.now())
-        except ValueError:
-            await wire.tell(interaction, say(Notice.END_NOT_READ, locale))
-            return
+        except ValueError as error:
+            raise wire.Declined(Notice.END_NOT_READ) from error
         done = await self._oversight.block(
-            interaction.guild_id or 0, user_id, interaction.user.id, reason, until
+            interaction.guild_id or 0, user_id, interaction.user.id, why, until
         )
         if until is None:
             text = say(Notice.MEMBER_BLOCKED, locale, user_id=user_id)
@@ -248,48 +232,38 @@ class Moderating:
         form = reasons.reason_form(title, Phrase.REASON, locale, custom_id, end=end)
         await wire.open_form(interaction, form)
 
-    async def _reason(self, interaction: Interaction) -> str:
-        """The reason in a form that was filled in; empty: there is none, and the writer is told."""
-        reason = read_reason(reasons.written(interaction, reasons.REASON))
-        if not reason:
-            await wire.tell(interaction, say(Notice.REASON_MISSING, str(interaction.locale)))
-        return reason
-
-    async def _of_somebody(self, interaction: Interaction, *given: str) -> Case | None:
+    async def _of_somebody(self, interaction: Interaction, *given: str) -> Case:
         """
         Raises:
             Outdated: the member's data was erased after the button was shown.
         """
         case = await self._case(interaction, *given)
-        if case and case.job.user_id < 0:
+        if case.job.user_id < 0:
             raise buttons.Outdated(case.job.id)
         return case
 
     async def _case(
         self, interaction: Interaction, *given: str, on: discord.Message | None = None
-    ) -> Case | None:
+    ) -> Case:
         """
-        The named job of this server, if a moderator asks for it. Otherwise say what is wrong.
+        The named job of this server.
 
         Args:
             given: the job's id and, if known, the ids of a channel and of the message there.
             on: the message that the moderator looks at, if it is not the one that was pressed.
-        Returns:
-            None: the member is no moderator, or there is no such job.
+        Raises:
+            Declined: the member is no moderator, or there is no such job.
         """
-        if not await is_moderator(interaction, Notice.NOT_A_MODERATOR):
-            return None
+        check_moderator(interaction, Notice.NOT_A_MODERATOR)
         job_id, channel_id, message_id = (*given, "", "", "")[:3]
         job = await self._oversight.job(interaction.guild_id or 0, job_id)
         if job is None:
-            await wire.tell(interaction, say(Notice.NOT_OF_THIS_SERVER, str(interaction.locale)))
-            return None
+            raise wire.Declined(Notice.NOT_OF_THIS_SERVER)
         given_spot = (read_id(channel_id), read_id(message_id))
         spot = given_spot if all(given_spot) else (job.channel_id, job.message_id or 0)
         message = on or interaction.message
         if job.request.private and not await self._may_see(interaction, job, message):
-            await wire.tell(interaction, say(Notice.NOT_OF_THIS_SERVER, str(interaction.locale)))
-            return None
+            raise wire.Declined(Notice.NOT_OF_THIS_SERVER)
         return Case(job, spot)
 
     async def _may_see(

@@ -5,10 +5,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import wire
-from bot.chat.texts import Notice, say
+from bot.chat.texts import Notice
 from bot.chat.translator import label
-from bot.chat.wire import Interaction
+from bot.chat.wire import Declined, Interaction
 
 Offered = app_commands.Command[Any, ..., Any] | app_commands.ContextMenu | app_commands.Group
 
@@ -26,22 +25,22 @@ def offer_to_moderators(offered: Offered) -> None:
     offered.default_permissions = discord.Permissions(manage_guild=True)
 
 
-async def is_moderator(interaction: Interaction, otherwise: Notice) -> bool:
+def check_moderator(interaction: Interaction, otherwise: Notice) -> None:
     """
-    Whether this member may manage this server; if not, tell them so. Every command, button and form
-    must ask anew: Discord hides moderators' commands from others, but a server can show them to
-    anyone, and nobody but the bot checks who presses.
+    Check that this member may manage this server. Every command, button and form must ask anew:
+    Discord hides moderators' commands from others, but a server can show them to anyone, and nobody
+    but the bot checks who presses.
 
     The permission is Manage Server: a channel's overrides cannot grant it, and what moderators
     decide counts in the whole server.
 
     Args:
         otherwise: what the member is told if not.
+    Raises:
+        Declined: they may not.
     """
-    if interaction.guild_id is not None and interaction.permissions.manage_guild:
-        return True
-    await wire.tell(interaction, say(otherwise, str(interaction.locale)))
-    return False
+    if interaction.guild_id is None or not interaction.permissions.manage_guild:
+        raise Declined(otherwise)
 
 
 class ModeratorCommands(app_commands.Group):
@@ -57,4 +56,5 @@ class ModeratorCommands(app_commands.Group):
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         """discord.py calls this before each subcommand."""
-        return await is_moderator(interaction, self._otherwise)
+        check_moderator(interaction, self._otherwise)
+        return True

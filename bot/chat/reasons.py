@@ -4,10 +4,10 @@ from typing import Any
 
 import discord
 
-from bot.chat.texts import say
+from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
-from bot.chat.wire import Interaction
-from bot.domain.oversight import REASON_CHARS_MAX
+from bot.chat.wire import Declined, Interaction
+from bot.domain.oversight import REASON_CHARS_MAX, read_reason
 
 #: custom ids of the form's fields
 REASON, END = "reason", "end"
@@ -37,6 +37,19 @@ def reason_form(
     # discord.py keeps no stopped form: it is answered by custom id, not by this object.
     form.stop()
     return form
+
+
+def checked(text: str) -> str:
+    """
+    A reason as it is kept, from what a moderator or member wrote.
+
+    Raises:
+        Declined: nothing is left of it.
+    """
+    reason = read_reason(text)
+    if not reason:
+        raise Declined(Notice.REASON_MISSING)
+    return reason
 
 
 def written(interaction: Interaction, field: str) -> str:

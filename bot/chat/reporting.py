@@ -38,8 +38,7 @@ class Reporting:
         by_id = interaction.user.id
         found = await self._oversight.reportable(interaction.guild_id or 0, job_id, by_id)
         if isinstance(found, Unreported):
-            await wire.tell(interaction, say(WHY_NOT[found], locale))
-            return
+            raise wire.Declined(WHY_NOT[found])
         custom_id = buttons.custom_id(buttons.REPORT_WHY, found.id, message.channel.id, message.id)
         titles = (Phrase.REPORT_IMAGE, Phrase.REPORT_WHY)
         await wire.open_form(interaction, reasons.reason_form(*titles, locale, custom_id))
@@ -48,15 +47,13 @@ class Reporting:
         locale = str(interaction.locale)
         reason = read_reason(reasons.written(interaction, reasons.REASON))
         if not reason:
-            await wire.tell(interaction, say(Notice.REASON_MISSING, locale))
-            return
+            raise wire.Declined(Notice.REASON_MISSING)
         job_id, channel_id, message_id = (*given, "", "", "")[:3]
         done = await self._oversight.report(
             interaction.guild_id or 0, job_id, interaction.user.id, reason
         )
         if isinstance(done, Unreported):
-            await wire.tell(interaction, say(WHY_NOT[done], locale))
-            return
+            raise wire.Declined(WHY_NOT[done])
         assert done.job is not None
         with about(**fields_of(done.job)):
             await wire.tell(interaction, say(Notice.REPORTED_NOW, locale))

@@ -62,9 +62,8 @@ class Results:
         }
 
     async def _again(self, interaction: Interaction, job_id: str, told: str = "0") -> None:
-        found = await self._job(interaction, job_id)
-        if found and await self._has_words(interaction, found[0]):
-            await self._intake.offer(interaction, iterate.again(found[0]), buttons.number(told))
+        job = await self._worded(interaction, job_id)
+        await self._intake.offer(interaction, iterate.again(job), buttons.number(told))
 
     async def _vary(
         self, interaction: Interaction, job_id: str, told: str, draft_id: str = ""
@@ -90,12 +89,10 @@ class Results:
             draft_id: of the draft that has the images to choose from; empty: none was asked for.
         """
         if draft_id:
-            found = await self._offered(interaction, job_id, draft_id)
+            job, sources = await self._offered(interaction, job_id, draft_id)
         else:
-            found = await self._sources(interaction, job_id)
-        if found is None or not await self._has_words(interaction, found[0]):
-            return
-        job, sources = found
+            job, sources = await self._sources(interaction, job_id)
+        _check_words(job)
         chosen = buttons.chosen(interaction)
         if len(sources) > 1 and chosen is None:
             locale = str(interaction.locale)
@@ -120,21 +117,16 @@ class Results:
         await self._intake.offer(interaction, request, buttons.number(told))
 
     async def _edit(self, interaction: Interaction, job_id: str, _told: str = "") -> None:
-        if found := await self._sources(interaction, job_id):
-            job, sources = found
-            draft = replace(iterate.edit(job, sources[0]), references=tuple(sources))
-            await self._drafts.open_form(interaction, draft, which=len(sources) > 1)
+        job, sources = await self._sources(interaction, job_id)
+        draft = replace(iterate.edit(job, sources[0]), references=tuple(sources))
+        await self._drafts.open_form(interaction, draft, which=len(sources) > 1)
 
     async def _words(self, interaction: Interaction, job_id: str) -> None:
-        found = await self._job(interaction, job_id)
-        if found and await self._has_words(interaction, found[0]):
-            await self._drafts.open_form(interaction, iterate.again(found[0]))
+        job = await self._worded(interaction, job_id)
+        await self._drafts.open_form(interaction, iterate.again(job))
 
     async def _details(self, interaction: Interaction, job_id: str) -> None:
-        found = await self._job(interaction, job_id)
-        if found is None:
-            return
-        job, tasks = found
+        job, tasks = await self._job(interaction, job_id)
         locale = str(interaction.locale)
         embed = discord.Embed(title=say(Phrase.DETAILS, locale))
         parent = await self._easel.find(job.request.parent_id) if job.request.parent_id else None
@@ -157,66 +149,55 @@ class Results:
             embed.set_image(url=f"attachment://{render.SHEET_NAME}")
         prompt = prompt_back(job.request.prompt, locale, Phrase.PROMPT)
         embeds = [embed, prompt] if prompt else [embed]
-        await wire.show(interaction, embeds, lambda: open_sheet(sheet, spoiler=spoiler))
+        await wire.show(interaction, embeds, files=lambda: open_sheet(sheet, spoiler=spoiler))
 
     async def _delete(self, interaction: Interaction, job_id: str) -> None:
         job = await self._easel.find(job_id)
-        locale = str(interaction.locale)
         if job is None or not buttons.offers(interaction.message, buttons.DELETE, job_id):
-            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, locale))
-        elif interaction.user.id == job.user_id or interaction.permissions.manage_messages:
-            try:
-                await wire.take_away(interaction)
-            except wire.CallFailed as error:
-                log.warning("not deleted: %s", error, extra={"action": "not_deleted"})
-                await wire.tell_beside(interaction, say(Notice.NOT_DELETED, locale))
-                return
-            log.info("result deleted", extra={"action": "result_deleted"} | fields_of(job))
-            if interaction.user.id != job.user_id:
-                by = (interaction.guild_id or 0, job.id, interaction.user.id)
-                await log_channel.tell(interaction, await self._oversight.note_deleted(*by))
-        else:
-            await wire.tell(interaction, say(Notice.NOT_YOURS, locale))
+            raise wire.Declined(Notice.UNKNOWN_BUTTON)
+        own = interaction.user.id == job.user_id
+        if not own and not interaction.permissions.manage_messages:
+            raise wire.Declined(Notice.NOT_YOURS)
+        try:
+            await wire.take_away(interaction)
+        except wire.CallFailed as error:
+            log.warning("not deleted: %s", error, extra={"action": "not_deleted"})
+            await wire.tell_beside(interaction, say(Notice.NOT_DELETED, str(interaction.locale)))
+            return
+        log.info("result deleted", extra={"action": "result_deleted"} | fields_of(job))
+        if not own:
+            by = (interaction.guild_id or 0, job.id, interaction.user.id)
+            await log_channel.tell(interaction, await self._oversight.note_deleted(*by))
 
     async def _publish(self, interaction: Interaction, job_id: str) -> None:
-        found = await self._job(interaction, job_id)
-        if found is None:
-            return
-        job = found[0]
-        locale = str(interaction.locale)
+        job, tasks = await self._job(interaction, job_id)
         place = place_of(interaction)
         if interaction.user.id != job.user_id:
-            await wire.tell(interaction, say(Notice.ONLY_THEIRS, locale))
-            return
+            raise wire.Declined(Notice.ONLY_THEIRS)
         if job.server_id != place.server_id:
             # The moderators here could not act on it.
-            await wire.tell(interaction, say(Notice.NOT_OF_THIS_SERVER, locale))
-            return
+            raise wire.Declined(Notice.NOT_OF_THIS_SERVER)
         await self._oversight.check_block(place, interaction.user.id)
         self._easel.guests.check(place)
         decided = await self._easel.settings(place.server_id)
         policy.check_place(decided, place, self._clock.now())
         rule = nsfw_rule(decided.nsfw_checker, place)
         if rule.nsfw_checker and not job.nsfw_checker:
-            await wire.tell(interaction, say(Notice.UNFILTERED, locale))
-            return
+            raise wire.Declined(Notice.UNFILTERED)
         check_permissions(interaction)
         public = replace(
             job,
             request=replace(job.request, private=False),
             locale=spoken(interaction, decided, private=False),
         )
-        await self.show(interaction, public, found[1], ephemeral=False)
+        await self.show(interaction, public, tasks, ephemeral=False)
 
     async def _images(self, interaction: Interaction, job_id: str) -> None:
         """Show a job's images to its member alone. The action's name is from older versions."""
-        found = await self._job(interaction, job_id)
-        if found is None:
-            return
-        if interaction.user.id != found[0].user_id:
-            await wire.tell(interaction, say(Notice.ONLY_THEIRS, str(interaction.locale)))
-            return
-        await self.show(interaction, *found, ephemeral=True)
+        job, tasks = await self._job(interaction, job_id)
+        if interaction.user.id != job.user_id:
+            raise wire.Declined(Notice.ONLY_THEIRS)
+        await self.show(interaction, job, tasks, ephemeral=True)
 
     async def show(
         self, interaction: Interaction, job: Job, tasks: Sequence[Task], *, ephemeral: bool
@@ -225,8 +206,7 @@ class Results:
         locale = str(interaction.locale)
         images = await originals.kept(self._folder, tasks)
         if not images:
-            await self._show_gone(interaction, job)
-            return
+            raise self._gone(interaction, job)
         await wire.defer(interaction, ephemeral=ephemeral)
         if not wire.has_answer(interaction):
             return
@@ -250,12 +230,13 @@ class Results:
                 tell = wire.tell if ephemeral else wire.tell_instead
                 await tell(interaction, say(notice, locale))
 
-    async def _show_gone(self, interaction: Interaction, job: Job) -> None:
-        locale = str(interaction.locale)
+    def _gone(self, interaction: Interaction, job: Job) -> wire.Declined:
+        """What is said where no image of the job is kept, with buttons to begin anew."""
         link = render.jump_link(job)
         notice = Phrase.IMAGES_GONE_BUT if link else Notice.IMAGES_GONE
-        view = offers.beneath_failure(replace(job, locale=locale, problem=None), self._price_of)
-        await wire.tell(interaction, say(notice, locale, link=link or ""), view=view)
+        shown = replace(job, locale=str(interaction.locale), problem=None)
+        view = offers.beneath_failure(shown, self._price_of)
+        return wire.Declined(notice, view=view, link=link or "")
 
     async def _attach(
         self,
@@ -300,19 +281,21 @@ class Results:
         there = bool(job.request.references) and await asyncio.to_thread(lambda: path.exists())
         return path if there else None
 
-    async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]] | None:
-        """The job and its tasks, if this member may go on from it; otherwise tell them why not."""
+    async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]]:
+        """
+        The job and its tasks.
+
+        Raises:
+            Declined: this member may not go on from it.
+        """
         job = await self._easel.find(job_id)
         if job is None:
-            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
-            return None
+            raise wire.Declined(Notice.UNKNOWN_BUTTON)
         if job.removed:
-            await wire.tell(interaction, say(Notice.REMOVED, str(interaction.locale)))
-            return None
+            raise wire.Declined(Notice.REMOVED)
         # Only a member who was shown the job can have a message that names it.
         if not _is_open(job, interaction) and not buttons.names(interaction.message, job_id):
-            await wire.tell(interaction, say(Notice.ONLY_THEIRS, str(interaction.locale)))
-            return None
+            raise wire.Declined(Notice.ONLY_THEIRS)
         if _is_public(interaction):
             # A private job was published here, so what goes on from it here is public, too.
             job = replace(job, request=replace(job.request, private=False))
@@ -321,40 +304,48 @@ class Results:
             job = replace(job, request=replace(job.request, private=True))
         return job, await self._easel.tasks(job_id)
 
-    async def _has_words(self, interaction: Interaction, job: Job) -> bool:
-        """Whether the job's words are still kept; if not, tell the member who pressed."""
-        if job.request.prompt:
-            return True
-        await wire.tell(interaction, say(Notice.WORDS_GONE, str(interaction.locale)))
-        return False
+    async def _worded(self, interaction: Interaction, job_id: str) -> Job:
+        """
+        Raises:
+            Declined: this member may not go on from the job, or its words are kept no longer.
+        """
+        job, _ = await self._job(interaction, job_id)
+        _check_words(job)
+        return job
 
     async def _offered(
         self, interaction: Interaction, job_id: str, draft_id: str
-    ) -> tuple[Job, Sequence[Reference]] | None:
+    ) -> tuple[Job, Sequence[Reference]]:
         """The job as it was when its images were offered, and these images, in their order."""
-        found = await self._job(interaction, job_id)
-        draft = await self._drafts.find(interaction, draft_id) if found else None
-        if found is None or draft is None:
-            return None
-        return replace(found[0], request=draft), draft.references
+        job, _ = await self._job(interaction, job_id)
+        draft = await self._drafts.find(interaction, draft_id)
+        return replace(job, request=draft), draft.references
 
     async def _sources(
         self, interaction: Interaction, job_id: str
-    ) -> tuple[Job, Sequence[Reference]] | None:
+    ) -> tuple[Job, Sequence[Reference]]:
         """
         The job, and its images that can still be used: by the file on disk or, if that is gone, by
-        the link in the message that was pressed. If there are none, tell the member.
+        the link in the message that was pressed.
+
+        Raises:
+            Declined: there are none, or this member may not go on from the job.
         """
-        found = await self._job(interaction, job_id)
-        if found is None:
-            return None
-        job, tasks = found
+        job, tasks = await self._job(interaction, job_id)
         links = links_of(interaction.message)
         usable = await originals.usable(self._folder, job, tasks, links)
         if not usable:
-            await self._show_gone(interaction, job)
-            return None
+            raise self._gone(interaction, job)
         return job, usable
+
+
+def _check_words(job: Job) -> None:
+    """
+    Raises:
+        Declined: the job's words are kept no longer.
+    """
+    if not job.request.prompt:
+        raise wire.Declined(Notice.WORDS_GONE)
 
 
 def _why_not_shown(error: wire.CallFailed | UnusableImage) -> Notice:

@@ -10,12 +10,12 @@ import discord
 
 from bot.chat import buttons, settings_controls, settings_shown, wire
 from bot.chat.desk import Desk
-from bot.chat.moderators import is_moderator
+from bot.chat.moderators import check_moderator
 from bot.chat.settings_controls import Decide, fixed
 from bot.chat.settings_shown import PAGE_CHANGES, TITLES
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
-from bot.chat.wire import Interaction
+from bot.chat.wire import Interaction, Page
 from bot.domain.catalog import Catalog
 from bot.domain.policy import in_force
 from bot.domain.settings import (
@@ -26,8 +26,6 @@ from bot.domain.settings import (
     ServerSettings,
 )
 from bot.domain.words import clean
-
-Page = tuple[discord.Embed, discord.ui.View]
 
 #: permissions that posting a notice needs, as Discord names them
 LOG_PERMISSIONS = {
@@ -59,8 +57,8 @@ class SettingsPanel:
             field: the setting that is open, a field of ServerSettings; empty: none.
         """
         decided = await self._servers.settings(interaction.guild_id or 0)
-        embed, view = self._page(decided, field, str(interaction.locale))
-        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+        page = self._page(decided, field, str(interaction.locale))
+        await wire.show(interaction, *page)
 
     async def press(self, interaction: Interaction, what: str, *arguments: str) -> None:
         """
@@ -69,8 +67,7 @@ class SettingsPanel:
         Raises:
             Outdated: this version has no such control, or no such setting.
         """
-        if not await is_moderator(interaction, Notice.MODERATORS_ONLY):
-            return
+        check_moderator(interaction, Notice.MODERATORS_ONLY)
         if what in OF_A_FIELD and (not arguments or arguments[0] not in TITLES):
             raise buttons.Outdated(what)
         match what, *arguments:
@@ -81,9 +78,7 @@ class SettingsPanel:
             case "set", "nsfw_checker" if _chosen(interaction) == NsfwMode.OFF:
                 await self._ask_off(interaction)
             case "set", "log_channel_id" if lacking := lacks(interaction, _channel(interaction)):
-                locale = str(interaction.locale)
-                text = say(Notice.LOG_LACKS, locale, permissions=lacking)
-                await wire.tell(interaction, text)
+                raise wire.Declined(Notice.LOG_LACKS, permissions=lacking)
             case "set", field:
                 await self._decide(interaction, field, settings_controls.chosen(field, interaction))
             case "flag", field, kept:
@@ -110,25 +105,22 @@ class SettingsPanel:
         embed = discord.Embed(description=say(Notice.NSFW_OFF_ASK, locale))
         danger = discord.ButtonStyle.danger
         off = say(Phrase.TURN_OFF, locale)
-        return embed, buttons.view(
+        return [embed], buttons.view(
             buttons.button(off, buttons.SETTINGS, "off", style=danger),
             buttons.button(say(Phrase.KEEP_IT, locale), buttons.SETTINGS, "home"),
         )
 
     async def _ask_off(self, interaction: Interaction) -> None:
-        embed, view = self.off_question(str(interaction.locale))
-        await wire.update(interaction, embed=embed, view=view)
+        await wire.update(interaction, *self.off_question(str(interaction.locale)))
 
     async def _show(self, interaction: Interaction, field: str) -> None:
         decided = await self._servers.settings(interaction.guild_id or 0)
-        embed, view = self._page(decided, field, str(interaction.locale))
-        await wire.update(interaction, embed=embed, view=view)
+        await wire.update(interaction, *self._page(decided, field, str(interaction.locale)))
 
     async def _decide(self, interaction: Interaction, field: str, decide: Decide) -> None:
         server_id = interaction.guild_id or 0
         _, decided = await self._servers.change(server_id, decide, interaction.user.id)
-        embed, view = self._page(decided, field, str(interaction.locale))
-        await wire.update(interaction, embed=embed, view=view)
+        await wire.update(interaction, *self._page(decided, field, str(interaction.locale)))
 
     async def _take_form(self, interaction: Interaction, field: str) -> None:
         given = settings_controls.typed(interaction)
@@ -139,10 +131,9 @@ class SettingsPanel:
             else:
                 amount = settings_controls.given_amount(given.get("amount", ""))
                 decide = fixed(field, amount)
-        except ValueError:
+        except ValueError as error:
             notice = Notice.NO_HOURS if field == "paused_until" else Notice.NO_AMOUNT
-            await wire.tell(interaction, say(notice, str(interaction.locale)))
-            return
+            raise wire.Declined(notice) from error
         await self._decide(interaction, field, decide)
 
     def pause(self, hours: float | None, reason: str) -> Decide:
@@ -158,8 +149,7 @@ class SettingsPanel:
         return lambda _: {"paused_until": until, "pause_reason": said}
 
     async def _show_trail(self, interaction: Interaction, before: int) -> None:
-        embed, view = await self.trail(interaction, before)
-        await wire.update(interaction, embed=embed, view=view)
+        await wire.update(interaction, *await self.trail(interaction, before))
 
     async def trail(self, interaction: Interaction, before: int = 0) -> Page:
         """
@@ -179,7 +169,7 @@ class SettingsPanel:
         if more:
             older = say(Phrase.OLDER, locale)
             items.append(buttons.button(older, buttons.SETTINGS, "trail", changes[-1].id))
-        return embed, buttons.view(*items)
+        return [embed], buttons.view(*items)
 
     def _page(self, decided: ServerSettings, field: str, locale: str) -> Page:
         """
@@ -192,7 +182,7 @@ class SettingsPanel:
             trail = say(Phrase.TRAIL, locale)
             items.append(buttons.button(trail, buttons.SETTINGS, "trail"))
             embed = settings_shown.overview(decided, self.operator, locale)
-            return embed, buttons.view(*items)
+            return [embed], buttons.view(*items)
         items += settings_controls.controls(field, decided, self._models, locale)
         if field != "paused_until":
             items.append(
@@ -200,7 +190,7 @@ class SettingsPanel:
             )
         home = say(Phrase.ALL_SETTINGS, locale)
         items.append(buttons.button(home, buttons.SETTINGS, "home"))
-        return settings_shown.one(decided, self.operator, field, locale), buttons.view(*items)
+        return [settings_shown.one(decided, self.operator, field, locale)], buttons.view(*items)
 
 
 def reset(field: str) -> Decide:

@@ -14,12 +14,18 @@ from typing import Any, TypeVar
 
 import aiohttp
 import discord
+from discord import app_commands
 
 from bot.about import short
+from bot.chat.texts import Notice
+from bot.chat.texts.phrases import Phrase
+from bot.errors import Fact
 
 log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
+#: what a message shows, and its buttons
+Page = tuple[Sequence[discord.Embed], discord.ui.View]
 T = TypeVar("T")
 
 #: tries of one call, each with discord.py's own five for most 5xx
@@ -73,6 +79,22 @@ class CallFailed(Exception):
         super().__init__(f"{trouble.name}: {cause}")
         self.trouble = trouble
         self.repeated = repeated
+
+
+class Declined(app_commands.AppCommandError):
+    """What a member asked for is not done; the client tells them why, as `tell` does."""
+
+    def __init__(
+        self,
+        words: Notice | Phrase,
+        *,
+        beside: discord.Embed | None = None,
+        view: discord.ui.View | None = None,
+        **facts: Fact,
+    ) -> None:
+        super().__init__(words)
+        self.words, self.facts = words, facts
+        self.beside, self.view = beside, view
 
 
 async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_MAX) -> T:
@@ -160,8 +182,7 @@ async def find_answer(interaction: Interaction, mark: str) -> int | None:
 
 async def update(
     interaction: Interaction,
-    *,
-    embed: discord.Embed,
+    embeds: Sequence[discord.Embed],
     view: discord.ui.View | None = None,
 ) -> None:
     """
@@ -169,20 +190,6 @@ async def update(
 
     Args:
         view: None removes the buttons.
-    Raises:
-        CallFailed: the answer was refused, or did not get through.
-    """
-    await call(lambda: interaction.response.edit_message(embed=embed, view=view))
-
-
-async def update_all(
-    interaction: Interaction,
-    embeds: Sequence[discord.Embed],
-    view: discord.ui.View,
-) -> None:
-    """
-    Answer a press by changing the message that it was on, with several embeds.
-
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
@@ -293,8 +300,8 @@ async def open_form(interaction: Interaction, form: discord.ui.Modal) -> None:
 async def show(
     interaction: Interaction,
     embeds: Sequence[discord.Embed],
-    files: Callable[[], list[discord.File]] = list,
     view: discord.ui.View | None = None,
+    files: Callable[[], list[discord.File]] = list,
 ) -> None:
     """
     Answer this member alone.

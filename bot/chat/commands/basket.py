@@ -18,7 +18,7 @@ from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import inert_line
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
-from bot.chat.wire import Interaction
+from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job
 from bot.domain.policy import may_take_pictures
 from bot.domain.requests import REFERENCES_MAX, Mode, Reference
@@ -49,47 +49,45 @@ class BasketCommands:
         }
 
     async def _edit_image(self, interaction: Interaction, message: discord.Message) -> None:
-        if found := await self._pictures(interaction, message):
-            pictures, job = found
-            preferred = self._easel.preferences_of(interaction.user.id)
-            decided = self._easel.servers.known(interaction.guild_id or 0)
-            draft = options.preferred(Mode.EDIT, preferred, decided)
-            parent_id = job.id if job else ""
-            draft = replace(draft, references=tuple(pictures), count=1, parent_id=parent_id)
-            await self._drafts.open_form(interaction, draft, which=len(pictures) > 1)
+        pictures, job = await self._pictures(interaction, message)
+        preferred = self._easel.preferences_of(interaction.user.id)
+        decided = self._easel.servers.known(interaction.guild_id or 0)
+        draft = options.preferred(Mode.EDIT, preferred, decided)
+        parent_id = job.id if job else ""
+        draft = replace(draft, references=tuple(pictures), count=1, parent_id=parent_id)
+        await self._drafts.open_form(interaction, draft, which=len(pictures) > 1)
 
     async def _use_as_reference(self, interaction: Interaction, message: discord.Message) -> None:
-        if found := await self._pictures(interaction, message):
-            gathered = await self._easel.add_to_basket(interaction.user.id, found[0])
-            await self._show(interaction, gathered)
+        pictures, _ = await self._pictures(interaction, message)
+        await self._show(
+            interaction, await self._easel.add_to_basket(interaction.user.id, pictures)
+        )
 
     async def _pictures(
         self, interaction: Interaction, message: discord.Message
-    ) -> tuple[list[Reference], Job | None] | None:
+    ) -> tuple[list[Reference], Job | None]:
         """
-        The message's pictures, and the job whose result they are, if any. None: there are none, or
-        this member may not take them; the member has been told.
+        The message's pictures, and the job whose result they are, if any.
+
+        Raises:
+            Declined: there are none, or this member may not take them.
         """
-        locale = str(interaction.locale)
         # Another bot's buttons may say anything.
         job_id = job_shown(message) if message.author == interaction.client.user else None
         job = await self._easel.find(job_id) if job_id else None
         pictures = pictures_of(message)
         if job and job.removed:
-            await wire.tell(interaction, say(Notice.REMOVED, locale))
-            return None
+            raise wire.Declined(Notice.REMOVED)
         if job:
             tasks = await self._easel.tasks(job.id)
             pictures = await originals.as_kept(self._folder, job, tasks, pictures)
         if not pictures:
-            await wire.tell(interaction, say(Notice.NO_PICTURE_THERE, locale))
-            return None
+            raise wire.Declined(Notice.NO_PICTURE_THERE)
         author_id = job.user_id if job else author_of(message)
         decided = await self._easel.settings(interaction.guild_id or 0)
         own = author_id == interaction.user.id
         if interaction.guild_id and not may_take_pictures(decided.picture_menus, own=own):
-            await wire.tell(interaction, say(Notice.NOT_YOUR_PICTURE, locale))
-            return None
+            raise wire.Declined(Notice.NOT_YOUR_PICTURE)
         named = 0 if own else author_id
         return [replace(each, author_id=named) for each in pictures[:REFERENCES_MAX]], job
 
@@ -97,8 +95,7 @@ class BasketCommands:
         await self._show(interaction, await self._easel.basket(interaction.user.id))
 
     async def _show(self, interaction: Interaction, gathered: Sequence[Reference]) -> None:
-        embeds, view = _shown(gathered, str(interaction.locale))
-        await wire.show(interaction, embeds, view=view)
+        await wire.show(interaction, *_shown(gathered, str(interaction.locale)))
 
     async def _take_out(self, interaction: Interaction) -> None:
         chosen = buttons.must_choose(interaction)
@@ -114,16 +111,14 @@ class BasketCommands:
 
     async def _show_again(self, interaction: Interaction) -> None:
         gathered = await self._easel.basket(interaction.user.id)
-        embeds, view = _shown(gathered, str(interaction.locale))
-        await wire.update_all(interaction, embeds, view)
+        await wire.update(interaction, *_shown(gathered, str(interaction.locale)))
 
     async def _from_basket(self, interaction: Interaction, mode: str) -> None:
         if mode not in set(Mode):
             raise buttons.Outdated(mode)
         gathered = await self._easel.basket(interaction.user.id)
         if not gathered:
-            await wire.tell(interaction, say(Notice.BASKET_EMPTY, str(interaction.locale)))
-            return
+            raise wire.Declined(Notice.BASKET_EMPTY)
         preferred = self._easel.preferences_of(interaction.user.id)
         decided = self._easel.servers.known(interaction.guild_id or 0)
         draft = options.preferred(Mode(mode), preferred, decided)
@@ -136,9 +131,7 @@ def _mark(picture: Reference) -> str:
     return hashlib.sha256(of_it.encode(errors="replace")).hexdigest()[:MARK_CHARS]
 
 
-def _shown(
-    gathered: Sequence[Reference], locale: str
-) -> tuple[list[discord.Embed], discord.ui.View]:
+def _shown(gathered: Sequence[Reference], locale: str) -> Page:
     """The pictures, small, with the numbers by which a prompt can name them, and the buttons."""
     if not gathered:
         empty = discord.Embed(description=say(Notice.BASKET_EMPTY, locale))

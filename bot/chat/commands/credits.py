@@ -32,7 +32,7 @@ class CreditsCommand:
         )
         decided = await self._easel.settings(place.server_id)
         embed = _shown(told, decided, price_ucr, self._clock.now(), str(interaction.locale))
-        await wire.answer(interaction, embed=embed, ephemeral=True)
+        await wire.show(interaction, [embed])
 
 
 def _shown(

@@ -60,7 +60,7 @@ class HelpCommand:
                 for task, (name, _) in self._begins.items()
             )
         )
-        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+        await wire.show(interaction, [embed], view)
 
     async def _begin(self, interaction: Interaction, task: str) -> None:
         if task not in self._begins:

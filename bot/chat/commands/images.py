@@ -12,7 +12,7 @@ from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.mentions import as_seen
-from bot.chat.texts import Notice, say
+from bot.chat.texts import Notice
 from bot.chat.texts.markdown import inert_line
 from bot.chat.wire import Interaction
 from bot.domain.catalog import Catalog
@@ -85,14 +85,12 @@ class ImageCommands:
         if base is None:
             name = inert_line(options.preset_in(model))
             words = prompt_back(given.get("prompt") or "", locale)
-            await wire.tell(interaction, say(Notice.NO_PRESET, locale, name=name), beside=words)
-            return
+            raise wire.Declined(Notice.NO_PRESET, beside=words, name=name)
         gathered = await self._gathered(interaction, given)
         request = options.read_request(base, given, self._catalog, gathered)
         if given.get("use_basket") and not gathered:
             words = prompt_back(request.prompt, locale)
-            await wire.tell(interaction, say(Notice.BASKET_EMPTY, locale), beside=words)
-            return
+            raise wire.Declined(Notice.BASKET_EMPTY, beside=words)
         if len(request.references) > REFERENCES_MAX:
             # Refused before a form opens, so that nobody writes in vain.
             too_many = InvalidRequest(Reason.TOO_MANY_REFERENCES, references_max=REFERENCES_MAX)

@@ -15,15 +15,14 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
 from bot.chat.intake import place_of
-from bot.chat.reasons import REASON, reason_form, written
+from bot.chat.reasons import REASON, checked, reason_form, written
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import CHOICES_MAX, label
-from bot.chat.wire import Interaction
+from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job, JobState, Task, fields_of
-from bot.domain.oversight import read_reason
 from bot.domain.policy import covers
 from bot.errors import StepLost
 from bot.pictures.sheet import draw_sheet
@@ -118,10 +117,9 @@ class JobCommands:
         return path
 
     async def _jobs(self, interaction: Interaction) -> None:
-        embed, view = await self._listed(interaction)
-        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+        await wire.show(interaction, *await self._listed(interaction))
 
-    async def _listed(self, interaction: Interaction) -> tuple[discord.Embed, discord.ui.View]:
+    async def _listed(self, interaction: Interaction) -> Page:
         server_id, user_id = interaction.guild_id or 0, interaction.user.id
         locale = str(interaction.locale)
         under_way = await self._easel.history(server_id, user_id, kind="open", limit=LISTED_MAX)
@@ -149,7 +147,7 @@ class JobCommands:
         for number, job in enumerate(under_way[: buttons.ROW_BUTTONS_MAX], start=1):
             words = say(Phrase.CANCEL_NUMBER, locale, number=number)
             items.append(buttons.button(words, buttons.CANCEL, job.id, "list"))
-        return embed, buttons.view(*items)
+        return [embed], buttons.view(*items)
 
     async def _job(self, interaction: Interaction, job_id: str) -> None:
         await self._open_job(interaction, job_id.strip(), unknown=Notice.NO_SUCH_JOB)
@@ -170,24 +168,19 @@ class JobCommands:
         self, interaction: Interaction, job_id: str, unknown: Notice = Notice.UNKNOWN_BUTTON
     ) -> None:
         job = await self._own_job(interaction, job_id, moderators=False, unknown=unknown)
-        if job is None:
-            return
-        locale = str(interaction.locale)
         if job.finished_at is None:
-            await wire.tell(interaction, say(Notice.NOT_THERE_YET, locale))
-        elif job.state is JobState.DONE or job.keeps_images:
+            raise wire.Declined(Notice.NOT_THERE_YET)
+        if job.state is JobState.DONE or job.keeps_images:
             tasks = await self._easel.tasks(job_id)
             await self._results.show(interaction, job, tasks, ephemeral=True)
         else:
-            job = replace(job, locale=locale)
+            job = replace(job, locale=str(interaction.locale))
             card = render.failure(job) if job.state is JobState.FAILED else render.cancelled(job)
             view = offers.beneath_failure(job, self._price_of)
-            await wire.show(interaction, [card], view=view)
+            await wire.show(interaction, [card], view)
 
     async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
         job = await self._shown_job(interaction, job_id, moderators=True)
-        if job is None:
-            return
         if job.user_id != interaction.user.id:
             locale = str(interaction.locale)
             custom_id = buttons.custom_id(buttons.CANCEL_WHY, job_id)
@@ -200,21 +193,15 @@ class JobCommands:
     async def _cancel_others(self, interaction: Interaction, job_id: str = "", *_: str) -> None:
         """Cancel another member's job for the reason that a moderator wrote in the form."""
         job = await self._shown_job(interaction, job_id, moderators=True)
-        if job is None:
-            return
-        locale, reason = str(interaction.locale), read_reason(written(interaction, REASON))
-        if not reason:
-            await wire.tell(interaction, say(Notice.REASON_MISSING, locale))
-            return
+        reason = checked(written(interaction, REASON))
         with about(**fields_of(job)):
             by_id = interaction.user.id
             try:
                 done = await self._oversight.cancel(job.server_id, job_id, by_id, reason)
-            except StepLost:
+            except StepLost as lost:
                 job = (await self._easel.look(job_id))[0]
                 notice = Notice.ENDED if job.finished_at else Notice.TOO_LATE
-                await wire.tell(interaction, say(notice, locale))
-                return
+                raise wire.Declined(notice) from lost
             log.info("job cancelled", extra={"action": "job_cancelled"})
             assert done.job is not None
             await self._show_cancelled(interaction, done.job)
@@ -223,16 +210,14 @@ class JobCommands:
     async def _cancel_own(self, interaction: Interaction, job_id: str, *, in_list: bool) -> None:
         try:
             job = await self._easel.cancel(job_id)
-        except StepLost:
+        except StepLost as lost:
             job, _ = await self._easel.look(job_id)
             if job.state is not JobState.CANCELLED:
-                await wire.tell(interaction, say(Notice.TOO_LATE, str(interaction.locale)))
-                return
+                raise wire.Declined(Notice.TOO_LATE) from lost
         log.info("job cancelled", extra={"action": "job_cancelled"})
         if in_list:
             try:
-                embed, view = await self._listed(interaction)
-                await wire.update(interaction, embed=embed, view=view)
+                await wire.update(interaction, *await self._listed(interaction))
             finally:
                 # Discord waits for the answer to the press, but not for the job's own message.
                 await self.show(job)
@@ -241,7 +226,7 @@ class JobCommands:
 
     async def _show_cancelled(self, interaction: Interaction, job: Job) -> None:
         try:
-            await wire.update(interaction, embed=render.cancelled(job))
+            await wire.update(interaction, [render.cancelled(job)])
         except wire.CallFailed as error:
             log.info("cancelling not shown: %s", error, extra={"action": "cancelling_not_shown"})
             # The press cannot be answered any more, as when Discord sent it too late.
@@ -255,22 +240,16 @@ class JobCommands:
 
     async def _stop(self, interaction: Interaction, job_id: str) -> None:
         job = await self._shown_job(interaction, job_id, moderators=False)
-        if job is None:
-            return
         if not self._messenger.keeps_results:
             # The button is older than the host's choice to keep no results: nothing would be left.
-            await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
-            return
+            raise wire.Declined(Notice.UNKNOWN_BUTTON)
         stopped = await self._easel.stop_watching(job_id)
         if stopped is None:
-            await wire.tell(interaction, say(Notice.ENDED, str(interaction.locale)))
-            return
+            raise wire.Declined(Notice.ENDED)
         log.info("not awaited", extra={"action": "not_awaited"} | fields_of(job))
-        await wire.update(interaction, embed=render.unwatched(stopped))
+        await wire.update(interaction, [render.unwatched(stopped)])
 
-    async def _shown_job(
-        self, interaction: Interaction, job_id: str, *, moderators: bool
-    ) -> Job | None:
+    async def _shown_job(self, interaction: Interaction, job_id: str, *, moderators: bool) -> Job:
         """
         The job of `_own_job`, for what changes the message that was pressed.
 
@@ -279,7 +258,7 @@ class JobCommands:
         """
         job = await self._own_job(interaction, job_id, moderators=moderators)
         message = interaction.message
-        if job is None or buttons.names(message, job_id):
+        if buttons.names(message, job_id):
             return job
         # A form may come in when the message has changed.
         if message is None or message.id != job.message_id:
@@ -293,27 +272,25 @@ class JobCommands:
         *,
         moderators: bool,
         unknown: Notice = Notice.UNKNOWN_BUTTON,
-    ) -> Job | None:
+    ) -> Job:
         """
-        The job, if this member may act on it; otherwise tell them why not.
+        The job, if this member may act on it.
 
         Args:
             moderators: members who may manage messages in the job's channel may act on it, too.
             unknown: what is said if there is no such job.
+        Raises:
+            Declined: they may not.
         """
         job = await self._easel.find(job_id)
         if job is None:
-            await wire.tell(interaction, say(unknown, str(interaction.locale)))
-            return None
+            raise wire.Declined(unknown)
         if job.removed:
-            await wire.tell(interaction, say(Notice.REMOVED, str(interaction.locale)))
-            return None
+            raise wire.Declined(Notice.REMOVED)
         here = job.server_id == interaction.guild_id and job.channel_id == interaction.channel_id
         moderates = moderators and here and interaction.permissions.manage_messages
         if interaction.user.id != job.user_id and not moderates:
-            notice = Notice.NOT_YOURS if moderators else Notice.ONLY_THEIRS
-            await wire.tell(interaction, say(notice, str(interaction.locale)))
-            return None
+            raise wire.Declined(Notice.NOT_YOURS if moderators else Notice.ONLY_THEIRS)
         return job
 
 

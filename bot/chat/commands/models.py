@@ -13,7 +13,7 @@ from bot.chat.options import model_choices
 from bot.chat.texts import say, tell_cost, tell_summary
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
-from bot.chat.wire import Interaction
+from bot.chat.wire import Interaction, Page
 from bot.domain.catalog import Catalog, Model, NsfwSwitch, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
@@ -55,18 +55,15 @@ class ModelCommands:
         client.presses[buttons.MODEL] = self._press
 
     async def _models(self, interaction: Interaction, model: str | None = None) -> None:
-        embed, view = await self._shown(interaction, model or "")
-        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+        await wire.show(interaction, *await self._shown(interaction, model or ""))
 
     async def _press(self, interaction: Interaction, which: str = "") -> None:
         if which not in ("", ALL):
             raise buttons.Outdated(which)
-        embed, view = await self._shown(interaction, buttons.chosen(interaction) or "")
-        await wire.update(interaction, embed=embed, view=view)
+        page = await self._shown(interaction, buttons.chosen(interaction) or "")
+        await wire.update(interaction, *page)
 
-    async def _shown(
-        self, interaction: Interaction, model_id: str
-    ) -> tuple[discord.Embed, discord.ui.View]:
+    async def _shown(self, interaction: Interaction, model_id: str) -> Page:
         """
         Args:
             model_id: the model to show; all are shown if it is empty or no longer in the catalog.
@@ -89,9 +86,11 @@ class ModelCommands:
             items.append(buttons.select(about, options, buttons.MODEL))
         chosen = self._catalog.models.get(model_id)
         if chosen is None:
-            return await self._all(place, decided, offered, locale), buttons.view(*items)
+            embed = await self._all(place, decided, offered, locale)
+            return [embed], buttons.view(*items)
         items.append(buttons.button(say(Phrase.ALL_MODELS, locale), buttons.MODEL, ALL))
-        return await self._in_full(chosen, place, decided, locale), buttons.view(*items)
+        embed = await self._in_full(chosen, place, decided, locale)
+        return [embed], buttons.view(*items)
 
     async def _all(
         self, place: Place, decided: ServerSettings, offered: Sequence[str], locale: str

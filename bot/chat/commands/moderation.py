@@ -12,13 +12,13 @@ from bot.chat.desk import Desk
 from bot.chat.files import fill_with_sheet
 from bot.chat.intake import place_of
 from bot.chat.moderating import Moderating, channel_of, read_id
-from bot.chat.moderators import ModeratorCommands, is_moderator
+from bot.chat.moderators import ModeratorCommands, check_moderator
 from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
-from bot.chat.wire import Interaction
+from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job
 from bot.domain.oversight import REASON_CHARS_MAX
 from bot.domain.policy import covers
@@ -76,19 +76,17 @@ class ModerationCommands(ModeratorCommands):
 
     @app_commands.command(name="blocks", description=label("commands.moderation blocks"))
     async def blocks(self, interaction: Interaction) -> None:
-        embed, view = await self._listed_blocks(interaction, 0)
-        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+        await wire.show(interaction, *await self._listed_blocks(interaction, 0))
 
     @app_commands.command(name="acts", description=label("commands.moderation acts"))
     async def acts(self, interaction: Interaction) -> None:
-        embed, view = await self._listed_acts(interaction, 0)
-        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+        await wire.show(interaction, *await self._listed_acts(interaction, 0))
 
     async def _recent_page(self, interaction: Interaction, *given: str) -> None:
-        if await is_moderator(interaction, Notice.NOT_A_MODERATOR):
-            await wire.defer_update(interaction)
-            user, before = (*given, "", "")[:2]
-            await self._show_recent(interaction, read_id(user), before)
+        check_moderator(interaction, Notice.NOT_A_MODERATOR)
+        await wire.defer_update(interaction)
+        user, before = (*given, "", "")[:2]
+        await self._show_recent(interaction, read_id(user), before)
 
     async def _show_recent(self, interaction: Interaction, user_id: int, before: str) -> None:
         locale = str(interaction.locale)
@@ -116,14 +114,11 @@ class ModerationCommands(ModeratorCommands):
         await self._moderating.open(interaction, buttons.chosen(interaction) or "")
 
     async def _blocks_page(self, interaction: Interaction, *given: str) -> None:
-        if await is_moderator(interaction, Notice.NOT_A_MODERATOR):
-            after = read_id((*given, "")[0])
-            embed, view = await self._listed_blocks(interaction, after)
-            await wire.update(interaction, embed=embed, view=view)
+        check_moderator(interaction, Notice.NOT_A_MODERATOR)
+        page = await self._listed_blocks(interaction, read_id((*given, "")[0]))
+        await wire.update(interaction, *page)
 
-    async def _listed_blocks(
-        self, interaction: Interaction, after: int
-    ) -> tuple[discord.Embed, discord.ui.View]:
+    async def _listed_blocks(self, interaction: Interaction, after: int) -> Page:
         locale = str(interaction.locale)
         found = await self._oversight.blocks(
             interaction.guild_id or 0, after=after, limit=PAGE_LINES + 1
@@ -132,20 +127,17 @@ class ModerationCommands(ModeratorCommands):
         embed = discord.Embed(colour=render.WORKING, title=say(Phrase.BLOCKED_HERE, locale))
         embed.description = "\n".join(lines) or say(Notice.NOBODY_BLOCKED, locale)
         if len(found) <= PAGE_LINES:
-            return embed, buttons.view()
+            return [embed], buttons.view()
         last = found[PAGE_LINES - 1].user_id
         more = buttons.button(say(Phrase.NEXT, locale), buttons.MOD_BLOCKS, last)
-        return embed, buttons.view(more)
+        return [embed], buttons.view(more)
 
     async def _acts_page(self, interaction: Interaction, *given: str) -> None:
-        if await is_moderator(interaction, Notice.NOT_A_MODERATOR):
-            before = read_id((*given, "")[0])
-            embed, view = await self._listed_acts(interaction, before)
-            await wire.update(interaction, embed=embed, view=view)
+        check_moderator(interaction, Notice.NOT_A_MODERATOR)
+        page = await self._listed_acts(interaction, read_id((*given, "")[0]))
+        await wire.update(interaction, *page)
 
-    async def _listed_acts(
-        self, interaction: Interaction, before: int
-    ) -> tuple[discord.Embed, discord.ui.View]:
+    async def _listed_acts(self, interaction: Interaction, before: int) -> Page:
         locale = str(interaction.locale)
         found = await self._oversight.acts(
             interaction.guild_id or 0, before=before, limit=PAGE_LINES + 1
@@ -159,7 +151,7 @@ class ModerationCommands(ModeratorCommands):
         if len(found) > PAGE_LINES:
             last = found[PAGE_LINES - 1].id
             items.append(buttons.button(say(Phrase.OLDER, locale), buttons.MOD_ACTS, last))
-        return embed, buttons.view(*items)
+        return [embed], buttons.view(*items)
 
 
 def _line(number: int, job: Job, locale: str) -> str:

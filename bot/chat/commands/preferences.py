@@ -13,7 +13,7 @@ from bot.chat.desk import Desk
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
-from bot.chat.wire import Interaction
+from bot.chat.wire import Interaction, Page
 from bot.domain import policy
 from bot.domain.catalog import Catalog
 from bot.domain.preferences import Pings, Preferences
@@ -51,17 +51,15 @@ class PreferencesCommand:
         client.presses[buttons.PREFER] = self._prefer
 
     async def show(self, interaction: Interaction) -> None:
-        embed, view = self._panel(interaction)
-        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+        await wire.show(interaction, *self._panel(interaction))
 
     async def _prefer(self, interaction: Interaction, name: str) -> None:
         before = self._easel.preferences_of(interaction.user.id)
         after = self._changed(before, name, buttons.chosen(interaction) or "")
         await self._easel.prefer(interaction.user.id, after)
-        embed, view = self._panel(interaction)
-        await wire.update(interaction, embed=embed, view=view)
+        await wire.update(interaction, *self._panel(interaction))
 
-    def _panel(self, interaction: Interaction) -> tuple[discord.Embed, discord.ui.View]:
+    def _panel(self, interaction: Interaction) -> Page:
         locale = str(interaction.locale)
         preferred = self._easel.preferences_of(interaction.user.id)
         embed = discord.Embed(title=say(Phrase.PREFERENCES, locale), colour=render.WORKING)
@@ -90,7 +88,7 @@ class PreferencesCommand:
             buttons.button(say(private, locale), buttons.PREFER, "private"),
             buttons.button(say(Phrase.RESET, locale), buttons.PREFER, "reset"),
         )
-        return embed, view
+        return [embed], view
 
     def _changed(self, before: Preferences, name: str, chosen: str) -> Preferences:
         """

@@ -40,8 +40,7 @@ class PresetCommands(app_commands.Group):
         else:
             found = await self._easel.find(job.strip())
         if found is None or found.user_id != user_id:
-            await wire.tell(interaction, say(Notice.NO_JOB_TO_KEEP, locale))
-            return
+            raise wire.Declined(Notice.NO_JOB_TO_KEEP)
         request = _plain(found.request)
         await self._easel.save_preset(user_id, name, request)
         knobs = render.knobs(request, locale)
@@ -69,7 +68,7 @@ class PresetCommands(app_commands.Group):
         ]
         embed = discord.Embed(title=say(Phrase.YOUR_PRESETS, locale), colour=render.WORKING)
         embed.description = _listed(lines, locale) or say(Notice.NO_PRESETS, locale)
-        await wire.answer(interaction, embed=embed, ephemeral=True)
+        await wire.show(interaction, [embed])
 
     @app_commands.command(name="remove", description=label("commands.presets remove"))
     @app_commands.describe(name=label("options.name"))

@@ -60,7 +60,7 @@ class PrivacyCommand:
             buttons.button(say(Phrase.EXPORT_MINE, locale), buttons.PRIVACY, "export"),
             buttons.button(say(Phrase.ERASE_MINE, locale), buttons.PRIVACY, "erase"),
         )
-        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+        await wire.show(interaction, [embed], view)
 
     async def _press(self, interaction: Interaction, what: str) -> None:
         match what:
@@ -112,8 +112,7 @@ class PrivacyCommand:
     async def _send(self, interaction: Interaction, parcel: Parcel) -> None:
         locale = str(interaction.locale)
         if any(not name.startswith("images/") for name in parcel.left_out):
-            await wire.tell(interaction, say(Notice.TOO_LARGE_TO_EXPORT, locale))
-            return
+            raise wire.Declined(Notice.TOO_LARGE_TO_EXPORT)
         told = [say(Notice.EXPORTED, locale, parts=len(parcel.paths))]
         if parcel.left_out:
             told.append(say(Notice.NOT_EXPORTED, locale, files=len(parcel.left_out)))

@@ -7,6 +7,7 @@ from bot.chat import accounts, log_channel, wire
 from bot.chat.desk import Desk
 from bot.chat.intake import role_ids_of
 from bot.chat.moderators import ModeratorCommands
+from bot.chat.reasons import checked
 from bot.chat.render import WORKING
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
@@ -16,7 +17,7 @@ from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
-from bot.domain.oversight import Act, Done, read_reason
+from bot.domain.oversight import Act, Done
 from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
 from bot.domain.settings import ServerSettings
 
@@ -69,7 +70,7 @@ class QuotaCommands(ModeratorCommands):
     async def set(
         self, interaction: Interaction, allowance: str | None = None, period: str | None = None
     ) -> None:
-        amount = await _typed(interaction, allowance) if allowance else None
+        amount = _typed(allowance) if allowance else None
         if amount is not None:
             await self._change(interaction, "allowance_ucr", amount)
         if period is not None:
@@ -89,15 +90,12 @@ class QuotaCommands(ModeratorCommands):
         allowance: str | None = None,
         remove: bool = False,
     ) -> None:
-        amount = await _typed(interaction, allowance) if allowance else None
+        amount = _typed(allowance) if allowance else None
         if remove or amount is not None:
             server_id = interaction.guild_id or 0
             given = None if remove else amount
             if not await self._quota.set_role(server_id, role.id, given, interaction.user.id):
-                locale = str(interaction.locale)
-                text = say(Notice.TOO_MANY_ROLES, locale, roles_max=ROLES_MAX)
-                await wire.tell(interaction, text)
-                return
+                raise wire.Declined(Notice.TOO_MANY_ROLES, roles_max=ROLES_MAX)
         await self._show(interaction)
 
     @app_commands.command(name="budget", description=label("commands.quota budget"))
@@ -162,7 +160,7 @@ class QuotaCommands(ModeratorCommands):
         left = say(Phrase.BALANCE_LEFT, locale, left_ucr=told.account.available_ucr)
         embed.description = f"{member.mention} · {left}"
         accounts.add_entries(embed, told.latest, locale)
-        await wire.answer(interaction, embed=embed, ephemeral=True)
+        await wire.show(interaction, [embed])
 
     @app_commands.command(name="reset", description=label("commands.quota reset"))
     @app_commands.describe(what=label("options.what"))
@@ -175,7 +173,7 @@ class QuotaCommands(ModeratorCommands):
     async def _limit(
         self, interaction: Interaction, name: str, amount: str | None, *, remove: bool
     ) -> None:
-        given = await _typed(interaction, amount) if amount else None
+        given = _typed(amount) if amount else None
         if remove or given is not None:
             await self._change(interaction, name, None if remove else given)
         await self._show(interaction)
@@ -192,27 +190,20 @@ class QuotaCommands(ModeratorCommands):
         typed: str,
         reason: str,
     ) -> None:
-        locale, signed = str(interaction.locale), action is Action.CORRECT
-        amount = await _typed(interaction, typed, signed=signed)
+        amount = _typed(typed, signed=action is Action.CORRECT)
         if not amount:
-            text = say(Notice.NOTHING_TO_GIVE, locale, most_ucr=AMOUNT_MAX_UCR)
-            await wire.tell(interaction, text)
-            return
+            raise wire.Declined(Notice.NOTHING_TO_GIVE, most_ucr=AMOUNT_MAX_UCR)
         by_id, server_id = interaction.user.id, interaction.guild_id or 0
-        why = read_reason(reason)
-        if not why:
-            await wire.tell(interaction, say(Notice.REASON_MISSING, locale))
-            return
+        why = checked(reason)
         amendment = Amendment(action, server_id, member.id, amount, by_id, why)
         account, done = await self._quota.amend(amendment, role_ids_of(member))
         if not done:
             left = account.grant_ucr if action is Action.REVOKE else account.available_ucr
-            await wire.tell(interaction, say(NOT_DONE[action], locale, left_ucr=left))
-            return
+            raise wire.Declined(NOT_DONE[action], left_ucr=left)
         notice = Notice.CORRECTED_DOWN if amount < 0 else DONE[action]
         text = say(
             notice,
-            locale,
+            str(interaction.locale),
             member=member.mention,
             amount_ucr=abs(amount),
             left_ucr=account.available_ucr,
@@ -233,7 +224,7 @@ class QuotaCommands(ModeratorCommands):
     async def _show(self, interaction: Interaction) -> None:
         decided, budget = await self._quota.of_server(interaction.guild_id or 0)
         embed = self._embed(interaction, decided, budget)
-        await wire.answer(interaction, embed=embed, ephemeral=True)
+        await wire.show(interaction, [embed])
 
     def _embed(
         self, interaction: Interaction, decided: ServerSettings, budget: Account | None
@@ -282,20 +273,18 @@ class QuotaCommands(ModeratorCommands):
         return text
 
 
-async def _typed(interaction: Interaction, text: str, *, signed: bool = False) -> Microcredits:
+def _typed(text: str, *, signed: bool = False) -> Microcredits:
     """
     Args:
         signed: whether the amount may be negative.
     Raises:
-        CheckFailure: the text is no such amount, or too large; the member has been told so.
+        Declined: the text is no such amount, or too large.
     """
     try:
         amount = read_amount(text)
     except ValueError:
         amount = None
     if amount is None or abs(amount) > AMOUNT_MAX_UCR or (amount < 0 and not signed):
-        locale, typed = str(interaction.locale), inert(text[:40])
-        sentence = say(Notice.WRONG_AMOUNT, locale, typed=typed, most_ucr=AMOUNT_MAX_UCR)
-        await wire.tell(interaction, sentence)
-        raise app_commands.CheckFailure(text)
+        typed = inert(text[:40])
+        raise wire.Declined(Notice.WRONG_AMOUNT, typed=typed, most_ucr=AMOUNT_MAX_UCR)
     return Microcredits(amount)

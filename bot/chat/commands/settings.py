@@ -106,8 +106,7 @@ class SettingsCommands(ModeratorCommands):
         if mode == NsfwMode.OFF:
             decided = await self._servers.settings(interaction.guild_id or 0)
             if decided.nsfw_checker is not NsfwMode.OFF:
-                embed, view = self._panel.off_question(str(interaction.locale))
-                await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+                await wire.show(interaction, *self._panel.off_question(str(interaction.locale)))
                 return
         await self._set(interaction, "nsfw_checker", _read(NsfwMode, mode))
 
@@ -218,8 +217,7 @@ class SettingsCommands(ModeratorCommands):
             known |= {each.casefold(): each for each in LANGUAGES}
             locale = known.get(language.strip().casefold())
             if locale is None:
-                await wire.tell(interaction, say(Notice.NO_LANGUAGE, str(interaction.locale)))
-                return
+                raise wire.Declined(Notice.NO_LANGUAGE)
         await self._set(interaction, "locale", locale)
 
     @app_commands.command(name="log_channel", description=label("commands.settings log_channel"))
@@ -228,9 +226,7 @@ class SettingsCommands(ModeratorCommands):
         self, interaction: Interaction, channel: discord.TextChannel | None = None
     ) -> None:
         if channel is not None and (lacking := lacks(interaction, channel.id)):
-            text = say(Notice.LOG_LACKS, str(interaction.locale), permissions=lacking)
-            await wire.tell(interaction, text)
-            return
+            raise wire.Declined(Notice.LOG_LACKS, permissions=lacking)
         await self._set(interaction, "log_channel_id", channel and channel.id)
 
     @app_commands.command(name="pause", description=label("commands.settings pause"))
@@ -256,8 +252,7 @@ class SettingsCommands(ModeratorCommands):
 
     @app_commands.command(name="trail", description=label("commands.settings trail"))
     async def trail(self, interaction: Interaction) -> None:
-        embed, view = await self._panel.trail(interaction)
-        await wire.answer(interaction, embed=embed, ephemeral=True, view=view)
+        await wire.show(interaction, *await self._panel.trail(interaction))
 
     # Discord counts every fixed choice of a command, in every language, but no autocompletion.
     @default_model.autocomplete("model")

@@ -11,7 +11,7 @@ from discord import app_commands
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.moderators import is_moderator, offer_to_moderators
+from bot.chat.moderators import check_moderator, offer_to_moderators
 from bot.chat.texts import Notice, listed, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -51,16 +51,12 @@ class StatsCommand:
         ]
 
     async def _show(self, interaction: Interaction, month: str = "") -> None:
-        first = await self._allowed(interaction, month)
-        if first is None:
-            return
+        first = self._allowed(interaction, month)
         await wire.defer(interaction, ephemeral=True)
         told = await self._statistics.month(interaction.guild_id or 0, first)
         locale = str(interaction.locale)
         if not told.month.jobs:
-            name = f"{first:%Y-%m}"
-            await wire.tell(interaction, say(Notice.NOTHING_IN_MONTH, locale, month=name))
-            return
+            raise wire.Declined(Notice.NOTHING_IN_MONTH, month=f"{first:%Y-%m}")
         download = buttons.button(
             say(Phrase.DOWNLOAD_TABLE, locale), buttons.STATS, f"{first:%Y-%m}"
         )
@@ -73,9 +69,7 @@ class StatsCommand:
             path.unlink(missing_ok=True)
 
     async def _download(self, interaction: Interaction, month: str) -> None:
-        first = await self._allowed(interaction, month)
-        if first is None:
-            return
+        first = self._allowed(interaction, month)
         await wire.defer(interaction, ephemeral=True)
         locale, name = str(interaction.locale), f"{first:%Y-%m}"
         path = self._folder / f"{interaction.id}-month.csv"
@@ -84,8 +78,7 @@ class StatsCommand:
                 interaction.guild_id or 0, first, path, interaction.filesize_limit
             )
             if table is None:
-                await wire.tell(interaction, say(Notice.TABLE_TOO_LARGE, locale))
-                return
+                raise wire.Declined(Notice.TABLE_TOO_LARGE)
             text = say(Notice.TABLE_OF_MONTH, locale, month=name)
             embed = discord.Embed(description=text)
             opening = _opening(table, f"easel-{name}{table.suffix}")
@@ -94,14 +87,17 @@ class StatsCommand:
             path.unlink(missing_ok=True)
             path.with_suffix(".zip").unlink(missing_ok=True)
 
-    async def _allowed(self, interaction: Interaction, month: str) -> date | None:
-        """The month's first day; None: the member has been told why they cannot see the month."""
-        locale = str(interaction.locale)
-        if not await is_moderator(interaction, Notice.STATS_FOR_MODERATORS):
-            return None
+    def _allowed(self, interaction: Interaction, month: str) -> date:
+        """
+        The month's first day.
+
+        Raises:
+            Declined: the member may not see the month, or there is no such month.
+        """
+        check_moderator(interaction, Notice.STATS_FOR_MODERATORS)
         first = self._statistics.read_month(month)
         if first is None:
-            await wire.tell(interaction, say(Notice.NO_SUCH_MONTH, locale))
+            raise wire.Declined(Notice.NO_SUCH_MONTH)
         return first
 
     def _shown(self, told: Told, locale: str) -> discord.Embed:
