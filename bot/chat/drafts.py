@@ -5,6 +5,7 @@ from dataclasses import replace
 from bot.chat import buttons, forms, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
+from bot.chat.fields import typed
 from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.texts import Notice
 from bot.chat.wire import Interaction
@@ -63,7 +64,7 @@ class Drafts:
         await self.open_form(interaction, await self.find(interaction, draft_id))
 
     async def _form(self, interaction: Interaction, draft_id: str, which: str = "") -> None:
-        draft = await self.find(interaction, draft_id, forms.words(interaction))
+        draft = await self.find(interaction, draft_id, typed(interaction, "prompt"))
         await self._intake.offer(interaction, forms.filled(draft, interaction, which))
 
     async def _go_on(self, interaction: Interaction, draft_id: str, told: str = "0") -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import discord
 
-from bot.chat import buttons
+from bot.chat import buttons, fields
+from bot.chat.fields import form, labelled
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.wire import Interaction
@@ -24,7 +25,6 @@ from bot.domain.requests import (
 
 #: files that one upload field takes (Discord docs, File Upload)
 FILES_MAX = 10
-LABEL = 18
 
 Kinds = Mapping[tuple[str, str], Microcredits]
 
@@ -39,10 +39,9 @@ def request_form(
     """
     edits = draft.mode is Mode.EDIT
     title = say(Phrase.CHANGE_IMAGE if edits else Phrase.NEW_IMAGE, locale)
-    action = (buttons.FORM, draft_id, "which") if which else (buttons.FORM, draft_id)
-    form = discord.ui.Modal(title=title, custom_id=buttons.custom_id(*action), timeout=None)
+    parts = []
     if which:
-        form.add_item(_labelled(Phrase.WHICH_IMAGE, locale, _which(draft.references, locale)))
+        parts.append(labelled(Phrase.WHICH_IMAGE, locale, _which(draft.references, locale)))
     prompt = discord.ui.TextInput[Any](
         style=discord.TextStyle.paragraph,
         custom_id="prompt",
@@ -50,22 +49,21 @@ def request_form(
         default=draft.prompt[:PROMPT_CHARS_MAX] or None,
         max_length=PROMPT_CHARS_MAX,
     )
-    form.add_item(_labelled(Phrase.WORDS_CHANGE if edits else Phrase.WORDS_NEW, locale, prompt))
-    form.add_item(_labelled(Phrase.RATIO, locale, _ratios(draft, locale)))
+    parts.append(labelled(Phrase.WORDS_CHANGE if edits else Phrase.WORDS_NEW, locale, prompt))
+    parts.append(labelled(Phrase.RATIO, locale, _ratios(draft, locale)))
     if kinds:
-        form.add_item(_labelled(Phrase.SIZE_AND_QUALITY, locale, _kinds(draft, kinds, locale)))
+        parts.append(labelled(Phrase.SIZE_AND_QUALITY, locale, _kinds(draft, kinds, locale)))
     if not which:
         # A form takes five fields at most.
-        form.add_item(_labelled(Phrase.FORM_BACKGROUND, locale, _backgrounds(draft, locale)))
+        parts.append(labelled(Phrase.FORM_BACKGROUND, locale, _backgrounds(draft, locale)))
     room = REFERENCES_MAX - (1 if which else len(draft.references))
     if room > 0:
         upload = discord.ui.FileUpload[Any](
             custom_id="references", required=False, min_values=0, max_values=min(room, FILES_MAX)
         )
-        form.add_item(_labelled(Phrase.MORE_REFERENCES, locale, upload, Phrase.REFERENCES_HINT))
-    # discord.py keeps no stopped form: it is answered by custom id, not by this object.
-    form.stop()
-    return form
+        parts.append(labelled(Phrase.MORE_REFERENCES, locale, upload, Phrase.REFERENCES_HINT))
+    arguments = (draft_id, "which") if which else (draft_id,)
+    return form(title, parts, buttons.FORM, *arguments)
 
 
 def filled(draft: ImageRequest, interaction: Interaction, which: str) -> ImageRequest:
@@ -75,7 +73,7 @@ def filled(draft: ImageRequest, interaction: Interaction, which: str) -> ImageRe
     Raises:
         Outdated: the form is not as this version draws it.
     """
-    given = _given(interaction)
+    given = fields.given(interaction)
     references = draft.references
     if which:
         chosen = buttons.number((given.get("which") or ["0"])[0])
@@ -98,21 +96,6 @@ def filled(draft: ImageRequest, interaction: Interaction, which: str) -> ImageRe
     )
 
 
-def words(interaction: Interaction) -> str:
-    """What the member wrote in the form; empty: it is not as this version draws it."""
-    return str(_given(interaction).get("prompt") or "")
-
-
-def _given(interaction: Interaction) -> dict[str, Any]:
-    """What was filled in, by the field's custom id: a text, or the values that were chosen."""
-    data: Any = interaction.data
-    fields = [each.get("component", {}) for each in data["components"] if each["type"] == LABEL]
-    return {
-        each["custom_id"]: each["value"] if "value" in each else each.get("values", [])
-        for each in fields
-    }
-
-
 def _attached(ids: Sequence[str], interaction: Interaction) -> list[Reference]:
     data: Any = interaction.data
     known = data.get("resolved", {}).get("attachments", {})
@@ -127,13 +110,6 @@ def _attached(ids: Sequence[str], interaction: Interaction) -> list[Reference]:
         )
         for each in (known[one] for one in ids if one in known)
     ]
-
-
-def _labelled(
-    name: Phrase, locale: str, field: discord.ui.Item[Any], hint: Phrase | None = None
-) -> discord.ui.Label[Any]:
-    described = say(hint, locale) if hint else None
-    return discord.ui.Label(text=say(name, locale), description=described, component=field)
 
 
 def _ratios(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:

@@ -10,6 +10,7 @@ from bot.about import about
 from bot.chat import buttons, log_channel, originals, reasons, render, shown, trail, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
+from bot.chat.fields import typed
 from bot.chat.files import fill_with_sheet
 from bot.chat.intake import place_of, spoken_here
 from bot.chat.moderators import check_moderator, offer_to_moderators
@@ -160,12 +161,11 @@ class Moderating:
 
     async def _remove(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)
-        custom_id = buttons.custom_id(buttons.MOD_REMOVE_WHY, *case.arguments)
-        await self._ask(interaction, Phrase.REMOVE, custom_id)
+        await reasons.ask(interaction, Phrase.REMOVE, buttons.MOD_REMOVE_WHY, *case.arguments)
 
     async def _removed(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)
-        reason = reasons.checked(reasons.written(interaction, reasons.REASON))
+        reason = reasons.checked(typed(interaction, reasons.REASON))
         await wire.defer(interaction, ephemeral=True)
         job = case.job
         with about(**fields_of(job)):
@@ -193,13 +193,12 @@ class Moderating:
 
     async def _block(self, interaction: Interaction, *given: str) -> None:
         case = await self._of_somebody(interaction, *given)
-        custom_id = buttons.custom_id(buttons.MOD_BLOCK_WHY, *case.arguments)
-        await self._ask(interaction, Phrase.BLOCK_MEMBER, custom_id, end=True)
+        action = buttons.MOD_BLOCK_WHY
+        await reasons.ask(interaction, Phrase.BLOCK_MEMBER, action, *case.arguments, end=True)
 
     async def _blocked(self, interaction: Interaction, *given: str) -> None:
         case = await self._of_somebody(interaction, *given)
-        reason = reasons.written(interaction, reasons.REASON)
-        end = reasons.written(interaction, reasons.END)
+        reason, end = (typed(interaction, field) for field in (reasons.REASON, reasons.END))
         await self.block(interaction, case.job.user_id, reason, end)
 
     async def block(self, interaction: Interaction, user_id: int, reason: str, end: str) -> None:
@@ -224,13 +223,6 @@ class Moderating:
             text = say(Notice.MEMBER_BLOCKED_UNTIL, locale, user_id=user_id, until=ends)
         await wire.tell(interaction, text)
         await log_channel.tell(interaction, done)
-
-    async def _ask(
-        self, interaction: Interaction, title: Phrase, custom_id: str, *, end: bool = False
-    ) -> None:
-        locale = str(interaction.locale)
-        form = reasons.reason_form(title, Phrase.REASON, locale, custom_id, end=end)
-        await wire.open_form(interaction, form)
 
     async def _of_somebody(self, interaction: Interaction, *given: str) -> Case:
         """

@@ -4,9 +4,11 @@ from typing import Any
 
 import discord
 
+from bot.chat import wire
+from bot.chat.fields import form, labelled
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
-from bot.chat.wire import Declined, Interaction
+from bot.chat.wire import Interaction
 from bot.domain.oversight import REASON_CHARS_MAX, read_reason
 
 #: custom ids of the form's fields
@@ -15,28 +17,30 @@ REASON, END = "reason", "end"
 END_CHARS_MAX = 40
 
 
-def reason_form(
-    title: Phrase, why: Phrase, locale: str, custom_id: str, *, end: bool = False
-) -> discord.ui.Modal:
+async def ask(
+    interaction: Interaction,
+    title: Phrase,
+    action: str,
+    *arguments: object,
+    why: Phrase = Phrase.REASON,
+    end: bool = False,
+) -> None:
     """
+    Open a form, whose custom id is the action with its arguments.
+
     Args:
         why: the label of the reason's field.
         end: whether the form also asks for the end of a block.
     """
-    form = discord.ui.Modal(title=say(title, locale), custom_id=custom_id, timeout=None)
+    locale = str(interaction.locale)
     reason = discord.ui.TextInput[Any](
         style=discord.TextStyle.paragraph, custom_id=REASON, max_length=REASON_CHARS_MAX
     )
-    form.add_item(discord.ui.Label(text=say(why, locale), component=reason))
+    fields = [labelled(why, locale, reason)]
     if end:
         until = discord.ui.TextInput[Any](custom_id=END, required=False, max_length=END_CHARS_MAX)
-        hint = say(Phrase.BLOCK_END_HINT, locale)
-        form.add_item(
-            discord.ui.Label(text=say(Phrase.BLOCK_END, locale), description=hint, component=until)
-        )
-    # discord.py keeps no stopped form: it is answered by custom id, not by this object.
-    form.stop()
-    return form
+        fields.append(labelled(Phrase.BLOCK_END, locale, until, Phrase.BLOCK_END_HINT))
+    await wire.open_form(interaction, form(say(title, locale), fields, action, *arguments))
 
 
 def checked(text: str) -> str:
@@ -48,15 +52,5 @@ def checked(text: str) -> str:
     """
     reason = read_reason(text)
     if not reason:
-        raise Declined(Notice.REASON_MISSING)
+        raise wire.Declined(Notice.REASON_MISSING)
     return reason
-
-
-def written(interaction: Interaction, field: str) -> str:
-    """What was written into a field; empty: nothing, or there is no such field."""
-    data: Any = interaction.data
-    for part in data.get("components", ()):
-        found = part.get("component", {})
-        if found.get("custom_id") == field:
-            return str(found.get("value") or "")
-    return ""

@@ -6,6 +6,7 @@ from bot.about import about
 from bot.chat import buttons, log_channel, reasons, trail, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
+from bot.chat.fields import typed
 from bot.chat.intake import spoken_here
 from bot.chat.moderating import Case, case_buttons, read_id
 from bot.chat.moderators import offer_in_servers
@@ -15,7 +16,7 @@ from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction
 from bot.domain.jobs import fields_of
-from bot.domain.oversight import Unreported, read_reason
+from bot.domain.oversight import Unreported
 
 WHY_NOT = {
     Unreported.NOTHING_THERE: Notice.NOT_OF_THIS_SERVER,
@@ -34,20 +35,16 @@ class Reporting:
         client.presses[buttons.REPORT_WHY] = self._report
 
     async def _menu(self, interaction: Interaction, message: discord.Message) -> None:
-        locale, job_id = str(interaction.locale), job_shown(message) or ""
-        by_id = interaction.user.id
-        found = await self._oversight.reportable(interaction.guild_id or 0, job_id, by_id)
+        found = await self._oversight.reportable(
+            interaction.guild_id or 0, job_shown(message) or "", interaction.user.id
+        )
         if isinstance(found, Unreported):
             raise wire.Declined(WHY_NOT[found])
-        custom_id = buttons.custom_id(buttons.REPORT_WHY, found.id, message.channel.id, message.id)
-        titles = (Phrase.REPORT_IMAGE, Phrase.REPORT_WHY)
-        await wire.open_form(interaction, reasons.reason_form(*titles, locale, custom_id))
+        given = (buttons.REPORT_WHY, found.id, message.channel.id, message.id)
+        await reasons.ask(interaction, Phrase.REPORT_IMAGE, *given, why=Phrase.REPORT_WHY)
 
     async def _report(self, interaction: Interaction, *given: str) -> None:
-        locale = str(interaction.locale)
-        reason = read_reason(reasons.written(interaction, reasons.REASON))
-        if not reason:
-            raise wire.Declined(Notice.REASON_MISSING)
+        reason = reasons.checked(typed(interaction, reasons.REASON))
         job_id, channel_id, message_id = (*given, "", "", "")[:3]
         done = await self._oversight.report(
             interaction.guild_id or 0, job_id, interaction.user.id, reason
@@ -56,7 +53,7 @@ class Reporting:
             raise wire.Declined(WHY_NOT[done])
         assert done.job is not None
         with about(**fields_of(done.job)):
-            await wire.tell(interaction, say(Notice.REPORTED_NOW, locale))
+            await wire.tell(interaction, say(Notice.REPORTED_NOW, str(interaction.locale)))
             case = Case(done.job, (read_id(channel_id), read_id(message_id)))
             public = spoken_here(interaction)
             card = buttons.button(say(Phrase.MODERATE, public), buttons.MODERATE, *case.arguments)

@@ -1,12 +1,12 @@
 """The panel's controls for each of a server's settings, and the reading of what was chosen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import discord
 from discord import SelectOption
 
-from bot.chat import buttons
+from bot.chat import buttons, fields
 from bot.chat.settings_shown import TITLES
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
@@ -121,23 +121,16 @@ def controls(field: str, decided: ServerSettings, models: Sequence[str], locale:
     return [buttons.select(title, options, buttons.SETTINGS, "set", field)]
 
 
-def form(field: str, decided: ServerSettings, locale: str) -> discord.ui.Modal:
+def form(field: str, locale: str) -> discord.ui.Modal:
     """A form for what has to be typed: an amount, or a pause's length and reason."""
-    made = discord.ui.Modal(
-        title=say(TITLES[field], locale),
-        custom_id=buttons.custom_id(buttons.SETTINGS, "filled", field),
-        timeout=None,
-    )
     if field == "paused_until":
-        made.add_item(_text(Phrase.PAUSE_HOURS, "hours", locale, chars_max=10, required=False))
-        made.add_item(
-            _text(Phrase.PAUSE_REASON, "reason", locale, chars_max=REASON_CHARS_MAX, required=False)
-        )
+        parts = [
+            _text(Phrase.PAUSE_HOURS, "hours", 10, locale),
+            _text(Phrase.PAUSE_REASON, "reason", REASON_CHARS_MAX, locale),
+        ]
     else:
-        made.add_item(_text(Phrase.CONFIRM_AMOUNT, "amount", locale, chars_max=17, required=True))
-    # discord.py keeps no stopped form: it is answered by custom id, not by this object.
-    made.stop()
-    return made
+        parts = [_text(Phrase.CONFIRM_AMOUNT, "amount", 17, locale, required=True)]
+    return fields.form(say(TITLES[field], locale), parts, buttons.SETTINGS, "filled", field)
 
 
 def chosen(field: str, interaction: Interaction) -> Decide:
@@ -225,13 +218,6 @@ def given_amount(text: str) -> Microcredits:
     return amount
 
 
-def typed(interaction: Interaction) -> Mapping[str, str]:
-    """What was typed into a form, by the fields' custom ids."""
-    data: Any = interaction.data
-    fields = [each["component"] for each in data["components"]]
-    return {each["custom_id"]: each.get("value") or "" for each in fields}
-
-
 def _models(decided: ServerSettings, models: Sequence[str], locale: str) -> Item:
     options = [
         SelectOption(label=each, value=each, default=each in decided.allowed_models)
@@ -269,10 +255,10 @@ def _opens_form(name: Phrase, field: str, locale: str) -> Item:
 
 
 def _text(
-    name: Phrase, custom_id: str, locale: str, *, chars_max: int, required: bool
-) -> discord.ui.Label[Any]:
+    name: Phrase, custom_id: str, chars_max: int, locale: str, *, required: bool = False
+) -> fields.Field:
     field = discord.ui.TextInput[Any](custom_id=custom_id, max_length=chars_max, required=required)
-    return discord.ui.Label(text=say(name, locale), component=field)
+    return fields.labelled(name, locale, field)
 
 
 def _shown(interaction: Interaction) -> set[str]:

@@ -10,6 +10,7 @@ import discord
 
 from bot.chat import buttons, settings_controls, settings_shown, wire
 from bot.chat.desk import Desk
+from bot.chat.fields import typed
 from bot.chat.moderators import check_moderator
 from bot.chat.settings_controls import Decide, fixed
 from bot.chat.settings_shown import PAGE_CHANGES, TITLES
@@ -90,8 +91,7 @@ class SettingsPanel:
             case "resume", *_:
                 await self._decide(interaction, "paused_until", reset("paused_until"))
             case "form", field:
-                decided = self._servers.known(interaction.guild_id or 0)
-                form = settings_controls.form(field, decided, str(interaction.locale))
+                form = settings_controls.form(field, str(interaction.locale))
                 await wire.open_form(interaction, form)
             case "filled", field:
                 await self._take_form(interaction, field)
@@ -123,13 +123,12 @@ class SettingsPanel:
         await wire.update(interaction, *self._page(decided, field, str(interaction.locale)))
 
     async def _take_form(self, interaction: Interaction, field: str) -> None:
-        given = settings_controls.typed(interaction)
         try:
             if field == "paused_until":
-                hours = settings_controls.given_hours(given.get("hours", ""))
-                decide = self.pause(hours, given.get("reason", ""))
+                hours = settings_controls.given_hours(typed(interaction, "hours"))
+                decide = self.pause(hours, typed(interaction, "reason"))
             else:
-                amount = settings_controls.given_amount(given.get("amount", ""))
+                amount = settings_controls.given_amount(typed(interaction, "amount"))
                 decide = fixed(field, amount)
         except ValueError as error:
             notice = Notice.NO_HOURS if field == "paused_until" else Notice.NO_AMOUNT

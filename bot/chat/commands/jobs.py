@@ -10,12 +10,12 @@ import discord
 from discord import app_commands
 
 from bot.about import about
-from bot.chat import buttons, log_channel, offers, originals, render, wire
+from bot.chat import buttons, log_channel, offers, originals, reasons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
+from bot.chat.fields import typed
 from bot.chat.files import fill_with_sheet
 from bot.chat.intake import place_of
-from bot.chat.reasons import REASON, checked, reason_form, written
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
@@ -182,10 +182,7 @@ class JobCommands:
     async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
         job = await self._shown_job(interaction, job_id, moderators=True)
         if job.user_id != interaction.user.id:
-            locale = str(interaction.locale)
-            custom_id = buttons.custom_id(buttons.CANCEL_WHY, job_id)
-            titles = (Phrase.CANCEL, Phrase.REASON)
-            await wire.open_form(interaction, reason_form(*titles, locale, custom_id))
+            await reasons.ask(interaction, Phrase.CANCEL, buttons.CANCEL_WHY, job_id)
             return
         with about(**fields_of(job)):
             await self._cancel_own(interaction, job_id, in_list=bool(pressed_in))
@@ -193,7 +190,7 @@ class JobCommands:
     async def _cancel_others(self, interaction: Interaction, job_id: str = "", *_: str) -> None:
         """Cancel another member's job for the reason that a moderator wrote in the form."""
         job = await self._shown_job(interaction, job_id, moderators=True)
-        reason = checked(written(interaction, REASON))
+        reason = reasons.checked(typed(interaction, reasons.REASON))
         with about(**fields_of(job)):
             by_id = interaction.user.id
             try:
