@@ -1,14 +1,12 @@
 """Opens the files of messages, anew for each try to send them; discord.py closes them."""
 
-import asyncio
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
 import discord
 
-from bot.chat import render, wire
-from bot.chat.wire import Interaction
+from bot.chat import render
 from bot.domain.jobs import Job
 from bot.pictures.fit import Fitted
 
@@ -51,28 +49,3 @@ def open_sheet(sheet: Path | None, *, spoiler: bool) -> list[discord.File]:
     if sheet is None:
         return []
     return [discord.File(sheet, filename=render.SHEET_NAME, spoiler=spoiler)]
-
-
-async def fill_with_sheet(
-    interaction: Interaction,
-    embed: discord.Embed,
-    view: discord.ui.View,
-    sheet: Path | None,
-    *,
-    spoiler: bool,
-) -> None:
-    """
-    Put the embed and its sheet into a deferred answer, and remove the sheet's file.
-
-    Args:
-        spoiler: the sheet is a covered file of its own, for an embed has no cover.
-    Raises:
-        CallFailed: the answer was refused, or did not get through.
-    """
-    if sheet and not spoiler:
-        embed.set_image(url=f"attachment://{render.SHEET_NAME}")
-    try:
-        await wire.fill(interaction, embed, view, lambda: open_sheet(sheet, spoiler=spoiler))
-    finally:
-        if sheet:
-            await asyncio.to_thread(sheet.unlink, missing_ok=True)

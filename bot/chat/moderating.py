@@ -1,18 +1,15 @@
 """A moderator's card of a result: cover it, remove it, refund it, or block its member."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import discord
 
 from bot.about import about
-from bot.chat import buttons, log_channel, originals, reasons, render, shown, trail, wire
+from bot.chat import buttons, lists, log_channel, reasons, render, shown, trail, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
-from bot.chat.files import fill_with_sheet
-from bot.chat.intake import place_of, spoken_here
+from bot.chat.intake import spoken_here
 from bot.chat.moderators import check_moderator, offer_to_moderators
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, paragraph, say, tell_cost
@@ -21,8 +18,6 @@ from bot.chat.translator import label
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Job, JobState, fields_of
 from bot.domain.oversight import read_end
-from bot.domain.policy import covers
-from bot.pictures.sheet import draw_sheet
 
 #: digits of a Discord id made before July 2022; newer ones have one more
 ID_DIGITS_MAX = 18
@@ -121,32 +116,8 @@ class Moderating:
             if value:
                 embed.add_field(name=say(name, locale), value=value)
         embed.set_footer(text=job.id)
-        view = buttons.view(*case_buttons(case, locale))
-        sheet = await self.sheet(interaction, [job])
-        spoiler = covers(place_of(interaction), job)
-        await fill_with_sheet(interaction, embed, view, sheet, spoiler=spoiler)
-
-    async def sheet(
-        self, interaction: Interaction, jobs: Sequence[Job], *, firsts: bool = False
-    ) -> Path | None:
-        """
-        Draw the jobs' images on one sheet, small and numbered. The caller removes the file.
-
-        Args:
-            firsts: draw one image a job; a job without one gets an empty tile.
-        Returns:
-            The sheet; None: no image is there.
-        """
-        easel, folder = self._desk.easel, self._desk.folder
-        found = [await originals.kept(folder, await easel.tasks(job.id)) for job in jobs]
-        pictures: list[Path | None] = [image.path for images in found for image in images]
-        if firsts:
-            pictures = [images[0].path if images else None for images in found]
-        if not any(pictures):
-            return None
-        path = folder / f"{interaction.id}-history.webp"
-        await draw_sheet(pictures, path, self._desk.pool)
-        return path
+        items = case_buttons(case, locale)
+        await lists.fill(interaction, self._desk, embed, items, [job], firsts=False)
 
     async def _spoiler(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)

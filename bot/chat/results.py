@@ -10,7 +10,7 @@ from pathlib import Path
 import discord
 
 from bot.about import about
-from bot.chat import buttons, log_channel, offers, originals, render, wire
+from bot.chat import buttons, lists, log_channel, offers, originals, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
@@ -19,7 +19,6 @@ from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, sp
 from bot.chat.mentions import sees
 from bot.chat.pictures import links_of
 from bot.chat.texts import Notice, say
-from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.chat.wire import Interaction
 from bot.domain import iterate, policy
@@ -137,7 +136,7 @@ class Results:
             Phrase.COST: render.cost(job, tasks),
             Phrase.ASKED: f"{render.member(job, locale)} {render.stamp(job.created_at, 'f')}",
             Phrase.FILTER: say(Phrase.ON if job.nsfw_checker else Phrase.OFF, locale),
-            Phrase.FROM: _named(parent) if parent and _is_open(parent, interaction) else "",
+            Phrase.FROM: lists.named(parent) if parent and _is_open(parent, interaction) else "",
             Phrase.CAME_OF_IT: str(len(children)) if children else "",
         }
         for name, value in about_it.items():
@@ -368,10 +367,3 @@ def _is_open(job: Job, interaction: Interaction) -> bool:
 def _is_public(interaction: Interaction) -> bool:
     message = interaction.message
     return message is not None and not message.flags.ephemeral
-
-
-def _named(job: Job) -> str:
-    """The job's first words; a link to its result if there is one."""
-    link = render.jump_link(job)
-    shown = inert(render.first_words(job))
-    return f"[{shown}]({link})" if link else shown

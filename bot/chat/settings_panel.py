@@ -8,7 +8,7 @@ from typing import Any
 
 import discord
 
-from bot.chat import buttons, settings_controls, settings_shown, wire
+from bot.chat import buttons, lists, settings_controls, settings_shown, wire
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
 from bot.chat.moderators import check_moderator
@@ -161,14 +161,11 @@ class SettingsPanel:
         changes, more = found[:PAGE_CHANGES], len(found) > PAGE_CHANGES
         embed = discord.Embed(title=say(Phrase.TRAIL, locale))
         embed.description = settings_shown.trail(changes, locale)
-        items = [buttons.button(say(Phrase.ALL_SETTINGS, locale), buttons.SETTINGS, "home")]
-        if before:
-            newest = say(Phrase.NEWEST, locale)
-            items.append(buttons.button(newest, buttons.SETTINGS, "trail"))
-        if more:
-            older = say(Phrase.OLDER, locale)
-            items.append(buttons.button(older, buttons.SETTINGS, "trail", changes[-1].id))
-        return [embed], buttons.view(*items)
+        older = changes[-1].id if more else 0
+        return [embed], buttons.view(
+            buttons.button(say(Phrase.ALL_SETTINGS, locale), buttons.SETTINGS, "home"),
+            *lists.turning(locale, buttons.SETTINGS, "trail", before=before, older=older),
+        )
 
     def _page(self, decided: ServerSettings, field: str, locale: str) -> Page:
         """

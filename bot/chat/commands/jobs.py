@@ -1,31 +1,25 @@
 """/history, /jobs and /job, and the buttons that cancel a job or stop waiting for it."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot.about import about
-from bot.chat import buttons, log_channel, offers, originals, reasons, render, wire
+from bot.chat import buttons, lists, log_channel, offers, reasons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
-from bot.chat.files import fill_with_sheet
-from bot.chat.intake import place_of
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say, tell_cost
-from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, inert, joined
+from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, joined
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import CHOICES_MAX, label
 from bot.chat.wire import Interaction, Page
-from bot.domain.jobs import Job, JobState, Task, fields_of
-from bot.domain.policy import covers
+from bot.domain.jobs import Job, JobState, fields_of
 from bot.errors import StepLost
-from bot.pictures.sheet import draw_sheet
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +32,11 @@ KINDS = ("generate", "edit", "pictures", "failed", "open")
 
 class JobCommands:
     def __init__(self, desk: Desk, results: Results) -> None:
+        self._desk = desk
         self._easel = desk.easel
         self._results = results
         self._messenger = desk.messenger
         self._clock = desk.clock
-        self._folder = desk.folder
-        self._pool = desk.pool
         self._price_of = desk.price_of
         self._oversight = desk.oversight
 
@@ -86,35 +79,12 @@ class JobCommands:
         )
         jobs, more = found[:PAGE_JOBS], len(found) > PAGE_JOBS
         locale = str(interaction.locale)
-        tasks = {job.id: await self._easel.tasks(job.id) for job in jobs}
-        embed = _gallery(jobs, locale)
-        items: list[discord.ui.Item[Any]] = []
-        openable = [job for job in jobs if job.state is JobState.DONE or job.keeps_images]
-        if openable:
-            which = say(Phrase.OPEN, locale)
-            items.append(buttons.select(which, _options(jobs, openable, locale), buttons.OPEN))
-        if before:
-            items.append(buttons.button(say(Phrase.NEWEST, locale), buttons.PAGE, kind))
-        if more:
-            older = say(Phrase.OLDER, locale)
-            items.append(buttons.button(older, buttons.PAGE, kind, jobs[-1].id))
-        sheet = await self._sheet(interaction, jobs, tasks)
-        spoiler = covers(place_of(interaction), *jobs)
-        await fill_with_sheet(interaction, embed, buttons.view(*items), sheet, spoiler=spoiler)
-
-    async def _sheet(
-        self, interaction: Interaction, jobs: Sequence[Job], tasks: Mapping[str, Sequence[Task]]
-    ) -> Path | None:
-        """A sheet of each job's first image, numbered as in the list; None: no image is there."""
-        firsts = []
-        for job in jobs:
-            kept = await originals.kept(self._folder, tasks[job.id])
-            firsts.append(kept[0].path if kept else None)
-        if not any(firsts):
-            return None
-        path = self._folder / f"{interaction.id}-history.webp"
-        await draw_sheet(firsts, path, self._pool)
-        return path
+        older = jobs[-1].id if more else ""
+        items = [
+            *_opening(jobs, locale),
+            *lists.turning(locale, buttons.PAGE, kind, before=before, older=older),
+        ]
+        await lists.fill(interaction, self._desk, _gallery(jobs, locale), items, jobs)
 
     async def _jobs(self, interaction: Interaction) -> None:
         await wire.show(interaction, *await self._listed(interaction))
@@ -138,12 +108,7 @@ class JobCommands:
             )
         if not latest:
             embed.description = say(Notice.NONE_YET, locale)
-        items: list[discord.ui.Item[Any]] = []
-        jobs = [*under_way, *ended]
-        openable = [job for job in ended if job.state is JobState.DONE or job.keeps_images]
-        if openable:
-            which = say(Phrase.OPEN, locale)
-            items.append(buttons.select(which, _options(jobs, openable, locale), buttons.OPEN))
+        items = _opening([*under_way, *ended], locale)
         for number, job in enumerate(under_way[: buttons.ROW_BUTTONS_MAX], start=1):
             words = say(Phrase.CANCEL_NUMBER, locale, number=number)
             items.append(buttons.button(words, buttons.CANCEL, job.id, "list"))
@@ -170,7 +135,7 @@ class JobCommands:
         job = await self._own_job(interaction, job_id, moderators=False, unknown=unknown)
         if job.finished_at is None:
             raise wire.Declined(Notice.NOT_THERE_YET)
-        if job.state is JobState.DONE or job.keeps_images:
+        if _has_images(job):
             tasks = await self._easel.tasks(job_id)
             await self._results.show(interaction, job, tasks, ephemeral=True)
         else:
@@ -300,11 +265,6 @@ def _gallery(jobs: Sequence[Job], locale: str) -> discord.Embed:
 
 
 def _line(number: int, job: Job, locale: str) -> str:
-    words = render.first_words(job)
-    link = render.jump_link(job)
-    shown = inert(words)
-    if link:
-        shown = f"[{shown}]({link})"
     match job.state:
         case JobState.DONE:
             ending = tell_cost(job.cost_ucr or 0, locale)
@@ -315,17 +275,14 @@ def _line(number: int, job: Job, locale: str) -> str:
             ending = say(Phrase.WAS_CANCELLED, locale)
         case _:
             ending = say(Phrase.IS_UNDER_WAY, locale)
-    return f"`{number}` {render.stamp(job.created_at)} {shown} · {ending}"
+    return f"`{number}` {render.stamp(job.created_at)} {lists.named(job)} · {ending}"
 
 
-def _options(
-    jobs: Sequence[Job], openable: Sequence[Job], locale: str
-) -> list[discord.SelectOption]:
-    return [
-        discord.SelectOption(
-            label=f"{number} · {render.first_words(job)}",
-            value=job.id,
-        )
-        for number, job in enumerate(jobs, start=1)
-        if job in openable
-    ]
+def _has_images(job: Job) -> bool:
+    """Whether the job can be opened to see what was made."""
+    return job.state is JobState.DONE or job.keeps_images
+
+
+def _opening(jobs: Sequence[Job], locale: str) -> list[lists.Item]:
+    openable = [job for job in jobs if _has_images(job)]
+    return lists.opening(say(Phrase.OPEN, locale), buttons.OPEN, jobs, openable)

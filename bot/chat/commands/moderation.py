@@ -1,27 +1,22 @@
 """/moderation: what was made here lately, who is blocked, and what moderators did."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, log_channel, render, trail, wire
+from bot.chat import buttons, lists, log_channel, render, trail, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.files import fill_with_sheet
-from bot.chat.intake import place_of
 from bot.chat.moderating import Moderating, channel_of, read_id
 from bot.chat.moderators import ModeratorCommands, check_moderator
 from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, say, tell_cost
-from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job
 from bot.domain.oversight import REASON_CHARS_MAX
-from bot.domain.policy import covers
 
 #: jobs on one page, whose images are drawn on one sheet
 PAGE_JOBS = 8
@@ -32,6 +27,7 @@ PAGE_LINES = 10
 class ModerationCommands(ModeratorCommands):
     def __init__(self, desk: Desk, moderating: Moderating) -> None:
         super().__init__("moderation", Notice.NOT_A_MODERATOR)
+        self._desk = desk
         self._oversight = desk.oversight
         self._moderating = moderating
 
@@ -93,22 +89,13 @@ class ModerationCommands(ModeratorCommands):
         jobs, older = await self._oversight.recent(
             interaction.guild_id or 0, user_id=user_id, before=before, limit=PAGE_JOBS
         )
-        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.LATEST_HERE, locale))
         lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
-        embed.description = "\n".join(lines) or say(Notice.NO_ACTS, locale)
-        items: list[discord.ui.Item[Any]] = []
-        if jobs:
-            which = say(Phrase.OPEN_TO_MODERATE, locale)
-            items.append(buttons.select(which, _options(jobs), buttons.MOD_OPEN))
-        if before:
-            newest = say(Phrase.NEWEST, locale)
-            items.append(buttons.button(newest, buttons.MOD_RECENT, user_id))
-        if older:
-            words = say(Phrase.OLDER, locale)
-            items.append(buttons.button(words, buttons.MOD_RECENT, user_id, older))
-        sheet = await self._moderating.sheet(interaction, jobs, firsts=True)
-        spoiler = covers(place_of(interaction), *jobs)
-        await fill_with_sheet(interaction, embed, buttons.view(*items), sheet, spoiler=spoiler)
+        embed = _listed(Phrase.LATEST_HERE, lines, Notice.NO_ACTS, locale)
+        items = [
+            *lists.opening(say(Phrase.OPEN_TO_MODERATE, locale), buttons.MOD_OPEN, jobs, jobs),
+            *lists.turning(locale, buttons.MOD_RECENT, user_id, before=before, older=older),
+        ]
+        await lists.fill(interaction, self._desk, embed, items, jobs)
 
     async def _open(self, interaction: Interaction, *_: str) -> None:
         await self._moderating.open(interaction, buttons.chosen(interaction) or "")
@@ -124,8 +111,7 @@ class ModerationCommands(ModeratorCommands):
             interaction.guild_id or 0, after=after, limit=PAGE_LINES + 1
         )
         lines = [trail.block_line(each, locale) for each in found[:PAGE_LINES]]
-        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.BLOCKED_HERE, locale))
-        embed.description = "\n".join(lines) or say(Notice.NOBODY_BLOCKED, locale)
+        embed = _listed(Phrase.BLOCKED_HERE, lines, Notice.NOBODY_BLOCKED, locale)
         if len(found) <= PAGE_LINES:
             return [embed], buttons.view()
         last = found[PAGE_LINES - 1].user_id
@@ -143,21 +129,25 @@ class ModerationCommands(ModeratorCommands):
             interaction.guild_id or 0, before=before, limit=PAGE_LINES + 1
         )
         lines = [trail.act_line(each, locale) for each in found[:PAGE_LINES]]
-        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.ACTS_HERE, locale))
-        embed.description = "\n".join(lines) or say(Notice.NO_ACTS, locale)
-        items: list[discord.ui.Item[Any]] = []
-        if before:
-            items.append(buttons.button(say(Phrase.NEWEST, locale), buttons.MOD_ACTS))
-        if len(found) > PAGE_LINES:
-            last = found[PAGE_LINES - 1].id
-            items.append(buttons.button(say(Phrase.OLDER, locale), buttons.MOD_ACTS, last))
+        embed = _listed(Phrase.ACTS_HERE, lines, Notice.NO_ACTS, locale)
+        older = found[PAGE_LINES - 1].id if len(found) > PAGE_LINES else 0
+        items = lists.turning(locale, buttons.MOD_ACTS, before=before, older=older)
         return [embed], buttons.view(*items)
 
 
+def _listed(title: Phrase, lines: Sequence[str], otherwise: Notice, locale: str) -> discord.Embed:
+    """
+    Args:
+        otherwise: what is said where there are no lines.
+    """
+    embed = discord.Embed(colour=render.WORKING, title=say(title, locale))
+    embed.description = "\n".join(lines) or say(otherwise, locale)
+    return embed
+
+
 def _line(number: int, job: Job, locale: str) -> str:
-    words, link = inert(render.first_words(job)), render.jump_link(job)
-    shown = f"[{words}]({link})" if link else words
-    parts = [" ".join(filter(None, (render.member(job, locale), channel_of(job), shown)))]
+    known = (render.member(job, locale), channel_of(job), lists.named(job))
+    parts = [" ".join(filter(None, known))]
     if job.cost_ucr is not None:
         parts.append(tell_cost(job.cost_ucr, locale))
     if job.request.private:
@@ -165,10 +155,3 @@ def _line(number: int, job: Job, locale: str) -> str:
     if job.removed:
         parts.append(say(Phrase.WAS_REMOVED, locale))
     return f"`{number}` {render.stamp(job.created_at)} {' · '.join(parts)}"
-
-
-def _options(jobs: Sequence[Job]) -> list[discord.SelectOption]:
-    return [
-        discord.SelectOption(label=f"{number} · {render.first_words(job)}", value=job.id)
-        for number, job in enumerate(jobs, start=1)
-    ]

@@ -1,0 +1,93 @@
+"""Lists, page by page: what is shown of each job, what opens it, and what turns the page."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import discord
+
+from bot.chat import buttons, originals, render, wire
+from bot.chat.desk import Desk
+from bot.chat.files import open_sheet
+from bot.chat.intake import place_of
+from bot.chat.texts import say
+from bot.chat.texts.markdown import inert
+from bot.chat.texts.phrases import Phrase
+from bot.chat.wire import Interaction
+from bot.domain.jobs import Job
+from bot.domain.policy import covers
+from bot.pictures.sheet import draw_sheet
+
+Item = discord.ui.Item[Any]
+
+
+def named(job: Job) -> str:
+    """The job's first words; a link to its result if there is one."""
+    link, words = render.jump_link(job), inert(render.first_words(job))
+    return f"[{words}]({link})" if link else words
+
+
+def opening(words: str, action: str, jobs: Sequence[Job], openable: Collection[Job]) -> list[Item]:
+    """A select of those that can be opened, by their numbers in the list, if there are any."""
+    options = [
+        discord.SelectOption(label=f"{number} · {render.first_words(job)}", value=job.id)
+        for number, job in enumerate(jobs, start=1)
+        if job in openable
+    ]
+    return [buttons.select(words, options, action)] if options else []
+
+
+def turning(
+    locale: str, action: str, *arguments: object, before: object, older: object
+) -> list[Item]:
+    """
+    Buttons to the newest page, if this is another, and to the next older one, if there is one.
+
+    Args:
+        before: what this page ends before; nothing: it is the newest.
+        older: what the next one ends before; nothing: there is none.
+    """
+    items: list[Item] = []
+    if before:
+        items.append(buttons.button(say(Phrase.NEWEST, locale), action, *arguments))
+    if older:
+        items.append(buttons.button(say(Phrase.OLDER, locale), action, *arguments, older))
+    return items
+
+
+async def fill(
+    interaction: Interaction,
+    desk: Desk,
+    embed: discord.Embed,
+    items: Sequence[Item],
+    jobs: Sequence[Job],
+    *,
+    firsts: bool = True,
+) -> None:
+    """
+    Fill a deferred answer, with the jobs' images on one sheet, small and numbered.
+
+    Args:
+        firsts: draw one image a job, where one without any gets an empty tile; or else all images.
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    found = [await originals.kept(desk.folder, await desk.easel.tasks(job.id)) for job in jobs]
+    pictures: list[Path | None] = [image.path for images in found for image in images]
+    if firsts:
+        pictures = [images[0].path if images else None for images in found]
+    sheet = None
+    if any(pictures):
+        sheet = desk.folder / f"{interaction.id}-history.webp"
+        await draw_sheet(pictures, sheet, desk.pool)
+    spoiler = covers(place_of(interaction), *jobs)
+    if sheet and not spoiler:
+        # An embed has no cover: a covered sheet is a file of its own.
+        embed.set_image(url=f"attachment://{render.SHEET_NAME}")
+    try:
+        view = buttons.view(*items)
+        await wire.fill(interaction, embed, view, lambda: open_sheet(sheet, spoiler=spoiler))
+    finally:
+        if sheet:
+            await asyncio.to_thread(sheet.unlink, missing_ok=True)
