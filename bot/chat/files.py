@@ -31,7 +31,7 @@ def open_files(
     files = [
         discord.File(
             _opened(path),
-            filename=render.file_name(job, index, path.suffix),
+            filename=f"{render.file_stem(job, index)}{path.suffix}",
             spoiler=job.spoiler,
             description=render.alt_text(job.request, job.locale),
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import discord
+from discord import app_commands
 
 from bot.chat import buttons, originals, render, wire
 from bot.chat.desk import Desk
@@ -14,18 +15,37 @@ from bot.chat.intake import place_of
 from bot.chat.texts import say
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
+from bot.chat.translator import CHOICES_MAX
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
 from bot.domain.policy import covers
+from bot.engine.easel import Easel
 from bot.pictures.sheet import draw_sheet
 
 Item = discord.ui.Item[Any]
+
+#: latest jobs that are searched for words that a member types
+JOBS_SEARCHED_MAX = 200
 
 
 def named(job: Job) -> str:
     """The job's first words; a link to its result if there is one."""
     link, words = render.jump_link(job), inert(render.first_words(job))
     return f"[{words}]({link})" if link else words
+
+
+async def job_choices(
+    easel: Easel, interaction: Interaction, typed: str, kind: str = ""
+) -> list[app_commands.Choice[str]]:
+    """Choices of the member's latest jobs here whose prompts have all the words that were typed."""
+    words = typed.casefold().split()
+    limit = JOBS_SEARCHED_MAX if words else CHOICES_MAX
+    jobs = await easel.history(
+        interaction.guild_id or 0, interaction.user.id, kind=kind, limit=limit
+    )
+    found = [job for job in jobs if all(word in job.request.prompt.casefold() for word in words)]
+    choices = [app_commands.Choice(name=render.first_words(job), value=job.id) for job in found]
+    return choices[:CHOICES_MAX]
 
 
 def opening(words: str, action: str, jobs: Sequence[Job], openable: Collection[Job]) -> list[Item]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.about import about
-from bot.chat import buttons, lists, log_channel, reasons, render, shown, trail, wire
+from bot.chat import buttons, lists, log_channel, reasons, render, shown, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
@@ -37,7 +37,11 @@ class Case:
 
     @property
     def link(self) -> str | None:
-        return trail.link_to(self.job, *self.spot)
+        """A link to the message; None: none is known, or none that others see."""
+        channel_id, message_id = self.spot
+        if not message_id:
+            return render.jump_link(self.job)
+        return f"https://discord.com/channels/{self.job.server_id}/{channel_id}/{message_id}"
 
 
 def read_id(text: str) -> int:
@@ -108,13 +112,11 @@ class Moderating:
         words += [say(Notice.COVERED_BY_MODERATOR, locale)] if job.covered else []
         embed.description = "\n".join(words)
         facts = {
-            Phrase.ASKED: f"{render.member(job, locale)} {render.stamp(job.created_at, 'f')}",
+            Phrase.ASKED: render.asked(job, locale),
             Phrase.COST: tell_cost(job.cost_ucr or 0, locale),
             Phrase.IMAGE: case.link or channel_of(job),
         }
-        for name, value in facts.items():
-            if value:
-                embed.add_field(name=say(name, locale), value=value)
+        render.add_fields(embed, facts, locale)
         embed.set_footer(text=job.id)
         items = case_buttons(case, locale)
         await lists.fill(interaction, self._desk, embed, items, [job], firsts=False)

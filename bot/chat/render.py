@@ -1,16 +1,14 @@
 """Shows jobs on Discord: pure functions from a job to text, embeds and file names."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import discord
-from discord import app_commands
 
 from bot.about import short
 from bot.chat.texts import Notice, explain, listed, say, tell_cost, why
 from bot.chat.texts.markdown import LINE_BYTES, LINE_CHARS, inert, shortened
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import CHOICES_MAX
 from bot.domain.jobs import (
     KEPT,
     OPEN_TASK_STATES,
@@ -44,8 +42,6 @@ LONG_TIMES = 1.5
 RATIO_TOLERANCE = 0.06
 #: pixels of the longer side at least, by resolution
 SIDE_MIN_PX = {"1K": 768, "2K": 1_536, "4K": 3_000}
-#: latest jobs that are searched for words that a member types
-JOBS_SEARCHED_MAX = 200
 #: name of the file in which an embed shows small pictures, such as references
 SHEET_NAME = "references.webp"
 
@@ -180,14 +176,9 @@ def _about(
         f"{each.width_px}\N{MULTIPLICATION SIGN}{each.height_px}" for each in images
     )
     took_s = ((job.finished_at or now) - job.created_at).total_seconds()
-    parts = [member(job, job.locale), knobs(job.request, job.locale), ", ".join(sizes)]
+    parts = [mention(job.user_id, job.locale), knobs(job.request, job.locale), ", ".join(sizes)]
     parts += [say(Phrase.TOOK, job.locale, seconds=max(1, round(took_s))), cost(job, tasks)]
     return [part for part in parts if part]
-
-
-def member(job: Job, locale: str) -> str:
-    """A mention of the job's member."""
-    return mention(job.user_id, locale)
 
 
 def mention(user_id: int, locale: str) -> str:
@@ -196,6 +187,11 @@ def mention(user_id: int, locale: str) -> str:
         user_id: negative: the member's data was erased.
     """
     return f"<@{user_id}>" if user_id > 0 else say(Phrase.NOBODY_ANY_MORE, locale)
+
+
+def asked(job: Job, locale: str) -> str:
+    """Who gave the job's command, and when."""
+    return f"{mention(job.user_id, locale)} {stamp(job.created_at, 'f')}"
 
 
 def author(by_id: int, locale: str) -> str:
@@ -313,6 +309,15 @@ FAILURE_KINDS = {
 }
 
 
+def add_fields(
+    embed: discord.Embed, fields: Mapping[Phrase, str], locale: str, *, inline: bool = True
+) -> None:
+    """Add a field to the embed for each name that has a value."""
+    for name, value in fields.items():
+        if value:
+            embed.add_field(name=say(name, locale), value=value, inline=inline)
+
+
 def quote_prompt(request: ImageRequest) -> str:
     """The prompt as a quote, with inert markup, shortened by lines, characters and bytes."""
     lines = [" ".join(line.split()) for line in request.prompt.splitlines()]
@@ -354,13 +359,6 @@ def first_words(job: Job) -> str:
     return shortened(" ".join(job.request.prompt.split()), LINE_CHARS, LINE_BYTES) or "…"
 
 
-def job_choices(jobs: Sequence[Job], typed: str) -> list[app_commands.Choice[str]]:
-    """Choices of the first jobs whose prompts have all the words that were typed."""
-    words = typed.casefold().split()
-    found = [job for job in jobs if all(word in job.request.prompt.casefold() for word in words)]
-    return [app_commands.Choice(name=first_words(job), value=job.id) for job in found[:CHOICES_MAX]]
-
-
 def jump_link(job: Job) -> str | None:
     """A link to the result's message; None: there is none that others can see, or none known."""
     if not job.message_id or job.state is not JobState.DONE or job.request.private:
@@ -387,12 +385,10 @@ def alt_text(request: ImageRequest, locale: str) -> str:
     return shortened(say(notice, locale, prompt=prompt), ALT_TEXT_CHARS_MAX, 4 * ALT_TEXT_CHARS_MAX)
 
 
-def file_name(job: Job, index: int, suffix: str) -> str:
-    return f"{file_stem(job, index)}{suffix}"
-
-
 def file_stem(job: Job, index: int) -> str:
     """
+    The name of an image's file, without its ending.
+
     Args:
         index: 0-3, counted among the images that the job has.
     """

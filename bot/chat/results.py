@@ -134,14 +134,12 @@ class Results:
             Phrase.MODEL: render.knobs(job.request, locale),
             Phrase.BY_ROUTE: render.made_by(tasks),
             Phrase.COST: render.cost(job, tasks),
-            Phrase.ASKED: f"{render.member(job, locale)} {render.stamp(job.created_at, 'f')}",
+            Phrase.ASKED: render.asked(job, locale),
             Phrase.FILTER: say(Phrase.ON if job.nsfw_checker else Phrase.OFF, locale),
             Phrase.FROM: lists.named(parent) if parent and _is_open(parent, interaction) else "",
             Phrase.CAME_OF_IT: str(len(children)) if children else "",
         }
-        for name, value in about_it.items():
-            if value:
-                embed.add_field(name=say(name, locale), value=value)
+        render.add_fields(embed, about_it, locale)
         embed.set_footer(text=job.id)
         sheet, spoiler = await self._sheet(job), policy.covers(place_of(interaction), job)
         if sheet and not spoiler:

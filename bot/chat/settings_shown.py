@@ -154,8 +154,8 @@ def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -
 def overview(decided: ServerSettings, operator: Operator, locale: str) -> discord.Embed:
     """All settings of the panel, each with its effective value."""
     embed = discord.Embed(title=say(Phrase.SETTINGS_TITLE, locale), colour=render.WORKING)
-    for field, title in TITLES.items():
-        embed.add_field(name=say(title, locale), value=line(decided, operator, field, locale))
+    lines = {title: line(decided, operator, field, locale) for field, title in TITLES.items()}
+    render.add_fields(embed, lines, locale)
     return embed
 
 

@@ -8,7 +8,6 @@ from bot.chat import render
 from bot.chat.texts import say, tell_cost
 from bot.chat.texts.markdown import inert, shortened
 from bot.chat.texts.phrases import Phrase
-from bot.domain.jobs import Job
 from bot.domain.oversight import Act, Action, Block, Done
 from bot.domain.quota import Action as Amend
 
@@ -70,19 +69,10 @@ def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
         ends = render.stamp(done.until, "f") if done.until else say(Phrase.UNTIL_ENDED, locale)
         fields[Phrase.LASTS_UNTIL] = ends
     fields[Phrase.REASON] = inert(act.reason)
-    for name, value in fields.items():
-        if value:
-            embed.add_field(name=say(name, locale), value=value)
+    render.add_fields(embed, fields, locale)
     if act.job_id:
         embed.set_footer(text=act.job_id)
     return embed
-
-
-def link_to(job: Job, channel_id: int, message_id: int) -> str | None:
-    """A link to a message that shows the job; None: none is known, or none that others see."""
-    if not message_id:
-        return render.jump_link(job)
-    return f"https://discord.com/channels/{job.server_id}/{channel_id}/{message_id}"
 
 
 def _amount(act: Act, locale: str) -> str:

@@ -49,8 +49,8 @@ class HelpCommand:
     async def _help(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
         embed = discord.Embed(title=say(Phrase.HELP, locale), colour=render.WORKING)
-        for task, how in TASKS.items():
-            embed.add_field(name=say(task, locale), value=say(how, locale), inline=False)
+        hows = {task: say(how, locale) for task, how in TASKS.items()}
+        render.add_fields(embed, hows, locale, inline=False)
         if (await self._easel.settings(interaction.guild_id or 0)).private_seen:
             embed.description = say(Notice.PRIVATE_SEEN, locale)
         embed.set_footer(text=say(Phrase.MADE_WITH_AI, locale))

@@ -16,7 +16,7 @@ from bot.chat.results import Results
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, joined
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import CHOICES_MAX, label
+from bot.chat.translator import label
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job, JobState, fields_of
 from bot.errors import StepLost
@@ -120,11 +120,7 @@ class JobCommands:
     async def _job_choices(
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
-        limit = render.JOBS_SEARCHED_MAX if typed.strip() else CHOICES_MAX
-        jobs = await self._easel.history(
-            interaction.guild_id or 0, interaction.user.id, kind="pictures", limit=limit
-        )
-        return render.job_choices(jobs, typed)
+        return await lists.job_choices(self._easel, interaction, typed, kind="pictures")
 
     async def _open(self, interaction: Interaction) -> None:
         await self._open_job(interaction, buttons.must_choose(interaction))

@@ -146,7 +146,7 @@ def _listed(title: Phrase, lines: Sequence[str], otherwise: Notice, locale: str)
 
 
 def _line(number: int, job: Job, locale: str) -> str:
-    known = (render.member(job, locale), channel_of(job), lists.named(job))
+    known = (render.mention(job.user_id, locale), channel_of(job), lists.named(job))
     parts = [" ".join(filter(None, known))]
     if job.cost_ucr is not None:
         parts.append(tell_cost(job.cost_ucr, locale))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import discord
 from discord import app_commands
 
-from bot.chat import options, render, wire
+from bot.chat import lists, options, render, wire
 from bot.chat.commands.images import ImageCommands
 from bot.chat.desk import Desk
 from bot.chat.texts import Notice, say
@@ -91,11 +91,7 @@ class PresetCommands(app_commands.Group):
 
     @save.autocomplete("job")
     async def _jobs(self, interaction: Interaction, typed: str) -> Choices:
-        limit = render.JOBS_SEARCHED_MAX if typed.strip() else CHOICES_MAX
-        jobs = await self._easel.history(
-            interaction.guild_id or 0, interaction.user.id, limit=limit
-        )
-        return render.job_choices(jobs, typed)
+        return await lists.job_choices(self._easel, interaction, typed)
 
 
 def _plain(request: ImageRequest) -> ImageRequest:

@@ -8,7 +8,7 @@ from bot.chat.desk import Desk
 from bot.chat.intake import role_ids_of
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.reasons import checked
-from bot.chat.render import WORKING
+from bot.chat.render import WORKING, add_fields
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
@@ -252,8 +252,7 @@ class QuotaCommands(ModeratorCommands):
             if ceiling is None
             else say(Phrase.CEILING, locale, amount_ucr=ceiling)
         )
-        for name, value in fields.items():
-            embed.add_field(name=say(name, locale), value=value, inline=False)
+        add_fields(embed, fields, locale, inline=False)
         return embed
 
     def _budget(self, decided: ServerSettings, budget: Account | None, locale: str) -> str:

@@ -127,12 +127,9 @@ class StatsCommand:
                 f"{say(kind, locale)}: {jobs}" for kind, jobs in _kinds(month.failures).items()
             ],
         }
-        for title, value in fields.items():
-            if value:
-                embed.add_field(name=say(title, locale), value=value)
-        for title, each in lines.items():
-            if each:
-                embed.add_field(name=say(title, locale), value="\n".join(each), inline=False)
+        render.add_fields(embed, fields, locale)
+        blocks = {title: "\n".join(each) for title, each in lines.items()}
+        render.add_fields(embed, blocks, locale, inline=False)
         return embed
 
     def _by_model(self, told: Told, locale: str) -> list[str]:
