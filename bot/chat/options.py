@@ -13,7 +13,6 @@ from bot.chat.translator import CHOICES_MAX, label, model_label, option_key
 from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.catalog import Catalog
-from bot.domain.preferences import Preferences
 from bot.domain.requests import (
     ASPECT_RATIOS,
     BACKGROUNDS,
@@ -25,8 +24,8 @@ from bot.domain.requests import (
     Mode,
     Reference,
 )
-from bot.domain.settings import ServerSettings
 from bot.domain.words import clean
+from bot.engine.easel import Easel
 
 #: called with the interaction and what was typed in an option so far; returns its choices
 Asked = Callable[[Interaction, str], Coroutine[Any, Any, list[Choice[str]]]]
@@ -77,8 +76,9 @@ def image_command(
     return command
 
 
-def preferred(mode: Mode, preferences: Preferences, decided: ServerSettings) -> ImageRequest:
+def preferred(mode: Mode, easel: Easel, interaction: Interaction) -> ImageRequest:
     """A request without words, by the member's preferences as far as the server allows them."""
+    preferences = easel.preferences_of(interaction.user.id)
     liked = ImageRequest(
         mode=mode,
         prompt="",
@@ -90,7 +90,7 @@ def preferred(mode: Mode, preferences: Preferences, decided: ServerSettings) -> 
         count=preferences.count,
         private=preferences.private,
     )
-    return policy.fitted(decided, liked)
+    return policy.fitted(easel.servers.known(interaction.guild_id or 0), liked)
 
 
 def read_request(
@@ -191,49 +191,44 @@ def _described(command: str, option: str) -> locale_str:
 def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:
     first = 1
     if mode is Mode.EDIT:
-        yield _option("image", discord.Attachment, None)
+        yield _option("image", discord.Attachment)
         first = 2
-    yield _option("prompt", Prompt, None)
+    yield _option("prompt", Prompt)
     masks = mode is Mode.EDIT and any(route.mask for route in catalog.routes())
     if masks:
-        yield _option("mask", discord.Attachment, None)
-    yield _option("aspect_ratio", str, None)
-    yield _option("resolution", str, None)
-    yield _option("quality", str, None)
+        yield _option("mask", discord.Attachment)
+    yield _option("aspect_ratio", str)
+    yield _option("resolution", str)
+    yield _option("quality", str)
     if not masks:
         # Discord takes 25 options; with a mask, only the form has room for a background.
-        yield _option("background", str, None)
-    yield _option("count", Count, None)
-    yield _option("model", str, None)
-    yield _option("private", bool, None)
-    yield _option("use_basket", bool, None)
+        yield _option("background", str)
+    yield _option("count", Count)
+    yield _option("model", str)
+    yield _option("private", bool)
+    yield _option("use_basket", bool)
     for number in range(first, REFERENCES_MAX + 1):
-        yield _option(f"reference{number}", discord.Attachment, None)
+        yield _option(f"reference{number}", discord.Attachment)
 
 
-def _option(
-    name: str, annotation: Any, default: object = inspect.Parameter.empty
-) -> inspect.Parameter:
+def _option(name: str, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
 
 
 def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
     routes = list(catalog.routes())
+    ratios = {word for route in routes for word in route.sizes}
+    resolutions = {resolution for route in routes for resolution, _ in route.price.images}
     offered = {
-        "aspect_ratio": (ASPECT_RATIOS, {word for route in routes for word in route.sizes}),
-        "resolution": (
-            RESOLUTIONS,
-            {resolution for route in routes for resolution, _ in route.price.images},
-        ),
+        "aspect_ratio": [word for word in ASPECT_RATIOS if word in ratios],
+        "resolution": [word for word in RESOLUTIONS if word in resolutions],
+        "background": BACKGROUNDS,
     }
-    choices = {
-        name: [Choice(name=word, value=word) for word in words if word in some]
-        for name, (words, some) in offered.items()
+    return {
+        name: [Choice(name=word, value=word) for word in words] for name, words in offered.items()
     }
-    choices["background"] = [Choice(name=word, value=word) for word in BACKGROUNDS]
-    return choices
 
 
 def model_choices(catalog: Catalog) -> list[Choice[str]]:

@@ -50,9 +50,7 @@ class BasketCommands:
 
     async def _edit_image(self, interaction: Interaction, message: discord.Message) -> None:
         pictures, job = await self._pictures(interaction, message)
-        preferred = self._easel.preferences_of(interaction.user.id)
-        decided = self._easel.servers.known(interaction.guild_id or 0)
-        draft = options.preferred(Mode.EDIT, preferred, decided)
+        draft = options.preferred(Mode.EDIT, self._easel, interaction)
         parent_id = job.id if job else ""
         draft = replace(draft, references=tuple(pictures), count=1, parent_id=parent_id)
         await self._drafts.open_form(interaction, draft, which=len(pictures) > 1)
@@ -119,9 +117,7 @@ class BasketCommands:
         gathered = await self._easel.basket(interaction.user.id)
         if not gathered:
             raise wire.Declined(Notice.BASKET_EMPTY)
-        preferred = self._easel.preferences_of(interaction.user.id)
-        decided = self._easel.servers.known(interaction.guild_id or 0)
-        draft = options.preferred(Mode(mode), preferred, decided)
+        draft = options.preferred(Mode(mode), self._easel, interaction)
         await self._drafts.open_form(interaction, replace(draft, references=tuple(gathered)))
 
 

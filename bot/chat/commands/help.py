@@ -36,7 +36,7 @@ class HelpCommand:
     ) -> None:
         self._easel = easel
         self._begins = {
-            "imagine": (Phrase.NEW_IMAGE, images.begin),
+            "imagine": (Phrase.NEW_IMAGE, images.imagine),
             "history": (Phrase.YOUR_IMAGES, jobs.history),
             "credits": (Phrase.YOUR_CREDITS, balance.show),
             "preferences": (Phrase.PREFERENCES, preferences.show),

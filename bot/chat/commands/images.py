@@ -25,7 +25,6 @@ class ImageCommands:
         self._easel = desk.easel
         self._intake = intake
         self._drafts = drafts
-        self._clock = desk.clock
 
     def add_to(self, client: EaselClient, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -60,23 +59,6 @@ class ImageCommands:
         place = place_of(interaction)
         cheapest = self._easel.cheapest(place, offered.models)
         return options.model_or_preset_choices(offered, list(presets), typed, cheapest)
-
-    def _preferred(self, interaction: Interaction, mode: Mode) -> ImageRequest:
-        preferences = self._easel.preferences_of(interaction.user.id)
-        decided = self._easel.servers.known(interaction.guild_id or 0)
-        return options.preferred(mode, preferences, decided)
-
-    async def begin(self, interaction: Interaction) -> None:
-        """Open a form for a new image, with the member's preferences."""
-        await self._take(interaction, Mode.GENERATE, {})
-
-    async def use(self, interaction: Interaction, preset: str, prompt: str | None) -> None:
-        """Make an image with one of the member's presets; open a form if there is no prompt."""
-        await self._take(
-            interaction,
-            Mode.GENERATE,
-            {"model": f"{options.PRESET_MARK}{preset}", "prompt": prompt},
-        )
 
     async def _take(self, interaction: Interaction, mode: Mode, given: Mapping[str, Any]) -> None:
         locale = str(interaction.locale)
@@ -113,7 +95,7 @@ class ImageCommands:
     ) -> ImageRequest | None:
         """The values of options that are left out; None: there is no preset of that name."""
         if not options.is_preset(model):
-            return self._preferred(interaction, mode)
+            return options.preferred(mode, self._easel, interaction)
         presets = await self._easel.presets(interaction.user.id)
         name = options.preset_meant(options.preset_in(model), presets)
         if name is None:

@@ -56,7 +56,8 @@ class PresetCommands(app_commands.Group):
         name: str,
         prompt: app_commands.Range[str, 1, PROMPT_CHARS_MAX] | None = None,
     ) -> None:
-        await self._images.use(interaction, name, prompt)
+        model = f"{options.PRESET_MARK}{name}"
+        await self._images.imagine(interaction, model=model, prompt=prompt)
 
     @app_commands.command(name="list", description=label("commands.presets list"))
     async def list(self, interaction: Interaction) -> None:
