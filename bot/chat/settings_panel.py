@@ -4,7 +4,6 @@ all that it needs, so it works after any restart.
 """
 
 from datetime import timedelta
-from typing import Any
 
 import discord
 
@@ -52,14 +51,9 @@ class SettingsPanel:
         self._models = list(catalog.models)
         self.operator = operator
 
-    async def open(self, interaction: Interaction, field: str = "") -> None:
-        """
-        Args:
-            field: the setting that is open, a field of ServerSettings; empty: none.
-        """
+    async def open(self, interaction: Interaction) -> None:
         decided = await self._servers.settings(interaction.guild_id or 0)
-        page = self._page(decided, field, str(interaction.locale))
-        await wire.show(interaction, *page)
+        await wire.show(interaction, *self._page(decided, "", str(interaction.locale)))
 
     async def press(self, interaction: Interaction, what: str, *arguments: str) -> None:
         """
@@ -71,13 +65,14 @@ class SettingsPanel:
         check_moderator(interaction, Notice.MODERATORS_ONLY)
         if what in OF_A_FIELD and (not arguments or arguments[0] not in TITLES):
             raise buttons.Outdated(what)
+        chosen = buttons.chosen(interaction) or ""
         match what, *arguments:
-            case "open", *_ if _chosen(interaction) in TITLES:
-                await self._show(interaction, _chosen(interaction))
+            case "open", *_ if chosen in TITLES:
+                await self._show(interaction, chosen)
             case "home", *_:
                 await self._show(interaction, "")
-            case "set", "nsfw_checker" if _chosen(interaction) == NsfwMode.OFF:
-                await self._ask_off(interaction)
+            case "set", "nsfw_checker" if chosen == NsfwMode.OFF:
+                await wire.update(interaction, *self.off_question(str(interaction.locale)))
             case "set", "log_channel_id" if lacking := lacks(interaction, _channel(interaction)):
                 raise wire.Declined(Notice.LOG_LACKS, permissions=lacking)
             case "set", field:
@@ -96,7 +91,8 @@ class SettingsPanel:
             case "filled", field:
                 await self._take_form(interaction, field)
             case "trail", *before:
-                await self._show_trail(interaction, buttons.number(before[0]) if before else 0)
+                page = await self.trail(interaction, buttons.number(before[0]) if before else 0)
+                await wire.update(interaction, *page)
             case _:
                 raise buttons.Outdated(what)
 
@@ -110,9 +106,6 @@ class SettingsPanel:
             buttons.button(say(Phrase.KEEP_IT, locale), buttons.SETTINGS, "home"),
         )
 
-    async def _ask_off(self, interaction: Interaction) -> None:
-        await wire.update(interaction, *self.off_question(str(interaction.locale)))
-
     async def _show(self, interaction: Interaction, field: str) -> None:
         decided = await self._servers.settings(interaction.guild_id or 0)
         await wire.update(interaction, *self._page(decided, field, str(interaction.locale)))
@@ -123,16 +116,16 @@ class SettingsPanel:
         await wire.update(interaction, *self._page(decided, field, str(interaction.locale)))
 
     async def _take_form(self, interaction: Interaction, field: str) -> None:
+        pauses = field == "paused_until"
         try:
-            if field == "paused_until":
+            if pauses:
                 hours = settings_controls.given_hours(typed(interaction, "hours"))
                 decide = self.pause(hours, typed(interaction, "reason"))
             else:
                 amount = settings_controls.given_amount(typed(interaction, "amount"))
                 decide = fixed(field, amount)
         except ValueError as error:
-            notice = Notice.NO_HOURS if field == "paused_until" else Notice.NO_AMOUNT
-            raise wire.Declined(notice) from error
+            raise wire.Declined(Notice.NO_HOURS if pauses else Notice.NO_AMOUNT) from error
         await self._decide(interaction, field, decide)
 
     def pause(self, hours: float | None, reason: str) -> Decide:
@@ -146,9 +139,6 @@ class SettingsPanel:
             until = int((self._clock.now() + timedelta(hours=hours)).timestamp())
         said = " ".join(clean(reason).split())
         return lambda _: {"paused_until": until, "pause_reason": said}
-
-    async def _show_trail(self, interaction: Interaction, before: int) -> None:
-        await wire.update(interaction, *await self.trail(interaction, before))
 
     async def trail(self, interaction: Interaction, before: int = 0) -> Page:
         """
@@ -205,11 +195,6 @@ def lacks(interaction: Interaction, channel_id: int) -> list[str]:
     return [words for name, words in LOG_PERMISSIONS.items() if not getattr(granted, name)]
 
 
-def _chosen(interaction: Interaction) -> str:
-    data: Any = interaction.data
-    return str((data.get("values") or [""])[0])
-
-
 def _channel(interaction: Interaction) -> int:
     """
     The channel that was chosen; 0: none.
@@ -217,7 +202,7 @@ def _channel(interaction: Interaction) -> int:
     Raises:
         Outdated: it is none of this server's.
     """
-    channel_id = settings_controls.channel_id(_chosen(interaction) or "0")
+    channel_id = settings_controls.channel_id(buttons.chosen(interaction) or "0")
     if channel_id and (interaction.guild is None or not interaction.guild.get_channel(channel_id)):
         raise buttons.Outdated(str(channel_id))
     return channel_id

@@ -11,6 +11,7 @@ from bot.chat.desk import Desk
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.options import model_named, model_or_preset_choices
 from bot.chat.settings_controls import (
+    CHANNEL_KINDS,
     CONFIRM_ABOVE_MAX,
     HOURS_MAX,
     HOURS_MIN,
@@ -44,8 +45,7 @@ class _Place(app_commands.Transformer):
 
     @property
     def channel_types(self) -> list[discord.ChannelType]:
-        kind = discord.ChannelType
-        return [kind.text, kind.news, kind.forum, kind.voice, kind.stage_voice]
+        return CHANNEL_KINDS
 
     async def transform(self, interaction: Interaction, value: Any, /) -> Any:
         return value
@@ -141,16 +141,8 @@ class SettingsCommands(ModeratorCommands):
         if named[0] and named[0] not in self._catalog.models:
             raise self._no_such_model()
         added, removed = ({each} - {""} for each in named)
-
-        def decide(now: ServerSettings) -> dict[str, object]:
-            before = now.allowed_models
-            if removed & self._catalog.models.keys() and not before:
-                # An empty list allows all models, so all but the forbidden one remain.
-                before = frozenset(self._catalog.models)
-            return {"allowed_models": frozenset((before | added) - removed) or now.allowed_models}
-
-        last = say(Notice.LAST_OF_THEM, str(interaction.locale))
-        await self._amend(interaction, "allowed_models", decide, {allow, forbid}, last)
+        everything = frozenset(self._catalog.models)
+        await self._amend(interaction, "allowed_models", added, removed, everything)
 
     @app_commands.command(
         name="resolution_max", description=label("commands.settings resolution_max")
@@ -175,13 +167,7 @@ class SettingsCommands(ModeratorCommands):
         self, interaction: Interaction, allow: Channel | None = None, forbid: Channel | None = None
     ) -> None:
         added, removed = ({each.id} if each else set() for each in (allow, forbid))
-
-        def decide(now: ServerSettings) -> dict[str, object]:
-            before = now.allowed_channels
-            return {"allowed_channels": frozenset((before | added) - removed) or before}
-
-        last = say(Notice.LAST_OF_THEM, str(interaction.locale))
-        await self._amend(interaction, "allowed_channels", decide, {allow, forbid}, last)
+        await self._amend(interaction, "allowed_channels", added, removed)
 
     @app_commands.command(
         name="private_allowed", description=label("commands.settings private_allowed")
@@ -285,19 +271,25 @@ class SettingsCommands(ModeratorCommands):
         self,
         interaction: Interaction,
         field: str,
-        decide: Decide,
-        named: set[Any],
-        unless: str,
+        added: set[Any],
+        removed: set[Any],
+        everything: frozenset[Any] = frozenset(),
     ) -> None:
         """
+        Add to a list and take out of it; if nothing is named, it is only shown.
+
         Args:
-            named: what the member named; only None: the list is only shown.
-            unless: what is said if nothing was changed.
+            everything: what an empty list stands for, so that all but what is taken out remain.
         """
-        if named == {None}:
-            await self._decide(interaction, field, None)
-        else:
-            await self._decide(interaction, field, decide, unless=unless)
+
+        def decide(now: ServerSettings) -> dict[str, object]:
+            before = getattr(now, field)
+            kept = before or (everything if removed & everything else before)
+            return {field: frozenset((kept | added) - removed) or before}
+
+        last = say(Notice.LAST_OF_THEM, str(interaction.locale))
+        named = bool(added or removed)
+        await self._decide(interaction, field, decide if named else None, unless=last)
 
     async def _decide(
         self, interaction: Interaction, field: str, decide: Decide | None, *, unless: str = ""
