@@ -7,7 +7,7 @@ import discord
 
 from bot.chat.render import WORKING, author, stamp
 from bot.chat.texts import say, tell_cost
-from bot.chat.texts.markdown import inert
+from bot.chat.texts.markdown import FIELD_CHARS_MAX, fitting, inert
 from bot.chat.texts.phrases import Phrase
 from bot.domain import rolling
 from bot.domain.ledger import Entry, EntryKind, Period, Statement
@@ -15,8 +15,6 @@ from bot.domain.settings import ServerSettings
 
 #: entries listed, the latest first
 ENTRIES_SHOWN_MAX = 8
-#: characters of an embed's field (Discord docs, Embed Limits)
-FIELD_CHARS_MAX = 1_024
 #: entries that /credits leaves out, because it lists each job's cost as a whole
 OF_JOBS = frozenset({EntryKind.HOLD, EntryKind.SETTLE, EntryKind.RELEASE})
 
@@ -63,14 +61,10 @@ def add_entries(
     Args:
         entries: newest first.
     """
-    text = ""
     # An entry may move nothing: a job that cost all that was held gives nothing back.
     moved = [each for each in entries if each[1].allowance_ucr or each[1].grant_ucr]
-    for at, entry in moved[:ENTRIES_SHOWN_MAX]:
-        longer = f"{text}\n{_line(at, entry, locale)}".strip()
-        if len(longer) > FIELD_CHARS_MAX:
-            break
-        text = longer
+    lines = [_line(at, entry, locale) for at, entry in moved[:ENTRIES_SHOWN_MAX]]
+    text, _ = fitting(lines, FIELD_CHARS_MAX)
     if text:
         embed.add_field(name=say(Phrase.LATEST_ENTRIES, locale), value=text, inline=False)
 
@@ -92,12 +86,20 @@ def _allowance(told: Statement, now: datetime, locale: str) -> str:
 
 def _source(told: Statement, decided: ServerSettings, locale: str) -> str:
     if told.role_id is not None:
-        # The role of all members has the server's id; it is shown by name, not as a mention.
-        everyone = told.role_id == told.account.server_id
-        role = "@everyone" if everyone else f"<@&{told.role_id}>"
+        role = role_name(told.role_id, told.account.server_id)
         return say(Phrase.BY_ROLE, locale, role=role)
+    return decider(decided, locale)
+
+
+def decider(decided: ServerSettings, locale: str) -> str:
+    """Who decided what the server's members get."""
     of_server = decided.allowance_ucr is not None
     return say(Phrase.BY_SERVER if of_server else Phrase.BY_HOST, locale)
+
+
+def role_name(role_id: int, server_id: int) -> str:
+    """A mention of the role; the one of all members, which has the server's id, by its name."""
+    return "@everyone" if role_id == server_id else f"<@&{role_id}>"
 
 
 def _line(at: datetime, entry: Entry, locale: str) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
 
 import discord
 from discord.http import Route
@@ -15,6 +14,7 @@ from bot.chat import buttons, offers, render, wire
 from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
 from bot.chat.offers import PriceOf
 from bot.chat.pings import Pings, PingsOf
+from bot.chat.shown import ORIGINAL, answer_to
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import Job, JobState, Task, TaskState, latest
@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 #: a token that ends within this time is not used any more: an upload takes time
 TOKEN_MARGIN = timedelta(seconds=20)
-#: Discord's own name for the message that answered the interaction
-ORIGINAL = cast(int, "@original")
 #: an attachment's link that ends within this many seconds is renewed
 LINK_MARGIN_S = 60
 #: messages since the command that are searched for the job's own
@@ -336,10 +334,7 @@ class DiscordMessenger:
         view: discord.ui.View | None = None,
     ) -> discord.WebhookMessage:
         """`files` None leaves what is attached; `view` None removes the buttons."""
-        webhook = discord.Webhook.partial(
-            job.reply.application_id, job.reply.token, client=self._client
-        )
-        return await webhook.edit_message(
+        return await answer_to(self._client, job).edit_message(
             ORIGINAL,
             embed=embed,
             view=view,

@@ -114,12 +114,16 @@ async def take_away(client: discord.Client, job: Job, spots: Sequence[Spot], now
     return gone
 
 
+def answer_to(client: discord.Client, job: Job) -> discord.Webhook:
+    """Edits or deletes the answer to the job's command, ORIGINAL, while its token lives."""
+    return discord.Webhook.partial(job.reply.application_id, job.reply.token, client=client)
+
+
 async def _take_back(client: discord.Client, job: Job, now: datetime) -> bool:
     """Delete a private answer; False: it stays with its member."""
-    reply = job.reply
-    if now >= reply.token_expires_at:
+    if now >= job.reply.token_expires_at:
         return False
-    webhook = discord.Webhook.partial(reply.application_id, reply.token, client=client)
+    webhook = answer_to(client, job)
     try:
         await wire.call(lambda: webhook.delete_message(ORIGINAL))
     except wire.CallFailed as error:

@@ -35,21 +35,12 @@ class PrivacyCommand:
     async def _show(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
         kept, lines = self._archive, [say(Notice.STORED, locale)]
-        lines.append(
-            say(Notice.PROMPTS_KEPT, locale, days=kept.prompts_days)
-            if kept.prompts_days
-            else say(Notice.PROMPTS_KEPT_FOR_EVER, locale)
-        )
-        lines.append(
-            say(Notice.RESULTS_KEPT, locale, days=kept.results_days)
-            if kept.results_days
-            else say(Notice.RESULTS_NOT_KEPT, locale)
-        )
-        lines.append(
-            say(Notice.JOBS_KEPT, locale, days=kept.jobs_days)
-            if kept.jobs_days
-            else say(Notice.JOBS_KEPT_FOR_EVER, locale)
-        )
+        for days, told, otherwise in (
+            (kept.prompts_days, Notice.PROMPTS_KEPT, Notice.PROMPTS_KEPT_FOR_EVER),
+            (kept.results_days, Notice.RESULTS_KEPT, Notice.RESULTS_NOT_KEPT),
+            (kept.jobs_days, Notice.JOBS_KEPT, Notice.JOBS_KEPT_FOR_EVER),
+        ):
+            lines.append(say(told if days else otherwise, locale, days=days))
         lines += [say(each, locale) for each in (Notice.LEDGER_KEPT, Notice.VENDORS_GET)]
         embed = discord.Embed(
             colour=render.WORKING,
@@ -96,18 +87,14 @@ class PrivacyCommand:
     async def _export(self, interaction: Interaction) -> None:
         """Write the export to disk, send it from there, and remove it; one after the other."""
         await wire.defer(interaction, ephemeral=True)
+        name = f"{interaction.id}-export"
         async with self._exporting:
-            await self._export_now(interaction)
-
-    async def _export_now(self, interaction: Interaction) -> None:
-        parcel = Parcel(
-            self._folder, f"{interaction.id}-export", interaction.filesize_limit, PARTS_MAX
-        )
-        try:
-            await self._archive.export.of_member(interaction.user.id, parcel)
-            await self._send(interaction, parcel)
-        finally:
-            parcel.remove()
+            parcel = Parcel(self._folder, name, interaction.filesize_limit, PARTS_MAX)
+            try:
+                await self._archive.export.of_member(interaction.user.id, parcel)
+                await self._send(interaction, parcel)
+            finally:
+                parcel.remove()
 
     async def _send(self, interaction: Interaction, parcel: Parcel) -> None:
         locale = str(interaction.locale)

@@ -233,15 +233,12 @@ class QuotaCommands(ModeratorCommands):
         locale = str(interaction.locale)
         embed = discord.Embed(colour=WORKING, title=say(Phrase.QUOTA, locale))
         each = policy.allowance(decided, (), self._quota.default)
-        of_server = decided.allowance_ucr is not None
-        source = say(Phrase.BY_SERVER if of_server else Phrase.BY_HOST, locale)
         every = say(PERIODS[each.period], locale, amount_ucr=each.amount_ucr)
-        fields = {Phrase.ALLOWANCE: f"{every}\n{source}"}
+        fields = {Phrase.ALLOWANCE: f"{every}\n{accounts.decider(decided, locale)}"}
         if decided.role_allowances_ucr:
-            everyone = interaction.guild_id
+            server_id = interaction.guild_id or 0
             lines = [
-                f"{'@everyone' if role_id == everyone else f'<@&{role_id}>'}"
-                f" {tell_cost(amount, locale)}"
+                f"{accounts.role_name(role_id, server_id)} {tell_cost(amount, locale)}"
                 for role_id, amount in decided.role_allowances_ucr.items()
             ]
             fields[Phrase.QUOTA_ROLES] = "\n".join(lines)
