@@ -4,7 +4,7 @@ age and after any restart. A custom id is an action's name and its arguments: `v
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -107,6 +107,21 @@ def select(
     return discord.ui.Select(
         placeholder=placeholder, options=list(options), custom_id=custom_id(action, *arguments)
     )
+
+
+def options(labels: Mapping[str, str], chosen: Collection[str]) -> list[discord.SelectOption]:
+    """
+    As many options as a select takes.
+
+    Args:
+        labels: by the options' values.
+        chosen: the values that are chosen already.
+    """
+    shown = list(labels.items())[:OPTIONS_MAX]
+    return [
+        discord.SelectOption(label=label, value=value, default=value in chosen)
+        for value, label in shown
+    ]
 
 
 def view(*items: discord.ui.Item[Any]) -> discord.ui.View:

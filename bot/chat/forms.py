@@ -114,14 +114,8 @@ def _attached(ids: Sequence[str], interaction: Interaction) -> list[Reference]:
 
 def _ratios(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
     of_model = Phrase.RATIO_KEPT if draft.mode is Mode.EDIT else Phrase.RATIO_AUTO
-    options = [
-        discord.SelectOption(
-            label=say(of_model, locale) if ratio == "auto" else ratio,
-            value=ratio,
-            default=ratio == draft.aspect_ratio,
-        )
-        for ratio in ASPECT_RATIOS
-    ]
+    labels = {ratio: ratio for ratio in ASPECT_RATIOS} | {"auto": say(of_model, locale)}
+    options = buttons.options(labels, {draft.aspect_ratio})
     return discord.ui.Select(custom_id="ratio", options=options)
 
 
@@ -131,12 +125,8 @@ def _backgrounds(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
         "opaque": Phrase.BACKGROUND_OPAQUE,
         TRANSPARENT: Phrase.BACKGROUND_TRANSPARENT,
     }
-    options = [
-        discord.SelectOption(
-            label=say(names[word], locale), value=word, default=word == draft.background
-        )
-        for word in BACKGROUNDS
-    ]
+    labels = {word: say(names[word], locale) for word in BACKGROUNDS}
+    options = buttons.options(labels, {draft.background})
     return discord.ui.Select(custom_id="background", options=options)
 
 

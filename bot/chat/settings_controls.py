@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import discord
-from discord import SelectOption
 
 from bot.chat import buttons, fields
 from bot.chat.settings_shown import TITLES
@@ -63,8 +62,7 @@ def choices(field: str, models: Sequence[str], locale: str) -> dict[str, str]:
         case "locale":
             return {NOTHING: say(Phrase.SERVERS_OWN, locale), **LANGUAGES}
         case "default_model":
-            some = models[: buttons.OPTIONS_MAX - 1]
-            return {NOTHING: say(Phrase.NOT_DECIDED, locale)} | {each: each for each in some}
+            return {NOTHING: say(Phrase.NOT_DECIDED, locale)} | {each: each for each in models}
         case _:
             return {}
 
@@ -88,10 +86,7 @@ def settings_select(field: str, locale: str) -> Item:
     Args:
         field: the setting that is open; empty: none.
     """
-    options = [
-        SelectOption(label=say(title, locale), value=each, default=each == field)
-        for each, title in TITLES.items()
-    ]
+    options = buttons.options({each: say(TITLES[each], locale) for each in TITLES}, {field})
     return buttons.select(say(Phrase.WHICH_SETTING, locale), options, buttons.SETTINGS, "open")
 
 
@@ -113,10 +108,7 @@ def controls(field: str, decided: ServerSettings, models: Sequence[str], locale:
         return [_opens_form(Phrase.PAUSE, field, locale), resume]
     now = SETTINGS[field].write(getattr(decided, field)) or NOTHING
     models = [each for each in models if is_model_allowed(decided, each)]
-    options = [
-        SelectOption(label=label, value=word, default=word == now)
-        for word, label in choices(field, models, locale).items()
-    ]
+    options = buttons.options(choices(field, models, locale), {now})
     title = say(TITLES[field], locale)
     return [buttons.select(title, options, buttons.SETTINGS, "set", field)]
 
@@ -219,10 +211,7 @@ def given_amount(text: str) -> Microcredits:
 
 
 def _models(decided: ServerSettings, models: Sequence[str], locale: str) -> Item:
-    options = [
-        SelectOption(label=each, value=each, default=each in decided.allowed_models)
-        for each in models[: buttons.OPTIONS_MAX]
-    ]
+    options = buttons.options({each: each for each in models}, decided.allowed_models)
     return discord.ui.Select(
         placeholder=say(Phrase.NONE_MEANS_ALL, locale),
         options=options,

@@ -1,11 +1,10 @@
 """/preferences: the values that count when a member leaves an option out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import discord
-from discord import SelectOption
 
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
@@ -18,7 +17,6 @@ from bot.domain import policy
 from bot.domain.catalog import Catalog
 from bot.domain.preferences import Pings, Preferences
 from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS
-from bot.domain.settings import ServerSettings
 
 #: value of the choice to prefer no model
 ANY = "any"
@@ -65,26 +63,25 @@ class PreferencesCommand:
         embed = discord.Embed(title=say(Phrase.PREFERENCES, locale), colour=render.WORKING)
         embed.description = say(Phrase.PREFERENCES_HINT, locale)
         decided = self._easel.servers.known(interaction.guild_id or 0)
+        ratios = {each: each for each in ASPECT_RATIOS} | {"auto": say(Phrase.RATIO_AUTO, locale)}
+        sizes = {
+            size: say(Phrase.SIZE_AND_COUNT, locale, resolution=resolution, images=count)
+            for size, (resolution, count) in SIZES.items()
+            if resolution in policy.resolutions_here(decided) and count <= decided.count_max
+        }
+        size = f"{preferred.resolution}/{preferred.count}"
         known = self._catalog.models
-        models = [each for each in known if policy.is_model_allowed(decided, each)]
-        models = models[: buttons.OPTIONS_MAX - 1]
-        model = preferred.model if preferred.model in models else ANY
+        allowed = [each for each in known if policy.is_model_allowed(decided, each)]
+        allowed = allowed[: buttons.OPTIONS_MAX - 1]
+        models = {ANY: say(Phrase.ANY_MODEL, locale)} | {each: each for each in allowed}
+        model = preferred.model if preferred.model in allowed else ANY
+        pings = {each.value: say(name, locale) for each, name in PINGS.items()}
         private = Phrase.PRIVATE_ON if preferred.private else Phrase.PRIVATE_OFF
         view = buttons.view(
-            _select(
-                Phrase.PREFERRED_RATIO,
-                locale,
-                _options(ASPECT_RATIOS, preferred.aspect_ratio, locale, auto=Phrase.RATIO_AUTO),
-                "aspect_ratio",
-            ),
-            _select(Phrase.PREFERRED_SIZE, locale, _sizes(preferred, decided, locale), "size"),
-            _select(
-                Phrase.PREFERRED_MODEL,
-                locale,
-                _options([ANY, *models], model, locale, auto=Phrase.ANY_MODEL),
-                "model",
-            ),
-            _select(Phrase.PREFERRED_PINGS, locale, _pings(preferred, locale), "pings"),
+            _select(Phrase.PREFERRED_RATIO, "aspect_ratio", ratios, preferred.aspect_ratio, locale),
+            _select(Phrase.PREFERRED_SIZE, "size", sizes, size, locale),
+            _select(Phrase.PREFERRED_MODEL, "model", models, model, locale),
+            _select(Phrase.PREFERRED_PINGS, "pings", pings, preferred.pings, locale),
             buttons.button(say(private, locale), buttons.PREFER, "private"),
             buttons.button(say(Phrase.RESET, locale), buttons.PREFER, "reset"),
         )
@@ -114,43 +111,9 @@ class PreferencesCommand:
 
 
 def _select(
-    name: Phrase, locale: str, options: Sequence[SelectOption], what: str
+    name: Phrase, what: str, labels: Mapping[str, str], chosen: str, locale: str
 ) -> discord.ui.Select[Any]:
     """A select with its name before each option, because a chosen one hides the placeholder."""
-    for option in options:
-        option.label = f"{say(name, locale)}: {option.label}"
-    return buttons.select(say(name, locale), options, buttons.PREFER, what)
-
-
-def _options(words: Sequence[str], chosen: str, locale: str, *, auto: Phrase) -> list[SelectOption]:
-    """
-    Args:
-        auto: the label of the first word.
-    """
-    return [
-        SelectOption(
-            label=say(auto, locale) if word == words[0] else word,
-            value=word,
-            default=word == chosen,
-        )
-        for word in words
-    ]
-
-
-def _sizes(preferred: Preferences, decided: ServerSettings, locale: str) -> list[SelectOption]:
-    return [
-        SelectOption(
-            label=say(Phrase.SIZE_AND_COUNT, locale, resolution=resolution, images=count),
-            value=size,
-            default=(resolution, count) == (preferred.resolution, preferred.count),
-        )
-        for size, (resolution, count) in SIZES.items()
-        if resolution in policy.resolutions_here(decided) and count <= decided.count_max
-    ]
-
-
-def _pings(preferred: Preferences, locale: str) -> list[SelectOption]:
-    return [
-        SelectOption(label=say(name, locale), value=pings, default=pings is preferred.pings)
-        for pings, name in PINGS.items()
-    ]
+    title = say(name, locale)
+    named = {value: f"{title}: {label}" for value, label in labels.items()}
+    return buttons.select(title, buttons.options(named, {chosen}), buttons.PREFER, what)
