@@ -162,13 +162,8 @@ class EaselClient(discord.AutoShardedClient):
             extra={"action": "ready"},
         )
 
-    async def on_guild_available(self, guild: discord.Guild) -> None:
-        self.easel.come_back(guild.id)
-        await self._leave_if_not_served(guild)
-
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        self.easel.come_back(guild.id)
-        await self._leave_if_not_served(guild)
+        await self.on_guild_available(guild)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """Called when the bot was removed or has left; not when Discord has the server down."""
@@ -182,8 +177,9 @@ class EaselClient(discord.AutoShardedClient):
             # Whoever has installed the bot for themselves still sees their status message.
             await self.show(job)
 
-    async def _leave_if_not_served(self, guild: discord.Guild) -> None:
+    async def on_guild_available(self, guild: discord.Guild) -> None:
         """Leave a server that the host does not serve; say why in its system channel, if any."""
+        self.easel.come_back(guild.id)
         if self.easel.guests.lets_in(guild.id):
             return
         fields = {"action": "server_left", "server_id": guild.id}

@@ -50,8 +50,8 @@ class Results:
     def add_to(self, client: EaselClient) -> None:
         client.presses |= {
             buttons.AGAIN: self._again,
-            buttons.VARY: self._vary,
-            buttons.LARGER: self._larger,
+            buttons.VARY: partial(self._go_on_from, action=buttons.VARY, go_on=iterate.vary),
+            buttons.LARGER: partial(self._go_on_from, action=buttons.LARGER, go_on=iterate.larger),
             buttons.EDIT: self._edit,
             buttons.DETAILS: self._details,
             buttons.PUBLISH: self._publish,
@@ -64,22 +64,13 @@ class Results:
         job = await self._worded(interaction, job_id)
         await self._intake.offer(interaction, iterate.again(job), buttons.number(told))
 
-    async def _vary(
-        self, interaction: Interaction, job_id: str, told: str, draft_id: str = ""
-    ) -> None:
-        await self._go_on_from(interaction, job_id, told, draft_id, buttons.VARY, iterate.vary)
-
-    async def _larger(
-        self, interaction: Interaction, job_id: str, told: str, draft_id: str = ""
-    ) -> None:
-        await self._go_on_from(interaction, job_id, told, draft_id, buttons.LARGER, iterate.larger)
-
     async def _go_on_from(
         self,
         interaction: Interaction,
         job_id: str,
         told: str,
-        draft_id: str,
+        draft_id: str = "",
+        *,
         action: str,
         go_on: GoOn,
     ) -> None:

@@ -78,10 +78,11 @@ class ModerationCommands(ModeratorCommands):
     async def acts(self, interaction: Interaction) -> None:
         await wire.show(interaction, *await self._listed_acts(interaction, 0))
 
-    async def _recent_page(self, interaction: Interaction, *given: str) -> None:
+    async def _recent_page(
+        self, interaction: Interaction, user: str = "", before: str = ""
+    ) -> None:
         check_moderator(interaction, Notice.NOT_A_MODERATOR)
         await wire.defer_update(interaction)
-        user, before = (*given, "", "")[:2]
         await self._show_recent(interaction, read_id(user), before)
 
     async def _show_recent(self, interaction: Interaction, user_id: int, before: str) -> None:
@@ -100,10 +101,9 @@ class ModerationCommands(ModeratorCommands):
     async def _open(self, interaction: Interaction, *_: str) -> None:
         await self._moderating.open(interaction, buttons.chosen(interaction) or "")
 
-    async def _blocks_page(self, interaction: Interaction, *given: str) -> None:
+    async def _blocks_page(self, interaction: Interaction, after: str = "") -> None:
         check_moderator(interaction, Notice.NOT_A_MODERATOR)
-        page = await self._listed_blocks(interaction, read_id((*given, "")[0]))
-        await wire.update(interaction, *page)
+        await wire.update(interaction, *await self._listed_blocks(interaction, read_id(after)))
 
     async def _listed_blocks(self, interaction: Interaction, after: int) -> Page:
         locale = str(interaction.locale)
@@ -118,10 +118,9 @@ class ModerationCommands(ModeratorCommands):
         more = buttons.button(say(Phrase.NEXT, locale), buttons.MOD_BLOCKS, last)
         return [embed], buttons.view(more)
 
-    async def _acts_page(self, interaction: Interaction, *given: str) -> None:
+    async def _acts_page(self, interaction: Interaction, before: str = "") -> None:
         check_moderator(interaction, Notice.NOT_A_MODERATOR)
-        page = await self._listed_acts(interaction, read_id((*given, "")[0]))
-        await wire.update(interaction, *page)
+        await wire.update(interaction, *await self._listed_acts(interaction, read_id(before)))
 
     async def _listed_acts(self, interaction: Interaction, before: int) -> Page:
         locale = str(interaction.locale)
