@@ -94,11 +94,8 @@ def button(
     action: str,
     *arguments: object,
     style: discord.ButtonStyle = discord.ButtonStyle.secondary,
-    row: int | None = None,
-) -> discord.ui.Button[Any]:
-    return discord.ui.Button(
-        label=label, custom_id=custom_id(action, *arguments), style=style, row=row
-    )
+) -> Button:
+    return discord.ui.Button(label=label, custom_id=custom_id(action, *arguments), style=style)
 
 
 def select(

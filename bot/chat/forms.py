@@ -30,7 +30,7 @@ Kinds = Mapping[tuple[str, str], Microcredits]
 
 
 def request_form(
-    draft: ImageRequest, draft_id: str, kinds: Kinds, locale: str, *, which: bool = False
+    draft: ImageRequest, draft_id: str, kinds: Kinds, locale: str, *, which: bool
 ) -> discord.ui.Modal:
     """
     Args:

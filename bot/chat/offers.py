@@ -1,7 +1,6 @@
 """The buttons beneath a job's result or failure, with what each would cost now."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import discord
 
@@ -14,7 +13,6 @@ from bot.domain.jobs import KEPT, Job
 from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 
-Button = discord.ui.Button[Any]
 #: called with a request, nsfw_checker and server_id; returns the request, with a model that can do
 #: it, and what would be held. None: it cannot be made now, or the server does not allow it
 PriceOf = Callable[..., tuple[ImageRequest, Microcredits] | None]
@@ -30,21 +28,9 @@ def beneath_result(job: Job, images: Sequence[ImageFile], price_of: PriceOf) -> 
         buttons.button(say(Phrase.DETAILS, job.locale), buttons.DETAILS, job.id),
     ]
     if job.request.private:
-        items.append(
-            buttons.button(
-                say(Phrase.PUBLISH, job.locale),
-                buttons.PUBLISH,
-                job.id,
-                style=discord.ButtonStyle.primary,
-            )
-        )
-    items.append(
-        buttons.button(
-            say(Phrase.DELETE, job.locale),
-            buttons.DELETE,
-            job.id,
-        )
-    )
+        words, primary = say(Phrase.PUBLISH, job.locale), discord.ButtonStyle.primary
+        items.append(buttons.button(words, buttons.PUBLISH, job.id, style=primary))
+    items.append(buttons.button(say(Phrase.DELETE, job.locale), buttons.DELETE, job.id))
     return buttons.view(*(item for item in items if item))
 
 
@@ -71,7 +57,7 @@ def as_source(image: ImageFile, url: str) -> Reference:
 
 def _priced(
     job: Job, name: Phrase, action: str, request: ImageRequest | None, price_of: PriceOf
-) -> Button | None:
+) -> buttons.Button | None:
     """A button with its price; None: it cannot be done now, or its words are kept no longer."""
     worded = job.request.prompt or action == buttons.EDIT
     if request is None or not worded:

@@ -96,19 +96,17 @@ class JobCommands:
         latest = await self._easel.history(server_id, user_id, limit=LISTED_MAX)
         ended = [job for job in latest if job.finished_at]
         embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_JOBS, locale))
-        if under_way:
-            lines = [_line(number, job, locale) for number, job in enumerate(under_way, start=1)]
-            name = say(Phrase.UNDER_WAY, locale)
-            embed.add_field(name=name, value=joined(lines, FIELD_CHARS_MAX), inline=False)
-        if ended:
-            first = len(under_way) + 1
-            lines = [_line(number, job, locale) for number, job in enumerate(ended, start=first)]
-            embed.add_field(
-                name=say(Phrase.RECENT, locale), value=joined(lines, FIELD_CHARS_MAX), inline=False
-            )
+        jobs = [*under_way, *ended]
+        lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
+        begun, rest = lines[: len(under_way)], lines[len(under_way) :]
+        fields = {
+            Phrase.UNDER_WAY: joined(begun, FIELD_CHARS_MAX),
+            Phrase.RECENT: joined(rest, FIELD_CHARS_MAX),
+        }
+        render.add_fields(embed, fields, locale, inline=False)
         if not latest:
             embed.description = say(Notice.NONE_YET, locale)
-        items = _opening([*under_way, *ended], locale)
+        items = _opening(jobs, locale)
         for number, job in enumerate(under_way[: buttons.ROW_BUTTONS_MAX], start=1):
             words = say(Phrase.CANCEL_NUMBER, locale, number=number)
             items.append(buttons.button(words, buttons.CANCEL, job.id, "list"))
