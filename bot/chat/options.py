@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
+from bot.chat.pictures import reference_to
 from bot.chat.translator import CHOICES_MAX, label, model_label, option_key
 from bot.chat.wire import Interaction
 from bot.domain import policy
@@ -280,12 +281,4 @@ def _reference(option: str, attachment: discord.Attachment | discord.Object) -> 
     if not isinstance(attachment, discord.Attachment):
         # Discord describes no attachment before the command is given.
         return replace(NOT_DESCRIBED, option=option)
-    return Reference(
-        url=attachment.url,
-        filename=attachment.filename,
-        size_bytes=attachment.size,
-        content_type=attachment.content_type,
-        width_px=attachment.width,
-        height_px=attachment.height,
-        option=option,
-    )
+    return reference_to(attachment, option)

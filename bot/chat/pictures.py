@@ -40,14 +40,23 @@ def job_shown(message: discord.Message) -> str | None:
 def _attached(part: Any) -> Iterator[Reference]:
     for each in part.attachments:
         if (each.content_type or "").startswith("image/") and _is_picture(each.filename):
-            yield Reference(
-                url=each.url,
-                filename=each.filename,
-                size_bytes=each.size,
-                content_type=each.content_type,
-                width_px=each.width,
-                height_px=each.height,
-            )
+            yield reference_to(each)
+
+
+def reference_to(attachment: discord.Attachment, option: str = "") -> Reference:
+    """
+    Args:
+        option: the command's option that it was attached to, if it was.
+    """
+    return Reference(
+        url=attachment.url,
+        filename=attachment.filename,
+        size_bytes=attachment.size,
+        content_type=attachment.content_type,
+        width_px=attachment.width,
+        height_px=attachment.height,
+        option=option,
+    )
 
 
 def _embedded(part: Any) -> Iterator[Reference]:

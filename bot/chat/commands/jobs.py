@@ -36,9 +36,6 @@ class JobCommands:
         self._easel = desk.easel
         self._results = results
         self._messenger = desk.messenger
-        self._clock = desk.clock
-        self._price_of = desk.price_of
-        self._oversight = desk.oversight
 
     def add_to(self, client: EaselClient) -> None:
         tree = client.tree
@@ -135,7 +132,7 @@ class JobCommands:
         else:
             job = replace(job, locale=str(interaction.locale))
             card = render.failure(job) if job.state is JobState.FAILED else render.cancelled(job)
-            view = offers.beneath_failure(job, self._price_of)
+            view = offers.beneath_failure(job, self._desk.price_of)
             await wire.show(interaction, [card], view)
 
     async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
@@ -153,7 +150,7 @@ class JobCommands:
         with about(**fields_of(job)):
             by_id = interaction.user.id
             try:
-                done = await self._oversight.cancel(job.server_id, job_id, by_id, reason)
+                done = await self._desk.oversight.cancel(job.server_id, job_id, by_id, reason)
             except StepLost as lost:
                 job = (await self._easel.look(job_id))[0]
                 notice = Notice.ENDED if job.finished_at else Notice.TOO_LATE
@@ -192,7 +189,7 @@ class JobCommands:
     async def show(self, job: Job) -> None:
         """Show in its status message that the job was cancelled."""
         tasks = await self._easel.tasks(job.id)
-        await self._messenger.show_progress(job, tasks, self._clock.now())
+        await self._messenger.show_progress(job, tasks, self._desk.clock.now())
 
     async def _stop(self, interaction: Interaction, job_id: str) -> None:
         job = await self._shown_job(interaction, job_id, moderators=False)
