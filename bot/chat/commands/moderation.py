@@ -79,7 +79,7 @@ class ModerationCommands(ModeratorCommands):
         await wire.show(interaction, *await self._listed_acts(interaction, 0))
 
     async def _recent_page(
-        self, interaction: Interaction, user: str = "", before: str = ""
+        self, interaction: Interaction, user: str = "", before: str = "", *_: str
     ) -> None:
         check_moderator(interaction, Notice.NOT_A_MODERATOR)
         await wire.defer_update(interaction)
@@ -101,7 +101,7 @@ class ModerationCommands(ModeratorCommands):
     async def _open(self, interaction: Interaction, *_: str) -> None:
         await self._moderating.open(interaction, buttons.chosen(interaction) or "")
 
-    async def _blocks_page(self, interaction: Interaction, after: str = "") -> None:
+    async def _blocks_page(self, interaction: Interaction, after: str = "", *_: str) -> None:
         check_moderator(interaction, Notice.NOT_A_MODERATOR)
         await wire.update(interaction, *await self._listed_blocks(interaction, read_id(after)))
 
@@ -118,7 +118,7 @@ class ModerationCommands(ModeratorCommands):
         more = buttons.button(say(Phrase.NEXT, locale), buttons.MOD_BLOCKS, last)
         return [embed], buttons.view(more)
 
-    async def _acts_page(self, interaction: Interaction, before: str = "") -> None:
+    async def _acts_page(self, interaction: Interaction, before: str = "", *_: str) -> None:
         check_moderator(interaction, Notice.NOT_A_MODERATOR)
         await wire.update(interaction, *await self._listed_acts(interaction, read_id(before)))
 
