@@ -1,6 +1,7 @@
 """Lists, page by page: what is shown of each job, what opens it, and what turns the page."""
 
 import asyncio
+import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,12 @@ from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
 from bot.domain.policy import covers
 from bot.engine.easel import Easel
+from bot.errors import BotError
+from bot.pictures.folder import FETCHED
+from bot.pictures.pool import Pool
 from bot.pictures.sheet import draw_sheet
+
+log = logging.getLogger(__name__)
 
 Item = discord.ui.Item[Any]
 
@@ -97,10 +103,7 @@ async def fill(
     pictures: list[Path | None] = [image.path for images in found for image in images]
     if firsts:
         pictures = [images[0].path if images else None for images in found]
-    sheet = None
-    if any(pictures):
-        sheet = desk.folder / f"{interaction.id}-history.webp"
-        await draw_sheet(pictures, sheet, desk.pool)
+    sheet = await _draw(pictures, desk.folder / f"{interaction.id}-list{FETCHED}", desk.pool)
     spoiler = covers(place_of(interaction), *jobs)
     if sheet and not spoiler:
         # An embed has no cover: a covered sheet is a file of its own.
@@ -111,3 +114,16 @@ async def fill(
     finally:
         if sheet:
             await asyncio.to_thread(sheet.unlink, missing_ok=True)
+
+
+async def _draw(pictures: Sequence[Path | None], path: Path, pool: Pool) -> Path | None:
+    """The sheet's path, whose ending lets the next start remove it; None: the list goes without."""
+    if not any(pictures):
+        return None
+    try:
+        await draw_sheet(pictures, path, pool)
+    except (OSError, BotError) as error:
+        log.warning("sheet not drawn: %s", error, extra={"action": "no_sheet"})
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        return None
+    return path

@@ -211,7 +211,7 @@ class Results:
         with about(**fields_of(job)):
             try:
                 await self._attach(interaction, job, tasks, images, view)
-            except (wire.CallFailed, UnusableImage) as error:
+            except (wire.CallFailed, UnusableImage, OSError) as error:
                 log.warning("not given out: %s", error, extra={"action": "images_not_given_out"})
                 notice = _why_not_shown(error)
                 # Why a private image cannot be published is nobody else's business.
@@ -336,12 +336,17 @@ def _check_words(job: Job) -> None:
         raise wire.Declined(Notice.WORDS_GONE)
 
 
-def _why_not_shown(error: wire.CallFailed | UnusableImage) -> Notice:
-    if isinstance(error, UnusableImage):
-        # A kept file was damaged, and no smaller copy can be made of it.
-        return Notice.IMAGES_GONE
-    is_explicit = error.trouble is wire.Trouble.NOT_SHOWN
-    return Notice.NOT_SHOWN_HERE if is_explicit else Notice.NOT_TAKEN_HERE
+def _why_not_shown(error: wire.CallFailed | UnusableImage | OSError) -> Notice:
+    match error:
+        case UnusableImage():
+            # A kept file was damaged, and no smaller copy can be made of it.
+            return Notice.IMAGES_GONE
+        case OSError():
+            # There is no room for a copy.
+            return Notice.TRY_AGAIN_SOON
+        case _:
+            explicit = error.trouble is wire.Trouble.NOT_SHOWN
+            return Notice.NOT_SHOWN_HERE if explicit else Notice.NOT_TAKEN_HERE
 
 
 def _is_open(job: Job, interaction: Interaction) -> bool:

@@ -1,5 +1,6 @@
 """/history: what became of a member's jobs, and the images that could not be posted."""
 
+import errno
 from collections.abc import AsyncIterator
 
 import pytest
@@ -161,6 +162,27 @@ async def test_a_damaged_file_that_must_shrink_is_said_to_be_gone(opened) -> Non
         pressed = await open_latest(easel, await history(easel))
         message = await pressed.until(lambda message: not message.is_loading)
         assert said(message) == "These images are kept no longer."
+
+
+async def test_a_full_disk_leaves_the_list_without_pictures_and_the_result_for_later(
+    opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = noise(400)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with opened(paint=lambda _: large) as easel:
+        await easel.finished(await easel.imagine())
+        monkeypatch.setattr("bot.pictures.sheet._write", full)
+        shown = await history(easel)
+        assert "a paper lantern" in said(shown)
+        assert not shown.attachments
+        monkeypatch.setattr("bot.pictures.fit._copy", full)
+        easel.discord.interactions.file_bytes_max = len(large) // 2
+        pressed = await open_latest(easel, shown)
+        message = await pressed.until(lambda message: not message.is_loading)
+        assert said(message) == "Please try again in a few minutes."
 
 
 async def test_what_was_posted_can_be_had_again_with_its_buttons(easel: Easel) -> None:
