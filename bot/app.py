@@ -152,7 +152,7 @@ class App:
         options = options_of(vendor, self.settings.of_vendor)
         task_id = vendor.verify_callback(options, headers, body, self._shop.clock.now())
         if task_id:
-            self._shop.hint(task_id)
+            self._shop.hint(vendor.name, task_id)
 
     async def _connected(self) -> bool:
         return self.client.is_connected()

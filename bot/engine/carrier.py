@@ -260,7 +260,8 @@ class Carrier:
         shop, task = self._shop, self._task
         assert task.provider_task_id is not None
         assert task.submitted_at is not None
-        hint = shop.hints.setdefault(task.provider_task_id, asyncio.Event())
+        whose = (route.provider, task.provider_task_id)
+        hint = shop.hints.setdefault(whose, asyncio.Event())
         # A clock that was fast may be set back at any time; negative time counts as none.
         elapsed_s = max(0.0, (shop.clock.now() - task.submitted_at).total_seconds())
         # The route's latency is learned only where a time is known when the image was not done.
@@ -290,7 +291,7 @@ class Carrier:
                 if failure := patience.after(progress, elapsed_s, wait_s):
                     break
         finally:
-            del shop.hints[task.provider_task_id]
+            shop.hints.pop(whose, None)
         if failure is Failure.TIMED_OUT:
             shop.traffic.fault(route)
         raise Ended(failure or Failure.TIMED_OUT)

@@ -38,8 +38,8 @@ class Workshop:
     #: where pictures are decoded
     pool: Pool
     member_hash: MemberHash
-    #: provider's task id -> an event that is set when the vendor calls back
-    hints: dict[str, asyncio.Event] = field(default_factory=dict)
+    #: (provider, its task id) -> an event that is set when the vendor calls back
+    hints: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
     #: ids of tasks that their vendors have finished, but whose images are not stored yet
     finished: set[str] = field(default_factory=set)
 
@@ -47,7 +47,7 @@ class Workshop:
         """The images of the tasks that have stored one."""
         return [image for task in tasks if (image := stored_image(self.folder, task))]
 
-    def hint(self, provider_task_id: str) -> None:
+    def hint(self, provider: str, provider_task_id: str) -> None:
         """A vendor says that this task has ended: poll it now. An unknown id does nothing."""
-        if event := self.hints.get(provider_task_id):
+        if event := self.hints.get((provider, provider_task_id)):
             event.set()
