@@ -10,7 +10,18 @@ import pytest
 from bot.domain.jobs import Job, JobState, TaskState
 from bot.store.database import Database, open_database
 from bot.store.queue import LEASE_S
-from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, SERVER, Bench, lay, make_job
+from tests.store.bench import (
+    ADA,
+    BEN,
+    CLEO,
+    MODERATION,
+    NOW,
+    OTHER_SERVER,
+    SERVER,
+    Bench,
+    lay,
+    make_job,
+)
 
 LEASE_OVER = NOW + timedelta(seconds=LEASE_S, milliseconds=1)
 
@@ -64,6 +75,22 @@ async def test_a_full_route_holds_up_only_its_own_jobs(database: Database) -> No
     assert await claim_all(bench, NOW) == ["first", "elsewhere"]
 
 
+async def test_an_image_that_is_stored_or_failed_takes_no_place_on_its_route(
+    database: Database,
+) -> None:
+    bench = lay(database, per_route=3)
+    _, tasks = await bench.running("first", count=3)
+    await bench.accept("second", at=seconds(1))
+    assert await bench.claim(NOW) is None
+    await bench.store(await bench.submit(tasks[0]))
+    await bench.jobs.failed(tasks[1], MODERATION, NOW)
+    assert await claim_all(bench, NOW) == ["second"]
+    await bench.accept("third", at=seconds(2), count=2)
+    await bench.accept("fourth", at=seconds(3))
+    # Two images are under way, so there is room for one more job, which may go beyond the cap.
+    assert await claim_all(bench, NOW) == ["third"]
+
+
 async def test_a_claimed_job_is_running_from_then_on_and_nobody_elses(bench: Bench) -> None:
     await bench.accept()
     claimed = await bench.claim(seconds(9))
@@ -100,6 +127,17 @@ async def test_a_place_is_free_when_a_job_was_delivered_and_not_before(database:
     assert await bench.claim(NOW) is None
     await bench.jobs.finish(first, None, NOW)
     assert await claim_all(bench, NOW) == ["second"]
+
+
+async def test_a_claim_says_whether_others_wait_that_it_could_not_take(database: Database) -> None:
+    bench = lay(database, per_user=1)
+    await bench.accept("first")
+    claimed = await bench.jobs.claim(NOW, 5)
+    assert (len(claimed.jobs), claimed.others_wait) == (1, False)
+    assert not (await bench.jobs.claim(NOW, 5)).others_wait
+    await bench.accept("second")
+    claimed = await bench.jobs.claim(NOW, 5)
+    assert (len(claimed.jobs), claimed.others_wait) == (0, True)
 
 
 @pytest.mark.parametrize("state", [JobState.RUNNING, JobState.DELIVERING])

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.ledger import Account, Period
+from bot.domain.ledger import Account, Period, Spending
 from bot.store.database import Database
-from bot.store.ledger import list_entries
-from tests.store.bench import ADA, BEN, NOW, SERVER, TOMORROW, Bench, lay
+from bot.store.ledger import list_entries, statement
+from tests.store.bench import ADA, BEN, NOW, PRICE_UCR, SERVER, TOMORROW, Bench, lay
 
 
 async def test_a_new_member_is_shown_the_allowance_and_nothing_is_written(bench: Bench) -> None:
@@ -38,6 +38,25 @@ async def test_the_allowance_lasts_for_its_period(
     bench = lay(database, period=period)
     await bench.accept()
     assert await bench.balance(at=NOW + timedelta(days=days)) == balance
+
+
+async def test_a_statement_tells_what_is_held_and_what_was_spent_the_latest_first(
+    bench: Bench,
+) -> None:
+    asked = (SERVER, ADA, (), bench.refills, TOMORROW)
+    assert (await bench.database.read(statement, *asked)).held_ucr == 0
+    # What is being delivered has been charged, and holds nothing any more.
+    await bench.delivering(40_000, job_id="1")
+    await bench.delivering(0, job_id="2")
+    await bench.delivering(50_000, job_id="3")
+    await bench.running("4")
+    await bench.accept("5")
+    await bench.accept("6")
+    await bench.accept("bens", user=BEN)
+    told = await bench.database.read(statement, *asked)
+    assert told.held_ucr == 3 * PRICE_UCR
+    assert told.spendings == (Spending(NOW, 50_000), Spending(NOW, 40_000))
+    assert [entry.job_id for _, entry in told.latest] == [*"654332211", None]
 
 
 async def test_entries_are_listed_oldest_first_with_their_time(bench: Bench) -> None:
@@ -73,6 +92,10 @@ async def test_entries_are_listed_oldest_first_with_their_time(bench: Bench) -> 
         (
             "UPDATE jobs SET state = 'cancelled', finished_at = 1 WHERE id = 'second'",
             "Job second is cancelled: it should have taken 0, its entries take 60000.",
+        ),
+        (
+            "UPDATE entries SET job_id = NULL, kind = 'correct' WHERE job_id = 'first'",
+            "Job first is queued: it should have taken 60000, its entries take 0.",
         ),
     ],
 )

@@ -283,8 +283,13 @@ async def test_a_draft_pressed_twice_at_once_is_one_job(bench: Bench) -> None:
 
 async def test_a_draft_whose_order_is_refused_can_be_ordered_again(bench: Bench) -> None:
     draft_id = await bench.database.write(members.keep_draft, ADA, LANTERN, NOW)
-    with pytest.raises(InsufficientCredits):
-        await order(bench, draft_id, "dear", price=2_000_000)
+    job, tasks = make_job("dear", price=2_000_000)
+    offers = [Offer(job, tuple(tasks))]
+    refused = await bench.jobs.accept_or_keep(job, (), lambda _: offers, draft_id=draft_id)
+    assert isinstance(refused, InsufficientCredits)
+    # It is named again, and no second one is kept.
+    assert refused.draft_id == draft_id
+    assert await bench.rows("SELECT id FROM drafts") == [(draft_id,)]
     assert await bench.database.read(members.draft, draft_id, ADA) == LANTERN
     await order(bench, draft_id, "cheap")
     assert await bench.database.read(members.draft, draft_id, ADA) is None

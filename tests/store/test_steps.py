@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.jobs import Failure, Job, JobState, Problem, Task, TaskState
 from bot.errors import StepLost
+from bot.store import retention
 from tests.store.bench import MODERATION, NOW, PRICE_UCR, TOMORROW, Bench, make_job
 
 UNDELIVERABLE = Problem(Failure.UNDELIVERABLE)
@@ -212,6 +213,29 @@ async def test_once_an_image_is_on_its_way_it_is_too_late_to_cancel(
         await bench.jobs.cancel("lantern", LATER)
     assert await bench.moves() == HELD
     assert (await bench.jobs.job("lantern")).state is JobState.RUNNING
+
+
+async def test_an_ended_job_whose_tasks_went_with_its_age_is_not_cancelled(bench: Bench) -> None:
+    await bench.jobs.finish(await bench.delivering(PRICE_UCR), 4711, NOW)
+    await bench.database.write(retention.reduce_some, "z")
+    assert await bench.jobs.tasks("lantern") == []
+    with pytest.raises(StepLost):
+        await bench.jobs.cancel("lantern", LATER)
+    assert await bench.balance() == 1_000_000 - PRICE_UCR
+    assert await bench.differences() == []
+
+
+async def test_who_has_cancelled_of_late_is_told_again_the_latest_first(bench: Bench) -> None:
+    for name in ("before", "withdrawn", "erased", "first", "second"):
+        await bench.accept(name)
+    await bench.jobs.cancel("before", NOW - timedelta(milliseconds=1))
+    await bench.jobs.cancel("withdrawn", NOW, Failure.REMOVED)
+    for name in ("erased", "first"):
+        await bench.jobs.cancel(name, NOW)
+    await bench.jobs.cancel("second", LATER)
+    # An erased member cannot be told.
+    await bench.write("UPDATE jobs SET token = '' WHERE id = 'erased'")
+    assert [job.id for job in await bench.jobs.cancelled_since(NOW)] == ["second", "first"]
 
 
 JobStep = Callable[[Bench, Job], Awaitable[object]]
