@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.jobs import Failure, Problem
+from bot.domain.jobs import Failure, Problem, id_at
 from bot.domain.ledger import Period
 from bot.errors import InsufficientCredits, Reason
 from bot.store import returns, settings
@@ -108,9 +108,10 @@ async def test_a_refusal_says_what_comes_back_next(bench: Bench) -> None:
 async def test_an_account_that_begins_to_roll_has_back_what_was_spent_a_day_ago(
     database: Database, period: Period, hours: int, expected: int
 ) -> None:
-    bench = lay(database, period=period, allowance=100_000)
+    # What the job took of the server's budget is none of the member's.
+    bench = lay(database, period=period, allowance=100_000, budget=1_000_000)
     # A day's midnight is 12 hours after NOW.
-    await bench.delivering(40_000)
+    await bench.delivering(40_000, job_id=f"{id_at(NOW)}lantern")
     then = NOW + timedelta(hours=hours)
     await decide(bench, "allowance_period", Period.ROLLING)
     assert await bench.balance(at=then) == expected
