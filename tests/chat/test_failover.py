@@ -136,6 +136,19 @@ async def test_a_route_too_dear_for_the_account_leaves_the_cheaper_ones(
         assert len(await easel.entries(EntryKind.HOLD)) == 1
 
 
+async def test_what_is_held_pays_for_the_dearest_route_where_a_cheaper_one_fails(
+    opened, second: AllVendors
+) -> None:
+    async with opened(**kie(second, route_order="cheapest")) as easel:
+        second.endings.append(Fails("500", retryable=True))
+        message = await easel.finished(await easel.imagine())
+        assert await easel.made_by(message) == {"apimodels"}
+        assert len(second.submissions) == 1
+        [hold] = await easel.entries(EntryKind.HOLD)
+        [settled] = await easel.entries(EntryKind.SETTLE)
+        assert (hold.allowance_ucr, settled.allowance_ucr) == (-60_000, 0)
+
+
 async def test_a_route_that_takes_orders_and_makes_nothing_is_closed(
     opened, second: AllVendors
 ) -> None:

@@ -124,3 +124,14 @@ async def test_a_period_that_was_made_longer_is_no_future(database: Database) ->
     """A day's allowance was begun, and the host turns to months: it is not given twice."""
     await lay(database).accept()
     assert await lay(database, period=Period.MONTH).balance() == 940_000
+
+
+async def test_an_account_older_than_its_memory_is_refilled_to_what_the_host_gives(
+    bench: Bench,
+) -> None:
+    await bench.accept()
+    await bench.write("UPDATE accounts SET refilled_to_ucr = NULL, refill_period = NULL")
+    await bench.jobs.cancel("lantern", TOMORROW)
+    assert await bench.rows("SELECT allowance_ucr FROM accounts") == [(1_000_000,)]
+    assert await bench.balance(at=TOMORROW) == 1_000_000
+    assert await bench.differences() == []
