@@ -176,14 +176,18 @@ async def test_a_probe_lets_the_other_images_of_its_job_through(opened) -> None:
         assert len(message.attachments) == 4
 
 
-async def test_a_long_wait_is_left_for_another_route(opened, second: AllVendors) -> None:
+@pytest.mark.parametrize(("seconds", "made_by", "calls"), [(90, "kie", 1), (50, "apimodels", 3)])
+async def test_a_long_wait_is_left_for_another_route_and_a_short_one_is_not(
+    opened, second: AllVendors, seconds: int, made_by: str, calls: int
+) -> None:
     async with opened(**kie(second)) as easel:
-        limited = Respond(429, {"code": 429, "msg": "slow down"}, headers={"Retry-After": "90"})
+        later = {"Retry-After": str(seconds)}
+        limited = Respond(429, {"code": 429, "msg": "slow down"}, headers=later)
         easel.providers.faults.add(VendorCall.CREATE, limited)
         # The second never heard of the limit, but its turn would come as late.
         for _ in range(2):
-            assert "kie" in await easel.made_by(await easel.finished(await easel.imagine()))
-        assert easel.providers.calls[VendorCall.CREATE] == 1
+            assert made_by in await easel.made_by(await easel.finished(await easel.imagine()))
+        assert easel.providers.calls[VendorCall.CREATE] == calls
 
 
 async def test_with_nowhere_to_go_a_blip_is_sat_out(opened) -> None:
