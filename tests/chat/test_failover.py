@@ -159,6 +159,16 @@ async def test_a_route_that_takes_orders_and_makes_nothing_is_closed(
         assert len(easel.providers.submissions) == FAULTS_MAX
 
 
+async def test_an_order_is_not_repeated_once_its_route_is_closed(
+    opened, second: AllVendors
+) -> None:
+    async with opened(**kie(second)) as easel:
+        easel.providers.faults.add(VendorCall.CREATE, DOWN, times=10)
+        for _ in range(3):
+            assert "kie" in await easel.made_by(await easel.finished(await easel.imagine()))
+        assert easel.providers.calls[VendorCall.CREATE] == FAULTS_MAX
+
+
 async def test_what_is_wrong_with_requests_closes_no_route(easel: Easel) -> None:
     easel.providers.endings.extend([Fails("INVALID_IMAGE", retryable=False)] * FAULTS_MAX)
     for _ in range(FAULTS_MAX):

@@ -201,6 +201,8 @@ async def test_what_a_moderator_does_between_two_tries_of_a_delivery_stays_done(
         for each in message.attachments
     ]
     assert [name.startswith("SPOILER_") for name in files] == ([] if label == "Remove" else [True])
+    [job] = await easel.rows("SELECT state, keeps_images FROM jobs")
+    assert tuple(job) == ("done", label != "Remove")
 
 
 async def test_a_report_is_looked_into_although_its_image_was_deleted(easel: Easel) -> None:

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from bot.chat import connection, wire
 from bot.domain.ledger import EntryKind
+from bot.engine.delivery import DELIVERIES_MAX
 from bot.errors import StartupError
 from bot.playground.discord import Message, PlaygroundDiscord
 from tests.support.easel import Easel, said
@@ -90,6 +91,36 @@ async def test_a_result_that_discord_takes_nowhere_is_refunded_and_kept(easel: E
     [job] = await easel.rows("SELECT state, failure FROM jobs")
     assert tuple(job) == ("failed", "undeliverable")
     assert len(list((easel.folder / "images").glob("*.png"))) == 1
+
+
+@pytest.mark.parametrize("days", [0, 1])
+async def test_where_only_words_are_taken_they_promise_what_is_kept(opened, days: int) -> None:
+    async with opened(keep_results=days) as easel:
+        easel.discord.faults.add(path="/messages/@original", status=404, body=DEAD_TOKEN, times=9)
+        missing = {"code": 50013, "message": "Missing Permissions"}
+        easel.discord.faults.add(method="POST", path="/channels/", status=403, body=missing)
+        await easel.imagine()
+        told = await easel.discord.wait_for_message("studio", lambda m: "No image" in said(m))
+        await easel.idle()
+
+        assert ("The result is kept for 1 day" in said(told)) is (days == 1)
+        assert "/history" not in said(told) or days == 1
+        [job] = await easel.rows("SELECT failure, keeps_images FROM jobs")
+        assert tuple(job) == ("undeliverable", days)
+        assert len(list((easel.folder / "images").glob("*.png"))) == days
+
+
+async def test_where_discord_stays_down_a_delivery_is_given_up_and_refunded(easel: Easel) -> None:
+    easel.discord.faults.add(path="/messages/@original", status=404, body=DEAD_TOKEN, times=1_000)
+    down = easel.discord.faults.add(method="POST", path="/channels/", status=503, times=1_000)
+    await easel.imagine()
+    await easel.until(lambda: easel.entries(EntryKind.REFUND))
+    await easel.idle()
+
+    # Each delivery is tried a few times, and the words are tried once more in the end.
+    assert down.hits == (DELIVERIES_MAX + 1) * wire.TRIES_MAX
+    [job] = await easel.rows("SELECT state, failure, keeps_images FROM jobs")
+    assert tuple(job) == ("failed", "undeliverable", True)
 
 
 async def test_a_file_discord_finds_too_large_after_all_is_made_smaller(easel: Easel) -> None:
