@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.jobs import Failure, Offer, Problem, id_at
 from bot.domain.ledger import NOBODY
+from bot.domain.quota import ROLES_MAX
 from bot.errors import InsufficientCredits, Reason
 from bot.store import quota, settings
 from bot.store.database import Database
@@ -195,6 +196,22 @@ async def test_the_best_role_counts_then_the_server_then_the_operator(bench: Ben
     assert await shown() == 200_000
     assert await shown(PATRON) == 100_000
     assert await shown(PATRON, PAINTER, 7) == 300_000
+
+
+async def test_a_server_has_so_many_roles_with_an_allowance_and_no_more(bench: Bench) -> None:
+    async def give(role_id: int, amount: int | None) -> bool:
+        return await bench.database.write(quota.set_role, SERVER, role_id, amount, CLEO, NOW)
+
+    full = {number: 60_000 for number in range(1, ROLES_MAX + 1)}
+    await decide(bench, "role_allowances_ucr", full)
+    assert not await give(PAINTER, 90_000)
+    assert (await bench.accounts.show(SERVER, ADA, NOW, (PAINTER,))).available_ucr == 1_000_000
+    assert await give(1, 90_000)
+    assert await give(2, None)
+    assert await give(PAINTER, 90_000)
+    decided = await bench.database.read(settings.of_server, SERVER)
+    del full[2]
+    assert decided.role_allowances_ucr == full | {1: 90_000, PAINTER: 90_000}
 
 
 async def test_a_role_that_comes_and_goes_gives_nothing_twice(bench: Bench) -> None:
