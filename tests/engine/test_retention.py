@@ -94,6 +94,7 @@ async def test_a_job_is_reduced_to_what_the_ledger_needs(opened: OpenEasel) -> N
         assert before == after
         [job] = await easel.rows("SELECT * FROM jobs")
         assert (job.channel_id, job.message_id, job.token) == (0, None, "")
+        assert not job.keeps_images
         assert "heron" not in job.request
         assert await easel.rows("SELECT 1 FROM tasks") == []
         assert await easel.app.database.read(audit) == []

@@ -202,7 +202,7 @@ async def test_a_server_has_so_many_roles_with_an_allowance_and_no_more(bench: B
     async def give(role_id: int, amount: int | None) -> bool:
         return await bench.database.write(quota.set_role, SERVER, role_id, amount, CLEO, NOW)
 
-    full = {number: 60_000 for number in range(1, ROLES_MAX + 1)}
+    full = dict.fromkeys(range(1, ROLES_MAX + 1), 60000)
     await decide(bench, "role_allowances_ucr", full)
     assert not await give(PAINTER, 90_000)
     assert (await bench.accounts.show(SERVER, ADA, NOW, (PAINTER,))).available_ucr == 1_000_000

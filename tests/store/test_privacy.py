@@ -3,19 +3,33 @@
 import json
 import random
 import re
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.domain.ledger import Period
+from bot.domain.quota import Action, Amendment
 from bot.domain.requests import ImageRequest, Mode, Reference
 from bot.errors import Reason, Refusal
-from bot.store import privacy
+from bot.store import privacy, quota
 from bot.store.database import Database
 from bot.store.ledger import audit
 from bot.store.privacy import ENTRIES_AT_ONCE, Erasure
 from bot.store.sql import Transaction
-from tests.store.bench import ADA, BEN, NOW, OTHER_SERVER, SERVER, Bench, lay
+from tests.store.bench import (
+    ADA,
+    BEN,
+    CLEO,
+    LANTERN,
+    NOW,
+    OTHER_SERVER,
+    SERVER,
+    TOMORROW,
+    Bench,
+    lay,
+)
 from tests.store.plans import plan_of
 
 ERASURE = Erasure(ADA, -77)
@@ -140,6 +154,33 @@ async def test_in_direct_messages_nobody_is_taken_for_a_server(bench: Bench) -> 
     assert await bench.rows("SELECT * FROM queue WHERE user_id = 1 OR party_id = -1") == []
 
 
+async def test_an_erasure_takes_nobody_elses_place_in_the_queue(bench: Bench) -> None:
+    await bench.jobs.finish(await bench.delivering(1_000), 5, NOW)
+    await bench.accept("bens", user=BEN)
+    await bench.database.write(privacy.begin, ADA, ERASURE.erased_id, NOW)
+    await erase(bench.database)
+    claimed = await bench.claim()
+    assert claimed
+    assert claimed.id == "bens"
+
+
+async def test_others_jobs_name_the_member_no_more_however_many_there_are(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_two = privacy.LAST_LOOKED_AT.replace(f"LIMIT {privacy.JOBS_LOOKED_AT}", "LIMIT 2")
+    monkeypatch.setattr(privacy, "LAST_LOOKED_AT", of_two)
+    theirs = Reference("https://cdn.example/a.png", "a.png", 5, author_id=ADA)
+    for number in range(5):
+        request = replace(LANTERN, references=(theirs,))
+        await bench.accept(f"job{number}", user=BEN, request=request)
+    after, looked_at = "", []
+    while after := await bench.database.write(privacy.erase_named, ERASURE, after):
+        looked_at.append(after)
+    assert looked_at == ["job1", "job3", "job4"]
+    for job in [await bench.jobs.job(f"job{number}") for number in range(5)]:
+        assert job.request.references == (replace(theirs, author_id=ERASURE.erased_id),)
+
+
 async def test_an_erased_members_job_pays_nobody_back(bench: Bench) -> None:
     job = await bench.delivering(1_000)
     await bench.jobs.finish(job, 5, NOW)
@@ -148,6 +189,55 @@ async def test_an_erased_members_job_pays_nobody_back(bench: Bench) -> None:
     entries = await bench.entries()
     assert await bench.jobs.refund_ended(job.id, NOW) == (0, 0)
     assert await bench.entries() == entries
+
+
+async def forget(bench: Bench, at: datetime) -> tuple[int, int]:
+    """How many of Ada's accounts and how many erasures of hers are left after a tidying."""
+    await bench.database.write(privacy.forget_accounts, bench.refills, at)
+    assert await bench.differences() == []
+    accounts = await bench.rows(f"SELECT 1 FROM accounts WHERE user_id = {ADA}")
+    return len(accounts), len(await bench.rows("SELECT 1 FROM erasures"))
+
+
+async def erased(bench: Bench) -> None:
+    await bench.jobs.finish(await bench.delivering(1_000), 5, NOW)
+    await bench.database.write(privacy.begin, ADA, ERASURE.erased_id, NOW)
+    await erase(bench.database)
+
+
+async def test_what_an_erased_member_has_left_is_forgotten_as_it_would_be_refilled(
+    bench: Bench,
+) -> None:
+    await erased(bench)
+    midnight = datetime(2025, 11, 21, tzinfo=UTC)
+    assert await forget(bench, midnight - timedelta(milliseconds=1)) == (1, 1)
+    assert await bench.balance() == 999_000
+    assert await forget(bench, midnight) == (0, 0)
+    assert await bench.rows(f"SELECT 1 FROM entries WHERE user_id = {ADA}") == []
+
+
+async def test_what_rolls_is_forgotten_once_all_has_come_back(database: Database) -> None:
+    bench = lay(database, period=Period.ROLLING)
+    await erased(bench)
+    assert await forget(bench, TOMORROW - timedelta(milliseconds=1)) == (1, 1)
+    assert await forget(bench, TOMORROW) == (0, 0)
+    assert await bench.rows("SELECT 1 FROM returns") == []
+
+
+async def test_who_was_erased_and_begins_afresh_keeps_their_account(bench: Bench) -> None:
+    await erased(bench)
+    await bench.accept("afresh")
+    entries = await bench.entries()
+    assert await forget(bench, TOMORROW) == (1, 0)
+    assert await bench.entries() == entries
+
+
+async def test_what_was_granted_to_an_erased_member_stays_theirs(bench: Bench) -> None:
+    grant = Amendment(Action.GRANT, SERVER, ADA, 5_000, CLEO, "prize")
+    await bench.database.write(quota.amend, bench.refills, grant, (), NOW)
+    await erased(bench)
+    assert await forget(bench, TOMORROW) == (1, 0)
+    assert await bench.balance(at=TOMORROW) == 1_005_000
 
 
 async def test_servers_are_found_by_leaps(bench: Bench) -> None:
