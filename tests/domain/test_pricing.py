@@ -51,6 +51,8 @@ def test_a_long_prompt_is_held_for_where_its_tokens_are_billed() -> None:
         (BY_TOKENS, Bill(), Cost(Microcredits(240_000), known=False)),
         (BY_CREDITS, Bill(credits=Decimal(6)), Cost(Microcredits(30_000), known=True)),
         (BY_CREDITS, Bill(credits=Decimal("3.3333")), Cost(Microcredits(16_667), known=True)),
+        # Tokens say nothing of a cost where credits are what is billed.
+        (BY_CREDITS, Bill(Usage(1, 2, 3), Decimal(4)), Cost(Microcredits(20_000), known=True)),
         (BY_CREDITS, Bill(), Cost(Microcredits(30_000), known=False)),
     ],
 )

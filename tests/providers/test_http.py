@@ -154,12 +154,14 @@ async def test_an_unreadable_success_leaves_a_submit_unknown_and_a_read_repeatab
 @pytest.mark.parametrize(
     ("status", "of_submit", "of_read"),
     [
+        (300, ProviderMisconfigured, ProviderMisconfigured),
         (302, ProviderMisconfigured, ProviderMisconfigured),
         (400, ProviderRefused, ProviderRefused),
         (401, ProviderMisconfigured, ProviderMisconfigured),
         (402, ProviderMisconfigured, ProviderMisconfigured),
         (403, ProviderMisconfigured, ProviderMisconfigured),
         (408, ProviderOutcomeUnknown, ProviderUnreachable),
+        (425, ProviderOutcomeUnknown, ProviderUnreachable),
         (499, ProviderOutcomeUnknown, ProviderUnreachable),
         (413, ProviderRefused, ProviderRefused),
         (429, ProviderBusy, ProviderBusy),

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Offer, Problem, id_at
 from bot.domain.ledger import NOBODY
 from bot.domain.quota import ROLES_MAX
 from bot.errors import InsufficientCredits, Reason
-from bot.store import quota, settings
+from bot.store import notices, quota, settings
 from bot.store.database import Database
+from bot.store.notices import Spent
 from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, SERVER, Bench, lay, make_job
 
 NEXT_MONTH = datetime(2025, 12, 1, tzinfo=UTC)
@@ -184,6 +186,30 @@ async def test_what_was_held_last_month_does_not_come_back_to_this_one(bench: Be
     await bench.jobs.cancel("old", NEXT_MONTH)
     assert await left(bench) == 90_000
     assert await bench.differences() == []
+
+
+async def test_each_server_is_told_of_its_own_budget_and_once_a_month(bench: Bench) -> None:
+    async def reached(at: datetime = NOW) -> dict[int, Spent]:
+        asked = (notices.reached, bench.jobs.house, Microcredits(1), at)
+        return {spent.server_id: spent for spent in await bench.database.read(*asked)}
+
+    for server in (SERVER, OTHER_SERVER):
+        await bench.database.write(settings.change, server, "log_channel_id", 70, CLEO, NOW)
+        job = await bench.delivering(80_000, price=80_000, job_id=f"{server}", server=server)
+        await bench.jobs.finish(job, None, NOW)
+    found = await reached()
+    assert {server: spent.percent for server, spent in found.items()} == {
+        SERVER: 50,
+        OTHER_SERVER: 50,
+    }
+    assert await bench.database.write(notices.tell, found[SERVER])
+    assert not await bench.database.write(notices.tell, found[SERVER])
+    assert list(await reached()) == [OTHER_SERVER]
+
+    _, (task,) = await bench.running("new", price=80_000, at=NEXT_MONTH)
+    assert await reached(NEXT_MONTH) == {}
+    await bench.store(await bench.submit(task), 80_000, NEXT_MONTH)
+    assert list(await reached(NEXT_MONTH)) == [SERVER]
 
 
 async def test_the_best_role_counts_then_the_server_then_the_operator(bench: Bench) -> None:
