@@ -260,6 +260,21 @@ async def test_after_a_wish_to_wait_not_all_come_back_at_once(catalog: Catalog) 
     assert clock.naps == pytest.approx([5 + n / 2 for n in range(20)], abs=0.1)
 
 
+async def test_once_a_wish_to_wait_is_over_the_rate_alone_counts(catalog: Catalog) -> None:
+    clock = Moving()
+    roads = lay(catalog, clock)
+    kie = roads.candidates()[1]
+    roads.traffic.too_many(kie, 5)
+    await submit(roads.traffic, kie)
+    clock.advance(60)
+    clock.naps.clear()
+    for _ in range(18):
+        await submit(roads.traffic, kie)
+    assert clock.naps == []
+    await submit(roads.traffic, kie)
+    assert sum(clock.naps) == pytest.approx(10, abs=1)
+
+
 async def test_what_was_learned_outlives_a_restart(
     catalog: Catalog, clock: InstantClock, tmp_path: Path
 ) -> None:
