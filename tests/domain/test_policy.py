@@ -9,6 +9,7 @@ from bot.domain import policy
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Allowance, Period
 from bot.domain.policy import (
+    Guests,
     NsfwRule,
     Place,
     allows,
@@ -145,6 +146,33 @@ def test_the_servers_threshold_and_language_come_before_the_operators_and_discor
 
 def test_in_direct_messages_nothing_is_decided() -> None:
     assert refused(ServerSettings(), Place(0, 70, age_restricted=False)) is None
+
+
+DIRECT, ELSEWHERE = (Place(server, 70, age_restricted=False) for server in (0, 8))
+
+
+@pytest.mark.parametrize(
+    ("guests", "served"),
+    [
+        (Guests(), [STUDIO, ELSEWHERE, DIRECT]),
+        (Guests(direct_messages=False), [STUDIO, ELSEWHERE]),
+        (Guests(frozenset({7})), [STUDIO, DIRECT]),
+        (Guests(frozenset({7}), direct_messages=False), [STUDIO]),
+    ],
+)
+def test_a_host_serves_some_servers_and_direct_messages_or_not(
+    guests: Guests, served: list[Place]
+) -> None:
+    for place in (STUDIO, ELSEWHERE, DIRECT):
+        if place in served:
+            guests.check(place)
+            continue
+        with pytest.raises(NotAllowed) as refused:
+            guests.check(place)
+        direct = place is DIRECT
+        assert refused.value.reason is (
+            Reason.NO_DIRECT_MESSAGES if direct else Reason.SERVER_NOT_SERVED
+        )
 
 
 PAINTER, PATRON = 501, 502
