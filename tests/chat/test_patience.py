@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from bot.playground.discord import Upload
 from bot.playground.faults import Hold, Respond, VendorCall
 from bot.store import learned
 from tests.support.easel import Easel, said
+from tests.support.pictures import picture
 
 SLOW_DOWN = Respond(429, {"code": 429, "msg": "slow down"})
 
@@ -27,6 +29,18 @@ async def test_a_wish_to_wait_is_followed_whatever_its_length(easel: Easel) -> N
 
     assert message.attachments, said(message)
     assert round(easel.clock.naps[0]) == 300
+
+
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(30, 30), (600, 60)])
+async def test_an_upload_waits_as_it_is_asked_to_for_a_minute_at_most(
+    easel: Easel, asked_s: int, waited_s: int
+) -> None:
+    later = Respond(429, SLOW_DOWN.body, headers={"Retry-After": str(asked_s)})
+    easel.providers.faults.add(VendorCall.UPLOAD, later)
+    message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))
+
+    assert message.attachments, said(message)
+    assert round(easel.clock.naps[0]) == waited_s
 
 
 @pytest.mark.parametrize("by_moderator", [False, True])
