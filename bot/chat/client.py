@@ -10,6 +10,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.about import about
 from bot.chat import buttons, connection, wire
 from bot.chat.sync import sync
 from bot.chat.texts import Notice, refuse, say
@@ -204,10 +205,11 @@ class EaselClient(discord.AutoShardedClient):
             log.info("press unknown: %s", error, extra={"action": "press_unknown"})
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
         except Exception as error:
-            if await tell_why_not(interaction, error):
-                return
-            fields = {"action": "press_failed", "button": data["custom_id"].partition(":")[0]}
-            log.exception("press failed", extra=fields | wire.fields_of(interaction))
+            fields = {"button": buttons.read(data["custom_id"])[0], **wire.fields_of(interaction)}
+            with about(**fields):
+                if await tell_why_not(interaction, error):
+                    return
+            log.exception("press failed", extra={"action": "press_failed", **fields})
             text = say(Notice.PRESS_FAILED, str(interaction.locale), ref=wire.ref(interaction))
             await wire.tell(interaction, text)
 
@@ -248,16 +250,11 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         if isinstance(cause, OUTDATED):
             await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
-        if await tell_why_not(interaction, cause):
-            return
-        log.error(
-            "command failed",
-            exc_info=error,
-            extra={
-                "action": "command_failed",
-                "command": getattr(interaction.command, "name", ""),
-                **wire.fields_of(interaction),
-            },
-        )
+        name = getattr(interaction.command, "name", "")
+        fields = {"command": name, **wire.fields_of(interaction)}
+        with about(**fields):
+            if await tell_why_not(interaction, cause):
+                return
+        log.error("command failed", exc_info=error, extra={"action": "command_failed", **fields})
         text = say(Notice.COMMAND_FAILED, str(interaction.locale), ref=wire.ref(interaction))
         await wire.tell(interaction, text)

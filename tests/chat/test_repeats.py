@@ -1,8 +1,9 @@
 """Discord sends an interaction twice, or somebody else answers it: one job at most, one charge."""
 
 import asyncio
+import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from bot.chat import intake, wire
 from bot.domain.ledger import EntryKind
 from bot.engine import runner
+from bot.ops.log import JsonFormatter
 from bot.playground.discord import Call
-from bot.playground.faults import VendorCall
+from bot.playground.faults import Hold, VendorCall
 from bot.store.database import HEAD_REVISION, open_database
 from bot.store.migrations.apply import upgrade
 from tests.conftest import OpenEasel
@@ -223,3 +225,39 @@ async def test_an_answer_that_somebody_else_gave_to_a_look_is_no_defect(
     await easel.until(logged)
     assert fault.hits == 1
     assert "Traceback" not in caplog.text
+
+
+async def test_the_line_of_a_lost_answer_says_which_it_was(
+    easel: Easel, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.handler.setFormatter(JsonFormatter())
+    gone = {"code": 10062, "message": "Unknown interaction"}
+
+    async def lost(ask: Callable[[], Awaitable[Call]]) -> dict[str, object]:
+        caplog.clear()
+        easel.discord.faults.add(method="POST", path="/callback", status=404, body=gone)
+        await ask()
+
+        async def logged() -> bool:
+            return "answer lost" in caplog.text
+
+        await easel.until(logged)
+        [line] = [json.loads(each) for each in caplog.text.splitlines() if "answer lost" in each]
+        assert line["user_id"] == easel.discord.world.user("Ada").id
+        assert line["channel_id"] == easel.discord.world.channel("studio").id
+        return dict(line)
+
+    ordered, shown = Hold(asyncio.Event()), asyncio.Event()
+    easel.providers.faults.add(VendorCall.CREATE, ordered)
+    easel.discord.faults.add(method="PATCH", path="/messages/@original", hold=shown)
+    made = await easel.imagine()
+    await ordered.reached.wait()
+    status = made.messages[0]
+    too_late = await lost(lambda: easel.discord.press("Ada", status, label="Cancel"))
+    assert too_late["button"] == "cancel"
+    ordered.until.set()
+    shown.set()
+    await easel.finished(made)
+
+    look = await lost(lambda: easel.discord.run_command("Ada", "studio", "credits"))
+    assert look["command"] == "credits"
