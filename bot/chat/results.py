@@ -338,8 +338,8 @@ def _check_words(job: Job) -> None:
 
 def _why_not_shown(error: wire.CallFailed | UnusableImage | OSError) -> Notice:
     match error:
-        case UnusableImage():
-            # A kept file was damaged, and no smaller copy can be made of it.
+        case UnusableImage() | FileNotFoundError():
+            # A kept file was damaged, so no smaller copy can be made of it; or it is gone by now.
             return Notice.IMAGES_GONE
         case OSError():
             # There is no room for a copy.
