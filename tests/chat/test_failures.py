@@ -284,8 +284,9 @@ async def test_an_image_that_never_comes_is_given_up_with_its_id_kept(
     message = await easel.finished(await easel.imagine())
 
     assert "did not finish in time" in said(message)
-    # Its route's deadline is at 600 s; no two polls are further apart than 16 s.
-    assert 590 < sum(waits_s) < 620
+    # Its route's deadline is at 600 s; no two polls are further apart than 16 s. The mention that
+    # tells its member is taken away after a minute, which may have begun by now.
+    assert 590 < sum(each for each in waits_s if each <= 16) < 620
     [task] = await easel.rows("SELECT provider_task_id FROM tasks")
     assert task.provider_task_id == "task-000001"
     easel.providers.studio.latency_s = 0
