@@ -18,7 +18,7 @@ from bot.chat.shown import ORIGINAL, answer_to
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import Job, JobState, Task, TaskState, latest
-from bot.domain.ports import Delivered, ImageFile
+from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import SIGNED
 from bot.engine.stopping import StoppableClock
@@ -156,7 +156,7 @@ class DiscordMessenger:
 
     async def deliver(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
-    ) -> Delivered:
+    ) -> int:
         if not images:
             view = offers.beneath_failure(job, self._price_of)
             return await self._post(job, Card(render.failure(job), view))
@@ -194,7 +194,7 @@ class DiscordMessenger:
         path = self._folder / sheet_name(job.id)
         return path if job.request.references and path.exists() else None
 
-    async def _post(self, job: Job, card: Card) -> Delivered:
+    async def _post(self, job: Job, card: Card) -> int:
         """
         Edit the original response while its token lives; otherwise post in the channel.
 
@@ -213,7 +213,7 @@ class DiscordMessenger:
                     )
                 )
                 self._pings.tell(job, message.id)
-                return Delivered(message.id, card.fitted.reduced)
+                return message.id
             except wire.CallFailed as error:
                 if error.trouble is wire.Trouble.TOO_LARGE and card.fitted.paths:
                     raise
@@ -227,15 +227,12 @@ class DiscordMessenger:
             raise DeliveryError(
                 "its answer was for one member alone and can no longer be edited", retryable=False
             )
-        if await self._stands_already(job, card):
-            return Delivered(job.message_id, card.fitted.reduced)
+        if job.message_id and await self._stands_already(job, job.message_id, card):
+            return job.message_id
         return await self._post_in_channel(job, card)
 
-    async def _stands_already(self, job: Job, card: Card) -> bool:
+    async def _stands_already(self, job: Job, message_id: int, card: Card) -> bool:
         """Whether an earlier edit had its effect before the token died, its answer being lost."""
-        if job.message_id is None:
-            return False
-        message_id = job.message_id
         channel = self._client.get_partial_messageable(job.channel_id)
         try:
             message = await wire.call(lambda: channel.fetch_message(message_id))
@@ -245,7 +242,7 @@ class DiscordMessenger:
         heads = {shown.title for shown in message.embeds}
         return bool(message.embeds) and heads == {card.embed.title}
 
-    async def _post_in_channel(self, job: Job, card: Card) -> Delivered:
+    async def _post_in_channel(self, job: Job, card: Card) -> int:
         """
         Raises:
             CallFailed: the files are too large.
@@ -258,7 +255,7 @@ class DiscordMessenger:
         _mark(embed, job)
         before = await self._posted_before(job)
         if before is not None:
-            return Delivered(before, card.fitted.reduced)
+            return before
         try:
             # discord.py enforces a nonce that is given: a repeat within minutes posts nothing.
             posted = await wire.call(
@@ -279,7 +276,7 @@ class DiscordMessenger:
             down = error.trouble is wire.Trouble.DOWN
             raise DeliveryError(f"channel {job.channel_id}: {error}", retryable=down) from error
         await self._point_to(job, posted)
-        return Delivered(posted.id, card.fitted.reduced)
+        return posted.id
 
     async def _posted_before(self, job: Job) -> int | None:
         """

@@ -220,15 +220,6 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Where a result was posted."""
-
-    message_id: int | None
-    #: files were re-encoded or scaled to fit Discord's limit
-    reduced: bool = False
-
-
 class Messenger(Protocol):
     """
     Puts a job in front of its member. Every method may be called again after a crash; none posts
@@ -256,10 +247,12 @@ class Messenger(Protocol):
 
     async def deliver(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
-    ) -> Delivered:
+    ) -> int:
         """
         Put the images, or the failure, in front of the member.
 
+        Returns:
+            The id of the message in which they stand.
         Raises:
             DeliveryError: it could not be posted anywhere; says whether it may be later.
         """

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Container, Sequence
 
 from bot.domain.jobs import KEPT, Failure, Job, Problem, Task
-from bot.domain.ports import Delivered, ImageFile, Messenger
+from bot.domain.ports import ImageFile, Messenger
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
 from bot.errors import DeliveryError, Facts
@@ -49,15 +49,15 @@ class Delivery:
             return
         try:
             shown = () if job.problem else images
-            job, delivered = await self._post(job, tasks, shown, balance_ucr)
+            job, message_id = await self._post(job, tasks, shown, balance_ucr)
         except DeliveryError as error:
             await self.fail(job, not_shown=error.not_shown)
             return
-        if delivered is None:
+        if message_id is None:
             await self._withdraw(job, images)
             return
         wanted = job.problem is None or job.problem.failure in KEPT
-        await self._finish(job, delivered.message_id, images, wanted=wanted)
+        await self._finish(job, message_id, images, wanted=wanted)
         emit("job_delivered", "job delivered")
 
     def _is_withdrawn(self, job: Job) -> bool:
@@ -99,7 +99,7 @@ class Delivery:
 
     async def _post(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
-    ) -> tuple[Job, Delivered | None]:
+    ) -> tuple[Job, int | None]:
         """
         Post the result, and try again while Discord is down.
 
@@ -128,7 +128,7 @@ class Delivery:
         """Try once to post the job's problem in words; None: Discord does not take them either."""
         try:
             tasks = await self._tasks(job)
-            return (await self._messenger.deliver(job, tasks, (), 0)).message_id
+            return await self._messenger.deliver(job, tasks, (), 0)
         except DeliveryError as error:
             emit("not_told", "not told: %s", error, level=logging.WARNING)
             return None
