@@ -11,17 +11,12 @@ from bot.chat.pictures import stem
 from bot.domain.jobs import Job, Task
 from bot.domain.ports import ImageFile
 from bot.domain.requests import Reference
-from bot.pictures.folder import stored_image
-
-
-def made(folder: Path, tasks: Sequence[Task]) -> list[ImageFile]:
-    """The job's images, whether or not their files are still there."""
-    return [image for task in tasks if (image := stored_image(folder, task))]
+from bot.pictures.folder import images_of
 
 
 async def kept(folder: Path, tasks: Sequence[Task]) -> list[ImageFile]:
     """The job's images that are still on disk, as they were made."""
-    images = made(folder, tasks)
+    images = images_of(folder, tasks)
     return await asyncio.to_thread(lambda: [image for image in images if image.path.exists()])
 
 
@@ -37,7 +32,7 @@ async def usable(
     on_disk = await kept(folder, tasks)
     images = [
         (image, links.get(render.file_stem(job, index), ""))
-        for index, image in enumerate(made(folder, tasks))
+        for index, image in enumerate(images_of(folder, tasks))
     ]
     return [as_source(image, link) for image, link in images if link or image in on_disk]
 
@@ -46,7 +41,7 @@ async def as_kept(
     folder: Path, job: Job, tasks: Sequence[Task], pictures: Sequence[Reference]
 ) -> list[Reference]:
     """The pictures of the job's message, each with its original file if that is on disk."""
-    images = made(folder, tasks)
+    images = images_of(folder, tasks)
     sources = {
         render.file_stem(job, images.index(image)): as_source(image, "")
         for image in await kept(folder, tasks)

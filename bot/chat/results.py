@@ -28,7 +28,7 @@ from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 from bot.errors import UnusableImage
 from bot.pictures.fit import fit
-from bot.pictures.folder import sheet_name
+from bot.pictures.folder import images_of, sheet_name
 
 log = logging.getLogger(__name__)
 
@@ -241,7 +241,7 @@ class Results:
         """
         now = self._clock.now()
         sheet = await self._sheet(job)
-        made = originals.made(self._folder, tasks)
+        made = images_of(self._folder, tasks)
         places = [made.index(image) for image in images]
         file_bytes_max = interaction.filesize_limit
         # The result says what Discord takes here, not what it took where it was ordered.

@@ -8,7 +8,7 @@ from bot.domain.ports import ImageFile, Messenger
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
 from bot.errors import DeliveryError, Facts
-from bot.pictures.folder import sheet_name
+from bot.pictures.folder import images_of, sheet_name
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
 
@@ -37,7 +37,7 @@ class Delivery:
     async def deliver(self, job: Job) -> None:
         """Deliver a job whose tasks have ended, and end it."""
         tasks, balance_ucr = await self._look(job)
-        images = self._shop.images_of(tasks)
+        images = images_of(self._shop.folder, tasks)
         if self._is_withdrawn(job):
             await self._withdraw(job, images)
             return
@@ -94,7 +94,7 @@ class Delivery:
         if job.problem is None:
             job = await self._refund(job, Failure.NOT_SHOWN if not_shown else Failure.UNDELIVERABLE)
             told = await self._say(job)
-        images = self._shop.images_of(await self._tasks(job))
+        images = images_of(self._shop.folder, await self._tasks(job))
         return await self._finish(job, told, images, wanted=True)
 
     async def _post(

@@ -28,7 +28,7 @@ from bot.engine.references import References, all_of
 from bot.engine.stopping import Stopped
 from bot.engine.workshop import Workshop
 from bot.errors import BotError, StepLost
-from bot.pictures.folder import sheet_name
+from bot.pictures.folder import images_of, sheet_name
 from bot.pictures.sheet import draw_sheet
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
@@ -247,7 +247,7 @@ class Runner:
             job, tasks = await self._shop.database.read(job_steps.look, job.id)
             if ended.is_set() or job.state is JobState.DELIVERING:
                 return
-            images = self._shop.images_of(tasks)
+            images = images_of(self._shop.folder, tasks)
             await self._messenger.show_progress(
                 job,
                 tasks,

@@ -1,18 +1,16 @@
 """What all jobs of this process share: the database, the routes, and where pictures lie."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.domain.catalog import Catalog
-from bot.domain.jobs import Task
-from bot.domain.ports import ImageFetcher, ImageFile, Provider
+from bot.domain.ports import ImageFetcher, Provider
 from bot.engine.identity import MemberHash
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
-from bot.pictures.folder import stored_image
 from bot.pictures.pool import Pool
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -42,10 +40,6 @@ class Workshop:
     hints: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
     #: ids of tasks that their vendors have finished, but whose images are not stored yet
     finished: set[str] = field(default_factory=set)
-
-    def images_of(self, tasks: Sequence[Task]) -> list[ImageFile]:
-        """The images of the tasks that have stored one."""
-        return [image for task in tasks if (image := stored_image(self.folder, task))]
 
     def hint(self, provider: str, provider_task_id: str) -> None:
         """A vendor says that this task has ended: poll it now. An unknown id does nothing."""

@@ -1,6 +1,7 @@
 """The folder of images: what lies there, and under which names."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,11 @@ def stored_image(folder: Path, task: Task) -> ImageFile | None:
         height_px=task.height_px or 0,
         size_bytes=task.size_bytes or 0,
     )
+
+
+def images_of(folder: Path, tasks: Sequence[Task]) -> list[ImageFile]:
+    """The images of the tasks that have stored one, whether or not their files are still there."""
+    return [image for task in tasks if (image := stored_image(folder, task))]
 
 
 def stored_images(folder: Path) -> list[Stored]:
