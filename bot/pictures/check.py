@@ -37,8 +37,9 @@ DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeEr
 def memory_of_check(path: Path) -> Need:
     """What `check_image` will take, judged by the head; nothing if there is none."""
     try:
-        image_format = format_of(_first_bytes(path))
-        head = head_of(path)
+        with path.open("rb") as file:
+            image_format = format_of(file.read(HEAD_BYTES))
+            head = head_of(file)
     except (UnusableImage, ValueError):
         return Need(0, 1)
     pixels = head.width_px * head.height_px
@@ -61,10 +62,10 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
     size_bytes = path.stat().st_size
     if size_bytes > limits.size_bytes_max:
         raise UnusableImage(Flaw.TOO_MANY_BYTES, bytes_max=limits.size_bytes_max)
-    image_format = format_of(_first_bytes(path))
     with path.open("rb") as file:
+        image_format = format_of(file.read(HEAD_BYTES))
         try:
-            width_px, height_px, alpha = _decode(file, head_of(path), image_format, limits)
+            width_px, height_px, alpha = _decode(file, head_of(file), image_format, limits)
         except DECODER_ERRORS:
             return _check_bare(path, image_format, limits)
     return ImageFile(path, image_format, width_px, height_px, size_bytes, alpha)
@@ -85,11 +86,6 @@ def _check_bare(path: Path, image_format: ImageFormat, limits: ImageLimits) -> I
         raise UnusableImage(Flaw.DAMAGED) from error
     path.write_bytes(data)
     return ImageFile(path, image_format, width_px, height_px, len(data), alpha)
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(HEAD_BYTES)
 
 
 def format_of(head: bytes) -> ImageFormat:
@@ -121,6 +117,7 @@ def _decode(
     """Decode a file; returns width, height, and whether parts may be transparent."""
     # Before Pillow sees the file: it allocates the whole canvas as soon as it opens a WebP.
     _check_pixels((head.width_px, head.height_px), limits)
+    file.seek(0)
     image = opened(file, image_format)
     width_px, height_px = image.size
     _check_pixels((width_px, height_px), limits)

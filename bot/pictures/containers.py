@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 from bot.errors import Flaw, UnusableImage
 
@@ -71,14 +71,14 @@ class Head:
     may_move: bool = False
 
 
-def head_of(path: Path) -> Head:
+def head_of(file: BinaryIO) -> Head:
     """
     Read a file's head, wherever it stands in the file, without reading what is around it.
 
     Raises:
         ValueError: there is none.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return read_head(data)
 
 

@@ -61,7 +61,7 @@ def memory_of_plain(path: Path) -> Need:
             first = file.read(KIND_BYTES)
             module, name = kind_of(first)
             if name in STRIPPABLE:
-                head = head_of(path)
+                head = head_of(file)
             else:
                 file.seek(0)
                 picture = getattr(importlib.import_module(module), name)(file)
