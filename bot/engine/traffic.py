@@ -5,7 +5,7 @@ for images under way. None of this is stored, because all of it is only advice.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -165,19 +165,18 @@ class Traffic:
             for name in names
         }
 
-    def ready(self, request: ImageRequest | None = None) -> frozenset[str]:
+    def ready(self, request: ImageRequest | None = None) -> Set[str]:
         """
         The ids of the routes whose breakers let a job through.
 
         Args:
             request: leaves out the routes whose vendors have refused what it asks for.
         """
-        transparent = request is not None and request.background == TRANSPARENT
-        return frozenset(
-            route.id
-            for route in self._routes
-            if self.lets_through(route) and not (transparent and route.id in self._opaque)
-        )
+        now = self._clock.now()
+        shut = {its for its, breaker in self._breakers.items() if not breaker.lets_through(now)}
+        if request is not None and request.background == TRANSPARENT:
+            shut |= self._opaque
+        return self._slots.keys() - shut
 
     def is_opaque(self, route: Route) -> None:
         """The vendor makes no transparent background on this route, whatever the catalog says."""
