@@ -26,6 +26,9 @@ Act = Callable[[Chosen], int | None]
 
 FAILED = 1
 WRONG_USAGE = 2
+#: objects made and not freed, after which garbage is looked for. Python's 700 are reached by every
+#: other image, of which nearly nothing is garbage: looking took a twentieth of all CPU time
+GARBAGE_AFTER = 20_000
 #: platforms that cannot lock files and ask processes to stop in the ways that Easel needs
 WITHOUT = frozenset({"win32", "cygwin"})
 NOT_HERE = (
@@ -259,6 +262,7 @@ def _loading() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(GARBAGE_AFTER, 20, 20)
         gc.enable()
 
 
