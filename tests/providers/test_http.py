@@ -95,7 +95,8 @@ async def test_what_never_got_connected_was_surely_not_accepted(silent: bool) ->
     async with aiohttp.ClientSession(connector=connector) as session:
         connections = Connections(session, session)
         root = "http://vendor.example"
-        vendor = VendorHttp("apimodels", root, SecretStr("k"), connections, IMPATIENT)
+        limits = TimeLimits(connect_s=0.1)
+        vendor = VendorHttp("apimodels", root, SecretStr("k"), connections, limits)
         assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderUnreachable
 
 
