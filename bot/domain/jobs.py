@@ -211,6 +211,16 @@ class Claimed:
     others_wait: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A job whose tasks have ended, with what its delivery shows."""
+
+    job: Job
+    tasks: list[Task]
+    #: what its member has left
+    balance_ucr: int
+
+
 def fields_of(job: Job) -> dict[str, object]:
     """The fields that every log line about a job has."""
     return {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.domain import pricing, waiting
 from bot.domain.catalog import Route
-from bot.domain.jobs import Failure, Job, Task, TaskState
+from bot.domain.jobs import Failure, Job, Made, Task, TaskState
 from bot.domain.ports import Failed, Finished, ImageFile, ImageLimits, Order, Progress, Provider
 from bot.domain.requests import words_of
 from bot.engine.accept import new_task
@@ -79,12 +79,12 @@ class Carrier:
         #: whether this process sent the order, and so knows of a time when the image was not done
         self._fresh = False
 
-    async def carry(self) -> Job:
+    async def carry(self) -> Made | None:
         """
         Carry the image to its end, and on to the next routes if one fails.
 
         Returns:
-            The job as it is after this image's end.
+            The job, to be delivered; None: other images of it have not ended.
         Raises:
             StepLost: another process works on the task, or the job was cancelled.
         """
@@ -103,7 +103,7 @@ class Carrier:
                 self._task = await keep(steps.fall_back, self._task, problem, onto)
                 self._emit("task_fell_back", "next route")
 
-    async def _carry_on_route(self) -> Job:
+    async def _carry_on_route(self) -> Made | None:
         route, provider = self._route_and_provider()
         waits = self._task.state is TaskState.PENDING
         if not waits:
@@ -324,16 +324,16 @@ class Carrier:
         traffic.polled(route)
         return progress
 
-    async def _keep(self, route: Route, provider: Provider, finished: Finished) -> Job:
+    async def _keep(self, route: Route, provider: Provider, finished: Finished) -> Made | None:
         shop, task = self._shop, self._task
         shop.finished.add(task.id)
         image = await self._store(route, provider, finished)
         cost = pricing.final_cost(route.price, task.price_ucr, finished.bill)
         allowance, now = shop.house.allowance, shop.clock.now()
-        job = await shop.database.keep(steps.stored, allowance, task, image, cost, now)
+        made = await shop.database.keep(steps.stored, allowance, task, image, cost, now)
         shop.finished.discard(task.id)
         self._emit("task_stored", "image stored")
-        return job
+        return made
 
     async def _store(self, route: Route, provider: Provider, finished: Finished) -> ImageFile:
         path = self._fetched()

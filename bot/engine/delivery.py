@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Container, Sequence
+from dataclasses import replace
 
-from bot.domain.jobs import KEPT, Failure, Job, Problem, Task
+from bot.domain.jobs import KEPT, Failure, Job, Made, Problem, Task
 from bot.domain.ports import ImageFile, Messenger
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
@@ -34,9 +35,13 @@ class Delivery:
         self._keep_days = keep_days
         self._gone = gone
 
-    async def deliver(self, job: Job) -> None:
+    async def resume(self, job: Job) -> None:
+        """Deliver a job that is in delivery already, as after a restart."""
+        await self.deliver(await self._look(job))
+
+    async def deliver(self, made: Made) -> None:
         """Deliver a job whose tasks have ended, and end it."""
-        tasks, balance_ucr = await self._look(job)
+        job, tasks = made.job, made.tasks
         images = images_of(self._shop.folder, tasks)
         if self._is_withdrawn(job):
             await self._withdraw(job, images)
@@ -49,7 +54,7 @@ class Delivery:
             return
         try:
             shown = () if job.problem else images
-            job, message_id = await self._post(job, tasks, shown, balance_ucr)
+            job, message_id = await self._post(replace(made, job=job), shown)
         except DeliveryError as error:
             await self.fail(job, not_shown=error.not_shown)
             return
@@ -97,9 +102,7 @@ class Delivery:
         images = images_of(self._shop.folder, await self._tasks(job))
         return await self._finish(job, told, images, wanted=True)
 
-    async def _post(
-        self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
-    ) -> tuple[Job, int | None]:
+    async def _post(self, made: Made, images: Sequence[ImageFile]) -> tuple[Job, int | None]:
         """
         Post the result, and try again while Discord is down.
 
@@ -112,17 +115,18 @@ class Delivery:
         attempt, wait_s = 1, DELIVERY_WAIT_S
         while True:
             try:
-                return job, await self._messenger.deliver(job, tasks, images, balance_ucr)
+                return made.job, await self._messenger.deliver(
+                    made.job, made.tasks, images, made.balance_ucr
+                )
             except DeliveryError as error:
                 emit("not_delivered", "not delivered: %s", error, level=logging.WARNING)
                 if not error.retryable or attempt == DELIVERIES_MAX:
                     raise
             await self._shop.clock.sleep(wait_s)
             attempt, wait_s = attempt + 1, min(wait_s * 2, DELIVERY_WAIT_S_MAX)
-            job = await self._shop.database.read(job_steps.job_of, job.id)
-            if self._is_withdrawn(job):
-                return job, None
-            _, balance_ucr = await self._look(job)
+            made = await self._look(made.job)
+            if self._is_withdrawn(made.job):
+                return made.job, None
 
     async def _say(self, job: Job) -> int | None:
         """Try once to post the job's problem in words; None: Discord does not take them either."""
@@ -133,12 +137,10 @@ class Delivery:
             emit("not_told", "not told: %s", error, level=logging.WARNING)
             return None
 
-    async def _look(self, job: Job) -> tuple[list[Task], int]:
-        """The job's tasks, and what its member has left."""
-        tasks, account = await self._shop.database.read(
-            job_steps.to_deliver, self._shop.house, job, self._shop.clock.now()
+    async def _look(self, job: Job) -> Made:
+        return await self._shop.database.read(
+            job_steps.to_deliver, self._shop.house, job.id, self._shop.clock.now()
         )
-        return tasks, account.available_ucr
 
     async def _refund(self, job: Job, failure: Failure) -> Job:
         kept = failure in KEPT and self._keep_days

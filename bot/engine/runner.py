@@ -11,6 +11,7 @@ from bot.domain.jobs import (
     Failure,
     Job,
     JobState,
+    Made,
     Problem,
     Task,
     TaskState,
@@ -154,9 +155,9 @@ class Runner:
             try:
                 job, tasks = await self._give_up_if_hopeless(job, tasks)
                 if job.state is JobState.RUNNING:
-                    job = await self._make(job, tasks)
-                if job.state is JobState.DELIVERING:
-                    await self._delivery.deliver(job)
+                    await self._delivery.deliver(await self._make(job, tasks))
+                elif job.state is JobState.DELIVERING:
+                    await self._delivery.resume(job)
             except Stopped:
                 emit("job_left", "job left for the next start")
             except StepLost as error:
@@ -198,7 +199,7 @@ class Runner:
                 await database.keep(task_steps.failed, allowance, task, Problem(failure), now)
         return await database.read(job_steps.look, job.id)
 
-    async def _make(self, job: Job, tasks: Sequence[Task]) -> Job:
+    async def _make(self, job: Job, tasks: Sequence[Task]) -> Made:
         ended, sent = asyncio.Event(), asyncio.Event()
         # Guarded, for no result waits until an update can be made.
         showing = asyncio.create_task(guarded(lambda: self._show_progress(job, ended, sent)))
@@ -212,8 +213,8 @@ class Runner:
                 ]
             )
             # The task that ended last moved the job on to its delivery.
-            made = next(each for each in after if each.state is not JobState.RUNNING)
-            if made.problem is None:
+            made = next(each for each in after if each)
+            if made.job.problem is None:
                 await self._draw_sheet(job, references)
             return made
         finally:

@@ -10,11 +10,12 @@ from bot.domain.jobs import (
     Failure,
     Job,
     JobState,
+    Made,
     Problem,
     Task,
     TaskState,
 )
-from bot.domain.ledger import Account, Allowance
+from bot.domain.ledger import Allowance
 from bot.domain.queue import Caps
 from bot.domain.requests import Mode
 from bot.errors import Facts, StepLost
@@ -262,12 +263,11 @@ def look(tx: Transaction, job_id: str) -> tuple[Job, list[Task]]:
     return job_of(tx, job_id), tasks.of_job(tx, job_id)
 
 
-def to_deliver(
-    tx: Transaction, house: House, job: Job, now: datetime
-) -> tuple[list[Task], Account]:
-    """What a delivery shows beside the job: its tasks, and the account as it is now."""
+def to_deliver(tx: Transaction, house: House, job_id: str, now: datetime) -> Made:
+    """A job in delivery as it is now."""
+    job = job_of(tx, job_id)
     account, _ = ledger.renewed(tx, job.server_id, job.user_id, house.allowance, now)
-    return tasks.of_job(tx, job.id), account
+    return Made(job, tasks.of_job(tx, job_id), account.available_ucr)
 
 
 def finish(

@@ -248,8 +248,16 @@ def of_job(
 
 def end_hold(
     tx: Transaction, default: Allowance, job: Job, cost: Microcredits | None, now: datetime
-) -> None:
-    """End a job's hold on the member's account and the budgets: settle at `cost`; None: release."""
+) -> int:
+    """
+    End a job's hold on the member's account and the budgets.
+
+    Args:
+        cost: what is settled; None: the hold is released.
+    Returns:
+        What the member has left.
+    """
+    left_ucr = 0
     for whose, its_entries in of_job(tx, job.id).items():
         _, held = its_entries[EntryKind.HOLD]
         account, refilled = renewed(tx, *whose, default, now)
@@ -257,7 +265,10 @@ def end_hold(
             ending = release(account, held)
         else:
             ending = rolling.settle(account, held, cost, now)
-        apply(tx, (account, refilled), ending, now=now)
+        account = apply(tx, (account, refilled), ending, now=now)
+        if account.user_id != NOBODY:
+            left_ucr = account.available_ucr
+    return left_ucr
 
 
 def pay_back(

@@ -11,8 +11,8 @@ from bot.domain.jobs import (
     OPEN_TASK_STATES,
     TASK_STEPS,
     Failure,
-    Job,
     JobState,
+    Made,
     Problem,
     Task,
     TaskState,
@@ -30,7 +30,6 @@ from bot.store.sql import insert as insert_into
 NEW_TASKS = insert_into("tasks", "id", "job_id", "image_index", "route_id", "price_ucr", "state")
 TASKS = f"SELECT {TASK} FROM tasks WHERE job_id = :job ORDER BY image_index, id"
 CANCEL_TASKS = f"UPDATE tasks SET state = '{TaskState.FAILED}', failure = :why WHERE job_id = :job"
-JOB_OF = f"SELECT {JOB} FROM jobs WHERE id = :job"
 END_MAKING = f"""
     UPDATE jobs SET
         state = '{JobState.DELIVERING}', cost_ucr = :cost, failure = :why, facts = :facts
@@ -101,8 +100,13 @@ def fall_back(tx: Transaction, task: Task, problem: Problem, onto: Task) -> Task
 
 def stored(
     tx: Transaction, allowance: Allowance, task: Task, image: ImageFile, cost: Cost, now: datetime
-) -> Job:
-    """Record that the image is on disk. The job's last task settles its hold."""
+) -> Made | None:
+    """
+    Record that the image is on disk. The job's last task settles its hold.
+
+    Returns:
+        The job, to be delivered; None: other tasks of it are open.
+    """
     _take(
         tx,
         task,
@@ -119,8 +123,13 @@ def stored(
 
 def failed(
     tx: Transaction, allowance: Allowance, task: Task, problem: Problem, now: datetime
-) -> Job:
-    """Record that the task gives no image. The job's last task ends its hold."""
+) -> Made | None:
+    """
+    Record that the task gives no image. The job's last task ends its hold.
+
+    Returns:
+        As `stored`.
+    """
     _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=write_facts(problem.facts))
     return _end_making(tx, allowance, task.job_id, now)
 
@@ -141,12 +150,12 @@ def _take(tx: Transaction, task: Task, state: TaskState, **values: Any) -> None:
         raise StepLost(f"task {task.id} is no longer {task.state}, or its job has ended")
 
 
-def _end_making(tx: Transaction, allowance: Allowance, job_id: str, now: datetime) -> Job:
+def _end_making(tx: Transaction, allowance: Allowance, job_id: str, now: datetime) -> Made | None:
     """If no task of the job is open, move the job on to delivery and end its hold."""
     assert JobState.DELIVERING in JOB_STEPS[JobState.RUNNING]
     its_tasks = of_job(tx, job_id)
     if any(task.state in OPEN_TASK_STATES for task in its_tasks):
-        return read_job(tx.one(JOB_OF, {"job": job_id}))
+        return None
     costs = [task.cost_ucr for task in its_tasks if task.cost_ucr is not None]
     problem = None if costs else latest(its_tasks)[0].problem
     cost = Microcredits(sum(costs))
@@ -160,5 +169,5 @@ def _end_making(tx: Transaction, allowance: Allowance, job_id: str, now: datetim
     if row is None:
         raise StepLost(f"job {job_id} is no longer {JobState.RUNNING}")
     job = read_job(row)
-    ledger.end_hold(tx, allowance, job, cost if costs else None, now)
-    return job
+    left_ucr = ledger.end_hold(tx, allowance, job, cost if costs else None, now)
+    return Made(job, its_tasks, left_ucr)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Failure, Job, JobState, Offer, Problem, Reply, Task, TaskState
+from bot.domain.jobs import Failure, Job, JobState, Made, Offer, Problem, Reply, Task, TaskState
 from bot.domain.ledger import Account, Allowance, Entry, Period
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.domain.pricing import Cost
@@ -114,15 +114,17 @@ class Bench:
         self, *costs: int | None, price: int = PRICE_UCR, at: datetime = NOW, **given: Any
     ) -> Job:
         """A job of one image for each cost; None is an image that failed."""
-        job, tasks = await self.running(count=len(costs), price=price, **given)
+        _, tasks = await self.running(count=len(costs), price=price, **given)
+        made = None
         for task, cost in zip(tasks, costs, strict=True):
             if cost is None:
-                job = await self.jobs.failed(task, MODERATION, at)
+                made = await self.jobs.failed(task, MODERATION, at)
             else:
-                job = await self.store(await self.submit(task), cost, at)
-        return job
+                made = await self.store(await self.submit(task), cost, at)
+        assert made is not None
+        return made.job
 
-    async def store(self, task: Task, cost: int = PRICE_UCR, at: datetime = NOW) -> Job:
+    async def store(self, task: Task, cost: int = PRICE_UCR, at: datetime = NOW) -> Made | None:
         paid = Cost(Microcredits(cost), known=True)
         return await self.jobs.stored(task, image(task), paid, at)
 

@@ -14,7 +14,7 @@ import pytest
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Failure, Job, Problem, Task
+from bot.domain.jobs import Failure, Job, JobState, Made, Problem, Task
 from bot.domain.ledger import NOBODY, Period
 from bot.domain.pricing import Cost
 from bot.errors import Busy, InsufficientCredits, StepLost
@@ -231,10 +231,13 @@ class JobPlay:
         value = self.latest[task.id]
         self._ended(job, self.run(self.jobs.failed(value, MODERATION, self.model.now)))
 
-    def _ended(self, job: ModelJob, value: Job) -> None:
+    def _ended(self, job: ModelJob, made: Made | None) -> None:
         self.model.end_making(job)
-        self.job_values.append(value)
+        value = self._read(job)
         self._reload_tasks(job)
+        assert (made is None) == (value.state is JobState.RUNNING)
+        if made:
+            assert made == self.run(self.jobs.to_deliver(job.id, self.model.now))
 
     def _read(self, job: ModelJob) -> Job:
         value: Job = self.run(self.jobs.job(job.id))

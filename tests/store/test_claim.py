@@ -234,8 +234,9 @@ async def test_a_late_answer_takes_nothing_from_a_job_that_was_delivered_meanwhi
     job, tasks = make_job()
     await bench.take(job, tasks)
     assert await bench.claim(NOW + timedelta(seconds=LEASE_S + 1))
-    job = await bench.store(await bench.submit(tasks[0]))
-    await bench.jobs.finish(job, 4712, NOW)
+    made = await bench.store(await bench.submit(tasks[0]))
+    assert made
+    await bench.jobs.finish(made.job, 4712, NOW)
     await bench.jobs.hand_over(job.id, told)
 
     assert (await bench.jobs.job(job.id)).message_id == 4712

@@ -129,9 +129,10 @@ async def test_a_member_stops_waiting_for_a_job_that_has_not_ended(bench: Bench)
     # Once more changes nothing.
     assert await bench.jobs.stop_watching("queued") == await bench.jobs.job("queued")
     [task] = await bench.jobs.tasks("queued")
-    delivering = await bench.store(await bench.submit(task))
-    assert delivering.unwatched is True
-    done = await bench.jobs.finish(delivering, None, NOW, keeps_images=True)
+    made = await bench.store(await bench.submit(task))
+    assert made
+    assert made.job.unwatched is True
+    done = await bench.jobs.finish(made.job, None, NOW, keeps_images=True)
     assert (done.state, done.unwatched) == (JobState.DONE, True)
     assert await bench.jobs.stop_watching("queued") is None
     assert await bench.jobs.stop_watching("nobody's") is None

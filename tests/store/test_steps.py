@@ -27,7 +27,9 @@ async def test_a_task_walks_from_pending_to_stored(bench: Bench) -> None:
     task = await bench.jobs.submitted(task, "vendor-1", LATER)
     assert (task.state, task.submits) == (TaskState.SUBMITTED, 2)
     assert (task.provider_task_id, task.submitted_at) == ("vendor-1", LATER)
-    job = await bench.store(task, cost=50_000)
+    made = await bench.store(task, cost=50_000)
+    assert made
+    job = made.job
     assert (job.state, job.cost_ucr, job.problem) == (JobState.DELIVERING, 50_000, None)
     (task,) = await bench.jobs.tasks(job.id)
     assert (task.state, task.image_name, task.cost_ucr) == (
@@ -94,7 +96,8 @@ async def test_the_last_task_ends_the_hold(
 
 async def test_before_the_last_task_the_hold_stays(bench: Bench) -> None:
     _, (first, _) = await bench.running(count=2)
-    job = await bench.jobs.failed(first, MODERATION, NOW)
+    assert await bench.jobs.failed(first, MODERATION, NOW) is None
+    job = await bench.jobs.job("lantern")
     assert (job.state, job.cost_ucr, job.problem) == (JobState.RUNNING, None, None)
     assert await bench.moves() == HELD
 
@@ -102,8 +105,10 @@ async def test_before_the_last_task_the_hold_stays(bench: Bench) -> None:
 async def test_tasks_that_end_at_the_same_moment_end_the_hold_once(bench: Bench) -> None:
     _, tasks = await bench.running(count=4)
     submitted = [await bench.submit(task) for task in tasks]
-    jobs = await asyncio.gather(*(bench.store(task) for task in submitted))
-    assert sorted(job.state for job in jobs) == [JobState.DELIVERING] + [JobState.RUNNING] * 3
+    ends = await asyncio.gather(*(bench.store(task) for task in submitted))
+    [made] = [each for each in ends if each]
+    assert made.job.state is JobState.DELIVERING
+    assert made.tasks == await bench.jobs.tasks("lantern")
     assert [kind for kind, _ in await bench.moves()] == ["allowance", "hold", "settle"]
 
 
