@@ -144,16 +144,17 @@ def by_status(status: int) -> Kind:
     A 5xx says that something broke, but not when: a submit may have been accepted before. So does
     499, Google's and some gateways' word for a call that was broken off. Only 503 (and kie.ai's
     455, maintenance) says that the work was not accepted.
+
+    301, 307 and 308 ask for the same call at another address, so nothing was accepted at this one.
+    Other redirects may point to what was accepted, as 303 does (RFC 9110, section 15.4).
     """
     match status:
-        case 401 | 402 | 403 | 407:
+        case 301 | 307 | 308 | 401 | 402 | 403 | 407:
             return Kind.OPERATOR
         case 429:
             return Kind.LIMIT
         case 455 | 503:
             return Kind.BUSY
-        case _ if 300 <= status < 400:
-            return Kind.OPERATOR
         case _ if 400 <= status < 500 and status not in {408, 425, 499}:
             return Kind.REQUEST
         case _:

@@ -73,9 +73,16 @@ async def test_only_a_failure_that_may_pass_goes_on(
         assert len(second.submissions) == delivered
 
 
-async def test_an_unknown_outcome_is_never_ordered_again(opened, second: AllVendors) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [Respond(500, b"oops", "text/plain"), Respond(303, headers={"Location": "/tasks/1"})],
+    ids=lambda answer: str(answer.status),
+)
+async def test_an_unknown_outcome_is_never_ordered_again(
+    opened, second: AllVendors, answer: Respond
+) -> None:
     async with opened(**kie(second)) as easel:
-        easel.providers.faults.add(VendorCall.CREATE, Respond(500, b"oops", "text/plain"))
+        easel.providers.faults.add(VendorCall.CREATE, answer)
         message = await easel.finished(await easel.imagine())
 
         assert "unknown whether it is being made" in said(message)

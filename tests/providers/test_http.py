@@ -155,8 +155,12 @@ async def test_an_unreadable_success_leaves_a_submit_unknown_and_a_read_repeatab
 @pytest.mark.parametrize(
     ("status", "of_submit", "of_read"),
     [
-        (300, ProviderMisconfigured, ProviderMisconfigured),
-        (302, ProviderMisconfigured, ProviderMisconfigured),
+        (300, ProviderOutcomeUnknown, ProviderUnreachable),
+        (301, ProviderMisconfigured, ProviderMisconfigured),
+        (302, ProviderOutcomeUnknown, ProviderUnreachable),
+        (303, ProviderOutcomeUnknown, ProviderUnreachable),
+        (307, ProviderMisconfigured, ProviderMisconfigured),
+        (308, ProviderMisconfigured, ProviderMisconfigured),
         (400, ProviderRefused, ProviderRefused),
         (401, ProviderMisconfigured, ProviderMisconfigured),
         (402, ProviderMisconfigured, ProviderMisconfigured),
