@@ -64,6 +64,10 @@ QUOTED_STATUS = re.compile(r"status_code=(\d{3})")
 SERVICE_UNAVAILABLE = 503
 #: Google's seconds until the next try, in the error instead of a header (google.rpc.RetryInfo).
 RETRY_DELAY = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s", re.ASCII)
+#: Part of the name of a quota that is used up until the next day, although the answer asks for
+#: another try in seconds (google.rpc.QuotaFailure; google-gemini/gemini-cli, issue 8437, read
+#: 2026-11).
+DAILY_QUOTA = "PerDay"
 RETRYABLE_STATUSES = frozenset({"408", "429", "500", "502", "503", "504"})
 #: A new task is not always found at once; a task that stays unknown runs into its deadline.
 UNKNOWN_TASK_STATUSES = frozenset({404, 422})
@@ -132,7 +136,7 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
         error = place.get("error")
         if isinstance(error, Mapping) and error:
             code = text(error, "code") or text(error, "status") or text(error, "type")
-            reasons = _details(error, "reason")
+            reasons = [text(each, "reason") for each in _objects(error, "details")]
             code = next((each for each in reasons if each.lower() in OPERATOR_CODES), code)
             return ErrorWords(code, text(error, "message") or "no message")
         if isinstance(error, str) and error:
@@ -147,19 +151,27 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     return None
 
 
-def _details(error: Mapping[str, object], name: str) -> Iterator[str]:
-    """What Google says beside its own code."""
-    details = error.get("details")
-    for each in details if isinstance(details, list) else ():
+def _objects(body: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
+    """The objects in a list, such as the `details` that Google gives beside its own code."""
+    items = body.get(name)
+    for each in items if isinstance(items, list) else ():
         if isinstance(each, Mapping):
-            yield text(each, name)
+            yield each
 
 
 def _retry_delay_s(body: Mapping[str, object]) -> float | None:
-    for delay in _details(mapping(body, "error"), "retryDelay"):
-        if found := RETRY_DELAY.fullmatch(delay):
+    for detail in _objects(mapping(body, "error"), "details"):
+        if found := RETRY_DELAY.fullmatch(text(detail, "retryDelay")):
             return min(float(found[1]), RETRY_AFTER_S_MAX)
     return None
+
+
+def _is_daily_quota(body: Mapping[str, object]) -> bool:
+    return any(
+        DAILY_QUOTA in text(violation, "quotaId")
+        for detail in _objects(mapping(body, "error"), "details")
+        for violation in _objects(detail, "violations")
+    )
 
 
 def ended_badly(body: Mapping[str, object]) -> Failed | None:
@@ -200,7 +212,7 @@ def read_complaint(reply: Reply) -> Complaint | None:
     if error.is_moderation:
         facts = moderation_facts(reply.body)
         return Complaint(words, status, Kind.CONTENT, facts=facts)
-    if error.is_operators:
+    if error.is_operators or _is_daily_quota(reply.body):
         return Complaint(words, status, Kind.OPERATOR)
     if error.is_busy:
         limited = status == TOO_MANY_REQUESTS

@@ -15,6 +15,7 @@ from bot.engine.traffic import FAULTS_MAX, OPEN_FOR
 from bot.playground.discord import Upload
 from bot.playground.faults import Hold, Respond, VendorCall
 from bot.playground.studio import Completes, Fails
+from tests.providers.samples import load
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
 from tests.support.settings import set_filter
@@ -87,6 +88,28 @@ async def test_an_unknown_outcome_is_never_ordered_again(
 
         assert "unknown whether it is being made" in said(message)
         assert not second.submissions
+
+
+async def test_a_route_whose_quota_of_the_day_is_used_up_is_left_at_once(
+    opened, second: AllVendors
+) -> None:
+    async with AllVendors(paint=lambda _: picture()) as google:
+        keys = {
+            "google_api_key": SecretStr(google.api_key),
+            "google_base_url": google.google_base_url,
+            "maxapi_key": SecretStr(second.api_key),
+            "maxapi_base_url": second.maxapi_base_url,
+        }
+        async with opened(**keys) as easel:
+            await set_filter(easel, "off")
+            answer = load("gemini")["error_daily_quota"]["response"]
+            google.faults.add(VendorCall.CREATE, Respond(answer["status"], answer["body"]))
+            for _ in range(2):
+                message = await easel.finished(await easel.imagine(model="nano-banana"))
+                assert message.attachments, said(message)
+
+            assert google.calls[VendorCall.CREATE] == 1
+            assert len(second.submissions) == 2
 
 
 async def test_the_first_route_dies_in_a_burst_of_fifty(opened, second: AllVendors) -> None:

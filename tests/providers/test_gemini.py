@@ -51,6 +51,8 @@ READINGS: dict[str, object] = {
     "error_bad_key": ProviderMisconfigured,
     "error_bad_key_400": ProviderMisconfigured,
     "error_bad_request": ProviderRefused,
+    "error_daily_quota": ProviderMisconfigured,
+    "error_minute_quota": (ProviderBusy, 37.0),
     "error_out_of_money": ProviderMisconfigured,
     "error_rate_limit": (ProviderBusy, 30.0),
     "error_rate_limit_in_words": (ProviderBusy, 34.5),
