@@ -29,7 +29,7 @@ class NsfwSwitch(StrEnum):
 
     NONE = "none"
     NSFW_CHECKER = "nsfw_checker"
-    #: OpenAI's: `auto`, or `low` where the filter is off
+    #: OpenAI's: `auto`, or `low` where the filter is off; edits say neither, which means `auto`
     MODERATION = "moderation"
 
     def serves(self, *, nsfw_checker: bool) -> bool:
