@@ -12,18 +12,10 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-async def in_thread(
-    work: Callable[[*Ts], T],
-    *args: *Ts,
-    executor: Executor = FILES,
-    give_up: Callable[[], None] | None = None,
-) -> T:
+async def in_thread(work: Callable[[*Ts], T], *args: *Ts, executor: Executor = FILES) -> T:
     """
     Run the work in a thread. When cancelled, withdraw it if it has not begun; otherwise wait for
     its end, because a thread that went on writing would bring back a file just removed.
-
-    Args:
-        give_up: called when cancelled, so that work that has begun ends early.
     """
     running = executor.submit(work, *args)
     ended = asyncio.wrap_future(running)
@@ -31,8 +23,6 @@ async def in_thread(
         return await asyncio.shield(ended)
     except asyncio.CancelledError:
         if not running.cancel():
-            if give_up:
-                give_up()
             await asyncio.wait([ended])
             ended.exception()
         raise

@@ -1,7 +1,9 @@
 """Reads a vendor's answers within size limits; knows no vendor and none of the bot's errors."""
 
+import asyncio
+import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -19,6 +21,9 @@ IMAGE_ANSWER_BYTES_MAX = 90 * 1024 * 1024
 READ_CHUNK_BYTES = 64 * 1024
 #: Bytes of an answer with an image that are gathered before a thread decodes and writes them.
 DECODE_BYTES = 512 * 1024
+#: Seconds between two tries to write an image while the disk is full, and the number of tries.
+FULL_WAIT_S = 1.0
+FULL_WAITS_MAX = 300
 #: Longest pause that a vendor's Retry-After can ask for.
 RETRY_AFTER_S_MAX = 600.0
 
@@ -77,12 +82,23 @@ async def _read_with(image: InlineImage, response: aiohttp.ClientResponse) -> by
         pieces.append(piece)
         gathered_bytes += len(piece)
         if gathered_bytes >= DECODE_BYTES:
-            await in_thread(image.feed, *pieces, give_up=image.give_up)
+            await _feed(image, pieces)
             pieces, gathered_bytes = [], 0
     if size_bytes <= READ_CHUNK_BYTES and not START.search(short := b"".join(pieces)):
         # Without an image, a short answer needs no thread.
         return short
-    return await in_thread(image.end, *pieces, give_up=image.give_up)
+    await _feed(image, pieces)
+    return image.rest
+
+
+async def _feed(image: InlineImage, pieces: Sequence[bytes]) -> None:
+    """Keep trying while the disk is full: the image is paid for and comes only once."""
+    for _ in range(FULL_WAITS_MAX):
+        if await in_thread(image.feed, *pieces):
+            return
+        pieces = ()
+        await asyncio.sleep(FULL_WAIT_S)
+    raise OSError(errno.ENOSPC, "the disk stayed full")
 
 
 def decoded(raw: bytes | None) -> Mapping[str, object]:

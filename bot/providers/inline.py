@@ -9,7 +9,7 @@ import errno
 import json
 import re
 import secrets
-import threading
+from collections import deque
 from io import RawIOBase
 from pathlib import Path
 
@@ -38,9 +38,6 @@ ESCAPE_BYTES_MAX = 6
 LINE_BREAKS = b"\r\n"
 #: Errors of a write because the disk, the quota or the largest file size is used up.
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-#: Seconds between two tries to write an image while the disk is full, and the number of tries.
-FULL_WAIT_S = 1.0
-FULL_WAITS_MAX = 300
 #: Room for a data URI's head: some gateways put `data:image/png;base64,` before the image.
 DATA_URI_BYTES_MAX = 64
 #: Letters that need translation. They are rare, so a text is first searched for them.
@@ -50,7 +47,7 @@ URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 class InlineImage:
     """
-    Takes an answer in pieces and returns the rest of it without images. It blocks: use a thread.
+    Takes an answer in pieces and keeps the rest of it without images.
 
     Args:
         path: gets the last image, because drafts come before it; without an image, no file is made.
@@ -64,40 +61,41 @@ class InlineImage:
         self._rest_bytes_max = rest_bytes_max
         self._rest = bytearray()
         self._searched = 0
+        self._pieces: deque[bytes] = deque()
+        #: of the image whose text is being read, or that still has to be written
         self._file: RawIOBase | None = None
+        self._unwritten = b""
         self._text: Base64Text | None = None
-        self._given_up = threading.Event()
 
-    def give_up(self) -> None:
-        """Wait no longer for room on the disk; may be called from any thread."""
-        self._given_up.set()
-
-    def feed(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            at = 0
-            while at < len(piece):
-                at = self._feed_image(piece, at) if self._text else self._feed_rest(piece, at)
-
-    def end(self, *pieces: bytes) -> bytes | None:
-        """
-        The answer without its images, to be read as JSON; None if it is too long.
-
-        Args:
-            pieces: the last ones.
-        """
-        self.feed(*pieces)
-        # If the answer was cut off within an image, its rest is not JSON either.
-        self.close()
+    @property
+    def rest(self) -> bytes | None:
+        """The whole answer without its images, to be read as JSON; None if it is too long."""
         return None if len(self._rest) > self._rest_bytes_max else bytes(self._rest)
+
+    def feed(self, *pieces: bytes) -> bool:
+        """
+        Take the next pieces. It blocks, but waits for nothing: use a thread.
+
+        Returns:
+            Whether all is written; if not, the disk is full, and the next call goes on from there.
+        """
+        self._pieces.extend(pieces)
+        while self._is_written() and self._pieces:
+            piece = self._pieces.popleft()
+            end = self._feed_image(piece) if self._text else self._feed_rest(piece)
+            if end < len(piece):
+                self._pieces.appendleft(piece[end:])
+        return not self._unwritten
 
     def close(self) -> None:
         """Drop an image that is not whole; may be called again."""
+        self._unwritten = b""
         if self._file is not None:
             self._file.close()
             self._file = None
             self._next.unlink(missing_ok=True)
 
-    def _feed_rest(self, piece: bytes, at: int) -> int:
+    def _feed_rest(self, piece: bytes) -> int:
         """Keep text outside images; returns where an image begins, or the end of the piece."""
         if len(self._rest) > self._rest_bytes_max:
             return len(piece)
@@ -105,7 +103,7 @@ class InlineImage:
         back = min(self._searched, 1)
         kept = self._searched - back
         before = bytes(self._rest[kept:])
-        text = before + piece[at:]
+        text = before + piece
         start = START.search(text, back)
         self._rest[kept:] = text[: start.end()] if start else text
         if start is None:
@@ -114,43 +112,43 @@ class InlineImage:
         self._text = Base64Text()
         self._file = self._next.open("wb", buffering=0)
         # START looks ahead, so its first letters may have come before.
-        self._feed_image(text[start.end() : len(before)], 0)
-        return at + max(start.end() - len(before), 0)
+        self._feed_image(text[start.end() : len(before)])
+        return max(start.end() - len(before), 0)
 
-    def _feed_image(self, piece: bytes, at: int) -> int:
+    def _feed_image(self, piece: bytes) -> int:
         """Decode up to the closing quote; returns where that is, or the end of the piece."""
         assert self._text is not None
-        quote = piece.find(b'"', at)
+        quote = piece.find(b'"')
         is_final = quote >= 0
         end = quote if is_final else len(piece)
         if self._file is not None:
             try:
-                self._write_all(self._file, self._text.decode(piece[at:end], final=is_final))
+                self._unwritten = self._text.decode(piece[:end], final=is_final)
             except ValueError:
                 self.close()
         if is_final:
             self._rest += (INLINE if self._file else DROPPED).encode()
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-                self._next.replace(self._path)
             self._text = None
             self._searched = len(self._rest)
         return end
 
-    def _write_all(self, file: RawIOBase, data: bytes) -> None:
-        """Keep trying while the disk is full: the image is paid for and comes only once."""
-        for _ in range(FULL_WAITS_MAX):
-            try:
-                while data:
-                    data = data[file.write(data) or 0 :]
-                return
-            except OSError as error:
-                if error.errno not in FULL_DISK:
-                    raise
-                if self._given_up.wait(FULL_WAIT_S):
-                    break
-        raise OSError(errno.ENOSPC, "the disk stayed full")
+    def _is_written(self) -> bool:
+        """Write what is decoded; False if the disk is full."""
+        if self._file is None:
+            return True
+        try:
+            while self._unwritten:
+                self._unwritten = self._unwritten[self._file.write(self._unwritten) or 0 :]
+        except OSError as error:
+            if error.errno not in FULL_DISK:
+                raise
+            return False
+        if self._text is None:
+            # The closing quote was read, so the image is whole.
+            self._file.close()
+            self._file = None
+            self._next.replace(self._path)
+        return True
 
 
 class Base64Text:

@@ -164,7 +164,7 @@ def _written(folder: Path) -> int:
 async def test_an_image_inside_an_answer_waits_for_room(
     opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.providers.inline.FULL_WAIT_S", 0.01)
+    monkeypatch.setattr("bot.providers.answers.FULL_WAIT_S", 0.01)
     async with no_room_for_an_image_inside_an_answer(opened) as (easel, call):
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits[1], limits[1]))

@@ -2,6 +2,7 @@ import asyncio
 import base64
 import json
 import random
+import resource
 import tracemalloc
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +18,9 @@ from bot.errors import (
     ProviderOutcomeUnknown,
     ProviderRefused,
 )
+from bot.pictures.threads import FILES, in_thread
 from bot.playground.faults import Respond, VendorCall
-from bot.providers import http
+from bot.providers import answers, http
 from bot.providers.answers import IMAGE_ANSWER_BYTES_MAX, JSON_BYTES_MAX
 from bot.providers.connections import Connections
 from bot.providers.http import TimeLimits, VendorHttp
@@ -28,6 +30,7 @@ from tests.vendors import AllVendors
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(5_000)
 JPEG = b"\xff\xd8\xff\xe0" + random.Random(8).randbytes(700)
 TEXT = base64.b64encode(PNG).decode()
+ROOM_BYTES = 1_000
 
 
 def extracted(
@@ -40,10 +43,9 @@ def extracted(
     edges = [0, *sorted(min(cut, len(raw)) for cut in cuts or []), len(raw)]
     for begin, end in pairwise(edges):
         image.feed(raw[begin:end])
-    rest = image.end()
     image.close()
-    assert rest is not None
-    return json.loads(rest), path.read_bytes() if path.exists() else None
+    assert image.rest is not None
+    return json.loads(image.rest), path.read_bytes() if path.exists() else None
 
 
 def size_of(path: Path) -> int | None:
@@ -168,7 +170,7 @@ def test_what_is_too_long_beside_the_image_is_not_kept(path: Path) -> None:
     image = InlineImage(path, 100)
     for _ in range(50):
         image.feed(b" " * 60)
-    assert image.end() is None
+    assert image.rest is None
 
 
 @pytest.fixture
@@ -229,6 +231,42 @@ async def test_an_error_with_an_image_leaves_no_file(
     assert size_of(path) is None
 
 
+async def test_what_waits_for_room_keeps_no_thread_from_others(
+    vendor: VendorHttp, server: AllVendors, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [path.with_name(f"result{number}") for number in range(FILES._max_workers)]
+    waiting: set[InlineImage] = set()
+    all_wait, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    class Telling(InlineImage):
+        def feed(self, *pieces: bytes) -> bool:
+            fed = super().feed(*pieces)
+            if not fed:
+                waiting.add(self)
+                if len(waiting) == len(paths):
+                    loop.call_soon_threadsafe(all_wait.set)
+            return fed
+
+    monkeypatch.setattr(http, "InlineImage", Telling)
+    monkeypatch.setattr(answers, "FULL_WAIT_S", 0.01)
+    answer = Respond(body=HEAD + TEXT.encode() + TAIL)
+    server.faults.add(VendorCall.CREATE, answer, times=len(paths))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM_BYTES, limits[1]))
+    try:
+        orders = [
+            asyncio.create_task(vendor.order(PATH, b"{}", result_path=each)) for each in paths
+        ]
+        async with asyncio.timeout(10):
+            await all_wait.wait()
+            assert await in_thread(path.parent.exists)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    for order in orders:
+        assert (await order).body["data"] == [{"b64_json": INLINE}]
+    assert [each.read_bytes() for each in paths] == [PNG] * len(paths)
+
+
 async def test_a_cancelled_order_leaves_no_file(
     vendor: VendorHttp,
     server: AllVendors,
@@ -238,10 +276,11 @@ async def test_a_cancelled_order_leaves_no_file(
     writing, loop = asyncio.Event(), asyncio.get_running_loop()
 
     class Telling(InlineImage):
-        def feed(self, *pieces: bytes) -> None:
-            super().feed(*pieces)
+        def feed(self, *pieces: bytes) -> bool:
+            fed = super().feed(*pieces)
             assert list(path.parent.iterdir())
             loop.call_soon_threadsafe(writing.set)
+            return fed
 
     monkeypatch.setattr(http, "InlineImage", Telling)
     piece = b"A" * (1024 * 1024)
