@@ -95,7 +95,7 @@ class Failure(StrEnum):
     CANCELLED = "cancelled"
     #: taken back because its member saw no answer
     UNANSWERED = "unanswered"
-    #: a defect in Easel
+    #: a defect in Easel, or its disk is full
     INTERNAL = "internal"
     #: the bot was removed from the server before the job was done
     REMOVED = "removed"

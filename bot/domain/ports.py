@@ -199,7 +199,13 @@ class ImageFetcher(Protocol):
         size_px: tuple[int, int],
         formats: tuple[ImageFormat, ...],
     ) -> ImageFile:
-        """Write a plain picture anew to `path`, in another format or size."""
+        """
+        Write a plain picture anew to `path`, in another format or size.
+
+        Raises:
+            UnusableImage: it needs more memory than there is for pictures.
+            FetchFailed: it could not be stored.
+        """
         ...
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +36,7 @@ from bot.pictures.folder import FETCHED
 
 T = TypeVar("T")
 
-#: tries at one link, or one upload
+#: tries at one link, one conversion, or one upload
 TRANSFERS_MAX = 3
 TRANSFER_WAIT_S = 2.0
 #: seconds between two tries of a call, unless the vendor asks for another wait
@@ -89,7 +90,7 @@ class References:
         Fetch the references if that was not done yet, and give them as the provider takes them.
 
         Raises:
-            Ended: one of them is no usable image, or cannot be fetched or uploaded.
+            Ended: one of them is no usable image, or cannot be fetched, stored or uploaded.
         """
         async with self._working:
             if self._files is None:
@@ -155,14 +156,16 @@ class References:
         if size_px == (mask.width_px, mask.height_px):
             return mask
         path = self._begin("-mask")
-        return await self._shop.fetcher.convert(mask, path, size_px, (ImageFormat.PNG,))
+        convert = partial(self._shop.fetcher.convert, mask, path, size_px, (ImageFormat.PNG,))
+        return await self._tried(reference, convert)
 
     async def _in_format(self, image: ImageFile, index: int, formats: Formats) -> ImageFile:
         if image.format in formats:
             return image
         path = self._begin(f"{index + 1}-{'-'.join(formats)}")
         size_px = (image.width_px, image.height_px)
-        return await self._shop.fetcher.convert(image, path, size_px, formats)
+        convert = partial(self._shop.fetcher.convert, image, path, size_px, formats)
+        return await self._tried(self._job.request.references[index], convert)
 
     async def _fetch(self, reference: Reference, index: int, link: str) -> ImageFile:
         path = self._begin(f"{index + 1}")
@@ -174,26 +177,36 @@ class References:
                 kept = self._shop.folder / reference.kept_as
                 with contextlib.suppress(FetchFailed, UnusableImage):
                     return await self._shop.fetcher.take_photo(kept, path, limits, formats)
-            attempt = 1
-            while True:
-                try:
-                    return await self._shop.fetcher.fetch_photo(link, path, limits, formats)
-                except UnusableImage as error:
-                    facts = flawed(reference, error.flaw, **error.facts)
+            fetch = partial(self._shop.fetcher.fetch_photo, link, path, limits, formats)
+            return await self._tried(reference, fetch)
+
+    async def _tried(
+        self, reference: Reference, work: Callable[[], Coroutine[Any, Any, ImageFile]]
+    ) -> ImageFile:
+        """Do the work in a few tries, where what is in its way may pass."""
+        attempt = 1
+        while True:
+            try:
+                return await work()
+            except UnusableImage as error:
+                facts = flawed(reference, error.flaw, **error.facts)
+                raise Ended(Failure.REFERENCE, facts) from error
+            except FetchFailed as error:
+                emit(
+                    "reference_not_fetched",
+                    "reference not fetched: %s",
+                    error,
+                    level=logging.WARNING,
+                )
+                ours = error.trouble is FetchTrouble.OUR_DISK
+                may_pass = ours or error.trouble is FetchTrouble.PASSING
+                if not may_pass or attempt == TRANSFERS_MAX:
+                    if ours:
+                        raise Ended(Failure.INTERNAL) from error
+                    facts = flawed(reference, Flaw.NOT_FETCHED)
                     raise Ended(Failure.REFERENCE, facts) from error
-                except FetchFailed as error:
-                    emit(
-                        "reference_not_fetched",
-                        "reference not fetched: %s",
-                        error,
-                        level=logging.WARNING,
-                    )
-                    may_pass = error.trouble in (FetchTrouble.PASSING, FetchTrouble.OUR_DISK)
-                    if not may_pass or attempt == TRANSFERS_MAX:
-                        facts = flawed(reference, Flaw.NOT_FETCHED)
-                        raise Ended(Failure.REFERENCE, facts) from error
-                await self._shop.clock.sleep(TRANSFER_WAIT_S * attempt)
-                attempt += 1
+            await self._shop.clock.sleep(TRANSFER_WAIT_S * attempt)
+            attempt += 1
 
     async def _upload(self, upload: Uploader, image: ImageFile) -> str:
         """An upload costs nothing, so a doubtful one is repeated."""

@@ -182,7 +182,13 @@ class Fetcher:
     ) -> ImageFile:
         """See ImageFetcher.convert."""
         need = Need(image.width_px * image.height_px, WORKED_BYTES, image.size_bytes)
-        return await self._pool.run(lambda: need, convert, image, path, size_px, formats)
+        try:
+            return await self._pool.run(lambda: need, convert, image, path, size_px, formats)
+        except BaseException as error:
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+            if isinstance(error, OSError):
+                raise _failure(error) from error
+            raise
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
         """See ImageFetcher.check."""

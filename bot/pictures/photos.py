@@ -125,15 +125,17 @@ def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
             kept = _kept_format(picture, bare, limits)
             if kept in formats and len(bare.data) <= limits.size_bytes_max:
                 alpha = _decoded_whole(picture, limits)
-                path.write_bytes(bare.data)
-                return _described(path, kept, size_px, size_px, alpha=alpha)
-            plain = _plain(picture, bare, limits)
+            else:
+                kept, plain = None, _plain(picture, bare, limits)
     except UnusableImage:
         raise
     except Exception as error:
         # Whatever else a decoder raises at hostile bytes, the picture cannot be used.
         raise UnusableImage(Flaw.DAMAGED) from error
-    return _saved(plain, path, limits, formats)
+    if kept is None:
+        return _saved(plain, path, limits, formats)
+    path.write_bytes(bare.data)
+    return _described(path, kept, size_px, size_px, alpha=alpha)
 
 
 def convert(

@@ -14,14 +14,17 @@ from pydantic import SecretStr
 
 from bot.app import open_app
 from bot.domain.ledger import EntryKind
-from bot.pictures import fit
+from bot.engine.references import TRANSFERS_MAX
+from bot.pictures import fetch, fit
 from bot.playground.discord import Call, Upload
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
 from bot.store import database
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
+from tests.support.photos import drawn, written
 from tests.support.pictures import noise
+from tests.support.settings import set_filter
 
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
@@ -184,6 +187,41 @@ async def test_a_stop_waits_for_no_room(opened: OpenEasel, monkeypatch: pytest.M
         await easel.restart()
         assert "Nothing was charged." in said(await easel.finished(call))
         assert not list((easel.folder / "images").iterdir())
+
+
+@pytest.mark.parametrize(("times", "delivered"), [(TRANSFERS_MAX - 1, True), (99, False)])
+@pytest.mark.parametrize("step", ["convert", "make_plain"])
+async def test_a_reference_for_which_there_is_no_room_is_tried_again_but_not_for_ever(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch, step: str, times: int, delivered: bool
+) -> None:
+    """Nothing is ordered yet, so nothing is lost with the job."""
+    work = getattr(fetch, step)
+    left = [None] * times
+
+    def full(*args: object) -> object:
+        if left:
+            left.pop()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return work(*args)
+
+    monkeypatch.setattr(fetch, step, full)
+    async with opened(apimodels_api_key=None) as easel:
+        keys = {
+            "runninghub_api_key": SecretStr(easel.providers.api_key),
+            "runninghub_base_url": easel.providers.runninghub_base_url,
+        }
+        easel.settings = easel.settings.model_copy(update=keys)
+        await easel.restart()
+        await set_filter(easel, "off")
+        # RunningHub's low-price route takes no WebP.
+        image = Upload("photo.webp", written(drawn(), "WEBP"))
+        message = await easel.finished(await easel.imagine(model="gpt-image-2", reference1=image))
+
+        assert bool(message.attachments) is delivered, said(message)
+        if not delivered:
+            assert "inside this bot" in said(message)
+            assert "Nothing was charged." in said(message)
+            assert not easel.providers.submissions
 
 
 async def test_a_result_for_whose_smaller_copy_there_is_no_room_is_tried_again(

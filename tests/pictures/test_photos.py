@@ -1,6 +1,7 @@
 """What a viewer shows, the vendor gets: each kind of picture made plain, and what is no picture."""
 
 import random
+import resource
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,18 @@ def test_only_what_the_vendor_takes_is_written(
     assert other.format in formats
     assert (other.width_px, other.height_px) == (30, 20)
     assert path.exists()
+
+
+def test_a_picture_for_which_there_is_no_room_is_not_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "photo"
+    path.write_bytes(MADE["PNG"][1]())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            make_plain(path, LIMITS, ALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def cut(data: bytes) -> bytes:
