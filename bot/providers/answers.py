@@ -105,7 +105,8 @@ def decoded(raw: bytes | None) -> Mapping[str, object]:
     """The JSON object in the answer, or an empty one if there is none."""
     try:
         body = json.loads(raw or b"", parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, ArithmeticError):
+        # The last: a number whose exponent is beyond Decimal's.
         return {}
     return body if isinstance(body, dict) else {}
 

@@ -134,6 +134,7 @@ GARBAGE = [
     Respond(body=b""),
     Respond(body=b"[1, 2]"),
     Respond(body=b'{"data": NaN}'),
+    Respond(body=b'{"data": 1e9999999999999999999}'),
     Respond(body=b"\xff\xfe{}"),
     Respond(body=b"[" * 100_000),
     Respond(body=b'{"a": "' + b"x" * JSON_BYTES_MAX + b'"}'),

@@ -104,6 +104,7 @@ def test_a_time_that_is_none_is_not_taken(timestamp: str) -> None:
         b"[]",
         b"[" * 100_000,
         b'{"data": null}',
+        b'{"data": 1e9999999999999999999}',
         body_of([]),
         body_of({}),
         body_of({"taskId": ""}),
