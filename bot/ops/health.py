@@ -73,7 +73,11 @@ async def _callback(callbacks: Mapping[str, Callback], request: web.Request) -> 
     hear = callbacks.get(request.match_info["name"])
     if hear is None:
         raise web.HTTPNotFound
-    hear(request.headers, await request.read())
+    try:
+        body = await request.read()
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise web.HTTPBadRequest from error
+    hear(request.headers, body)
     return web.Response(status=204)
 
 

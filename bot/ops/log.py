@@ -8,6 +8,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Literal
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 from bot import about
 
 #: attributes that every record has; what else a record carries was given as `extra`
@@ -49,6 +51,15 @@ def configure(level: str, style: Literal["console", "json"]) -> None:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # At INFO, Alembic only says which part of itself it has loaded.
     logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether aiohttp logs a fault of ours, and not that a stranger has sent what is no HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    # What is wrong with a body comes as the cause of another error.
+    found = (error, error and error.__cause__)
+    return not any(isinstance(each, HttpProcessingError) for each in found)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:

@@ -124,7 +124,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return problem(error.status, _sentence(error.body["message"]))
     except LookupError as error:
         return problem(404, _sentence(str(error.args[0])))
-    except ValueError as error:
+    except (ValueError, RecursionError, web.RequestPayloadError, ConnectionError) as error:
         return problem(400, _sentence(f"this request is not understood: {error}"))
     except TimeoutError:
         return problem(504, "The bot did not answer in time.")

@@ -301,7 +301,7 @@ class Site:
 
 def _page_file(name: str) -> web.StreamResponse:
     """Send a file of the page, with a type that does not depend on this machine's settings."""
-    path = PAGE_FOLDER / name
-    if path.parent != PAGE_FOLDER or path.suffix not in PAGE_TYPES or not path.is_file():
+    path = next((path for path in PAGE_FOLDER.iterdir() if path.name == name), None)
+    if path is None or path.suffix not in PAGE_TYPES:
         raise LookupError("the page has no such file")
     return web.FileResponse(path, headers={"Content-Type": PAGE_TYPES[path.suffix]})

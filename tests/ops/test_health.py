@@ -13,6 +13,8 @@ from aiohttp import web
 from bot.errors import StartupError
 from bot.ops import health
 from bot.ops.health import serve_health
+from bot.ops.log import configure
+from tests.support.garbage import BODIES, GARBAGE, hang_up_amid, posted, status_of
 from tests.support.ports import free_port
 
 
@@ -70,6 +72,43 @@ async def test_port_0_serves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(web, "TCPSite")
     async with serve_health("127.0.0.1", 0, {}):
         pass
+
+
+@pytest.mark.usefixtures("logging_restored")
+async def test_garbage_is_refused_and_no_error_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """The port may be open to the internet, for callbacks."""
+    configure("INFO", "console")
+    port, heard = free_port(), asyncio.Event()
+
+    def hear(_headers: object, _body: bytes) -> None:
+        heard.set()
+
+    sent = GARBAGE | {
+        f"{name} to {path}": posted(path, *body)
+        for name, body in BODIES.items()
+        for path in ("/callbacks/kie", "/callbacks/nobody", "/%ff")
+        if (name, path) != ("a bottomless one", "/callbacks/kie")
+    }
+    async with serve_health("127.0.0.1", port, {}, {"kie": hear}):
+        statuses = {name: await status_of(port, garbage) for name, garbage in sent.items()}
+        await hang_up_amid(port, "/callbacks/kie")
+        assert await get(port, "/healthz") == (200, "ok\n")
+    assert {name: each for name, each in statuses.items() if each not in (400, 404)} == {}
+    assert not heard.is_set()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("logging_restored")
+async def test_a_defect_of_ours_is_still_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("INFO", "console")
+
+    def hear(_headers: object, _body: bytes) -> None:
+        raise KeyError("a defect")
+
+    port = free_port()
+    async with serve_health("127.0.0.1", port, {}, {"kie": hear}):
+        assert await status_of(port, posted("/callbacks/kie", b"Content-Length: 2", b"{}")) == 500
+    assert "KeyError: 'a defect'" in capsys.readouterr().err
 
 
 async def container_is_healthy(port: int) -> bool:

@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,17 +12,6 @@ from bot.playground.faults import Respond, VendorCall
 from bot.playground.studio import Fails
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
-
-
-@pytest.fixture
-def logging_restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in ("discord", "aiosqlite", "alembic"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def record(**extra: object) -> logging.LogRecord:

@@ -21,6 +21,7 @@ from tests.playground.discord.bot import (
 )
 from tests.playground.discord.pictures import png
 from tests.playground.page import Page
+from tests.support.garbage import BODIES, GARBAGE, hang_up_amid, posted, status_of
 
 
 class Form(discord.ui.Modal, title="Say more"):
@@ -336,6 +337,19 @@ async def test_refusals_are_sentences(page, bot):
     for _, body in refused.values():
         assert body["error"][0].isupper()
         assert body["error"].endswith(".")
+
+
+@pytest.mark.parametrize("name", [*GARBAGE, *BODIES])
+async def test_garbage_is_refused_and_no_defect(page, name):
+    sent = GARBAGE.get(name) or posted("/api/deletions", *BODIES[name])
+    # 403: without a page as its origin, or to another host.
+    assert await status_of(int(page.url.rsplit(":")[-1]), sent) in (400, 403, 404)
+
+
+async def test_who_hangs_up_amid_a_request_is_no_defect(page, caplog):
+    await hang_up_amid(int(page.url.rsplit(":")[-1]), "/api/deletions")
+    assert (await page.get("/api/world"))[0] == 200
+    assert caplog.messages == []
 
 
 async def test_a_members_direct_messages_are_theirs(page, bot, playground):
