@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import io
 import logging
 import os
 import signal
@@ -46,12 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.platform in WITHOUT:
         print(f"easel: {NOT_HERE}", file=sys.stderr)
         return FAILED
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As on stderr: what the terminal has no letter for is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status: int | None = chosen.act(chosen)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has closed the pipe; the flush on exit must not complain about that either.
+        _flush()
+    except OSError as error:
+        if _can_print():
+            raise
+        # The flush on exit must not complain about that either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"easel: nothing more can be printed: {error.strerror}.", file=sys.stderr)
         return FAILED
     except StoreBusy as error:
         print(f"easel: the database cannot be written to: {error.__cause__}.", file=sys.stderr)
@@ -62,6 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return FAILED
     return status or 0
+
+
+def _flush() -> None:
+    """Write out what was printed; a process that was started without stdout has nothing to."""
+    print(end="", flush=True)
+
+
+def _can_print() -> bool:
+    try:
+        print(flush=True)
+    except OSError:
+        return False
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

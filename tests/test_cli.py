@@ -205,6 +205,49 @@ async def test_a_reader_that_goes_away_is_no_failure_to_speak_of(tmp_path: Path)
     assert (ended.status, ended.err) == (1, "")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["prices", "check", "migrate"])
+async def test_what_cannot_be_printed_is_one_sentence(
+    tmp_path: Path, command: str, unbuffered: str
+) -> None:
+    unwritable = os.open(os.devnull, os.O_RDONLY)
+    process = await start(tmp_path, command, stdout=unwritable, PYTHONUNBUFFERED=unbuffered)
+    os.close(unwritable)
+    ended = await end(process)
+
+    assert ended.status == 1
+    assert ended.err == "easel: nothing more can be printed: Bad file descriptor.\n"
+
+
+async def test_a_process_without_stdout_prints_nothing(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'exec "$0" -m bot prices >&-', sys.executable),
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(PROJECT)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    ended = await end(process)
+
+    assert (ended.status, ended.err) == (0, "")
+
+
+async def test_what_a_terminal_has_no_letter_for_is_written_otherwise(tmp_path: Path) -> None:
+    ended = await easel(tmp_path, "check", PYTHONIOENCODING="ascii")
+
+    assert ended.out.startswith("\\u2713 catalog: ")
+    assert ended.err == ""
+
+
+def test_a_defect_keeps_its_trace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def defective(*_: object) -> str:
+        raise BrokenPipeError("a defect")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bot.prices.price_table", defective)
+    with pytest.raises(BrokenPipeError, match="a defect"):
+        main(["prices"])
+
+
 async def test_a_missing_token_ends_the_process_without_a_trace(tmp_path: Path) -> None:
     ended = await easel(tmp_path, "run", APIMODELS_API_KEY="s3cret", OPS_PORT="s3cret")
 
