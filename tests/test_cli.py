@@ -276,12 +276,14 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
     assert ended.value.code == 2
 
 
-async def test_a_refused_token_is_one_sentence_and_exit_code_1(
-    tmp_path: Path, environment: dict[str, str]
+@pytest.mark.parametrize("command", ["run", "sync"])
+async def test_a_refused_token_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, environment: dict[str, str], command: str
 ) -> None:
-    ended = await easel(tmp_path, "run", **environment | {"DISCORD_TOKEN": "wrong"})
+    await easel(tmp_path, "migrate")
+    ended = await easel(tmp_path, command, **environment | {"DISCORD_TOKEN": "wrong"})
 
-    assert ended.status == 1
+    assert ended.status == 2
     assert "easel: Discord does not accept DISCORD_TOKEN" in ended.err
     assert "Traceback" not in ended.err
 

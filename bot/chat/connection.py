@@ -94,8 +94,9 @@ async def attempt(ask: Callable[[], Awaitable[T]]) -> T:
     try:
         return await ask()
     except LOGIN_ERRORS as error:
-        sentence = refusal(error) or f"Discord cannot be reached at {Route.BASE}: {error!r}."
-        raise StartupError(sentence) from error
+        if (sentence := refusal(error)) is not None:
+            raise StartupError(sentence, usage=True) from error
+        raise StartupError(f"Discord cannot be reached at {Route.BASE}: {error!r}.") from error
 
 
 async def insist(ask: Callable[[], Awaitable[T]]) -> T:
@@ -111,7 +112,7 @@ async def insist(ask: Callable[[], Awaitable[T]]) -> T:
             return await ask()
         except LOGIN_ERRORS as error:
             if (sentence := refusal(error)) is not None:
-                raise StartupError(sentence) from error
+                raise StartupError(sentence, usage=True) from error
             log.warning(
                 "Discord cannot be reached, next try in %.0f s: %r",
                 wait_s,
