@@ -72,9 +72,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not finished; `vendor_state` is the vendor's word."""
-
-    vendor_state: str
+    """Not finished."""
 
 
 @dataclass(frozen=True, slots=True)

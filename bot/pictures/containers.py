@@ -27,9 +27,9 @@ END = b"\xff\xd9"
 #: Added behind the data of a JPEG that lacks its end mark. A decoder then finishes an image that is
 #: complete, but fills hardly more than one block of an image that is not.
 NOTHING = bytes(4)
-#: JPEG markers (ITU-T T.81, table B.1): start, end and start of scan; frames of several passes, and
+#: JPEG markers (ITU-T T.81, table B.1): end, and start of scan; frames of several passes, and
 #: all frames; and markers without a length
-SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+EOI, SOS = 0xD9, 0xDA
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 #: bytes that may stand before a marker
 FILL = re.compile(b"\xff+")

@@ -16,8 +16,7 @@ from bot.errors import Reason, StartupError, StoreBusy
 from bot.store import schema
 from bot.store.sql import Transaction, insert
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-#: the newest revision in MIGRATIONS; tests hold the two together
+#: the newest revision in bot/store/migrations; tests hold the two together
 HEAD_REVISION = "0010"
 #: since this revision, deleted data is overwritten
 SECURE_SINCE = "0010"

@@ -13,8 +13,9 @@ import pytest
 from bot.app import SHIPPED_CATALOG, load_catalog
 from bot.catalog import parse_catalog
 from bot.chat import texts
-from bot.chat.texts import TABLES, Notice, explain, refuse, say
+from bot.chat.texts import Notice, explain, refuse, say
 from bot.chat.texts.languages import english
+from bot.chat.texts.phrases import Phrase
 from bot.domain.catalog import Catalog, Here, RouteOrder
 from bot.domain.jobs import Failure, Problem
 from bot.domain.ledger import Period
@@ -34,6 +35,15 @@ from tests.store.bench import ADA, BEN, CLEO, NOW, SERVER, lay, make_job
 from tests.support.clock import InstantClock
 from tests.support.easel import Easel, told
 
+#: table of en.toml -> the enum that its keys are from; the other tables have keys of their own
+TABLES: dict[str, type[StrEnum]] = {
+    "notices": Notice,
+    "phrases": Phrase,
+    "refusals": Reason,
+    "failures": Failure,
+    "flaws": Flaw,
+    "contents": Content,
+}
 BOT = Path(texts.__file__).parents[2]
 TEXT_CHARS_MAX = 2_000
 TODAY = date(2026, 11, 27)

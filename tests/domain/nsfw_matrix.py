@@ -5,12 +5,12 @@ The NSFW rule in every combination: each setting, place and kind of route, and w
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 
 from bot.domain.catalog import NsfwSwitch
-from bot.domain.nsfw import NsfwState, nsfw_state
-from bot.domain.policy import Place
+from bot.domain.policy import NsfwRule, Place, nsfw_rule
 from bot.domain.settings import NsfwMode
 
 PLACES = {
@@ -23,6 +23,22 @@ PLACES = {
     "age-restricted direct message": Place(0, 70, age_restricted=True),
 }
 COLUMNS = ("setting", "place", "route's switch", "filter", "covered", "the vendor is told")
+
+
+@dataclass(frozen=True, slots=True)
+class NsfwState:
+    rule: NsfwRule
+    #: whether the route may be used there at all
+    served: bool
+    #: what the vendor is told, by its own field's name; empty: nothing, or the route is not used
+    fields: Mapping[str, bool | str]
+
+
+def nsfw_state(mode: NsfwMode, place: Place, switch: NsfwSwitch) -> NsfwState:
+    rule = nsfw_rule(mode, place)
+    served = switch.serves(nsfw_checker=rule.nsfw_checker)
+    fields = switch.fields(nsfw_checker=rule.nsfw_checker) if served else {}
+    return NsfwState(rule, served, fields)
 
 
 def combinations() -> Iterator[tuple[NsfwMode, str, NsfwSwitch, NsfwState]]:

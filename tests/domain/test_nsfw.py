@@ -5,10 +5,9 @@ from itertools import product
 import pytest
 
 from bot.domain.catalog import NsfwSwitch
-from bot.domain.nsfw import NsfwState, nsfw_state
 from bot.domain.policy import NsfwRule
 from bot.domain.settings import NsfwMode
-from tests.domain.nsfw_matrix import PLACES, combinations, table
+from tests.domain.nsfw_matrix import PLACES, NsfwState, combinations, nsfw_state, table
 
 FILTERED = NsfwRule(nsfw_checker=True, spoiler=False)
 UNFILTERED = NsfwRule(nsfw_checker=False, spoiler=False)

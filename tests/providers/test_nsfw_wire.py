@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.catalog import NsfwSwitch
-from bot.domain.nsfw import nsfw_state
 from bot.domain.requests import Mode
 from bot.domain.settings import NsfwMode
-from tests.domain.nsfw_matrix import PLACES
+from tests.domain.nsfw_matrix import PLACES, nsfw_state
 from tests.providers.stage import ROWS, Row, open_stage
 
 #: every name by which a vendor is told of it

@@ -17,7 +17,8 @@ from bot.domain.jobs import Failure, Problem
 from bot.domain.settings import NsfwMode, ServerSettings
 from bot.errors import StartupError
 from bot.store import jobs, settings
-from bot.store.database import HEAD_REVISION, MIGRATIONS, database_path, open_database
+from bot.store.database import HEAD_REVISION, database_path, open_database
+from bot.store.migrations.apply import MIGRATIONS
 from bot.store.sql import Transaction
 from tests.store.bench import Bench, at_revision, lay, rows
 

@@ -20,8 +20,7 @@ from sqlalchemy.pool import StaticPool
 
 from bot import store
 from bot.store import schema
-from bot.store.database import MIGRATIONS
-from bot.store.migrations.apply import upgrade
+from bot.store.migrations.apply import MIGRATIONS, upgrade
 from tests.store.plans import statements_of
 
 #: the text of a statement -> one of its names

@@ -209,17 +209,6 @@ class Notice(StrEnum):
     TABLE_TOO_LARGE = "table_too_large"
 
 
-#: table of en.toml -> the enum that its keys are from; the other tables have keys of their own
-TABLES: dict[str, type[StrEnum]] = {
-    "notices": Notice,
-    "phrases": Phrase,
-    "refusals": Reason,
-    "failures": Failure,
-    "flaws": Flaw,
-    "contents": Content,
-}
-
-
 def say(words: Notice | Phrase, locale: str = FALLBACK, **facts: Fact) -> str:
     return _sentence("notices" if isinstance(words, Notice) else "phrases", words, facts, locale)
 
