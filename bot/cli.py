@@ -6,7 +6,6 @@ import gc
 import io
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.domain.credits import Microcredits, parse_credits
 from bot.errors import BotError, StartupError, StoreBusy
+from bot.signals import until_signal
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -268,7 +268,7 @@ def _demo(chosen: Chosen) -> int | None:
 
     if chosen.once:
         return asyncio.run(demo.run_once(chosen.output))
-    _until_signal(lambda: demo.serve(chosen.port, open_browser=not chosen.no_browser))
+    until_signal(lambda: demo.serve(chosen.port, open_browser=not chosen.no_browser))
     return None
 
 
@@ -304,7 +304,7 @@ def _run(_chosen: Chosen) -> None:
         async with open_app(settings) as app:
             await app.run()
 
-    _until_signal(run)
+    until_signal(run)
 
 
 @_in_loop
@@ -367,29 +367,3 @@ async def _audit(settings: "Settings", _chosen: Chosen) -> int:
         differences = await database.read(audit)
     print("\n".join(differences) or "Entries and balances agree.")
     return FAILED if differences else 0
-
-
-def _until_signal(serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Serve until SIGINT or SIGTERM, then stop cleanly; a second signal exits at once."""
-
-    async def run() -> None:
-        serving = asyncio.ensure_future(serve())
-        asked = False
-
-        def stop() -> None:
-            nonlocal asked
-            if asked:
-                os._exit(FAILED)
-            asked = True
-            serving.cancel()
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
-        try:
-            await serving
-        except asyncio.CancelledError:
-            if not asked:
-                raise
-
-    asyncio.run(run())

@@ -39,13 +39,21 @@ class Ended:
 
 
 async def start(
-    folder: Path, *arguments: str, stdout: int = asyncio.subprocess.PIPE, **environment: str
+    folder: Path,
+    *arguments: str,
+    stdout: int = asyncio.subprocess.PIPE,
+    before: str = "",
+    **environment: str,
 ) -> asyncio.subprocess.Process:
+    """
+    Args:
+        before: Python that the process runs first.
+    """
+    program = f"{before}\nfrom bot.cli import main\nraise SystemExit(main())"
     inherited = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "bot",
+        *(("-c", program) if before else ("-m", "bot")),
         *arguments,
         cwd=folder,
         env=inherited | {"PYTHONPATH": str(PROJECT)} | environment,
@@ -398,6 +406,63 @@ async def test_a_stop_leaves_a_job_that_waits_as_it_is(
     assert ended.status == 0, ended
     assert "job left for the next start" in ended.err
     assert "Drawing" in str((await call.response()).embeds)
+
+
+HANGING = f"""
+import socket, sys, threading
+
+def hang(*_, **__):
+    print("looking up", file=sys.stderr, flush=True)
+    threading.Event().wait({2 * PROCESS_S_MAX})
+
+socket.getaddrinfo = hang
+"""
+
+
+async def test_a_name_server_that_hangs_holds_up_no_stop(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    given = environment | {"DISCORD_API_BASE": "http://discord.example/api/v10"}
+    process = await start(tmp_path, "run", before=HANGING, **given)
+    assert process.stderr
+    while b"looking up" not in await process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    ended = await end(process)
+
+    assert ended.status == 0, ended
+
+
+async def test_a_database_that_is_held_holds_up_no_stop_and_nothing_paid_is_lost(
+    tmp_path: Path,
+    environment: dict[str, str],
+    discord: PlaygroundDiscord,
+    providers: AllVendors,
+) -> None:
+    fetched = Hold(asyncio.Event(), after_effect=True)
+    providers.faults.add(VendorCall.RESULT, fetched)
+    impatient = f"""
+import bot.signals, bot.store.database
+bot.signals.STOP_S_MAX = 0.5
+bot.store.database.BUSY_TIMEOUT_MS = {2 * PROCESS_S_MAX * 1_000}
+"""
+    process = await start(tmp_path, "run", before=impatient, **environment)
+    await discord.wait_until_ready()
+    call = await discord.run_command("Ada", "studio", "imagine", {"prompt": "a lantern"})
+    await fetched.reached.wait()
+    with closing(sqlite3.connect(tmp_path / "data/easel.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        fetched.until.set()
+        process.send_signal(signal.SIGTERM)
+        ended = await end(process)
+    assert ended.status == 1
+    assert "the stop took too long" in ended.err
+
+    process = await start(tmp_path, "run", **environment)
+    await call.until(lambda message: bool(message.attachments), timeout_s=20)
+    process.send_signal(signal.SIGTERM)
+    assert (await end(process)).status == 0
+    assert len(providers.submissions) == 1
 
 
 async def test_a_second_signal_ends_the_process_at_once(

@@ -1,0 +1,52 @@
+"""Serves until the process is asked to stop, and ends it in time."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+#: seconds from the signal to the end, whatever hangs: docker kills what takes ten
+STOP_S_MAX = 9.0
+#: exit code of a stop that was not clean
+CUT_OFF = 1
+
+log = logging.getLogger(__name__)
+
+
+def until_signal(serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """
+    Serve until SIGINT or SIGTERM, then stop cleanly; a second signal exits at once. What takes too
+    long is cut off, as by a crash: all that matters is committed before and after it.
+    """
+
+    async def run() -> None:
+        serving = asyncio.ensure_future(serve())
+        asked = False
+
+        def stop() -> None:
+            nonlocal asked
+            if asked:
+                os._exit(CUT_OFF)
+            asked = True
+            serving.cancel()
+            loop.call_later(STOP_S_MAX, cut_off)
+
+        def cut_off() -> None:
+            log.warning("the stop took too long", extra={"action": "stop_cut_off"})
+            os._exit(CUT_OFF)
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        try:
+            await serving
+        except asyncio.CancelledError:
+            if not asked:
+                raise
+        if asked:
+            # Python would wait for every thread, and one that looks up a name may hang for minutes.
+            os._exit(0)
+
+    asyncio.run(run())
