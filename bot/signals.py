@@ -1,9 +1,11 @@
 """Serves until the process is asked to stop, and ends it in time."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -46,6 +48,9 @@ def until_signal(serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
             if not asked:
                 raise
         if asked:
+            # There is no stdout in a process that was started without one.
+            with contextlib.suppress(OSError, AttributeError):
+                sys.stdout.flush()
             # Python would wait for every thread, and one that looks up a name may hang for minutes.
             os._exit(0)
 
