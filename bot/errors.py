@@ -124,6 +124,7 @@ class Reason(StrEnum):
     #: channels
     CHANNEL_NOT_ALLOWED = "channel_not_allowed"
     PRIVATE_NOT_ALLOWED = "private_not_allowed"
+    PICTURE_NOT_ALLOWED = "picture_not_allowed"
     #: count_max
     COUNT_NOT_ALLOWED = "count_not_allowed"
     #: resolution, allowed

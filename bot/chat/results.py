@@ -85,6 +85,9 @@ class Results:
         _check_words(job)
         chosen = buttons.chosen(interaction)
         if len(sources) > 1 and chosen is None:
+            # Refused before the question, so that nobody chooses in vain.
+            known = self._easel.servers.known(interaction.guild_id or 0)
+            policy.check_pictures(known, sources)
             locale = str(interaction.locale)
             options = [
                 discord.SelectOption(
@@ -290,7 +293,7 @@ class Results:
         elif job.server_id != (interaction.guild_id or 0):
             # Its member looks at it alone in another place than it was shown in.
             job = replace(job, request=replace(job.request, private=True))
-        return job, await self._easel.tasks(job_id)
+        return iterate.taken(job, interaction.user.id), await self._easel.tasks(job_id)
 
     async def _worded(self, interaction: Interaction, job_id: str) -> Job:
         """
@@ -324,7 +327,7 @@ class Results:
         usable = await originals.usable(self._folder, job, tasks, links)
         if not usable:
             raise self._gone(interaction, job)
-        return job, usable
+        return job, [iterate.owned(each, job, interaction.user.id) for each in usable]
 
 
 def _check_words(job: Job) -> None:

@@ -7,6 +7,18 @@ from bot.domain.jobs import Job
 from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference, Turn
 
 
+def taken(job: Job, by_id: int) -> Job:
+    """The job as whoever goes on from it has it: pictures that are another member's name them."""
+    references = (owned(each, job, by_id) for each in job.request.references)
+    return replace(job, request=replace(job.request, references=tuple(references)))
+
+
+def owned(picture: Reference, job: Job, by_id: int) -> Reference:
+    """A picture of the job's, naming its author if that is not whoever goes on from it."""
+    author_id = picture.author_id or job.user_id
+    return replace(picture, author_id=0 if author_id == by_id else author_id)
+
+
 def again(job: Job) -> ImageRequest:
     """The same by the same model. What its member preferred tells nothing of whoever goes on."""
     return replace(job.request, parent_id=job.id, instead_of="", prefers="")

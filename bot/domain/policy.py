@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, Offer
 from bot.domain.ledger import Allowance, Period
-from bot.domain.requests import RESOLUTIONS, ImageRequest
+from bot.domain.requests import RESOLUTIONS, ImageRequest, Reference
 from bot.domain.settings import FOREVER, NsfwMode, PictureMenus, ServerSettings
 from bot.errors import InsufficientCredits, NotAllowed, Reason, Refusal
 
@@ -77,8 +77,19 @@ def best_role(decided: ServerSettings, role_ids: Collection[int]) -> int | None:
 
 
 def may_take_pictures(menus: PictureMenus, *, own: bool) -> bool:
-    """Whether a member may go on from a picture in a message; `own`: the picture is theirs."""
+    """Whether a member may take a picture by a message's menu; `own`: the picture is theirs."""
     return menus is PictureMenus.EVERYONE or (own and menus is PictureMenus.OWN)
+
+
+def check_pictures(decided: ServerSettings, pictures: Iterable[Reference]) -> None:
+    """
+    Raises:
+        NotAllowed: one of the pictures is another member's, and the server does not allow to go on
+            from those, whichever way they were taken.
+    """
+    others = any(each.author_id for each in pictures)
+    if others and not may_take_pictures(decided.picture_menus, own=False):
+        raise NotAllowed(Reason.PICTURE_NOT_ALLOWED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,7 @@ def check_allowed(decided: ServerSettings, request: ImageRequest) -> None:
     """
     if request.private and not decided.private_allowed:
         raise NotAllowed(Reason.PRIVATE_NOT_ALLOWED)
+    check_pictures(decided, request.references)
     if request.count > decided.count_max:
         raise NotAllowed(Reason.COUNT_NOT_ALLOWED, count_max=decided.count_max)
     sizes = resolutions_here(decided)

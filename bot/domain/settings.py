@@ -25,10 +25,11 @@ class NsfwMode(StrEnum):
 
 
 class PictureMenus(StrEnum):
-    """A server's `picture_menus` setting: whose pictures a member may take by a message's menu."""
+    """A server's `picture_menus` setting: whose pictures a member may go on from."""
 
     EVERYONE = "everyone"
     OWN = "own"
+    #: not even their own by a message's menu; the buttons beneath their own results stay
     NOBODY = "nobody"
 
 

@@ -18,6 +18,16 @@ from bot.store.sql import Transaction, insert
 #: it has too little
 Purse = tuple[Change, Allowance, Reason]
 
+#: reasons that no form could mend: it changes neither who asks nor whose pictures these are, nor
+#: whether the image is private
+FINAL = frozenset(
+    {
+        Reason.DRAFT_USED,
+        Reason.BLOCKED,
+        Reason.PRIVATE_NOT_ALLOWED,
+        Reason.PICTURE_NOT_ALLOWED,
+    }
+)
 _WAITING = f"SELECT coalesce(sum(waiting), 0) FROM queue WHERE {queue.WAITING} AND user_id ="
 #: what may keep a job from being accepted, besides its credits and its server's settings
 BEFORE = f"""
@@ -118,8 +128,8 @@ def accept_or_keep(
 ) -> tuple[Offer, tuple[int, int]] | Refusal:
     """
     Accept a job as `accept` does, but return a refusal. The refused request is kept as a draft that
-    the refusal names, unless the member is blocked or its draft was gone; the draft that it came
-    from can be ordered again.
+    the refusal names, unless the reason is a FINAL one; the draft that it came from can be ordered
+    again.
 
     Raises:
         Repeated: the interaction has a job already; nothing is held.
@@ -136,7 +146,7 @@ def accept_or_keep(
                     # What a month has cost before it had a budget is added up only once.
                     ledger.apply(tx, renewal, now=draft.created_at)
         # Before a refusal, nothing else was written.
-        if refused.reason not in (Reason.DRAFT_USED, Reason.BLOCKED):
+        if refused.reason not in FINAL:
             now = draft.created_at
             refused.draft_id = draft_id or members.keep_draft(tx, draft.user_id, draft.request, now)
         return refused

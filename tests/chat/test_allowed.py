@@ -223,6 +223,8 @@ async def test_what_is_preferred_to_be_private_is_refused_and_not_shown_to_all(
     refused = await easel.finished(await easel.imagine())
     assert "does not allow private images" in said(refused)
     assert refused.is_ephemeral
+    # A form has nothing that would make it public.
+    assert labels(refused) == []
     assert (await easel.finished(await easel.imagine(private=False))).attachments
 
 

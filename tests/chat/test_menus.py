@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bot.playground.discord import DM, Call, Message, Upload
+from bot.playground.discord.validation import walk
 from tests.conftest import OpenEasel
-from tests.support.easel import Easel, said, selects
+from tests.support.easel import Easel, labels, said, selects, told
 from tests.support.pictures import noise, picture
-from tests.support.settings import set_filter
+from tests.support.settings import decide, set_filter
 
 PICTURE = noise()
 EDIT, KEEP = "Edit image", "Use as reference"
@@ -172,11 +173,76 @@ async def test_moderators_decide_whose_pictures_are_taken(
     for author, may in (("Ada", own), ("Ben", others)):
         posted = await easel.discord.post(author, "studio", "", [upload(f"{author}.png")])
         answer = await (await menu(easel, KEEP, posted)).response()
-        assert ("This server's moderators do not allow that" in said(answer)) is not may
+        assert ("This server's moderators do not allow" in said(answer)) is not may
         assert (f"{author}.png" in said(answer).replace("\\", "")) is may
     # What moderators decide is for their server alone.
     posted = await easel.discord.post("Ada", DM, "", [upload("dm.png")])
     assert "dm" in said(await (await menu(easel, KEEP, posted, channel=DM)).response())
+
+
+async def pressed(easel: Easel, message: Message, label: str, member: str = "Ben") -> Call:
+    shown = [part["label"] for part in walk(message.components) if "label" in part]
+    [found] = [each for each in shown if each.partition(" · ")[0] == label]
+    return await easel.discord.press(member, message, label=found)
+
+
+async def gone_on(easel: Easel, message: Message, label: str, member: str = "Ben") -> Message:
+    """What a member reads who presses a button of a result; a form is filled in."""
+    call = await pressed(easel, message, label, member)
+    return await (edited(easel, call, member) if label == "Edit" else easel.finished(call))
+
+
+@pytest.mark.parametrize("label", ["Edit", "Vary", "Larger", "Again"])
+async def test_a_button_names_whose_picture_it_goes_on_from(easel: Easel, label: str) -> None:
+    await set_filter(easel, "off")
+    first = await easel.imagine(reference1=upload(), model="gpt-image-2")
+    message = await gone_on(easel, await easel.finished(first), label)
+    ada = easel.discord.world.user("Ada")
+    assert f"Made from a picture by <@{ada.id}>." in said(message)
+    assert ada not in message.mentions
+    back = await gone_on(easel, message, "Again", "Ada")
+    assert back.attachments
+    assert "Made from a picture by" not in said(back)
+
+
+async def test_of_several_images_the_chosen_one_names_whose_it_was(easel: Easel) -> None:
+    first = await easel.finished(await easel.imagine(count=2))
+    choice = await (await pressed(easel, first, "Vary")).response()
+    message = await easel.finished(await easel.discord.select("Ben", choice, ["1"]))
+    ada = easel.discord.world.user("Ada")
+    assert f"Made from a picture by <@{ada.id}>." in said(message)
+
+
+@pytest.mark.parametrize("mode", ["own", "nobody"])
+@pytest.mark.parametrize("label", ["Edit", "Vary", "Again"])
+async def test_what_moderators_decide_of_pictures_counts_for_buttons(
+    easel: Easel, mode: str, label: str
+) -> None:
+    first = await easel.finished(await easel.imagine(reference1=upload(), count=2))
+    await decide(easel, "picture_menus", mode=mode)
+    refused = await (await pressed(easel, first, label)).response()
+    assert told(refused).startswith("This server's moderators do not allow")
+    assert refused.is_ephemeral
+    # A form could not change whose picture it is.
+    assert labels(refused) == []
+    assert len(await easel.rows("SELECT id FROM jobs")) == 1
+    own = await easel.finished(await pressed(easel, first, "Again", "Ada"))
+    assert own.attachments
+
+
+async def test_words_alone_are_nobodys_picture(easel: Easel) -> None:
+    first = await easel.finished(await easel.imagine())
+    await decide(easel, "picture_menus", mode="own")
+    assert (await gone_on(easel, first, "Again")).attachments
+
+
+async def test_a_basket_is_ordered_as_moderators_decide_by_then(easel: Easel) -> None:
+    posted = await easel.discord.post("Ben", "studio", "", [upload()])
+    await (await menu(easel, KEEP, posted)).response()
+    await decide(easel, "picture_menus", mode="own")
+    refused = await (await easel.imagine(use_basket=True)).response()
+    assert told(refused).startswith("This server's moderators do not allow")
+    assert labels(refused) == []
 
 
 @pytest.mark.parametrize(("member", "mode"), [("Ada", "own"), ("Cleo", "anything")])

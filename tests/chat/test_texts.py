@@ -23,7 +23,7 @@ from bot.domain.oversight import Block
 from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
-from bot.domain.settings import FOREVER, ServerSettings
+from bot.domain.settings import FOREVER, PictureMenus, ServerSettings
 from bot.engine.routing import Routing, Terms
 from bot.errors import Content, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
@@ -161,7 +161,8 @@ def all_down() -> None:
 
 
 def allowed(**decided: object) -> None:
-    wanted = replace(LANTERN, private=True, count=2, resolution="2K")
+    pictures = (replace(PHOTO, author_id=7),)
+    wanted = replace(LANTERN, private=True, count=2, resolution="2K", references=pictures)
     check_allowed(replace(ServerSettings(), **decided), wanted)
 
 
@@ -239,6 +240,7 @@ CAUSES: dict[str, Callable[[], None]] = {
         ServerSettings(allowed_channels=frozenset({71})), PLACE, SOME_DAY
     ),
     "private": lambda: allowed(private_allowed=False),
+    "picture": lambda: allowed(picture_menus=PictureMenus.OWN),
     "count": lambda: allowed(count_max=1),
     "resolution here": lambda: allowed(resolution_max="1K"),
     "model here": lambda: allowed(allowed_models=frozenset({"retoucher"})),

@@ -22,6 +22,7 @@ from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job
 from bot.domain.policy import may_take_pictures
 from bot.domain.requests import REFERENCES_MAX, Mode, Reference
+from bot.errors import NotAllowed, Reason
 
 #: embeds of one message (Discord docs, Message)
 EMBEDS_MAX = 10
@@ -68,7 +69,8 @@ class BasketCommands:
         The message's pictures, and the job whose result they are, if any.
 
         Raises:
-            Declined: there are none, or this member may not take them.
+            Declined: there are none.
+            NotAllowed: this member may not take them.
         """
         # Another bot's buttons may say anything.
         job_id = job_shown(message) if message.author == interaction.client.user else None
@@ -85,7 +87,7 @@ class BasketCommands:
         decided = await self._easel.settings(interaction.guild_id or 0)
         own = author_id == interaction.user.id
         if interaction.guild_id and not may_take_pictures(decided.picture_menus, own=own):
-            raise wire.Declined(Notice.NOT_YOUR_PICTURE)
+            raise NotAllowed(Reason.PICTURE_NOT_ALLOWED)
         named = 0 if own else author_id
         return [replace(each, author_id=named) for each in pictures[:REFERENCES_MAX]], job
 

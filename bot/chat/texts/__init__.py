@@ -101,7 +101,6 @@ class Notice(StrEnum):
     PRESET_REMOVED = "preset_removed"
     NO_JOB_TO_KEEP = "no_job_to_keep"
     NO_PICTURE_THERE = "no_picture_there"
-    NOT_YOUR_PICTURE = "not_your_picture"
     BASKET_EMPTY = "basket_empty"
     #: said
     MODERATORS_SAY = "moderators_say"
