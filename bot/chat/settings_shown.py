@@ -48,6 +48,16 @@ TITLES: Mapping[str, Phrase] = {
     "log_channel_id": Phrase.SET_LOG_CHANNEL,
     "paused_until": Phrase.SET_PAUSED,
 }
+#: field of ServerSettings -> its title in the trail, where those of /quota stand, too
+NAMES: Mapping[str, Phrase] = {
+    **TITLES,
+    "pause_reason": Phrase.SET_PAUSE_REASON,
+    "allowance_ucr": Phrase.ALLOWANCE,
+    "allowance_period": Phrase.SET_ALLOWANCE_PERIOD,
+    "role_allowances_ucr": Phrase.QUOTA_ROLES,
+    "budget_ucr": Phrase.QUOTA_BUDGET,
+    "job_max_ucr": Phrase.SET_CEILING,
+}
 #: settings whose values a sentence explains: value -> the sentence
 MEANINGS: Mapping[str, Mapping[Any, Phrase]] = {
     "nsfw_checker": {
@@ -178,7 +188,8 @@ def trail(changes: Sequence[SettingChange], locale: str) -> str:
 
 def _change(change: SettingChange, locale: str) -> str:
     old, new = (_as_kept(change.setting, text, locale) for text in (change.old, change.new))
-    name, by = command_name(change.setting), render.author(change.user_id, locale)
+    title, by = NAMES.get(change.setting), render.author(change.user_id, locale)
+    name = say(title, locale) if title else change.setting
     return f"{render.stamp(change.created_at, 'f')} {by}: {name} {old} → {new}"
 
 

@@ -170,8 +170,8 @@ async def test_every_change_is_recorded_and_shown(easel: Easel) -> None:
 
     assert "It was `off`." in shown
     cleo = easel.discord.world.user("Cleo").id
-    assert f"<@{cleo}>: nsfw_checker `on` → `off`" in shown
-    assert f"<@{cleo}>: nsfw_checker `off` → `age_restricted`" in shown
+    assert f"<@{cleo}>: NSFW filter `on` → `off`" in shown
+    assert f"<@{cleo}>: NSFW filter `off` → `age_restricted`" in shown
     changes = await easel.rows("SELECT user_id, old, new FROM setting_changes ORDER BY id")
     assert [tuple(change) for change in changes] == [
         (cleo, "on", "off"),

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.settings import FOREVER
+from bot.chat.settings_shown import FIELDS as FIELD_OF
+from bot.chat.settings_shown import NAMES
+from bot.chat.texts import say
+from bot.domain.settings import FOREVER, SETTINGS
 from bot.playground.discord import DM, Call, Message, Permission
 from bot.playground.discord.interactions import COMMAND, COMPONENT, MODAL_SUBMIT
 from bot.playground.discord.validation import BUTTON, SELECTS, STRING_SELECT, walk
@@ -276,7 +279,7 @@ async def test_each_setting_is_a_subcommand_that_shows_or_decides(
     decided = said(await decide(easel, setting, **DECIDING[setting]))
     assert "set by this server" in decided
     assert "It was" in decided
-    assert f": {setting} " in decided
+    assert f": {say(NAMES[FIELD_OF[setting]])} " in decided
     assert len(await trail(easel)) == 1
     assert "default" in said(await decide(easel, "reset", setting=setting))
 
@@ -338,14 +341,26 @@ async def test_the_trail_is_read_page_by_page(easel: Easel) -> None:
     await easel.restart()
     lines = []
     while True:
-        lines += [line for line in said(message).splitlines() if "count_max" in line]
+        lines += [line for line in said(message).splitlines() if "Most images" in line]
         if "Older" not in labels(message):
             break
         message = await pressed(easel, message, "Older")
     assert len(lines) == len(await trail(easel)) == 23
-    assert lines[-1].endswith("count_max `4` → `1`")
+    assert lines[-1].endswith("Most images at a time `4` → `1`")
     assert "Newest" in labels(message)
     assert len(await trail(easel)) == 23
+
+
+async def test_settings_are_named_in_the_readers_language(easel: Easel) -> None:
+    easel.discord.set_locale("Cleo", "de")
+    await decide(easel, "count_max", count=2)
+    shown = said(await decide(easel, "trail"))
+    assert "Höchstzahl an Bildern auf einmal" in shown
+    assert "count_max" not in shown
+
+
+def test_every_setting_has_a_name_for_the_trail() -> None:
+    assert set(NAMES) == set(SETTINGS)
 
 
 async def test_two_moderators_at_once_lose_nothing(easel: Easel) -> None:

@@ -22,7 +22,7 @@ from bot.chat.settings_controls import (
     given_amount,
 )
 from bot.chat.settings_panel import SettingsPanel, lacks, reset
-from bot.chat.settings_shown import FIELDS, MEANINGS
+from bot.chat.settings_shown import FIELDS, MEANINGS, NAMES
 from bot.chat.texts import Notice, paragraph, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -60,9 +60,11 @@ MENU_CHOICES = [
     app_commands.Choice(name=label(f"choices.menus_{mode}"), value=mode.value)
     for mode in PictureMenus
 ]
-#: names of all settings but the pause and its reason, which /settings resume ends
+#: all settings but the pause and its reason, which /settings resume ends
 RESETS = [
-    app_commands.Choice(name=name, value=name) for name in FIELDS if not name.startswith("pause")
+    app_commands.Choice(name=label(f"phrases.{NAMES[field]}"), value=name)
+    for name, field in FIELDS.items()
+    if not name.startswith("pause")
 ]
 
 
