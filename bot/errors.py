@@ -123,6 +123,7 @@ class Reason(StrEnum):
     PAUSED_UNTIL = "paused_until"
     #: channels
     CHANNEL_NOT_ALLOWED = "channel_not_allowed"
+    #: `direct` if the host lets members ask in direct messages
     PRIVATE_NOT_ALLOWED = "private_not_allowed"
     PICTURE_NOT_ALLOWED = "picture_not_allowed"
     #: count_max

@@ -20,7 +20,6 @@ from bot.engine.routing import Terms
 from bot.engine.servers import Servers
 from bot.engine.workshop import Workshop
 from bot.errors import (
-    Busy,
     InsufficientCredits,
     InvalidRequest,
     Reason,
@@ -107,20 +106,20 @@ class Easel(Keepsakes):
         if isinstance(accepted, InsufficientCredits):
             raise self._with_advice(accepted, draft.request, terms)
         if isinstance(accepted, Refusal):
-            raise self._with_time(accepted)
+            raise self._with_way_out(accepted)
         offer, (ahead, own) = accepted
         typical_s = self._routing.typical_s(offer.tasks[0].route_id)
         position = QueuePosition.after(ahead, self._house.caps, typical_s, own)
         return Accepted(offer.job, offer.tasks, position, terms.decided.private_seen)
 
-    def _with_time(self, refused: Refusal) -> Refusal:
-        """The refusal, with the time to come back where it is known."""
+    def _with_way_out(self, refused: Refusal) -> Refusal:
+        """The refusal, with when or where it may be asked for again, as far as that is known."""
         reopens_at = self._traffic.reopens_at()
-        if refused.reason is not Reason.ROUTES_DOWN or reopens_at is None:
-            return refused
-        timed = Busy(Reason.ROUTES_DOWN, again_at=int(reopens_at.timestamp()))
-        timed.draft_id = refused.draft_id
-        return timed
+        if refused.reason is Reason.ROUTES_DOWN and reopens_at is not None:
+            refused.facts["again_at"] = int(reopens_at.timestamp())
+        if refused.reason is Reason.PRIVATE_NOT_ALLOWED and self.guests.direct_messages:
+            refused.facts["direct"] = True
+        return refused
 
     def _with_advice(
         self, refused: InsufficientCredits, request: ImageRequest, terms: Terms

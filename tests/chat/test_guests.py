@@ -9,7 +9,7 @@ from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise
-from tests.support.settings import set_filter
+from tests.support.settings import decide, set_filter
 
 PICTURE = noise()
 OWN, OTHER = "Lantern Community", "Northwind Design"
@@ -35,6 +35,17 @@ async def test_direct_messages_can_be_turned_off(opened: OpenEasel) -> None:
         assert "does not work in direct messages here" in said(message)
         assert "Nothing was charged." in said(message)
         assert await easel.entries() == []
+
+
+@pytest.mark.parametrize("served", [True, False])
+async def test_direct_messages_are_suggested_where_the_host_serves_them(
+    opened: OpenEasel, served: bool
+) -> None:
+    async with opened(allow_direct_messages=served) as easel:
+        await decide(easel, "private_allowed", allowed=False)
+        refused = await (await easel.imagine(private=True)).response()
+        assert "does not allow private images" in said(refused)
+        assert ("direct message" in said(refused)) is served
 
 
 async def test_where_it_is_removed_what_waits_ends_and_nothing_is_posted_or_charged(

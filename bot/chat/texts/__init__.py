@@ -22,6 +22,7 @@ class Notice(StrEnum):
     NOTHING_CHARGED = "nothing_charged"
     #: others
     OTHERS_CAN = "others_can"
+    ASK_DIRECTLY = "ask_directly"
     OUTDATED_COMMAND = "outdated_command"
     TAKEN_ELSEWHERE = "taken_elsewhere"
     #: again_at
@@ -261,6 +262,8 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     if refusal.reason is Reason.ROUTES_DOWN:
         when = Notice.TRY_AGAIN_AT if "again_at" in facts else Notice.TRY_AGAIN_SOON
         told.append(say(when, locale, **facts))
+    if "direct" in facts:
+        told.append(say(Notice.ASK_DIRECTLY, locale))
     if "said" in facts:
         told.append(say(Notice.MODERATORS_SAY, locale, **facts))
     if "others" in facts:
