@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 
+#: an error's attribute that holds the fields
+ABOUT = "about"
 _fields: ContextVar[Mapping[str, object]] = ContextVar("fields", default=MappingProxyType({}))
 
 
@@ -14,12 +16,22 @@ def about(**fields: object) -> Iterator[None]:
     token = _fields.set({**_fields.get(), **fields})
     try:
         yield
+    except Exception as error:
+        # The innermost knows best what it was about.
+        vars(error).setdefault(ABOUT, _fields.get())
+        raise
     finally:
         _fields.reset(token)
 
 
 def fields() -> Mapping[str, object]:
     return _fields.get()
+
+
+def fields_at(error: Exception) -> Mapping[str, object]:
+    """The fields that were set where an error was raised, for whoever tells of it outside."""
+    found: Mapping[str, object] = vars(error).get(ABOUT, {})
+    return found
 
 
 def short(whole: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.about import about
+from bot.about import about, fields_at
 from bot.chat import buttons, connection, wire
 from bot.chat.sync import sync
 from bot.chat.texts import Notice, refuse, say
@@ -205,7 +205,8 @@ class EaselClient(discord.AutoShardedClient):
             log.info("press unknown: %s", error, extra={"action": "press_unknown"})
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
         except Exception as error:
-            fields = {"button": buttons.read(data["custom_id"])[0], **wire.fields_of(interaction)}
+            button = buttons.read(data["custom_id"])[0]
+            fields = {"button": button, **wire.fields_of(interaction), **fields_at(error)}
             with about(**fields):
                 if await tell_why_not(interaction, error):
                     return
@@ -251,7 +252,7 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
             await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
         name = getattr(interaction.command, "name", "")
-        fields = {"command": name, **wire.fields_of(interaction)}
+        fields = {"command": name, **wire.fields_of(interaction), **fields_at(cause)}
         with about(**fields):
             if await tell_why_not(interaction, cause):
                 return

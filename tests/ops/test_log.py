@@ -1,5 +1,6 @@
 """What a log line looks like, and what never stands in one."""
 
+import asyncio
 import json
 import logging
 import re
@@ -8,7 +9,7 @@ import pytest
 
 from bot.ops.log import ConsoleFormatter, JsonFormatter, configure
 from bot.playground.discord import Upload
-from bot.playground.faults import Respond, VendorCall
+from bot.playground.faults import Hold, Respond, VendorCall
 from bot.playground.studio import Fails
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
@@ -98,6 +99,30 @@ async def test_every_line_about_a_job_says_whose_it_is_and_what_it_is_about(open
         assert line["action"]
         assert (line["user_id"], line["channel_id"]) == (job.user_id, job.channel_id)
         assert line["server_id"] == job.server_id
+
+
+@pytest.mark.usefixtures("logging_restored")
+async def test_a_press_that_is_declined_says_which_job_it_was_about(opened, capsys) -> None:
+    """The press comes too late, and what the member is told does not get through."""
+    configure("INFO", "json")
+    ordered, shown = Hold(asyncio.Event()), asyncio.Event()
+    async with opened() as easel:
+        easel.providers.faults.add(VendorCall.CREATE, ordered)
+        easel.discord.faults.add(method="PATCH", path="/messages/@original", hold=shown)
+        call = await easel.imagine()
+        await ordered.reached.wait()
+        lost = easel.discord.faults.add(method="POST", path="/callback", reset=True, times=3)
+        await easel.discord.press("Ada", call.messages[0], label="Cancel")
+        await easel.discord.wait_for(lambda: lost.hits == 3, "the last try")
+        ordered.until.set()
+        shown.set()
+        await easel.finished(call)
+        [job] = await easel.rows("SELECT * FROM jobs")
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [line] = [each for each in lines if each.get("action") == "answer_lost"]
+    named = [line.get(name) for name in ("job_id", "server_id", "channel_id", "user_id", "button")]
+    assert named == [job.id, job.server_id, job.channel_id, job.user_id, "cancel"]
 
 
 @pytest.mark.usefixtures("logging_restored")

@@ -196,11 +196,12 @@ class JobCommands:
         if not self._messenger.keeps_results:
             # The button is older than the host's choice to keep no results: nothing would be left.
             raise wire.Declined(Notice.UNKNOWN_BUTTON)
-        stopped = await self._easel.stop_watching(job_id)
-        if stopped is None:
-            raise wire.Declined(Notice.ENDED)
-        log.info("not awaited", extra={"action": "not_awaited"} | fields_of(job))
-        await wire.update(interaction, [render.unwatched(stopped)])
+        with about(**fields_of(job)):
+            stopped = await self._easel.stop_watching(job_id)
+            if stopped is None:
+                raise wire.Declined(Notice.ENDED)
+            log.info("not awaited", extra={"action": "not_awaited"})
+            await wire.update(interaction, [render.unwatched(stopped)])
 
     async def _shown_job(self, interaction: Interaction, job_id: str, *, moderators: bool) -> Job:
         """
