@@ -8,6 +8,7 @@ import pytest
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message, NotOfferedError, Upload
 from bot.playground.faults import Hold, VendorCall
+from bot.playground.studio import Fails
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise, picture
 
@@ -86,6 +87,18 @@ async def test_it_is_too_late_once_the_order_is_on_its_way(easel: Easel) -> None
 
     assert (await easel.finished(call)).attachments
     assert await easel.balance_ucr() == ALLOWANCE_UCR - 60_000
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_has_ended_is_said_to_have_ended(easel: Easel, fails: bool) -> None:
+    """A list of /jobs stands for as long as its member leaves it there."""
+    if fails:
+        easel.providers.endings.append(Fails("UPSTREAM_BUSY"))
+    async with easel.held(VendorCall.CREATE) as call:
+        listed = await (await easel.discord.run_command("Ada", "studio", "jobs")).response()
+    await easel.finished(call)
+    pressed = await easel.discord.press("Ada", listed, label="Cancel 1")
+    assert said(await pressed.response()) == "It has ended already."
 
 
 async def test_a_result_has_no_button_to_cancel_it(easel: Easel) -> None:

@@ -153,8 +153,7 @@ class JobCommands:
                 done = await self._desk.oversight.cancel(job.server_id, job_id, by_id, reason)
             except StepLost as lost:
                 job = (await self._easel.look(job_id))[0]
-                notice = Notice.ENDED if job.finished_at else Notice.TOO_LATE
-                raise wire.Declined(notice) from lost
+                raise _not_cancelled(job) from lost
             log.info("job cancelled", extra={"action": "job_cancelled"})
             assert done.job is not None
             await self._show_cancelled(interaction, done.job)
@@ -166,7 +165,7 @@ class JobCommands:
         except StepLost as lost:
             job, _ = await self._easel.look(job_id)
             if job.state is not JobState.CANCELLED:
-                raise wire.Declined(Notice.TOO_LATE) from lost
+                raise _not_cancelled(job) from lost
         log.info("job cancelled", extra={"action": "job_cancelled"})
         if in_list:
             try:
@@ -246,6 +245,10 @@ class JobCommands:
         if interaction.user.id != job.user_id and not moderates:
             raise wire.Declined(Notice.NOT_YOURS if moderators else Notice.ONLY_THEIRS)
         return job
+
+
+def _not_cancelled(job: Job) -> wire.Declined:
+    return wire.Declined(Notice.ENDED if job.finished_at else Notice.TOO_LATE)
 
 
 def _gallery(jobs: Sequence[Job], locale: str) -> discord.Embed:
