@@ -93,6 +93,6 @@ class Pings:
         with contextlib.suppress(Stopped):
             await self._clock.sleep(STAYS_S)
         try:
-            await wire.call(ping.delete)
+            await wire.delete(ping.delete)
         except wire.CallFailed as error:
             log.info("ping not removed: %s", error, extra={"action": "ping_not_removed"})

@@ -149,16 +149,19 @@ class Results:
         own = interaction.user.id == job.user_id
         if not own and not interaction.permissions.manage_messages:
             raise wire.Declined(Notice.NOT_YOURS)
-        try:
-            await wire.take_away(interaction)
-        except wire.CallFailed as error:
-            log.warning("not deleted: %s", error, extra={"action": "not_deleted"})
-            await wire.tell_beside(interaction, say(Notice.NOT_DELETED, str(interaction.locale)))
-            return
-        log.info("result deleted", extra={"action": "result_deleted"} | fields_of(job))
-        if not own:
-            by = (interaction.guild_id or 0, job.id, interaction.user.id)
-            await log_channel.tell(interaction, await self._oversight.note_deleted(*by))
+        with about(**fields_of(job)):
+            try:
+                await wire.defer_update(interaction)
+                await wire.delete(interaction.delete_original_response)
+            except wire.CallFailed as error:
+                log.warning("not deleted: %s", error, extra={"action": "not_deleted"})
+                text = say(Notice.NOT_DELETED, str(interaction.locale))
+                await wire.tell_beside(interaction, text)
+                return
+            log.info("result deleted", extra={"action": "result_deleted"})
+            if not own:
+                by = (interaction.guild_id or 0, job.id, interaction.user.id)
+                await log_channel.tell(interaction, await self._oversight.note_deleted(*by))
 
     async def _publish(self, interaction: Interaction, job_id: str) -> None:
         job, tasks = await self._job(interaction, job_id)

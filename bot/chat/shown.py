@@ -15,8 +15,6 @@ from bot.domain.jobs import Job
 
 log = logging.getLogger(__name__)
 
-#: Discord docs, "JSON Error Codes"
-UNKNOWN_MESSAGE = 10008
 #: Discord's own name for the message that answered the interaction
 ORIGINAL = cast(int, "@original")
 
@@ -41,7 +39,7 @@ async def find(client: discord.Client, job: Job, spot: Spot) -> discord.Message 
     try:
         message = await wire.call(lambda: channel.fetch_message(message_id))
     except wire.CallFailed as error:
-        if getattr(error.__cause__, "code", None) == UNKNOWN_MESSAGE:
+        if error.trouble is wire.Trouble.GONE:
             return None
         raise
     ours = client.user is not None and message.author.id == client.user.id
@@ -106,9 +104,10 @@ async def take_away(client: discord.Client, job: Job, spots: Sequence[Spot], now
         try:
             message = await find(client, job, spot)
             if message is not None:
-                await wire.call(message.delete)
+                await wire.delete(message.delete)
         except wire.CallFailed as error:
-            gone = _was_gone(error) and gone
+            log.warning("not taken away: %s", error, extra={"action": "not_taken_away"})
+            gone = False
     if job.request.private:
         gone = await _take_back(client, job, now) and gone
     return gone
@@ -125,14 +124,8 @@ async def _take_back(client: discord.Client, job: Job, now: datetime) -> bool:
         return False
     webhook = answer_to(client, job)
     try:
-        await wire.call(lambda: webhook.delete_message(ORIGINAL))
+        await wire.delete(lambda: webhook.delete_message(ORIGINAL))
     except wire.CallFailed as error:
-        return _was_gone(error)
+        log.warning("not taken away: %s", error, extra={"action": "not_taken_away"})
+        return False
     return True
-
-
-def _was_gone(error: wire.CallFailed) -> bool:
-    if getattr(error.__cause__, "code", None) == UNKNOWN_MESSAGE:
-        return True
-    log.warning("not taken away: %s", error, extra={"action": "not_taken_away"})
-    return False

@@ -38,16 +38,8 @@ RETRY_WAIT_S = 0.5
 DEFERRED = "deferred"
 
 NETWORK_ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-# Discord docs, "JSON Error Codes", read 2026-08
-UNKNOWN_WEBHOOK = 10015
-UNKNOWN_INTERACTION = 10062
-EXPLICIT_CONTENT = 20009
-BLOCKED_BY_AUTOMOD = frozenset({200000, 200001})
-#: rate limits: a channel's slow mode, its announcements, and its writes
+#: codes of rate limits: a channel's slow mode, its announcements, and its writes
 LIMITS_FOR_A_WHILE = frozenset({20016, 20022, 20028})
-TOO_LARGE = 40005
-ALREADY_ACKNOWLEDGED = 40060
-INVALID_TOKEN = 50027
 
 
 class Trouble(Enum):
@@ -60,10 +52,26 @@ class Trouble(Enum):
     TOO_LARGE = auto()
     #: Discord will not show this; it may show something else in the same place
     NOT_SHOWN = auto()
-    #: the channel or message is gone, or not ours to write to
+    #: there is no such message, or no longer
+    GONE = auto()
+    #: the channel is gone, or it or the message is not ours to write to
     REFUSED = auto()
     #: Discord or the network; it may work later, and the call may have had its effect
     DOWN = auto()
+
+
+#: what Discord's codes mean (Discord docs, "JSON Error Codes", read 2026-08)
+TROUBLES = {
+    10008: Trouble.GONE,  # unknown message
+    10015: Trouble.TOKEN_DEAD,  # unknown webhook
+    10062: Trouble.TOKEN_DEAD,  # unknown interaction
+    20009: Trouble.NOT_SHOWN,  # explicit content
+    40005: Trouble.TOO_LARGE,
+    40060: Trouble.ANSWERED,  # already acknowledged
+    50027: Trouble.TOKEN_DEAD,  # invalid token
+    200000: Trouble.NOT_SHOWN,  # blocked by AutoMod, as is the next
+    200001: Trouble.NOT_SHOWN,
+}
 
 
 class CallFailed(Exception):
@@ -121,6 +129,20 @@ async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_
                 raise CallFailed(Trouble.DOWN, error, repeated=attempt > 1) from error
         await asyncio.sleep(wait_s)
         attempt, wait_s = attempt + 1, wait_s * 2
+
+
+async def delete(operation: Callable[[], Awaitable[object]]) -> None:
+    """
+    Delete a message. One that is gone is as good: an earlier try may have deleted it.
+
+    Raises:
+        CallFailed: Discord did not delete it.
+    """
+    try:
+        await call(operation)
+    except CallFailed as error:
+        if error.trouble is not Trouble.GONE:
+            raise
 
 
 async def answer(
@@ -181,9 +203,7 @@ async def find_answer(interaction: Interaction, mark: str) -> int | None:
 
 
 async def update(
-    interaction: Interaction,
-    embeds: Sequence[discord.Embed],
-    view: discord.ui.View | None = None,
+    interaction: Interaction, embeds: Sequence[discord.Embed], view: discord.ui.View | None = None
 ) -> None:
     """
     Answer a press by changing the message that it was on.
@@ -198,7 +218,7 @@ async def update(
 
 async def defer_update(interaction: Interaction) -> None:
     """
-    Promise to change the message that was pressed; the change comes later.
+    Promise to change or delete the message that was pressed, even if only the presser sees it.
 
     Raises:
         CallFailed: the answer was refused, or did not get through.
@@ -279,7 +299,7 @@ async def tell_instead(
     """
     embeds = _told(text, beside)
     try:
-        await call(interaction.delete_original_response)
+        await delete(interaction.delete_original_response)
         await call(
             lambda: interaction.followup.send(
                 embeds=embeds, ephemeral=True, wait=True, view=_or_missing(view)
@@ -357,17 +377,6 @@ async def send_beside(interaction: Interaction, files: Callable[[], list[discord
     await call(lambda: interaction.followup.send(files=files(), ephemeral=True, wait=True))
 
 
-async def take_away(interaction: Interaction) -> None:
-    """
-    Delete the message whose button was pressed, even if only the presser sees it.
-
-    Raises:
-        CallFailed: Discord did not delete it.
-    """
-    await call(interaction.response.defer)
-    await call(interaction.delete_original_response)
-
-
 def _told(text: str, beside: discord.Embed | None) -> list[discord.Embed]:
     embed = discord.Embed(description=text)
     return [embed, beside] if beside else [embed]
@@ -380,15 +389,9 @@ def _or_missing(view: discord.ui.View | None) -> discord.ui.View:
 def _trouble(error: discord.HTTPException) -> Trouble:
     if is_down(error):
         return Trouble.DOWN
-    if error.code in (UNKNOWN_WEBHOOK, UNKNOWN_INTERACTION, INVALID_TOKEN):
-        return Trouble.TOKEN_DEAD
-    if error.code == ALREADY_ACKNOWLEDGED:
-        return Trouble.ANSWERED
-    if error.status == 413 or error.code == TOO_LARGE:
+    if error.status == 413:
         return Trouble.TOO_LARGE
-    if error.code == EXPLICIT_CONTENT or error.code in BLOCKED_BY_AUTOMOD:
-        return Trouble.NOT_SHOWN
-    return Trouble.REFUSED
+    return TROUBLES.get(error.code, Trouble.REFUSED)
 
 
 def is_down(error: discord.HTTPException) -> bool:

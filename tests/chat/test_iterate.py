@@ -253,6 +253,20 @@ async def test_why_a_private_image_is_not_published_is_told_to_its_member_alone(
     assert all(message.is_ephemeral for message in pressed.messages)
 
 
+async def test_why_it_is_not_published_is_told_although_news_of_a_deletion_are_lost(
+    easel: Easel,
+) -> None:
+    """Discord took the waiting answer away; a try that finds it gone keeps nothing from anyone."""
+    draft = await easel.finished(await easel.imagine(private=True))
+    refusal = {"code": 50001, "message": "refused"}
+    path = "/messages/@original"
+    easel.discord.faults.add(method="PATCH", path=path, status=400, body=refusal)
+    easel.discord.faults.add(method="DELETE", path=path, after_effect=True)
+    pressed = await press(easel, draft, "Publish")
+    told = await pressed.until(lambda message: "did not take these" in said(message))
+    assert told.is_ephemeral
+
+
 async def test_a_smaller_copy_says_what_discord_takes_where_it_is_shown(opened: OpenEasel) -> None:
     async with opened(paint=lambda _: noise(900)) as easel:
         await easel.finished(await easel.imagine())
@@ -289,6 +303,27 @@ async def test_its_member_and_moderators_may_delete_a_result(
     else:
         assert "Only whoever asked" in said(await pressed.response())
         assert message.id in ids(easel)
+
+
+@pytest.mark.parametrize(("member", "acts"), [("Ada", []), ("Cleo", ["delete"])])
+async def test_a_result_that_was_deleted_is_not_said_to_be_there(
+    easel: Easel, member: str, acts: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Discord deletes it, and the news of that is lost; the next try finds nothing to delete."""
+    caplog.set_level("INFO")
+    message = await easel.finished(await easel.imagine())
+    easel.discord.faults.add(method="DELETE", path="/messages/@original", after_effect=True)
+    pressed = await press(easel, message, "Delete", member=member)
+
+    async def ended() -> bool:
+        logged = {vars(each).get("action") for each in caplog.records}
+        return bool(logged & {"result_deleted", "not_deleted"})
+
+    await easel.until(ended)
+    await easel.restart()
+    assert message.id not in ids(easel)
+    assert pressed.messages == []
+    assert [row.action for row in await easel.rows("SELECT action FROM acts")] == acts
 
 
 def ids(easel: Easel) -> set[int]:
