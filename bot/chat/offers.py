@@ -9,7 +9,7 @@ from bot.chat.texts import say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.domain import iterate
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import KEPT, Job
+from bot.domain.jobs import Job
 from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 
@@ -38,7 +38,7 @@ def beneath_failure(job: Job, price_of: PriceOf) -> discord.ui.View:
     items = [_priced(job, Phrase.TRY_AGAIN, buttons.AGAIN, iterate.again(job), price_of)]
     if job.request.prompt:
         items.append(buttons.button(say(Phrase.EDIT_PROMPT, job.locale), buttons.WORDS, job.id))
-    if job.problem and job.problem.failure in KEPT:
+    if job.problem and "keep_days" in job.problem.facts:
         items.append(buttons.button(say(Phrase.GET_IMAGES, job.locale), buttons.IMAGES, job.id))
     return buttons.view(*(item for item in items if item))
 

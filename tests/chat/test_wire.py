@@ -11,7 +11,7 @@ from bot.domain.ledger import EntryKind
 from bot.engine.delivery import DELIVERIES_MAX
 from bot.errors import StartupError
 from bot.playground.discord import Message, PlaygroundDiscord
-from tests.support.easel import Easel, said
+from tests.support.easel import Easel, labels, said
 
 DEAD_TOKEN = {"code": 10015, "message": "Unknown Webhook"}
 
@@ -105,6 +105,7 @@ async def test_where_only_words_are_taken_they_promise_what_is_kept(opened, days
 
         assert ("The result is kept for 1 day" in said(told)) is (days == 1)
         assert "/history" not in said(told) or days == 1
+        assert ("Get the images" in labels(told)) is (days == 1)
         [job] = await easel.rows("SELECT failure, keeps_images FROM jobs")
         assert tuple(job) == ("undeliverable", days)
         assert len(list((easel.folder / "images").glob("*.png"))) == days
