@@ -14,7 +14,7 @@ from bot.chat import buttons, offers, render, wire
 from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
 from bot.chat.offers import PriceOf
 from bot.chat.pings import Pings, PingsOf
-from bot.chat.shown import ORIGINAL, answer_to
+from bot.chat.shown import ORIGINAL, answer_to, cover, take_away
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import Job, JobState, Task, TaskState, latest
@@ -116,6 +116,13 @@ class DiscordMessenger:
                 await self._close_status(job, embed)
         except wire.CallFailed as error:
             log.info("progress not shown: %s", error, extra={"action": "progress_not_shown"})
+
+    async def catch_up(self, job: Job) -> None:
+        spot = (job.channel_id, job.message_id or 0)
+        if job.removed:
+            await take_away(self._client, job, [spot], self._clock.now())
+        elif job.covered:
+            await cover(self._client, job, spot, job.locale)
 
     async def fresh_links(self, links: Sequence[str]) -> list[str]:
         aged = [link for link in links if _is_aged(link, self._clock.now())]

@@ -262,6 +262,12 @@ class Messenger(Protocol):
         """
         ...
 
+    async def catch_up(self, job: Job) -> None:
+        """
+        Do to a result that was put there what a moderator decided about it while it was on its way.
+        """
+        ...
+
     async def fresh_links(self, links: Sequence[str]) -> list[str]:
         """Links to the same files that have not expired, in the same order."""
         ...

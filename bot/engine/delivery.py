@@ -62,8 +62,10 @@ class Delivery:
             await self._withdraw(job, images)
             return
         wanted = job.problem is None or job.problem.failure in KEPT
-        await self._finish(job, message_id, images, wanted=wanted)
+        ended = await self._finish(job, message_id, images, wanted=wanted)
         emit("job_delivered", "job delivered")
+        if (ended.removed, ended.covered) != (job.removed, job.covered):
+            await self._messenger.catch_up(ended)
 
     def _is_withdrawn(self, job: Job) -> bool:
         return job.removed or job.server_id in self._gone

@@ -260,6 +260,38 @@ async def test_a_private_message_that_stays_with_its_member_is_said(easel: Easel
     assert files(easel) == []
 
 
+@pytest.mark.parametrize("label", ["Remove", "Spoiler"])
+@pytest.mark.parametrize("late", [False, True], ids=["edited", "posted"])
+async def test_what_is_decided_about_a_result_on_its_way_holds_for_it(
+    easel: Easel, label: str, late: bool
+) -> None:
+    """Its upload has begun when a moderator decides, and is seen after that."""
+    go_on = asyncio.Event()
+    async with easel.held(VendorCall.CREATE):
+        if late:
+            easel.clock.advance(15 * 60)
+        method, path = ("POST", "/channels/") if late else ("PATCH", "/messages/@original")
+        upload = easel.discord.faults.add(method=method, path=path, hold=go_on)
+    await easel.held_by(upload)
+    listed = await command(easel, "recent")
+    [menu] = [part for part in walk(listed.components) if part["type"] == STRING_SELECT]
+    opened = await easel.discord.select("Cleo", listed, [menu["options"][0]["value"]])
+    pressed = await press(easel, await opened.until(lambda each: not each.is_loading), label)
+    if label == "Remove":
+        assert "are gone" in said(await filled(easel, pressed, reason="no"))
+    else:
+        assert "are covered" in said(await pressed.until(lambda each: not each.is_loading))
+    go_on.set()
+    await easel.idle()
+    public = [each for each in easel.discord.channel("studio").messages if not each.is_ephemeral]
+    results = [image.filename for message in public for image in images(message)]
+    if label == "Remove":
+        assert (results, files(easel)) == ([], [])
+    else:
+        [image] = results
+        assert image.startswith("SPOILER_")
+
+
 async def test_a_removal_whose_message_stays_can_be_tried_again(easel: Easel) -> None:
     message = await easel.finished(await easel.imagine())
     shown = await card(easel, message)
