@@ -162,15 +162,15 @@ class Intake:
 
     async def _follow_up(self, interaction: Interaction, accepted: Accepted) -> None:
         """Show the accepted job. Its credits are held already; a defect here does not end it."""
+        locale = str(interaction.locale)
         try:
             await self._show(interaction, accepted)
         except Exception:
             log.exception("accepted, but not shown", extra={"action": "show_failed"})
-            job = accepted.job
-            text = say(Notice.ACCEPTED_ALL_THE_SAME, job.locale, ref=short(job.id))
+            text = say(Notice.ACCEPTED_ALL_THE_SAME, locale, ref=short(accepted.job.id))
             await wire.tell_beside(interaction, text)
         if accepted.job.request.private and accepted.private_seen:
-            text = say(Notice.PRIVATE_SEEN, str(interaction.locale))
+            text = say(Notice.PRIVATE_SEEN, locale)
             await wire.tell_beside(interaction, text)
 
     async def _accept(

@@ -40,6 +40,8 @@ async def test_once_it_is_held_it_is_made_and_the_member_is_told_so(
     easel: Easel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It breaks on the line after the answer: whoever claims the job later charges it."""
+    # What she alone is told is in her language, not in the server's.
+    easel.discord.set_server_locale("Lantern Community", "de")
     hand_over = Engine.hand_over
     monkeypatch.setattr(Engine, "hand_over", broken)
     call = await easel.imagine()
