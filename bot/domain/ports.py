@@ -72,7 +72,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not finished."""
+    """Not finished; `vendor_state` is the vendor's word."""
+
+    vendor_state: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,16 @@ from pathlib import Path
 from bot.domain import pricing, waiting
 from bot.domain.catalog import Route
 from bot.domain.jobs import Failure, Job, Made, Task, TaskState
-from bot.domain.ports import Failed, Finished, ImageFile, ImageLimits, Order, Progress, Provider
+from bot.domain.ports import (
+    Failed,
+    Finished,
+    ImageFile,
+    ImageLimits,
+    Order,
+    Progress,
+    Provider,
+    Running,
+)
 from bot.domain.requests import words_of
 from bot.engine.accept import new_task
 from bot.engine.events import emit
@@ -267,6 +276,7 @@ class Carrier:
         # The route's latency is learned only where a time is known when the image was not done.
         unfinished_s = 0.0 if self._fresh else None
         patience = Patience(route.deadline_s)
+        said = ""
         try:
             for poll in range(POLLS_MAX):
                 asked_at = shop.clock.now()
@@ -285,6 +295,9 @@ class Carrier:
                         return progress
                     case Finished():
                         shop.finished.add(task.id)
+                    case Running(word) if word != said:
+                        said = word
+                        self._emit("task_running", "in words: %s", word, level=logging.DEBUG)
                     case Failed():
                         raise of_ending(progress, shop.traffic, route, task)
                 unfinished_s = elapsed_s if progress else None

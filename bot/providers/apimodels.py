@@ -188,7 +188,7 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
             retryable=retryable and not moderation,
             vendor_code=code[:WORD_CHARS_MAX],
         )
-    return Running()
+    return Running(state[:WORD_CHARS_MAX])
 
 
 def parse_upload(body: Mapping[str, object]) -> str:

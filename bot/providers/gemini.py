@@ -157,13 +157,13 @@ def parse_operation(body: Mapping[str, object]) -> Progress:
         return failed
     word, done = replies.state_in(body), body.get("done")
     if done is not True and word and word.lower() not in FINISHED_WORDS:
-        return Running()
+        return Running(word)
     answer = None if done is False else answer_in(body)
     if answer is not None:
         return parse_answer(NAME, answer)
     if done is True or (word and done is not False):
         return Finished(*replies.images_in(body))
-    return Running()
+    return Running(word)
 
 
 def parse_answer(provider: str, answer: Mapping[str, object]) -> Finished | Failed:

@@ -125,7 +125,7 @@ def parse_record(body: Mapping[str, object]) -> Progress:
         return Finished(*found, Bill(credits=_credits(data)))
     if state.lower() in fields.FAILED_WORDS:
         return _failed(fields.code(data, "failCode") or state, fields.text(data, "failMsg"))
-    return Running()
+    return Running(state[: fields.WORD_CHARS_MAX])
 
 
 def parse_upload(body: Mapping[str, object]) -> str:

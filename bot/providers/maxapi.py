@@ -110,11 +110,11 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
         return failed
     word = replies.state_in(body)
     if word and word.lower() not in FINISHED_WORDS:
-        return Running()
+        return Running(word)
     links, in_answer = replies.images_in(body)
     if word or links or in_answer or replies.is_images_body(body):
         return Finished(links, in_answer, _bill_in(body))
-    return Running()
+    return Running(word)
 
 
 def _bill_in(body: Mapping[str, object]) -> Bill:

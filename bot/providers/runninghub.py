@@ -151,7 +151,7 @@ def parse_query(body: Mapping[str, object]) -> Progress:
         return Finished(_result_links(body))
     if status.lower() in fields.FAILED_WORDS:
         return (error_in(body) or ErrorWords("", "")).as_failed(status)
-    return Running()
+    return Running(status[: fields.WORD_CHARS_MAX])
 
 
 def parse_upload(body: Mapping[str, object]) -> str:

@@ -10,7 +10,7 @@ from bot.engine.outcome import (
     Patience,
 )
 
-DRAWING = Running()
+DRAWING = Running("drawing")
 
 
 def test_what_is_not_done_at_its_deadline_is_given_up_then() -> None:

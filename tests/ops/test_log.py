@@ -10,7 +10,7 @@ import pytest
 from bot.ops.log import ConsoleFormatter, JsonFormatter, configure
 from bot.playground.discord import Upload
 from bot.playground.faults import Hold, Respond, VendorCall
-from bot.playground.studio import Fails
+from bot.playground.studio import Fails, Sticks
 from tests.support.easel import Easel, said
 from tests.support.pictures import picture
 
@@ -143,6 +143,23 @@ async def test_the_words_of_a_vendor_are_logged_at_debug_alone(opened, capsys) -
     assert "submit_failed" in written
     assert "upload_failed" in written
     assert "surprise" not in written.lower()
+
+
+@pytest.mark.usefixtures("logging_restored")
+async def test_a_state_that_no_page_names_is_logged_once_for_a_task(opened, capsys) -> None:
+    configure("DEBUG", "json")
+    async with opened() as easel:
+        easel.providers.endings.append(Sticks("rehydrating"))
+        call = await easel.imagine()
+        calls = easel.providers.calls
+        await easel.discord.wait_for(lambda: calls[VendorCall.POLL] > 2, "further polls")
+        easel.clock.advance(3_600)
+        await easel.finished(call)
+        [task] = await easel.rows("SELECT * FROM tasks")
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [line] = [each for each in lines if "rehydrating" in each["message"]]
+    assert (line["level"], line["task_id"]) == ("DEBUG", task.id)
 
 
 @pytest.mark.usefixtures("logging_restored")

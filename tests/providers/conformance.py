@@ -238,7 +238,7 @@ async def _unknown_state(stage: Stage) -> str:
         return NOT_OFFERED
     stage.server.endings.append(Sticks("rehydrating"))
     progress = await stage.provider().poll(await stage.task(), stage.result_path)
-    assert progress == Running(), progress
+    assert progress == Running("rehydrating"), progress
     return PASS
 
 

@@ -54,9 +54,9 @@ READINGS: dict[str, object] = {
     "poll_failed_moderation": failed("CONTENT_MODERATION", moderation=True),
     "poll_failed_timeout": failed("TIMEOUT", retryable=True),
     "poll_failed_unknown": failed("failed"),
-    "poll_no_data": Running(),
-    "poll_processing": Running(),
-    "poll_unknown_state": Running(),
+    "poll_no_data": Running(""),
+    "poll_processing": Running("processing"),
+    "poll_unknown_state": Running("rehydrating"),
     "upload": "https://r2.apimodels.app/uploads/u1/ref.png",
 }
 

@@ -65,14 +65,14 @@ READINGS: dict[str, object] = {
     "poll_failed_moderation": failed("moderation_blocked", moderation=True),
     "poll_failed_word": failed("FAILED"),
     "poll_flat_done": Finished((CDN + "0002.png",)),
-    "poll_flat_running": Running(),
-    "poll_no_state": Running(),
+    "poll_flat_running": Running("queued"),
+    "poll_no_state": Running(""),
     "poll_plain_done": Finished((CDN + "0002.png",)),
     "poll_plain_done_usage": Finished((CDN + "0002.png",), bill=BILL),
     "poll_stored_400": failed("sensitive_words_detected", moderation=True),
-    "poll_unknown_state": Running(),
+    "poll_unknown_state": Running("rehydrating"),
     "poll_wrapped_done": Finished((CDN + "0003.png",)),
-    "poll_wrapped_running": Running(),
+    "poll_wrapped_running": Running("processing"),
     "sync_b64_usage": Finished(in_answer=True, bill=BILL),
     "sync_bad_link": ProviderContractBroken,
     "sync_disguised_failure": failed("failed", retryable=True),
@@ -240,7 +240,7 @@ def test_any_other_word_means_still_running(body: dict[str, object]) -> None:
 
 def test_pictures_of_a_task_still_running_are_not_its_result() -> None:
     body = {"status": "processing", "data": [{"url": CDN + "draft.png"}]}
-    assert parse_poll(body) == Running()
+    assert parse_poll(body) == Running("processing")
 
 
 @pytest.mark.parametrize(
