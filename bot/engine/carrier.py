@@ -173,8 +173,10 @@ class Carrier:
             sent_at = shop.clock.now()
             try:
                 answer = await provider.submit(order)
-            except (ProviderBusy, ProviderUnreachable) as error:
+            except ProviderError as error:
                 self._emit_refused(error)
+                if not isinstance(error, ProviderBusy | ProviderUnreachable):
+                    raise of_submit(error, shop.traffic, route) from error
                 self._task = await shop.database.keep(steps.not_accepted, self._task)
                 limited = isinstance(error, ProviderBusy) and error.rate_limited
                 wait_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
@@ -191,9 +193,6 @@ class Carrier:
                     raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
                 if not limited:
                     await shop.clock.sleep(wait_s or RETRY_WAIT_S)
-            except ProviderError as error:
-                self._emit_refused(error)
-                raise of_submit(error, shop.traffic, route) from error
             else:
                 took_s = (shop.clock.now() - sent_at).total_seconds()
                 return await self._hear(route, answer, took_s)
