@@ -227,21 +227,6 @@ def adjust(account: Account, allowance: Allowance) -> Change:
     return change(changed, EntryKind.ALLOWANCE if more > 0 else EntryKind.EXPIRE, more, 0)
 
 
-def less_spent(renewal: Change, spent_ucr: int) -> Change:
-    """
-    An account that was just refilled, without what was spent in its period before. It then is as if
-    it had been there, and had been lowered to its amount.
-    """
-    account, entries = renewal
-    if not spent_ucr or account.refilled_to is None:
-        return renewal
-    given = max(account.refilled_to.amount_ucr, spent_ucr)
-    refilled_to = replace(account.refilled_to, amount_ucr=Microcredits(given))
-    taken = min(spent_ucr, account.allowance_ucr)
-    changed, more = change(replace(account, refilled_to=refilled_to), EntryKind.EXPIRE, -taken, 0)
-    return changed, entries + more
-
-
 def grant(account: Account, amount: Microcredits) -> Change:
     """Give credits that do not expire."""
     return change(account, EntryKind.GRANT, 0, amount)
@@ -332,16 +317,6 @@ def refund(account: Account, held: Entry, settled: Entry) -> Change:
         allowance_ucr=-held.allowance_ucr - settled.allowance_ucr,
         grant_ucr=-held.grant_ucr - settled.grant_ucr,
     )
-
-
-def stay_spent(back: Change) -> Change:
-    """A refund to a budget from which nothing may be spent again: it expires at once."""
-    account, entries = back
-    kept = sum(each.allowance_ucr for each in entries)
-    if not kept:
-        return back
-    changed, expired = change(account, EntryKind.EXPIRE, -kept, 0, entries[0].job_id)
-    return changed, entries + expired
 
 
 def _give_back(

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
+from bot.domain import budgets, policy, rolling
 from bot.domain import ledger as rules
-from bot.domain import policy, rolling
 from bot.domain.jobs import Job, Offer
-from bot.domain.ledger import EVERYBODY, NOBODY, Account, Allowance, Change, Period
-from bot.domain.settings import ServerSettings
+from bot.domain.ledger import EVERYBODY, NOBODY, Account, Allowance, Change
+from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.errors import Busy, InsufficientCredits, Reason, Refusal, Repeated
 from bot.store import ledger, members, oversight, queue, settings, tasks
 from bot.store.jobs import House
@@ -188,17 +188,20 @@ def _purses(
     """The account and each budget that the job is held from."""
     server_id, now = draft.server_id, draft.created_at
     allowance = policy.allowance(decided, role_ids, house.allowance)
-    found = [((server_id, draft.user_id), allowance, Reason.CREDITS)]
-    budget = policy.budget(decided, house.budget_ucr)
-    if budget is not None and server_id:
-        found.append(((server_id, NOBODY), budget, Reason.BUDGET))
-    if house.total_budget_ucr is not None:
-        total = Allowance(house.total_budget_ucr, Period.MONTH)
-        found.append((EVERYBODY, total, Reason.TOTAL_BUDGET))
-    return [
-        (ledger.renew(tx, ledger.read(tx, *whose), refill, now), refill, reason)
-        for whose, refill, reason in found
-    ]
+    asked: list[tuple[tuple[int, int], Allowance | None, Reason]]
+    asked = [((server_id, draft.user_id), allowance, Reason.CREDITS)]
+    if server_id:
+        budget = policy.budget(decided, house.budget_ucr)
+        asked.append(((server_id, NOBODY), budget, Reason.BUDGET))
+    total = policy.budget(UNDECIDED, house.total_budget_ucr)
+    asked.append((EVERYBODY, total, Reason.TOTAL_BUDGET))
+    accounts = ledger.read_purses(tx, server_id, draft.user_id, [whose for whose, *_ in asked])
+    found = []
+    for account, (_, given, reason) in zip(accounts, asked, strict=True):
+        refill = given or budgets.without_end(account, now)
+        if refill is not None:
+            found.append((ledger.renew(tx, account, refill, now), refill, reason))
+    return found
 
 
 def _short(

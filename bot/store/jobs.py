@@ -312,7 +312,7 @@ def refund(tx: Transaction, house: House, job: Job, problem: Problem, now: datet
     if cost is None:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
     if cost:
-        ledger.pay_back(tx, house.allowance, job.id, now)
+        ledger.pay_back(tx, house.allowance, job.id, cost, now)
     given = {"job": job.id, "why": problem.failure, "facts": write_facts(problem.facts)}
     return read_job(tx.one(REFUND, given))
 
@@ -337,6 +337,6 @@ def refund_ended(
     cost = Microcredits(tx.scalar(PAID, {"job": job_id}) or 0)
     if not cost:
         return cost, cost
-    expired = ledger.pay_back(tx, default, job_id, now, stays_spent)
+    expired = ledger.pay_back(tx, default, job_id, cost, now, stays_spent)
     tx.execute(UNPAID, {"job": job_id})
     return cost, expired

@@ -5,8 +5,9 @@ from collections.abc import Collection
 from datetime import datetime
 
 from bot.domain import policy, rolling
+from bot.domain.budgets import stay_spent
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Job, JobState, ids_of_month
+from bot.domain.jobs import Job, JobState
 from bot.domain.ledger import (
     EVERYBODY,
     NOBODY,
@@ -18,12 +19,9 @@ from bot.domain.ledger import (
     Period,
     Spending,
     Statement,
-    less_spent,
-    period_start,
     release,
-    stay_spent,
 )
-from bot.store import returns, settings
+from bot.store import budgets, returns, settings
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB
 from bot.store.sql import Row, Transaction, insert, one_of, read_date, read_time, values_of
 
@@ -45,10 +43,14 @@ ENTRY = (
 )
 _OF_ACCOUNT = "WHERE server_id = :server AND user_id = :user"
 
-ACCOUNT = f"""
-    SELECT allowance_ucr, grant_ucr, period_start, refilled_to_ucr, refill_period FROM accounts
-    {_OF_ACCOUNT}
+_ACCOUNTS = """
+    SELECT server_id, user_id, allowance_ucr, grant_ucr, period_start, refilled_to_ucr,
+        refill_period
+    FROM accounts
 """
+ACCOUNT = f"{_ACCOUNTS} {_OF_ACCOUNT}"
+#: a member's account and those of budgets; in direct messages, where they have another one, too
+PURSES = f"{_ACCOUNTS} WHERE server_id IN (:server, 0) AND user_id IN (:user, {NOBODY})"
 NEW_ACCOUNT = insert(
     "accounts",
     *("server_id", "user_id", "allowance_ucr", "grant_ucr"),
@@ -87,10 +89,6 @@ SPENDINGS = f"""
     SELECT created_at, cost_ucr FROM jobs {_OF_ACCOUNT} AND cost_ucr > 0
     ORDER BY id DESC LIMIT {SPENDINGS_SHOWN_MAX}
 """
-_OF_MONTH = "id >= :first AND id < :end"
-#: what a month's jobs have cost, in a server and in all places
-SPENT = f"SELECT coalesce(sum(cost_ucr), 0) FROM jobs WHERE server_id = :server AND {_OF_MONTH}"
-SPENT_BY_ALL = f"SELECT coalesce(sum(cost_ucr), 0) FROM jobs WHERE {_OF_MONTH}"
 OF_ACCOUNT = f"SELECT {ENTRY} FROM entries {_OF_ACCOUNT} ORDER BY id"
 LATEST = f"SELECT {ENTRY} FROM entries {_OF_ACCOUNT} ORDER BY id DESC LIMIT {LATEST_MAX}"
 ALL_ENTRIES = f"SELECT {ENTRY} FROM entries ORDER BY id"
@@ -156,39 +154,29 @@ def statement(
 def read(tx: Transaction, server_id: int, user_id: int) -> Account:
     """The account as it stands. One that does not exist yet is empty and has no period."""
     row = tx.one_or_none(ACCOUNT, {"server": server_id, "user": user_id})
-    if row is None:
-        return Account(server_id, user_id)
-    account = Account(
-        server_id,
-        user_id,
-        row.allowance_ucr,
-        row.grant_ucr,
-        read_date(row.period_start),
-        None
-        if row.refilled_to_ucr is None
-        else Allowance(row.refilled_to_ucr, PERIODS[row.refill_period]),
-    )
-    return returns.read(tx, account) if account.rolls else account
+    return Account(server_id, user_id) if row is None else _account(tx, row)
+
+
+def read_purses(
+    tx: Transaction, server_id: int, user_id: int, whose: Collection[tuple[int, int]]
+) -> list[Account]:
+    """
+    A member's account and those of budgets as they stand, at once.
+
+    Args:
+        whose: (server id, user id) of each.
+    """
+    rows = tx.rows(PURSES, {"server": server_id, "user": user_id})
+    found = {(row.server_id, row.user_id): row for row in rows}
+    return [_account(tx, found[each]) if each in found else Account(*each) for each in whose]
 
 
 def renew(tx: Transaction, account: Account, allowance: Allowance, now: datetime) -> Change:
     """Bring an account up to now, for a command of a member, or a budget, with this allowance."""
     if account.user_id == NOBODY:
-        return _renew_budget(tx, account, allowance, now)
+        return budgets.renew(tx, account, allowance, now)
     of_late = returns.of_late(tx, account, now) if rolling.begins(account, allowance) else ()
     return rolling.renew(account, allowance, now, of_late)
-
-
-def _renew_budget(tx: Transaction, account: Account, budget: Allowance, now: datetime) -> Change:
-    """Of a month that had no budget so far, what was spent in it before counts as well."""
-    renewal = rolling.renew(account, budget, now)
-    if renewal[0].period_start == account.period_start:
-        return renewal
-    first, end = ids_of_month(period_start(now, Period.MONTH))
-    given = {"server": account.server_id, "first": first, "end": end}
-    of_all = (account.server_id, account.user_id) == EVERYBODY
-    spent_ucr = tx.scalar(SPENT_BY_ALL if of_all else SPENT, given)
-    return less_spent(renewal, spent_ucr)
 
 
 def renewed(
@@ -200,7 +188,11 @@ def renewed(
     Args:
         default: the allowance of an account that does not remember one.
     """
-    return rolling.keep_up(read(tx, server_id, user_id), default, now)
+    account = read(tx, server_id, user_id)
+    if account.user_id == NOBODY:
+        # Its month begins with a job that is asked for, and not with the end of an older one.
+        return account, ()
+    return rolling.keep_up(account, default, now)
 
 
 def apply(tx: Transaction, *changes: Change, now: datetime) -> Account:
@@ -275,6 +267,7 @@ def pay_back(
     tx: Transaction,
     default: Allowance,
     job_id: str,
+    cost: Microcredits,
     now: datetime,
     stays_spent: Collection[tuple[int, int]] = (),
 ) -> Microcredits:
@@ -282,12 +275,14 @@ def pay_back(
     Give back what a settled job was charged, to the member and to the budgets.
 
     Args:
+        cost: what it was charged.
         stays_spent: (server id, NOBODY) of the budgets that are not to get it back.
     Returns:
         What of it expired at once for the member, whose allowance has been refilled since.
     """
     expired_ucr = 0
-    for whose, its_entries in of_job(tx, job_id).items():
+    found = of_job(tx, job_id)
+    for whose, its_entries in found.items():
         account, refilled = renewed(tx, *whose, default, now)
         _, held = its_entries[EntryKind.HOLD]
         settled_at, settled = its_entries[EntryKind.SETTLE]
@@ -298,6 +293,9 @@ def pay_back(
             expired = (each for each in back[1] if each.kind is EntryKind.EXPIRE)
             expired_ucr -= sum(each.allowance_ucr for each in expired)
         apply(tx, (account, refilled), back, now=now)
+    server_id = next(server_id for server_id, user_id in found if user_id != NOBODY)
+    for whose in {(server_id, NOBODY), EVERYBODY}.difference(found, stays_spent):
+        apply(tx, budgets.uncount(read(tx, *whose), job_id, cost), now=now)
     return Microcredits(expired_ucr)
 
 
@@ -318,6 +316,20 @@ def entries_of(tx: Transaction, server_id: int, user_id: int) -> list[tuple[date
     """One account's entries, oldest first."""
     rows = tx.rows(OF_ACCOUNT, {"server": server_id, "user": user_id})
     return [_dated(row) for row in rows]
+
+
+def _account(tx: Transaction, row: Row) -> Account:
+    account = Account(
+        row.server_id,
+        row.user_id,
+        row.allowance_ucr,
+        row.grant_ucr,
+        read_date(row.period_start),
+        None
+        if row.refilled_to_ucr is None
+        else Allowance(row.refilled_to_ucr, PERIODS[row.refill_period]),
+    )
+    return returns.read(tx, account) if account.rolls else account
 
 
 def _balance(account: Account) -> dict[str, object]:

@@ -36,8 +36,8 @@ class ModelJob:
     day: date
     held_allowance: int
     held_grant: int
-    #: of the server's budget that it was held from; None: the server has none
-    month: date | None
+    #: in which it was asked for
+    month: date
     state: str = "queued"
     claims: int = 0
     message_id: int | None = None
@@ -75,23 +75,17 @@ class ModelMember:
 
 
 @dataclass
-class ModelBudget:
-    """What a server may spend in a month."""
-
-    amount: int
-    #: the first day of the current one; None: nothing was ever held
-    month: date | None = None
-
-
-@dataclass
 class Model:
     allowance: int
     per_user: int
     per_server: int
     per_route: dict[str, int]
     members: dict[Member, ModelMember]
-    #: of servers that have one
-    budgets: dict[int, ModelBudget]
+    #: what servers may spend in a month by their own decision; None: nothing is decided
+    decided: dict[int, int | None] = field(default_factory=dict)
+    #: what each server may spend by the host's, and all together
+    of_host: int | None = None
+    total: int | None = None
     #: oldest first
     jobs: dict[str, ModelJob] = field(default_factory=dict)
     #: who had their turn, in order
@@ -122,24 +116,27 @@ class Model:
     def this_month(self) -> date:
         return self.now.date().replace(day=1)
 
-    def renew(self, job: ModelJob) -> None:
-        """Whoever writes to a job's accounts refills those whose period has turned."""
-        self.refill(job.member)
-        if job.month is not None:
-            self.budgets[job.member[0]].month = self.this_month
+    def budget(self, server: int) -> int | None:
+        """What a server may spend in a month; of server 0, all together may."""
+        if not server:
+            return self.total
+        amounts = [self.decided.get(server), self.of_host]
+        return min((each for each in amounts if each is not None), default=None)
 
-    def left(self, server: int) -> int:
-        """Of the current budget: what was given, less what jobs of its month hold or cost."""
-        it = self.budgets[server]
-        jobs = [job for job in self.jobs.values() if job.member[0] == server]
-        return it.amount - sum(sum(job.away) for job in jobs if job.month == it.month)
+    def left(self, server: int) -> int | None:
+        """
+        Of a budget: less what jobs hold or cost that were asked for this month, whether or not
+        there was a budget then.
+        """
+        amount = self.budget(server)
+        jobs = [job for job in self.jobs.values() if server in (0, job.member[0])]
+        gone = sum(sum(job.away) for job in jobs if job.month == self.this_month)
+        return None if amount is None else max(amount - gone, 0)
 
-    def left_now(self, server: int) -> int:
-        """What a command given now finds; more than can ever be asked for, without a budget."""
-        if server not in self.budgets:
-            return 10**9
-        turned = self.budgets[server].month != self.this_month
-        return self.budgets[server].amount if turned else self.left(server)
+    def covers(self, server: int, quote: int) -> bool:
+        """Whether the budgets do."""
+        lefts = [self.left(each) for each in {server, 0}]
+        return all(left is None or quote <= left for left in lefts)
 
     def balance(self, member: Member, at_s: int | None = None) -> tuple[int, int]:
         """
@@ -170,10 +167,7 @@ class Model:
     def accept(
         self, job_id: str, member: Member, route: str, price: int, count: int, owner: str
     ) -> None:
-        server, _ = member
         self.refill(member)
-        if server in self.budgets:
-            self.budgets[server].month = self.this_month
         quote = price * count
         from_allowance = min(quote, self.balance(member)[0])
         job = ModelJob(
@@ -187,7 +181,7 @@ class Model:
             day=self.today,
             held_allowance=from_allowance,
             held_grant=quote - from_allowance,
-            month=self.this_month if server in self.budgets else None,
+            month=self.this_month,
         )
         job.charge(quote)
         self.arrive(job)
@@ -264,7 +258,7 @@ class Model:
         job.owner, job.lease_until = owner, self.now_s + LEASE_S
 
     def cancel(self, job: ModelJob) -> None:
-        self.renew(job)
+        self.refill(job.member)
         job.state, job.failure, job.away = "cancelled", Failure.CANCELLED, (0, 0)
         for task in job.tasks:
             task.state, task.failure = "failed", Failure.CANCELLED
@@ -273,7 +267,7 @@ class Model:
         """With its last task, the job goes on to delivery and is charged for its images."""
         if any(task.state not in ("stored", "failed") for task in job.tasks):
             return
-        self.renew(job)
+        self.refill(job.member)
         job.state = "delivering"
         job.charged_s = self.now_s
         job.cost = sum(task.cost or 0 for task in job.tasks)
@@ -283,7 +277,7 @@ class Model:
 
     def refund(self, job: ModelJob, failure: str) -> None:
         if job.cost:
-            self.renew(job)
+            self.refill(job.member)
         job.cost, job.failure, job.away, job.refunded = 0, failure, (0, 0), True
 
 

@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ import pytest
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import Failure, Job, JobState, Made, Problem, Task
-from bot.domain.ledger import NOBODY, Period
+from bot.domain.jobs import Failure, Job, JobState, Made, Problem, Task, id_at
+from bot.domain.ledger import EVERYBODY, NOBODY, Allowance, Period
 from bot.domain.pricing import Cost
 from bot.errors import Busy, InsufficientCredits, StepLost
 from bot.store import ledger as store
-from bot.store import settings
+from bot.store import quota, settings
 from bot.store.database import open_database
 from bot.store.sql import Transaction
 from tests.store.bench import (
@@ -40,7 +41,6 @@ from tests.store.job_model import (
     LEASE_S,
     Member,
     Model,
-    ModelBudget,
     ModelJob,
     ModelMember,
     ModelTask,
@@ -89,12 +89,9 @@ class JobPlay:
             PER_SERVER,
             dict(zip(ROUTES, (PER_ROUTE, 100), strict=True)),
             {member: ModelMember() for member in MEMBERS},
-            {SERVER: ModelBudget(BUDGET)},
             rolls=rolls,
         )
-        self.run(
-            self.database.write(settings.change, SERVER, "budget_ucr", BUDGET, CLEO, self.model.now)
-        )
+        self.decide_budget(SERVER, BUDGET)
         #: every value that the store ever gave away
         self.task_values: list[Task] = []
         self.job_values: list[Job] = []
@@ -124,19 +121,32 @@ class JobPlay:
         self.model.refill(member)
         self.model.members[member].grants_given += amount
 
+    def decide_budget(self, server: int, amount: int | None) -> None:
+        """A server's moderators set a budget, or take it away."""
+        given = (server, "budget_ucr", amount, CLEO, self.model.now)
+        self.run(self.database.write(settings.change, *given))
+        self.model.decided[server] = amount
+
+    def restart(self, of_host: int | None, total: int | None) -> None:
+        """With other budgets of the host."""
+        for bench in self.benches.values():
+            house = bench.jobs.house
+            bench.jobs.house = replace(house, budget_ucr=of_host, total_budget_ucr=total)
+        self.model.of_host, self.model.total = of_host, total
+
     def accept(
         self, member: Member, price: int, count: int, route: str, owner: str
     ) -> ModelJob | None:
         """None: it was refused, and had to be."""
         model = self.model
         server, user = member
-        job_id = f"job{len(model.jobs):03}"
+        job_id = f"{id_at(model.now)}{len(model.jobs):03}"
         job, tasks = make_job(job_id, user, server, price, count, at=model.now, route=route)
         accepting = self.benches[owner].take(job, tasks)
         refusal = None
         if len(model.in_state("queued")) >= QUEUED_MAX:
             refusal = Busy
-        elif price * count > min(model.available(member), model.left_now(server)):
+        elif price * count > model.available(member) or not model.covers(server, price * count):
             refusal = InsufficientCredits
         if refusal:
             with pytest.raises(refusal):
@@ -149,7 +159,7 @@ class JobPlay:
         return model.jobs[job_id]
 
     def hand_over(self, job: ModelJob, owner: str) -> None:
-        job.message_id = 1_000 + int(job.id.removeprefix("job"))
+        job.message_id = 1_000 + list(self.model.jobs).index(job.id)
         self.run(self.benches[owner].jobs.hand_over(job.id, job.message_id))
         if job.state == "queued" and job.owner == owner:
             job.owner = job.lease_until = None
@@ -287,11 +297,7 @@ class JobPlay:
             member: self.model.balance(member)
             for member, it in self.model.members.items()
             if it.day is not None
-        } | {
-            (server, NOBODY): (self.model.left(server), 0)
-            for server, it in self.model.budgets.items()
-            if it.month is not None
-        }
+        } | {whose: parts for whose, parts in shown.items() if whose[1] == NOBODY}
         assert all(part >= 0 for parts in shown.values() for part in parts)
         self._compare_returns()
         sums = self._rows(
@@ -299,6 +305,19 @@ class JobPlay:
             " GROUP BY server_id, user_id"
         )
         assert {(row[0], row[1]): (row[2], row[3]) for row in sums} == shown
+
+    def compare_budgets(self) -> None:
+        """What a command given now would find of each."""
+        house, model = self.jobs.house, self.model
+        for server in (SERVER, OTHER_SERVER):
+            _, budget = self.run(self.database.read(quota.of_server, house, server, model.now))
+            assert (budget and budget.allowance_ucr) == model.left(server)
+
+        def all_together(tx: Transaction) -> int:
+            amount = Allowance(Microcredits(model.total or 0), Period.MONTH)
+            return store.renew(tx, store.read(tx, *EVERYBODY), amount, model.now)[0].allowance_ucr
+
+        assert self.run(self.database.read(all_together)) == (model.left(0) or 0)
 
     def _compare_returns(self) -> None:
         """What is to come back stands there once, and is what members do not have."""
@@ -319,12 +338,12 @@ class JobPlay:
             kinds[row["job_id"], row["user_id"] == NOBODY][row["kind"]] += 1
         for job in self.model.jobs.values():
             for found in (kinds[job.id, False], kinds[job.id, True]):
-                if found is kinds[job.id, True] and job.month is None:
-                    assert not found
-                    continue
-                assert found["hold"] == 1
-                assert found["settle"] + found["release"] == (0 if job.is_open else 1)
-                assert found["refund"] <= (1 if job.refunded else 0)
+                # It may be held from the member, a budget and that of all together, or from less.
+                budgets = found is kinds[job.id, True]
+                assert found["hold"] in ((0, 1, 2) if budgets else (1,))
+                ended = found["settle"] + found["release"]
+                assert ended == (0 if job.is_open else found["hold"])
+                assert found["refund"] <= (found["hold"] if job.refunded else 0)
 
     def compare_queue(self) -> None:
         order = self.model.queue()

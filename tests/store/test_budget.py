@@ -163,6 +163,94 @@ async def test_a_budget_that_begins_spent_and_is_raised_gives_the_difference(ben
     assert await bench.differences() == []
 
 
+@pytest.mark.parametrize("of", ["server", "host", "all"])
+async def test_a_budget_that_was_taken_away_and_is_set_again_counts_what_was_spent_meanwhile(
+    database: Database, of: str
+) -> None:
+    server = 0 if of == "all" else SERVER
+
+    async def opened(budget: int | None) -> Bench:
+        """With no other budget than this one; the host's are changed by a restart."""
+        bench = lay(
+            database, **{"server": {}, "host": {"budget": budget}, "all": {"total": budget}}[of]
+        )
+        if of == "server":
+            await decide(bench, "budget_ucr", budget)
+        return bench
+
+    bench = await opened(150_000)
+    await bench.delivering(40_000, job_id=id_of(NOW, 1), at=NOW)
+    held = await bench.accept(id_of(NOW, 2))
+    bench = await opened(None)
+    # More than the budget was, but not more than the member has.
+    await bench.delivering(300_000, price=300_000, job_id=id_of(NOW, 3), user=BEN, at=NOW)
+    bench = await opened(500_000)
+    await bench.jobs.cancel(held.id, NOW)
+    with pytest.raises(InsufficientCredits) as refused:
+        await bench.accept(id_of(NOW, 4), price=160_001)
+    assert refused.value.facts["available_ucr"] == 160_000
+    await bench.accept(id_of(NOW, 5), price=160_000)
+    assert await left(bench, server) == 0
+    # There and back at once gives and takes nothing.
+    bench = await opened(None)
+    bench = await opened(500_000)
+    with pytest.raises(InsufficientCredits):
+        await bench.accept(id_of(NOW, 6), price=1)
+    assert await bench.differences() == []
+
+
+async def test_a_month_that_begins_without_a_budget_is_counted_when_it_has_one_again(
+    bench: Bench,
+) -> None:
+    old, _ = await bench.running(id_of(NOW, 1))
+    without = lay(bench.database)
+    await without.delivering(70_000, price=70_000, job_id=id_of(NEXT_MONTH, 2), at=NEXT_MONTH)
+    # The end of last month's job begins no month.
+    await without.jobs.cancel(old.id, NEXT_MONTH)
+    with pytest.raises(InsufficientCredits) as refused:
+        await bench.accept(id_of(NEXT_MONTH, 3), price=80_001, at=NEXT_MONTH)
+    assert refused.value.facts["available_ucr"] == 80_000
+    assert await bench.differences() == []
+
+
+async def test_a_budget_that_begins_holds_what_is_being_made(bench: Bench) -> None:
+    without = lay(bench.database)
+    for number, user in enumerate((ADA, BEN, CLEO)):
+        await without.accept(id_of(NOW, number), user=user)
+    # Of these three, two are covered: they are made all the same, and nothing else is.
+    with pytest.raises(InsufficientCredits) as refused:
+        await bench.accept(id_of(NOW, 4), price=1)
+    assert refused.value.facts["available_ucr"] == 0
+    refusal = await bench.jobs.accept_or_keep(*offered(id_of(NOW, 5)))
+    assert isinstance(refusal, InsufficientCredits)
+    await bench.jobs.cancel(id_of(NOW, 0), NOW)
+    job = await bench.claim()
+    assert job is not None
+    (task,) = await bench.jobs.tasks(job.id)
+    await bench.store(await bench.submit(task), 20_000)
+    await bench.accept(id_of(NOW, 6), price=70_000)
+    assert await left(bench) == 0
+    assert await bench.differences() == []
+
+
+def offered(job_id: str) -> tuple[Any, ...]:
+    job, tasks = make_job(job_id)
+    return job, (), lambda _: [Offer(job, tuple(tasks))]
+
+
+async def test_a_refund_of_what_was_spent_before_the_budget_began_comes_back_to_it(
+    bench: Bench,
+) -> None:
+    without = lay(bench.database)
+    job = await without.delivering(170_000, price=170_000, job_id=id_of(NOW, 1), at=NOW)
+    await bench.jobs.accept_or_keep(*offered(id_of(NOW, 2)))
+    assert await left(bench) == 0
+    await bench.jobs.refund(job, Problem(Failure.UNDELIVERABLE), NOW)
+    await bench.accept(id_of(NOW, 3), price=150_000)
+    assert await left(bench) == 0
+    assert await bench.differences() == []
+
+
 def id_of(at: datetime, number: int) -> str:
     """A job's id, as one that was asked for then has it."""
     return f"{id_at(at)}{number:08}"

@@ -20,7 +20,7 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import Task, TaskState
 from bot.domain.pricing import Cost
 from bot.errors import StepLost
-from tests.store.bench import MODERATION, ROUTE, image
+from tests.store.bench import MODERATION, OTHER_SERVER, ROUTE, SERVER, image
 from tests.store.job_model import DAY_S, Member, ModelJob, ModelTask
 from tests.store.job_play import (
     MEMBERS,
@@ -37,6 +37,8 @@ picks = st.integers(0, 999)
 owners = st.sampled_from(OWNERS)
 members = st.sampled_from(MEMBERS)
 routes = st.sampled_from(ROUTES)
+#: None: none
+budgets = st.sampled_from([None, None, 0, 400, 1_000, 2_500, 100_000])
 
 #: the steps that a task's value offers, by its state
 STEPS = {
@@ -64,13 +66,22 @@ class JobMachine(RuleBasedStateMachine):
 
     # Time, credits and the queue
 
-    @rule(seconds=st.sampled_from([0, 1, 30, 60, 61, DAY_S]))
+    @rule(seconds=st.sampled_from([0, 1, 30, 60, 61, DAY_S, 11 * DAY_S]))
     def time_passes(self, seconds: int) -> None:
         self.model.now_s += seconds
 
     @rule(member=members, amount=st.integers(1, 500))
     def grant(self, member: Member, amount: int) -> None:
         self.play.grant(member, amount)
+
+    @rule(server=st.sampled_from([SERVER, OTHER_SERVER]), amount=budgets)
+    def decide_a_budget(self, server: int, amount: int | None) -> None:
+        """Set it, set it higher or lower, or take it away."""
+        self.play.decide_budget(server, amount)
+
+    @rule(of_host=budgets, total=budgets)
+    def restart(self, of_host: int | None, total: int | None) -> None:
+        self.play.restart(of_host, total)
 
     @rule(member=members, price=st.integers(0, 400), count=st.integers(1, 3), route=routes)
     def accept(self, member: Member, price: int, count: int, route: str) -> None:
@@ -227,6 +238,10 @@ class JobMachine(RuleBasedStateMachine):
     @invariant()
     def balances_are_those_of_the_model_and_the_sums_of_their_entries(self) -> None:
         self.play.compare_balances()
+
+    @invariant()
+    def budgets_are_less_what_was_asked_for_this_month(self) -> None:
+        self.play.compare_budgets()
 
     @invariant()
     def each_hold_ends_exactly_once(self) -> None:

@@ -1,0 +1,69 @@
+"""
+Budgets: what a server, or all of them together, may spend in a month.
+
+A budget is an account of nobody's, from which each job is held as from its member's. Its rule: what
+is left is its amount less what the jobs of its month hold or have cost, whenever it was set.
+
+- As an account begins a month, what was asked for in that month before counts as well.
+- From then on each job is held from it until the month ends, also while there is no budget.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain.credits import Microcredits
+from bot.domain.ledger import (
+    Account,
+    Allowance,
+    Change,
+    EntryKind,
+    Period,
+    adjust,
+    change,
+    hold,
+    period_start,
+)
+
+#: more than any budget that can be set
+NO_END = Allowance(Microcredits(10**15), Period.MONTH)
+
+
+def without_end(account: Account, now: datetime) -> Allowance | None:
+    """
+    What the account of a budget is refilled to once the budget was taken away: until the month
+    ends it goes on counting, and refuses nothing. None: it counts nothing.
+    """
+    return NO_END if account.period_start == period_start(now, Period.MONTH) else None
+
+
+def count_in(renewal: Change, spent_ucr: int, under_way: Collection[tuple[str, int]]) -> Change:
+    """
+    An account that was just refilled, with what came before it in its period. It then is as if it
+    had been there, and had been lowered to its amount.
+
+    Args:
+        spent_ucr: by jobs that have been charged.
+        under_way: ids of those that are being made, and what each is to hold.
+    """
+    account, entries = renewal
+    if account.refilled_to is None or not (spent_ucr or under_way):
+        return renewal
+    gone_ucr = spent_ucr + sum(quote_ucr for _, quote_ucr in under_way)
+    given_ucr = Microcredits(max(account.refilled_to.amount_ucr, gone_ucr))
+    steps = [adjust(account, replace(account.refilled_to, amount_ucr=given_ucr))]
+    if spent_ucr:
+        steps.append(change(steps[-1][0], EntryKind.EXPIRE, -spent_ucr, 0))
+    for job_id, quote_ucr in under_way:
+        steps.append(hold(steps[-1][0], job_id, Microcredits(quote_ucr)))
+    return steps[-1][0], (*entries, *(entry for _, more in steps for entry in more))
+
+
+def stay_spent(back: Change) -> Change:
+    """A refund to a budget from which nothing may be spent again: it expires at once."""
+    account, entries = back
+    kept = sum(each.allowance_ucr for each in entries)
+    if not kept:
+        return back
+    changed, expired = change(account, EntryKind.EXPIRE, -kept, 0, entries[0].job_id)
+    return changed, entries + expired
