@@ -228,8 +228,9 @@ def refund(
     job = of_server(tx, server_id, job_id)
     if job is None:
         return None
-    of_host = {(server_id, NOBODY): house.budget_ucr, EVERYBODY: house.total_budget_ucr}
-    stays_spent = [budget for budget, amount in of_host.items() if amount is not None]
+    stays_spent = [EVERYBODY]
+    if house.budget_ucr is not None:
+        stays_spent.append((server_id, NOBODY))
     paid, expired = job_steps.refund_ended(tx, house.allowance, job_id, now, stays_spent)
     if not paid:
         return None

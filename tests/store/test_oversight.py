@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.jobs import Job, JobState
 from bot.domain.oversight import EVERYWHERE, REPORTS_PER_HOUR_MAX, Act, Block, Done, Unreported
-from bot.errors import NotAllowed, Reason, StepLost
+from bot.errors import InsufficientCredits, NotAllowed, Reason, StepLost
 from bot.store import accept, jobs, oversight, settings
 from bot.store.database import Database
 from bot.store.sql import Transaction
@@ -206,6 +206,19 @@ async def test_a_refund_gives_back_to_no_budget_of_the_host(
     rows = await bench.rows("SELECT allowance_ucr FROM accounts WHERE user_id = 0 ORDER BY 1 DESC")
     assert [amount for [amount] in rows] == left
     assert await bench.balance() == ALLOWANCE_UCR
+    assert await bench.differences() == []
+
+
+async def test_a_refund_while_the_host_has_no_budget_stays_spent_in_the_next(
+    database: Database,
+) -> None:
+    bench, without = lay(database, total=10 * PRICE_UCR), lay(database)
+    await finished(bench, "heron")
+    await finished(without)
+    await database.write(oversight.refund, without.jobs.house, SERVER, "lantern", CLEO, NOW)
+    with pytest.raises(InsufficientCredits) as refused:
+        await bench.accept("kite", price=8 * PRICE_UCR + 1)
+    assert refused.value.facts["available_ucr"] == 8 * PRICE_UCR
     assert await bench.differences() == []
 
 
