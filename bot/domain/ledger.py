@@ -146,6 +146,8 @@ class Entry:
     #: id of the moderator, or of the operator (0), who gave or took it; None: nobody is named
     by_id: int | None = None
     reason: str | None = None
+    #: None: it is not stored yet
+    written_on: date | None = field(default=None, compare=False)
 
 
 Change = tuple[Account, tuple[Entry, ...]]
@@ -209,6 +211,26 @@ def renew(account: Account, allowance: Allowance, now: datetime) -> Change:
     if before is None or changed.period_start != account.period_start:
         return replace(changed, refilled_to=allowance), entries
     return adjust(changed, allowance)
+
+
+def begin(account: Account, allowance: Allowance, spent_ucr: int, now: datetime) -> Change:
+    """
+    Begin with another kind of period, in which what was spent since its first day counts. It then
+    is as if there had been no other, and nothing is given twice.
+
+    Args:
+        spent_ucr: what jobs that were asked for since then hold or have cost of the allowance.
+    """
+    given_ucr = Microcredits(max(allowance.amount_ucr, spent_ucr))
+    begun = replace(
+        account,
+        period_start=period_start(now, allowance.period),
+        refilled_to=replace(allowance, amount_ucr=given_ucr),
+    )
+    more = given_ucr - spent_ucr - account.allowance_ucr
+    if not more:
+        return begun, ()
+    return change(begun, EntryKind.ALLOWANCE if more > 0 else EntryKind.EXPIRE, more, 0)
 
 
 def adjust(account: Account, allowance: Allowance) -> Change:
@@ -324,7 +346,7 @@ def _give_back(
 ) -> Change:
     """Give back; what was held from an allowance that was refilled since then expires at once."""
     changed, entries = change(account, kind, allowance_ucr, grant_ucr, held.job_id)
-    kept = allowance_ucr if held.period_start == account.entered else 0
+    kept = allowance_ucr if _is_of_period(held, account) else 0
     if account.rolls:
         kept = min(kept, account.room_ucr)
     if kept < allowance_ucr:
@@ -332,6 +354,16 @@ def _give_back(
         changed, expired = change(changed, EntryKind.EXPIRE, lost, 0, held.job_id)
         entries += expired
     return changed, entries
+
+
+def _is_of_period(held: Entry, account: Account) -> bool:
+    """Whether it was held from the account's period, or within it from one of another kind."""
+    first = account.entered
+    if held.period_start == first:
+        return True
+    if first is None or held.written_on is None or account.refilled_to is None:
+        return False
+    return first <= held.written_on < period_end(first, account.refilled_to.period)
 
 
 def change(

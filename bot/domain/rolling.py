@@ -13,12 +13,13 @@ is refilled to. All else follows from these rules:
   still hold comes back when the period would have ended, or in a day if that is earlier; how they
   end then gives nothing more.
 - An account that is to have periods again rolls on until the midnight after the first job that
-  found it so. Then it is refilled, which includes what was to come back.
+  found it so. Then it is refilled, which includes what was to come back, less what was spent since
+  the first day of its period.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
@@ -49,26 +50,42 @@ class Charge:
 
 
 def renew(
-    account: Account, allowance: Allowance, now: datetime, of_late: Sequence[Charge] = ()
+    account: Account,
+    allowance: Allowance,
+    now: datetime,
+    *,
+    of_late: Sequence[Charge] = (),
+    spent_ucr: int = 0,
 ) -> Change:
     """
     Bring the account up to now, for a command of a member who has this allowance.
 
     Args:
         of_late: what jobs took within the last day and longer; needed only if `begins`.
+        spent_ucr: what they took since the period's first day; needed only if `begins_period`.
     """
-    if account.rolls:
-        if allowance.period is Period.ROLLING:
-            return _roll_on(replace(account, period_start=None), allowance, now)
-        return _leave(account, allowance, now)
+    if begins_period(account, allowance, now):
+        return ledger.begin(replace(account, returns=()), allowance, spent_ucr, now)
     if begins(account, allowance):
         return _begin(account, allowance, now, of_late)
+    if account.rolls:
+        found_on = None if allowance.period is Period.ROLLING else _found_on(account, now)
+        rolls_on = Allowance(allowance.amount_ucr, Period.ROLLING)
+        return _roll_on(replace(account, period_start=found_on), rolls_on, now)
     return ledger.renew(account, allowance, now)
 
 
 def begins(account: Account, allowance: Allowance) -> bool:
     """Whether the account begins to roll with this allowance."""
     return allowance.period is Period.ROLLING and not account.rolls
+
+
+def begins_period(account: Account, allowance: Allowance, now: datetime) -> bool:
+    """Whether the account begins with another kind of period than it had, or with one at all."""
+    before = account.refilled_to
+    if before is None or allowance.period in (before.period, Period.ROLLING):
+        return False
+    return not account.rolls or _found_on(account, now) < now.date()
 
 
 def keep_up(account: Account, default: Allowance, now: datetime) -> Change:
@@ -159,16 +176,10 @@ def _begin(
     return _roll_on(_owe(rolling, rolling.room_ucr, now), allowance, now)
 
 
-def _leave(account: Account, allowance: Allowance, now: datetime) -> Change:
-    today, latest = now.date(), latest_day(now)
+def _found_on(account: Account, now: datetime) -> date:
+    """The day on which it was found that an account that rolls is to have periods again."""
     found_on = account.period_start
-    if found_on is None or found_on > latest:
-        found_on = today
-    if today <= found_on:
-        rolls_on = Allowance(allowance.amount_ucr, Period.ROLLING)
-        return _roll_on(replace(account, period_start=found_on), rolls_on, now)
-    ended = replace(account, period_start=None, refilled_to=allowance, returns=())
-    return ledger.refill(ended, allowance.amount_ucr, today, latest)
+    return now.date() if found_on is None or found_on > latest_day(now) else found_on
 
 
 def _roll_on(account: Account, allowance: Allowance, now: datetime) -> Change:

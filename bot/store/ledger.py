@@ -19,6 +19,7 @@ from bot.domain.ledger import (
     Period,
     Spending,
     Statement,
+    period_start,
     release,
 )
 from bot.store import budgets, returns, settings
@@ -175,8 +176,13 @@ def renew(tx: Transaction, account: Account, allowance: Allowance, now: datetime
     """Bring an account up to now, for a command of a member, or a budget, with this allowance."""
     if account.user_id == NOBODY:
         return budgets.renew(tx, account, allowance, now)
-    of_late = returns.of_late(tx, account, now) if rolling.begins(account, allowance) else ()
-    return rolling.renew(account, allowance, now, of_late)
+    if rolling.begins(account, allowance):
+        of_late = returns.of_late(tx, account, now)
+        return rolling.renew(account, allowance, now, of_late=of_late)
+    if rolling.begins_period(account, allowance, now):
+        spent_ucr = returns.spent_since(tx, account, period_start(now, allowance.period))
+        return rolling.renew(account, allowance, now, spent_ucr=spent_ucr)
+    return rolling.renew(account, allowance, now)
 
 
 def renewed(
@@ -373,8 +379,11 @@ def _wrong_charges(tx: Transaction) -> list[str]:
 
 
 def _dated(row: Row) -> tuple[datetime, Entry]:
-    values = row._asdict() | {
+    values = row._asdict()
+    written_at = read_time(values.pop("created_at"))
+    read = {
         "kind": EntryKind(row.kind),
         "period_start": read_date(row.period_start),
+        "written_on": written_at.date(),
     }
-    return read_time(values.pop("created_at")), Entry(**values)
+    return written_at, Entry(**values | read)

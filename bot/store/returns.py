@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from bot.domain.jobs import id_at
 from bot.domain.ledger import Account, EntryKind, Return
 from bot.domain.rolling import Charge
 from bot.store.schema import OF_A_JOB
-from bot.store.sql import Transaction, insert, read_date, read_time
+from bot.store.sql import Transaction, insert, read_time
 
 #: how far back jobs are looked at: few older ones were charged within the last day
 OF_LATE = timedelta(days=2)
@@ -19,14 +19,16 @@ RETURNS = """
 """
 NEW_RETURN = insert("returns", "server_id", "user_id", "amount_ucr", "due_at")
 REMOVE_RETURN = "DELETE FROM returns WHERE id = :id"
-MOVED_OF_LATE = f"""
-    SELECT entries.job_id, entries.kind, entries.allowance_ucr, entries.period_start,
-        entries.created_at
+_MOVED = f"""
     FROM jobs JOIN entries ON entries.job_id = jobs.id
     WHERE jobs.server_id = :server AND jobs.user_id = :user AND jobs.id >= :since
         AND entries.{OF_A_JOB} AND entries.user_id = jobs.user_id
-    ORDER BY entries.id
 """
+MOVED_OF_LATE = f"""
+    SELECT entries.job_id, entries.kind, entries.allowance_ucr, entries.created_at
+    {_MOVED} ORDER BY entries.id
+"""
+TAKEN = f"SELECT -sum(entries.allowance_ucr) {_MOVED}"
 WRONG = """
     SELECT returns.server_id, returns.user_id, sum(returns.amount_ucr) AS to_come,
         max(accounts.allowance_ucr) AS remaining, max(accounts.refilled_to_ucr) AS given
@@ -77,19 +79,21 @@ def write(tx: Transaction, account: Account) -> None:
 
 def of_late(tx: Transaction, account: Account, now: datetime) -> list[Charge]:
     """What recent jobs took, or still hold, of the allowance of the account's period."""
-    given = {
-        "server": account.server_id,
-        "user": account.user_id,
-        "since": id_at(now - OF_LATE),
-    }
+    since = now - OF_LATE
+    if account.period_start is not None:
+        since = max(since, datetime.combine(account.period_start, time(), UTC))
+    given = {"server": account.server_id, "user": account.user_id, "since": id_at(since)}
     taken: dict[str, int] = defaultdict(int)
     ended: dict[str, datetime] = {}
     for row in tx.rows(MOVED_OF_LATE, given):
-        if row.kind == EntryKind.HOLD and read_date(row.period_start) != account.period_start:
-            # It is of an older period, whose allowance has expired.
-            continue
-        if row.kind == EntryKind.HOLD or row.job_id in taken:
-            taken[row.job_id] -= row.allowance_ucr
+        taken[row.job_id] -= row.allowance_ucr
         if row.kind != EntryKind.HOLD:
             ended.setdefault(row.job_id, read_time(row.created_at))
     return [Charge(amount, ended.get(job_id)) for job_id, amount in taken.items() if amount > 0]
+
+
+def spent_since(tx: Transaction, account: Account, first: date) -> int:
+    """What jobs that were asked for since this day hold, or have cost, of the allowance."""
+    since = id_at(datetime.combine(first, time(), UTC))
+    given = {"server": account.server_id, "user": account.user_id, "since": since}
+    return tx.scalar(TAKEN, given) or 0

@@ -1,9 +1,9 @@
 """
 What a member's allowance should be, told without balances, entries or returns.
 
-The model knows what each job took, when, and since which refill. What is left is what the member's
-role gives, less what counts of that: since the last refill where there are periods, of the last
-day where it rolls.
+The model knows what each job took, and when. What is left is what the member's role gives, less
+what counts of that: since the period's first day where there are periods, of the last day where it
+rolls.
 """
 
 from dataclasses import dataclass, field
@@ -22,29 +22,27 @@ def first_day(period: str, now: datetime) -> date:
 
 def next_day(period: str, first: date) -> datetime:
     """When the period ends that begins on this day, or in whose midst it lies."""
-    midnight = datetime(first.year, first.month, first.day, tzinfo=UTC)
     if period == "week":
-        return midnight + timedelta(days=7)
+        return midnight(first) + timedelta(days=7)
     if period == "month":
         year, month = (first.year + 1, 1) if first.month == 12 else (first.year, first.month + 1)
         return datetime(year, month, 1, tzinfo=UTC)
-    return midnight + DAY
+    return midnight(first) + DAY
 
 
 @dataclass
 class ModelJob:
-    #: None: what it takes was counted otherwise, or was forgiven
-    pot: int | None
+    asked_at: datetime
     allowance: int
     grant: int
     #: None: it is held
     settled_at: datetime | None = None
-    #: None: a day after it was settled
-    back_at: datetime | None = None
+    #: of an allowance that began to roll while it was held: what comes back by itself, and when
+    rolled: tuple[int, datetime] | None = None
 
-    def is_back(self, now: datetime) -> bool:
-        at = self.back_at or (self.settled_at and self.settled_at + DAY)
-        return at is not None and at <= now
+    def counts_rolling(self, now: datetime) -> int:
+        amount, back_at = self.rolled or (self.allowance, self.settled_at and self.settled_at + DAY)
+        return amount if back_at is None or now < back_at else 0
 
 
 @dataclass
@@ -55,8 +53,8 @@ class ModelAllowance:
     begun: date | None = None
     #: when it rolls: the day on which it was found that it is to have periods
     leaving: date | None = None
-    #: grows with each refill
-    pot: int = 0
+    #: jobs that were asked for since then count
+    since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     jobs: list[ModelJob] = field(default_factory=list)
     granted: int = 0
 
@@ -69,8 +67,9 @@ class ModelAllowance:
             self._meet_rolling(period, now)
         elif period == "rolling":
             self._begin_to_roll(now)
+        elif period != self.period:
+            self._begin(period, now)
         else:
-            self.period = period
             self._turn(now)
 
     def keep_up(self, now: datetime) -> None:
@@ -80,10 +79,15 @@ class ModelAllowance:
 
     def _turn(self, now: datetime) -> None:
         assert self.begun is not None
-        start = first_day(self.period, now)
-        if start > self.begun:
-            self.begun = start
-            self.pot += 1
+        if first_day(self.period, now) > self.begun:
+            self._begin(self.period, now)
+
+    def _begin(self, period: str, now: datetime) -> None:
+        """What was asked for since the period's first day counts, in whichever period that was."""
+        self.period, self.begun, self.leaving = period, first_day(period, now), None
+        self.since = midnight(self.begun)
+        for job in self.jobs:
+            job.rolled = None
 
     def _meet_rolling(self, period: str, now: datetime) -> None:
         if period == "rolling":
@@ -91,28 +95,30 @@ class ModelAllowance:
         elif self.leaving is None:
             self.leaving = now.date()
         elif now.date() > self.leaving:
-            self.period, self.begun, self.leaving = period, now.date(), None
-            self.pot += 1
+            self._begin(period, now)
 
     def _begin_to_roll(self, now: datetime) -> None:
         assert self.begun is not None
         ends_at = next_day(self.period, self.begun)
         self.period, self.begun = "rolling", None
         if ends_at <= now:
-            self.pot += 1
-            return
+            self.since = now
         for job in self.jobs:
-            if job.pot == self.pot and job.settled_at is None:
+            if job.settled_at is None:
                 # What it holds comes back by itself, and nothing comes of its end.
-                back_at = min(ends_at, now + DAY)
-                self.jobs.append(ModelJob(self.pot, job.allowance, 0, now, back_at))
-                job.pot = None
+                job.rolled = (job.allowance, min(ends_at, now + DAY))
+
+    def recent(self) -> list[ModelJob]:
+        return [job for job in self.jobs if job.asked_at >= self.since]
 
     def counts(self, now: datetime) -> int:
-        of_pot = [job for job in self.jobs if job.pot == self.pot]
         if self.period == "rolling":
-            of_pot = [job for job in of_pot if not job.is_back(now)]
-        return sum(job.allowance for job in of_pot)
+            return sum(job.counts_rolling(now) for job in self.recent())
+        return sum(job.allowance for job in self.recent())
+
+    def spent_since(self, first: date) -> int:
+        """What a period that begins anew on this day counts."""
+        return sum(job.allowance for job in self.jobs if job.asked_at >= midnight(first))
 
     def left(self, amount: int, now: datetime) -> tuple[int, int]:
         """
@@ -129,6 +135,9 @@ class ModelAllowance:
 
     def give_back(self, job: ModelJob, now: datetime) -> None:
         """Released, or refunded."""
-        job.grant = 0
-        if self.period != "rolling" or not job.is_back(now):
-            job.allowance = 0
+        job.allowance = job.grant = 0
+        job.settled_at = job.settled_at or now
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

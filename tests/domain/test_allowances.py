@@ -5,7 +5,7 @@ Periods change among day, week, month and rolling, roles change what they give a
 to, and jobs are under way all the while; the times are those at which clocks and calendars jump.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
@@ -18,7 +18,7 @@ from bot.domain.credits import Microcredits
 from bot.domain.ledger import Account, Allowance, Change, Entry, EntryKind, Period
 from bot.domain.rolling import Charge
 from bot.domain.settings import ServerSettings
-from tests.domain.allowance_model import ModelAllowance, ModelJob
+from tests.domain.allowance_model import ModelAllowance, ModelJob, first_day
 
 SERVER = 7
 MEMBERS = 100
@@ -56,7 +56,7 @@ class Member:
 
     def of_late(self) -> list[Charge]:
         """As the store finds it in the entries."""
-        jobs = [job for job in self.model.jobs if job.pot == self.model.pot and job.allowance]
+        jobs = [job for job in self.model.recent() if job.allowance]
         return [Charge(job.allowance, job.settled_at) for job in jobs]
 
     def check(self, expected: tuple[int, int] | None = None) -> None:
@@ -83,8 +83,10 @@ def command(member: Member, decided: ServerSettings, chance: Random, now: dateti
     if amount < 0:
         amount = 80 if decided.allowance_ucr is None else decided.allowance_ucr
     late = member.of_late()
-    member.model.meet(str(decided.allowance_period or "day"), now)
-    member.apply(rolling.renew(member.account, allowance, now, late))
+    period = str(decided.allowance_period or "day")
+    spent_ucr = 0 if period == "rolling" else member.model.spent_since(first_day(period, now))
+    member.model.meet(period, now)
+    member.apply(rolling.renew(member.account, allowance, now, of_late=late, spent_ucr=spent_ucr))
     left, granted = member.model.left(amount, now)
     member.check((left, granted))
     wanted = chance.choice((10, 60, 60, 130))
@@ -94,10 +96,10 @@ def command(member: Member, decided: ServerSettings, chance: Random, now: dateti
         ledger.hold(member.account, f"job{len(member.model.jobs)}", Microcredits(wanted))
     )
     of_allowance = min(wanted, left)
-    job = ModelJob(member.model.pot, of_allowance, wanted - of_allowance)
+    job = ModelJob(now, of_allowance, wanted - of_allowance)
     assert (held.allowance_ucr, held.grant_ucr) == (-job.allowance, -job.grant)
     member.model.jobs.append(job)
-    member.open.append((held, job))
+    member.open.append((replace(held, written_on=now.date()), job))
 
 
 def end_a_job(member: Member, chance: Random, now: datetime) -> None:
@@ -199,11 +201,12 @@ def test_there_and_back_at_once_gives_and_takes_nothing(period: Period) -> None:
     account, (held,) = ledger.hold(account, "job", Microcredits(70))
     account, _ = rolling.settle(account, held, Microcredits(70), now)
     for target in (rolls, of_period, rolls, of_period):
-        account, entries = rolling.renew(account, target, now, [Charge(70, now)])
+        account, entries = rolling.renew(account, target, now, of_late=[Charge(70, now)])
         assert (account.allowance_ucr, entries) == (30, ())
     tomorrow = datetime(2026, 11, 19, 0, 1, tzinfo=UTC)
-    account, _ = rolling.renew(account, of_period, tomorrow)
-    assert account.allowance_ucr == 100
+    spent = 0 if period is Period.DAY else 70
+    account, _ = rolling.renew(account, of_period, tomorrow, spent_ucr=spent)
+    assert account.allowance_ucr == 100 - spent
     assert account.returns == ()
 
 

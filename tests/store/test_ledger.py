@@ -1,13 +1,15 @@
 """Accounts as they are shown, and the audit that proves balances and entries agree."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.domain.jobs import id_at
 from bot.domain.ledger import Account, Period, Spending
 from bot.store.database import Database
 from bot.store.ledger import list_entries, statement
 from tests.store.bench import ADA, BEN, NOW, PRICE_UCR, SERVER, TOMORROW, Bench, lay
+from tests.support.counted import counted
 
 
 async def test_a_new_member_is_shown_the_allowance_and_nothing_is_written(bench: Bench) -> None:
@@ -124,6 +126,78 @@ async def test_a_period_that_was_made_longer_is_no_future(database: Database) ->
     """A day's allowance was begun, and the host turns to months: it is not given twice."""
     await lay(database).accept()
     assert await lay(database, period=Period.MONTH).balance() == 940_000
+
+
+def id_of(at: datetime, number: int) -> str:
+    """A job's id, as one that was asked for then has it."""
+    return f"{id_at(at)}{number:08}"
+
+
+@pytest.mark.parametrize("between", [Period.DAY, Period.WEEK, Period.ROLLING])
+async def test_what_a_month_has_spent_stays_spent_after_another_period_in_between(
+    database: Database, between: Period
+) -> None:
+    month = lay(database, period=Period.MONTH, allowance=100_000)
+    other = lay(database, period=between, allowance=100_000)
+    early, midnight = NOW - timedelta(days=8), NOW + timedelta(hours=12)
+    await month.delivering(90_000, price=90_000, job_id=id_of(early, 1), at=early)
+    # What was spent more than a week ago does not count here, and this does.
+    await other.accept(id_of(NOW, 2), price=30_000)
+    assert await other.balance() == 70_000
+    if between is Period.ROLLING:
+        await month.accept(id_of(NOW, 3), price=0)
+    assert await month.balance(at=midnight) == 0
+    await month.accept(id_of(midnight, 4), price=0, at=midnight)
+    assert await other.balance(at=midnight) == (100_000 if between is Period.DAY else 70_000)
+    assert await month.balance(at=midnight) == 0
+    assert await month.balance(at=datetime(2025, 12, 1, tzinfo=UTC)) == 100_000
+    assert await month.differences() == []
+
+
+@pytest.mark.parametrize("first", Period)
+@pytest.mark.parametrize("then", [Period.DAY, Period.WEEK, Period.MONTH])
+async def test_what_is_held_as_the_period_changes_comes_back(
+    database: Database, first: Period, then: Period
+) -> None:
+    """If it counts in the new one; what rolls goes on until midnight."""
+    before, after = lay(database, period=first), lay(database, period=then)
+    await before.accept(id_of(NOW, 1))
+    at = NOW
+    if first is Period.ROLLING:
+        await after.accept(id_of(NOW, 2), price=0)
+        at = NOW + timedelta(hours=12)
+    await after.accept(id_of(at, 3), price=0, at=at)
+    counts = first is not Period.ROLLING or then is not Period.DAY
+    assert await after.balance(at=at) == (940_000 if counts else 1_000_000)
+    await after.jobs.cancel(id_of(NOW, 1), at)
+    assert await after.balance(at=at) == 1_000_000
+    assert await after.differences() == []
+
+
+async def test_what_a_month_has_spent_today_does_not_come_back_as_it_rolls_by_way_of_a_day(
+    database: Database,
+) -> None:
+    month, day, rolls = (
+        lay(database, period=each) for each in (Period.MONTH, Period.DAY, Period.ROLLING)
+    )
+    await month.delivering(60_000, job_id=id_of(NOW, 1))
+    await day.accept(id_of(NOW, 2), price=0)
+    assert await rolls.balance() == 940_000
+    await rolls.accept(id_of(NOW, 3), price=0)
+    assert await rolls.balance(at=TOMORROW) == 1_000_000
+    assert await rolls.differences() == []
+
+
+async def test_what_was_spent_is_added_up_once_where_the_period_changes(
+    database: Database,
+) -> None:
+    await lay(database).accept("first")
+    bench = lay(database, period=Period.MONTH)
+    with counted(database) as changes:
+        await bench.accept("second")
+    with counted(database) as goes_on:
+        await bench.accept("third")
+    assert changes.statements == goes_on.statements + 1
 
 
 async def test_an_account_older_than_its_memory_is_refilled_to_what_the_host_gives(
