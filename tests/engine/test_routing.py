@@ -199,6 +199,29 @@ def test_when_all_are_down_the_member_hears_it(catalog: Catalog, clock: InstantC
         roads.candidates()
 
 
+def test_the_default_model_is_kept_while_it_is_down_and_a_preferred_one_is_not(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    """Who names no model is told that the default is down, and gets no dearer one in its place."""
+    roads = lay(catalog, clock)
+    unnamed = replace(LANTERN, model="")
+    preferring = replace(unnamed, prefers="nano-banana")
+
+    def best(request: ImageRequest) -> tuple[str, bool]:
+        asked, routes = roads.routing.best(request, Terms(False, roads.traffic.ready()))
+        return asked.model, bool(routes)
+
+    def goes_down(model: str) -> None:
+        for route in catalog.models[model].routes:
+            roads.traffic.fault(route, misconfigured=True)
+
+    assert best(preferring) == ("nano-banana", True)
+    goes_down("nano-banana")
+    assert best(preferring) == ("gpt-image-2-beta", True)
+    goes_down("gpt-image-2-beta")
+    assert best(preferring) == best(unnamed) == ("gpt-image-2-beta", False)
+
+
 def test_with_the_filter_on_a_route_without_one_is_out(
     catalog: Catalog, clock: InstantClock
 ) -> None:
