@@ -300,6 +300,19 @@ async def test_each_server_is_told_of_its_own_budget_and_once_a_month(bench: Ben
     assert list(await reached(NEXT_MONTH)) == [SERVER]
 
 
+async def test_a_server_that_gave_up_its_log_channel_is_told_once_it_has_one_again(
+    bench: Bench,
+) -> None:
+    async def reached() -> list[int]:
+        asked = (notices.reached, bench.jobs.house, Microcredits(1), NOW)
+        return [spent.channel_id for spent in await bench.database.read(*asked)]
+
+    await bench.delivering(80_000, price=80_000)
+    for channel_id, told in [(70, [70]), (0, []), (71, [71])]:
+        await decide(bench, "log_channel_id", channel_id)
+        assert await reached() == told
+
+
 async def test_the_best_role_counts_then_the_server_then_the_operator(bench: Bench) -> None:
     async def shown(*role_ids: int) -> int:
         return (await bench.accounts.show(SERVER, ADA, NOW, role_ids)).available_ucr
