@@ -116,6 +116,7 @@ async def test_what_is_never_there_is_given_up_within_half_a_minute(
     await assert_refunded(easel, message, "did not hand it over")
     assert easel.providers.calls[VendorCall.RESULT] <= fetches
     assert sum(easel.clock.naps) < 40
+    assert not easel.app.runner._shop.finished, "it is noted as being fetched for ever"
 
 
 async def test_the_status_says_that_a_finished_picture_is_fetched(
