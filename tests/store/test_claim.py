@@ -67,12 +67,69 @@ async def test_turns_go_round_the_servers_then_round_their_members(bench: Bench)
     assert await claim_all(bench) == ["ben3", "ada5"]
 
 
+async def test_who_was_never_served_comes_in_the_order_in_which_they_came(bench: Bench) -> None:
+    """Whatever their ids, and however often they ask before their turn."""
+    newcomers = [f"{server}-{user}" for server in (9, 8, 7) for user in (3, 2, 1)]
+    for number, job_id in enumerate([*newcomers, *newcomers]):
+        server, user = map(int, job_id.split("-"))
+        name = job_id if number < len(newcomers) else f"{job_id}-again"
+        await bench.accept(name, server=server, user=user, at=seconds(number))
+    firsts = ["9-3", "8-3", "7-3", "9-2", "8-2", "7-2", "9-1", "8-1", "7-1"]
+    assert await claim_all(bench) == [*firsts, *(f"{each}-again" for each in firsts)]
+
+
+async def test_who_leaves_before_their_turn_and_comes_back_is_new_again(bench: Bench) -> None:
+    await bench.accept("ada1")
+    await bench.accept("ben1", user=BEN, at=seconds(1))
+    await bench.jobs.cancel("ada1", seconds(2))
+    await bench.accept("ada2", at=seconds(3))
+    assert await claim_all(bench) == ["ben1", "ada2"]
+
+
+@pytest.mark.parametrize("crowd", ["baa", "bbaab", "abcabca", "ddadbbca", "cabbbdaac"])
+async def test_the_place_told_as_a_job_is_taken_is_the_one_that_it_has(
+    bench: Bench, crowd: str
+) -> None:
+    members = {"a": (SERVER, ADA), "b": (SERVER, BEN), "c": (OTHER_SERVER, CLEO), "d": (0, ADA)}
+    for number, who in enumerate(crowd):
+        server, user = members[who]
+        job, tasks = make_job(f"{number}{who}", server=server, user=user, at=seconds(number))
+        told = await bench.take(job, tasks)
+        await bench.jobs.hand_over(job.id, None)
+        assert told == next(
+            each.ahead for each in await bench.jobs.queue() if each.job_id == job.id
+        )
+
+
 async def test_a_full_route_holds_up_only_its_own_jobs(database: Database) -> None:
     bench = lay(database, per_route=1)
     await bench.accept("first")
     await bench.accept("second", at=seconds(1))
     await bench.accept("elsewhere", at=seconds(2), route="other/route")
     assert await claim_all(bench, NOW) == ["first", "elsewhere"]
+
+
+@pytest.mark.parametrize("server", [SERVER, OTHER_SERVER])
+async def test_whose_jobs_all_wait_for_a_full_route_leaves_their_turn_to_others(
+    database: Database, server: int
+) -> None:
+    bench = lay(database, per_route=1)
+    await bench.running("first", user=CLEO, server=9)
+    await bench.accept("ada1", at=seconds(1))
+    await bench.accept("ben1", user=BEN, server=server, at=seconds(2), route="other/route")
+    assert await claim_all(bench, NOW) == ["ben1"]
+
+
+async def test_who_is_at_the_cap_waits_even_where_their_turn_comes_first(
+    database: Database,
+) -> None:
+    bench = lay(database, per_user=1)
+    await bench.running("ada1")
+    served = await bench.delivering(1_000, job_id="ben1", user=BEN)
+    await bench.jobs.finish(served, None, NOW)
+    await bench.accept("ada2", at=seconds(1))
+    await bench.accept("ben2", user=BEN, at=seconds(2))
+    assert await claim_all(bench, NOW) == ["ben2"]
 
 
 async def test_an_image_that_is_stored_or_failed_takes_no_place_on_its_route(
