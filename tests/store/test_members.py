@@ -228,6 +228,17 @@ async def test_presets_are_sorted_without_case_and_saved_over(database: Database
     assert list(await database.read(members.presets, BEN)) == ["mine"]
 
 
+async def test_two_members_may_give_their_presets_the_same_name(database: Database) -> None:
+    await database.write(members.save_preset, ADA, "avatar", LANTERN, NOW)
+    await database.write(members.save_preset, ADA, "banner", LANTERN, NOW)
+    await database.write(members.save_preset, BEN, "avatar", LANTERN, NOW)
+    await database.write(members.save_preset, ADA, "avatar", EDIT, NOW)
+    assert await database.read(members.presets, BEN) == {"avatar": LANTERN}
+    assert await database.write(members.remove_preset, ADA, "avatar")
+    assert await database.read(members.presets, ADA) == {"banner": LANTERN}
+    assert await database.read(members.presets, BEN) == {"avatar": LANTERN}
+
+
 @pytest.mark.parametrize("name", ["", " \n", "\u200b", "\u200d", "\u3164", "a" * 51])
 async def test_what_is_no_name_names_no_preset(database: Database, name: str) -> None:
     with pytest.raises(Refusal) as refused:
