@@ -127,6 +127,20 @@ async def test_a_block_that_is_over_is_neither_listed_nor_ended_nor_kept(
     assert listed == [bens]
 
 
+async def test_a_new_block_clears_away_its_servers_blocks_that_are_over(bench: Bench) -> None:
+    for server, until in [(SERVER, LATER), (OTHER_SERVER, LATER), (EVERYWHERE, LATER)]:
+        await bench.database.write(oversight.block, block(server, ADA, until))
+    await bench.database.write(oversight.block, block(SERVER, CLEO, TOMORROW))
+    at_its_end = replace(block(SERVER, BEN), created_at=LATER)
+    await bench.database.write(oversight.block, at_its_end)
+    assert await bench.rows("SELECT server_id, user_id FROM blocks ORDER BY 1, 2") == [
+        (EVERYWHERE, ADA),
+        (SERVER, BEN),
+        (SERVER, CLEO),
+        (OTHER_SERVER, ADA),
+    ]
+
+
 async def test_blocks_are_listed_by_pages(database: Database) -> None:
     for user in (5, 3, 9, 7):
         await database.write(oversight.block, block(user=user))
@@ -353,6 +367,14 @@ async def test_each_member_reports_a_result_once(bench: Bench) -> None:
         await bench.database.write(
             oversight.record, Act(SERVER, BEN, "report", NOW, ADA, "lantern")
         )
+
+
+async def test_what_a_moderator_did_to_results_counts_as_no_report(bench: Bench) -> None:
+    await with_log_channel(bench.database)
+    for number in range(REPORTS_PER_HOUR_MAX):
+        await bench.accept(f"job{number}")
+        await bench.database.write(oversight.cover, SERVER, f"job{number}", CLEO, NOW)
+    assert isinstance(await report(bench, "job0", by=CLEO), Done)
 
 
 async def test_a_member_reports_a_few_results_an_hour(bench: Bench) -> None:
