@@ -132,6 +132,21 @@ async def test_who_is_at_the_cap_waits_even_where_their_turn_comes_first(
     assert await claim_all(bench, NOW) == ["ben2"]
 
 
+async def test_a_servers_turn_gives_the_member_a_job_of_that_server(bench: Bench) -> None:
+    await bench.running("served", server=OTHER_SERVER)
+    await bench.accept("there", server=OTHER_SERVER, at=seconds(1))
+    await bench.accept("here", at=seconds(2))
+    assert await claim_all(bench, NOW) == ["here", "there"]
+
+
+async def test_of_jobs_that_were_left_the_oldest_comes_first(bench: Bench) -> None:
+    await bench.running("older")
+    await bench.running("newer", at=seconds(1))
+    await bench.running("last", at=seconds(2))
+    started = lay(bench.database, owner="second")
+    assert await claim_all(started, seconds(3 + LEASE_S)) == ["older", "newer", "last"]
+
+
 async def test_an_image_that_is_stored_or_failed_takes_no_place_on_its_route(
     database: Database,
 ) -> None:

@@ -310,12 +310,22 @@ async def test_jobs_of_other_servers_are_not_touched(bench: Bench, server: int) 
     assert await database.write(oversight.cover, server, "lantern", CLEO, NOW) is None
     assert await database.write(oversight.remove, server, "lantern", CLEO, "", NOW) == (None, [])
     assert await database.write(oversight.refund, house, server, "lantern", CLEO, NOW) is None
-    with pytest.raises(StepLost):
-        await database.write(oversight.cancel, house, server, "lantern", CLEO, "", NOW)
+    assert await database.write(oversight.note_deleted, server, "lantern", CLEO, NOW) is None
     reported = await database.write(oversight.report, server, "lantern", BEN, "", NOW)
     assert reported is Unreported.NOTHING_THERE
     assert await bench.rows("SELECT * FROM jobs") == before
     assert await bench.rows("SELECT * FROM acts") == []
+
+
+@pytest.mark.parametrize("server", [OTHER_SERVER, EVERYWHERE])
+async def test_a_job_that_waits_in_another_server_is_not_cancelled(
+    bench: Bench, server: int
+) -> None:
+    await bench.accept(server=SERVER if server else EVERYWHERE)
+    cancel = (oversight.cancel, bench.jobs.house, server, "lantern", CLEO, "", NOW)
+    with pytest.raises(StepLost):
+        await bench.database.write(*cancel)
+    assert (await bench.jobs.job("lantern")).state is JobState.QUEUED
 
 
 async def test_an_act_is_written_with_what_it_tells_or_not_at_all(bench: Bench) -> None:
