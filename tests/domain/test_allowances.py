@@ -243,8 +243,33 @@ def test_what_a_moderator_takes_of_a_rolling_allowance_comes_back_like_what_was_
     assert (entry.allowance_ucr, entry.grant_ucr) == (-20, -10)
     with pytest.raises(ValueError, match="negative"):
         rolling.correct(account, -81, now)
-    account, _ = rolling.renew(account, rolls, now + timedelta(days=1))
+    a_day_later = now + timedelta(days=1)
+    early, _ = rolling.renew(account, rolls, a_day_later - timedelta(milliseconds=1))
+    assert early.allowance_ucr == 80
+    account, _ = rolling.renew(account, rolls, a_day_later)
     assert (account.allowance_ucr, account.grant_ucr) == (100, 0)
+
+
+def test_a_refund_of_what_grants_paid_moves_nothing_of_a_rolling_allowance() -> None:
+    now = JUMPS[0]
+    rolls = Allowance(Microcredits(0), Period.ROLLING)
+    account, _ = rolling.renew(Account(SERVER, 1, grant_ucr=70), rolls, now)
+    account, (held,) = ledger.hold(account, "job", Microcredits(70))
+    account, (settled,) = rolling.settle(account, held, Microcredits(70), now)
+    account, entries = rolling.refund(account, held, settled, now)
+    assert (account.allowance_ucr, account.grant_ucr) == (0, 70)
+    assert [each.kind for each in entries] == [EntryKind.REFUND]
+
+
+def test_an_account_that_a_clock_ahead_found_with_periods_has_them_from_the_next_midnight() -> None:
+    now = datetime(2026, 11, 18, 12, tzinfo=UTC)
+    rolls, daily = (Allowance(Microcredits(100), each) for each in (Period.ROLLING, Period.DAY))
+    account, _ = rolling.renew(Account(SERVER, 1), rolls, now)
+    for found_at in (now + timedelta(days=40), now):
+        account, _ = rolling.renew(account, daily, found_at)
+        assert account.rolls
+    account, _ = rolling.renew(account, daily, now + timedelta(days=1))
+    assert not account.rolls
 
 
 def test_a_hold_from_an_earlier_time_of_rolling_doubles_nothing() -> None:
