@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Offer, Problem, id_at
-from bot.domain.ledger import NOBODY
+from bot.domain.ledger import NOBODY, Period
 from bot.domain.quota import ROLES_MAX
 from bot.errors import InsufficientCredits, Reason
 from bot.store import notices, quota, settings
@@ -293,6 +293,16 @@ async def test_each_server_is_told_of_its_own_budget_and_once_a_month(bench: Ben
     assert await bench.database.write(notices.tell, found[SERVER])
     assert not await bench.database.write(notices.tell, found[SERVER])
     assert list(await reached()) == [OTHER_SERVER]
+    assert await bench.database.write(notices.tell, found[OTHER_SERVER])
+    assert await reached() == {}
+
+    # Eight tenths are told after the half, and once as well.
+    await decide(bench, "budget_ucr", 100_000)
+    found = await reached()
+    assert {server: spent.percent for server, spent in found.items()} == {SERVER: 80}
+    assert await bench.database.write(notices.tell, found[SERVER])
+    assert await reached() == {}
+    await decide(bench, "budget_ucr", None)
 
     _, (task,) = await bench.running("new", price=80_000, at=NEXT_MONTH)
     assert await reached(NEXT_MONTH) == {}
@@ -301,8 +311,12 @@ async def test_each_server_is_told_of_its_own_budget_and_once_a_month(bench: Ben
 
 
 async def test_a_server_that_gave_up_its_log_channel_is_told_once_it_has_one_again(
-    bench: Bench,
+    database: Database,
 ) -> None:
+    # What else it decides is no channel, and a member's month is no budget.
+    bench = lay(database, budget=150_000, period=Period.MONTH)
+    await decide(bench, "count_max", 2)
+
     async def reached() -> list[int]:
         asked = (notices.reached, bench.jobs.house, Microcredits(1), NOW)
         return [spent.channel_id for spent in await bench.database.read(*asked)]
