@@ -294,27 +294,30 @@ class Messages:
     def _changed_attachments(
         self, form: Form, message: Message, body: Json, files: Mapping[int, StoredFile]
     ) -> tuple[Attachment, ...]:
-        """Keep the listed files and those that an embed or component shows; add the new files."""
+        """
+        Keep the listed files and those that an embed or component shows; add the new files, which
+        are shown in the place of unlisted ones of the same name.
+        """
+        listed = {int(entry["id"]): entry for entry in body.get("attachments") or []}
+        new = {
+            number: stored_name(listed.get(number, {}).get("filename") or file.filename)
+            for number, file in sorted(files.items())
+        }
         if "attachments" not in body:
-            kept, listed = list(message.attachments), {}
+            kept = list(message.attachments)
         else:
-            listed = {int(entry["id"]): entry for entry in body["attachments"] or []}
             shown = _references(message.embeds) | _references(message.components)
             kept = [
                 replace(old, description=listed.get(old.id, {}).get("description", old.description))
                 for old in message.attachments
-                if old.id in listed or old.filename in shown
+                if old.id in listed or old.filename in shown - set(new.values())
             ]
         known = {old.id for old in message.attachments} | files.keys()
         for index, entry in enumerate(listed.values()):
             if int(entry["id"]) not in known:
                 text = f"Attachment data not found (id: {entry['id']})."
                 form.complain(("attachments", index), "ATTACHMENT_NOT_FOUND", text)
-        new = {
-            number: listed.get(number, {}).get("filename") or file.filename
-            for number, file in sorted(files.items())
-        }
-        names = {stored_name(name) for name in new.values()} | {old.filename for old in kept}
+        names = {*new.values(), *(old.filename for old in kept)}
         for name in _references(message.components) - names:
             code = "UNFURLED_MEDIA_ITEM_REFERENCED_ATTACHMENT_NOT_FOUND"
             form.complain(("components",), code, f"The referenced attachment {name} is missing")
@@ -323,7 +326,7 @@ class Messages:
             form.complain(("attachments",), "BASE_TYPE_MAX_LENGTH", text)
         form.close()
         for number, name in new.items():
-            file = replace(files[number], filename=stored_name(name))
+            file = replace(files[number], filename=name)
             about = listed.get(number, {})
             kept.append(
                 self.cdn.attach(

@@ -102,6 +102,28 @@ async def test_a_file_shown_by_an_embed_is_not_listed(playground, client):
     assert client.failures == []
 
 
+async def test_a_new_file_takes_the_place_of_the_one_of_its_name_that_an_embed_showed(
+    playground, client
+):
+    @command(client)
+    async def go(interaction: discord.Interaction):
+        embed = discord.Embed(title="shown").set_image(url="attachment://shown.png")
+        await interaction.response.send_message(
+            embed=embed, file=discord.File(io.BytesIO(png()), "shown.png")
+        )
+        for side_px in (16, 24):
+            file = discord.File(io.BytesIO(png(size=(side_px, side_px))), "shown.png")
+            await interaction.edit_original_response(embed=embed, attachments=[file])
+
+    async with running(client, playground):
+        call = await playground.run_command("Ada", "studio", "go")
+        edited = await call.until(lambda message: message.attachments[-1].file.width_px == 24)
+        written = playground.message_json(edited)
+        assert [embed["image"]["width"] for embed in written["embeds"]] == [24]
+        assert (written["attachments"], len(edited.attachments)) == ([], 1)
+    assert client.failures == []
+
+
 async def test_a_link_to_a_file_is_no_place_that_shows_it(playground, client):
     @command(client)
     async def go(interaction: discord.Interaction):
