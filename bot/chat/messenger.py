@@ -17,7 +17,7 @@ from bot.chat.pings import Pings, PingsOf
 from bot.chat.shown import ORIGINAL, answer_to, cover, take_away
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
-from bot.domain.jobs import Job, JobState, Task, TaskState, latest
+from bot.domain.jobs import Job, JobState, Task, is_unsent, latest
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import SIGNED
@@ -153,7 +153,7 @@ class DiscordMessenger:
         embed = render.status(
             job, tasks, now, typical_s=typical_s, position=position, finished=finished
         )
-        if all(task.state is TaskState.PENDING for task in tasks):
+        if is_unsent(tasks):
             words = say(Phrase.CANCEL, job.locale)
             return embed, buttons.view(buttons.button(words, buttons.CANCEL, job.id))
         if self.keeps_results and not job.unwatched and job.state is JobState.RUNNING:

@@ -253,6 +253,11 @@ def is_job_id(text: str) -> bool:
     return text.isascii() and text.isalnum()
 
 
+def is_unsent(tasks: Iterable[Task]) -> bool:
+    """Whether nothing of a job was submitted, so that it can be cancelled."""
+    return all(task.state is TaskState.PENDING for task in tasks)
+
+
 def latest(tasks: Iterable[Task]) -> list[Task]:
     """
     The last task of each image; the ones before it fell back to another route.

@@ -8,7 +8,7 @@ import pytest
 from bot.chat.commands.jobs import LISTED_MAX
 from bot.chat.translator import CHOICES_MAX
 from bot.playground.discord import DM, Message
-from bot.playground.faults import VendorCall
+from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said, selects
@@ -65,7 +65,8 @@ async def test_it_lists_what_is_under_way_before_what_has_ended(easel: Easel, ch
         assert words in line
     assert lines[1].startswith("Under way: `1`")
     assert lines[3].startswith("Latest: `3`")
-    assert labels(message) == ["Cancel 1", "Cancel 2"]
+    # What is drawn already is not taken back.
+    assert labels(message) == ["Cancel 1"]
     [options] = selects(message).values()
     assert [each["label"] for each in options] == ["4 · first"]
 
@@ -77,13 +78,29 @@ async def test_one_is_cancelled_from_the_list_and_shown_so_where_it_waits(easel:
         shown = await jobs(easel)
         pressed = await easel.discord.press("Ada", shown, label="Cancel 1")
         after = await pressed.response()
-        assert labels(after) == ["Cancel 1"]
+        assert labels(after) == []
         assert "cancelled" in said(after)
         await waiting.until(lambda message: "Cancelled" in said(message))
-        # What is drawn already is not taken back.
-        late = await easel.discord.press("Ada", after, label="Cancel 1")
-        assert "too late to cancel" in said(await late.response())
     await easel.finished(running)
+
+
+async def test_a_list_that_is_older_than_what_became_of_its_jobs_cancels_none(
+    easel: Easel,
+) -> None:
+    gate = Hold(asyncio.Event())
+    async with easel.held(VendorCall.CREATE) as running:
+        waiting = await easel.imagine(prompt="a fox")
+        await waiting.response()
+        shown = await jobs(easel)
+        easel.providers.faults.add(VendorCall.CREATE, gate)
+    await easel.finished(running)
+    await gate.reached.wait()
+    late = await easel.discord.press("Ada", shown, label="Cancel 1")
+    assert "too late to cancel" in said(await late.response())
+    gate.until.set()
+    await easel.finished(waiting)
+    late = await easel.discord.press("Ada", shown, label="Cancel 1")
+    assert "It has ended already." in said(await late.response())
 
 
 async def test_a_press_in_the_list_does_not_wait_for_the_jobs_own_message(easel: Easel) -> None:

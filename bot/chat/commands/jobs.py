@@ -18,7 +18,7 @@ from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, join
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction, Page
-from bot.domain.jobs import Job, JobState, fields_of
+from bot.domain.jobs import Job, JobState, fields_of, is_unsent
 from bot.errors import StepLost
 
 log = logging.getLogger(__name__)
@@ -103,10 +103,14 @@ class JobCommands:
         render.add_fields(embed, fields, locale, inline=False)
         if not latest:
             embed.description = say(Notice.NONE_YET, locale)
-        items = _opening(jobs, locale)
-        for number, job in enumerate(under_way[: buttons.ROW_BUTTONS_MAX], start=1):
-            words = say(Phrase.CANCEL_NUMBER, locale, number=number)
-            items.append(buttons.button(words, buttons.CANCEL, job.id, "list"))
+        cancels = [
+            buttons.button(
+                say(Phrase.CANCEL_NUMBER, locale, number=number), buttons.CANCEL, job.id, "list"
+            )
+            for number, job in enumerate(under_way, start=1)
+            if job.state is JobState.QUEUED or is_unsent(await self._easel.tasks(job.id))
+        ]
+        items = [*_opening(jobs, locale), *cancels[: buttons.ROW_BUTTONS_MAX]]
         return [embed], buttons.view(*items)
 
     async def _job(self, interaction: Interaction, job_id: str) -> None:
