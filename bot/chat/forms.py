@@ -56,12 +56,14 @@ def request_form(
     if not which:
         # A form takes five fields at most.
         parts.append(labelled(Phrase.FORM_BACKGROUND, locale, _backgrounds(draft, locale)))
-    room = REFERENCES_MAX - (1 if which else len(draft.references))
-    if room > 0:
-        upload = discord.ui.FileUpload[Any](
-            custom_id="references", required=False, min_values=0, max_values=min(room, FILES_MAX)
-        )
-        parts.append(labelled(Phrase.MORE_REFERENCES, locale, upload, Phrase.REFERENCES_HINT))
+    if draft.references:
+        room = REFERENCES_MAX - (1 if which else len(draft.references))
+        if room > 0:
+            parts.append(_uploads(Phrase.MORE_REFERENCES, locale, files_max=room))
+    elif edits:
+        parts.insert(0, _uploads(Phrase.IMAGE_TO_CHANGE, locale, files_min=1))
+    else:
+        parts.append(_uploads(Phrase.NEW_REFERENCES, locale))
     arguments = (draft_id, "which") if which else (draft_id,)
     return form(title, parts, buttons.FORM, *arguments)
 
@@ -110,6 +112,18 @@ def _attached(ids: Sequence[str], interaction: Interaction) -> list[Reference]:
         )
         for each in (known[one] for one in ids if one in known)
     ]
+
+
+def _uploads(
+    name: Phrase, locale: str, *, files_min: int = 0, files_max: int = FILES_MAX
+) -> fields.Field:
+    upload = discord.ui.FileUpload[Any](
+        custom_id="references",
+        required=files_min > 0,
+        min_values=files_min,
+        max_values=min(files_max, FILES_MAX),
+    )
+    return labelled(name, locale, upload, Phrase.REFERENCES_HINT)
 
 
 def _ratios(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import discord
 
-from bot.chat import buttons
+from bot.chat import buttons, render
 from bot.chat.texts import say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.domain import iterate
@@ -19,7 +19,7 @@ PriceOf = Callable[..., tuple[ImageRequest, Microcredits] | None]
 
 
 def beneath_result(job: Job, images: Sequence[ImageFile], price_of: PriceOf) -> discord.ui.View:
-    source = as_source(images[0], url="")
+    source = as_source(job, 0, images[0], url="")
     items = [
         _priced(job, Phrase.AGAIN, buttons.AGAIN, iterate.again(job), price_of),
         _priced(job, Phrase.EDIT, buttons.EDIT, iterate.edit(job, source), price_of),
@@ -35,19 +35,22 @@ def beneath_result(job: Job, images: Sequence[ImageFile], price_of: PriceOf) -> 
 
 
 def beneath_failure(job: Job, price_of: PriceOf) -> discord.ui.View:
-    items = [_priced(job, Phrase.TRY_AGAIN, buttons.AGAIN, iterate.again(job), price_of)]
-    if job.request.prompt:
+    unusable = iterate.is_unusable(job)
+    same = None if unusable else iterate.again(job)
+    items = [_priced(job, Phrase.TRY_AGAIN, buttons.AGAIN, same, price_of)]
+    # Images are attached anew in the form, which takes no mask.
+    if job.request.prompt and not (unusable and job.request.mask):
         items.append(buttons.button(say(Phrase.EDIT_PROMPT, job.locale), buttons.WORDS, job.id))
     if job.problem and "keep_days" in job.problem.facts:
         items.append(buttons.button(say(Phrase.GET_IMAGES, job.locale), buttons.IMAGES, job.id))
     return buttons.view(*(item for item in items if item))
 
 
-def as_source(image: ImageFile, url: str) -> Reference:
-    """A result's image as a reference for the next request."""
+def as_source(job: Job, index: int, image: ImageFile, url: str) -> Reference:
+    """A result's image as a reference for the next request, by the name that it was shown with."""
     return Reference(
         url=url,
-        filename=image.path.name,
+        filename=f"{render.file_stem(job, index)}{image.path.suffix}",
         size_bytes=image.size_bytes,
         width_px=image.width_px,
         height_px=image.height_px,

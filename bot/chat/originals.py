@@ -31,20 +31,25 @@ async def usable(
     """
     on_disk = await kept(folder, tasks)
     images = [
-        (image, links.get(render.file_stem(job, index), ""))
+        (index, image, links.get(render.file_stem(job, index), ""))
         for index, image in enumerate(images_of(folder, tasks))
     ]
-    return [as_source(image, link) for image, link in images if link or image in on_disk]
+    return [
+        as_source(job, index, image, link)
+        for index, image, link in images
+        if link or image in on_disk
+    ]
 
 
 async def as_kept(
     folder: Path, job: Job, tasks: Sequence[Task], pictures: Sequence[Reference]
 ) -> list[Reference]:
     """The pictures of the job's message, each with its original file if that is on disk."""
-    images = images_of(folder, tasks)
+    on_disk = await kept(folder, tasks)
     sources = {
-        render.file_stem(job, images.index(image)): as_source(image, "")
-        for image in await kept(folder, tasks)
+        render.file_stem(job, index): as_source(job, index, image, "")
+        for index, image in enumerate(images_of(folder, tasks))
+        if image in on_disk
     }
     shown = [(each, sources.get(stem(each.filename))) for each in pictures]
     return [

@@ -116,7 +116,7 @@ class Results:
 
     async def _words(self, interaction: Interaction, job_id: str) -> None:
         job = await self._worded(interaction, job_id)
-        await self._drafts.open_form(interaction, iterate.again(job))
+        await self._drafts.open_form(interaction, iterate.reworded(job))
 
     async def _details(self, interaction: Interaction, job_id: str) -> None:
         job, tasks = await self._job(interaction, job_id)

@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.domain.jobs import Job
 from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference, Turn
+from bot.errors import Flaw
 
 
 def taken(job: Job, by_id: int) -> Job:
@@ -22,6 +23,18 @@ def owned(picture: Reference, job: Job, by_id: int) -> Reference:
 def again(job: Job) -> ImageRequest:
     """The same by the same model. What its member preferred tells nothing of whoever goes on."""
     return replace(job.request, parent_id=job.id, instead_of="", prefers="")
+
+
+def is_unusable(job: Job) -> bool:
+    """Whether the job ended for an image that is no better another time."""
+    flaw = job.problem.facts.get("flaw") if job.problem else None
+    return flaw not in (None, Flaw.NOT_FETCHED)
+
+
+def reworded(job: Job) -> ImageRequest:
+    """The same for its member to change; if an image cannot be used, they attach all anew."""
+    request = again(job)
+    return replace(request, references=(), mask=None) if is_unusable(job) else request
 
 
 def edit(job: Job, source: Reference) -> ImageRequest:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.ledger import EntryKind
-from bot.playground.discord import DM, Call, Message, Upload
+from bot.playground.discord import DM, Call, Message, Modal, NotOfferedError, Upload
 from bot.playground.discord.validation import STRING_SELECT, walk
 from bot.playground.studio import Fails
 from tests.conftest import OpenEasel
@@ -33,6 +33,10 @@ async def press(easel: Easel, message: Message, label: str, member: str = "Ada")
 
 async def filled(easel: Easel, call: Call, member: str = "Ada", **values: Any) -> Call:
     return await easel.discord.submit_modal(member, await call.opened_modal(), values)
+
+
+def fields_of(form: Modal) -> dict[str, dict[str, Any]]:
+    return {part["custom_id"]: part for part in walk(form.components) if "custom_id" in part}
 
 
 async def requests(easel: Easel) -> list[dict[str, Any]]:
@@ -121,6 +125,9 @@ async def test_of_several_images_a_select_says_which(easel: Easel) -> None:
     assert varied["references"][0]["kept_as"].split(".")[0].endswith("-1")
 
     form = await press(easel, first, "Edit")
+    fields = fields_of(await form.opened_modal())
+    named = [option["description"] for option in fields["which"]["options"]]
+    assert named == [each.filename for each in first.attachments]
     done = await easel.finished(await filled(easel, form, prompt="at night", which=["2"]))
     assert done.attachments
     edited = (await requests(easel))[-1]
@@ -369,12 +376,34 @@ async def test_a_failure_can_be_tried_again_or_worded_anew(easel: Easel) -> None
     assert "Nothing was charged." in said(failed)
     await easel.restart()
     form = await press(easel, failed, "Edit prompt")
-    modal = await form.opened_modal()
-    [words] = [part for part in walk(modal.components) if part.get("custom_id") == "prompt"]
-    assert words["value"] == "a fight"
+    assert fields_of(await form.opened_modal())["prompt"]["value"] == "a fight"
     done = await easel.finished(await filled(easel, form, prompt="a dance"))
     assert done.attachments
     assert (await easel.finished(await press(easel, failed, "Try again"))).attachments
+
+
+async def test_a_failure_for_an_image_is_worded_anew_with_other_images(easel: Easel) -> None:
+    """The same image would fail for the same reason for ever."""
+    cut = Upload("cut.png", picture()[:-200])
+    given = {"prompt": "at night", "image": cut, "reference2": Upload("style.png", picture())}
+    call = await easel.discord.run_command("Ada", "studio", "edit", given)
+    failed = await easel.finished(call)
+    assert labels(failed) == ["Edit prompt"]
+    form = await press(easel, failed, "Edit prompt")
+    assert fields_of(await form.opened_modal())["prompt"]["value"] == "at night"
+    whole = [Upload("whole.png", picture())]
+    assert (await easel.finished(await filled(easel, form, references=whole))).attachments
+    assert [each["filename"] for each in (await requests(easel))[-1]["references"]] == ["whole.png"]
+
+
+async def test_a_failure_for_a_mask_is_not_worded_anew_without_it(easel: Easel) -> None:
+    await unfiltered(easel)
+    options = {"image": Upload("a.png", picture()), "mask": Upload("opaque.png", picture())}
+    given = {"prompt": "at night", "model": "gpt-image-2-quality", **options}
+    call = await easel.discord.run_command("Ada", "studio", "edit", given)
+    failed = await easel.finished(call)
+    assert "must be a picture with transparent parts" in said(failed)
+    assert labels(failed) == []
 
 
 async def test_a_refused_command_gives_its_words_back(opened: OpenEasel) -> None:
@@ -437,6 +466,18 @@ async def test_imagine_with_nothing_opens_a_form(easel: Easel) -> None:
     assert len(done.attachments) == 2
     [request] = await requests(easel)
     assert (request["prompt"], request["aspect_ratio"], request["count"]) == ("a heron", "16:9", 2)
+
+
+async def test_the_form_of_edit_asks_for_the_image_first(easel: Easel) -> None:
+    call = await easel.discord.run_command("Ada", "studio", "edit")
+    modal = await call.opened_modal()
+    first, *_ = modal.components
+    assert first["label"] == "The image to change, and others"
+    with pytest.raises(NotOfferedError, match="is required"):
+        await filled(easel, call, prompt="at night")
+    image = [Upload("a.png", picture())]
+    done = await easel.finished(await filled(easel, call, prompt="at night", references=image))
+    assert done.attachments
 
 
 async def test_edit_keeps_the_shape_of_the_first_picture(easel: Easel) -> None:

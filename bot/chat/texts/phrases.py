@@ -143,6 +143,8 @@ class Phrase(StrEnum):
     UP_TO = "up_to"
     #: price_ucr
     FROM_PRICE = "from_price"
+    IMAGE_TO_CHANGE = "image_to_change"
+    NEW_REFERENCES = "new_references"
     MORE_REFERENCES = "more_references"
     REFERENCES_HINT = "references_hint"
     MODEL = "model"
