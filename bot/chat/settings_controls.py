@@ -6,7 +6,7 @@ from typing import Any
 import discord
 
 from bot.chat import buttons, fields
-from bot.chat.settings_shown import TITLES
+from bot.chat.settings_shown import LANGUAGES, TITLES
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.wire import Interaction
@@ -19,16 +19,6 @@ Item = discord.ui.Item[Any]
 #: called with the settings as they are; returns what is to be set, by field
 Decide = Callable[[ServerSettings], dict[str, object]]
 
-#: languages of public text, by their own names (Discord docs, Reference, Locales)
-LANGUAGES = {
-    "en-US": "English",
-    "de": "Deutsch",
-    "es-ES": "Español",
-    "fr": "Français",
-    "ja": "日本語",
-    "pt-BR": "Português do Brasil",
-    "zh-CN": "中文",
-}
 #: an option's value for "nothing chosen", because Discord takes no empty value
 NOTHING = "-"
 REASON_CHARS_MAX = 200

@@ -58,6 +58,16 @@ NAMES: Mapping[str, Phrase] = {
     "budget_ucr": Phrase.QUOTA_BUDGET,
     "job_max_ucr": Phrase.SET_CEILING,
 }
+#: languages of public text, by their own names (Discord docs, Reference, Locales)
+LANGUAGES = {
+    "en-US": "English",
+    "de": "Deutsch",
+    "es-ES": "Español",
+    "fr": "Français",
+    "ja": "日本語",
+    "pt-BR": "Português do Brasil",
+    "zh-CN": "中文",
+}
 #: settings whose values a sentence explains: value -> the sentence
 MEANINGS: Mapping[str, Mapping[Any, Phrase]] = {
     "nsfw_checker": {
@@ -132,7 +142,7 @@ def _pause(value: int, locale: str, _: int) -> str:
 
 
 def _language(value: str, locale: str, _: int) -> str:
-    return f"`{value}`" if value else say(Phrase.SERVERS_OWN, locale)
+    return LANGUAGES.get(value, f"`{value}`") if value else say(Phrase.SERVERS_OWN, locale)
 
 
 def _words(value: str, locale: str, _: int) -> str:

@@ -1,6 +1,7 @@
 """/settings: the panel and its controls, the subcommands, the trail, and who may not."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -278,10 +279,19 @@ async def test_each_setting_is_a_subcommand_that_shows_or_decides(
     assert await kept(easel) == {}
     decided = said(await decide(easel, setting, **DECIDING[setting]))
     assert "set by this server" in decided
-    assert "It was" in decided
+    # As it was shown before it was decided, and in a line of its own.
+    before = re.search(r"^\*\*(.+)\*\* · default$", shown, re.MULTILINE)
+    assert before
+    assert f"It was {before[1]}." in decided.splitlines()
     assert f": {say(NAMES[FIELD_OF[setting]])} " in decided
     assert len(await trail(easel)) == 1
     assert "default" in said(await decide(easel, "reset", setting=setting))
+
+
+async def test_a_language_goes_by_its_own_name(easel: Easel) -> None:
+    shown = said(await decide(easel, "locale", language="ja"))
+    assert "**日本語** · set by this server" in shown
+    assert "locale the server's own → 日本語" in shown
 
 
 async def test_a_list_is_extended_and_shortened_but_never_emptied(easel: Easel) -> None:

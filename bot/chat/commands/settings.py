@@ -15,22 +15,21 @@ from bot.chat.settings_controls import (
     CONFIRM_ABOVE_MAX,
     HOURS_MAX,
     HOURS_MIN,
-    LANGUAGES,
     REASON_CHARS_MAX,
     Decide,
     fixed,
     given_amount,
 )
 from bot.chat.settings_panel import SettingsPanel, lacks, reset
-from bot.chat.settings_shown import FIELDS, MEANINGS, NAMES
-from bot.chat.texts import Notice, paragraph, say
+from bot.chat.settings_shown import FIELDS, LANGUAGES, MEANINGS, NAMES
+from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction
 from bot.domain.catalog import Catalog
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
-from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings
+from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings, effective
 from bot.errors import InvalidRequest, Reason
 
 Choices = list[app_commands.Choice[str]]
@@ -306,13 +305,15 @@ class SettingsCommands(ModeratorCommands):
             before = after = await self._servers.settings(server_id)
         else:
             before, after = await self._servers.change(server_id, decide, interaction.user.id)
-        counts = in_force(after, self._clock.now())
+        now = self._clock.now()
+        counts = in_force(after, now)
         told = [settings_shown.line(counts, self._panel.operator, field, locale)]
         if field in MEANINGS:
             told.append(say(MEANINGS[field][getattr(after, field)], locale))
         if before != after:
-            old = settings_shown.value(field, getattr(before, field), locale)
-            told[-1] = paragraph(told[-1], say(Phrase.IT_WAS, locale, old=old))
+            counted, _ = effective(in_force(before, now), self._panel.operator, field)
+            old = settings_shown.value(field, counted, locale)
+            told.append(say(Phrase.IT_WAS, locale, old=old))
         elif unless:
             told.append(unless)
         changes = await self._servers.changes(server_id)
