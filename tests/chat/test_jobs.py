@@ -60,11 +60,16 @@ async def test_it_lists_what_is_under_way_before_what_has_ended(easel: Easel, ch
         await (await easel.imagine("Ben", prompt="not Ada's")).response()
         message = await jobs(easel, channel=channel)
     lines = said(message).splitlines()
-    assert lines[0] == "Your jobs here"
-    for line, words in zip(lines[1:], ("fourth", "third", "second", "first"), strict=True):
+    assert [lines[place] for place in (0, 1, 4, 5)] == [
+        "Your jobs here",
+        "**Under way**",
+        "",
+        "**Latest**",
+    ]
+    listed = enumerate(("fourth", "third", "second", "first"), start=1)
+    for line, (number, words) in zip((*lines[2:4], *lines[6:]), listed, strict=True):
+        assert line.startswith(f"`{number}` ")
         assert words in line
-    assert lines[1].startswith("Under way: `1`")
-    assert lines[3].startswith("Latest: `3`")
     # What is drawn already is not taken back.
     assert labels(message) == ["Cancel 1"]
     [options] = selects(message).values()
@@ -127,6 +132,16 @@ async def test_the_list_works_after_a_restart(easel: Easel) -> None:
     message = await opened.until(lambda message: bool(message.attachments))
     assert await easel.discord.read_attachment(message.attachments[0]) == PICTURE
     assert labels(message) == ["Again", "Edit", "Vary", "Details", "Publish", "Delete"]
+
+
+async def test_all_that_can_be_opened_are_listed(easel: Easel) -> None:
+    for number in range(LISTED_MAX):
+        await easel.finished(await easel.imagine(prompt=f"{number}: {'words and words ' * 10}"))
+    message = await jobs(easel)
+    [options] = selects(message).values()
+    assert len(options) == LISTED_MAX
+    for number in range(1, LISTED_MAX + 1):
+        assert f"`{number}` <t:" in said(message)
 
 
 async def test_many_with_long_words_are_listed_as_far_as_they_fit(easel: Easel) -> None:

@@ -14,7 +14,7 @@ from bot.chat.desk import Desk
 from bot.chat.fields import typed
 from bot.chat.results import Results
 from bot.chat.texts import Notice, say, tell_cost
-from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, FIELD_CHARS_MAX, joined
+from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction, Page
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 PAGE_JOBS = 8
 #: jobs that /jobs lists at most: so many under way, and as many that have ended
 LISTED_MAX = 10
+#: characters of each of the two, with room for its title
+PART_CHARS_MAX = DESCRIPTION_CHARS_MAX // 2 - 100
 KINDS = ("generate", "edit", "pictures", "failed", "open")
 
 
@@ -95,14 +97,13 @@ class JobCommands:
         embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_JOBS, locale))
         jobs = [*under_way, *ended]
         lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
-        begun, rest = lines[: len(under_way)], lines[len(under_way) :]
-        fields = {
-            Phrase.UNDER_WAY: joined(begun, FIELD_CHARS_MAX),
-            Phrase.RECENT: joined(rest, FIELD_CHARS_MAX),
-        }
-        render.add_fields(embed, fields, locale, inline=False)
-        if not latest:
-            embed.description = say(Notice.NONE_YET, locale)
+        parts = {Phrase.UNDER_WAY: lines[: len(under_way)], Phrase.RECENT: lines[len(under_way) :]}
+        told = [
+            f"**{say(title, locale)}**\n{joined(part, PART_CHARS_MAX)}"
+            for title, part in parts.items()
+            if part
+        ]
+        embed.description = "\n\n".join(told) or say(Notice.NONE_YET, locale)
         cancels = [
             buttons.button(
                 say(Phrase.CANCEL_NUMBER, locale, number=number), buttons.CANCEL, job.id, "list"
