@@ -94,7 +94,7 @@ async def test_what_has_ended_is_said_to_have_ended(easel: Easel, fails: bool) -
     """A list of /jobs stands for as long as its member leaves it there."""
     if fails:
         easel.providers.endings.append(Fails("UPSTREAM_BUSY"))
-    async with easel.held(VendorCall.CREATE) as call:
+    async with easel.held(VendorCall.UPLOAD, **REFERENCE) as call:
         listed = await (await easel.discord.run_command("Ada", "studio", "jobs")).response()
     await easel.finished(call)
     pressed = await easel.discord.press("Ada", listed, label="Cancel 1")

@@ -291,7 +291,7 @@ async def test_each_setting_is_a_subcommand_that_shows_or_decides(
 async def test_a_language_goes_by_its_own_name(easel: Easel) -> None:
     shown = said(await decide(easel, "locale", language="ja"))
     assert "**日本語** · set by this server" in shown
-    assert "locale the server's own → 日本語" in shown
+    assert f"{say(NAMES['locale'])} the server's own → 日本語" in shown
 
 
 async def test_a_list_is_extended_and_shortened_but_never_emptied(easel: Easel) -> None:
