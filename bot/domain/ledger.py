@@ -126,6 +126,8 @@ class Statement:
     role_id: int | None = None
     #: the latest entries and when they were written, newest first
     latest: tuple[tuple[datetime, "Entry"], ...] = ()
+    #: what the budgets leave for everybody together; None: there is no budget
+    budget_left_ucr: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from bot.domain.ledger import Account, Statement
 from bot.domain.ports import Clock
 from bot.domain.quota import Amendment
 from bot.domain.settings import ServerSettings
-from bot.store import ledger
 from bot.store import quota as steps
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -40,9 +39,9 @@ class Quota:
 
     async def statement(self, server_id: int, user_id: int, role_ids: Collection[int]) -> Statement:
         """The member's account as a command given now would find it."""
-        default, now = self._house.allowance, self._clock.now()
+        now = self._clock.now()
         return await self._database.read(
-            ledger.statement, server_id, user_id, role_ids, default, now
+            steps.statement, self._house, server_id, user_id, role_ids, now
         )
 
     async def of_server(self, server_id: int) -> tuple[ServerSettings, Account | None]:

@@ -99,7 +99,8 @@ def accept(
         raise Busy(Reason.QUEUE_FULL)
     if before.own >= house.caps.queued_per_user_max:
         raise Busy(Reason.OWN_QUEUE_FULL, waiting=before.own)
-    purses = _purses(tx, house, draft, role_ids, decided)
+    whose = (draft.server_id, draft.user_id)
+    purses = purses_of(tx, house, whose, role_ids, decided, draft.created_at)
     offer, changes = _hold_first(purses, offered, draft.created_at)
     if draft_id:
         members.use_draft(tx, draft_id, draft.user_id)
@@ -139,7 +140,8 @@ def accept_or_keep(
     except Refusal as refused:
         if isinstance(refused, InsufficientCredits):
             decided = settings.of_server(tx, draft.server_id)
-            purses = _purses(tx, house, draft, role_ids, decided)
+            whose = (draft.server_id, draft.user_id)
+            purses = purses_of(tx, house, whose, role_ids, decided, draft.created_at)
             refused.left_ucr = min(account.available_ucr for (account, _), *_ in purses)
             for renewal, *_ in purses:
                 if renewal[0].user_id == NOBODY:
@@ -178,24 +180,30 @@ def _hold_first(
     raise refused
 
 
-def _purses(
+def purses_of(
     tx: Transaction,
     house: House,
-    draft: Job,
+    whose: tuple[int, int],
     role_ids: Collection[int],
     decided: ServerSettings,
+    now: datetime,
 ) -> list[Purse]:
-    """The account and each budget that the job is held from."""
-    server_id, now = draft.server_id, draft.created_at
+    """
+    The account and each budget that a job is held from.
+
+    Args:
+        whose: the ids of the job's server and member.
+    """
+    server_id, user_id = whose
     allowance = policy.allowance(decided, role_ids, house.allowance)
     asked: list[tuple[tuple[int, int], Allowance | None, Reason]]
-    asked = [((server_id, draft.user_id), allowance, Reason.CREDITS)]
+    asked = [(whose, allowance, Reason.CREDITS)]
     if server_id:
         budget = policy.budget(decided, house.budget_ucr)
         asked.append(((server_id, NOBODY), budget, Reason.BUDGET))
     total = policy.budget(UNDECIDED, house.total_budget_ucr)
     asked.append((EVERYBODY, total, Reason.TOTAL_BUDGET))
-    accounts = ledger.read_purses(tx, server_id, draft.user_id, [whose for whose, *_ in asked])
+    accounts = ledger.read_purses(tx, server_id, user_id, [its for its, *_ in asked])
     found = []
     for account, (_, given, reason) in zip(accounts, asked, strict=True):
         refill = given or budgets.without_end(account, now)

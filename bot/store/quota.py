@@ -1,15 +1,17 @@
 """What moderators change of members' credits and allowances, each in one transaction."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import policy, quota
 from bot.domain.credits import Microcredits
-from bot.domain.ledger import NOBODY, Account, Allowance
+from bot.domain.ledger import NOBODY, Account, Allowance, Statement
 from bot.domain.oversight import Act
 from bot.domain.quota import ROLES_MAX, Amendment
 from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.store import ledger, oversight, settings
+from bot.store.accept import purses_of
 from bot.store.jobs import House
 from bot.store.sql import Transaction
 
@@ -21,6 +23,22 @@ OF_QUOTA = (
     "budget_ucr",
     "job_max_ucr",
 )
+
+
+def statement(
+    tx: Transaction,
+    house: House,
+    server_id: int,
+    user_id: int,
+    role_ids: Collection[int],
+    now: datetime,
+) -> Statement:
+    """The account as a command given now would find it, and the budgets; writes nothing."""
+    told = ledger.statement(tx, server_id, user_id, role_ids, house.allowance, now)
+    decided = settings.of_server(tx, server_id)
+    _, *budgets = purses_of(tx, house, (server_id, user_id), role_ids, decided, now)
+    left = min((account.available_ucr for (account, _), *_ in budgets), default=None)
+    return replace(told, budget_left_ucr=left)
 
 
 def amend(

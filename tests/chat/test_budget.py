@@ -169,6 +169,21 @@ async def ended(easel: Easel) -> bool:
     return not await easel.rows("SELECT 1 FROM jobs WHERE finished_at IS NULL")
 
 
+async def test_credits_promise_no_more_than_the_budget_pays_for(easel: Easel) -> None:
+    assert "Enough for about 10 plain images" in await told(easel)
+    await spend(easel, 9)
+    assert "Enough for about 1 plain image " in await told(easel)
+    await spend(easel, 1)
+    shown = await told(easel)
+    assert "This month's budget is used up" in shown
+    assert "Enough" not in shown
+    assert "9.40 cr left" in shown
+
+
+async def told(easel: Easel) -> str:
+    return said(await (await easel.discord.run_command("Ada", "studio", "credits")).response())
+
+
 async def test_a_budget_that_is_set_below_what_is_spent_is_told_as_used_up(easel: Easel) -> None:
     await log_to(easel)
     await spend(easel, 2)

@@ -46,8 +46,13 @@ def _shown(
     account = told.account
     left = say(Phrase.BALANCE_LEFT, locale, left_ucr=account.available_ucr)
     embed = accounts.shown(told, decided, left, now, locale)
-    if price_ucr:
-        pictures = account.available_ucr // price_ucr
+    here_ucr = account.available_ucr
+    if told.budget_left_ucr is not None:
+        here_ucr = min(here_ucr, told.budget_left_ucr)
+    if price_ucr and here_ucr < price_ucr <= account.available_ucr:
+        embed.description = say(Phrase.BUDGET_USED_UP, locale)
+    elif price_ucr:
+        pictures = here_ucr // price_ucr
         embed.description = say(Notice.ENOUGH_FOR, locale, pictures=pictures, price_ucr=price_ucr)
     if told.spendings:
         lines = [
