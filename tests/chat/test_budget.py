@@ -9,6 +9,7 @@ import pytest
 from bot.playground.discord import Message
 from bot.playground.faults import VendorCall
 from bot.store import settings
+from bot.store.database import Database, open_database
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise
@@ -30,13 +31,17 @@ async def easel(opened: OpenEasel) -> AsyncIterator[Easel]:
         yield easel
 
 
-async def decide(easel: Easel, name: str, value: Any, channel: str = "studio") -> None:
+async def decide(
+    easel: Easel, name: str, value: Any, channel: str = "studio", database: Database | None = None
+) -> None:
     server_id = easel.discord.world.channel(channel).guild_id or 0
-    await easel.app.database.write(settings.change, server_id, name, value, 3, easel.clock.now())
+    change = (settings.change, server_id, name, value, 3, easel.clock.now())
+    await (database or easel.app.database).write(*change)
 
 
-async def log_to(easel: Easel, channel: str = LOG) -> None:
-    await decide(easel, "log_channel_id", easel.discord.world.channel(channel).id)
+async def log_to(easel: Easel, channel: str = LOG, database: Database | None = None) -> None:
+    log_id = easel.discord.world.channel(channel).id
+    await decide(easel, "log_channel_id", log_id, database=database)
 
 
 def notices(easel: Easel, channel: str = LOG) -> list[Message]:
@@ -101,7 +106,10 @@ async def test_each_notice_stands_there_once_also_after_a_restart(easel: Easel) 
 
 async def test_what_a_dead_process_did_not_tell_is_told_at_the_next_start(easel: Easel) -> None:
     await spend(easel, 9)
-    await log_to(easel)
+    await easel.bot.aclose()
+    # Only now, so that no look of the first process begins what its end breaks off.
+    async with open_database(easel.settings.database_url) as database:
+        await log_to(easel, database=database)
     await easel.restart()
     # The highest alone.
     [told] = await noticed(easel, 1)
