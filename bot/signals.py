@@ -48,6 +48,11 @@ def until_signal(serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
             if not asked:
                 raise
         if asked:
+            # As asyncio.run does: an answer that is under way may have files to remove.
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for each in others:
+                each.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
             # There is no stdout in a process that was started without one.
             with contextlib.suppress(OSError, AttributeError):
                 sys.stdout.flush()

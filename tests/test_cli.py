@@ -465,6 +465,28 @@ bot.store.database.BUSY_TIMEOUT_MS = {2 * PROCESS_S_MAX * 1_000}
     assert len(providers.submissions) == 1
 
 
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+async def test_an_export_on_its_way_is_removed_by_a_stop_and_by_the_start_after_a_crash(
+    tmp_path: Path, environment: dict[str, str], discord: PlaygroundDiscord, sent: signal.Signals
+) -> None:
+    images = tmp_path / "data/images"
+    process = await start(tmp_path, "run", **environment)
+    await discord.wait_until_ready()
+    shown = await (await discord.run_command("Ada", "studio", "privacy")).response()
+    late = discord.faults.add(method="PATCH", path="/messages/@original", retry_after_s=30.0)
+    await discord.press("Ada", shown, label="Export mine")
+    await discord.wait_for(lambda: late.hits == 1, "the export")
+    assert list(images.iterdir())
+    process.send_signal(sent)
+    await end(process)
+    if sent is signal.SIGKILL:
+        process = await start(tmp_path, "run", **environment)
+        await discord.wait_until_ready()
+        process.send_signal(signal.SIGTERM)
+        await end(process)
+    assert list(images.iterdir()) == []
+
+
 async def test_a_second_signal_ends_the_process_at_once(
     tmp_path: Path,
     environment: dict[str, str],

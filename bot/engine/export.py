@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bot.pictures.folder import FETCHED
 from bot.store import export as steps
 from bot.store import privacy
 from bot.store.database import Database
@@ -79,7 +80,7 @@ class Parcel:
                 self.left_out.append(name)
                 return False
             self.close()
-            path = self.folder / f"{self.stem}-{len(self.paths) + 1}.zip"
+            path = self.folder / f"{self.stem}-{len(self.paths) + 1}{FETCHED}"
             self._zip = zipfile.ZipFile(path, "w")
             self.paths.append(path)
             self._size_bytes = END_BYTES

@@ -9,7 +9,8 @@ from pathlib import Path
 from bot.domain.jobs import Task
 from bot.domain.ports import ImageFile, ImageFormat
 
-#: ending of a file that only the process at work needs: being fetched, unchecked, or a reference
+#: ending of a file that only the process at work needs: being fetched, unchecked, a reference, or
+#: an export
 FETCHED = ".fetched"
 
 

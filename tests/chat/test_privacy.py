@@ -393,7 +393,7 @@ async def test_everything_is_given_out_to_its_member_alone(easel: Easel) -> None
     assert {each["user_id"] for each in accounts} == {ada}
     assert len(accounts) == 2
     assert {"returns.json", "acts_to_you.json", "acts_by_you.json"} <= files.keys()
-    assert not list((easel.folder / "images").glob("*.zip"))
+    assert not list((easel.folder / "images").glob("*export*"))
     assert "of Ben's" not in str(files)
 
 
