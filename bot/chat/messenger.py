@@ -120,7 +120,8 @@ class DiscordMessenger:
     async def catch_up(self, job: Job) -> None:
         spot = (job.channel_id, job.message_id or 0)
         if job.removed:
-            await take_away(self._client, job, [spot], self._clock.now())
+            posted = (job.channel_id, await self._posted_before(job) or 0)
+            await take_away(self._client, job, [spot, posted], self._clock.now())
         elif job.covered:
             await cover(self._client, job, spot, job.locale)
 

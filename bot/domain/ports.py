@@ -266,7 +266,8 @@ class Messenger(Protocol):
 
     async def catch_up(self, job: Job) -> None:
         """
-        Do to a result that was put there what a moderator decided about it while it was on its way.
+        Do to a result that was, or may have been, put there what a moderator decided about it while
+        it was on its way.
         """
         ...
 

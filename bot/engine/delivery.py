@@ -62,10 +62,8 @@ class Delivery:
             await self._withdraw(job, images)
             return
         wanted = job.problem is None or job.problem.failure in KEPT
-        ended = await self._finish(job, message_id, images, wanted=wanted)
+        await self._finish(job, message_id, images, wanted=wanted)
         emit("job_delivered", "job delivered")
-        if (ended.removed, ended.covered) != (job.removed, job.covered):
-            await self._messenger.catch_up(ended)
 
     def _is_withdrawn(self, job: Job) -> bool:
         return job.removed or job.server_id in self._gone
@@ -170,4 +168,7 @@ class Delivery:
         if not ended.keeps_images:
             for path in (*(image.path for image in images), self._shop.folder / sheet_name(job.id)):
                 path.unlink(missing_ok=True)
+        if ended.removed or ended.covered:
+            # What was put there before that was decided may stand, even if the try seemed to fail.
+            await self._messenger.catch_up(ended)
         return ended

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.chat.wire import TRIES_MAX
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Message, NotOfferedError, Upload
 from bot.playground.discord.validation import STRING_SELECT, walk
@@ -261,17 +262,21 @@ async def test_a_private_message_that_stays_with_its_member_is_said(easel: Easel
 
 
 @pytest.mark.parametrize("label", ["Remove", "Spoiler"])
-@pytest.mark.parametrize("late", [False, True], ids=["edited", "posted"])
+@pytest.mark.parametrize("way", ["edited", "posted", "posted, but the answers are lost"])
 async def test_what_is_decided_about_a_result_on_its_way_holds_for_it(
-    easel: Easel, label: str, late: bool
+    easel: Easel, label: str, way: str
 ) -> None:
-    """Its upload has begun when a moderator decides, and is seen after that."""
+    """Its upload has begun when a moderator decides, and the bot hears of its end after that."""
     go_on = asyncio.Event()
+    on = {"method": "PATCH", "path": "/messages/@original", "hold": go_on}
     async with easel.held(VendorCall.CREATE):
-        if late:
+        if way != "edited":
             easel.clock.advance(15 * 60)
-        method, path = ("POST", "/channels/") if late else ("PATCH", "/messages/@original")
-        upload = easel.discord.faults.add(method=method, path=path, hold=go_on)
+            studio = easel.discord.channel("studio")
+            on |= {"method": "POST", "path": f"/channels/{studio.id}/messages"}
+        if "lost" in way:
+            on |= {"reset": True, "after_effect": True, "times": TRIES_MAX}
+        upload = easel.discord.faults.add(**on)
     await easel.held_by(upload)
     listed = await command(easel, "recent")
     [menu] = [part for part in walk(listed.components) if part["type"] == STRING_SELECT]
@@ -285,6 +290,7 @@ async def test_what_is_decided_about_a_result_on_its_way_holds_for_it(
     await easel.idle()
     public = [each for each in easel.discord.channel("studio").messages if not each.is_ephemeral]
     results = [image.filename for message in public for image in images(message)]
+    assert upload.hits == upload.times
     if label == "Remove":
         assert (results, files(easel)) == ([], [])
     else:
