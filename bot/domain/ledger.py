@@ -221,7 +221,7 @@ def begin(account: Account, allowance: Allowance, spent_ucr: int, now: datetime)
     is as if there had been no other, and nothing is given twice.
 
     Args:
-        spent_ucr: what jobs that were asked for since then hold or have cost of the allowance.
+        spent_ucr: what is gone of the allowance since then.
     """
     given_ucr = Microcredits(max(allowance.amount_ucr, spent_ucr))
     begun = replace(

@@ -62,7 +62,7 @@ def renew(
 
     Args:
         of_late: what jobs took within the last day and longer; needed only if `begins`.
-        spent_ucr: what they took since the period's first day; needed only if `begins_period`.
+        spent_ucr: what is gone since the period's first day; needed only if `begins_period`.
     """
     if begins_period(account, allowance, now):
         return ledger.begin(replace(account, returns=()), allowance, spent_ucr, now)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from bot.domain.jobs import id_at
 from bot.domain.ledger import Account, EntryKind, Return
 from bot.domain.rolling import Charge
+from bot.store.rows import LAST
 from bot.store.schema import OF_A_JOB
 from bot.store.sql import Transaction, insert, read_time
 
@@ -28,7 +29,7 @@ MOVED_OF_LATE = f"""
     SELECT entries.job_id, entries.kind, entries.allowance_ucr, entries.created_at
     {_MOVED} ORDER BY entries.id
 """
-TAKEN = f"SELECT -sum(entries.allowance_ucr) {_MOVED}"
+TAKEN = f"SELECT coalesce(-sum(entries.allowance_ucr), 0) {_MOVED} AND jobs.id < :until"
 WRONG = """
     SELECT returns.server_id, returns.user_id, sum(returns.amount_ucr) AS to_come,
         max(accounts.allowance_ucr) AS remaining, max(accounts.refilled_to_ucr) AS given
@@ -79,10 +80,10 @@ def write(tx: Transaction, account: Account) -> None:
 
 def of_late(tx: Transaction, account: Account, now: datetime) -> list[Charge]:
     """What recent jobs took, or still hold, of the allowance of the account's period."""
-    since = now - OF_LATE
+    since = id_at(now - OF_LATE)
     if account.period_start is not None:
-        since = max(since, datetime.combine(account.period_start, time(), UTC))
-    given = {"server": account.server_id, "user": account.user_id, "since": id_at(since)}
+        since = max(since, _first_id(account.period_start))
+    given = {"server": account.server_id, "user": account.user_id, "since": since}
     taken: dict[str, int] = defaultdict(int)
     ended: dict[str, datetime] = {}
     for row in tx.rows(MOVED_OF_LATE, given):
@@ -93,7 +94,19 @@ def of_late(tx: Transaction, account: Account, now: datetime) -> list[Charge]:
 
 
 def spent_since(tx: Transaction, account: Account, first: date) -> int:
-    """What jobs that were asked for since this day hold, or have cost, of the allowance."""
-    since = id_at(datetime.combine(first, time(), UTC))
-    given = {"server": account.server_id, "user": account.user_id, "since": since}
-    return tx.scalar(TAKEN, given) or 0
+    """
+    What is gone of the allowance since this day. Within the account's period, that is what it
+    lacks, also what a moderator took, or whose job was erased; before, what jobs hold or have cost.
+    """
+    lacks_ucr, until = 0, LAST
+    if account.entered and account.entered >= first and account.refilled_to:
+        lacks_ucr = account.refilled_to.amount_ucr - account.allowance_ucr
+        until = _first_id(account.entered)
+    given = {"server": account.server_id, "user": account.user_id}
+    taken_ucr: int = tx.scalar(TAKEN, given | {"since": _first_id(first), "until": until})
+    return lacks_ucr + taken_ucr
+
+
+def _first_id(day: date) -> str:
+    """The beginning of the ids of jobs that were asked for on this day."""
+    return id_at(datetime.combine(day, time(), UTC))

@@ -6,9 +6,11 @@ import pytest
 
 from bot.domain.jobs import id_at
 from bot.domain.ledger import Account, Period, Spending
+from bot.domain.quota import Action, Amendment
+from bot.store import quota
 from bot.store.database import Database
 from bot.store.ledger import list_entries, statement
-from tests.store.bench import ADA, BEN, NOW, PRICE_UCR, SERVER, TOMORROW, Bench, lay
+from tests.store.bench import ADA, BEN, CLEO, NOW, PRICE_UCR, SERVER, TOMORROW, Bench, lay
 from tests.support.counted import counted
 
 
@@ -186,6 +188,18 @@ async def test_what_a_month_has_spent_today_does_not_come_back_as_it_rolls_by_wa
     await rolls.accept(id_of(NOW, 3), price=0)
     assert await rolls.balance(at=TOMORROW) == 1_000_000
     assert await rolls.differences() == []
+
+
+@pytest.mark.parametrize("then", [Period.WEEK, Period.MONTH])
+async def test_what_a_moderator_took_today_stays_taken_as_the_period_changes(
+    bench: Bench, then: Period
+) -> None:
+    yesterday = NOW - timedelta(days=1)
+    await bench.delivering(60_000, job_id=id_of(yesterday, 1), at=yesterday)
+    taken = Amendment(Action.CORRECT, SERVER, ADA, -100_000, CLEO, "a mistake")
+    await bench.database.write(quota.amend, bench.refills, taken, (), NOW)
+    assert await bench.balance() == 900_000
+    assert await lay(bench.database, period=then).balance() == 840_000
 
 
 async def test_what_was_spent_is_added_up_once_where_the_period_changes(

@@ -216,6 +216,13 @@ async def test_what_an_erased_member_has_left_is_forgotten_as_it_would_be_refill
     assert await bench.rows(f"SELECT 1 FROM entries WHERE user_id = {ADA}") == []
 
 
+async def test_what_an_erased_member_has_spent_does_not_come_back_as_the_period_changes(
+    bench: Bench,
+) -> None:
+    await erased(bench)
+    assert await lay(bench.database, period=Period.MONTH).balance() == 999_000
+
+
 async def test_what_rolls_is_forgotten_once_all_has_come_back(database: Database) -> None:
     bench = lay(database, period=Period.ROLLING)
     await erased(bench)

@@ -186,7 +186,7 @@ async def test_none_of_its_statements_reads_what_grows(bench: Bench) -> None:
         returns.RETURNS: {"server": SERVER, "user": ADA},
         returns.REMOVE_RETURN: {"id": 1},
         returns.MOVED_OF_LATE: {"server": SERVER, "user": ADA, "since": "0"},
-        returns.TAKEN: {"server": SERVER, "user": ADA, "since": "0"},
+        returns.TAKEN: {"server": SERVER, "user": ADA, "since": "0", "until": "z"},
     }
 
     def plans(tx: Transaction) -> list[str]:
