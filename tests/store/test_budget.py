@@ -213,6 +213,34 @@ async def test_a_month_that_begins_without_a_budget_is_counted_when_it_has_one_a
     assert await bench.differences() == []
 
 
+@pytest.mark.parametrize("of", ["budget", "total"])
+async def test_what_is_cancelled_or_of_another_month_is_not_held_as_a_budget_begins(
+    database: Database, of: str
+) -> None:
+    bench, without = lay(database, **{of: 150_000}), lay(database)
+    server = SERVER if of == "budget" else 0
+    last_month = NOW - timedelta(days=25)
+    await without.accept(id_of(last_month, 1), at=last_month)
+    await bench.accept(id_of(NOW, 2))
+    assert await left(bench, server) == 90_000
+
+    await without.accept(id_of(NEXT_MONTH, 3), at=NEXT_MONTH)
+    await without.accept(id_of(NEXT_MONTH, 4), at=NEXT_MONTH)
+    await without.jobs.cancel(id_of(NEXT_MONTH, 4), NEXT_MONTH)
+    await bench.accept(id_of(NEXT_MONTH, 5), price=1, at=NEXT_MONTH)
+    assert await left(bench, server) == 150_000 - 60_000 - 1
+    assert await bench.differences() == []
+
+
+async def test_a_month_that_begins_again_after_a_clock_stood_ahead_holds_nothing_twice(
+    bench: Bench,
+) -> None:
+    await bench.accept(id_of(NOW, 1))
+    await bench.accept(id_of(NEXT_MONTH, 2), at=NEXT_MONTH)
+    await bench.accept(id_of(NOW, 3))
+    assert await bench.differences() == []
+
+
 async def test_a_budget_that_begins_holds_what_is_being_made(bench: Bench) -> None:
     without = lay(bench.database)
     for number, user in enumerate((ADA, BEN, CLEO)):
