@@ -27,7 +27,10 @@ def bench(database: Database) -> Bench:
 
 async def left(bench: Bench, server: int = SERVER) -> int:
     rows = await bench.rows(
-        f"SELECT allowance_ucr FROM accounts WHERE server_id = {server} AND user_id = {NOBODY}"
+        f"""
+        SELECT allowance_ucr + grant_ucr FROM accounts
+        WHERE server_id = {server} AND user_id = {NOBODY}
+        """
     )
     return rows[0][0] if rows else -1
 
@@ -275,6 +278,25 @@ async def test_a_refund_of_what_was_spent_before_the_budget_began_comes_back_to_
     assert await left(bench) == 0
     await bench.jobs.refund(job, Problem(Failure.UNDELIVERABLE), NOW)
     await bench.accept(id_of(NOW, 3), price=150_000)
+    assert await left(bench) == 0
+    assert await bench.differences() == []
+
+
+async def test_a_refund_of_another_months_job_that_the_budget_never_held_gives_it_nothing(
+    bench: Bench,
+) -> None:
+    without = lay(bench.database)
+    last_month = NOW - timedelta(days=25)
+    for at, place in ((last_month, without), (NOW, bench), (NEXT_MONTH, without)):
+        _, (task,) = await place.running(id_of(at, 1), at=at)
+        made = await place.store(await place.submit(task), 60_000, at)
+        assert made is not None
+        await place.jobs.finish(made.job, None, at)
+    for at in (last_month, NEXT_MONTH):
+        paid_ucr, _ = await bench.jobs.refund_ended(id_of(at, 1), NEXT_MONTH)
+        assert paid_ucr == 60_000
+        assert await left(bench) == 90_000
+    await bench.accept(id_of(NEXT_MONTH, 4), price=150_000, at=NEXT_MONTH)
     assert await left(bench) == 0
     assert await bench.differences() == []
 
