@@ -47,8 +47,7 @@ def count_in(renewal: Change, spent_ucr: int, under_way: Collection[tuple[str, i
         under_way: ids of those that are being made, and what each is to hold.
     """
     account, entries = renewal
-    if account.refilled_to is None or not (spent_ucr or under_way):
-        return renewal
+    assert account.refilled_to is not None
     gone_ucr = spent_ucr + sum(quote_ucr for _, quote_ucr in under_way)
     given_ucr = Microcredits(max(account.refilled_to.amount_ucr, gone_ucr))
     steps = [adjust(account, replace(account.refilled_to, amount_ucr=given_ucr))]
