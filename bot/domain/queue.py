@@ -78,8 +78,8 @@ def fair_order(waiting: Sequence[Waiting], turns: Turns) -> list[Waiting]:
         of_member[member] += 1
     rounds = []
     for server_id, jobs in by_server.items():
-        oldest = min(age for _, _, age, _ in jobs)
         turn = turns.servers.get(server_id, 0)
         jobs.sort(key=lambda each: each[:3])
-        rounds += [(number, turn, oldest, each[3]) for number, each in enumerate(jobs)]
-    return [job for *_, job in sorted(rounds, key=lambda each: each[:3])]
+        rounds += [(number, turn, job) for number, (*_, job) in enumerate(jobs)]
+    # Servers stand in the order of their oldest jobs, which sorting keeps among equal turns.
+    return [job for *_, job in sorted(rounds, key=lambda each: each[:2])]

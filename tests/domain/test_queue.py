@@ -50,6 +50,14 @@ def test_who_was_just_served_comes_last() -> None:
     assert members_of(fair_order(waiting(crowd), past)) == [(2, 3), (1, 2), (1, 1)]
 
 
+def test_who_was_never_served_comes_first_and_of_those_the_oldest() -> None:
+    past = Turns(servers={1: 1}, members={(1, 1): 1})
+    crowd = [(1, 1), (1, 4), (2, 2), (3, 3), (2, 5)]
+    assert members_of(fair_order(waiting(crowd), past)) == [
+        (2, 2), (3, 3), (1, 4), (2, 5), (1, 1),
+    ]  # fmt: skip
+
+
 @given(crowds, histories())
 def test_everybody_who_waits_has_one_turn_for_each_job(
     crowd: list[tuple[int, int]], past: Turns
