@@ -64,6 +64,12 @@ async def test_what_does_not_fit_waits_and_is_not_overtaken(pool: Pool) -> None:
     assert await asyncio.gather(*running) == ["done"] * 3
 
 
+async def test_what_takes_the_whole_budget_is_done_and_a_byte_more_is_refused(pool: Pool) -> None:
+    assert await pool.run(lambda: Need(20, 4.0, file_bytes=20), lambda: 7) == 7
+    with pytest.raises(UnusableImage):
+        await pool.run(lambda: Need(20, 4.0, file_bytes=21), lambda: 7)
+
+
 async def test_what_would_never_fit_is_refused_with_the_limit(pool: Pool) -> None:
     asked = Need(pixels=40_000_000, bytes_a_pixel=1.6e-5, file_bytes=20)
     with pytest.raises(UnusableImage) as refused:

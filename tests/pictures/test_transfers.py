@@ -43,8 +43,18 @@ async def test_slow_transfers_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_small_transfers_wait_for_nobody() -> None:
     shared = Transfers()
-    async with shared.one(None), shared.one(SMALL_BYTES), shared.one(SMALL_BYTES - 1):
+
+    async def move() -> None:
+        async with shared.one(SMALL_BYTES - 1):
+            pass
+
+    async with shared.one(None), shared.one(SMALL_BYTES):
         assert shared._places.locked()
+        small = asyncio.create_task(move())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert small.done()
+    await small
 
 
 async def test_a_failed_transfer_gives_its_place_back() -> None:
