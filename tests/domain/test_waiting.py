@@ -31,6 +31,7 @@ def learned(median_s: float, images: int = 50) -> Latency:
 def test_an_unknown_route_is_polled_as_its_vendor_does() -> None:
     assert [next_wait_s(Latency(), 0, poll) for poll in range(10)] == [*PRIOR_WAITS_S, 15]
     assert next_wait_s(learned(48, LEARNED_MIN - 1), 0, 0) == PRIOR_WAITS_S[0]
+    assert next_wait_s(learned(48, LEARNED_MIN), 0, 0) > PRIOR_WAITS_S[0]
 
 
 def test_a_known_route_is_first_polled_when_the_first_images_are_done() -> None:
@@ -49,6 +50,13 @@ def test_a_route_that_shifts_is_learned_anew() -> None:
     for _ in range(100):
         latency = latency.observe(118, 122)
     assert latency.quantile_s(0.5) == pytest.approx(120, rel=0.1)
+
+
+def test_where_the_tail_is_approximated_it_goes_on_from_where_it_is_known() -> None:
+    latency = Latency(50, math.log(48), 0.2**2)
+    edge_s = 48 * math.exp(6 * 0.2)
+    known, approximated = (latency.hazard(edge_s * off) for off in (0.999, 1.001))
+    assert approximated == pytest.approx(known, rel=0.05)
 
 
 @given(
