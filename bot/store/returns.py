@@ -90,7 +90,7 @@ def of_late(tx: Transaction, account: Account, now: datetime) -> list[Charge]:
         taken[row.job_id] -= row.allowance_ucr
         if row.kind != EntryKind.HOLD:
             ended.setdefault(row.job_id, read_time(row.created_at))
-    return [Charge(amount, ended.get(job_id)) for job_id, amount in taken.items() if amount > 0]
+    return [Charge(amount, ended.get(job_id)) for job_id, amount in taken.items()]
 
 
 def spent_since(tx: Transaction, account: Account, first: date) -> int:

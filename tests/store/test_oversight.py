@@ -246,6 +246,8 @@ async def test_what_a_refund_gives_back_to_a_budget_of_last_month_expires_once(
     await database.write(oversight.refund, bench.jobs.house, SERVER, "lantern", CLEO, later)
     rows = await bench.rows("SELECT allowance_ucr FROM accounts WHERE user_id = 0")
     assert rows == [(9 * PRICE_UCR,)] * 2
+    expired = "kind = 'expire' AND job_id = 'lantern' AND user_id = 0"
+    assert await bench.rows(f"SELECT count(*) FROM entries WHERE {expired}") == [(2,)]
     assert await bench.differences() == []
 
 

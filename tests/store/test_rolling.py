@@ -11,7 +11,17 @@ from bot.errors import InsufficientCredits, Reason
 from bot.store import returns, settings
 from bot.store.database import Database
 from bot.store.sql import Transaction
-from tests.store.bench import ADA, CLEO, NOW, SERVER, TOMORROW, Bench, lay
+from tests.store.bench import (
+    ADA,
+    BEN,
+    CLEO,
+    NOW,
+    OTHER_SERVER,
+    SERVER,
+    TOMORROW,
+    Bench,
+    lay,
+)
 from tests.store.plans import plan_of
 from tests.support.counted import counted
 
@@ -121,6 +131,48 @@ async def test_an_account_that_begins_to_roll_has_back_what_was_spent_a_day_ago(
     assert await bench.differences() == []
 
 
+async def test_what_comes_back_to_a_member_is_their_own_in_this_server(bench: Bench) -> None:
+    await bench.delivering(40_000)
+    await bench.delivering(40_000, job_id="bens", user=BEN)
+    await bench.delivering(40_000, job_id="elsewhere", server=OTHER_SERVER)
+    assert await bench.differences() == []
+    await bench.accept("next", price=10_000, at=TOMORROW)
+    assert await bench.balance(at=TOMORROW) == 90_000
+    assert await waiting(bench) == [(40_000, 24), (40_000, 24)]
+    assert await bench.balance(BEN, TOMORROW) == 100_000
+    assert await bench.differences() == []
+
+
+async def test_an_account_that_begins_to_roll_owes_for_its_own_jobs_alone(
+    database: Database,
+) -> None:
+    bench = lay(database, period=Period.WEEK, allowance=100_000, budget=1_000_000)
+    later = NOW + 10 * HOUR
+    await bench.delivering(50_000, job_id=f"{id_at(NOW)}1", at=later, user=BEN)
+    await bench.delivering(20_000, job_id=f"{id_at(NOW)}2")
+    await bench.delivering(40_000, job_id=f"{id_at(NOW)}3", at=later)
+    await decide(bench, "allowance_period", Period.ROLLING)
+    await bench.accept("next", at=NOW + 30 * HOUR)
+    # What was spent thirty hours ago is back at once.
+    assert await waiting(bench) == [(40_000, 34)]
+    assert await bench.differences() == []
+
+
+async def test_a_day_that_begins_to_roll_owes_nothing_for_the_day_before(
+    database: Database,
+) -> None:
+    bench = lay(database, allowance=100_000)
+    await bench.delivering(40_000, job_id=f"{id_at(NOW)}1")
+    in_the_night = NOW + 13 * HOUR
+    job_id = f"{id_at(in_the_night)}2"
+    await bench.accept(job_id, at=in_the_night)
+    await decide(bench, "allowance_period", Period.ROLLING)
+    await bench.accept("next", price=10_000, at=in_the_night)
+    # What is held, at the end of the day.
+    assert await waiting(bench) == [(60_000, 36)]
+    assert await bench.differences() == []
+
+
 async def test_what_is_held_as_it_begins_comes_back_by_itself(database: Database) -> None:
     bench = lay(database, allowance=100_000)
     await bench.accept("held")
@@ -157,6 +209,13 @@ async def test_the_audit_finds_what_is_to_come_back_too_much(bench: Bench) -> No
     await bench.write("UPDATE returns SET amount_ucr = 40001")
     assert await bench.differences() == [
         "Member 1 in server 7: 60000 is left and 40001 is to come back, of an allowance of 100000."
+    ]
+
+
+async def test_the_audit_finds_what_is_to_come_back_to_nobody(bench: Bench) -> None:
+    await bench.write(f"INSERT INTO returns VALUES (1, {SERVER}, {BEN}, 5, 0)")
+    assert await bench.differences() == [
+        "Member 2 in server 7: 0 is left and 5 is to come back, of an allowance of 0."
     ]
 
 
