@@ -17,6 +17,7 @@ from bot.pictures import fit as fitting
 from bot.pictures.check import check_image
 from bot.pictures.fit import MADE_BY_MODEL, fit
 from bot.pictures.pool import Pool
+from bot.pictures.reduce import STRIP_BYTES
 from tests.support.photos import other_primaries
 from tests.support.pictures import noise
 
@@ -142,6 +143,54 @@ async def test_what_fits_goes_out_to_the_byte(
     assert fitted.paths == (image.path,)
     assert not fitted.reduced
     assert image.path.read_bytes() == before
+
+
+async def test_where_all_are_too_large_together_each_has_an_even_share(
+    tmp_path: Path, pool: Pool
+) -> None:
+    images = [
+        told(tmp_path / "large.png", ImageFormat.PNG),
+        told(tmp_path / "small.jpeg", ImageFormat.JPEG),
+    ]
+    paths = tuple(image.path for image in images)
+    large_bytes, small_bytes = (image.size_bytes for image in images)
+    together = large_bytes + small_bytes
+    assert (await fit(images, large_bytes, together, pool)).paths == paths
+    share = (together - 1) // 2
+    assert small_bytes <= share < large_bytes
+    fitted = await fit(images, large_bytes, together - 1, pool)
+    assert fitted.copies == fitted.paths[:1]
+    assert fitted.paths[1:] == paths[1:]
+    assert fitted.sizes_bytes[0] <= share
+
+
+async def test_a_copy_loses_pixels_at_once_only_where_memory_would_not_do(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = told(tmp_path / "told.png", ImageFormat.PNG)
+    limit = image.size_bytes - 1
+    for spare_bytes, side_px in ((0, SIDE_PX), (-1, SIDE_PX // 2)):
+        budget_bytes = fitting._need(image, 1).size_bytes + spare_bytes
+        monkeypatch.setattr(fitting, "BUDGET_BYTES", budget_bytes)
+        [copy] = (await fit([image], limit, limit, pool)).copies
+        with Image.open(copy) as picture:
+            assert picture.size == (side_px, side_px)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "divisor", "size_bytes"),
+    [
+        (False, 1, 42_000 + 100_000 + 13_000),
+        (True, 1, 42_000 + 190_000 + 13_000),
+        (False, 2, 42_000 + (100_000 + 13_000) // 4),
+    ],
+)
+def test_what_a_copy_takes_is_judged_by_pixels_transparency_and_file(
+    alpha: bool, divisor: int, size_bytes: int
+) -> None:
+    """Decoding a PNG takes 4.2 bytes a pixel; only what is encoded is reduced before."""
+    image = ImageFile(Path("any.png"), ImageFormat.PNG, 100, 100, 2_000, alpha)
+    assert fitting._need(image, divisor).size_bytes == size_bytes + STRIP_BYTES
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "LA", "I;16"])
