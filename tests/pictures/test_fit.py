@@ -177,6 +177,20 @@ async def test_a_copy_loses_pixels_at_once_only_where_memory_would_not_do(
             assert picture.size == (side_px, side_px)
 
 
+async def test_what_takes_more_than_the_whole_budget_however_small_is_copied_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result is paid for, and it was decoded once already."""
+    image = told(tmp_path / "told.png", ImageFormat.PNG)
+    budget_bytes = fitting._need(image, 8).size_bytes - 1
+    monkeypatch.setattr(fitting, "BUDGET_BYTES", budget_bytes)
+    pool = Pool(budget_bytes)
+    [copy] = (await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)).copies
+    pool.close()
+    with Image.open(copy) as picture:
+        assert picture.size == (SIDE_PX // 8, SIDE_PX // 8)
+
+
 @pytest.mark.parametrize(
     ("alpha", "divisor", "size_bytes"),
     [
