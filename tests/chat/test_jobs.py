@@ -98,7 +98,7 @@ async def test_a_list_that_is_older_than_what_became_of_its_jobs_cancels_none(
         await waiting.response()
         shown = await jobs(easel)
         easel.providers.faults.add(VendorCall.CREATE, gate)
-    await easel.finished(running)
+    await running.until(lambda message: bool(message.attachments))
     await gate.reached.wait()
     late = await easel.discord.press("Ada", shown, label="Cancel 1")
     assert "too late to cancel" in said(await late.response())
