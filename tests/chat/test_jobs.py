@@ -227,7 +227,7 @@ async def test_jobs_are_offered_by_their_words(easel: Easel) -> None:
 
 
 async def test_an_older_job_is_found_by_its_words(opened: OpenEasel) -> None:
-    async with opened(allowance="10.00") as easel:
+    async with opened(paint=lambda _: PICTURE, allowance="10.00") as easel:
         for prompt in ("a red fox", *("a heron" for _ in range(CHOICES_MAX + 1))):
             await easel.finished(await easel.imagine(prompt=prompt))
         for command, option in (("job", "id"), ("presets save", "job")):

@@ -8,7 +8,7 @@ import pytest
 
 from bot.app import SHIPPED_CATALOG
 from bot.chat.render import SENT_WITHIN_S
-from bot.engine import runner
+from bot.engine import duties, runner
 from bot.engine.duties import Duties
 from bot.playground.discord import Message, Upload
 from bot.playground.faults import Hold, VendorCall
@@ -86,7 +86,10 @@ async def test_two_who_ask_for_much_take_turns(opened) -> None:
         assert ordered(easel) == ["ada", "ben"] * 4
 
 
-async def test_the_place_in_the_queue_is_shown_and_kept_up_to_date(opened) -> None:
+async def test_the_place_in_the_queue_is_shown_and_kept_up_to_date(
+    opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duties, "QUEUE_EVERY_S", 0.05)
     async with opened(max_running_jobs=1, paint=lambda _: PICTURE) as easel:
         go_on = hold_orders(easel)
         await easel.imagine("Ada")
