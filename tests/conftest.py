@@ -56,6 +56,12 @@ def shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "PROGRESS_AFTER_S", 0.0)
 
 
+@pytest.fixture(autouse=True)
+def claimed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that come one after the other wait for no claim of several."""
+    monkeypatch.setattr(runner, "CLAIM_PAUSE_S", 0.005)
+
+
 OpenEasel = Callable[..., AbstractAsyncContextManager[Easel]]
 
 

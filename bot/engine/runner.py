@@ -37,7 +37,7 @@ from bot.store import tasks as task_steps
 #: seconds within which a job is found that nobody announced, or whose lease has run out
 CLAIM_EVERY_S = 5.0
 #: seconds between two claims at least: jobs that come together are claimed together
-CLAIM_PAUSE_S = 0.02
+CLAIM_PAUSE_S = 0.1
 #: seconds from the first order to the first update of a status message: a quick job needs none
 PROGRESS_AFTER_S = 1.5
 #: updates of a job that takes as long as usual, and the seconds between two of them. One answer may
