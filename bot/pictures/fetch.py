@@ -12,7 +12,8 @@ import re
 import shutil
 import socket
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -136,29 +137,19 @@ class Fetcher:
 
     async def fetch(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
         """See ImageFetcher.fetch; `path` is overwritten."""
-        try:
+        with _whole_or_gone(path):
             return await self._fetched(url, path, limits)
-        except BaseException as error:
-            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
-            if isinstance(error, TRANSPORT_ERRORS):
-                raise _failure(error) from error
-            raise
 
     async def fetch_photo(
         self, url: str, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
     ) -> ImageFile:
         """See ImageFetcher.fetch_photo; `path` is overwritten."""
         fetched = ImageLimits(PHOTO_BYTES_MAX, limits.pixels_max)
-        try:
+        with _whole_or_gone(path):
             async with asyncio.timeout(self._timeout_s):
                 rest, mode = await self._stream(url, path, fetched)
             await in_thread(_write, path, mode, rest)
             return await self._plain(path, limits, formats)
-        except BaseException as error:
-            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
-            if isinstance(error, TRANSPORT_ERRORS):
-                raise _failure(error) from error
-            raise
 
     async def take_photo(
         self, kept: Path, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
@@ -182,13 +173,8 @@ class Fetcher:
     ) -> ImageFile:
         """See ImageFetcher.convert."""
         need = Need(image.width_px * image.height_px, WORKED_BYTES, image.size_bytes)
-        try:
+        with _whole_or_gone(path):
             return await self._pool.run(lambda: need, convert, image, path, size_px, formats)
-        except BaseException as error:
-            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
-            if isinstance(error, OSError):
-                raise _failure(error) from error
-            raise
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
         """See ImageFetcher.check."""
@@ -329,6 +315,23 @@ def _decompressed(encoding: str) -> Callable[[bytes, int], bytes]:
 def _write(path: Path, mode: str, piece: bytearray) -> None:
     with path.open(mode) as file:
         file.write(piece)
+
+
+@contextmanager
+def _whole_or_gone(path: Path) -> Iterator[None]:
+    """
+    Remove the file if it cannot be had whole.
+
+    Raises:
+        FetchFailed: in the place of a transport error.
+    """
+    try:
+        yield
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, TRANSPORT_ERRORS):
+            raise _failure(error) from error
+        raise
 
 
 def _failure(error: Exception) -> FetchFailed:
