@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
-from bot.domain import policy, rolling
+from bot.domain import rolling
 from bot.domain.budgets import stay_spent
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState
@@ -22,7 +22,7 @@ from bot.domain.ledger import (
     period_start,
     release,
 )
-from bot.store import budgets, returns, settings
+from bot.store import budgets, returns
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB
 from bot.store.sql import Row, Transaction, insert, one_of, read_date, read_time, values_of
 
@@ -128,26 +128,26 @@ OF_BUDGETS = _charges(f"JOIN entries ON entries.user_id = {NOBODY}")
 
 
 def statement(
-    tx: Transaction,
-    server_id: int,
-    user_id: int,
-    role_ids: Collection[int],
-    default: Allowance,
-    now: datetime,
+    tx: Transaction, account: Account, amount: Microcredits, role_id: int | None
 ) -> Statement:
-    """The account as a command given now would find it; writes nothing."""
-    given = {"server": server_id, "user": user_id}
+    """
+    What becomes of an account.
+
+    Args:
+        account: brought up to now; of a member.
+        amount: of the allowance in force.
+        role_id: that the allowance comes from; None: from the server, or the operator.
+    """
+    given = {"server": account.server_id, "user": account.user_id}
     spendings = tuple(
         Spending(read_time(row.created_at), row.cost_ucr) for row in tx.rows(SPENDINGS, given)
     )
-    decided = settings.of_server(tx, server_id)
-    allowance = policy.allowance(decided, role_ids, default)
     return Statement(
-        renew(tx, read(tx, server_id, user_id), allowance, now)[0],
-        allowance.amount_ucr,
+        account,
+        amount,
         tx.scalar(HELD, given) or 0,
         spendings,
-        policy.best_role(decided, role_ids),
+        role_id,
         tuple(_dated(row) for row in tx.rows(LATEST, given)),
     )
 

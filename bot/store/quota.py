@@ -34,10 +34,11 @@ def statement(
     now: datetime,
 ) -> Statement:
     """The account as a command given now would find it, and the budgets; writes nothing."""
-    told = ledger.statement(tx, server_id, user_id, role_ids, house.allowance, now)
     decided = settings.of_server(tx, server_id)
-    _, *budgets = purses_of(tx, house, (server_id, user_id), role_ids, decided, now)
-    left = min((account.available_ucr for (account, _), *_ in budgets), default=None)
+    purses = purses_of(tx, house, (server_id, user_id), role_ids, decided, now)
+    ((account, _), allowance, _), *budgets = purses
+    told = ledger.statement(tx, account, allowance.amount_ucr, policy.best_role(decided, role_ids))
+    left = min((budget.available_ucr for (budget, _), *_ in budgets), default=None)
     return replace(told, budget_left_ucr=left)
 
 

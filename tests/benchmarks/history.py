@@ -24,7 +24,7 @@ from typing import Any
 from bot.domain.jobs import id_at
 from bot.domain.ledger import Period, period_start
 from bot.engine.privacy import Privacy
-from bot.store import jobs, ledger, stats
+from bot.store import jobs, quota, stats
 from bot.store.database import Database, open_database
 from tests.benchmarks.store import timed
 from tests.store.bench import NOW, Bench, lay, make_job
@@ -142,7 +142,7 @@ def acts(database: Database, bench: Bench) -> dict[str, Callable[[], Awaitable[A
     return {
         "/stats": lambda: database.read(stats.month, OURS, first),
         "/history": lambda: database.read(jobs.history, OURS, 1_007, limit=9),
-        "/credits": lambda: database.read(ledger.statement, OURS, 1_007, (), bench.refills, NOW),
+        "/credits": lambda: database.read(quota.statement, bench.jobs.house, OURS, 1_007, (), NOW),
         "/imagine": accepted,
     }
 

@@ -41,7 +41,7 @@ UNWATCHED = {
 #: of the ports, but never called while the bot runs
 UNREACHED = {
     "provider.check": "only `easel check` asks for it",
-    "ledger.statement": "only /credits asks for it, which changes nothing",
+    "quota.statement": "only /credits asks for it, which changes nothing",
     "learned.usual_costs": "what is learned of a route changes no job",
     "settings.of_server": "only /settings and /models ask for it alone",
     "settings.change": "settings: one row, no job",

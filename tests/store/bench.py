@@ -17,7 +17,7 @@ from bot.domain.ports import ImageFile, ImageFormat
 from bot.domain.pricing import Cost
 from bot.domain.queue import Caps
 from bot.domain.requests import ImageRequest, Mode
-from bot.store import accept, jobs, ledger, queue, tasks
+from bot.store import accept, jobs, queue, quota, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
 from bot.store.ledger import audit, list_entries
@@ -63,13 +63,13 @@ class Steps:
 @dataclass
 class Accounts:
     database: Database
-    allowance: Allowance
+    house: House
 
     async def show(
         self, server_id: int, user_id: int, now: datetime, role_ids: Collection[int] = ()
     ) -> Account:
         told = await self.database.read(
-            ledger.statement, server_id, user_id, role_ids, self.allowance, now
+            quota.statement, self.house, server_id, user_id, role_ids, now
         )
         return told.account
 
@@ -178,7 +178,7 @@ def lay(
     budget_ucr = None if budget is None else Microcredits(budget)
     total_ucr = None if total is None else Microcredits(total)
     house = House(caps, refills, budget_ucr, total_ucr, owner)
-    return Bench(database, Steps(database, house), Accounts(database, refills), refills)
+    return Bench(database, Steps(database, house), Accounts(database, house), refills)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from bot.domain.ledger import Account, Period, Spending
 from bot.domain.quota import Action, Amendment
 from bot.store import quota
 from bot.store.database import Database
-from bot.store.ledger import list_entries, statement
+from bot.store.ledger import list_entries
+from bot.store.quota import statement
 from tests.store.bench import ADA, BEN, CLEO, NOW, PRICE_UCR, SERVER, TOMORROW, Bench, lay
 from tests.support.counted import counted
 
@@ -47,7 +48,7 @@ async def test_the_allowance_lasts_for_its_period(
 async def test_a_statement_tells_what_is_held_and_what_was_spent_the_latest_first(
     bench: Bench,
 ) -> None:
-    asked = (SERVER, ADA, (), bench.refills, TOMORROW)
+    asked = (bench.jobs.house, SERVER, ADA, (), TOMORROW)
     assert (await bench.database.read(statement, *asked)).held_ucr == 0
     # What is being delivered has been charged, and holds nothing any more.
     await bench.delivering(40_000, job_id="1")
