@@ -259,7 +259,7 @@ class VendorHttp:
         headers: Mapping[str, str] | None = None,
         result_path: Path | None = None,
     ) -> Reply:
-        session = self._connections.lasting if method == "GET" else self._connections.single
+        session = self._connections.for_gets if method == "GET" else self._connections.for_posts
         bearer = "Bearer " if self._key_header == "Authorization" else ""
         all_headers = {
             **(headers or {}),

@@ -26,7 +26,7 @@ from bot.pictures.folder import sheet_name
 from bot.playground.discord import Call, Message, Permission, Upload
 from bot.playground.faults import Hold, Respond, VendorCall
 from bot.playground.studio import Completes, Fails, Sticks
-from bot.providers import http
+from bot.providers import connections, http
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise, picture
@@ -235,6 +235,9 @@ async def test_each_pair_of_faults_has_its_ending(
     caplog.set_level(logging.INFO, "bot")
     if provider_fault == "silent after the order":
         monkeypatch.setattr(http, "TimeLimits", partial(http.TimeLimits, 0.2, 0.2))
+    if provider_fault == "unreachable":
+        # Else the order goes out on the connection of the upload, which is not refused any more.
+        monkeypatch.setattr(connections, "IDLE_POST_S", 0.0)
     provider, discord = PROVIDER[provider_fault], DISCORD[discord_fault]
     async with opened(paint=lambda _: RESULT) as easel:
         call = await carried_out(easel, provider_fault, discord)

@@ -211,7 +211,7 @@ class Stage:
         assert isinstance(answer, Finished), answer
         if answer.in_answer:
             return order.result_path.read_bytes()
-        async with self.connections.lasting.get(answer.links[0]) as response:
+        async with self.connections.for_gets.get(answer.links[0]) as response:
             assert response.status == 200, response.status
             return await response.read()
 

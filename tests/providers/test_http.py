@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import logging
 import re
 import socket
@@ -25,7 +26,12 @@ from bot.errors import (
 )
 from bot.playground.faults import Fault, Hold, Reset, Respond, VendorCall
 from bot.providers.answers import JSON_BYTES_MAX, RETRY_AFTER_S_MAX, parse_retry_after
-from bot.providers.connections import USER_AGENT, Connections, open_connections
+from bot.providers.connections import (
+    IDLE_POST_S,
+    USER_AGENT,
+    Connections,
+    open_connections,
+)
 from bot.providers.http import TimeLimits, VendorHttp
 from bot.providers.judge import Reply
 from tests.providers.stage import unused_port
@@ -291,9 +297,31 @@ async def test_each_upload_has_a_name_that_nobody_can_guess(
     assert all(re.fullmatch(r"[0-9a-f]{32}\.png", name) for name in names)
 
 
+@pytest.mark.parametrize(("idle_s", "opened"), [(IDLE_POST_S, 1), (0.0, 2)])
+async def test_a_submit_goes_out_on_a_connection_that_was_just_used_or_on_a_new_one(
+    monkeypatch: pytest.MonkeyPatch, idle_s: float, opened: int
+) -> None:
+    callers = set()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callers.add(writer.get_extra_info("peername"))
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"{}"):
+                writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"ok": 1}')
+
+    monkeypatch.setattr("bot.providers.connections.IDLE_POST_S", idle_s)
+    speaker = await asyncio.start_server(speak, "127.0.0.1", 0)
+    port = speaker.sockets[0].getsockname()[1]
+    async with speaker, open_connections() as connections:
+        vendor = VendorHttp("apimodels", f"http://127.0.0.1:{port}", SecretStr("k"), connections)
+        for _ in range(2):
+            await vendor.submit(PATH, {})
+    assert len(callers) == opened
+
+
 async def test_every_call_names_its_sender(server: AllVendors) -> None:
     async with open_connections() as connections:
-        for session in (connections.lasting, connections.single):
+        for session in (connections.for_gets, connections.for_posts):
             assert session.headers["User-Agent"] == USER_AGENT
 
 
