@@ -188,9 +188,8 @@ async def open_app(
         shop = await stack.enter_async_context(
             _open_shop(settings, database, catalog, StoppableClock(clock or SystemClock()), folder)
         )
-        due = asyncio.Event()
         guests = Guests(frozenset(settings.allowed_servers), settings.allow_direct_messages)
-        easel = Easel(shop, due, guests, settings.confirm_above_ucr)
+        easel = Easel(shop, guests, settings.confirm_above_ucr)
         await easel.servers.load()
         await easel.load_preferences()
         client = _client(settings, easel)
@@ -203,7 +202,7 @@ async def open_app(
         duties.also(PRIVACY_EVERY_S, privacy.go_on)
         duties.also(SWEEP_EVERY_S, _retention(settings, shop).sweep, at_once=False)
         delivery = Delivery(shop, messenger, settings.keep_results, easel.gone)
-        runner = Runner(shop, messenger, delivery, duties, due)
+        runner = Runner(shop, messenger, delivery, duties)
         _add_commands(settings, client, easel, messenger, privacy, shop)
         if not shop.providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})

@@ -214,7 +214,7 @@ class Intake:
                 with contextlib.suppress(StepLost):
                     await self._easel.cancel(job.id, Failure.UNANSWERED)
                 return
-        await self._easel.hand_over(job.id, message_id)
+        self._easel.hand_over(job.id, message_id)
 
     async def _answer(self, interaction: Interaction, accepted: Accepted) -> int | None:
         """

@@ -1,6 +1,5 @@
 """The one object through which the chat asks Easel for anything."""
 
-import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -36,19 +35,17 @@ CHEAP_QUALITIES = ("auto", "low")
 class Easel(Keepsakes):
     """
     Args:
-        due: is set once there is a job to work on.
         asks_above_ucr: the operator's limit; a button or form asks the member before it orders an
             image that costs more.
     """
 
-    def __init__(
-        self, shop: Workshop, due: asyncio.Event, guests: Guests, asks_above_ucr: Microcredits
-    ) -> None:
+    def __init__(self, shop: Workshop, guests: Guests, asks_above_ucr: Microcredits) -> None:
         super().__init__(shop.database, shop.clock)
         self._house = shop.house
         self._routing = shop.routing
         self._traffic = shop.traffic
-        self._due = due
+        self._answered = shop.answered
+        self._due = shop.due
         self.guests = guests
         self._asks_above_ucr = asks_above_ucr
         self.servers = Servers(shop.database, shop.clock)
@@ -198,14 +195,14 @@ class Easel(Keepsakes):
         kinds = self._routing.kinds(request, terms, [request.resolution], QUALITIES)
         return {kind.quality: max(each.quote(kind) for each in routes) for kind, routes in kinds}
 
-    async def hand_over(self, job_id: str, message_id: int | None) -> None:
+    def hand_over(self, job_id: str, message_id: int | None) -> None:
         """
-        The member has the status message: any process may work on the job now.
+        The member has the status message: any process may work on the job, once that is written.
 
         Args:
             message_id: of the status message; None: it is not known.
         """
-        await self._database.keep(jobs.hand_over, self._house, job_id, message_id)
+        self._answered[job_id] = message_id
         self._due.set()
 
     async def cancel(self, job_id: str, failure: Failure = Failure.CANCELLED) -> Job:

@@ -1,6 +1,7 @@
 """Claims jobs that are due, carries each to its end under a cap, and stops cleanly."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -28,7 +29,7 @@ from bot.engine.pacing import Pacing, own_pace_s
 from bot.engine.references import References, all_of
 from bot.engine.stopping import Stopped
 from bot.engine.workshop import Workshop
-from bot.errors import BotError, StepLost
+from bot.errors import BotError, StepLost, StoreBusy
 from bot.pictures.folder import images_of, sheet_name
 from bot.pictures.sheet import draw_sheet
 from bot.store import jobs as job_steps
@@ -60,18 +61,8 @@ STOP_GRACE_S = 5.0
 
 
 class Runner:
-    """
-    Args:
-        due: is set once there is a job to work on.
-    """
-
     def __init__(
-        self,
-        shop: Workshop,
-        messenger: Messenger,
-        delivery: Delivery,
-        duties: Duties,
-        due: asyncio.Event,
+        self, shop: Workshop, messenger: Messenger, delivery: Delivery, duties: Duties
     ) -> None:
         self._shop = shop
         self._messenger = messenger
@@ -80,7 +71,6 @@ class Runner:
         self._running: dict[str, asyncio.Task[None]] = {}
         #: whether jobs may be waiting that the last claim could not take
         self._others_wait = True
-        self._due = due
         self._pacing = Pacing(UPDATES_A_SECOND_MAX)
 
     @property
@@ -93,12 +83,13 @@ class Runner:
         duties: list[asyncio.Task[None]] = []
         try:
             while True:
-                self._due.clear()
+                self._shop.due.clear()
+                await self._hand_over()
                 await self._claim()
                 # Jobs that wait come before the duties, at the start too.
                 duties = duties or self._duties.begin(lambda: self.job_ids)
                 await asyncio.sleep(CLAIM_PAUSE_S)
-                await within(CLAIM_EVERY_S, self._due)
+                await within(CLAIM_EVERY_S, self._shop.due)
         finally:
             await self._stop()
             for duty in duties:
@@ -106,6 +97,21 @@ class Runner:
             await asyncio.gather(*duties, return_exceptions=True)
             await self._messenger.close()
             await self._shop.routing.save()
+
+    async def _hand_over(self) -> None:
+        """
+        Write whose members have their status messages, those that come together in one go; if the
+        database is in trouble, try again later.
+        """
+        shop = self._shop
+        if answered := dict(shop.answered):
+            try:
+                await shop.database.keep(job_steps.hand_over, shop.house, answered)
+            except Exception:
+                emit("hand_over_failed", "hand over failed", level=logging.ERROR, trace=True)
+                return
+            for job_id in answered:
+                del shop.answered[job_id]
 
     async def _claim(self) -> None:
         """Start every job that may run; if the database is in trouble, try again later."""
@@ -136,7 +142,7 @@ class Runner:
     def _ended(self, carrying: asyncio.Task[None]) -> None:
         del self._running[carrying.get_name()]
         if self._others_wait:
-            self._due.set()
+            self._shop.due.set()
 
     async def _stop(self) -> None:
         """End every wait at once, let short steps finish, and cancel the rest."""
@@ -147,6 +153,10 @@ class Runner:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        shop = self._shop
+        if shop.answered:
+            with contextlib.suppress(StoreBusy):
+                await shop.database.write(job_steps.hand_over, shop.house, shop.answered)
 
     async def _carry(self, job: Job, tasks: Sequence[Task]) -> None:
         """The outermost layer of a job: carry it from its committed state to its end."""

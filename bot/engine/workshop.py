@@ -38,6 +38,11 @@ class Workshop:
     member_hash: MemberHash
     #: (provider, its task id) -> an event that is set when the vendor calls back
     hints: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
+    #: is set once there is a job to work on
+    due: asyncio.Event = field(default_factory=asyncio.Event)
+    #: id of a job whose member has its status message, but of which that is not written yet -> the
+    #: message's id; None: it is not known
+    answered: dict[str, int | None] = field(default_factory=dict)
     #: ids of tasks that their vendors have finished, but whose images are not stored yet
     finished: set[str] = field(default_factory=set)
 

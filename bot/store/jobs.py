@@ -145,9 +145,17 @@ class House:
         return {"owner": self.owner, "until": now + timedelta(seconds=queue.LEASE_S)}
 
 
-def hand_over(tx: Transaction, house: House, job_id: str, message_id: int | None) -> None:
-    """Free the job's lease: its member has the status message, so anyone may work on it now."""
-    tx.execute(HAND_OVER, {"job": job_id, "message": message_id, "owner": house.owner})
+def hand_over(tx: Transaction, house: House, answered: Mapping[str, int | None]) -> None:
+    """
+    Free the jobs' leases: their members have the status messages, so anyone may work on them now.
+
+    Args:
+        answered: a job's id -> its status message's; None: that is not known.
+    """
+    given = {"owner": house.owner}
+    tx.executemany(
+        HAND_OVER, [given | {"job": job_id, "message": it} for job_id, it in answered.items()]
+    )
 
 
 def cancel(

@@ -18,6 +18,10 @@ async def broken(*_: object, **__: object) -> None:
     raise RuntimeError("a defect")
 
 
+def broken_at_once(*_: object, **__: object) -> None:
+    raise RuntimeError("a defect")
+
+
 def ref_in(text: str) -> str:
     [ref] = re.findall(r"#[0-9a-f]{6}", text)
     return ref
@@ -43,7 +47,7 @@ async def test_once_it_is_held_it_is_made_and_the_member_is_told_so(
     # What she alone is told is in her language, not in the server's.
     easel.discord.set_server_locale("Lantern Community", "de")
     hand_over = Engine.hand_over
-    monkeypatch.setattr(Engine, "hand_over", broken)
+    monkeypatch.setattr(Engine, "hand_over", broken_at_once)
     call = await easel.imagine()
     await easel.discord.wait_for(lambda: len(call.interaction.message_ids) == 2, "both answers")
     monkeypatch.setattr(Engine, "hand_over", hand_over)
@@ -59,7 +63,7 @@ async def test_once_it_is_held_it_is_made_and_the_member_is_told_so(
     assert ref_in(said(told)) == f"#{job.id[-6:]}"
 
     easel.clock.advance(61)
-    easel.app.runner._due.set()
+    easel.app._shop.due.set()
     await call.until(lambda message: bool(message.attachments))
     await easel.idle()
     assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
@@ -73,7 +77,7 @@ async def test_an_answer_that_cannot_be_drawn_leaves_the_job_to_be_made(
     told = await call.response()
     assert "It is made all the same" in said(told)
     easel.clock.advance(61)
-    easel.app.runner._due.set()
+    easel.app._shop.due.set()
     await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'done'"))
     assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
 

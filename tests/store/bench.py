@@ -85,7 +85,7 @@ class Bench:
         """Accept a job, and tell its member: it is free to be claimed."""
         job, tasks = make_job(job_id, **given)
         await self.take(job, tasks)
-        await self.jobs.hand_over(job_id, None)
+        await self.jobs.hand_over({job_id: None})
         return job
 
     async def take(self, job: Job, tasks: Sequence[Task], role_ids: Collection[int] = ()) -> int:

@@ -160,7 +160,7 @@ class JobPlay:
 
     def hand_over(self, job: ModelJob, owner: str) -> None:
         job.message_id = 1_000 + list(self.model.jobs).index(job.id)
-        self.run(self.benches[owner].jobs.hand_over(job.id, job.message_id))
+        self.run(self.benches[owner].jobs.hand_over({job.id: job.message_id}))
         if job.state == "queued" and job.owner == owner:
             job.owner = job.lease_until = None
 

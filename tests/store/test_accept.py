@@ -101,7 +101,7 @@ async def test_fifty_at_once_against_credits_for_five_yield_five(url: str, proce
 async def test_nobody_works_on_a_job_before_its_member_has_an_answer(bench: Bench) -> None:
     await bench.take(*make_job())
     assert await bench.claim(NOW) is None
-    await bench.jobs.hand_over("lantern", 4711)
+    await bench.jobs.hand_over({"lantern": 4711})
     claimed = await bench.claim(NOW)
     assert claimed
     assert (claimed.id, claimed.state, claimed.message_id) == ("lantern", JobState.RUNNING, 4711)
@@ -179,6 +179,6 @@ async def test_what_waits_in_another_server_is_told_as_everybodys_at_first_and_l
     await bench.accept("elsewhere", server=OTHER_SERVER)
     job, its_tasks = make_job("second", server=SERVER)
     _, at_first = await bench.jobs.accept(job, (), lambda _: [Offer(job, tuple(its_tasks))])
-    await bench.jobs.hand_over("second", None)
+    await bench.jobs.hand_over({"second": None})
     later = {each.job_id: (each.ahead, each.own) for each in await bench.jobs.queue()}
     assert at_first == later["second"] == (2, 1)

@@ -22,6 +22,7 @@ from tests.store.bench import (
     lay,
     make_job,
 )
+from tests.support.counted import counted
 
 LEASE_OVER = NOW + timedelta(seconds=LEASE_S, milliseconds=1)
 
@@ -95,7 +96,7 @@ async def test_the_place_told_as_a_job_is_taken_is_the_one_that_it_has(
         server, user = members[who]
         job, tasks = make_job(f"{number}{who}", server=server, user=user, at=seconds(number))
         told = await bench.take(job, tasks)
-        await bench.jobs.hand_over(job.id, None)
+        await bench.jobs.hand_over({job.id: None})
         assert told == next(
             each.ahead for each in await bench.jobs.queue() if each.job_id == job.id
         )
@@ -287,12 +288,24 @@ async def test_two_processes_never_claim_the_same_job(url: str) -> None:
         assert sorted(claimed) == [f"job{number}" for number in range(10)]
 
 
+async def test_answers_that_come_together_are_written_in_one_go(bench: Bench) -> None:
+    answered = {"first": 4711, "second": None, "third": 4713}
+    for job_id in answered:
+        await bench.take(*make_job(job_id))
+    with counted(bench.database) as counts:
+        await bench.jobs.hand_over(answered)
+
+    assert (counts.trips, counts.statements) == (1, 1)
+    assert {each.job_id for each in await bench.jobs.queue()} == set(answered)
+    assert {each: (await bench.jobs.job(each)).message_id for each in answered} == answered
+
+
 async def test_a_late_answer_frees_no_lease_that_is_not_its_own(bench: Bench) -> None:
     job, tasks = make_job()
     await bench.take(job, tasks)
     late = NOW + timedelta(seconds=LEASE_S + 1)
     assert await bench.claim(late)
-    await bench.jobs.hand_over(job.id, 4711)
+    await bench.jobs.hand_over({job.id: 4711})
 
     assert await bench.claim(late) is None
     assert (await bench.jobs.job(job.id)).message_id == 4711
@@ -309,7 +322,7 @@ async def test_a_late_answer_takes_nothing_from_a_job_that_was_delivered_meanwhi
     made = await bench.store(await bench.submit(tasks[0]))
     assert made
     await bench.jobs.finish(made.job, 4712, NOW)
-    await bench.jobs.hand_over(job.id, told)
+    await bench.jobs.hand_over({job.id: told})
 
     assert (await bench.jobs.job(job.id)).message_id == 4712
 

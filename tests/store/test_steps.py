@@ -149,7 +149,7 @@ async def test_who_was_told_has_a_finished_job(
 
 async def test_a_status_message_that_became_the_result_keeps_its_id(bench: Bench) -> None:
     job = await bench.delivering(PRICE_UCR)
-    await bench.jobs.hand_over(job.id, 4711)
+    await bench.jobs.hand_over({job.id: 4711})
     finished = await bench.jobs.finish(await bench.jobs.job(job.id), None, NOW)
     assert finished.message_id == 4711
 
@@ -265,4 +265,4 @@ async def test_a_step_of_a_job_is_taken_once(bench: Bench, delivering: bool, ste
 async def test_a_step_that_is_wrong_in_itself_is_not_tried_for_ever(bench: Bench) -> None:
     await bench.write("ALTER TABLE jobs RENAME TO gone")
     with pytest.raises(sqlite3.OperationalError, match="no such table: jobs"):
-        await bench.jobs.hand_over("lantern", None)
+        await bench.jobs.hand_over({"lantern": None})
