@@ -157,13 +157,14 @@ class OwnSettings(BaseSettings):
     shard_count: Annotated[int, Field(ge=1, le=10_000)] | None = None
     shard_ids: Numbers = ()
     database_url: Annotated[str, AfterValidator(_sqlite)] = "sqlite:///data/easel.db"
-    #: folder of images in flight
+    #: folder of images in flight, of results that are kept, and of the salt of members' hashes
     data_dir: Home = Path("data")
     #: replaces the shipped catalog
     catalog_file: Home | None = None
     #: which of the routes that can do a request comes first
     route_order: RouteOrder = RouteOrder.LISTED
-    #: used when a member names none; when empty, the first model that the keys can make
+    #: used when a member names none; when empty, the first model that the keys can make, with a
+    #: filter if any has one
     default_model: str | None = None
     #: credits per member, server and period; direct messages count as one more server
     allowance: Amount = "1.00"

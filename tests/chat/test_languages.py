@@ -15,6 +15,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import PoFileError, read_po
 
 from bot.chat import texts
+from bot.chat.settings_shown import LANGUAGES
 from bot.chat.texts import Notice, explain, refuse, say
 from bot.chat.texts import languages as reading
 from bot.chat.texts import update as updating
@@ -121,6 +122,10 @@ def test_english_plurals_name_their_number() -> None:
 )
 def test_a_reader_is_given_the_nearest_language(locale: str, language: str) -> None:
     assert nearest(locale) == language
+
+
+def test_moderators_choose_the_language_of_public_text_from_all() -> None:
+    assert {nearest(locale) for locale in LANGUAGES} == languages()
 
 
 @pytest.mark.parametrize(
