@@ -1,15 +1,12 @@
-"""The house style, held by tests: sizes, docstrings, the direction of imports, the settings."""
+"""The house style, held by tests: sizes, docstrings, the direction of imports."""
 
 import ast
 import re
 import sys
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
 
 import pytest
-
-from bot.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 BOT = ROOT / "bot"
@@ -182,33 +179,3 @@ def test_nothing_names_a_place_on_somebodys_machine_or_puts_work_off() -> None:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if unwanted.search(line)
     ] == []
-
-
-def defaults() -> dict[str, str]:
-    """Each environment variable and its default, as it is written in a .env file."""
-    return {field.upper(): written(info.default) for field, info in Settings.model_fields.items()}
-
-
-def written(default: object) -> str:
-    match default:
-        case None | ():
-            return ""
-        case bool():
-            return str(default).lower()
-        case StrEnum():
-            return default.value
-        case _:
-            return str(default)
-
-
-def test_the_example_of_the_environment_has_each_setting_with_its_default() -> None:
-    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
-    pairs = [line.partition("=")[::2] for line in lines if line and not line.startswith("#")]
-    assert dict(pairs) == defaults()
-    assert len(pairs) == len(dict(pairs))
-
-
-def test_readme_has_a_row_for_each_setting_and_for_nothing_else() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)`", text, flags=re.MULTILINE)
-    assert sorted(rows) == sorted(defaults())
