@@ -121,19 +121,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(commands: Any, name: str, act: Act, about: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=about)
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
     parser.set_defaults(act=act)
     return parser
 
 
 def _add_books(commands: Any) -> None:
     account = _add(commands, "account", _account, "a member's credits, and every entry of them")
-    account.add_argument("--server", type=_id, required=True, help="0: direct messages")
-    account.add_argument("--user", type=_id, required=True, help="0: the server's budget")
+    account.add_argument("--server", type=_id, required=True, help="its id; 0: direct messages")
+    account.add_argument(
+        "--user", type=_id, required=True, help="the member's id; 0: the server's budget"
+    )
 
     grant = _add(commands, "grant", _grant, "give a member credits that do not expire")
-    grant.add_argument("--server", type=_id, required=True, help="0: direct messages")
-    grant.add_argument("--user", type=_member_id, required=True)
+    grant.add_argument("--server", type=_id, required=True, help="its id; 0: direct messages")
+    grant.add_argument("--user", type=_member_id, required=True, help="the member's id")
     grant.add_argument("--amount", type=_amount, required=True, help="credits, such as 2.50")
 
     refund = _add(commands, "refund", _refund, "give back what a job was charged")
@@ -146,16 +148,16 @@ def _add_hosting(commands: Any) -> None:
     block = _add(commands, "block", _block, "take no more commands of a member")
     unblock = _add(commands, "unblock", _unblock, "take a member's commands again")
     for command in (block, unblock):
-        command.add_argument("--user", type=_member_id, required=True)
-        command.add_argument("--server", type=_id, default=0, help="everywhere if left out")
+        command.add_argument("--user", type=_member_id, required=True, help="the member's id")
+        command.add_argument("--server", type=_id, default=0, help="its id; everywhere if left out")
     block.add_argument(
         "--reason", type=_reason, required=True, help="the member and moderators see it"
     )
 
     export = _add(commands, "export", _export, "all that is stored of a server or a member")
     of = export.add_mutually_exclusive_group(required=True)
-    of.add_argument("--server", type=_id, help="0: direct messages")
-    of.add_argument("--user", type=_member_id)
+    of.add_argument("--server", type=_id, help="its id; 0: direct messages")
+    of.add_argument("--user", type=_member_id, help="a member's id")
     export.add_argument("--output", type=Path, required=True, help="a ZIP file to be written")
 
 

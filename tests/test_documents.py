@@ -78,18 +78,28 @@ def test_each_command_and_entry_of_a_menu_stands_in_a_table() -> None:
     assert missing + [each for each in english["menus"].values() if f"*{each}*" not in menus] == []
 
 
-def commands_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+def commands_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Each command that does something, by its whole name."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, below in action.choices.items():
-                further = list(commands_of(below))
-                yield from (f"{name} {each}" for each in further) if further else [name]
+                further = [(f"{name} {each}", leaf) for each, leaf in commands_of(below)]
+                yield from further or [(name, below)]
+
+
+COMMANDS = dict(commands_of(_parser()))
 
 
 def test_each_command_of_the_command_line_is_described() -> None:
     text = " ".join(text_of("README.md", "docs/hosting.md").split())
-    unnamed = [name for name in commands_of(_parser()) if not re.search(rf"easel {name}\b", text)]
+    unnamed = [name for name in COMMANDS if not re.search(rf"easel {name}\b", text)]
     assert unnamed == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_says_what_it_does_and_what_each_argument_is(name: str) -> None:
+    assert COMMANDS[name].description
+    assert [each.dest for each in COMMANDS[name]._actions if not each.help] == []
 
 
 def test_what_each_key_gives_is_what_the_catalog_has() -> None:
