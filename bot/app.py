@@ -102,7 +102,9 @@ class App:
                 from bot.ops.health import serve_health
 
                 place = (self.settings.ops_host, self.settings.ops_port)
-                await stack.enter_async_context(serve_health(*place, checks, callbacks))
+                await stack.enter_async_context(
+                    serve_health(*place, checks, callbacks, self._measure)
+                )
             gateway = asyncio.create_task(connection.run(self.client, token))
             working = asyncio.create_task(self._work())
             syncing = asyncio.create_task(self._sync())
@@ -153,6 +155,14 @@ class App:
         task_id = vendor.verify_callback(options, headers, body, self._shop.clock.now())
         if task_id:
             self._shop.hint(vendor.name, task_id)
+
+    async def _measure(self) -> bytes:
+        # Imported with the first request: not everyone has somebody who asks.
+        from bot.ops.metrics import Gateway, measure
+
+        client = self.client
+        gateway = Gateway(client.is_connected(), client.latency, len(client.guilds))
+        return await measure(self._shop, gateway)
 
     async def _connected(self) -> bool:
         return self.client.is_connected()

@@ -198,7 +198,7 @@ class OwnSettings(BaseSettings):
     #: let result links point at loopback or private hosts
     allow_private_addresses: bool = False
     ops_host: str = "127.0.0.1"
-    #: /healthz and /readyz; 0 turns them off
+    #: /healthz, /readyz and /metrics; 0 turns them off
     ops_port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"

@@ -31,7 +31,10 @@ MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
         {"about", "domain", "engine", "errors", "pictures"},
         {"discord", "aiohttp", "babel", "yarl"},
     ),
-    "ops": ({"about", "errors"}, {"aiohttp"}),
+    "ops": (
+        {"about", "domain", "engine", "errors", "store"},
+        {"aiohttp", "prometheus_client"},
+    ),
     "playground": (set(), {"aiohttp", "PIL", "yarl"}),
 }
 #: now, ids and chance come into the domain as arguments

@@ -344,7 +344,7 @@ class Carrier:
         allowance, now = shop.house.allowance, shop.clock.now()
         made = await shop.database.keep(steps.stored, allowance, task, image, cost, now)
         shop.finished.discard(task.id)
-        self._emit("task_stored", "image stored")
+        emit("task_stored", "image stored", task=task, cost_ucr=cost.amount_ucr)
         return made
 
     async def _store(self, route: Route, provider: Provider, finished: Finished) -> ImageFile:

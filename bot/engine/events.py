@@ -1,10 +1,16 @@
-"""Reports what happens to jobs as log lines, in one place, where metrics could be counted too."""
+"""Reports what happens to jobs, in one place: as log lines, and as counts for `/metrics`."""
 
 import logging
+from collections import Counter
 
 from bot.domain.jobs import Task
 
 log = logging.getLogger("bot.engine")
+
+#: (action, route's id) -> how often it has happened in this process; empty: it is not of a task
+happened: Counter[tuple[str, str]] = Counter()
+#: route's id -> micro-credits that the images cost which this process has stored
+cost_ucr_of_routes: Counter[str] = Counter()
 
 
 def emit(
@@ -13,6 +19,7 @@ def emit(
     *args: object,
     level: int = logging.INFO,
     task: Task | None = None,
+    cost_ucr: int | None = None,
     trace: bool = False,
     **fields: object,
 ) -> None:
@@ -21,8 +28,12 @@ def emit(
         action: a fixed name by which a search finds the event, whatever the message says.
         message: with places for `args`, as logging takes it.
         task: the task that it happened to; `bot.about` adds the job.
+        cost_ucr: what the task's image cost.
         trace: add the traceback of the exception that is being handled.
     """
+    if level > logging.DEBUG:
+        # At DEBUG, an event that is told already is told again in the vendor's words.
+        happened[action, task.route_id if task else ""] += 1
     if task is not None:
         fields = {
             "job_id": task.job_id,
@@ -31,4 +42,7 @@ def emit(
             "provider_task_id": task.provider_task_id,
             **fields,
         }
+        if cost_ucr is not None:
+            cost_ucr_of_routes[task.route_id] += cost_ucr
+            fields["cost_ucr"] = cost_ucr
     log.log(level, message, *args, exc_info=trace, extra={"action": action, **fields})

@@ -1,4 +1,6 @@
-"""`/healthz` and `/readyz`: the process answers; the process can do its work."""
+"""
+`/healthz`, `/readyz` and `/metrics`: the process answers; it can do its work; how it does.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -11,6 +13,8 @@ from bot.errors import StartupError
 
 #: seconds a check may take before it counts as failed
 CHECK_TIMEOUT_S = 2.0
+#: Prometheus's text format (Prometheus docs, Exposition formats, read 2026-11)
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: bytes of a vendor's callback
 CALLBACK_BYTES_MAX = 256 * 1024
 #: seconds that open connections get when the process stops
@@ -19,6 +23,8 @@ STOP_S = 0.5
 Check = Callable[[], Awaitable[bool]]
 #: takes the headers and the body of a vendor's callback
 Callback = Callable[[Mapping[str, str], bytes], None]
+#: returns what Prometheus reads
+Measure = Callable[[], Awaitable[bytes]]
 
 
 @asynccontextmanager
@@ -27,12 +33,14 @@ async def serve_health(
     port: int,
     checks: Mapping[str, Check],
     callbacks: Mapping[str, Callback] | None = None,
+    measure: Measure | None = None,
 ) -> AsyncIterator[None]:
     """
     Args:
         port: 0 serves nothing.
         checks: what readiness depends on, by name.
         callbacks: NAME -> what takes each post to `/callbacks/NAME`.
+        measure: what answers `/metrics`; None: nothing does.
     Raises:
         StartupError: the port cannot be had.
     """
@@ -43,6 +51,8 @@ async def serve_health(
     app.router.add_get("/healthz", _healthz)
     app.router.add_post("/callbacks/{name}", partial(_callback, callbacks or {}))
     app.router.add_get("/readyz", partial(_readyz, checks))
+    if measure is not None:
+        app.router.add_get("/metrics", partial(_metrics, measure))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
     await runner.setup()
     try:
@@ -66,6 +76,10 @@ async def _readyz(checks: Mapping[str, Check], _request: web.Request) -> web.Res
     """200 when every part works, else 503; the body says which."""
     parts = {name: await _passes(check) for name, check in checks.items()}
     return web.json_response(parts, status=200 if all(parts.values()) else 503)
+
+
+async def _metrics(measure: Measure, _request: web.Request) -> web.Response:
+    return web.Response(body=await measure(), headers={"Content-Type": METRICS_TYPE})
 
 
 async def _callback(callbacks: Mapping[str, Callback], request: web.Request) -> web.Response:

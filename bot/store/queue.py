@@ -6,7 +6,7 @@ apart. A database with several writers would have to lock the rows it chooses fr
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from bot.domain.jobs import OPEN_TASK_STATES, Job, JobState
 from bot.domain.queue import Caps, Turns, Waiting, fair_order
 from bot.store.schema import IS_QUEUED, IS_WAITING, IS_WORKED_ON
-from bot.store.sql import Row, Transaction, among, listed, one_of
+from bot.store.sql import Row, Transaction, among, listed, one_of, read_time
 
 #: seconds; a job whose owner has not renewed its lease for so long is free for anyone
 LEASE_S = 60
@@ -103,6 +103,16 @@ ANYBODY = f"SELECT EXISTS (SELECT 1 FROM queue WHERE {WAITING} AND user_id = {PA
 QUEUED = f"""
     SELECT id, party_id, user_id, route_id, lease_owner FROM jobs
     WHERE jobs.{IS_QUEUED} ORDER BY created_at, id
+"""
+NOT_ENDED = " UNION ALL ".join(
+    f"SELECT state, count(*) AS jobs, min(created_at) AS oldest FROM jobs WHERE {its}"
+    " GROUP BY state"
+    for its in (IS_QUEUED, IS_WORKED_ON)
+)
+ON_ROUTES = f"""
+    SELECT tasks.route_id, count(*) AS images FROM jobs JOIN tasks ON tasks.job_id = jobs.id
+    WHERE jobs.{IS_WORKED_ON} AND {one_of("tasks.state", OPEN_TASK_STATES)}
+    GROUP BY tasks.route_id
 """
 TURNS = f"SELECT party_id, user_id, turn FROM queue WHERE {WAITING}"
 
@@ -220,6 +230,28 @@ class Choice:
 
 def _full(running: Counter[int], running_max: int) -> Iterator[int]:
     return (each for each, jobs in running.items() if jobs >= running_max)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What has not ended."""
+
+    #: state -> jobs
+    jobs: Mapping[str, int]
+    #: route's id -> images that a provider is asked for, or will be
+    images: Mapping[str, int]
+    #: when the oldest job was asked for that is queued; None: none is
+    oldest_queued_at: datetime | None
+
+
+def backlog(tx: Transaction) -> Backlog:
+    rows = list(tx.rows(NOT_ENDED))
+    [oldest] = [row.oldest for row in rows if row.state == JobState.QUEUED] or [None]
+    return Backlog(
+        {row.state: row.jobs for row in rows},
+        {row.route_id: row.images for row in tx.rows(ON_ROUTES)},
+        read_time(oldest),
+    )
 
 
 @dataclass(frozen=True, slots=True)
