@@ -109,9 +109,11 @@ NOT_ENDED = " UNION ALL ".join(
     " GROUP BY state"
     for its in (IS_QUEUED, IS_WORKED_ON)
 )
+#: CROSS JOIN: SQLite begins with the jobs under way, and not with all tasks there ever were
 ON_ROUTES = f"""
-    SELECT tasks.route_id, count(*) AS images FROM jobs JOIN tasks ON tasks.job_id = jobs.id
-    WHERE jobs.{IS_WORKED_ON} AND {one_of("tasks.state", OPEN_TASK_STATES)}
+    SELECT tasks.route_id, count(*) AS images FROM jobs CROSS JOIN tasks
+    WHERE tasks.job_id = jobs.id
+        AND jobs.{IS_WORKED_ON} AND {one_of("tasks.state", OPEN_TASK_STATES)}
     GROUP BY tasks.route_id
 """
 TURNS = f"SELECT party_id, user_id, turn FROM queue WHERE {WAITING}"

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain.jobs import Job, JobState, TaskState
+from bot.store import queue
 from bot.store.database import Database, open_database
 from bot.store.queue import LEASE_S
+from bot.store.sql import Transaction
 from tests.store.bench import (
     ADA,
     BEN,
@@ -22,6 +24,7 @@ from tests.store.bench import (
     lay,
     make_job,
 )
+from tests.store.plans import plan_of
 from tests.support.counted import counted
 
 LEASE_OVER = NOW + timedelta(seconds=LEASE_S, milliseconds=1)
@@ -286,6 +289,14 @@ async def test_two_processes_never_claim_the_same_job(url: str) -> None:
         claims = [bench.claim(NOW) for bench in (first, second) for _ in range(10)]
         claimed = [job.id for job in await asyncio.gather(*claims) if isinstance(job, Job)]
         assert sorted(claimed) == [f"job{number}" for number in range(10)]
+
+
+async def test_what_has_not_ended_is_read_without_what_has(bench: Bench) -> None:
+    def plans(tx: Transaction) -> list[str]:
+        return [*plan_of(tx, queue.NOT_ENDED), *plan_of(tx, queue.ON_ROUTES)]
+
+    scans = [line for line in await bench.database.read(plans) if line.startswith("SCAN")]
+    assert {line.rpartition(" ")[2] for line in scans} == {"ix_jobs_queued", "ix_jobs_worked_on"}
 
 
 async def test_answers_that_come_together_are_written_in_one_go(bench: Bench) -> None:
