@@ -145,14 +145,17 @@ async def test_the_words_of_a_vendor_are_logged_at_debug_alone(opened, capsys) -
     assert "surprise" not in written.lower()
 
 
+async def has_polled(easel: Easel, polls: int) -> bool:
+    return easel.providers.calls[VendorCall.POLL] >= polls
+
+
 @pytest.mark.usefixtures("logging_restored")
 async def test_a_state_that_no_page_names_is_logged_once_for_a_task(opened, capsys) -> None:
     configure("DEBUG", "json")
     async with opened() as easel:
         easel.providers.endings.append(Sticks("rehydrating"))
         call = await easel.imagine()
-        calls = easel.providers.calls
-        await easel.discord.wait_for(lambda: calls[VendorCall.POLL] > 2, "further polls")
+        await easel.until(lambda: has_polled(easel, 3))
         easel.clock.advance(3_600)
         await easel.finished(call)
         [task] = await easel.rows("SELECT * FROM tasks")
