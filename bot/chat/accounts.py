@@ -6,7 +6,7 @@ from datetime import datetime
 import discord
 
 from bot.chat.render import WORKING, author, stamp
-from bot.chat.texts import say, tell_cost
+from bot.chat.texts import paired, say, tell_cost
 from bot.chat.texts.markdown import FIELD_CHARS_MAX, fitting, inert
 from bot.chat.texts.phrases import Phrase
 from bot.domain import rolling
@@ -112,5 +112,5 @@ def _line(at: datetime, entry: Entry, locale: str) -> str:
     if entry.by_id is not None:
         line += f" · {author(entry.by_id, locale)}"
     if entry.reason:
-        line += f": {inert(entry.reason)}"
+        line = paired(line, inert(entry.reason), locale)
     return line

@@ -176,8 +176,9 @@ def _about(
         f"{each.width_px}\N{MULTIPLICATION SIGN}{each.height_px}" for each in images
     )
     took_s = ((job.finished_at or now) - job.created_at).total_seconds()
-    parts = [mention(job.user_id, job.locale), knobs(job.request, job.locale), ", ".join(sizes)]
-    parts += [say(Phrase.TOOK, job.locale, seconds=max(1, round(took_s))), cost(job, tasks)]
+    parts = [mention(job.user_id, job.locale), knobs(job.request, job.locale)]
+    took = say(Phrase.TOOK, job.locale, seconds=max(1, round(took_s)))
+    parts += [listed(sizes, job.locale), took, cost(job, tasks)]
     return [part for part in parts if part]
 
 
@@ -252,10 +253,10 @@ def _has_ratio(image: ImageFile, asked: str) -> bool:
     return abs(image.width_px / image.height_px * down / across - 1) <= RATIO_TOLERANCE
 
 
-def made_by(tasks: Sequence[Task]) -> str:
+def made_by(tasks: Sequence[Task], locale: str) -> str:
     """The routes that made the images, as `route_name` has them."""
     stored = [task for task in tasks if task.state is TaskState.STORED]
-    return ", ".join(dict.fromkeys(route_name(task.route_id) for task in stored))
+    return listed(dict.fromkeys(route_name(task.route_id) for task in stored), locale)
 
 
 def route_name(route_id: str) -> str:

@@ -126,7 +126,7 @@ class Results:
         children = await self._easel.children(job.id)
         about_it = {
             Phrase.MODEL: render.knobs(job.request, locale),
-            Phrase.BY_ROUTE: render.made_by(tasks),
+            Phrase.BY_ROUTE: render.made_by(tasks, locale),
             Phrase.COST: render.cost(job, tasks),
             Phrase.ASKED: render.asked(job, locale),
             Phrase.FILTER: say(Phrase.ON if job.nsfw_checker else Phrase.OFF, locale),

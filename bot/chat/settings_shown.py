@@ -6,8 +6,8 @@ from typing import Any
 import discord
 
 from bot.chat import render
-from bot.chat.texts import listed, say, tell_cost
-from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, inert, joined, shortened
+from bot.chat.texts import listed, paired, say, tell_cost
+from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined, shortened
 from bot.chat.texts.phrases import Phrase
 from bot.domain.settings import (
     FOREVER,
@@ -146,7 +146,7 @@ def _language(value: str, locale: str, _: int) -> str:
 
 
 def _words(value: str, locale: str, _: int) -> str:
-    return f"“{inert(value)}”" if value else say(Phrase.NOT_DECIDED, locale)
+    return say(Phrase.QUOTED, locale, said=value) if value else say(Phrase.NOT_DECIDED, locale)
 
 
 #: field of ServerSettings -> how its value is written; called with the value, the reader's locale,
@@ -200,7 +200,8 @@ def _change(change: SettingChange, locale: str) -> str:
     old, new = (_as_kept(change.setting, text, locale) for text in (change.old, change.new))
     title, by = NAMES.get(change.setting), render.author(change.user_id, locale)
     name = say(title, locale) if title else change.setting
-    return f"{render.stamp(change.created_at, 'f')} {by}: {name} {old} → {new}"
+    asked = f"{render.stamp(change.created_at, 'f')} {by}"
+    return paired(asked, f"{name} {old} → {new}", locale)
 
 
 def _as_kept(field: str, text: str, locale: str) -> str:

@@ -104,5 +104,6 @@ def _model_line(model: Model, from_ucr: int | None, reader: Writer) -> str:
     price = ""
     if from_ucr is not None:
         price = f" · {reader.write(f'phrases.{Phrase.FROM_PRICE}', {'price_ucr': from_ucr})}"
-    line = f"{model.id}: {reader.summary(model.id, model.summary)}"
+    facts = {"name": model.id, "value": reader.summary(model.id, model.summary)}
+    line = reader.write(f"phrases.{Phrase.PAIR}", facts)
     return line[: CHOICE_CHARS_MAX - len(price)] + price

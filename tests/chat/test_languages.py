@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from babel.messages.catalog import Catalog, Message
+from babel.messages.catalog import Catalog
+from babel.messages.catalog import Message as Entry
 from babel.messages.pofile import PoFileError, read_po
 
 from bot.chat import texts
@@ -26,11 +27,11 @@ from bot.chat.translator import option_key
 from bot.domain.credits import tell_cost
 from bot.domain.jobs import Failure, Problem
 from bot.errors import InvalidRequest, Reason
-from bot.playground.discord import payloads
+from bot.playground.discord import Message, payloads
 from bot.playground.studio import Fails
 from tests.chat.test_texts import UNSPEAKABLE
-from tests.support.easel import Easel, said, told
-from tests.support.settings import set_filter
+from tests.support.easel import Easel, said, selects, told
+from tests.support.settings import decide, set_filter
 
 TRANSLATED = sorted(languages() - {FALLBACK})
 #: Discord's names of them (Discord docs, Reference, Locales); of Spanish it has two
@@ -60,7 +61,7 @@ def places(words: str) -> set[str]:
     return {f"{name}:{spec}" for _, name, spec, _ in string.Formatter().parse(words) if name}
 
 
-def entries(language: str) -> list[Message]:
+def entries(language: str) -> list[Entry]:
     return [entry for entry in catalog(language) if entry.id]
 
 
@@ -421,6 +422,39 @@ async def test_what_failed_is_listed_in_japanese_alone(
     call = await easel.discord.run_command("Ada", "studio", "history")
     listed = said(await call.until(lambda message: not message.is_loading))
     assert "コンテンツフィルターによる拒否 · 料金は一切発生していません。" in listed
+
+
+async def test_commas_colons_and_quotation_marks_are_the_readers(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that the code wrote itself were Latin in Japanese, too."""
+
+    async def page(command: str, **given: str) -> Message:
+        call = await easel.discord.run_command("Cleo", "studio", command, given)
+        return await call.until(lambda message: not message.is_loading)
+
+    easel.providers.endings.append(Fails("CONTENT_MODERATION", "vendor's own words"))
+    await easel.finished(await easel.imagine())
+    await easel.finished(await easel.imagine())
+    await decide(easel, "pause", reason="a contest")
+    await page("quota grant", member="Ada", amount="1", reason="a start")
+    monkeypatch.setattr(payloads, "LOCALE", "ja")
+    ada, cleo = (easel.discord.world.user(name).id for name in ("Ada", "Cleo"))
+    colon = "\N{FULLWIDTH COLON}"
+
+    month = said(await page("stats"))
+    assert f"gpt-image-2-beta · apimodels{colon}画像1枚、0.06 cr" in month
+    assert f"<@{ada}>{colon}0.06 cr、ジョブ2件" in month
+    assert f"コンテンツフィルターによる拒否{colon}1" in month
+    assert "gpt-image-2、gpt-image-2-quality、gpt-image-2-lite" in said(await page("models"))
+    assert f"1K{colon}0.06 cr" in said(await page("models", model="gpt-image-2-beta"))
+    assert "「a contest」" in said(await page("settings panel"))
+    assert f"<@{cleo}>{colon}" in said(await page("settings trail"))
+    assert f"<@{cleo}>{colon}a start" in said(await page("quota member", member="Ada"))
+    for options in selects(await page("preferences")).values():
+        assert all(colon in each["label"] for each in options)
+    [choice] = await easel.discord.autocomplete("Ada", "studio", "imagine", "model", "beta")
+    assert choice["name"].startswith(f"gpt-image-2-beta{colon}")
 
 
 @pytest.mark.parametrize("locale", ["ko", "tlh"])

@@ -10,7 +10,7 @@ from bot.chat import buttons, wire
 from bot.chat.client import EaselClient
 from bot.chat.intake import place_of
 from bot.chat.options import model_choices
-from bot.chat.texts import say, tell_cost, tell_summary
+from bot.chat.texts import listed, paired, say, tell_cost, tell_summary
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction, Page
@@ -113,7 +113,7 @@ class ModelCommands:
             embed.add_field(name=name, value=self._in_short(model, prices, locale), inline=False)
         if unfiltered:
             name = say(Phrase.UNFILTERED_MODELS, locale)
-            embed.add_field(name=name, value=", ".join(unfiltered), inline=False)
+            embed.add_field(name=name, value=listed(unfiltered, locale), inline=False)
         return embed
 
     def _in_short(self, model: Model, prices: Mapping[tuple[str, str], int], locale: str) -> str:
@@ -146,7 +146,7 @@ class ModelCommands:
             return embed
         for quality in qualities or ["auto"]:
             lines = [
-                f"{resolution}: {tell_cost(prices[resolution, quality], locale)}"
+                paired(resolution, tell_cost(prices[resolution, quality], locale), locale)
                 for resolution in RESOLUTIONS
                 if (resolution, quality) in prices
             ]

@@ -9,7 +9,7 @@ import discord
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.texts import say
+from bot.chat.texts import paired, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction, Page
@@ -115,5 +115,5 @@ def _select(
 ) -> discord.ui.Select[Any]:
     """A select with its name before each option, because a chosen one hides the placeholder."""
     title = say(name, locale)
-    named = {value: f"{title}: {label}" for value, label in labels.items()}
+    named = {value: paired(title, label, locale) for value, label in labels.items()}
     return buttons.select(title, buttons.options(named, {chosen}), buttons.PREFER, what)

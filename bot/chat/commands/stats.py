@@ -12,7 +12,7 @@ from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.moderators import check_moderator, offer_to_moderators
-from bot.chat.texts import Notice, listed, say, tell_cost
+from bot.chat.texts import Notice, listed, paired, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
 from bot.chat.wire import Interaction
@@ -124,7 +124,8 @@ class StatsCommand:
             Phrase.BY_MODEL: self._by_model(told, locale),
             Phrase.TOP_MEMBERS: [_of_member(each, locale) for each in month.members],
             Phrase.FAILURE_REASONS: [
-                f"{say(kind, locale)}: {jobs}" for kind, jobs in _kinds(month.failures).items()
+                paired(say(kind, locale), str(jobs), locale)
+                for kind, jobs in _kinds(month.failures).items()
             ],
         }
         render.add_fields(embed, fields, locale)
@@ -133,18 +134,19 @@ class StatsCommand:
         return embed
 
     def _by_model(self, told: Told, locale: str) -> list[str]:
-        return [
-            f"{self._statistics.model_of(each.route_id)} · {render.route_name(each.route_id)}:"
-            f" {say(Phrase.IMAGES, locale, images=each.images)},"
-            f" {tell_cost(each.cost_ucr, locale)}"
-            for each in told.month.routes
-        ]
+        lines = []
+        for each in told.month.routes:
+            route_id, images = each.route_id, say(Phrase.IMAGES, locale, images=each.images)
+            name = f"{self._statistics.model_of(route_id)} · {render.route_name(route_id)}"
+            facts = [images, tell_cost(each.cost_ucr, locale)]
+            lines.append(paired(name, listed(facts, locale), locale))
+        return lines
 
 
 def _of_member(each: OfMember, locale: str) -> str:
     name = render.mention(each.user_id, locale)
     jobs = say(Phrase.JOBS, locale, jobs=each.jobs)
-    return f"{name}: {tell_cost(each.cost_ucr, locale)}, {jobs}"
+    return paired(name, listed([tell_cost(each.cost_ucr, locale), jobs], locale), locale)
 
 
 def _kinds(failures: Sequence[tuple[Failure, int]]) -> Counter[Phrase]:

@@ -5,7 +5,7 @@ The English is in en.toml, its translations are in PO files beside it (CONTRIBUT
 to them). All sentences are Easel's own: none has a vendor's words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 
 from bot.chat.texts.languages import FALLBACK
@@ -218,9 +218,14 @@ def tell_cost(amount_ucr: int, locale: str = FALLBACK) -> str:
     return writer(locale).format_field(amount_ucr, "cost")
 
 
-def listed(parts: Sequence[str], locale: str = FALLBACK) -> str:
+def listed(parts: Iterable[str], locale: str = FALLBACK) -> str:
     """The parts as a list, with the language's commas."""
     return writer(locale).listed(parts)
+
+
+def paired(name: str, value: str, locale: str = FALLBACK) -> str:
+    """A name and what is said of it, with the language's colon."""
+    return say(Phrase.PAIR, locale, name=name, value=value)
 
 
 def tell_summary(model_id: str, summary: str, locale: str = FALLBACK) -> str:

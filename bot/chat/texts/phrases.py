@@ -12,6 +12,10 @@ class Phrase(StrEnum):
     LESS_THAN = "less_than"
     #: resolution, quality, cost_ucr
     OFFER = "offer"
+    #: name, value
+    PAIR = "pair"
+    #: said
+    QUOTED = "quoted"
     MODELS_TITLE = "models_title"
     MORE_ABOUT_MODEL = "more_about_model"
     ALL_MODELS = "all_models"

@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
@@ -77,7 +77,7 @@ class Writer(string.Formatter):
             case _:
                 return self.number(value, format_spec)
 
-    def listed(self, words: Sequence[str]) -> str:
+    def listed(self, words: Iterable[str]) -> str:
         return ", ".join(words)
 
     def joined(self, words: Sequence[str]) -> str:
@@ -160,7 +160,7 @@ class TranslatedWriter(Writer):
         words = super().template(key, facts)
         return _mentions().sub(lambda found: self._command(found[0]), words)
 
-    def listed(self, words: Sequence[str]) -> str:
+    def listed(self, words: Iterable[str]) -> str:
         between: str = self._locale.list_patterns["standard"]["middle"].format("", "")
         return between.join(words)
 
