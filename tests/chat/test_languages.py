@@ -21,6 +21,7 @@ from bot.chat.texts import Notice, explain, refuse, say
 from bot.chat.texts import languages as reading
 from bot.chat.texts import update as updating
 from bot.chat.texts.languages import FALLBACK, FOLDER, Sentence, english, languages, nearest
+from bot.chat.texts.phrases import Phrase
 from bot.chat.texts.update import template, updated
 from bot.chat.texts.writer import writer
 from bot.chat.translator import option_key
@@ -196,6 +197,22 @@ def test_english_amounts_are_those_of_the_domain(amount: int) -> None:
 )
 def test_a_number_has_its_plural(locale: str, waiting: int, words: str) -> None:
     assert words in refuse(InvalidRequest(Reason.OWN_QUEUE_FULL, waiting=waiting), locale)
+
+
+@pytest.mark.parametrize(
+    ("locale", "own", "words"),
+    [
+        ("en-US", 1, "1 of them yours"),
+        ("de", 1, "davon 1 eigenes"),
+        ("de", 2, "davon 2 eigene"),
+        ("es-ES", 1, "1 de ellas tuya"),
+        ("es-ES", 2, "2 de ellas tuyas"),
+        ("pt-BR", 1, "sendo 1 sua"),
+        ("pt-BR", 2, "sendo 2 suas"),
+    ],
+)
+def test_one_that_waits_is_not_told_as_several(locale: str, own: int, words: str) -> None:
+    assert say(Phrase.OWN_AHEAD, locale, own=own) == words
 
 
 def test_commands_are_named_in_a_sentence_as_the_reader_sees_them() -> None:
