@@ -123,7 +123,7 @@ class Results:
         locale = str(interaction.locale)
         embed = discord.Embed(title=say(Phrase.DETAILS, locale))
         parent = await self._easel.find(job.request.parent_id) if job.request.parent_id else None
-        children = await self._easel.children(job.id)
+        used = len(await self._easel.children(job.id))
         about_it = {
             Phrase.MODEL: render.knobs(job.request, locale),
             Phrase.BY_ROUTE: render.made_by(tasks, locale),
@@ -131,7 +131,7 @@ class Results:
             Phrase.ASKED: render.asked(job, locale),
             Phrase.FILTER: say(Phrase.ON if job.nsfw_checker else Phrase.OFF, locale),
             Phrase.FROM: lists.named(parent) if parent and _is_open(parent, interaction) else "",
-            Phrase.CAME_OF_IT: str(len(children)) if children else "",
+            Phrase.USED_AGAIN: say(Phrase.TIMES, locale, times=used) if used else "",
         }
         render.add_fields(embed, about_it, locale)
         embed.set_footer(text=job.id)

@@ -224,7 +224,7 @@ async def test_details_tell_all_of_a_result(easel: Easel) -> None:
     assert "Provider: apimodels" in words
     assert "Cost: 0.06 cr" in words
     assert "Based on: [a lantern" in words
-    assert "Made from it: 1" in said(await (await press(easel, first, "Details")).response())
+    assert "Used again: 1 time" in said(await (await press(easel, first, "Details")).response())
 
 
 async def test_a_private_draft_is_published_as_its_members(easel: Easel) -> None:

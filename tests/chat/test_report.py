@@ -66,7 +66,7 @@ async def test_nobody_is_told_who_reported_but_the_moderators_trail(easel: Easel
     assert ben not in said(post)
     assert ben not in "".join(said(each) for each in easel.discord.messages_for("Ada", "studio"))
     assert easel.discord.world.dm(easel.discord.world.user("Ada")).messages == []
-    assert f"<@{ben}> · **Reported**" in said(await command(easel, "acts"))
+    assert f"<@{ben}> · **Reported an image**" in said(await command(easel, "acts"))
 
 
 async def test_its_buttons_work_after_a_restart_and_for_moderators_alone(easel: Easel) -> None:
@@ -152,7 +152,7 @@ async def test_a_report_that_cannot_be_posted_is_in_the_trail(easel: Easel) -> N
     easel.discord.faults.add(method="POST", path="/channels/", status=403, body=missing, times=9)
     assert "Thank you." in await report(easel, message)
     easel.discord.faults.clear()
-    assert "**Reported**" in said(await command(easel, "acts"))
+    assert "**Reported an image**" in said(await command(easel, "acts"))
 
 
 async def test_there_is_room_for_the_menus(easel: Easel) -> None:

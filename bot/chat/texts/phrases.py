@@ -158,7 +158,9 @@ class Phrase(StrEnum):
     ON = "on"
     OFF = "off"
     FROM = "from"
-    CAME_OF_IT = "came_of_it"
+    USED_AGAIN = "used_again"
+    #: times
+    TIMES = "times"
     ASKED = "asked"
     YOUR_WORDS = "your_words"
     FORM_BACKGROUND = "form_background"
