@@ -109,6 +109,8 @@ def cancelled(job: Job) -> discord.Embed:
     facts = job.problem.facts if job.problem else {}
     if "by_id" in facts:
         embed.description = f"{embed.description}\n{say(Notice.CANCELLED_BY, job.locale, **facts)}"
+    elif job.problem and job.problem.failure is not Failure.CANCELLED:
+        embed.description = f"{embed.description}\n{why(job.problem, job.locale)}"
     embed.set_footer(text=say(Notice.NOTHING_CHARGED, job.locale))
     return embed
 

@@ -80,6 +80,7 @@ async def test_where_it_is_removed_what_waits_ends_and_nothing_is_posted_or_char
         # Whoever has installed it for themselves still sees their status messages.
         assert "removed from the server" in said(made.messages[-1])
         assert "Cancelled" in said(waiting.messages[-1])
+        assert "removed from the server" in said(waiting.messages[-1])
         assert not waiting.messages[-1].components
         assert len(list((easel.folder / "images").glob("*.png"))) == 1
         accounts = await easel.rows(

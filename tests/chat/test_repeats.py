@@ -149,8 +149,10 @@ async def test_what_somebody_else_has_answered_is_not_made_and_not_charged(
     assert [said(message) for message in call.messages] == theirs
     assert not easel.providers.submissions
     assert await easel.balance_ucr() == ALLOWANCE_UCR
-    [job] = await easel.rows("SELECT state, failure FROM jobs")
-    assert tuple(job) == ("cancelled", "unanswered")
+    [job] = await easel.rows("SELECT id, state, failure FROM jobs")
+    assert (job.state, job.failure) == ("cancelled", "unanswered")
+    opened = await easel.discord.run_command("Ada", "studio", "job", {"id": job.id})
+    assert "Discord did not take my answer to the command" in said(await opened.response())
 
 
 async def test_a_deferral_after_somebody_elses_answer_makes_nothing(
