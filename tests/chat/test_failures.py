@@ -143,7 +143,7 @@ async def test_a_full_queue_refuses_politely(opened) -> None:
         await (await easel.imagine()).response()
         message = await (await easel.imagine()).response()
 
-        assert "wait too long" in said(message)
+        assert "This image was not taken" in said(message)
         assert message.is_ephemeral
 
 
