@@ -354,6 +354,19 @@ async def test_every_name_and_description_is_translated(offered: list[dict[str, 
         assert f"names.{part['name'].rstrip(string.digits)}" in english(), name
 
 
+async def test_an_amount_of_credits_is_not_called_as_the_account(
+    offered: list[dict[str, Any]],
+) -> None:
+    """In English, both are `credits`."""
+    account, amount = (
+        part
+        for name, part in parts(offered)
+        if part["name"] == "credits" and name in ("credits", "settings confirm_above")
+    )
+    names = [each["name_localizations"]["de"] for each in (account, amount)]
+    assert names == ["guthaben", "betrag"]
+
+
 async def test_every_choice_that_is_words_is_translated(offered: list[dict[str, Any]]) -> None:
     for name, part in parts(offered):
         for choice in part.get("choices", ()):

@@ -186,7 +186,7 @@ class SettingsCommands(ModeratorCommands):
         name="confirm_above", description=label("commands.settings confirm_above")
     )
     @app_commands.describe(credits_=label("options.settings confirm_above credits"))
-    @app_commands.rename(credits_="credits")
+    @app_commands.rename(credits_=label("names.credits_as_amount"))
     async def confirm_above(
         self,
         interaction: Interaction,
