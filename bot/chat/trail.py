@@ -48,7 +48,7 @@ def act_line(act: Act, locale: str) -> str:
 
 
 def block_line(block: Block, locale: str) -> str:
-    ends = render.stamp(block.until) if block.until else say(Phrase.UNTIL_ENDED, locale)
+    ends = render.stamp(block.until) if block.until else say(Phrase.NO_END, locale)
     by = render.author(block.by_id, locale)
     return " · ".join([f"<@{block.user_id}>", ends, by, *_shortened(block.reason)])
 
@@ -66,7 +66,7 @@ def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
     fields[Phrase.AMOUNT] = _amount(act, locale) if act.amount_ucr else ""
     fields[Phrase.IMAGE] = link or ""
     if act.action == Action.BLOCK:
-        ends = render.stamp(done.until, "f") if done.until else say(Phrase.UNTIL_ENDED, locale)
+        ends = render.stamp(done.until, "f") if done.until else say(Phrase.NO_END, locale)
         fields[Phrase.LASTS_UNTIL] = ends
     fields[Phrase.REASON] = inert(act.reason)
     render.add_fields(embed, fields, locale)

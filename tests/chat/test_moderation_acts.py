@@ -137,7 +137,7 @@ async def test_a_block_ends_by_time_and_by_hand(easel: Easel) -> None:
     assert (await easel.finished(await easel.imagine())).attachments
 
     await block(easel)
-    assert "until somebody ends it" in said(await command(easel, "blocks"))
+    assert "no end set" in said(await command(easel, "blocks"))
     assert "can make images here again" in said(await command(easel, "unblock", member="Ada"))
     assert "is not blocked here" in said(await command(easel, "unblock", member="Ada"))
     assert (await easel.finished(await easel.imagine())).attachments

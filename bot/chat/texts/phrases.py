@@ -306,7 +306,7 @@ class Phrase(StrEnum):
     AMOUNT = "amount"
     IMAGE = "image"
     LASTS_UNTIL = "lasts_until"
-    UNTIL_ENDED = "until_ended"
+    NO_END = "no_end"
     WAS_REMOVED = "was_removed"
     IS_PRIVATE = "is_private"
     NEXT = "next"
