@@ -25,21 +25,26 @@ def offer_to_moderators(offered: Offered) -> None:
     offered.default_permissions = discord.Permissions(manage_guild=True)
 
 
+def is_moderator(interaction: Interaction) -> bool:
+    """
+    Whether this member may manage this server. The permission is Manage Server: a channel's
+    overrides cannot grant it, and what moderators decide counts in the whole server.
+    """
+    return interaction.guild_id is not None and interaction.permissions.manage_guild
+
+
 def check_moderator(interaction: Interaction, otherwise: Notice) -> None:
     """
-    Check that this member may manage this server. Every command, button and form must ask anew:
-    Discord hides moderators' commands from others, but a server can show them to anyone, and nobody
-    but the bot checks who presses.
-
-    The permission is Manage Server: a channel's overrides cannot grant it, and what moderators
-    decide counts in the whole server.
+    Check that this member is a moderator. Every command, button and form must ask anew: Discord
+    hides moderators' commands from others, but a server can show them to anyone, and nobody but the
+    bot checks who presses.
 
     Args:
         otherwise: what the member is told if not.
     Raises:
-        Declined: they may not.
+        Declined: they are none.
     """
-    if interaction.guild_id is None or not interaction.permissions.manage_guild:
+    if not is_moderator(interaction):
         raise Declined(otherwise)
 
 

@@ -33,3 +33,14 @@ async def test_a_reader_is_helped_in_their_language(easel: Easel) -> None:
     easel.discord.set_locale("Ada", "de")
     message = await (await easel.discord.run_command("Ada", "studio", "help")).response()
     assert "KI" in said(message)
+
+
+@pytest.mark.parametrize(
+    ("member", "channel"), [("Cleo", "studio"), ("Ada", "studio"), ("Cleo", DM)]
+)
+async def test_moderators_are_told_of_their_commands_where_they_moderate(
+    easel: Easel, member: str, channel: str
+) -> None:
+    message = await (await easel.discord.run_command(member, channel, "help")).response()
+    assert ("/moderation" in said(message)) is ((member, channel) == ("Cleo", "studio"))
+    assert "/privacy" in said(message)

@@ -11,7 +11,7 @@ import pytest
 
 from bot.books import grant
 from bot.domain.credits import parse_credits
-from bot.playground.discord import Message, Upload
+from bot.playground.discord import DM, Message, Upload
 from bot.playground.faults import VendorCall
 from bot.playground.studio import Fails
 from bot.store import privacy
@@ -21,7 +21,7 @@ from tests.chat.test_iterate import filled, press
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise, picture
-from tests.support.settings import set_filter
+from tests.support.settings import decide, set_filter
 
 PICTURE = noise()
 #: what nobody else says
@@ -120,6 +120,13 @@ async def test_it_says_what_is_stored_by_the_real_settings(
         assert labels(message) == ["Export mine", "Erase mine"]
         for sentence in sentences:
             assert sentence in said(message)
+
+
+async def test_it_says_whether_moderators_see_private_images(easel: Easel) -> None:
+    assert "private images, too" not in said(await shown(easel))
+    await decide(easel, "private_seen", seen=True)
+    assert "private images, too" in said(await shown(easel))
+    assert "private images, too" not in said(await shown(easel, channel=DM))
 
 
 async def test_erasing_asks_first_and_does_nothing_until_then(easel: Easel) -> None:

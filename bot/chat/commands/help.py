@@ -8,6 +8,7 @@ from bot.chat.commands.credits import CreditsCommand
 from bot.chat.commands.images import ImageCommands
 from bot.chat.commands.jobs import JobCommands
 from bot.chat.commands.preferences import PreferencesCommand
+from bot.chat.moderators import is_moderator
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import label
@@ -23,6 +24,7 @@ TASKS = {
     Phrase.TASK_LOOK_BACK: Phrase.TASK_LOOK_BACK_HOW,
     Phrase.TASK_CREDITS: Phrase.TASK_CREDITS_HOW,
 }
+OF_MODERATORS = {Phrase.TASK_MODERATE: Phrase.TASK_MODERATE_HOW}
 
 
 class HelpCommand:
@@ -49,7 +51,8 @@ class HelpCommand:
     async def _help(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
         embed = discord.Embed(title=say(Phrase.HELP, locale), colour=render.WORKING)
-        hows = {task: say(how, locale) for task, how in TASKS.items()}
+        tasks = TASKS | (OF_MODERATORS if is_moderator(interaction) else {})
+        hows = {task: say(how, locale) for task, how in tasks.items()}
         render.add_fields(embed, hows, locale, inline=False)
         if (await self._easel.settings(interaction.guild_id or 0)).private_seen:
             embed.description = say(Notice.PRIVATE_SEEN, locale)

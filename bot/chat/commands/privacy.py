@@ -24,6 +24,7 @@ PARTS_MAX = 10
 
 class PrivacyCommand:
     def __init__(self, desk: Desk) -> None:
+        self._easel = desk.easel
         self._archive = desk.archive
         self._exporting = asyncio.Lock()
         self._folder = desk.folder
@@ -42,6 +43,8 @@ class PrivacyCommand:
         ):
             lines.append(say(told if days else otherwise, locale, days=days))
         lines += [say(each, locale) for each in (Notice.LEDGER_KEPT, Notice.VENDORS_GET)]
+        if (await self._easel.settings(interaction.guild_id or 0)).private_seen:
+            lines.append(say(Notice.PRIVATE_SEEN, locale))
         embed = discord.Embed(
             colour=render.WORKING,
             title=say(Phrase.PRIVACY, locale),

@@ -217,6 +217,8 @@ class Phrase(StrEnum):
     TASK_LOOK_BACK_HOW = "task_look_back_how"
     TASK_CREDITS = "task_credits"
     TASK_CREDITS_HOW = "task_credits_how"
+    TASK_MODERATE = "task_moderate"
+    TASK_MODERATE_HOW = "task_moderate_how"
     MADE_WITH_AI = "made_with_ai"
     YOUR_CREDITS = "your_credits"
     #: images, images_max
