@@ -97,10 +97,17 @@ async def read_form(request: web.Request) -> tuple[dict[str, str], dict[str, Any
 
 def decoded(form: Mapping[str, str], name: str) -> Json:
     """Read a form's field that is a JSON object; without the field, return an empty object."""
-    values = json.loads(form.get(name, "{}"))
-    if not isinstance(values, dict):
+    return object_of({name: json.loads(form.get(name, "{}"))}, name)
+
+
+def object_of(given: Mapping[str, Any], name: str) -> Json:
+    """Return an object; raise ValueError if it is none; without it, return an empty object."""
+    value = given.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
         raise ValueError(f"{name} is no JSON object")
-    return values
+    return value
 
 
 def text_of(given: Mapping[str, Any], name: str) -> str:

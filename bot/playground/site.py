@@ -29,6 +29,7 @@ from bot.playground.guard import (
     add_headers,
     decoded,
     guarded,
+    object_of,
     read_form,
     read_object,
     text_of,
@@ -213,6 +214,8 @@ class Site:
         values = body.get("values")
         if values is None:
             call = await self._discord.press(member, message, custom_id=custom_id)
+        elif not isinstance(values, list):
+            raise ValueError("values is no JSON array")
         else:
             call = await self._discord.select(member, message, values, custom_id=custom_id)
         return await self._first_answer(call)
@@ -230,7 +233,7 @@ class Site:
         body = await read_object(request)
         member, channel = self._where(body)
         command, option, text = (text_of(body, name) for name in ("command", "option", "text"))
-        options = body.get("options") or {}
+        options = object_of(body, "options")
         found = await self._discord.autocomplete(
             member, channel, command, option, text, options, timeout_s=FIRST_ANSWER_S
         )

@@ -346,6 +346,34 @@ async def test_garbage_is_refused_and_no_defect(page, name):
     assert await status_of(int(page.url.rsplit(":")[-1]), sent) in (400, 403, 404)
 
 
+@pytest.mark.parametrize("wrong", [5, 1.5, True, [[1]], [{}], {"a": {}}, "none of these"])
+async def test_json_of_another_type_is_refused_and_no_defect(page, drawn, wrong):
+    ada = {"member": "Ada", "channel": "studio"}
+    there = {**ada, "message": drawn["id"]}
+    _, opened = await page.post("/api/components", {**there, "custom_id": "more"})
+    form = {"member": "Ada", "interaction": opened["modal"]["interaction"]}
+    typed = {**ada, "command": "draw", "option": "prompt", "text": ""}
+    wrong_text = {} if isinstance(wrong, str) else wrong
+    sent = [
+        ("/api/components", {**there, "custom_id": wrong}),
+        ("/api/components", {**there, "custom_id": "style", "values": wrong}),
+        ("/api/components", {**there, "custom_id": "style", "values": [wrong]}),
+        ("/api/autocomplete", {**typed, "options": wrong}),
+        ("/api/autocomplete", {**typed, "options": {"reference1": wrong}}),
+    ]
+    forms = [
+        ("/api/modals", {**form, "values": json.dumps(wrong)}),
+        ("/api/modals", {**form, "values": json.dumps({"Words": wrong_text})}),
+        ("/api/commands", {**ada, "command": "choose", "options": json.dumps(wrong)}),
+        (
+            "/api/commands",
+            {**ada, "command": "choose", "options": json.dumps({"colour": wrong_text})},
+        ),
+    ]
+    sent += [(path, aiohttp.FormData(body)) for path, body in forms]
+    assert {(await page.post(*each))[0] for each in sent} <= {400, 403, 404}
+
+
 async def test_who_hangs_up_amid_a_request_is_no_defect(page, caplog):
     await hang_up_amid(int(page.url.rsplit(":")[-1]), "/api/deletions")
     assert (await page.get("/api/world"))[0] == 200

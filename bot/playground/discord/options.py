@@ -37,6 +37,8 @@ from bot.playground.discord.world import LOCALES, Attachment, Channel, User, Wor
 STRING_CHARS_MAX = 6000  #: Discord docs, "Application Commands": max_length of a string option
 #: Component type of a select -> the option type with the same kind of choices.
 ENTITY_OF_SELECT = dict(zip(ENTITY_SELECTS, (USER, ROLE, MENTIONABLE, CHANNEL), strict=True))
+#: option types that take a value as it is; `bool` comes before `int`, of which it is one
+PYTHON_TYPES = {BOOLEAN: bool, INTEGER: int, NUMBER: float, STRING: str, ATTACHMENT: Attachment}
 
 
 class NotOfferedError(Exception):
@@ -116,6 +118,7 @@ class Input:
         if kind in ENTITY_OF_SELECT:
             return [self.value(ENTITY_OF_SELECT[kind], value) for value in values]
         by_label = {option["label"]: option["value"] for option in options}
+        self._demand(all(isinstance(value, str) for value in values), "choices are texts")
         chosen = [by_label.get(value, value) for value in values]
         known = set(chosen) <= set(by_label.values())
         self._demand(known, f"choices are {by_label}, not {values}")
@@ -170,7 +173,8 @@ class Input:
             least, most = spec.get("min_value", -(2**53)), spec.get("max_value", 2**53)
             self._demand(least <= value <= most, f"{name!r} is to be {least} to {most}")
 
-    def _check_text(self, spec: Json, text: str) -> None:
+    def _check_text(self, spec: Json, text: Any) -> None:
+        self._demand(isinstance(text, str), f"{spec.get('name')!r} does not take {text!r}")
         least = spec.get("min_length") or 0
         default = TEXT_INPUT_CHARS_MAX if "custom_id" in spec else STRING_CHARS_MAX
         most = spec.get("max_length") or default
@@ -220,9 +224,8 @@ def nest(command: Json, path: list[str]) -> tuple[list[Json], list[Json]]:
 
 
 def _type_of(value: object) -> int:
-    if isinstance(value, bool):
-        return BOOLEAN
-    for kind, python_type in ((INTEGER, int), (NUMBER, float), (ATTACHMENT, Attachment)):
+    """The type of options that take such a value; 0: there is none."""
+    for kind, python_type in PYTHON_TYPES.items():
         if isinstance(value, python_type):
             return kind
-    return STRING
+    return 0
