@@ -13,11 +13,6 @@ from bot.domain import rolling
 from bot.domain.ledger import Entry, EntryKind, Period, Statement
 from bot.domain.settings import ServerSettings
 
-#: entries listed, the latest first
-ENTRIES_SHOWN_MAX = 8
-#: entries that /credits leaves out, because it lists each job's cost as a whole
-OF_JOBS = frozenset({EntryKind.HOLD, EntryKind.SETTLE, EntryKind.RELEASE})
-
 KINDS: Mapping[EntryKind, Phrase] = {
     EntryKind.ALLOWANCE: Phrase.ENTRY_ALLOWANCE,
     EntryKind.GRANT: Phrase.ENTRY_GRANT,
@@ -61,9 +56,7 @@ def add_entries(
     Args:
         entries: newest first.
     """
-    # An entry may move nothing: a job that cost all that was held gives nothing back.
-    moved = [each for each in entries if each[1].allowance_ucr or each[1].grant_ucr]
-    lines = [_line(at, entry, locale) for at, entry in moved[:ENTRIES_SHOWN_MAX]]
+    lines = [_line(at, entry, locale) for at, entry in entries]
     text, _ = fitting(lines, FIELD_CHARS_MAX)
     if text:
         embed.add_field(name=say(Phrase.LATEST_ENTRIES, locale), value=text, inline=False)

@@ -124,8 +124,10 @@ class Statement:
     spendings: tuple[Spending, ...]
     #: id of the role that the allowance comes from; None: from the server, or the operator
     role_id: int | None = None
-    #: the latest entries and when they were written, newest first
+    #: the latest entries that moved something and when they were written, newest first
     latest: tuple[tuple[datetime, "Entry"], ...] = ()
+    #: the latest of them that do not make up a job's cost
+    latest_others: tuple[tuple[datetime, "Entry"], ...] = ()
     #: what the budgets leave for everybody together; None: there is no budget
     budget_left_ucr: int | None = None
 

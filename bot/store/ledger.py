@@ -28,8 +28,8 @@ from bot.store.sql import Row, Transaction, insert, one_of, read_date, read_time
 
 #: spendings that a member is shown
 SPENDINGS_SHOWN_MAX = 5
-#: latest entries, from which those that are shown are picked
-LATEST_MAX = 40
+#: latest entries that are shown
+ENTRIES_SHOWN_MAX = 8
 
 #: period -> its word in `accounts.refill_period`, which has room for five letters
 PERIOD_WORDS = {
@@ -91,7 +91,12 @@ SPENDINGS = f"""
     ORDER BY id DESC LIMIT {SPENDINGS_SHOWN_MAX}
 """
 OF_ACCOUNT = f"SELECT {ENTRY} FROM entries {_OF_ACCOUNT} ORDER BY id"
-LATEST = f"SELECT {ENTRY} FROM entries {_OF_ACCOUNT} ORDER BY id DESC LIMIT {LATEST_MAX}"
+#: a job that cost all that was held has an entry that moves nothing
+_MOVED = f"SELECT {ENTRY} FROM entries {_OF_ACCOUNT} AND (allowance_ucr != 0 OR grant_ucr != 0)"
+_LAST = f"ORDER BY id DESC LIMIT {ENTRIES_SHOWN_MAX}"
+LATEST = f"{_MOVED} {_LAST}"
+_PARTS_OF_COSTS = one_of("kind", (EntryKind.HOLD, EntryKind.SETTLE, EntryKind.RELEASE))
+LATEST_OTHERS = f"{_MOVED} AND NOT {_PARTS_OF_COSTS} {_LAST}"
 ALL_ENTRIES = f"SELECT {ENTRY} FROM entries ORDER BY id"
 BALANCES = """
     SELECT accounts.server_id, accounts.user_id, accounts.allowance_ucr, accounts.grant_ucr,
@@ -149,6 +154,7 @@ def statement(
         spendings,
         role_id,
         tuple(_dated(row) for row in tx.rows(LATEST, given)),
+        tuple(_dated(row) for row in tx.rows(LATEST_OTHERS, given)),
     )
 
 

@@ -61,7 +61,17 @@ async def test_a_statement_tells_what_is_held_and_what_was_spent_the_latest_firs
     told = await bench.database.read(statement, *asked)
     assert told.held_ucr == 3 * PRICE_UCR
     assert told.spendings == (Spending(NOW, 50_000), Spending(NOW, 40_000))
-    assert [entry.job_id for _, entry in told.latest] == [*"654332211", None]
+    assert [entry.job_id for _, entry in told.latest] == [*"65433221"]
+
+
+async def test_a_statement_tells_of_a_grant_behind_many_jobs(bench: Bench) -> None:
+    granted = Amendment(Action.GRANT, SERVER, ADA, 10_000, CLEO, "a gift")
+    await bench.database.write(quota.amend, bench.jobs.house.allowance, granted, (), NOW)
+    for number in range(15):
+        await bench.delivering(40_000, job_id=f"{number:02}")
+    told = await bench.database.read(statement, bench.jobs.house, SERVER, ADA, (), NOW)
+    assert [entry.kind for _, entry in told.latest_others] == ["grant", "allowance"]
+    assert {entry.kind for _, entry in told.latest} == {"hold", "settle"}
 
 
 async def test_entries_are_listed_oldest_first_with_their_time(bench: Bench) -> None:

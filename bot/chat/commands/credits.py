@@ -59,6 +59,6 @@ def _shown(
             f"{stamp(each.asked_at)} {tell_cost(each.cost_ucr, locale)}" for each in told.spendings
         ]
         embed.add_field(name=say(Phrase.SPENT_LAST, locale), value="\n".join(lines), inline=False)
-    others = [each for each in told.latest if each[1].kind not in accounts.OF_JOBS]
-    accounts.add_entries(embed, others, locale)
+    # Each job's cost is listed as a whole.
+    accounts.add_entries(embed, told.latest_others, locale)
     return embed
