@@ -150,7 +150,8 @@ class Refusal(BotError):
     A request that is not taken.
 
     Args:
-        facts: those that the reason names; also `others`, if other models could do it.
+        facts: those that the reason names. If another model may be able to do it: `others` that
+            are, and if there are none, those that are where the filter is off (`unfiltered`).
     """
 
     def __init__(self, reason: Reason, **facts: Fact) -> None:

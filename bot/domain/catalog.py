@@ -173,14 +173,16 @@ class Catalog:
         if routes := self._able(request, here):
             return routes
         refusal = self._refusal(request, here)
-        others = [
-            model
-            for model in self.models
-            if request.model in self.models and self._able(replace(request, model=model), here)
-        ]
-        if not others:
-            raise refusal
-        raise type(refusal)(refusal.reason, **{**refusal.facts, "others": others})
+        if request.model in self.models:
+            others = self._others(request, here)
+            unfiltered = self._others(request, replace(here, nsfw_checker=False))
+            refusal.facts.update(others=others, unfiltered=[] if others else unfiltered)
+        raise refusal
+
+    def _others(self, request: ImageRequest, here: Here) -> list[str]:
+        """The other models that can do the request."""
+        named = (replace(request, model=model) for model in self.models if model != request.model)
+        return [each.model for each in named if self._able(each, here)]
 
     def _able(self, request: ImageRequest, here: Here) -> tuple[Route, ...]:
         routes = self._able_but_for_size(request, here)

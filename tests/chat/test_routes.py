@@ -119,7 +119,17 @@ async def test_a_mask_is_refused_where_no_route_takes_one(easel: Easel) -> None:
     message = await edited(easel, Upload("mask.png", mask(64, 64)))
 
     assert "cannot confine an edit to a mask" in said(message)
+    assert "Where the NSFW filter is off, gpt-image-2-quality can do this." in said(message)
     assert message.is_ephemeral
+
+
+async def test_a_refusal_says_that_no_other_model_can_do_it(easel: Easel) -> None:
+    await without_filter(easel)
+    picture_mask = Upload("mask.png", mask(64, 64))
+    message = await edited(easel, picture_mask, aspect_ratio="1:3")
+    assert "No other model can do this here." in said(message)
+    named = await edited(easel, picture_mask, model="gpt-image-2")
+    assert "gpt-image-2-quality can do this." in said(named)
 
 
 async def test_a_resolution_alone_gets_a_shape_that_can_be_had(opened) -> None:

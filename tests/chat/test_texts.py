@@ -52,6 +52,7 @@ PLACE = Place(7, 70, False)
 FACTS = {
     "ref": "#a1b2c3",
     "others": ["a", "b"],
+    "unfiltered": ["a", "b"],
     "option": "mask",
     "filename": "1.png",
     "keep_days": 7,

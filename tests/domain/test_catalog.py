@@ -17,6 +17,7 @@ from bot.errors import InvalidRequest, NotAllowed, StartupError
 from tests.support.words import told
 
 SHIPPED = Path(bot.__file__).parent / "catalog.toml"
+NO_OTHER = "No other model can do this here."
 
 #: "painter" has three routes: a filtered one, a larger one without a filter, one that only edits
 DOCUMENT = """
@@ -294,9 +295,9 @@ def test_with_the_filter_on_no_route_without_a_switch_is_ever_chosen(
     ("changes", "sentence"),
     [
         ({"model": "sculptor"}, "There is no such model. Choose one of painter, retoucher."),
-        ({"aspect_ratio": "16:9"}, "painter cannot do 16:9; it does auto, 1:1."),
-        ({"resolution": "4K"}, "painter cannot do 4K; it does 1K."),
-        ({"quality": "high"}, "painter has no quality setting; leave it out."),
+        ({"aspect_ratio": "16:9"}, f"painter cannot do 16:9; it does auto, 1:1. {NO_OTHER}"),
+        ({"resolution": "4K"}, f"painter cannot do 4K; it does 1K. {NO_OTHER}"),
+        ({"quality": "high"}, f"painter has no quality setting; leave it out. {NO_OTHER}"),
         (
             {"mode": Mode.EDIT, "references": (PHOTO,)},
             "painter cannot edit images. retoucher can do this.",
@@ -324,7 +325,7 @@ def test_a_quality_that_the_route_lacks_is_refused_with_those_it_has(catalog: Ca
     request = replace(LANTERN, quality="medium")
     with pytest.raises(InvalidRequest) as refused:
         catalog.candidates(request, Here(["south"], nsfw_checker=False, today=TODAY))
-    assert told(refused.value).endswith("has no quality medium; it has low, high.")
+    assert told(refused.value).endswith(f"has no quality medium; it has low, high. {NO_OTHER}")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ class Notice(StrEnum):
     NOTHING_CHARGED = "nothing_charged"
     #: others
     OTHERS_CAN = "others_can"
+    #: unfiltered
+    UNFILTERED_CAN = "unfiltered_can"
+    NO_OTHER_CAN = "no_other_can"
     ASK_DIRECTLY = "ask_directly"
     OUTDATED_COMMAND = "outdated_command"
     TAKEN_ELSEWHERE = "taken_elsewhere"
@@ -272,10 +275,16 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     if "said" in facts:
         told.append(say(Notice.MODERATORS_SAY, locale, **facts))
     if "others" in facts:
-        told.append(say(Notice.OTHERS_CAN, locale, **facts))
+        told.append(say(_who_can(facts), locale, **facts))
     if refusal.reason is Reason.BLOCKED:
         told += _blocked(facts, locale)
     return paragraph(*told, say(Notice.NOTHING_CHARGED, locale))
+
+
+def _who_can(facts: Facts) -> Notice:
+    if facts["others"]:
+        return Notice.OTHERS_CAN
+    return Notice.UNFILTERED_CAN if facts["unfiltered"] else Notice.NO_OTHER_CAN
 
 
 def _blocked(facts: Facts, locale: str) -> list[str]:
