@@ -99,7 +99,8 @@ async def fill(
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
-    found = [await originals.kept(desk.folder, await desk.easel.tasks(job.id)) for job in jobs]
+    tasks = await desk.easel.tasks_of(jobs)
+    found = [await originals.kept(desk.folder, tasks[job.id]) for job in jobs]
     pictures: list[Path | None] = [image.path for images in found for image in images]
     if firsts:
         pictures = [images[0].path if images else None for images in found]

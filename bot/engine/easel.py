@@ -250,6 +250,10 @@ class Easel(Keepsakes):
     async def tasks(self, job_id: str) -> list[Task]:
         return await self._database.read(tasks.of_job, job_id)
 
+    async def tasks_of(self, found: Sequence[Job]) -> dict[str, list[Task]]:
+        """Job id -> the job's tasks, in the order of their images."""
+        return await self._database.read(tasks.of_jobs, [job.id for job in found])
+
     async def history(
         self,
         server_id: int,

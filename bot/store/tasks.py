@@ -1,6 +1,6 @@
 """Tasks' steps, each guarded by the state it starts from; a job's last task ends its making."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,11 +24,12 @@ from bot.domain.pricing import Cost
 from bot.errors import StepLost
 from bot.store import ledger
 from bot.store.rows import JOB, TASK, read_job, read_task
-from bot.store.sql import Transaction, values_of, write_facts
+from bot.store.sql import Transaction, among, listed, values_of, write_facts
 from bot.store.sql import insert as insert_into
 
 NEW_TASKS = insert_into("tasks", "id", "job_id", "image_index", "route_id", "price_ucr", "state")
 TASKS = f"SELECT {TASK} FROM tasks WHERE job_id = :job ORDER BY image_index, id"
+OF_JOBS = f"SELECT {TASK} FROM tasks WHERE job_id IN {among('ids')} ORDER BY image_index, id"
 CANCEL_TASKS = f"UPDATE tasks SET state = '{TaskState.FAILED}', failure = :why WHERE job_id = :job"
 END_MAKING = f"""
     UPDATE jobs SET
@@ -71,6 +72,14 @@ def insert(tx: Transaction, its_tasks: Sequence[Task]) -> None:
 def of_job(tx: Transaction, job_id: str) -> list[Task]:
     """A job's tasks, in the order of their images."""
     return [read_task(row) for row in tx.rows(TASKS, {"job": job_id})]
+
+
+def of_jobs(tx: Transaction, job_ids: Collection[str]) -> dict[str, list[Task]]:
+    """Job id -> its tasks, in the order of their images."""
+    found: dict[str, list[Task]] = {job_id: [] for job_id in job_ids}
+    for row in tx.rows(OF_JOBS, {"ids": listed(job_ids)}):
+        found[row.job_id].append(read_task(row))
+    return found
 
 
 def cancel(tx: Transaction, job_id: str, failure: Failure) -> None:

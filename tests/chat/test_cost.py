@@ -7,6 +7,7 @@ import pytest
 from bot.domain.ledger import EntryKind
 from bot.engine import runner
 from bot.playground.faults import Respond, VendorCall
+from bot.store import tasks
 from bot.store.ledger import audit, list_entries
 from bot.store.sql import Transaction
 from tests.chat.test_privacy import erase, export, sweep
@@ -64,6 +65,21 @@ async def test_a_refused_command_is_one_trip(opened: OpenEasel) -> None:
         assert "Nothing was charged" in said(refused)
         assert counts.trips == 1
         assert counts.statements <= 8
+
+
+@pytest.mark.parametrize("command", ["jobs", "history"])
+async def test_a_list_asks_once_for_the_tasks_of_its_jobs(opened: OpenEasel, command: str) -> None:
+    async with (
+        opened(paint=lambda _: PICTURE, max_jobs_per_user=1) as easel,
+        easel.held(VendorCall.CREATE),
+    ):
+        for _ in range(3):
+            await (await easel.imagine()).response()
+        with recorded() as statements:
+            call = await easel.discord.run_command("Ada", "studio", command)
+            await call.until(lambda message: not message.is_loading)
+        asked = [statement for statement, _ in statements]
+        assert (asked.count(tasks.OF_JOBS), asked.count(tasks.TASKS)) == (1, 0)
 
 
 async def everything_a_member_does(easel: Easel) -> None:

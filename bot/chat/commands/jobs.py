@@ -104,12 +104,13 @@ class JobCommands:
             if part
         ]
         embed.description = "\n\n".join(told) or say(Notice.NONE_YET, locale)
+        tasks = await self._easel.tasks_of(under_way)
         cancels = [
             buttons.button(
                 say(Phrase.CANCEL_NUMBER, locale, number=number), buttons.CANCEL, job.id, "list"
             )
             for number, job in enumerate(under_way, start=1)
-            if job.state is JobState.QUEUED or is_unsent(await self._easel.tasks(job.id))
+            if is_unsent(tasks[job.id])
         ]
         items = [*_opening(jobs, locale), *cancels[: buttons.ROW_BUTTONS_MAX]]
         return [embed], buttons.view(*items)
