@@ -65,7 +65,7 @@ class Oversight:
         self, server_id: int, *, user_id: int = 0, before: str = "", limit: int
     ) -> tuple[list[Job], str]:
         """
-        A server's latest jobs, as its moderators may see them, newest first.
+        A server's latest jobs with images, as its moderators may see them, newest first.
 
         Args:
             user_id: only this member's jobs; 0: all members'.

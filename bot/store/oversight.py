@@ -292,15 +292,16 @@ def recent(
     tx: Transaction, server_id: int, *, user_id: int = 0, before: str = "", limit: int
 ) -> tuple[list[Job], str]:
     """
-    A server's latest jobs, newest first. A private job is among them only if moderators may see
-    private jobs, and its member asked for it after that was last turned on.
+    A server's latest jobs that have, or may come to have, images for moderators to act on, newest
+    first. A private job is among them only if moderators may see private jobs, and its member asked
+    for it after that was last turned on.
 
     Args:
         user_id: only this member's jobs; 0: everyone's.
         before: a job's id: only older ones; empty: from the latest on.
     Returns:
-        The jobs, and the `before` of the next page; empty: there is none. Among many private jobs,
-        a page may be shorter, or empty.
+        The jobs, and the `before` of the next page; empty: there is none. Among many jobs that are
+        left out, a page may be shorter, or empty.
     """
     since = _seen_since(tx, server_id)
     found: list[Job] = []
@@ -308,10 +309,15 @@ def recent(
         if len(found) == limit:
             return found, before
         before = job.id
-        if _is_seen(job, since):
+        if _has_images(job) and _is_seen(job, since):
             found.append(job)
     is_more = before and _page(tx, server_id, user_id, before)
     return found, before if is_more else ""
+
+
+def _has_images(job: Job) -> bool:
+    """Not if it has failed; and where a job of an erased member was posted, nobody knows."""
+    return (job.problem is None or job.keeps_images) and job.user_id > 0
 
 
 def is_seen(tx: Transaction, job: Job) -> bool:
