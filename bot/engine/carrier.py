@@ -350,10 +350,7 @@ class Carrier:
     async def _store(self, route: Route, provider: Provider, finished: Finished) -> ImageFile:
         path = self._fetched()
         try:
-            if finished.in_answer:
-                image = await self._shop.fetcher.check(path, RESULT_LIMITS)
-            else:
-                image = await self._fetch(route, provider, finished, path)
+            image = await self._fetch(route, provider, finished, path)
         except UnusableImage as error:
             self._emit("result_unusable", "result unusable: %s", error, level=logging.ERROR)
             raise Ended(Failure.BAD_RESULT) from error
@@ -364,12 +361,15 @@ class Carrier:
     ) -> ImageFile:
         """
         Fetch the image in several tries, because it is paid and the vendor keeps it for days. A
-        vendor that has a task is polled for new links before each further try.
+        vendor that has a task is polled for new links before each further try. An image that came
+        inside an answer is there already, to be checked.
         """
         tries: Counter[FetchTrouble] = Counter()
         waits = iter((*RESULT_WAITS_S, None))
         while True:
             try:
+                if finished.in_answer:
+                    return await self._shop.fetcher.check(path, RESULT_LIMITS)
                 return await self._shop.fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
             except FetchFailed as error:
                 self._emit("not_fetched", "result not fetched: %s", error, level=logging.WARNING)
@@ -383,7 +383,7 @@ class Carrier:
                     self._emit("result_lost", "result lost", level=logging.ERROR)
                     raise Ended(Failure.RESULT_LOST) from error
             await self._shop.clock.sleep(wait_s)
-            if self._task.provider_task_id is not None:
+            if self._task.provider_task_id is not None and not finished.in_answer:
                 progress = await self._poll(route, provider)
                 if isinstance(progress, Finished) and progress.links:
                     finished = progress

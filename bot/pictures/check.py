@@ -58,6 +58,7 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
 
     Raises:
         UnusableImage: it is no PNG, JPEG or WebP, or it is too large, animated or damaged.
+        OSError: it cannot be read, or overwritten.
     """
     size_bytes = path.stat().st_size
     if size_bytes > limits.size_bytes_max:
@@ -84,8 +85,19 @@ def _check_bare(path: Path, image_format: ImageFormat, limits: ImageLimits) -> I
         )
     except DECODER_ERRORS as error:
         raise UnusableImage(Flaw.DAMAGED) from error
-    path.write_bytes(data)
+    _overwrite(path, data)
     return ImageFile(path, image_format, width_px, height_px, len(data), alpha)
+
+
+def _overwrite(path: Path, data: bytes) -> None:
+    """Where there is no room, the file stays as it was: it may be the only one."""
+    mended = path.with_name(f"next-{path.name}")
+    try:
+        mended.write_bytes(data)
+        mended.replace(path)
+    except OSError:
+        mended.unlink(missing_ok=True)
+        raise
 
 
 def format_of(head: bytes) -> ImageFormat:

@@ -180,6 +180,8 @@ class Fetcher:
         """See ImageFetcher.check."""
         try:
             return await self._pool.run(partial(memory_of_check, path), check_image, path, limits)
+        except OSError as error:
+            raise _failure(error) from error
         except BaseException:
             path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
             raise

@@ -16,13 +16,14 @@ from bot.app import open_app
 from bot.domain.ledger import EntryKind
 from bot.engine.references import TRANSFERS_MAX
 from bot.pictures import fetch, fit
+from bot.pictures.folder import FETCHED
 from bot.playground.discord import Call, Upload
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
 from bot.store import database
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
-from tests.support.photos import drawn, written
+from tests.support.photos import MADE, drawn, written
 from tests.support.pictures import noise
 from tests.support.settings import set_filter
 
@@ -187,6 +188,35 @@ async def test_a_stop_waits_for_no_room(opened: OpenEasel, monkeypatch: pytest.M
         await easel.restart()
         assert "Nothing was charged." in said(await easel.finished(call))
         assert not list((easel.folder / "images").iterdir())
+
+
+async def test_an_image_inside_an_answer_that_there_is_no_room_to_mend_is_not_lost(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says more than a decoder takes in, so it is written anew without that."""
+    _, wordy = MADE["PNG with two mebibytes of text"]
+    write = Path.write_bytes
+    full = [OSError(errno.ENOSPC, "No space left on device")] * 3
+
+    def write_if_there_is_room(path: Path, data: bytes) -> int:
+        if full and path.suffix == FETCHED:
+            write(path, data[:ROOM_BYTES])
+            raise full.pop()
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", write_if_there_is_room)
+    async with opened(apimodels_api_key=None, paint=lambda _: wordy()) as easel:
+        keys = {
+            "openai_api_key": SecretStr(easel.providers.api_key),
+            "openai_base_url": easel.providers.openai_base_url,
+        }
+        easel.settings = easel.settings.model_copy(update=keys)
+        await easel.restart()
+        message = await easel.finished(await easel.imagine())
+        assert message.attachments, said(message)
+        assert not full
+        [kept] = (easel.folder / "images").iterdir()
+        assert kept.stat().st_size < len(wordy())
 
 
 @pytest.mark.parametrize(("times", "delivered"), [(TRANSFERS_MAX - 1, True), (99, False)])
