@@ -1,7 +1,6 @@
 """Forms for writing a request: opened with a draft, and read when they are filled in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import discord
@@ -21,6 +20,7 @@ from bot.domain.requests import (
     ImageRequest,
     Mode,
     Reference,
+    asking,
 )
 
 #: files that one upload field takes (Discord docs, File Upload)
@@ -87,11 +87,13 @@ def filled(draft: ImageRequest, interaction: Interaction, which: str) -> ImageRe
         resolution, _, quality = given["kind"][0].partition("/")
     ratio = given["ratio"][0] if given.get("ratio") else draft.aspect_ratio
     background = given["background"][0] if given.get("background") else draft.background
-    return replace(
+    shown = {"aspect_ratio": ratio, "resolution": resolution}
+    # Where the form stands as it was opened, nobody has chosen anything.
+    changed = {name: word for name, word in shown.items() if word != getattr(draft, name)}
+    return asking(
         draft,
+        **changed,
         prompt=given["prompt"],
-        aspect_ratio=ratio,
-        resolution=resolution,
         quality=quality,
         background=background,
         references=(*references, *_attached(given.get("references", ()), interaction)),

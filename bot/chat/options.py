@@ -12,7 +12,7 @@ from discord.app_commands import Choice, Range, locale_str
 from bot.chat.pictures import reference_to
 from bot.chat.translator import CHOICES_MAX, label, model_label, option_key
 from bot.chat.wire import Interaction
-from bot.domain import policy
+from bot.domain import policy, preferences
 from bot.domain.catalog import Catalog
 from bot.domain.requests import (
     ASPECT_RATIOS,
@@ -24,6 +24,7 @@ from bot.domain.requests import (
     ImageRequest,
     Mode,
     Reference,
+    asking,
 )
 from bot.domain.words import clean
 from bot.engine.easel import Easel
@@ -79,18 +80,7 @@ def image_command(
 
 def preferred(mode: Mode, easel: Easel, interaction: Interaction) -> ImageRequest:
     """A request without words, by the member's preferences as far as the server allows them."""
-    preferences = easel.preferences_of(interaction.user.id)
-    liked = ImageRequest(
-        mode=mode,
-        prompt="",
-        model="",
-        prefers=preferences.model,
-        # An edited picture keeps its shape, whatever the member prefers.
-        aspect_ratio="auto" if mode is Mode.EDIT else preferences.aspect_ratio,
-        resolution=preferences.resolution,
-        count=preferences.count,
-        private=preferences.private,
-    )
+    liked = preferences.preferred(easel.preferences_of(interaction.user.id), mode)
     return policy.fitted(easel.servers.known(interaction.guild_id or 0), liked)
 
 
@@ -123,7 +113,7 @@ def read_request(
     elif not ahead:
         # A preset's mask fits only the preset's own first image.
         given["mask"] = None
-    return replace(base, references=(*kept[:ahead], *references, *kept[ahead:]), **given)
+    return asking(base, references=(*kept[:ahead], *references, *kept[ahead:]), **given)
 
 
 def begun_request(

@@ -21,7 +21,7 @@ from bot.domain.jobs import (
 )
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
-from bot.domain.requests import ImageRequest, Mode, Turn
+from bot.domain.requests import ImageRequest, Mode, Turn, denied
 
 #: characters and bytes of the prompt in an embed; Details shows all of it
 PROMPT_SHOWN_CHARS = 600
@@ -224,6 +224,8 @@ def _notes(
         notice = Notice.DRAWN_AGAINST_PREFERENCE if preferred else Notice.DRAWN_INSTEAD
         models = {"default": request.instead_of, "model": request.model}
         notes.append(say(notice, locale, **models))
+    if wishes := denied(request):
+        notes.append(say(Notice.WITHOUT_WISHES, locale, wishes=wishes))
     odd = next((each for each in images if not _has_ratio(each, request.aspect_ratio)), None)
     if odd:
         notes.append(_drawn(Notice.OTHER_RATIO, locale, request.aspect_ratio, odd))

@@ -22,7 +22,7 @@ def owned(picture: Reference, job: Job, by_id: int) -> Reference:
 
 def again(job: Job) -> ImageRequest:
     """The same by the same model. What its member preferred tells nothing of whoever goes on."""
-    return replace(job.request, parent_id=job.id, instead_of="", prefers="")
+    return replace(job.request, parent_id=job.id, instead_of="", prefers="", wishes={})
 
 
 def is_unusable(job: Job) -> bool:
@@ -66,5 +66,6 @@ def _from(source: Reference, job: Job, *, turn: Turn = Turn.PLAIN, **others: Any
         turn=turn,
         instead_of="",
         prefers="",
+        wishes={},
         **others,
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain import words
-from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS
+from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS, ImageRequest, Mode
 from bot.errors import Reason, Refusal
 
 #: characters of a model's name, whatever the catalog has
@@ -65,6 +65,28 @@ def write_preferences(preferences: Preferences) -> str:
     values = {each.name: getattr(preferences, each.name) for each in fields(Preferences)}
     return json.dumps(
         {name: value for name, value in values.items() if value != getattr(default, name)}
+    )
+
+
+def preferred(preferences: Preferences, mode: Mode) -> ImageRequest:
+    """A request without words, whose member leaves all options out."""
+    # An edited picture keeps its shape, whatever the member prefers.
+    ratio = "auto" if mode is Mode.EDIT else preferences.aspect_ratio
+    shape_and_size = {"aspect_ratio": ratio, "resolution": preferences.resolution}
+    undecided = Preferences()
+    wishes = {
+        name: word for name, word in shape_and_size.items() if word != getattr(undecided, name)
+    }
+    return ImageRequest(
+        mode=mode,
+        prompt="",
+        model="",
+        aspect_ratio=ratio,
+        resolution=preferences.resolution,
+        count=preferences.count,
+        private=preferences.private,
+        prefers=preferences.model,
+        wishes=wishes,
     )
 
 

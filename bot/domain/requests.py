@@ -1,8 +1,9 @@
 """What a member asks for, and the bounds that hold on every route; Discord checks none of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from bot.domain import words
 from bot.errors import Fact, Flaw, InvalidRequest, Reason
@@ -105,6 +106,31 @@ class ImageRequest:
     turn: Turn = Turn.PLAIN
     #: the model that the member prefers when they name none; empty: none
     prefers: str = ""
+    #: of shape and size, those that the member prefers and has not asked for, by the field's name
+    wishes: Mapping[str, str] = field(default_factory=dict)
+
+
+def asking(request: ImageRequest, **asked: Any) -> ImageRequest:
+    """The request with what its member asks for, which is a wish no longer."""
+    wishes = {name: wish for name, wish in request.wishes.items() if name not in asked}
+    return replace(request, wishes=wishes, **asked)
+
+
+def yielding(request: ImageRequest) -> Iterator[ImageRequest]:
+    """The request, and what it may be instead where its member's wishes cannot be had."""
+    ratios, resolutions = [request.aspect_ratio], [request.resolution]
+    if "aspect_ratio" in request.wishes:
+        ratios.append("auto")
+    if "resolution" in request.wishes:
+        resolutions += reversed(RESOLUTIONS[: RESOLUTIONS.index(request.resolution)])
+    for ratio in ratios:
+        for resolution in resolutions:
+            yield replace(request, aspect_ratio=ratio, resolution=resolution)
+
+
+def denied(request: ImageRequest) -> list[str]:
+    """The member's wishes that the request is without."""
+    return [wish for name, wish in request.wishes.items() if getattr(request, name) != wish]
 
 
 #: what a vendor is told besides the member's words, which are those of the original image

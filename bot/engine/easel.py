@@ -9,8 +9,9 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task, is_job_id
 from bot.domain.ledger import Statement
 from bot.domain.policy import Guests, Place, nsfw_rule
+from bot.domain.preferences import preferred
 from bot.domain.queue import QueuePosition
-from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode
+from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode, asking
 from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.keepsakes import Keepsakes
@@ -178,7 +179,7 @@ class Easel(Keepsakes):
         found = {}
         for resolution in RESOLUTIONS:
             for quality in QUALITIES:
-                kind = replace(request, resolution=resolution, quality=quality, count=1)
+                kind = asking(request, resolution=resolution, quality=quality, count=1)
                 priced = self.price_of(
                     kind, nsfw_checker=rule.nsfw_checker, server_id=place.server_id
                 )
@@ -191,9 +192,12 @@ class Easel(Keepsakes):
         decided = await self.settings(place.server_id)
         if request.resolution not in policy.resolutions_here(decided):
             return {}
-        terms = self._terms(decided, place, request)
-        kinds = self._routing.kinds(request, terms, [request.resolution], QUALITIES)
-        return {kind.quality: max(each.quote(kind) for each in routes) for kind, routes in kinds}
+        terms, found = self._terms(decided, place, request), {}
+        for quality in QUALITIES:
+            asked, routes = self._routing.best(replace(request, quality=quality), terms)
+            if routes:
+                found[quality] = max(each.quote(asked) for each in routes)
+        return found
 
     def hand_over(self, job_id: str, message_id: int | None) -> None:
         """
@@ -296,34 +300,29 @@ class Easel(Keepsakes):
             the command names only a prompt, or None if it cannot be made here now.
         """
         told = await self.quota.statement(place.server_id, user_id, role_ids)
-        preferred = self.preferences_of(user_id)
-        prices = await self.prices(place, "", prefers=preferred.model)
-        return told, prices.get((preferred.resolution, "auto"))
+        decided = await self.settings(place.server_id)
+        plain = policy.fitted(decided, preferred(self.preferences_of(user_id), Mode.GENERATE))
+        asked, routes = self._routing.best(plain, self._terms(decided, place))
+        return told, routes[0].quote(asked) if routes else None
 
     async def prices(
-        self, place: Place, model: str, qualities: Sequence[str] = ("auto",), prefers: str = ""
+        self, place: Place, model: str, qualities: Sequence[str] = ("auto",)
     ) -> dict[tuple[str, str], int]:
         """
         What one image costs at most, on the route that would make it here and now.
 
         Args:
-            model: its id; empty: whichever model would be used.
-            prefers: the model that the member prefers, if `model` is empty.
+            model: its id.
         Returns:
             Micro-credits by resolution and quality; what cannot be made is left out.
         """
         decided = await self.settings(place.server_id)
-        return self._of_model(decided, place, model, qualities, prefers)
+        return self._of_model(decided, place, model, qualities)
 
     def _of_model(
-        self,
-        decided: ServerSettings,
-        place: Place,
-        model: str,
-        qualities: Sequence[str],
-        prefers: str = "",
+        self, decided: ServerSettings, place: Place, model: str, qualities: Sequence[str]
     ) -> dict[tuple[str, str], int]:
-        plain = ImageRequest(Mode.GENERATE, "", model, prefers=prefers)
+        plain = ImageRequest(Mode.GENERATE, "", model)
         terms, resolutions = self._terms(decided, place), policy.resolutions_here(decided)
         kinds = self._routing.kinds(plain, terms, resolutions, qualities)
         return {(kind.resolution, kind.quality): its[0].quote(kind) for kind, its in kinds}

@@ -8,7 +8,7 @@ from bot.domain import policy
 from bot.domain.catalog import Catalog, Here, Model, Route, RouteOrder
 from bot.domain.credits import Microcredits
 from bot.domain.ports import Clock
-from bot.domain.requests import ImageRequest
+from bot.domain.requests import ImageRequest, asking, yielding
 from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.domain.waiting import LEARNED_MIN, Latency
 from bot.errors import Busy, NotAllowed, Reason
@@ -75,7 +75,7 @@ class Routing:
         The request as it can be made, and its routes, the best first.
 
         If the request names no model, it gets the one that the member prefers, else the default,
-        else the first that can make it.
+        else the first that can make it. What no model can make is made without the member's wishes.
 
         Raises:
             Refusal: no route can make it at all, or those that can are all down.
@@ -97,18 +97,19 @@ class Routing:
             models = policy.models_here(terms.decided, catalog.models, self.default_model)
             preferred = [request.prefers] if request.prefers in catalog.models else []
         fallback = models[0] if models else ""
-        for model in dict.fromkeys([*preferred, *models]):
-            first = preferred[0] if preferred else fallback
-            instead_of = request.instead_of if model == first else first
-            asked = request
-            if (model, instead_of) != (request.model, request.instead_of):
-                asked = replace(request, model=model, instead_of=instead_of)
-            asked, able = catalog.shaped(asked, here)
-            usable = self._usable(asked, able, terms.ready)
-            # The default model is chosen even while it is down; a preferred one is not.
-            if usable or (able and model not in preferred):
-                return asked, usable
-        return replace(request, model=fallback), ()
+        first = preferred[0] if preferred else fallback
+        for wanted in yielding(request):
+            for model in dict.fromkeys([*preferred, *models]):
+                instead_of = wanted.instead_of if model == first else first
+                asked = wanted
+                if (model, instead_of) != (wanted.model, wanted.instead_of):
+                    asked = replace(wanted, model=model, instead_of=instead_of)
+                asked, able = catalog.shaped(asked, here)
+                usable = self._usable(asked, able, terms.ready)
+                # The default model is chosen even while it is down; a preferred one is not.
+                if usable or (able and model not in preferred):
+                    return asked, usable
+        return replace(wanted, model=fallback), ()
 
     def kinds(
         self,
@@ -120,7 +121,7 @@ class Routing:
         """The kinds of an image that can be made now, each with its routes; see `best`."""
         for resolution in resolutions:
             for quality in qualities:
-                kind = replace(request, resolution=resolution, quality=quality)
+                kind = asking(request, resolution=resolution, quality=quality)
                 asked, routes = self.best(kind, terms)
                 if routes:
                     yield asked, routes

@@ -12,7 +12,7 @@ from tests.chat.test_iterate import press
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said, selects
 from tests.support.pictures import noise
-from tests.support.settings import set_filter
+from tests.support.settings import decide, set_filter
 
 PICTURE = noise()
 
@@ -165,9 +165,75 @@ async def test_nobody_is_told_what_another_member_prefers(easel: Easel) -> None:
 
 
 async def test_what_nobody_can_do_is_refused_by_the_default(easel: Easel) -> None:
-    await prefer(easel, model="gpt-image-2", size="4K/1")
-    refused = await easel.finished(await easel.imagine(aspect_ratio="1:3"))
+    await prefer(easel, model="gpt-image-2")
+    refused = await easel.finished(await easel.imagine(aspect_ratio="1:3", resolution="4K"))
     assert "gpt-image-2-beta cannot do" in said(refused)
+
+
+WITHOUT_4K = "4K, which you prefer, could not be had here."
+
+
+async def test_a_preferred_size_that_cannot_be_had_is_left_out_and_said(easel: Easel) -> None:
+    """With the filter on, there is only 1K here."""
+    await prefer(easel, size="4K/2")
+    message = await easel.finished(await easel.imagine())
+    assert len(message.attachments) == 2
+    assert "gpt-image-2-beta · 1K" in said(message)
+    assert WITHOUT_4K in said(message)
+    again = await easel.finished(await press(easel, message, "Again", member="Ben"))
+    assert "prefer" not in said(again)
+    # What is asked for is no wish.
+    refused = await easel.finished(await easel.imagine(resolution="4K"))
+    assert "gpt-image-2-beta cannot do" in said(refused)
+    plain = await easel.finished(await easel.imagine(resolution="1K"))
+    assert "prefer" not in said(plain)
+
+
+async def test_of_a_shape_and_a_size_that_do_not_go_together_the_shape_stays(
+    easel: Easel,
+) -> None:
+    await unfiltered(easel)
+    await prefer(easel, model="gpt-image-2-quality", aspect_ratio="1:1", size="4K/1")
+    assert "prefer" not in said(await easel.finished(await easel.imagine()))
+    await prefer(easel, model="gpt-image-2-beta", aspect_ratio="21:9")
+    named = await easel.finished(await easel.imagine(model="gpt-image-2-beta"))
+    assert WITHOUT_4K in said(named)
+    [*_, request] = await requests(easel)
+    assert (request["aspect_ratio"], request["resolution"]) == ("21:9", "1K")
+
+
+async def test_what_the_server_does_not_allow_is_left_out_of_what_is_preferred(
+    easel: Easel,
+) -> None:
+    await unfiltered(easel)
+    await prefer(easel, aspect_ratio="16:9", size="4K/1")
+    await decide(easel, "resolution_max", resolution="2K")
+    message = await easel.finished(await easel.imagine())
+    assert "· 2K ·" in said(message)
+    assert WITHOUT_4K in said(message)
+
+
+async def test_credits_and_qualities_tell_the_price_without_what_cannot_be_had(
+    easel: Easel,
+) -> None:
+    await prefer(easel, size="4K/1")
+    shown = await (await easel.discord.run_command("Ada", "studio", "credits")).response()
+    assert "at 0.06 cr each" in said(shown)
+    choices = await easel.discord.autocomplete("Ada", "studio", "imagine", "quality", "")
+    assert [choice["value"] for choice in choices] == ["auto"]
+
+
+async def test_a_form_offers_what_can_be_had(easel: Easel) -> None:
+    await prefer(easel, size="4K/1")
+    modal = await (await easel.discord.run_command("Ada", "studio", "imagine")).opened_modal()
+    [kinds] = [
+        [each["value"] for each in part["options"]]
+        for part in walk(modal.components)
+        if part.get("custom_id") == "kind"
+    ]
+    assert kinds == ["1K/auto"]
+    sent = await easel.discord.submit_modal("Ada", modal, {"prompt": "a heron", "kind": kinds})
+    assert "prefer" not in said(await easel.finished(sent))
 
 
 async def test_a_model_that_the_catalog_no_longer_has_is_no_preference(easel: Easel) -> None:
@@ -190,6 +256,7 @@ async def test_credits_tell_the_price_of_what_is_preferred(easel: Easel) -> None
     async def told() -> str:
         return said(await (await easel.discord.run_command("Ada", "studio", "credits")).response())
 
+    await unfiltered(easel)
     before = await told()
     await prefer(easel, size="2K/1")
     assert await told() != before

@@ -53,6 +53,7 @@ FACTS = {
     "ref": "#a1b2c3",
     "others": ["a", "b"],
     "unfiltered": ["a", "b"],
+    "wishes": ["16:9", "4K"],
     "option": "mask",
     "filename": "1.png",
     "keep_days": 7,

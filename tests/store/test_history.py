@@ -216,7 +216,7 @@ OLD_JOB = (
 
 def as_before(request: ImageRequest) -> str:
     """As a version wrote it that knew of no parent."""
-    later = ', "parent_id": "", "turn": "", "prefers": ""}'
+    later = ', "parent_id": "", "turn": "", "prefers": "", "wishes": {}}'
     text = write_request(request)
     assert text.endswith(later)
     return text.removesuffix(later) + "}"

@@ -98,7 +98,7 @@ class PresetCommands(app_commands.Group):
 def _plain(request: ImageRequest) -> ImageRequest:
     """
     The request as a preset keeps it: without where it came from, which options held its files, and
-    which model was preferred or replaced.
+    what was preferred or replaced.
     """
     return replace(
         request,
@@ -108,6 +108,7 @@ def _plain(request: ImageRequest) -> ImageRequest:
         turn=Turn.PLAIN,
         instead_of="",
         prefers="",
+        wishes={},
     )
 
 

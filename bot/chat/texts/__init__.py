@@ -54,6 +54,8 @@ class Notice(StrEnum):
     DRAWN_INSTEAD = "drawn_instead"
     #: default: the model that the member prefers; model
     DRAWN_AGAINST_PREFERENCE = "drawn_against_preference"
+    #: wishes
+    WITHOUT_WISHES = "without_wishes"
     #: a content filter refused the words or a reference; contents
     WORDS_REFUSED_FOR = "words_refused_for"
     WORDS_REFUSED = "words_refused"
