@@ -18,6 +18,7 @@ from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_shee
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
 from bot.chat.mentions import sees
 from bot.chat.pictures import links_of
+from bot.chat.shown import among_latest
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.wire import Interaction
@@ -46,6 +47,8 @@ class Results:
         self._pool = desk.pool
         self._price_of = desk.price_of
         self._oversight = desk.oversight
+        #: ids of channels and jobs that are being published there
+        self._publishing: set[tuple[int, str]] = set()
 
     def add_to(self, client: EaselClient) -> None:
         client.presses |= {
@@ -184,7 +187,16 @@ class Results:
             request=replace(job.request, private=False),
             locale=spoken(interaction, decided, private=False),
         )
-        await self.show(interaction, public, tasks, ephemeral=False)
+        spot = (place.channel_id, job.id)
+        if spot in self._publishing:
+            # It was pressed a moment ago, and is on its way.
+            await wire.defer_update(interaction)
+            return
+        self._publishing.add(spot)
+        try:
+            await self.show(interaction, public, tasks, ephemeral=False)
+        finally:
+            self._publishing.remove(spot)
 
     async def _images(self, interaction: Interaction, job_id: str) -> None:
         """Show a job's images to its member alone. The action's name is from older versions."""
@@ -203,6 +215,9 @@ class Results:
             raise self._gone(interaction, job)
         await wire.defer(interaction, ephemeral=ephemeral)
         if not wire.has_answer(interaction):
+            return
+        if not ephemeral and (link := await among_latest(interaction, job)):
+            await wire.tell_instead(interaction, say(Phrase.PUBLISHED_BEFORE, locale, link=link))
             return
         job = replace(job, spoiler=policy.covers(place_of(interaction), job))
         # What goes on from a public result is public, also where its member looks at it alone.

@@ -20,6 +20,8 @@ ORIGINAL = cast(int, "@original")
 
 #: ids of a channel and of a message in it
 Spot = tuple[int, int]
+#: messages of a channel that are searched for a result
+LATEST_MAX = 100
 
 
 async def find(client: discord.Client, job: Job, spot: Spot) -> discord.Message | None:
@@ -44,6 +46,30 @@ async def find(client: discord.Client, job: Job, spot: Spot) -> discord.Message 
         raise
     ours = client.user is not None and message.author.id == client.user.id
     return message if ours and job.id in (job_shown(message), _known(job, message)) else None
+
+
+async def among_latest(interaction: wire.Interaction, job: Job) -> str | None:
+    """
+    A link to the job's result among the latest messages here.
+
+    Returns:
+        None: it is not there, or the messages cannot be read.
+    """
+    client: discord.Client = interaction.client
+    channel = client.get_partial_messageable(
+        interaction.channel_id or 0, guild_id=interaction.guild_id
+    )
+
+    async def look() -> str | None:
+        async for message in channel.history(limit=LATEST_MAX):
+            if message.author == client.user and job_shown(message) == job.id:
+                return message.jump_url
+        return None
+
+    try:
+        return await wire.call(look, tries_max=1)
+    except wire.CallFailed:
+        return None
 
 
 def _known(job: Job, message: discord.Message) -> str | None:

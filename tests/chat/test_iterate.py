@@ -1,5 +1,6 @@
 """Going on from a result: every button, its price, its restart, and files that are gone."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -243,6 +244,37 @@ async def test_a_private_draft_is_published_as_its_members(easel: Easel) -> None
     assert " left" not in said(message)
     # Whoever sees it may go on from it.
     assert (await easel.finished(await press(easel, message, "Again", member="Ben"))).attachments
+
+
+async def test_it_is_published_once_however_often_that_is_pressed(easel: Easel) -> None:
+    draft = await easel.finished(await easel.imagine(private=True))
+    studio = easel.discord.channel("studio")
+
+    def copies() -> int:
+        return sum(bool(each.attachments) and not each.is_ephemeral for each in studio.messages)
+
+    go_on = asyncio.Event()
+    upload = easel.discord.faults.add(method="PATCH", path="@original", hold=go_on)
+    first = await press(easel, draft, "Publish")
+    await easel.held_by(upload)
+    second = await press(easel, draft, "Publish")
+    await second.acknowledged()
+    go_on.set()
+    message = await first.until(lambda message: bool(message.attachments))
+    assert copies() == 1
+
+    await easel.restart()
+    third = await press(easel, draft, "Publish")
+    told = await third.until(lambda message: "It is published here already: " in said(message))
+    assert told.is_ephemeral
+    assert f"/{message.id}" in said(told)
+    assert copies() == 1
+
+    await easel.discord.press("Ada", message, label="Delete")
+    await easel.discord.wait_for(lambda: not copies(), "its deletion")
+    fourth = await press(easel, draft, "Publish")
+    await fourth.until(lambda message: bool(message.attachments))
+    assert copies() == 1
 
 
 @pytest.mark.parametrize(

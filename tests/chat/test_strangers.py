@@ -123,10 +123,11 @@ async def test_publishing_minds_where_and_when_images_may_be_made(easel: Easel) 
 
 async def test_a_copy_of_what_was_removed_gives_no_picture_to_work_from(easel: Easel) -> None:
     draft = await easel.finished(await easel.imagine(private=True))
-    copy, other = await publish(easel, draft), await publish(easel, draft)
+    copy = await publish(easel, draft)
+    other = await publish(easel, await shown_by_id(easel, "after-dark"))
     await filled(easel, await press(easel, await card(easel, copy), "Remove"), reason="no")
     for menu in ("Use as reference", "Edit image"):
-        call = await easel.discord.run_message_command("Ben", "studio", menu, other)
+        call = await easel.discord.run_message_command("Ben", "after-dark", menu, other)
         assert "A moderator has removed this image." in said(await call.response())
 
 

@@ -90,6 +90,8 @@ class Phrase(StrEnum):
     POINTED = "pointed"
     #: link
     IMAGES_GONE_BUT = "images_gone_but"
+    #: link
+    PUBLISHED_BEFORE = "published_before"
     #: cost_ucr
     CONFIRM = "confirm"
     #: cost_ucr
