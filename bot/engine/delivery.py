@@ -162,13 +162,17 @@ class Delivery:
             wanted: whether the images are kept, if results are kept at all.
         """
         keeps = wanted and bool(images) and self._keep_days > 0
-        ended = await self._shop.database.keep(
-            job_steps.finish, job, message_id, self._shop.clock.now(), keeps_images=keeps
-        )
+        ended = job
+        while ended.finished_at is None:
+            if ended.removed or ended.covered:
+                # What was put there before that was decided may stand, even if the try seemed to
+                # fail. Done before the end, it is done after a crash as well.
+                posted = replace(ended, message_id=message_id or ended.message_id)
+                await self._messenger.catch_up(posted)
+            ended = await self._shop.database.keep(
+                job_steps.finish, ended, message_id, self._shop.clock.now(), keeps_images=keeps
+            )
         if not ended.keeps_images:
             for path in (*(image.path for image in images), self._shop.folder / sheet_name(job.id)):
                 path.unlink(missing_ok=True)
-        if ended.removed or ended.covered:
-            # What was put there before that was decided may stand, even if the try seemed to fail.
-            await self._messenger.catch_up(ended)
         return ended

@@ -101,7 +101,7 @@ FREE_LEASES = [
     for condition in (IS_QUEUED, IS_WORKED_ON)
 ]
 _DELIVERING = f"id = :job AND state = '{JobState.DELIVERING}'"
-#: a moderator may have removed the job as soon as its result was seen
+#: not if a moderator has decided something about the job that its process does not know of yet
 FINISH = f"""
     UPDATE jobs SET
         state = CASE
@@ -110,7 +110,7 @@ FINISH = f"""
         finished_at = :now,
         message_id = coalesce(:message, message_id),
         keeps_images = :keeps AND NOT removed
-    WHERE {_DELIVERING}
+    WHERE {_DELIVERING} AND removed = :removed AND covered = :covered
     RETURNING {JOB}
 """
 IN_SERVER = f"""
@@ -286,12 +286,20 @@ def finish(
     *,
     keeps_images: bool = False,
 ) -> Job:
-    """End a job whose member has been told: it is done, or failed."""
+    """
+    End a job whose member has been told: it is done, or failed.
+
+    Args:
+        job: as its process knows it.
+    Returns:
+        The job; it is still in delivery if a moderator has removed or covered it meanwhile.
+    """
     given = {"job": job.id, "message": message_id, "now": now, "keeps": keeps_images}
-    row = tx.one_or_none(FINISH, given)
-    if row is None:
+    row = tx.one_or_none(FINISH, given | {"removed": job.removed, "covered": job.covered})
+    found = read_job(row) if row else job_of(tx, job.id)
+    if row is None and found.state is not JobState.DELIVERING:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
-    return read_job(row)
+    return found
 
 
 def cancelled_since(tx: Transaction, since: datetime) -> list[Job]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -298,6 +299,32 @@ async def test_what_is_decided_about_a_result_on_its_way_holds_for_it(
     else:
         [image] = results
         assert image.startswith("SPOILER_")
+
+
+@pytest.mark.parametrize(("label", "method"), [("Remove", "DELETE"), ("Spoiler", "PATCH")])
+async def test_what_is_decided_about_a_result_on_its_way_is_done_after_a_restart(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, label: str, method: str
+) -> None:
+    """The process ends just as it is to take the message away, or to cover it."""
+    monkeypatch.setattr("bot.engine.runner.STOP_GRACE_S", 0.01)
+    go_on, never = asyncio.Event(), asyncio.Event()
+    async with easel.held(VendorCall.CREATE):
+        upload = easel.discord.faults.add(method="PATCH", path="@original", hold=go_on)
+    await easel.held_by(upload)
+    by = (server_id(easel), await job_id(easel), user_id(easel, "Cleo"))
+    step = partial(oversight.remove, reason="no") if label == "Remove" else oversight.cover
+    await easel.app.database.write(step, *by, now=easel.clock.now())
+    done = easel.discord.faults.add(method=method, path="/channels/", hold=never)
+    go_on.set()
+    await easel.held_by(done)
+    await easel.restart()
+    await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE finished_at IS NOT NULL"))
+    await easel.idle()
+    public = [each for each in easel.discord.channel("studio").messages if not each.is_ephemeral]
+    results = [image.filename for message in public for image in images(message)]
+    never.set()
+    assert all(name.startswith("SPOILER_") for name in results)
+    assert len(results) == (label == "Spoiler")
 
 
 async def test_a_removal_whose_message_stays_can_be_tried_again(easel: Easel) -> None:

@@ -276,7 +276,10 @@ async def test_what_is_removed_as_it_is_delivered_keeps_nothing(bench: Bench) ->
     _, names = await bench.database.write(oversight.remove, *given)
     # They may be on their way to Discord, and whoever sends them deletes them.
     assert names == []
-    ended = await bench.jobs.finish(job, 700, NOW, keeps_images=True)
+    told = await bench.jobs.finish(job, 700, NOW, keeps_images=True)
+    assert (told.state, told.removed, told.message_id) == (JobState.DELIVERING, True, None)
+    # Once the message is taken away:
+    ended = await bench.jobs.finish(told, 700, NOW, keeps_images=True)
     assert (ended.state, ended.keeps_images) == (JobState.DONE, False)
 
 
