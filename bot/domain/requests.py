@@ -118,6 +118,9 @@ def asking(request: ImageRequest, **asked: Any) -> ImageRequest:
 
 def yielding(request: ImageRequest) -> Iterator[ImageRequest]:
     """The request, and what it may be instead where its member's wishes cannot be had."""
+    if not request.wishes:
+        yield request
+        return
     ratios, resolutions = [request.aspect_ratio], [request.resolution]
     if "aspect_ratio" in request.wishes:
         ratios.append("auto")
