@@ -27,6 +27,10 @@ from tests.support.once import paint
 from tests.support.openapi import violations
 from tests.vendors import AllVendors
 
+DAY_S = 24 * 3_600
+#: seconds of a day
+NOON_S = DAY_S / 2
+
 
 @dataclass
 class Easel:
@@ -191,6 +195,10 @@ async def open_easel(
         shutil.copy(schema, folder / "easel.db")
     clock = InstantClock()
     async with PlaygroundDiscord() as discord, AllVendors(paint=paint) as providers:
+        # So that no test is at work when a day ends, and allowances are refilled.
+        to_noon_s = (NOON_S - discord.clock.now_s()) % DAY_S
+        for each in (discord.clock, clock):
+            each.advance(to_noon_s)
         prepare(discord)
         given = {
             "discord_token": SecretStr(discord.token),
