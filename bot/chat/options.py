@@ -7,10 +7,10 @@ from typing import Any
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice, Range, locale_str
+from discord.app_commands import Choice, Range
 
 from bot.chat.pictures import reference_to
-from bot.chat.translator import CHOICES_MAX, label, model_label, option_key
+from bot.chat.translator import CHOICES_MAX, Command, command, label, model_label
 from bot.chat.wire import Interaction
 from bot.domain import policy, preferences
 from bot.domain.catalog import Catalog
@@ -48,7 +48,7 @@ def image_command(
     callback: Callable[..., Any],
     qualities: Asked,
     models: Asked,
-) -> app_commands.Command[Any, ..., None]:
+) -> Command:
     """
     Make /imagine or /edit.
 
@@ -64,18 +64,13 @@ def image_command(
     # discord.py reads the options from the signature, built here as up to 16 are references.
     head = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     invoke.__signature__ = inspect.Signature([head, *parameters])  # type: ignore[attr-defined]
-    name = {Mode.GENERATE: "imagine", Mode.EDIT: "edit"}[mode]
-    descriptions = {each.name: _described(name, each.name) for each in parameters}
-    invoke = app_commands.describe(**descriptions)(invoke)
     names = {parameter.name for parameter in parameters}
     offered = {name: some for name, some in _choices(catalog).items() if name in names}
     invoke = app_commands.choices(**offered)(invoke)
-    command: app_commands.Command[Any, ..., None] = app_commands.Command(
-        name=name, description=label(f"commands.{name}"), callback=invoke
-    )
-    command.autocomplete("quality")(qualities)
-    command.autocomplete("model")(models)
-    return command
+    made = command({Mode.GENERATE: "imagine", Mode.EDIT: "edit"}[mode])(invoke)
+    made.autocomplete("quality")(qualities)
+    made.autocomplete("model")(models)
+    return made
 
 
 def preferred(mode: Mode, easel: Easel, interaction: Interaction) -> ImageRequest:
@@ -168,15 +163,6 @@ def _letters(text: str) -> str:
 def _has_all(words: Sequence[str], text: str) -> bool:
     letters = _letters(text)
     return all(_letters(word) in letters for word in words)
-
-
-def _described(command: str, option: str) -> locale_str:
-    key = option_key(command, option)
-    if key == "options.count":
-        return label(key, images_max=IMAGES_MAX)
-    if key == "options.reference":
-        return label(key, number=option.removeprefix("reference"))
-    return label(key)
 
 
 def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:

@@ -1,17 +1,21 @@
 """Translates the commands' names and descriptions into Discord's languages."""
 
 import string
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from discord import Locale, app_commands
+from discord.app_commands import Choice, locale_str
 from discord.app_commands import TranslationContextLocation as Location
-from discord.app_commands import locale_str
 
 from bot.chat.texts.languages import FALLBACK, english, nearest
 from bot.chat.texts.phrases import Phrase
 from bot.chat.texts.writer import Writer, writer
 from bot.domain.catalog import Model
+from bot.domain.requests import IMAGES_MAX
 from bot.errors import Fact
+
+Command = app_commands.Command[Any, ..., Any]
 
 #: choices of an option, and characters of a choice (Discord docs, Application Command Option)
 CHOICES_MAX = 25
@@ -26,6 +30,48 @@ def label(key: str, **facts: Fact) -> locale_str:
         key: an entry of en.toml, with its table: `choices.nsfw_on`.
     """
     return locale_str(writer(FALLBACK).write(key, facts), key=key, facts=facts)
+
+
+def command(name: str) -> Callable[[Callable[..., Coroutine[Any, Any, Any]]], Command]:
+    """
+    Decorates what a command does: makes the command, with its and its options' descriptions.
+
+    Args:
+        name: the command's whole name: `presets save`.
+    """
+
+    def make(callback: Callable[..., Coroutine[Any, Any, Any]]) -> Command:
+        own_name, description = name.split()[-1], label(f"commands.{name}")
+        made: Command = app_commands.Command(
+            name=own_name, description=description, callback=callback
+        )
+        options = {}
+        for each in made.parameters:
+            option = each.display_name
+            number = option.removeprefix("reference")
+            key = option_key(name, option)
+            options[each.name] = label(key, images_max=IMAGES_MAX, number=number)
+        return app_commands.describe(**options)(made)
+
+    return make
+
+
+def option_key(command: str, option: str) -> str:
+    """
+    The key of an option's description: the command's own, or the one that all options with this
+    name share.
+
+    Args:
+        option: numbered options, such as reference3, share one key.
+    """
+    name = option.rstrip(string.digits)
+    own = f"options.{command} {name}"
+    return own if own in english() else f"options.{name}"
+
+
+def choices(kind: str, values: Iterable[str]) -> list[Choice[str]]:
+    """Choices that are words: `choices.nsfw_on` for the value `on` of the kind `nsfw`."""
+    return [Choice(name=label(f"choices.{kind}_{each}"), value=str(each)) for each in values]
 
 
 def model_label(model: Model, from_ucr: int | None = None) -> locale_str:
@@ -63,41 +109,15 @@ class EaselTranslator(app_commands.Translator):
 def _translated(
     string: locale_str, reader: Writer, context: app_commands.TranslationContext[Any, Any]
 ) -> str | None:
-    if "model" in string.extras:
-        return _model_line(string.extras["model"], string.extras["from_ucr"], reader)
-    key = string.extras.get("key") or _key(context)
-    if key is None:
+    known = string.extras
+    if "model" in known:
+        return _model_line(known["model"], known["from_ucr"], reader)
+    if "key" in known:
+        return reader.write(known["key"], known["facts"])
+    if context.location is not Location.choice_name:
         return reader.name(string.message)
-    return reader.write(key, string.extras.get("facts", {})) if key in english() else None
-
-
-def _key(context: app_commands.TranslationContext[Any, Any]) -> str | None:
-    """The key of a plain string, by where discord.py uses it; None: it is a name."""
-    about = context.data
-    match context.location:
-        case Location.command_name if isinstance(about, app_commands.ContextMenu):
-            return f"menus.{about.name.lower().replace(' ', '_')}"
-        case Location.command_description | Location.group_description:
-            return f"commands.{about.qualified_name}"
-        case Location.parameter_description:
-            return option_key(about.command.qualified_name, about.name)
-        case Location.choice_name:
-            return f"choices.{about.value}"
-        case _:
-            return None
-
-
-def option_key(command: str, option: str) -> str:
-    """
-    The key of an option's description: the command's own, or the one that all options with this
-    name share.
-
-    Args:
-        option: numbered options, such as reference3, share one key.
-    """
-    name = option.rstrip(string.digits)
-    own = f"options.{command} {name}"
-    return own if own in english() else f"options.{name}"
+    key = f"choices.{context.data.value}"
+    return reader.write(key, {}) if key in english() else None
 
 
 def _model_line(model: Model, from_ucr: int | None, reader: Writer) -> str:

@@ -17,7 +17,7 @@ from bot.chat.pictures import author_of, job_shown, pictures_of
 from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import inert_line
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import command, label
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job
 from bot.domain.policy import may_take_pictures
@@ -42,7 +42,7 @@ class BasketCommands:
         tree = client.tree
         tree.context_menu(name=label("menus.edit_image"))(self._edit_image)
         tree.context_menu(name=label("menus.use_as_reference"))(self._use_as_reference)
-        tree.command(name="basket", description=label("commands.basket"))(self._basket)
+        tree.add_command(command("basket")(self._basket))
         client.presses |= {
             buttons.TAKE_OUT: self._take_out,
             buttons.EMPTY: self._empty,

@@ -11,7 +11,7 @@ from bot.chat.intake import place_of, role_ids_of
 from bot.chat.render import stamp
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.domain.ledger import Statement
 from bot.domain.settings import ServerSettings
@@ -23,7 +23,7 @@ class CreditsCommand:
         self._clock = desk.clock
 
     def add_to(self, client: EaselClient) -> None:
-        client.tree.command(name="credits", description=label("commands.credits"))(self.show)
+        client.tree.add_command(command("credits")(self.show))
 
     async def show(self, interaction: Interaction) -> None:
         place = place_of(interaction)

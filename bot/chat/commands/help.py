@@ -11,7 +11,7 @@ from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.moderators import is_moderator
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.engine.easel import Easel
 
@@ -45,7 +45,7 @@ class HelpCommand:
         }
 
     def add_to(self, client: EaselClient) -> None:
-        client.tree.command(name="help", description=label("commands.help"))(self._help)
+        client.tree.add_command(command("help")(self._help))
         client.presses[buttons.BEGIN] = self._begin
 
     async def _help(self, interaction: Interaction) -> None:

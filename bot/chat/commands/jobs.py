@@ -16,7 +16,7 @@ from bot.chat.results import Results
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import choices, command
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job, JobState, fields_of, is_unsent
 from bot.errors import StepLost
@@ -40,19 +40,11 @@ class JobCommands:
         self._messenger = desk.messenger
 
     def add_to(self, client: EaselClient) -> None:
-        tree = client.tree
-        add = tree.command(name="history", description=label("commands.history"))
-        history = add(self.history)
-        app_commands.describe(kind=label("options.kind"))(history)
-        kinds = [
-            app_commands.Choice(name=label(f"choices.kind_{kind}"), value=kind) for kind in KINDS
-        ]
-        app_commands.choices(kind=kinds)(history)
-        tree.command(name="jobs", description=label("commands.jobs"))(self._jobs)
-        job = tree.command(name="job", description=label("commands.job"))(self._job)
-        app_commands.rename(job_id="id")(job)
-        app_commands.describe(job_id=label("options.id"))(job)
+        client.tree.add_command(command("history")(self.history))
+        client.tree.add_command(command("jobs")(self._jobs))
+        job = command("job")(self._job)
         job.autocomplete("job_id")(self._job_choices)
+        client.tree.add_command(job)
         client.presses |= {
             buttons.CANCEL: self._cancel,
             buttons.STOP: self._stop,
@@ -61,6 +53,7 @@ class JobCommands:
             buttons.CANCEL_WHY: self._cancel_others,
         }
 
+    @app_commands.choices(kind=choices("kind", KINDS))
     async def history(self, interaction: Interaction, kind: str | None = None) -> None:
         await wire.defer(interaction, ephemeral=True)
         await self._show_page(interaction, kind if kind in KINDS else "", "")
@@ -115,6 +108,7 @@ class JobCommands:
         items = [*_opening(jobs, locale), *cancels[: buttons.ROW_BUTTONS_MAX]]
         return [embed], buttons.view(*items)
 
+    @app_commands.rename(job_id="id")
     async def _job(self, interaction: Interaction, job_id: str) -> None:
         await self._open_job(interaction, job_id.strip(), unknown=Notice.NO_SUCH_JOB)
 

@@ -12,7 +12,7 @@ from bot.chat.intake import place_of
 from bot.chat.options import model_choices
 from bot.chat.texts import listed, paired, say, tell_cost, tell_summary
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain.catalog import Catalog, Model, NsfwSwitch, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
@@ -48,10 +48,9 @@ class ModelCommands:
         self._typical_s = typical_s
 
     def add_to(self, client: EaselClient) -> None:
-        add = client.tree.command(name="models", description=label("commands.models"))
-        command = add(self._models)
-        app_commands.describe(model=label("options.models model"))(command)
-        app_commands.choices(model=model_choices(self._catalog))(command)
+        models = command("models")(self._models)
+        app_commands.choices(model=model_choices(self._catalog))(models)
+        client.tree.add_command(models)
         client.presses[buttons.MODEL] = self._press
 
     async def _models(self, interaction: Interaction, model: str | None = None) -> None:

@@ -13,7 +13,7 @@ from bot.chat.moderators import ModeratorCommands, check_moderator
 from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job
 from bot.domain.oversight import REASON_CHARS_MAX
@@ -40,18 +40,12 @@ class ModerationCommands(ModeratorCommands):
             buttons.MOD_ACTS: self._acts_page,
         }
 
-    @app_commands.command(name="recent", description=label("commands.moderation recent"))
-    @app_commands.describe(member=label("options.moderation recent member"))
+    @command("moderation recent")
     async def recent(self, interaction: Interaction, member: discord.User | None = None) -> None:
         await wire.defer(interaction, ephemeral=True)
         await self._show_recent(interaction, member.id if member else 0, "")
 
-    @app_commands.command(name="block", description=label("commands.moderation block"))
-    @app_commands.describe(
-        member=label("options.moderation block member"),
-        reason=label("options.moderation block reason"),
-        end=label("options.moderation block end"),
-    )
+    @command("moderation block")
     async def block(
         self,
         interaction: Interaction,
@@ -61,8 +55,7 @@ class ModerationCommands(ModeratorCommands):
     ) -> None:
         await self._moderating.block(interaction, member.id, reason, end or "")
 
-    @app_commands.command(name="unblock", description=label("commands.moderation unblock"))
-    @app_commands.describe(member=label("options.moderation unblock member"))
+    @command("moderation unblock")
     async def unblock(self, interaction: Interaction, member: discord.User) -> None:
         server_id, by_id = interaction.guild_id or 0, interaction.user.id
         done = await self._oversight.unblock(server_id, member.id, by_id)
@@ -70,11 +63,11 @@ class ModerationCommands(ModeratorCommands):
         await wire.tell(interaction, say(notice, str(interaction.locale), user_id=member.id))
         await log_channel.tell(interaction, done)
 
-    @app_commands.command(name="blocks", description=label("commands.moderation blocks"))
+    @command("moderation blocks")
     async def blocks(self, interaction: Interaction) -> None:
         await wire.show(interaction, *await self._listed_blocks(interaction, 0))
 
-    @app_commands.command(name="acts", description=label("commands.moderation acts"))
+    @command("moderation acts")
     async def acts(self, interaction: Interaction) -> None:
         await wire.show(interaction, *await self._listed_acts(interaction, 0))
 

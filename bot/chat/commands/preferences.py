@@ -11,7 +11,7 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.texts import paired, say
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain import policy
 from bot.domain.catalog import Catalog
@@ -44,8 +44,7 @@ class PreferencesCommand:
         self._catalog = catalog
 
     def add_to(self, client: EaselClient) -> None:
-        description = label("commands.preferences")
-        client.tree.command(name="preferences", description=description)(self.show)
+        client.tree.add_command(command("preferences")(self.show))
         client.presses[buttons.PREFER] = self._prefer
 
     async def show(self, interaction: Interaction) -> None:

@@ -12,7 +12,7 @@ from bot.chat.desk import Desk
 from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import fitting, inert_line
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import CHOICES_MAX, label
+from bot.chat.translator import CHOICES_MAX, command, label
 from bot.chat.wire import Interaction
 from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn
 
@@ -28,8 +28,7 @@ class PresetCommands(app_commands.Group):
         self._easel = desk.easel
         self._images = images
 
-    @app_commands.command(name="save", description=label("commands.presets save"))
-    @app_commands.describe(name=label("options.name"), job=label("options.presets save job"))
+    @command("presets save")
     async def save(
         self, interaction: Interaction, name: app_commands.Range[str, 1, 50], job: str | None = None
     ) -> None:
@@ -48,8 +47,7 @@ class PresetCommands(app_commands.Group):
             interaction, say(Notice.PRESET_KEPT, locale, name=inert_line(name), knobs=knobs)
         )
 
-    @app_commands.command(name="use", description=label("commands.presets use"))
-    @app_commands.describe(name=label("options.name"), prompt=label("options.presets use prompt"))
+    @command("presets use")
     async def use(
         self,
         interaction: Interaction,
@@ -59,7 +57,7 @@ class PresetCommands(app_commands.Group):
         model = f"{options.PRESET_MARK}{name}"
         await self._images.imagine(interaction, model=model, prompt=prompt)
 
-    @app_commands.command(name="list", description=label("commands.presets list"))
+    @command("presets list")
     async def list(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
         presets = await self._easel.presets(interaction.user.id)
@@ -71,8 +69,7 @@ class PresetCommands(app_commands.Group):
         embed.description = _listed(lines, locale) or say(Notice.NO_PRESETS, locale)
         await wire.show(interaction, [embed])
 
-    @app_commands.command(name="remove", description=label("commands.presets remove"))
-    @app_commands.describe(name=label("options.name"))
+    @command("presets remove")
     async def remove(self, interaction: Interaction, name: str) -> None:
         locale = str(interaction.locale)
         presets = await self._easel.presets(interaction.user.id)

@@ -12,7 +12,7 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.texts import Notice, paragraph, say
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.engine.export import Parcel
 
@@ -30,7 +30,7 @@ class PrivacyCommand:
         self._folder = desk.folder
 
     def add_to(self, client: EaselClient) -> None:
-        client.tree.command(name="privacy", description=label("commands.privacy"))(self._show)
+        client.tree.add_command(command("privacy")(self._show))
         client.presses[buttons.PRIVACY] = self._press
 
     async def _show(self, interaction: Interaction) -> None:

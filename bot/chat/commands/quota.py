@@ -12,7 +12,7 @@ from bot.chat.render import WORKING, add_fields
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import choices, command
 from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
@@ -29,10 +29,6 @@ PERIODS = {
     Period.MONTH: Phrase.EACH_MONTH,
     Period.ROLLING: Phrase.EACH_ROLLING,
 }
-PERIOD_CHOICES = [
-    app_commands.Choice(name=label(f"choices.period_{period}"), value=period.value)
-    for period in Period
-]
 #: part of the quota that can be reset by itself -> its fields of ServerSettings
 PARTS = {
     "allowance": ("allowance_ucr", "allowance_period"),
@@ -40,9 +36,6 @@ PARTS = {
     "budget": ("budget_ucr",),
     "ceiling": ("job_max_ucr",),
 }
-PART_CHOICES = [
-    app_commands.Choice(name=label(f"choices.reset_{part}"), value=part) for part in PARTS
-]
 #: what is said of a change that was made
 DONE = {
     Action.GRANT: Notice.GRANTED_TO,
@@ -64,9 +57,8 @@ class QuotaCommands(ModeratorCommands):
         self._quota = desk.easel.quota
         self._clock = desk.clock
 
-    @app_commands.command(name="set", description=label("commands.quota set"))
-    @app_commands.describe(allowance=label("options.allowance"), period=label("options.period"))
-    @app_commands.choices(period=PERIOD_CHOICES)
+    @command("quota set")
+    @app_commands.choices(period=choices("period", Period))
     async def set(
         self, interaction: Interaction, allowance: str | None = None, period: str | None = None
     ) -> None:
@@ -77,12 +69,7 @@ class QuotaCommands(ModeratorCommands):
             await self._change(interaction, "allowance_period", Period(period))
         await self._show(interaction)
 
-    @app_commands.command(name="role", description=label("commands.quota role"))
-    @app_commands.describe(
-        role=label("options.role"),
-        allowance=label("options.allowance"),
-        remove=label("options.quota role remove"),
-    )
+    @command("quota role")
     async def role(
         self,
         interaction: Interaction,
@@ -98,59 +85,37 @@ class QuotaCommands(ModeratorCommands):
                 raise wire.Declined(Notice.TOO_MANY_ROLES, roles_max=ROLES_MAX)
         await self._show(interaction)
 
-    @app_commands.command(name="budget", description=label("commands.quota budget"))
-    @app_commands.describe(
-        amount=label("options.quota budget amount"), remove=label("options.remove")
-    )
+    @command("quota budget")
     async def budget(
         self, interaction: Interaction, amount: str | None = None, remove: bool = False
     ) -> None:
         await self._limit(interaction, "budget_ucr", amount, remove=remove)
 
-    @app_commands.command(name="ceiling", description=label("commands.quota ceiling"))
-    @app_commands.describe(
-        amount=label("options.quota ceiling amount"), remove=label("options.remove")
-    )
+    @command("quota ceiling")
     async def ceiling(
         self, interaction: Interaction, amount: str | None = None, remove: bool = False
     ) -> None:
         await self._limit(interaction, "job_max_ucr", amount, remove=remove)
 
-    @app_commands.command(name="grant", description=label("commands.quota grant"))
-    @app_commands.describe(
-        member=label("options.member"),
-        amount=label("options.amount"),
-        reason=label("options.quota grant reason"),
-    )
+    @command("quota grant")
     async def grant(
         self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
     ) -> None:
         await self._amend(interaction, Action.GRANT, member, amount, reason)
 
-    @app_commands.command(name="revoke", description=label("commands.quota revoke"))
-    @app_commands.describe(
-        member=label("options.member"),
-        amount=label("options.amount"),
-        reason=label("options.quota revoke reason"),
-    )
+    @command("quota revoke")
     async def revoke(
         self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
     ) -> None:
         await self._amend(interaction, Action.REVOKE, member, amount, reason)
 
-    @app_commands.command(name="correct", description=label("commands.quota correct"))
-    @app_commands.describe(
-        member=label("options.member"),
-        amount=label("options.quota correct amount"),
-        reason=label("options.quota correct reason"),
-    )
+    @command("quota correct")
     async def correct(
         self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
     ) -> None:
         await self._amend(interaction, Action.CORRECT, member, amount, reason)
 
-    @app_commands.command(name="member", description=label("commands.quota member"))
-    @app_commands.describe(member=label("options.member"))
+    @command("quota member")
     async def member(self, interaction: Interaction, member: discord.User) -> None:
         locale, server_id = str(interaction.locale), interaction.guild_id or 0
         told = await self._quota.statement(server_id, member.id, role_ids_of(member))
@@ -162,9 +127,8 @@ class QuotaCommands(ModeratorCommands):
         accounts.add_entries(embed, told.latest, locale)
         await wire.show(interaction, [embed])
 
-    @app_commands.command(name="reset", description=label("commands.quota reset"))
-    @app_commands.describe(what=label("options.what"))
-    @app_commands.choices(what=PART_CHOICES)
+    @command("quota reset")
+    @app_commands.choices(what=choices("reset", PARTS))
     async def reset(self, interaction: Interaction, what: str | None = None) -> None:
         names = PARTS[what] if what else ()
         await self._quota.reset(interaction.guild_id or 0, names, interaction.user.id)

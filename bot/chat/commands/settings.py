@@ -24,7 +24,7 @@ from bot.chat.settings_panel import SettingsPanel, lacks, reset
 from bot.chat.settings_shown import FIELDS, LANGUAGES, MEANINGS, NAMES
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import choices, command, label
 from bot.chat.wire import Interaction
 from bot.domain.catalog import Catalog
 from bot.domain.policy import check_model_allowed, in_force
@@ -52,13 +52,6 @@ class _Place(app_commands.Transformer):
 
 Channel = app_commands.Transform[app_commands.AppCommandChannel, _Place]
 
-NSFW_CHOICES = [
-    app_commands.Choice(name=label(f"choices.nsfw_{mode}"), value=mode.value) for mode in NsfwMode
-]
-MENU_CHOICES = [
-    app_commands.Choice(name=label(f"choices.menus_{mode}"), value=mode.value)
-    for mode in PictureMenus
-]
 #: all settings but the pause and its reason, which /settings resume ends
 RESETS = [
     app_commands.Choice(name=label(f"phrases.{NAMES[field]}"), value=name)
@@ -96,13 +89,12 @@ class SettingsCommands(ModeratorCommands):
         self._panel = panel
         self._catalog = catalog
 
-    @app_commands.command(name="panel", description=label("commands.settings panel"))
+    @command("settings panel")
     async def panel(self, interaction: Interaction) -> None:
         await self._panel.open(interaction)
 
-    @app_commands.command(name="nsfw_checker", description=label("commands.settings nsfw_checker"))
-    @app_commands.describe(mode=label("options.mode"))
-    @app_commands.choices(mode=NSFW_CHOICES)
+    @command("settings nsfw_checker")
+    @app_commands.choices(mode=choices("nsfw", NsfwMode))
     async def nsfw_checker(self, interaction: Interaction, mode: str | None = None) -> None:
         if mode == NsfwMode.OFF:
             decided = await self._servers.settings(interaction.guild_id or 0)
@@ -111,18 +103,12 @@ class SettingsCommands(ModeratorCommands):
                 return
         await self._set(interaction, "nsfw_checker", _read(NsfwMode, mode))
 
-    @app_commands.command(
-        name="picture_menus", description=label("commands.settings picture_menus")
-    )
-    @app_commands.describe(mode=label("options.mode"))
-    @app_commands.choices(mode=MENU_CHOICES)
+    @command("settings picture_menus")
+    @app_commands.choices(mode=choices("menus", PictureMenus))
     async def picture_menus(self, interaction: Interaction, mode: str | None = None) -> None:
         await self._set(interaction, "picture_menus", _read(PictureMenus, mode))
 
-    @app_commands.command(
-        name="default_model", description=label("commands.settings default_model")
-    )
-    @app_commands.describe(model=label("options.settings default_model model"))
+    @command("settings default_model")
     async def default_model(self, interaction: Interaction, model: str | None = None) -> None:
         if model is not None:
             model = model_named(model, self._catalog)
@@ -131,10 +117,7 @@ class SettingsCommands(ModeratorCommands):
             check_model_allowed(self._servers.known(interaction.guild_id or 0), model)
         await self._set(interaction, "default_model", model)
 
-    @app_commands.command(
-        name="allowed_models", description=label("commands.settings allowed_models")
-    )
-    @app_commands.describe(allow=label("options.allow"), forbid=label("options.forbid"))
+    @command("settings allowed_models")
     async def allowed_models(
         self, interaction: Interaction, allow: str | None = None, forbid: str | None = None
     ) -> None:
@@ -145,47 +128,33 @@ class SettingsCommands(ModeratorCommands):
         everything = frozenset(self._catalog.models)
         await self._amend(interaction, "allowed_models", added, removed, everything)
 
-    @app_commands.command(
-        name="resolution_max", description=label("commands.settings resolution_max")
-    )
-    @app_commands.describe(resolution=label("options.settings resolution_max resolution"))
+    @command("settings resolution_max")
     @app_commands.choices(resolution=[app_commands.Choice(name=n, value=n) for n in RESOLUTIONS])
     async def resolution_max(self, interaction: Interaction, resolution: str | None = None) -> None:
         await self._set(interaction, "resolution_max", resolution)
 
-    @app_commands.command(name="count_max", description=label("commands.settings count_max"))
-    @app_commands.describe(count=label("options.settings count_max count"))
+    @command("settings count_max")
     async def count_max(
         self, interaction: Interaction, count: app_commands.Range[int, 1, IMAGES_MAX] | None = None
     ) -> None:
         await self._set(interaction, "count_max", count)
 
-    @app_commands.command(
-        name="allowed_channels", description=label("commands.settings allowed_channels")
-    )
-    @app_commands.describe(allow=label("options.allow"), forbid=label("options.forbid"))
+    @command("settings allowed_channels")
     async def allowed_channels(
         self, interaction: Interaction, allow: Channel | None = None, forbid: Channel | None = None
     ) -> None:
         added, removed = ({each.id} if each else set() for each in (allow, forbid))
         await self._amend(interaction, "allowed_channels", added, removed)
 
-    @app_commands.command(
-        name="private_allowed", description=label("commands.settings private_allowed")
-    )
-    @app_commands.describe(allowed=label("options.allowed"))
+    @command("settings private_allowed")
     async def private_allowed(self, interaction: Interaction, allowed: bool | None = None) -> None:
         await self._set(interaction, "private_allowed", allowed)
 
-    @app_commands.command(name="private_seen", description=label("commands.settings private_seen"))
-    @app_commands.describe(seen=label("options.seen"))
+    @command("settings private_seen")
     async def private_seen(self, interaction: Interaction, seen: bool | None = None) -> None:
         await self._set(interaction, "private_seen", seen)
 
-    @app_commands.command(
-        name="confirm_above", description=label("commands.settings confirm_above")
-    )
-    @app_commands.describe(credits_=label("options.settings confirm_above credits"))
+    @command("settings confirm_above")
     @app_commands.rename(credits_=label("names.credits_as_amount"))
     async def confirm_above(
         self,
@@ -195,8 +164,7 @@ class SettingsCommands(ModeratorCommands):
         amount = None if credits_ is None else given_amount(f"{credits_:.6f}")
         await self._set(interaction, "confirm_above_ucr", amount)
 
-    @app_commands.command(name="locale", description=label("commands.settings locale"))
-    @app_commands.describe(language=label("options.language"))
+    @command("settings locale")
     async def locale(self, interaction: Interaction, language: str | None = None) -> None:
         locale = None
         if language is not None:
@@ -207,8 +175,7 @@ class SettingsCommands(ModeratorCommands):
                 raise wire.Declined(Notice.NO_LANGUAGE)
         await self._set(interaction, "locale", locale)
 
-    @app_commands.command(name="log_channel", description=label("commands.settings log_channel"))
-    @app_commands.describe(channel=label("options.channel"))
+    @command("settings log_channel")
     async def log_channel(
         self, interaction: Interaction, channel: discord.TextChannel | None = None
     ) -> None:
@@ -216,8 +183,7 @@ class SettingsCommands(ModeratorCommands):
             raise wire.Declined(Notice.LOG_LACKS, permissions=lacking)
         await self._set(interaction, "log_channel_id", channel and channel.id)
 
-    @app_commands.command(name="pause", description=label("commands.settings pause"))
-    @app_commands.describe(hours=label("options.hours"), reason=label("options.reason"))
+    @command("settings pause")
     async def pause(
         self,
         interaction: Interaction,
@@ -226,18 +192,17 @@ class SettingsCommands(ModeratorCommands):
     ) -> None:
         await self._decide(interaction, "paused_until", self._panel.pause(hours, reason or ""))
 
-    @app_commands.command(name="resume", description=label("commands.settings resume"))
+    @command("settings resume")
     async def resume(self, interaction: Interaction) -> None:
         await self._decide(interaction, "paused_until", reset("paused_until"))
 
-    @app_commands.command(name="reset", description=label("commands.settings reset"))
-    @app_commands.describe(setting=label("options.setting"))
+    @command("settings reset")
     @app_commands.choices(setting=RESETS)
     async def reset(self, interaction: Interaction, setting: str) -> None:
         field = FIELDS[setting]
         await self._decide(interaction, field, reset(field))
 
-    @app_commands.command(name="trail", description=label("commands.settings trail"))
+    @command("settings trail")
     async def trail(self, interaction: Interaction) -> None:
         await wire.show(interaction, *await self._panel.trail(interaction))
 

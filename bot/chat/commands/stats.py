@@ -14,7 +14,7 @@ from bot.chat.desk import Desk
 from bot.chat.moderators import check_moderator, offer_to_moderators
 from bot.chat.texts import Notice, listed, paired, say, tell_cost
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import label
+from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT
 from bot.domain.jobs import Failure
@@ -35,11 +35,10 @@ class StatsCommand:
         self._pool = desk.pool
 
     def add_to(self, client: EaselClient) -> None:
-        add = client.tree.command(name="stats", description=label("commands.stats"))
-        command = add(self._show)
-        offer_to_moderators(command)
-        app_commands.describe(month=label("options.month"))(command)
-        command.autocomplete("month")(self._months)
+        stats = command("stats")(self._show)
+        offer_to_moderators(stats)
+        stats.autocomplete("month")(self._months)
+        client.tree.add_command(stats)
         client.presses[buttons.STATS] = self._download
 
     async def _months(self, _: Interaction, typed: str) -> list[app_commands.Choice[str]]:
