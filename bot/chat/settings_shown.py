@@ -1,6 +1,6 @@
 """Shows a server's settings to its moderators: values, who decided them, and the trail."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -81,6 +81,14 @@ MEANINGS: Mapping[str, Mapping[Any, Phrase]] = {
         PictureMenus.NOBODY: Phrase.MENUS_NOBODY,
     },
 }
+#: what is shown where nothing is decided, if it is not NOT_DECIDED
+NOTHING_DECIDED = {
+    "allowed_models": Phrase.ALL_OF_THEM,
+    "allowed_channels": Phrase.ALL_OF_THEM,
+    "log_channel_id": Phrase.NOWHERE,
+    "paused_until": Phrase.NOT_PAUSED,
+    "locale": Phrase.SERVERS_OWN,
+}
 SOURCES = {
     Source.SERVER: Phrase.FROM_SERVER,
     Source.OPERATOR: Phrase.FROM_OPERATOR,
@@ -104,62 +112,37 @@ def value(field: str, value: Any, locale: str, *, most: int = LISTED_MAX) -> str
     Args:
         most: entries of a list that are shown.
     """
-    if field in WRITERS:
-        return WRITERS[field](value, locale, most)
     if isinstance(value, bool):
         return say(Phrase.YES if value else Phrase.NO, locale)
-    if field.endswith("_ucr"):
-        none = say(Phrase.NOT_DECIDED, locale)
-        return none if value is None else tell_cost(value, locale)
+    if isinstance(value, int) and field.endswith("_ucr"):
+        return tell_cost(value, locale)
     if not value:
-        return say(Phrase.NOT_DECIDED, locale)
-    return f"`{value}`"
+        return say(NOTHING_DECIDED.get(field, Phrase.NOT_DECIDED), locale)
+    match field:
+        case "allowed_models":
+            return _some([f"`{each}`" for each in sorted(value)], locale, most)
+        case "allowed_channels":
+            return _some([f"<#{each}>" for each in sorted(value)], locale, most)
+        case "role_allowances_ucr":
+            roles = [f"<@&{role}> {tell_cost(value[role], locale)}" for role in sorted(value)]
+            return _some(roles, locale, most)
+        case "log_channel_id":
+            return f"<#{value}>"
+        case "paused_until" if value >= FOREVER:
+            return say(Phrase.PAUSED_OPENLY, locale)
+        case "paused_until":
+            return say(Phrase.PAUSED_TO, locale, until=value)
+        case "pause_reason":
+            return say(Phrase.QUOTED, locale, said=value)
+        case "locale" if value in LANGUAGES:
+            return LANGUAGES[value]
+        case _:
+            return f"`{value}`"
 
 
-def _models(value: Collection[str], locale: str, most: int) -> str:
-    return _some([f"`{each}`" for each in sorted(value)], Phrase.ALL_OF_THEM, locale, most)
-
-
-def _channels(value: Collection[int], locale: str, most: int) -> str:
-    return _some([f"<#{each}>" for each in sorted(value)], Phrase.ALL_OF_THEM, locale, most)
-
-
-def _roles(value: Mapping[int, int], locale: str, most: int) -> str:
-    shown = [f"<@&{role}> {tell_cost(value[role], locale)}" for role in sorted(value)]
-    return _some(shown, Phrase.NOT_DECIDED, locale, most)
-
-
-def _channel(value: int, locale: str, _: int) -> str:
-    return f"<#{value}>" if value else say(Phrase.NOWHERE, locale)
-
-
-def _pause(value: int, locale: str, _: int) -> str:
-    if not value:
-        return say(Phrase.NOT_PAUSED, locale)
-    if value >= FOREVER:
-        return say(Phrase.PAUSED_OPENLY, locale)
-    return say(Phrase.PAUSED_TO, locale, until=value)
-
-
-def _language(value: str, locale: str, _: int) -> str:
-    return LANGUAGES.get(value, f"`{value}`") if value else say(Phrase.SERVERS_OWN, locale)
-
-
-def _words(value: str, locale: str, _: int) -> str:
-    return say(Phrase.QUOTED, locale, said=value) if value else say(Phrase.NOT_DECIDED, locale)
-
-
-#: field of ServerSettings -> how its value is written; called with the value, the reader's locale,
-#: and how many entries of a list are shown
-WRITERS: Mapping[str, Callable[[Any, str, int], str]] = {
-    "allowed_models": _models,
-    "allowed_channels": _channels,
-    "role_allowances_ucr": _roles,
-    "log_channel_id": _channel,
-    "paused_until": _pause,
-    "pause_reason": _words,
-    "locale": _language,
-}
+def _some(shown: Sequence[str], locale: str, most: int) -> str:
+    rest = ["…"] if len(shown) > most else []
+    return listed([*shown[:most], *rest], locale)
 
 
 def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -> str:
@@ -167,7 +150,7 @@ def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -
     counts, source = effective(decided, operator, field)
     told = f"**{value(field, counts, locale)}** · {say(SOURCES[source], locale)}"
     if field == "paused_until" and decided.pause_reason:
-        told += f"\n{_words(decided.pause_reason, locale, 0)}"
+        told += f"\n{value('pause_reason', decided.pause_reason, locale)}"
     return told
 
 
@@ -212,10 +195,3 @@ def _as_kept(field: str, text: str, locale: str) -> str:
         return value(field, SETTINGS[field].read(text), locale, most=LISTED_IN_LINE_MAX)
     except (KeyError, ValueError, TypeError, AttributeError):
         return f"`{text[:LISTED_MAX]}`"
-
-
-def _some(shown: Sequence[str], none: Phrase, locale: str, most: int) -> str:
-    if not shown:
-        return say(none, locale)
-    rest = ["…"] if len(shown) > most else []
-    return listed([*shown[:most], *rest], locale)
