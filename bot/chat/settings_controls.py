@@ -6,14 +6,14 @@ from typing import Any
 import discord
 
 from bot.chat import buttons, fields
-from bot.chat.settings_shown import LANGUAGES, TITLES
+from bot.chat.settings_shown import LANGUAGES, MEANINGS, TITLES
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.policy import is_model_allowed
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
-from bot.domain.settings import SETTINGS, NsfwMode, PictureMenus, ServerSettings
+from bot.domain.settings import SETTINGS, ServerSettings
 
 Item = discord.ui.Item[Any]
 #: called with the settings as they are; returns what is to be set, by field
@@ -40,11 +40,9 @@ FLAGS = ("private_allowed", "private_seen")
 
 def choices(field: str, models: Sequence[str], locale: str) -> dict[str, str]:
     """A setting's possible values, as they are kept, with their labels; empty: it has no list."""
+    if field in MEANINGS:
+        return {each.value: say(label, locale) for each, (label, _) in MEANINGS[field].items()}
     match field:
-        case "nsfw_checker":
-            return {each.value: say(NSFW_LABELS[each], locale) for each in NsfwMode}
-        case "picture_menus":
-            return {each.value: say(MENU_LABELS[each], locale) for each in PictureMenus}
         case "resolution_max":
             return {each: each for each in RESOLUTIONS}
         case "count_max":
@@ -55,18 +53,6 @@ def choices(field: str, models: Sequence[str], locale: str) -> dict[str, str]:
             return {NOTHING: say(Phrase.NOT_DECIDED, locale)} | {each: each for each in models}
         case _:
             return {}
-
-
-NSFW_LABELS = {
-    NsfwMode.ON: Phrase.FILTER_ON_SHORT,
-    NsfwMode.AGE_RESTRICTED: Phrase.FILTER_RESTRICTED_SHORT,
-    NsfwMode.OFF: Phrase.FILTER_OFF_SHORT,
-}
-MENU_LABELS = {
-    PictureMenus.EVERYONE: Phrase.MENUS_EVERYONE_SHORT,
-    PictureMenus.OWN: Phrase.MENUS_OWN_SHORT,
-    PictureMenus.NOBODY: Phrase.MENUS_NOBODY_SHORT,
-}
 
 
 def settings_select(field: str, locale: str) -> Item:

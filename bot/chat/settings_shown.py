@@ -68,17 +68,17 @@ LANGUAGES = {
     "pt-BR": "Português do Brasil",
     "zh-CN": "中文",
 }
-#: settings whose values a sentence explains: value -> the sentence
-MEANINGS: Mapping[str, Mapping[Any, Phrase]] = {
+#: settings that are one of a few words: value -> its label, and the sentence that explains it
+MEANINGS: Mapping[str, Mapping[Any, tuple[Phrase, Phrase]]] = {
     "nsfw_checker": {
-        NsfwMode.ON: Phrase.FILTER_ON,
-        NsfwMode.AGE_RESTRICTED: Phrase.FILTER_AGE_RESTRICTED,
-        NsfwMode.OFF: Phrase.FILTER_OFF,
+        NsfwMode.ON: (Phrase.FILTER_ON_SHORT, Phrase.FILTER_ON),
+        NsfwMode.AGE_RESTRICTED: (Phrase.FILTER_RESTRICTED_SHORT, Phrase.FILTER_AGE_RESTRICTED),
+        NsfwMode.OFF: (Phrase.FILTER_OFF_SHORT, Phrase.FILTER_OFF),
     },
     "picture_menus": {
-        PictureMenus.EVERYONE: Phrase.MENUS_EVERYONE,
-        PictureMenus.OWN: Phrase.MENUS_OWN,
-        PictureMenus.NOBODY: Phrase.MENUS_NOBODY,
+        PictureMenus.EVERYONE: (Phrase.MENUS_EVERYONE_SHORT, Phrase.MENUS_EVERYONE),
+        PictureMenus.OWN: (Phrase.MENUS_OWN_SHORT, Phrase.MENUS_OWN),
+        PictureMenus.NOBODY: (Phrase.MENUS_NOBODY_SHORT, Phrase.MENUS_NOBODY),
     },
 }
 #: what is shown where nothing is decided, if it is not NOT_DECIDED
@@ -165,11 +165,17 @@ def overview(decided: ServerSettings, operator: Operator, locale: str) -> discor
 def one(decided: ServerSettings, operator: Operator, field: str, locale: str) -> discord.Embed:
     """One setting, with what it means."""
     embed = discord.Embed(title=say(TITLES[field], locale), colour=render.WORKING)
-    told = [line(decided, operator, field, locale)]
-    if field in MEANINGS:
-        told.append(say(MEANINGS[field][getattr(decided, field)], locale))
-    embed.description = "\n".join(told)
+    embed.description = explained(decided, operator, field, locale)
     return embed
+
+
+def explained(decided: ServerSettings, operator: Operator, field: str, locale: str) -> str:
+    """A setting's effective value, who decided it, and what it means."""
+    told = line(decided, operator, field, locale)
+    if field in MEANINGS:
+        _, meaning = MEANINGS[field][getattr(decided, field)]
+        told += f"\n{say(meaning, locale)}"
+    return told
 
 
 def trail(changes: Sequence[SettingChange], locale: str) -> str:

@@ -1,12 +1,11 @@
 """/settings: what moderators decide for their server, in a panel or by a subcommand each."""
 
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, settings_shown, wire
+from bot.chat import settings_shown, wire
 from bot.chat.desk import Desk
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.options import model_named, model_or_preset_choices
@@ -19,9 +18,10 @@ from bot.chat.settings_controls import (
     Decide,
     fixed,
     given_amount,
+    read,
 )
 from bot.chat.settings_panel import SettingsPanel, lacks, reset
-from bot.chat.settings_shown import FIELDS, LANGUAGES, MEANINGS, NAMES
+from bot.chat.settings_shown import FIELDS, LANGUAGES, NAMES
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import choices, command, label
@@ -60,22 +60,6 @@ RESETS = [
 ]
 
 
-Mode = TypeVar("Mode", bound=StrEnum)
-
-
-def _read(kind: type[Mode], word: str | None) -> Mode | None:
-    """
-    Raises:
-        Outdated: the word is none of the choices.
-    """
-    if not word:
-        return None
-    try:
-        return kind(word)
-    except ValueError as error:
-        raise buttons.Outdated(word) from error
-
-
 class SettingsCommands(ModeratorCommands):
     """
     Args:
@@ -101,12 +85,14 @@ class SettingsCommands(ModeratorCommands):
             if decided.nsfw_checker is not NsfwMode.OFF:
                 await wire.show(interaction, *self._panel.off_question(str(interaction.locale)))
                 return
-        await self._set(interaction, "nsfw_checker", _read(NsfwMode, mode))
+        decide = read("nsfw_checker", mode) if mode else None
+        await self._decide(interaction, "nsfw_checker", decide)
 
     @command("settings picture_menus")
     @app_commands.choices(mode=choices("menus", PictureMenus))
     async def picture_menus(self, interaction: Interaction, mode: str | None = None) -> None:
-        await self._set(interaction, "picture_menus", _read(PictureMenus, mode))
+        decide = read("picture_menus", mode) if mode else None
+        await self._decide(interaction, "picture_menus", decide)
 
     @command("settings default_model")
     async def default_model(self, interaction: Interaction, model: str | None = None) -> None:
@@ -272,9 +258,7 @@ class SettingsCommands(ModeratorCommands):
             before, after = await self._servers.change(server_id, decide, interaction.user.id)
         now = self._clock.now()
         counts = in_force(after, now)
-        told = [settings_shown.line(counts, self._panel.operator, field, locale)]
-        if field in MEANINGS:
-            told.append(say(MEANINGS[field][getattr(after, field)], locale))
+        told = [settings_shown.explained(counts, self._panel.operator, field, locale)]
         if before != after:
             counted, _ = effective(in_force(before, now), self._panel.operator, field)
             old = settings_shown.value(field, counted, locale)
