@@ -16,7 +16,6 @@ from bot.chat import connection
 from bot.chat.budgets import BudgetPosts
 from bot.chat.client import EaselClient
 from bot.chat.commands import add_commands
-from bot.chat.commands.models import ModelCommands
 from bot.chat.desk import Archive, Desk
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
@@ -264,11 +263,11 @@ def _add_commands(
         Oversight(shop),
         _archive(settings, privacy, Export(shop.database, shop.folder)),
         Statistics(shop),
+        shop.routing,
+        shop.catalog.offered(shop.routing.providers),
+        _operator(settings, shop.routing.default_model),
     )
-    on, default_model = shop.routing.providers, shop.routing.default_model
-    offered = shop.catalog.offered(on)
-    models = ModelCommands(offered, on, easel, default_model, shop.routing.typical_s)
-    add_commands(client, desk, models, offered, _operator(settings, default_model))
+    add_commands(client, desk)
 
 
 @contextmanager

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from bot.chat.messenger import DiscordMessenger
 from bot.chat.offers import PriceOf
+from bot.domain.catalog import Catalog
 from bot.domain.ports import Clock
+from bot.domain.settings import Operator
 from bot.engine.easel import Easel
 from bot.engine.export import Export
 from bot.engine.oversight import Oversight
 from bot.engine.privacy import Privacy
+from bot.engine.routing import Routing
 from bot.engine.statistics import Statistics
 from bot.pictures.pool import Pool
 
@@ -42,3 +45,8 @@ class Desk:
     oversight: Oversight
     archive: Archive
     statistics: Statistics
+    routing: Routing
+    #: the models that are offered here
+    offered: Catalog
+    #: what counts where a server has decided nothing
+    operator: Operator

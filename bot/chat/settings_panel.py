@@ -16,15 +16,8 @@ from bot.chat.settings_shown import PAGE_CHANGES, TITLES
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.wire import Interaction, Page
-from bot.domain.catalog import Catalog
 from bot.domain.policy import in_force
-from bot.domain.settings import (
-    FOREVER,
-    UNDECIDED,
-    NsfwMode,
-    Operator,
-    ServerSettings,
-)
+from bot.domain.settings import FOREVER, UNDECIDED, NsfwMode, ServerSettings
 from bot.domain.words import clean
 
 #: permissions that posting a notice needs, as Discord names them
@@ -40,16 +33,11 @@ OF_A_FIELD = frozenset({"set", "flag", "reset", "form", "filled"})
 
 
 class SettingsPanel:
-    """
-    Args:
-        catalog: the models that are offered here.
-    """
-
-    def __init__(self, desk: Desk, catalog: Catalog, operator: Operator) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._servers = desk.easel.servers
         self._clock = desk.clock
-        self._models = list(catalog.models)
-        self.operator = operator
+        self._models = list(desk.offered.models)
+        self._operator = desk.operator
 
     async def open(self, interaction: Interaction) -> None:
         decided = await self._servers.settings(interaction.guild_id or 0)
@@ -167,7 +155,7 @@ class SettingsPanel:
         if not field:
             trail = say(Phrase.TRAIL, locale)
             items.append(buttons.button(trail, buttons.SETTINGS, "trail"))
-            embed = settings_shown.overview(decided, self.operator, locale)
+            embed = settings_shown.overview(decided, self._operator, locale)
             return [embed], buttons.view(*items)
         items += settings_controls.controls(field, decided, self._models, locale)
         if field != "paused_until":
@@ -176,7 +164,7 @@ class SettingsPanel:
             )
         home = say(Phrase.ALL_SETTINGS, locale)
         items.append(buttons.button(home, buttons.SETTINGS, "home"))
-        return [settings_shown.one(decided, self.operator, field, locale)], buttons.view(*items)
+        return [settings_shown.one(decided, self._operator, field, locale)], buttons.view(*items)
 
 
 def reset(field: str) -> Decide:

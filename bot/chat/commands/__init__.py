@@ -22,13 +22,9 @@ from bot.chat.moderating import Moderating
 from bot.chat.reporting import Reporting
 from bot.chat.results import Results
 from bot.chat.settings_panel import SettingsPanel
-from bot.domain.catalog import Catalog
-from bot.domain.settings import Operator
 
 
-def add_commands(
-    client: EaselClient, desk: Desk, models: ModelCommands, offered: Catalog, operator: Operator
-) -> None:
+def add_commands(client: EaselClient, desk: Desk) -> None:
     """Add all commands; they are listed in this order."""
     intake = Intake(desk)
     drafts = Drafts(desk, intake)
@@ -36,7 +32,7 @@ def add_commands(
     results = Results(desk, intake, drafts)
     results.add_to(client)
     images = ImageCommands(desk, intake, drafts)
-    images.add_to(client, offered)
+    images.add_to(client)
     balance = CreditsCommand(desk)
     balance.add_to(client)
     jobs = JobCommands(desk, results)
@@ -45,15 +41,15 @@ def add_commands(
     basket = BasketCommands(desk, drafts)
     basket.add_to(client)
     client.tree.add_command(PresetCommands(desk, images))
-    preferences = PreferencesCommand(desk, offered)
+    preferences = PreferencesCommand(desk)
     preferences.add_to(client)
-    models.add_to(client)
+    ModelCommands(desk).add_to(client)
     helps = HelpCommand(images, jobs, balance, preferences, desk.easel)
     helps.add_to(client)
     PrivacyCommand(desk).add_to(client)
-    panel = SettingsPanel(desk, offered, operator)
+    panel = SettingsPanel(desk)
     client.presses[buttons.SETTINGS] = panel.press
-    client.tree.add_command(SettingsCommands(desk, panel, offered))
+    client.tree.add_command(SettingsCommands(desk, panel))
     client.tree.add_command(QuotaCommands(desk))
     moderating = Moderating(desk)
     moderating.add_to(client)

@@ -15,7 +15,6 @@ from bot.chat.mentions import as_seen
 from bot.chat.texts import Notice
 from bot.chat.texts.markdown import inert_line
 from bot.chat.wire import Interaction
-from bot.domain.catalog import Catalog
 from bot.domain.requests import REFERENCES_MAX, ImageRequest, Mode, Reference, Turn
 from bot.errors import InvalidRequest, Reason
 
@@ -25,12 +24,13 @@ class ImageCommands:
         self._easel = desk.easel
         self._intake = intake
         self._drafts = drafts
+        self._catalog = desk.offered
 
-    def add_to(self, client: EaselClient, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def add_to(self, client: EaselClient) -> None:
         asked = (self._qualities, self._models)
         for mode, callback in ((Mode.GENERATE, self.imagine), (Mode.EDIT, self.edit)):
-            client.tree.add_command(options.image_command(mode, catalog, callback, *asked))
+            made = options.image_command(mode, self._catalog, callback, *asked)
+            client.tree.add_command(made)
 
     async def imagine(self, interaction: Interaction, **given: Any) -> None:
         await self._take(interaction, Mode.GENERATE, given)

@@ -1,6 +1,6 @@
 """/models: which models can be chosen here, what they are good for and what they cost."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -8,44 +8,27 @@ from discord import app_commands
 
 from bot.chat import buttons, wire
 from bot.chat.client import EaselClient
+from bot.chat.desk import Desk
 from bot.chat.intake import place_of
 from bot.chat.options import model_choices
 from bot.chat.texts import listed, paired, say, tell_cost, tell_summary
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
-from bot.domain.catalog import Catalog, Model, NsfwSwitch, Route
+from bot.domain.catalog import Model, NsfwSwitch, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
 from bot.domain.settings import ServerSettings
-from bot.engine.easel import Easel
 
 #: argument of the button that shows all models; the select has none
 ALL = "all"
 
 
 class ModelCommands:
-    """
-    Args:
-        catalog: the models that are offered here.
-        providers: names of the providers that are switched on.
-        default_model: the id of the operator's default model.
-        typical_s: returns, for a route's id, the seconds that an image usually takes.
-    """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        providers: Collection[str],
-        easel: Easel,
-        default_model: str,
-        typical_s: Callable[[str], float],
-    ) -> None:
-        self._catalog = catalog
-        self._providers = providers
-        self._easel = easel
-        self._default_model = default_model
-        self._typical_s = typical_s
+    def __init__(self, desk: Desk) -> None:
+        self._easel = desk.easel
+        self._catalog = desk.offered
+        self._routing = desk.routing
 
     def add_to(self, client: EaselClient) -> None:
         models = command("models")(self._models)
@@ -69,7 +52,7 @@ class ModelCommands:
         """
         place, locale = place_of(interaction), str(interaction.locale)
         decided = await self._easel.settings(place.server_id)
-        offered = models_here(decided, self._catalog.models, self._default_model)
+        offered = models_here(decided, self._catalog.models, self._routing.default_model)
         options = [
             discord.SelectOption(
                 label=each,
@@ -122,7 +105,7 @@ class ModelCommands:
         told = " · ".join(
             f"{resolution} {tell_cost(price, locale)}" for (resolution, _), price in prices.items()
         )
-        seconds = min(self._typical_s(route.id) for route in self._routes(model))
+        seconds = min(self._routing.typical_s(route.id) for route in self._routes(model))
         usual = say(Phrase.USUAL_TIME, locale, seconds=round(seconds))
         return "\n".join([summary, told, _with_end(usual, model, locale)])
 
@@ -168,7 +151,7 @@ class ModelCommands:
         return any(route.nsfw_switch is not NsfwSwitch.NONE for route in self._routes(model))
 
     def _routes(self, model: Model) -> list[Route]:
-        return [route for route in model.routes if route.provider in self._providers]
+        return [route for route in model.routes if route.provider in self._routing.providers]
 
 
 def _abilities(routes: Sequence[Route], locale: str) -> list[str]:

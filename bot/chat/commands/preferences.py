@@ -14,7 +14,6 @@ from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain import policy
-from bot.domain.catalog import Catalog
 from bot.domain.preferences import Pings, Preferences
 from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS
 
@@ -34,14 +33,9 @@ SIZES = {
 
 
 class PreferencesCommand:
-    """
-    Args:
-        catalog: the models that are offered here.
-    """
-
-    def __init__(self, desk: Desk, catalog: Catalog) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._easel = desk.easel
-        self._catalog = catalog
+        self._catalog = desk.offered
 
     def add_to(self, client: EaselClient) -> None:
         client.tree.add_command(command("preferences")(self.show))

@@ -26,7 +26,6 @@ from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import choices, command, label
 from bot.chat.wire import Interaction
-from bot.domain.catalog import Catalog
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings, effective
@@ -61,17 +60,13 @@ RESETS = [
 
 
 class SettingsCommands(ModeratorCommands):
-    """
-    Args:
-        catalog: the models that are offered here.
-    """
-
-    def __init__(self, desk: Desk, panel: SettingsPanel, catalog: Catalog) -> None:
+    def __init__(self, desk: Desk, panel: SettingsPanel) -> None:
         super().__init__("settings", Notice.MODERATORS_ONLY)
         self._servers = desk.easel.servers
         self._clock = desk.clock
         self._panel = panel
-        self._catalog = catalog
+        self._catalog = desk.offered
+        self._operator = desk.operator
 
     @command("settings panel")
     async def panel(self, interaction: Interaction) -> None:
@@ -258,9 +253,9 @@ class SettingsCommands(ModeratorCommands):
             before, after = await self._servers.change(server_id, decide, interaction.user.id)
         now = self._clock.now()
         counts = in_force(after, now)
-        told = [settings_shown.explained(counts, self._panel.operator, field, locale)]
+        told = [settings_shown.explained(counts, self._operator, field, locale)]
         if before != after:
-            counted, _ = effective(in_force(before, now), self._panel.operator, field)
+            counted, _ = effective(in_force(before, now), self._operator, field)
             old = settings_shown.value(field, counted, locale)
             told.append(say(Phrase.IT_WAS, locale, old=old))
         elif unless:
