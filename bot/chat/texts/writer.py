@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
@@ -22,6 +22,25 @@ class Writer(string.Formatter):
 
     def __init__(self, language: str = FALLBACK) -> None:
         self._translations = translations(language)
+        #: format of a place in a sentence -> writes a fact there; other formats are numbers'
+        self._formats: Mapping[str, Callable[[Any], str]] = {
+            "": str,
+            "list": self.listed,
+            "and": self.joined,
+            "cost": lambda amount_ucr: self._credits(amount_ucr, cost_cents(amount_ucr)),
+            "left": lambda amount_ucr: self._credits(amount_ucr, left_cents(amount_ucr)),
+            "offers": lambda kinds: self.listed([self._offer(each) for each in kinds]),
+            "permissions": lambda names: self.listed([self._permission(each) for each in names]),
+            "name": self.name,
+            "choice": self._choice,
+            "mebibytes": lambda size_bytes: f"{size_bytes / 1024**2:.0f} MiB",
+            "megabytes": lambda size_bytes: self.megabytes(f"{size_bytes / 1_000_000:.3g}"),
+            "megapixels": lambda pixels: self.megapixels(f"{pixels / 1_000_000:.3g}"),
+            "date": lambda day: self.date(date.fromisoformat(day)),
+            "words": inert,
+            # Seconds since 1970; Discord shows how far away that is, in the reader's language.
+            "time": lambda seconds: f"<t:{seconds}:R>",
+        }
 
     def write(self, key: str, facts: Mapping[str, Any]) -> str:
         """
@@ -42,40 +61,8 @@ class Writer(string.Formatter):
         return self._translations.npgettext(key, words.one, words.other, count)
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        match format_spec:
-            case "list":
-                return self.listed(value)
-            case "and":
-                return self.joined(value)
-            case "cost":
-                return self._credits(value, cost_cents(value))
-            case "left":
-                return self._credits(value, left_cents(value))
-            case "offers":
-                return self.listed([self._offer(each) for each in value])
-            case "permissions":
-                return self.listed([self._permission(each) for each in value])
-            case "name":
-                return self.name(value)
-            case "choice":
-                return self._choice(value)
-            case "mebibytes":
-                return f"{value / 1024**2:.0f} MiB"
-            case "megabytes":
-                return self.megabytes(f"{value / 1_000_000:.3g}")
-            case "megapixels":
-                return self.megapixels(f"{value / 1_000_000:.3g}")
-            case "date":
-                return self.date(date.fromisoformat(value))
-            case "words":
-                return inert(value)
-            case "time":
-                # Seconds since 1970; Discord shows how far away that is, in the reader's language.
-                return f"<t:{value}:R>"
-            case "":
-                return str(value)
-            case _:
-                return self.number(value, format_spec)
+        write = self._formats.get(format_spec)
+        return write(value) if write else self.number(value, format_spec)
 
     def listed(self, words: Iterable[str]) -> str:
         return ", ".join(words)
