@@ -6,6 +6,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.http import Route
 
 from bot.chat.connection import INVALID_FORM
 from bot.chat.translator import EaselTranslator
@@ -62,7 +63,7 @@ async def sync(
     """
     if tree.translator is None:
         await tree.set_translator(EaselTranslator())
-    application = f"{discord.http.Route.BASE}/{client.application_id}"
+    application = f"{Route.BASE}/{client.application_id}"
     remembered = await easel.synced_servers(application)
     used = set(server_ids)
     # Remembered first: what is written now must be taken back later, even if this process dies.
@@ -93,11 +94,16 @@ async def _scope(
     ours = tree.get_commands(guild=server) if wanted else []
     assert tree.translator is not None
     commands = [await each.get_translated_payload(tree, tree.translator) for each in ours]
-    found = await _listed(client, server_id)
+    of_server = "" if server_id is None else f"/guilds/{server_id}"
+    path = f"/applications/{client.application_id}{of_server}/commands"
+    # With the names in every language, which discord.py's own calls leave out.
+    found: Sequence[Mapping[str, Any]] = await client.http.request(
+        Route("GET", path), params={"with_localizations": "true"}
+    )
     if _are_same(_by_name(commands), _by_name(found)):
         return f"{place}: {len(commands)} commands, as they should be"
     try:
-        await _write(client, server_id, commands)
+        await client.http.request(Route("PUT", path), json=commands)
     except discord.HTTPException as error:
         if error.code != INVALID_FORM:
             raise
@@ -106,31 +112,6 @@ async def _scope(
     if not wanted:
         return f"{place}: {len(found)} commands taken back, for they stand elsewhere"
     return f"{place}: {len(commands)} commands written; Discord had {len(found)}, or others"
-
-
-async def _listed(client: discord.Client, server_id: int | None) -> Sequence[Mapping[str, Any]]:
-    """Discord's list with the names in every language, which discord.py's calls leave out."""
-    of_server = "" if server_id is None else "/guilds/{guild_id}"
-    route = discord.http.Route(
-        "GET",
-        f"/applications/{{application_id}}{of_server}/commands",
-        application_id=client.application_id,
-        guild_id=server_id,
-    )
-    listed: Sequence[Mapping[str, Any]] = await client.http.request(
-        route, params={"with_localizations": "true"}
-    )
-    return listed
-
-
-async def _write(
-    client: discord.Client, server_id: int | None, commands: list[dict[str, Any]]
-) -> None:
-    assert client.application_id is not None
-    if server_id is None:
-        await client.http.bulk_upsert_global_commands(client.application_id, commands)
-    else:
-        await client.http.bulk_upsert_guild_commands(client.application_id, server_id, commands)
 
 
 async def _servers(client: discord.Client) -> set[int]:
