@@ -1,7 +1,7 @@
 """The options of /imagine and /edit, built from the catalog so that both always agree."""
 
 import inspect
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,11 +29,6 @@ from bot.domain.requests import (
 from bot.domain.words import clean
 from bot.engine.easel import Easel
 
-#: called with the interaction and what was typed in an option so far; returns its choices
-Asked = Callable[[Interaction, str], Coroutine[Any, Any, list[Choice[str]]]]
-Prompt = Range[str, 1, PROMPT_CHARS_MAX]
-Count = Range[int, 1, IMAGES_MAX]
-
 #: stands before a preset's name that is given in the option `model`
 PRESET_MARK = "★"
 #: options that are fields of a request, by the same name
@@ -42,19 +37,12 @@ KNOBS = ("prompt", "aspect_ratio", "resolution", "quality", "background", "count
 NOT_DESCRIBED = Reference(url="", filename="", size_bytes=0)
 
 
-def image_command(
-    mode: Mode,
-    catalog: Catalog,
-    callback: Callable[..., Any],
-    qualities: Asked,
-    models: Asked,
-) -> Command:
+def image_command(mode: Mode, catalog: Catalog, callback: Callable[..., Any]) -> Command:
     """
     Make /imagine or /edit.
 
     Args:
         callback: called with the interaction and, by name, the options that were given.
-        qualities, models: return the choices of `quality` and `model` for what was typed so far.
     """
     parameters = list(_parameters(mode, catalog))
 
@@ -67,10 +55,7 @@ def image_command(
     names = {parameter.name for parameter in parameters}
     offered = {name: some for name, some in _choices(catalog).items() if name in names}
     invoke = app_commands.choices(**offered)(invoke)
-    made = command({Mode.GENERATE: "imagine", Mode.EDIT: "edit"}[mode])(invoke)
-    made.autocomplete("quality")(qualities)
-    made.autocomplete("model")(models)
-    return made
+    return command({Mode.GENERATE: "imagine", Mode.EDIT: "edit"}[mode])(invoke)
 
 
 def preferred(mode: Mode, easel: Easel, interaction: Interaction) -> ImageRequest:
@@ -83,7 +68,7 @@ def read_request(
     base: ImageRequest,
     options: Mapping[str, Any],
     catalog: Catalog,
-    gathered: Sequence[Reference] = (),
+    gathered: Sequence[Reference],
 ) -> ImageRequest:
     """
     Read what the member asked for. Nothing is checked here: the domain does that.
@@ -109,20 +94,6 @@ def read_request(
         # A preset's mask fits only the preset's own first image.
         given["mask"] = None
     return asking(base, references=(*kept[:ahead], *references, *kept[ahead:]), **given)
-
-
-def begun_request(
-    base: ImageRequest,
-    options: Mapping[str, Any],
-    catalog: Catalog,
-    gathered: Sequence[Reference] = (),
-) -> ImageRequest:
-    """What the member asks for so far, to be priced; see `read_request`."""
-    request = read_request(base, options, catalog, gathered)
-    if request.mode is Mode.EDIT and not request.references:
-        # An edit costs more than its words, also before its image is attached.
-        return replace(request, references=(NOT_DESCRIBED,))
-    return request
 
 
 def model_named(typed: str, catalog: Catalog) -> str:
@@ -170,7 +141,7 @@ def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:
     if mode is Mode.EDIT:
         yield _option("image", discord.Attachment)
         first = 2
-    yield _option("prompt", Prompt)
+    yield _option("prompt", Range[str, 1, PROMPT_CHARS_MAX])
     masks = mode is Mode.EDIT and any(route.mask for route in catalog.routes())
     if masks:
         yield _option("mask", discord.Attachment)
@@ -180,7 +151,7 @@ def _parameters(mode: Mode, catalog: Catalog) -> Iterable[inspect.Parameter]:
     if not masks:
         # Discord takes 25 options; with a mask, only the form has room for a background.
         yield _option("background", str)
-    yield _option("count", Count)
+    yield _option("count", Range[int, 1, IMAGES_MAX])
     yield _option("model", str)
     yield _option("private", bool)
     yield _option("use_basket", bool)

@@ -27,9 +27,10 @@ class ImageCommands:
         self._catalog = desk.offered
 
     def add_to(self, client: EaselClient) -> None:
-        asked = (self._qualities, self._models)
         for mode, callback in ((Mode.GENERATE, self.imagine), (Mode.EDIT, self.edit)):
-            made = options.image_command(mode, self._catalog, callback, *asked)
+            made = options.image_command(mode, self._catalog, callback)
+            made.autocomplete("quality")(self._qualities)
+            made.autocomplete("model")(self._models)
             client.tree.add_command(made)
 
     async def imagine(self, interaction: Interaction, **given: Any) -> None:
@@ -48,7 +49,10 @@ class ImageCommands:
         if base is None:
             return []
         gathered = await self._gathered(interaction, given)
-        request = options.begun_request(base, given, self._catalog, gathered)
+        request = options.read_request(base, given, self._catalog, gathered)
+        if request.mode is Mode.EDIT and not request.references:
+            # An edit costs more than its words, also before its image is attached.
+            request = replace(request, references=(options.NOT_DESCRIBED,))
         prices = await self._easel.by_quality(request, place_of(interaction))
         return options.quality_choices(prices, typed)
 
