@@ -62,9 +62,8 @@ class QuotaCommands(ModeratorCommands):
     async def set(
         self, interaction: Interaction, allowance: str | None = None, period: str | None = None
     ) -> None:
-        amount = _typed(allowance) if allowance else None
-        if amount is not None:
-            await self._change(interaction, "allowance_ucr", amount)
+        if allowance:
+            await self._change(interaction, "allowance_ucr", _typed(allowance))
         if period is not None:
             await self._change(interaction, "allowance_period", Period(period))
         await self._show(interaction)
@@ -78,7 +77,7 @@ class QuotaCommands(ModeratorCommands):
         remove: bool = False,
     ) -> None:
         amount = _typed(allowance) if allowance else None
-        if remove or amount is not None:
+        if remove or allowance:
             server_id = interaction.guild_id or 0
             given = None if remove else amount
             if not await self._quota.set_role(server_id, role.id, given, interaction.user.id):
@@ -138,7 +137,7 @@ class QuotaCommands(ModeratorCommands):
         self, interaction: Interaction, name: str, amount: str | None, *, remove: bool
     ) -> None:
         given = _typed(amount) if amount else None
-        if remove or given is not None:
+        if remove or amount:
             await self._change(interaction, name, None if remove else given)
         await self._show(interaction)
 
@@ -158,7 +157,7 @@ class QuotaCommands(ModeratorCommands):
         if not amount:
             raise wire.Declined(Notice.NOTHING_TO_GIVE, most_ucr=AMOUNT_MAX_UCR)
         by_id, server_id = interaction.user.id, interaction.guild_id or 0
-        why = checked(reason)
+        why, now = checked(reason), self._clock.now()
         amendment = Amendment(action, server_id, member.id, amount, by_id, why)
         account, done = await self._quota.amend(amendment, role_ids_of(member))
         if not done:
@@ -174,38 +173,22 @@ class QuotaCommands(ModeratorCommands):
         )
         await wire.tell(interaction, text)
         decided = await self._easel.settings(server_id)
-        act = Act(
-            server_id,
-            by_id,
-            action,
-            self._clock.now(),
-            user_id=member.id,
-            amount_ucr=amount,
-            reason=why,
-        )
+        act = Act(server_id, by_id, action, now, user_id=member.id, amount_ucr=amount, reason=why)
         await log_channel.tell(interaction, Done(act, decided.log_channel_id))
 
     async def _show(self, interaction: Interaction) -> None:
-        decided, budget = await self._quota.of_server(interaction.guild_id or 0)
-        embed = self._embed(interaction, decided, budget)
-        await wire.show(interaction, [embed])
-
-    def _embed(
-        self, interaction: Interaction, decided: ServerSettings, budget: Account | None
-    ) -> discord.Embed:
-        """An embed on the server's quota as it is now."""
-        locale = str(interaction.locale)
+        """Show the server's quota as it is now."""
+        locale, server_id = str(interaction.locale), interaction.guild_id or 0
+        decided, budget = await self._quota.of_server(server_id)
         embed = discord.Embed(colour=WORKING, title=say(Phrase.QUOTA, locale))
         each = policy.allowance(decided, (), self._quota.default)
         every = say(PERIODS[each.period], locale, amount_ucr=each.amount_ucr)
         fields = {Phrase.ALLOWANCE: f"{every}\n{accounts.decider(decided, locale)}"}
-        if decided.role_allowances_ucr:
-            server_id = interaction.guild_id or 0
-            lines = [
-                f"{accounts.role_name(role_id, server_id)} {tell_cost(amount, locale)}"
-                for role_id, amount in decided.role_allowances_ucr.items()
-            ]
-            fields[Phrase.QUOTA_ROLES] = "\n".join(lines)
+        roles = [
+            f"{accounts.role_name(role_id, server_id)} {tell_cost(amount, locale)}"
+            for role_id, amount in decided.role_allowances_ucr.items()
+        ]
+        fields[Phrase.QUOTA_ROLES] = "\n".join(roles)
         fields[Phrase.QUOTA_BUDGET] = self._budget(decided, budget, locale)
         ceiling = decided.job_max_ucr
         fields[Phrase.QUOTA_CEILING] = (
@@ -214,7 +197,7 @@ class QuotaCommands(ModeratorCommands):
             else say(Phrase.CEILING, locale, amount_ucr=ceiling)
         )
         add_fields(embed, fields, locale, inline=False)
-        return embed
+        await wire.show(interaction, [embed])
 
     def _budget(self, decided: ServerSettings, budget: Account | None, locale: str) -> str:
         host_ucr = self._quota.default_budget_ucr
