@@ -7,6 +7,7 @@ import discord
 
 from bot.chat import buttons, fields
 from bot.chat.fields import form, labelled
+from bot.chat.pictures import reference_to
 from bot.chat.texts import say
 from bot.chat.texts.phrases import Phrase
 from bot.chat.wire import Interaction
@@ -104,15 +105,9 @@ def _attached(ids: Sequence[str], interaction: Interaction) -> list[Reference]:
     data: Any = interaction.data
     known = data.get("resolved", {}).get("attachments", {})
     return [
-        Reference(
-            url=each["url"],
-            filename=each["filename"],
-            size_bytes=each["size"],
-            content_type=each.get("content_type"),
-            width_px=each.get("width"),
-            height_px=each.get("height"),
-        )
-        for each in (known[one] for one in ids if one in known)
+        reference_to(discord.Attachment(data=known[each], state=interaction._state))
+        for each in ids
+        if each in known
     ]
 
 
