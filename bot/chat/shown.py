@@ -45,7 +45,8 @@ async def find(client: discord.Client, job: Job, spot: Spot) -> discord.Message 
             return None
         raise
     ours = client.user is not None and message.author.id == client.user.id
-    return message if ours and job.id in (job_shown(message), _known(job, message)) else None
+    shows_it = message.id == job.message_id or job_shown(message) == job.id
+    return message if ours and shows_it else None
 
 
 async def among_latest(interaction: wire.Interaction, job: Job) -> str | None:
@@ -70,10 +71,6 @@ async def among_latest(interaction: wire.Interaction, job: Job) -> str | None:
         return await wire.call(look, tries_max=1)
     except wire.CallFailed:
         return None
-
-
-def _known(job: Job, message: discord.Message) -> str | None:
-    return job.id if job.message_id == message.id else None
 
 
 async def cover(client: discord.Client, job: Job, spot: Spot, locale: str) -> bool:
