@@ -314,6 +314,11 @@ FAILURE_KINDS = {
 }
 
 
+def card(title: Phrase, locale: str, text: str = "") -> discord.Embed:
+    """What one reader is shown beneath a title."""
+    return discord.Embed(colour=WORKING, title=say(title, locale), description=text)
+
+
 def add_fields(
     embed: discord.Embed, fields: Mapping[Phrase, str], locale: str, *, inline: bool = True
 ) -> None:

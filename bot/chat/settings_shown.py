@@ -156,7 +156,7 @@ def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -
 
 def overview(decided: ServerSettings, operator: Operator, locale: str) -> discord.Embed:
     """All settings of the panel, each with its effective value."""
-    embed = discord.Embed(title=say(Phrase.SETTINGS_TITLE, locale), colour=render.WORKING)
+    embed = render.card(Phrase.SETTINGS_TITLE, locale)
     lines = {title: line(decided, operator, field, locale) for field, title in TITLES.items()}
     render.add_fields(embed, lines, locale)
     return embed
@@ -164,9 +164,7 @@ def overview(decided: ServerSettings, operator: Operator, locale: str) -> discor
 
 def one(decided: ServerSettings, operator: Operator, field: str, locale: str) -> discord.Embed:
     """One setting, with what it means."""
-    embed = discord.Embed(title=say(TITLES[field], locale), colour=render.WORKING)
-    embed.description = explained(decided, operator, field, locale)
-    return embed
+    return render.card(TITLES[field], locale, explained(decided, operator, field, locale))
 
 
 def explained(decided: ServerSettings, operator: Operator, field: str, locale: str) -> str:

@@ -1,7 +1,5 @@
 """/help: what can be done here, by task, with buttons that begin some of them."""
 
-import discord
-
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.commands.credits import CreditsCommand
@@ -50,7 +48,7 @@ class HelpCommand:
 
     async def _help(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
-        embed = discord.Embed(title=say(Phrase.HELP, locale), colour=render.WORKING)
+        embed = render.card(Phrase.HELP, locale)
         tasks = TASKS | (OF_MODERATORS if is_moderator(interaction) else {})
         hows = {task: say(how, locale) for task, how in tasks.items()}
         render.add_fields(embed, hows, locale, inline=False)

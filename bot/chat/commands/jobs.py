@@ -87,7 +87,6 @@ class JobCommands:
         under_way = await self._easel.history(server_id, user_id, kind="open", limit=LISTED_MAX)
         latest = await self._easel.history(server_id, user_id, limit=LISTED_MAX)
         ended = [job for job in latest if job.finished_at]
-        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_JOBS, locale))
         jobs = [*under_way, *ended]
         lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
         parts = {Phrase.UNDER_WAY: lines[: len(under_way)], Phrase.RECENT: lines[len(under_way) :]}
@@ -96,7 +95,7 @@ class JobCommands:
             for title, part in parts.items()
             if part
         ]
-        embed.description = "\n\n".join(told) or say(Notice.NONE_YET, locale)
+        text = "\n\n".join(told) or say(Notice.NONE_YET, locale)
         tasks = await self._easel.tasks_of(under_way)
         cancels = [
             buttons.button(
@@ -106,7 +105,7 @@ class JobCommands:
             if is_unsent(tasks[job.id])
         ]
         items = [*_opening(jobs, locale), *cancels[: buttons.ROW_BUTTONS_MAX]]
-        return [embed], buttons.view(*items)
+        return [render.card(Phrase.YOUR_JOBS, locale, text)], buttons.view(*items)
 
     @app_commands.rename(job_id="id")
     async def _job(self, interaction: Interaction, job_id: str) -> None:
@@ -253,10 +252,9 @@ def _not_cancelled(job: Job) -> wire.Declined:
 
 def _gallery(jobs: Sequence[Job], locale: str) -> discord.Embed:
     """A list of a member's jobs, newest first."""
-    embed = discord.Embed(colour=render.WORKING, title=say(Phrase.YOUR_IMAGES, locale))
     lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
-    embed.description = joined(lines, DESCRIPTION_CHARS_MAX) or say(Notice.NONE_YET, locale)
-    return embed
+    text = joined(lines, DESCRIPTION_CHARS_MAX) or say(Notice.NONE_YET, locale)
+    return render.card(Phrase.YOUR_IMAGES, locale, text)
 
 
 def _line(number: int, job: Job, locale: str) -> str:

@@ -132,9 +132,7 @@ def _listed(title: Phrase, lines: Sequence[str], otherwise: Notice, locale: str)
     Args:
         otherwise: what is said where there are no lines.
     """
-    embed = discord.Embed(colour=render.WORKING, title=say(title, locale))
-    embed.description = "\n".join(lines) or say(otherwise, locale)
-    return embed
+    return render.card(title, locale, "\n".join(lines) or say(otherwise, locale))
 
 
 def _line(number: int, job: Job, locale: str) -> str:

@@ -53,8 +53,7 @@ class PreferencesCommand:
     def _panel(self, interaction: Interaction) -> Page:
         locale = str(interaction.locale)
         preferred = self._easel.preferences_of(interaction.user.id)
-        embed = discord.Embed(title=say(Phrase.PREFERENCES, locale), colour=render.WORKING)
-        embed.description = say(Phrase.PREFERENCES_HINT, locale)
+        embed = render.card(Phrase.PREFERENCES, locale, say(Phrase.PREFERENCES_HINT, locale))
         decided = self._easel.servers.known(interaction.guild_id or 0)
         ratios = {each: each for each in ASPECT_RATIOS} | {"auto": say(Phrase.RATIO_AUTO, locale)}
         sizes = {

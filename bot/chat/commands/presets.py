@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import discord
 from discord import app_commands
 
 from bot.chat import lists, options, render, wire
@@ -65,9 +64,8 @@ class PresetCommands(app_commands.Group):
             f"**{inert_line(name)}** · {render.knobs(request, locale)}"
             for name, request in presets.items()
         ]
-        embed = discord.Embed(title=say(Phrase.YOUR_PRESETS, locale), colour=render.WORKING)
-        embed.description = _listed(lines, locale) or say(Notice.NO_PRESETS, locale)
-        await wire.show(interaction, [embed])
+        text = _listed(lines, locale) or say(Notice.NO_PRESETS, locale)
+        await wire.show(interaction, [render.card(Phrase.YOUR_PRESETS, locale, text)])
 
     @command("presets remove")
     async def remove(self, interaction: Interaction, name: str) -> None:

@@ -45,11 +45,7 @@ class PrivacyCommand:
         lines += [say(each, locale) for each in (Notice.LEDGER_KEPT, Notice.VENDORS_GET)]
         if (await self._easel.settings(interaction.guild_id or 0)).private_seen:
             lines.append(say(Notice.PRIVATE_SEEN, locale))
-        embed = discord.Embed(
-            colour=render.WORKING,
-            title=say(Phrase.PRIVACY, locale),
-            description="\n".join(f"- {line}" for line in lines),
-        )
+        embed = render.card(Phrase.PRIVACY, locale, "\n".join(f"- {line}" for line in lines))
         view = buttons.view(
             buttons.button(say(Phrase.EXPORT_MINE, locale), buttons.PRIVACY, "export"),
             buttons.button(say(Phrase.ERASE_MINE, locale), buttons.PRIVACY, "erase"),

@@ -8,7 +8,7 @@ from bot.chat.desk import Desk
 from bot.chat.intake import role_ids_of
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.reasons import checked
-from bot.chat.render import WORKING, add_fields
+from bot.chat.render import add_fields, card
 from bot.chat.texts import Notice, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
 from bot.chat.texts.phrases import Phrase
@@ -180,7 +180,7 @@ class QuotaCommands(ModeratorCommands):
         """Show the server's quota as it is now."""
         locale, server_id = str(interaction.locale), interaction.guild_id or 0
         decided, budget = await self._quota.of_server(server_id)
-        embed = discord.Embed(colour=WORKING, title=say(Phrase.QUOTA, locale))
+        embed = card(Phrase.QUOTA, locale)
         each = policy.allowance(decided, (), self._quota.default)
         every = say(PERIODS[each.period], locale, amount_ucr=each.amount_ucr)
         fields = {Phrase.ALLOWANCE: f"{every}\n{accounts.decider(decided, locale)}"}
