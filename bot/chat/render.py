@@ -90,13 +90,12 @@ def status(
         )
         under_way = [task for task in images if task.state in OPEN_TASK_STATES]
         fetching = under_way and all(task.id in finished for task in under_way)
-        line = f"`{bar(elapsed_s, typical_s)}` "
-        if elapsed_s > LONG_TIMES * typical_s:
-            line += say(Phrase.TAKES_LONGER, job.locale, seconds=round(typical_s))
-        else:
-            line += say(Phrase.USUALLY, job.locale, seconds=round(typical_s))
         if fetching:
             line = say(Notice.FETCHING if len(images) == 1 else Notice.FETCHING_REST, job.locale)
+        else:
+            pace = Phrase.TAKES_LONGER if elapsed_s > LONG_TIMES * typical_s else Phrase.USUALLY
+            usual = say(pace, job.locale, seconds=round(typical_s))
+            line = f"`{bar(elapsed_s, typical_s)}` {usual}"
         embed.description = f"{embed.description}\n\n{name}\n{line}"
     held = say(Phrase.HELD, job.locale, held_ucr=job.quote_ucr)
     embed.set_footer(text=f"{knobs(job.request, job.locale)} · {held}")
