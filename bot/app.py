@@ -259,7 +259,6 @@ def _add_commands(
         shop.clock,
         shop.folder,
         shop.pool,
-        easel.price_of,
         Oversight(shop),
         _archive(settings, privacy, Export(shop.database, shop.folder)),
         Statistics(shop),

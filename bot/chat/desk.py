@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.chat.messenger import DiscordMessenger
-from bot.chat.offers import PriceOf
 from bot.domain.catalog import Catalog
 from bot.domain.ports import Clock
 from bot.domain.settings import Operator
@@ -40,8 +39,6 @@ class Desk:
     folder: Path
     #: where pictures are decoded
     pool: Pool
-    #: see PriceOf
-    price_of: PriceOf
     oversight: Oversight
     archive: Archive
     statistics: Statistics

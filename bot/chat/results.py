@@ -45,7 +45,6 @@ class Results:
         self._clock = desk.clock
         self._folder = desk.folder
         self._pool = desk.pool
-        self._price_of = desk.price_of
         self._oversight = desk.oversight
         #: ids of channels and jobs that are being published there
         self._publishing: set[tuple[int, str]] = set()
@@ -221,13 +220,13 @@ class Results:
             return
         job = replace(job, spoiler=policy.covers(place_of(interaction), job))
         # What goes on from a public result is public, also where its member looks at it alone.
-        private = job.request.private
+        private, price_of = job.request.private, self._easel.price_of
         if ephemeral:
             job = replace(job, locale=locale, request=replace(job.request, private=True))
         view = offers.beneath_result(
             job,
             images,
-            lambda request, **where: self._price_of(replace(request, private=private), **where),
+            lambda request, **where: price_of(replace(request, private=private), **where),
         )
         with about(**fields_of(job)):
             try:
@@ -244,7 +243,7 @@ class Results:
         link = render.jump_link(job)
         notice = Phrase.IMAGES_GONE_BUT if link else Notice.IMAGES_GONE
         shown = replace(job, locale=str(interaction.locale), problem=None)
-        view = offers.beneath_failure(shown, self._price_of)
+        view = offers.beneath_failure(shown, self._easel.price_of)
         return wire.Declined(notice, view=view, link=link or "")
 
     async def _attach(

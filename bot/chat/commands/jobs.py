@@ -131,7 +131,7 @@ class JobCommands:
         else:
             job = replace(job, locale=str(interaction.locale))
             card = render.failure(job) if job.state is JobState.FAILED else render.cancelled(job)
-            view = offers.beneath_failure(job, self._desk.price_of)
+            view = offers.beneath_failure(job, self._easel.price_of)
             await wire.show(interaction, [card], view)
 
     async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
