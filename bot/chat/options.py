@@ -10,7 +10,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot.chat.pictures import reference_to
-from bot.chat.translator import CHOICES_MAX, Command, command, label, model_label
+from bot.chat.translator import CHOICES_MAX, Command, command, label, model_label, plain
 from bot.chat.wire import Interaction
 from bot.domain import policy, preferences
 from bot.domain.catalog import Catalog
@@ -169,13 +169,10 @@ def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
     routes = list(catalog.routes())
     ratios = {word for route in routes for word in route.sizes}
     resolutions = {resolution for route in routes for resolution, _ in route.price.images}
-    offered = {
-        "aspect_ratio": [word for word in ASPECT_RATIOS if word in ratios],
-        "resolution": [word for word in RESOLUTIONS if word in resolutions],
-        "background": BACKGROUNDS,
-    }
     return {
-        name: [Choice(name=word, value=word) for word in words] for name, words in offered.items()
+        "aspect_ratio": plain(word for word in ASPECT_RATIOS if word in ratios),
+        "resolution": plain(word for word in RESOLUTIONS if word in resolutions),
+        "background": plain(BACKGROUNDS),
     }
 
 
@@ -201,11 +198,7 @@ def model_or_preset_choices(
         if _has_all(words, str(model_label(model)))
     ]
     named = [f"{PRESET_MARK} {name}" for name in presets]
-    kept = [
-        Choice(name=each, value=each)
-        for each in named
-        if all(word in each.casefold() for word in words)
-    ]
+    kept = plain(each for each in named if all(word in each.casefold() for word in words))
     return [*models[: CHOICES_MAX - min(len(kept), CHOICES_MAX // 2)], *kept][:CHOICES_MAX]
 
 

@@ -74,6 +74,11 @@ def choices(kind: str, values: Iterable[str]) -> list[Choice[str]]:
     return [Choice(name=label(f"choices.{kind}_{each}"), value=str(each)) for each in values]
 
 
+def plain(words: Iterable[str]) -> list[Choice[str]]:
+    """Choices that are called as their values are."""
+    return [Choice(name=each, value=each) for each in words]
+
+
 def model_label(model: Model, from_ucr: int | None = None) -> locale_str:
     """
     A choice that says what a model is good for.

@@ -11,7 +11,7 @@ from bot.chat.desk import Desk
 from bot.chat.texts import Notice, say
 from bot.chat.texts.markdown import fitting, inert_line
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import CHOICES_MAX, command, label
+from bot.chat.translator import CHOICES_MAX, command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn
 
@@ -83,7 +83,7 @@ class PresetCommands(app_commands.Group):
         wanted = typed.strip().casefold()
         presets = await self._easel.presets(interaction.user.id)
         found = [name for name in presets if wanted in name.casefold()]
-        return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MAX]]
+        return plain(found[:CHOICES_MAX])
 
     @save.autocomplete("job")
     async def _jobs(self, interaction: Interaction, typed: str) -> Choices:

@@ -24,7 +24,7 @@ from bot.chat.settings_panel import SettingsPanel, lacks, reset
 from bot.chat.settings_shown import FIELDS, LANGUAGES, NAMES
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import choices, command, label
+from bot.chat.translator import choices, command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
@@ -110,7 +110,7 @@ class SettingsCommands(ModeratorCommands):
         await self._amend(interaction, "allowed_models", added, removed, everything)
 
     @command("settings resolution_max")
-    @app_commands.choices(resolution=[app_commands.Choice(name=n, value=n) for n in RESOLUTIONS])
+    @app_commands.choices(resolution=plain(RESOLUTIONS))
     async def resolution_max(self, interaction: Interaction, resolution: str | None = None) -> None:
         await self._set(interaction, "resolution_max", resolution)
 

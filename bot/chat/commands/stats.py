@@ -14,7 +14,7 @@ from bot.chat.desk import Desk
 from bot.chat.moderators import check_moderator, offer_to_moderators
 from bot.chat.texts import Notice, listed, paired, say, tell_cost
 from bot.chat.texts.phrases import Phrase
-from bot.chat.translator import command
+from bot.chat.translator import command, plain
 from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT
 from bot.domain.jobs import Failure
@@ -43,11 +43,7 @@ class StatsCommand:
 
     async def _months(self, _: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         months = self._statistics.months(MONTHS_OFFERED)
-        return [
-            app_commands.Choice(name=each, value=each)
-            for each in months
-            if each.startswith(typed.strip())
-        ]
+        return plain(each for each in months if each.startswith(typed.strip()))
 
     async def _show(self, interaction: Interaction, month: str = "") -> None:
         first = self._allowed(interaction, month)
