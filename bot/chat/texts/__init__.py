@@ -260,39 +260,27 @@ def explain(problem: Problem, locale: str = FALLBACK) -> str:
 
 def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     """Why a request was not taken, and what to do about it."""
-    facts = refusal.facts
-    told = [_flaw(facts, locale) or _sentence("refusals", refusal.reason, facts, locale)]
-    if "back_at" in facts:
-        told.append(say(Notice.COMES_BACK, locale, **facts))
-    unasked = (Reason.TOTAL_BUDGET, Reason.CEILING)
-    if "usual_ucr" in facts and refusal.reason not in unasked:
-        told.append(say(Notice.USUAL, locale, **facts))
-    if facts.get("fits"):
-        told.append(say(Notice.FITS, locale, **facts))
-    if refusal.reason is Reason.ROUTES_DOWN:
-        when = Notice.TRY_AGAIN_AT if "again_at" in facts else Notice.TRY_AGAIN_SOON
-        told.append(say(when, locale, **facts))
-    if "direct" in facts:
-        told.append(say(Notice.ASK_DIRECTLY, locale))
-    if "said" in facts:
-        told.append(say(Notice.MODERATORS_SAY, locale, **facts))
-    if "others" in facts:
-        told.append(say(_who_can(facts), locale, **facts))
-    if refusal.reason is Reason.BLOCKED:
-        told += _blocked(facts, locale)
-    return paragraph(*told, say(Notice.NOTHING_CHARGED, locale))
-
-
-def _who_can(facts: Facts) -> Notice:
-    if facts["others"]:
-        return Notice.OTHERS_CAN
-    return Notice.UNFILTERED_CAN if facts["unfiltered"] else Notice.NO_OTHER_CAN
-
-
-def _blocked(facts: Facts, locale: str) -> list[str]:
-    """Sentences on the block's end and reason, where there is one."""
-    told = [say(Notice.BLOCKED_UNTIL, locale, **facts)] if "until" in facts else []
-    return [*told, say(Notice.BLOCKED_FOR, locale, **facts)] if facts.get("because") else told
+    facts, reason = refusal.facts, refusal.reason
+    down, blocked = reason is Reason.ROUTES_DOWN, reason is Reason.BLOCKED
+    unasked = reason in (Reason.TOTAL_BUDGET, Reason.CEILING)
+    others, unfiltered = facts.get("others"), facts.get("unfiltered")
+    is_said = {
+        Notice.COMES_BACK: "back_at" in facts,
+        Notice.USUAL: "usual_ucr" in facts and not unasked,
+        Notice.FITS: facts.get("fits"),
+        Notice.TRY_AGAIN_AT: down and "again_at" in facts,
+        Notice.TRY_AGAIN_SOON: down and "again_at" not in facts,
+        Notice.ASK_DIRECTLY: "direct" in facts,
+        Notice.MODERATORS_SAY: "said" in facts,
+        Notice.OTHERS_CAN: others,
+        Notice.UNFILTERED_CAN: unfiltered,
+        Notice.NO_OTHER_CAN: "others" in facts and not others and not unfiltered,
+        Notice.BLOCKED_UNTIL: blocked and "until" in facts,
+        Notice.BLOCKED_FOR: blocked and facts.get("because"),
+        Notice.NOTHING_CHARGED: True,
+    }
+    told = [_flaw(facts, locale) or _sentence("refusals", reason, facts, locale)]
+    return paragraph(*told, *(say(each, locale, **facts) for each in is_said if is_said[each]))
 
 
 def paragraph(*sentences: str) -> str:
