@@ -53,15 +53,10 @@ class PrivacyCommand:
         await wire.show(interaction, [embed], view)
 
     async def _press(self, interaction: Interaction, what: str) -> None:
-        match what:
-            case "export":
-                await self._export(interaction)
-            case "erase":
-                await self._ask(interaction)
-            case "now":
-                await self._erase(interaction)
-            case _:
-                raise buttons.Outdated(what)
+        does = {"export": self._export, "erase": self._ask, "now": self._erase}.get(what)
+        if does is None:
+            raise buttons.Outdated(what)
+        await does(interaction)
 
     async def _ask(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
