@@ -111,12 +111,9 @@ def chosen(field: str, interaction: Interaction) -> Decide:
     """
     data: Any = interaction.data
     values: list[str] = data.get("values") or []
-    if field == "allowed_models":
-        return amended(field, set(values), _shown(interaction))
-    if field == "allowed_channels":
-        return amended(
-            field, set(map(channel_id, values)), set(map(channel_id, _shown(interaction)))
-        )
+    if field in ("allowed_models", "allowed_channels"):
+        kept = channel_id if field == "allowed_channels" else str
+        return amended(field, set(map(kept, values)), set(map(kept, _shown(interaction))))
     if field == "log_channel_id":
         return fixed(field, channel_id(values[0] if values else "0"))
     text = buttons.must_choose(interaction)
