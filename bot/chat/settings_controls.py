@@ -73,20 +73,28 @@ def controls(field: str, decided: ServerSettings, models: Sequence[str], locale:
     if field in ("allowed_channels", "log_channel_id"):
         return [_channels(field, decided, locale)]
     if field in FLAGS:
-        return [
-            buttons.button(say(word, locale), buttons.SETTINGS, "flag", field, kept)
-            for word, kept in ((Phrase.YES, "true"), (Phrase.NO, "false"))
-        ]
+        yes = button(Phrase.YES, locale, "flag", field, "true")
+        return [yes, button(Phrase.NO, locale, "flag", field, "false")]
     if field == "confirm_above_ucr":
-        return [_opens_form(Phrase.CHANGE_IT, field, locale)]
+        return [button(Phrase.CHANGE_IT, locale, "form", field)]
     if field == "paused_until":
-        resume = buttons.button(say(Phrase.RESUME, locale), buttons.SETTINGS, "resume")
-        return [_opens_form(Phrase.PAUSE, field, locale), resume]
+        pause = button(Phrase.PAUSE, locale, "form", field)
+        return [pause, button(Phrase.RESUME, locale, "resume")]
     now = SETTINGS[field].write(getattr(decided, field)) or NOTHING
     models = [each for each in models if is_model_allowed(decided, each)]
     options = buttons.options(choices(field, models, locale), {now})
     title = say(TITLES[field], locale)
     return [buttons.select(title, options, buttons.SETTINGS, "set", field)]
+
+
+def button(
+    name: Phrase,
+    locale: str,
+    *arguments: str,
+    style: discord.ButtonStyle = discord.ButtonStyle.secondary,
+) -> Item:
+    """A button of the panel; the first argument says what it does."""
+    return buttons.button(say(name, locale), buttons.SETTINGS, *arguments, style=style)
 
 
 def form(field: str, locale: str) -> discord.ui.Modal:
@@ -197,23 +205,14 @@ def _models(decided: ServerSettings, models: Sequence[str], locale: str) -> Item
 def _channels(field: str, decided: ServerSettings, locale: str) -> Item:
     log = field == "log_channel_id"
     ids = [decided.log_channel_id] if log else sorted(decided.allowed_channels)
-    channel = discord.SelectDefaultValueType.channel
     return discord.ui.ChannelSelect(
         channel_types=LOG_KINDS if log else CHANNEL_KINDS,
         placeholder=say(Phrase.NOWHERE if log else Phrase.NONE_MEANS_ALL, locale),
         min_values=0,
         max_values=1 if log else buttons.OPTIONS_MAX,
-        default_values=[
-            discord.SelectDefaultValue(id=each, type=channel)
-            for each in ids[: buttons.OPTIONS_MAX]
-            if each
-        ],
+        default_values=[discord.Object(each) for each in ids[: buttons.OPTIONS_MAX] if each],
         custom_id=buttons.custom_id(buttons.SETTINGS, "set", field),
     )
-
-
-def _opens_form(name: Phrase, field: str, locale: str) -> Item:
-    return buttons.button(say(name, locale), buttons.SETTINGS, "form", field)
 
 
 def _text(

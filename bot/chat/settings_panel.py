@@ -11,7 +11,7 @@ from bot.chat import buttons, lists, settings_controls, settings_shown, wire
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
 from bot.chat.moderators import check_moderator
-from bot.chat.settings_controls import Decide, fixed
+from bot.chat.settings_controls import Decide, button, fixed
 from bot.chat.settings_shown import PAGE_CHANGES, TITLES
 from bot.chat.texts import Notice, say
 from bot.chat.texts.phrases import Phrase
@@ -87,12 +87,8 @@ class SettingsPanel:
     def off_question(self, locale: str) -> Page:
         """Ask again before the filter is turned off."""
         embed = discord.Embed(description=say(Notice.NSFW_OFF_ASK, locale))
-        danger = discord.ButtonStyle.danger
-        off = say(Phrase.TURN_OFF, locale)
-        return [embed], buttons.view(
-            buttons.button(off, buttons.SETTINGS, "off", style=danger),
-            buttons.button(say(Phrase.KEEP_IT, locale), buttons.SETTINGS, "home"),
-        )
+        off = button(Phrase.TURN_OFF, locale, "off", style=discord.ButtonStyle.danger)
+        return [embed], buttons.view(off, button(Phrase.KEEP_IT, locale, "home"))
 
     async def _show(self, interaction: Interaction, field: str) -> None:
         decided = await self._servers.settings(interaction.guild_id or 0)
@@ -141,7 +137,7 @@ class SettingsPanel:
         embed.description = settings_shown.trail(changes, locale)
         older = changes[-1].id if more else 0
         return [embed], buttons.view(
-            buttons.button(say(Phrase.ALL_SETTINGS, locale), buttons.SETTINGS, "home"),
+            button(Phrase.ALL_SETTINGS, locale, "home"),
             *lists.turning(locale, buttons.SETTINGS, "trail", before=before, older=older),
         )
 
@@ -153,17 +149,13 @@ class SettingsPanel:
         decided = in_force(decided, self._clock.now())
         items = [settings_controls.settings_select(field, locale)]
         if not field:
-            trail = say(Phrase.TRAIL, locale)
-            items.append(buttons.button(trail, buttons.SETTINGS, "trail"))
+            items.append(button(Phrase.TRAIL, locale, "trail"))
             embed = settings_shown.overview(decided, self._operator, locale)
             return [embed], buttons.view(*items)
         items += settings_controls.controls(field, decided, self._models, locale)
         if field != "paused_until":
-            items.append(
-                buttons.button(say(Phrase.RESET, locale), buttons.SETTINGS, "reset", field)
-            )
-        home = say(Phrase.ALL_SETTINGS, locale)
-        items.append(buttons.button(home, buttons.SETTINGS, "home"))
+            items.append(button(Phrase.RESET, locale, "reset", field))
+        items.append(button(Phrase.ALL_SETTINGS, locale, "home"))
         return [settings_shown.one(decided, self._operator, field, locale)], buttons.view(*items)
 
 
