@@ -140,7 +140,21 @@ class JobCommands:
             await reasons.ask(interaction, Phrase.CANCEL, buttons.CANCEL_WHY, job_id)
             return
         with about(**fields_of(job)):
-            await self._cancel_own(interaction, job_id, in_list=bool(pressed_in))
+            try:
+                job = await self._easel.cancel(job_id)
+            except StepLost as lost:
+                job, _ = await self._easel.look(job_id)
+                if job.state is not JobState.CANCELLED:
+                    raise _not_cancelled(job) from lost
+            log.info("job cancelled", extra={"action": "job_cancelled"})
+            if not pressed_in:
+                await self._show_cancelled(interaction, job)
+                return
+            try:
+                await wire.update(interaction, *await self._listed(interaction))
+            finally:
+                # Discord waits for the answer to the press, but not for the job's own message.
+                await self.show(job)
 
     async def _cancel_others(self, interaction: Interaction, job_id: str = "", *_: str) -> None:
         """Cancel another member's job for the reason that a moderator wrote in the form."""
@@ -157,23 +171,6 @@ class JobCommands:
             assert done.job is not None
             await self._show_cancelled(interaction, done.job)
             await log_channel.tell(interaction, done)
-
-    async def _cancel_own(self, interaction: Interaction, job_id: str, *, in_list: bool) -> None:
-        try:
-            job = await self._easel.cancel(job_id)
-        except StepLost as lost:
-            job, _ = await self._easel.look(job_id)
-            if job.state is not JobState.CANCELLED:
-                raise _not_cancelled(job) from lost
-        log.info("job cancelled", extra={"action": "job_cancelled"})
-        if in_list:
-            try:
-                await wire.update(interaction, *await self._listed(interaction))
-            finally:
-                # Discord waits for the answer to the press, but not for the job's own message.
-                await self.show(job)
-            return
-        await self._show_cancelled(interaction, job)
 
     async def _show_cancelled(self, interaction: Interaction, job: Job) -> None:
         try:
