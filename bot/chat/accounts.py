@@ -5,7 +5,7 @@ from datetime import datetime
 
 import discord
 
-from bot.chat.render import WORKING, author, stamp
+from bot.chat.render import WORKING, add_fields, author, stamp
 from bot.chat.texts import paired, say, tell_cost
 from bot.chat.texts.markdown import FIELD_CHARS_MAX, fitting, inert
 from bot.chat.texts.phrases import Phrase
@@ -37,13 +37,12 @@ def shown(
     """
     embed = discord.Embed(colour=WORKING, title=title)
     lines = [_allowance(told, now, locale), _source(told, decided, locale)]
-    embed.add_field(name=say(Phrase.ALLOWANCE, locale), value="\n".join(lines))
+    fields = {Phrase.ALLOWANCE: "\n".join(lines)}
     if told.account.grant_ucr:
-        left = say(Phrase.GRANT_LEFT, locale, left_ucr=told.account.grant_ucr)
-        embed.add_field(name=say(Phrase.GRANTED, locale), value=left)
+        fields[Phrase.GRANTED] = say(Phrase.GRANT_LEFT, locale, left_ucr=told.account.grant_ucr)
     if told.held_ucr:
-        held = say(Phrase.HELD_FOR, locale, held_ucr=told.held_ucr)
-        embed.add_field(name=say(Phrase.HELD_NOW, locale), value=held)
+        fields[Phrase.HELD_NOW] = say(Phrase.HELD_FOR, locale, held_ucr=told.held_ucr)
+    add_fields(embed, fields, locale)
     return embed
 
 
@@ -58,8 +57,7 @@ def add_entries(
     """
     lines = [_line(at, entry, locale) for at, entry in entries]
     text, _ = fitting(lines, FIELD_CHARS_MAX)
-    if text:
-        embed.add_field(name=say(Phrase.LATEST_ENTRIES, locale), value=text, inline=False)
+    add_fields(embed, {Phrase.LATEST_ENTRIES: text}, locale, inline=False)
 
 
 def _allowance(told: Statement, now: datetime, locale: str) -> str:

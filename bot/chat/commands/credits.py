@@ -8,7 +8,7 @@ from bot.chat import accounts, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.intake import place_of, role_ids_of
-from bot.chat.render import stamp
+from bot.chat.render import add_fields, stamp
 from bot.chat.texts import Notice, say, tell_cost
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import command
@@ -54,11 +54,10 @@ def _shown(
     elif price_ucr:
         pictures = here_ucr // price_ucr
         embed.description = say(Notice.ENOUGH_FOR, locale, pictures=pictures, price_ucr=price_ucr)
-    if told.spendings:
-        lines = [
-            f"{stamp(each.asked_at)} {tell_cost(each.cost_ucr, locale)}" for each in told.spendings
-        ]
-        embed.add_field(name=say(Phrase.SPENT_LAST, locale), value="\n".join(lines), inline=False)
+    lines = [
+        f"{stamp(each.asked_at)} {tell_cost(each.cost_ucr, locale)}" for each in told.spendings
+    ]
+    add_fields(embed, {Phrase.SPENT_LAST: "\n".join(lines)}, locale, inline=False)
     # Each job's cost is listed as a whole.
     accounts.add_entries(embed, told.latest_others, locale)
     return embed
