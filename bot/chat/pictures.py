@@ -10,9 +10,6 @@ from yarl import URL
 from bot.chat import buttons, render
 from bot.domain.requests import Reference
 
-#: names of files that are pictures, but none to work from
-NO_PICTURES = frozenset({render.SHEET_NAME})
-
 
 def pictures_of(message: discord.Message) -> list[Reference]:
     """The message's pictures, each once, in the order in which they are shown."""
@@ -74,7 +71,8 @@ def _embedded(part: Any) -> Iterator[Reference]:
 
 
 def _is_picture(filename: str) -> bool:
-    return _without_mark(filename) not in NO_PICTURES
+    """Whether it is one to work from: a sheet of other pictures is not."""
+    return _without_mark(filename) != render.SHEET_NAME
 
 
 def links_of(message: discord.Message | None) -> dict[str, str]:

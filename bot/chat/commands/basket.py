@@ -135,9 +135,7 @@ def _shown(gathered: Sequence[Reference], locale: str) -> Page:
         empty = discord.Embed(description=say(Notice.BASKET_EMPTY, locale))
         return [empty], buttons.view()
     embeds = []
-    for number, picture in enumerate(gathered, start=1):
-        if number > EMBEDS_MAX:
-            break
+    for number, picture in enumerate(gathered[:EMBEDS_MAX], start=1):
         name = say(Phrase.IMAGE_NUMBER, locale, number=number)
         embed = discord.Embed(description=f"**{name}**\n{inert_line(picture.filename)}")
         if 0 < len(picture.url) <= URL_CHARS_MAX:

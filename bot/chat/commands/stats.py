@@ -120,7 +120,7 @@ class StatsCommand:
             Phrase.TOP_MEMBERS: [_of_member(each, locale) for each in month.members],
             Phrase.FAILURE_REASONS: [
                 paired(say(kind, locale), str(jobs), locale)
-                for kind, jobs in _kinds(month.failures).items()
+                for kind, jobs in _kinds(month.failures)
             ],
         }
         render.add_fields(embed, fields, locale)
@@ -144,12 +144,12 @@ def _of_member(each: OfMember, locale: str) -> str:
     return paired(name, listed([tell_cost(each.cost_ucr, locale), jobs], locale), locale)
 
 
-def _kinds(failures: Sequence[tuple[Failure, int]]) -> Counter[Phrase]:
+def _kinds(failures: Sequence[tuple[Failure, int]]) -> list[tuple[Phrase, int]]:
     """Numbers of failed jobs by kind, as their cards name it, the most common first."""
     kinds: Counter[Phrase] = Counter()
     for failure, jobs in failures:
         kinds[render.FAILURE_KINDS[failure]] += jobs
-    return Counter(dict(kinds.most_common()))
+    return kinds.most_common()
 
 
 def _by_day(told: Told) -> tuple[list[int], list[float]]:
