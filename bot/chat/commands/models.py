@@ -11,6 +11,7 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.intake import place_of
 from bot.chat.options import model_choices
+from bot.chat.render import add_fields
 from bot.chat.texts import listed, paired, say, tell_cost, tell_summary
 from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import command
@@ -69,9 +70,9 @@ class ModelCommands:
         chosen = self._catalog.models.get(model_id)
         if chosen is None:
             embed = await self._all(place, decided, offered, locale)
-            return [embed], buttons.view(*items)
-        items.append(buttons.button(say(Phrase.ALL_MODELS, locale), buttons.MODEL, ALL))
-        embed = await self._in_full(chosen, place, decided, locale)
+        else:
+            embed = await self._in_full(chosen, place, decided, locale)
+            items.append(buttons.button(say(Phrase.ALL_MODELS, locale), buttons.MODEL, ALL))
         return [embed], buttons.view(*items)
 
     async def _all(
@@ -93,9 +94,9 @@ class ModelCommands:
             if model.id == offered[0]:
                 name = say(Phrase.USED_BY_DEFAULT, locale, model=model.id)
             embed.add_field(name=name, value=self._in_short(model, prices, locale), inline=False)
-        if unfiltered:
-            name = say(Phrase.UNFILTERED_MODELS, locale)
-            embed.add_field(name=name, value=listed(unfiltered, locale), inline=False)
+        add_fields(
+            embed, {Phrase.UNFILTERED_MODELS: listed(unfiltered, locale)}, locale, inline=False
+        )
         return embed
 
     def _in_short(self, model: Model, prices: Mapping[tuple[str, str], int], locale: str) -> str:
@@ -132,16 +133,10 @@ class ModelCommands:
                 for resolution in RESOLUTIONS
                 if (resolution, quality) in prices
             ]
-            name = say(Phrase.QUALITY, locale, quality=quality)
-            embed.add_field(
-                name=name if qualities else say(Phrase.ONE_IMAGE, locale),
-                value="\n".join(lines) or say(Phrase.NOT_HERE, locale),
-            )
-        embed.add_field(
-            name=say(Phrase.WHAT_IT_CAN_DO, locale),
-            value="\n".join(_abilities(routes, locale)),
-            inline=False,
-        )
+            name = say(Phrase.QUALITY if qualities else Phrase.ONE_IMAGE, locale, quality=quality)
+            embed.add_field(name=name, value="\n".join(lines) or say(Phrase.NOT_HERE, locale))
+        abilities = "\n".join(_abilities(routes, locale))
+        add_fields(embed, {Phrase.WHAT_IT_CAN_DO: abilities}, locale, inline=False)
         return embed
 
     def _summary(self, model_id: str, locale: str) -> str:
