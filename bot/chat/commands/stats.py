@@ -49,12 +49,10 @@ class StatsCommand:
         first = self._allowed(interaction, month)
         await wire.defer(interaction, ephemeral=True)
         told = await self._statistics.month(interaction.guild_id or 0, first)
-        locale = str(interaction.locale)
+        locale, name = str(interaction.locale), f"{first:%Y-%m}"
         if not told.month.jobs:
-            raise wire.Declined(Notice.NOTHING_IN_MONTH, month=f"{first:%Y-%m}")
-        download = buttons.button(
-            say(Phrase.DOWNLOAD_TABLE, locale), buttons.STATS, f"{first:%Y-%m}"
-        )
+            raise wire.Declined(Notice.NOTHING_IN_MONTH, month=name)
+        download = buttons.button(say(Phrase.DOWNLOAD_TABLE, locale), buttons.STATS, name)
         path = self._folder / f"{interaction.id}-month.png"
         try:
             await draw_chart(*_by_day(told), path, self._pool)
@@ -107,14 +105,10 @@ class StatsCommand:
         made = [say(Phrase.IMAGES_OF_JOBS, locale, images=month.images, jobs=month.jobs)]
         if month.failed:
             made.append(say(Phrase.JOBS_FAILED, locale, jobs=month.failed))
-        waited = month.median_wait_s
-        fields = {
-            Phrase.SPENT: spent,
-            Phrase.IMAGES_MADE: listed(made, locale),
-            Phrase.MEDIAN_WAIT: ""
-            if waited is None
-            else say(Phrase.WAITED, locale, seconds=round(waited)),
-        }
+        fields = {Phrase.SPENT: spent, Phrase.IMAGES_MADE: listed(made, locale)}
+        if month.median_wait_s is not None:
+            wait_s = round(month.median_wait_s)
+            fields[Phrase.MEDIAN_WAIT] = say(Phrase.WAITED, locale, seconds=wait_s)
         lines = {
             Phrase.BY_MODEL: self._by_model(told, locale),
             Phrase.TOP_MEMBERS: [_of_member(each, locale) for each in month.members],
