@@ -94,15 +94,8 @@ SOURCES = {
     Source.OPERATOR: Phrase.FROM_OPERATOR,
     Source.DEFAULT: Phrase.FROM_DEFAULT,
 }
-
-
-def command_name(field: str) -> str:
-    """What a field of ServerSettings is called in commands."""
-    return COMMAND_NAMES.get(field, field.removesuffix("_ucr"))
-
-
 #: name in commands -> field of ServerSettings
-FIELDS = {command_name(field): field for field in SETTINGS}
+FIELDS = {COMMAND_NAMES.get(field, field.removesuffix("_ucr")): field for field in SETTINGS}
 
 
 def value(field: str, value: Any, locale: str, *, most: int = LISTED_MAX) -> str:
