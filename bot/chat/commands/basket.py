@@ -58,9 +58,8 @@ class BasketCommands:
 
     async def _use_as_reference(self, interaction: Interaction, message: discord.Message) -> None:
         pictures, _ = await self._pictures(interaction, message)
-        await self._show(
-            interaction, await self._easel.add_to_basket(interaction.user.id, pictures)
-        )
+        gathered = await self._easel.add_to_basket(interaction.user.id, pictures)
+        await self._show(interaction, gathered)
 
     async def _pictures(
         self, interaction: Interaction, message: discord.Message

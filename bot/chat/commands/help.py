@@ -55,13 +55,11 @@ class HelpCommand:
         if (await self._easel.settings(interaction.guild_id or 0)).private_seen:
             embed.description = say(Notice.PRIVATE_SEEN, locale)
         embed.set_footer(text=say(Phrase.MADE_WITH_AI, locale))
-        view = buttons.view(
-            *(
-                buttons.button(say(name, locale), buttons.BEGIN, task)
-                for task, (name, _) in self._begins.items()
-            )
-        )
-        await wire.show(interaction, [embed], view)
+        begins = [
+            buttons.button(say(name, locale), buttons.BEGIN, task)
+            for task, (name, _) in self._begins.items()
+        ]
+        await wire.show(interaction, [embed], buttons.view(*begins))
 
     async def _begin(self, interaction: Interaction, task: str) -> None:
         if task not in self._begins:
