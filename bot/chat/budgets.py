@@ -23,17 +23,11 @@ class BudgetPosts:
         guild = self._client.get_guild(server_id)
         if not locale and guild is not None:
             locale = str(guild.preferred_locale)
-        used_up = share.percent == SHARES[-1]
-        title = Phrase.BUDGET_USED_UP if used_up else Phrase.BUDGET_SHARE
-        embed = discord.Embed(
-            colour=WORKING,
-            title=say(title, locale or "en-US", percent=share.percent),
-            description=say(
-                Notice.BUDGET_USED_UP if used_up else Notice.BUDGET_SPENT,
-                locale or "en-US",
-                spent_ucr=share.spent_ucr,
-                budget_ucr=share.budget_ucr,
-                renewed_at=int(share.renewed_at.timestamp()),
-            ),
-        )
+        title, text = Phrase.BUDGET_SHARE, Notice.BUDGET_SPENT
+        if share.percent == SHARES[-1]:
+            title, text = Phrase.BUDGET_USED_UP, Notice.BUDGET_USED_UP
+        embed = discord.Embed(colour=WORKING, title=say(title, locale, percent=share.percent))
+        facts = {"spent_ucr": share.spent_ucr, "budget_ucr": share.budget_ucr}
+        renewed_at = int(share.renewed_at.timestamp())
+        embed.description = say(text, locale, **facts, renewed_at=renewed_at)
         await log_channel.post(self._client, channel_id, embed)
