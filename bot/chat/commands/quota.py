@@ -42,12 +42,6 @@ DONE = {
     Action.REVOKE: Notice.REVOKED_FROM,
     Action.CORRECT: Notice.CORRECTED_UP,
 }
-#: what is said if the account has less than was to be taken
-NOT_DONE = {
-    Action.GRANT: Notice.NOT_SO_MUCH_THERE,
-    Action.REVOKE: Notice.NOT_SO_MUCH_GRANTED,
-    Action.CORRECT: Notice.NOT_SO_MUCH_THERE,
-}
 
 
 class QuotaCommands(ModeratorCommands):
@@ -160,9 +154,10 @@ class QuotaCommands(ModeratorCommands):
         why, now = checked(reason), self._clock.now()
         amendment = Amendment(action, server_id, member.id, amount, by_id, why)
         account, done = await self._quota.amend(amendment, role_ids_of(member))
+        if not done and action is Action.REVOKE:
+            raise wire.Declined(Notice.NOT_SO_MUCH_GRANTED, left_ucr=account.grant_ucr)
         if not done:
-            left = account.grant_ucr if action is Action.REVOKE else account.available_ucr
-            raise wire.Declined(NOT_DONE[action], left_ucr=left)
+            raise wire.Declined(Notice.NOT_SO_MUCH_THERE, left_ucr=account.available_ucr)
         notice = Notice.CORRECTED_DOWN if amount < 0 else DONE[action]
         text = say(
             notice,
