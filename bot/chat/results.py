@@ -91,16 +91,15 @@ class Results:
             known = self._easel.servers.known(interaction.guild_id or 0)
             policy.check_pictures(known, sources)
             locale = str(interaction.locale)
-            options = [
-                discord.SelectOption(
-                    label=say(Phrase.IMAGE_NUMBER, locale, number=number), value=str(number - 1)
-                )
-                for number in range(1, len(sources) + 1)
-            ]
+            labels = {
+                str(index): say(Phrase.IMAGE_NUMBER, locale, number=index + 1)
+                for index in range(len(sources))
+            }
             # The question shows no images, so a draft keeps the links to those of the result.
             draft = replace(job.request, references=tuple(sources))
             draft_id = await self._easel.keep_draft(interaction.user.id, draft)
             which = say(Phrase.WHICH_IMAGE, locale)
+            options = buttons.options(labels, ())
             choice = buttons.select(which, options, action, job_id, told, draft_id)
             await wire.tell(interaction, say(Phrase.CHOOSE, locale), view=buttons.view(choice))
             return
