@@ -77,18 +77,16 @@ def filled(draft: ImageRequest, interaction: Interaction, which: str) -> ImageRe
         Outdated: the form is not as this version draws it.
     """
     given = fields.given(interaction)
+    chosen = {name: each[0] for name, each in given.items() if isinstance(each, list) and each}
     references = draft.references
     if which:
-        chosen = buttons.number((given.get("which") or ["0"])[0])
-        references = references[chosen : chosen + 1]
+        index = buttons.number(chosen.get("which", "0"))
+        references = references[index : index + 1]
     if (which and not references) or not isinstance(given.get("prompt"), str):
         raise buttons.Outdated(buttons.FORM)
-    resolution, quality = draft.resolution, draft.quality
-    if given.get("kind"):
-        resolution, _, quality = given["kind"][0].partition("/")
-    ratio = given["ratio"][0] if given.get("ratio") else draft.aspect_ratio
-    background = given["background"][0] if given.get("background") else draft.background
-    shown = {"aspect_ratio": ratio, "resolution": resolution}
+    kind = chosen.get("kind", f"{draft.resolution}/{draft.quality}")
+    resolution, _, quality = kind.partition("/")
+    shown = {"aspect_ratio": chosen.get("ratio", draft.aspect_ratio), "resolution": resolution}
     # Where the form stands as it was opened, nobody has chosen anything.
     changed = {name: word for name, word in shown.items() if word != getattr(draft, name)}
     return asking(
@@ -96,7 +94,7 @@ def filled(draft: ImageRequest, interaction: Interaction, which: str) -> ImageRe
         **changed,
         prompt=given["prompt"],
         quality=quality,
-        background=background,
+        background=chosen.get("background", draft.background),
         references=(*references, *_attached(given.get("references", ()), interaction)),
     )
 
