@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-import discord
 from discord import app_commands
 
 from bot.about import about
@@ -76,7 +75,10 @@ class JobCommands:
             *_opening(jobs, locale),
             *lists.turning(locale, buttons.PAGE, kind, before=before, older=older),
         ]
-        await lists.fill(interaction, self._desk, _gallery(jobs, locale), items, jobs)
+        lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
+        text = joined(lines, DESCRIPTION_CHARS_MAX) or say(Notice.NONE_YET, locale)
+        embed = render.card(Phrase.YOUR_IMAGES, locale, text)
+        await lists.fill(interaction, self._desk, embed, items, jobs)
 
     async def _jobs(self, interaction: Interaction) -> None:
         await wire.show(interaction, *await self._listed(interaction))
@@ -245,13 +247,6 @@ class JobCommands:
 
 def _not_cancelled(job: Job) -> wire.Declined:
     return wire.Declined(Notice.ENDED if job.finished_at else Notice.TOO_LATE)
-
-
-def _gallery(jobs: Sequence[Job], locale: str) -> discord.Embed:
-    """A list of a member's jobs, newest first."""
-    lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
-    text = joined(lines, DESCRIPTION_CHARS_MAX) or say(Notice.NONE_YET, locale)
-    return render.card(Phrase.YOUR_IMAGES, locale, text)
 
 
 def _line(number: int, job: Job, locale: str) -> str:
