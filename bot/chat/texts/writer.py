@@ -32,7 +32,8 @@ class Writer(string.Formatter):
             "offers": lambda kinds: self.listed([self._offer(each) for each in kinds]),
             "permissions": lambda names: self.listed([self._permission(each) for each in names]),
             "name": self.name,
-            "choice": self._choice,
+            # An option's value, as the choice of it is called.
+            "choice": lambda value: self._known(f"choices.{value}", value),
             "mebibytes": lambda size_bytes: f"{size_bytes / 1024**2:.0f} MiB",
             "megabytes": lambda size_bytes: self.megabytes(f"{size_bytes / 1_000_000:.3g}"),
             "megapixels": lambda pixels: self.megapixels(f"{pixels / 1_000_000:.3g}"),
@@ -86,8 +87,7 @@ class Writer(string.Formatter):
     def name(self, name: str) -> str:
         """The name of a command or of an option, which may end in a number: `reference3`."""
         stem = name.rstrip(string.digits)
-        key = f"names.{stem}"
-        return self.write(key, {}) + name[len(stem) :] if key in english() else name
+        return self._known(f"names.{stem}", stem) + name[len(stem) :]
 
     def summary(self, model_id: str, words: str) -> str:
         """What a model is good for; words other than the shipped catalog's stay untranslated."""
@@ -107,18 +107,15 @@ class Writer(string.Formatter):
         facts = {"resolution": resolution, "quality": quality, "cost_ucr": int(amount)}
         return self.write(f"phrases.{Phrase.OFFER}", facts)
 
-    def _choice(self, value: str) -> str:
-        """An option's value, as the choice of it is called."""
-        key = f"choices.{value}"
-        return self.write(key, {}) if key in english() else value
-
     def _permission(self, name: str) -> str:
         """
         Args:
             name: Discord's English name of the permission: "Attach Files".
         """
-        key = f"permissions.{name.lower().replace(' ', '_')}"
-        return self.write(key, {}) if key in english() else name
+        return self._known(f"permissions.{name.lower().replace(' ', '_')}", name)
+
+    def _known(self, key: str, otherwise: str) -> str:
+        return self.write(key, {}) if key in english() else otherwise
 
 
 class TranslatedWriter(Writer):
