@@ -138,7 +138,7 @@ class EaselClient(discord.AutoShardedClient):
         Returns:
             A line on each scope.
         """
-        lines = await sync(self, self.tree, self.easel, self._server_ids, everywhere=everywhere)
+        lines = await sync(self.tree, self.easel, self._server_ids, everywhere=everywhere)
         self.synced.set()
         return lines
 

@@ -14,6 +14,8 @@ from bot.engine.easel import Easel
 
 log = logging.getLogger(__name__)
 
+Tree = app_commands.CommandTree[Any]
+
 #: fields of a command, its options and their choices that change what members see or may do; what
 #: Discord adds (ids, versions) or derives is left out (Discord docs, Application Commands, read
 #: 2026-11)
@@ -43,12 +45,7 @@ CHAT_INPUT = 1
 
 
 async def sync(
-    client: discord.Client,
-    tree: app_commands.CommandTree[Any],
-    easel: Easel,
-    server_ids: Sequence[int],
-    *,
-    everywhere: bool = False,
+    tree: Tree, easel: Easel, server_ids: Sequence[int], *, everywhere: bool = False
 ) -> list[str]:
     """
     Compare the commands with Discord's list, and write each scope that differs. Discord offers a
@@ -63,30 +60,24 @@ async def sync(
     """
     if tree.translator is None:
         await tree.set_translator(EaselTranslator())
-    application = f"{Route.BASE}/{client.application_id}"
+    application = f"{Route.BASE}/{tree.client.application_id}"
     remembered = await easel.synced_servers(application)
     used = set(server_ids)
     # Remembered first: what is written now must be taken back later, even if this process dies.
     await easel.remember_synced(application, remembered | used)
-    lines = [await _scope(client, tree, None, wanted=not used)]
-    lines += [await _scope(client, tree, server_id, wanted=True) for server_id in server_ids]
-    others = remembered | (await _servers(client) if everywhere else set())
+    lines = [await _scope(tree, None, wanted=not used)]
+    lines += [await _scope(tree, server_id, wanted=True) for server_id in server_ids]
+    others = remembered | (await _servers(tree.client) if everywhere else set())
     for server_id in sorted(others - used):
         try:
-            lines.append(await _scope(client, tree, server_id, wanted=False))
+            lines.append(await _scope(tree, server_id, wanted=False))
         except (discord.Forbidden, discord.NotFound):
             lines.append(f"server {server_id}: the bot is not in it any more")
     await easel.remember_synced(application, used)
     return lines
 
 
-async def _scope(
-    client: discord.Client,
-    tree: app_commands.CommandTree[Any],
-    server_id: int | None,
-    *,
-    wanted: bool,
-) -> str:
+async def _scope(tree: Tree, server_id: int | None, *, wanted: bool) -> str:
     place = "global" if server_id is None else f"server {server_id}"
     server = discord.Object(server_id) if server_id is not None else None
     if wanted and server is not None:
@@ -95,15 +86,15 @@ async def _scope(
     assert tree.translator is not None
     commands = [await each.get_translated_payload(tree, tree.translator) for each in ours]
     of_server = "" if server_id is None else f"/guilds/{server_id}"
-    path = f"/applications/{client.application_id}{of_server}/commands"
+    path = f"/applications/{tree.client.application_id}{of_server}/commands"
     # With the names in every language, which discord.py's own calls leave out.
-    found: Sequence[Mapping[str, Any]] = await client.http.request(
+    found: Sequence[Mapping[str, Any]] = await tree.client.http.request(
         Route("GET", path), params={"with_localizations": "true"}
     )
     if _are_same(_by_name(commands), _by_name(found)):
         return f"{place}: {len(commands)} commands, as they should be"
     try:
-        await client.http.request(Route("PUT", path), json=commands)
+        await tree.client.http.request(Route("PUT", path), json=commands)
     except discord.HTTPException as error:
         if error.code != INVALID_FORM:
             raise
