@@ -41,10 +41,8 @@ class PresetCommands(app_commands.Group):
             raise wire.Declined(Notice.NO_JOB_TO_KEEP)
         request = _plain(found.request)
         await self._easel.save_preset(user_id, name, request)
-        knobs = render.knobs(request, locale)
-        await wire.tell(
-            interaction, say(Notice.PRESET_KEPT, locale, name=inert_line(name), knobs=knobs)
-        )
+        facts = {"name": inert_line(name), "knobs": render.knobs(request, locale)}
+        await wire.tell(interaction, say(Notice.PRESET_KEPT, locale, **facts))
 
     @command("presets use")
     async def use(
