@@ -6,9 +6,8 @@ from datetime import datetime
 import discord
 
 from bot.chat.render import WORKING, add_fields, author, stamp
-from bot.chat.texts import paired, say, tell_cost
+from bot.chat.texts import Phrase, paired, say, tell_cost
 from bot.chat.texts.markdown import FIELD_CHARS_MAX, fitting, inert
-from bot.chat.texts.phrases import Phrase
 from bot.domain import rolling
 from bot.domain.ledger import Entry, EntryKind, Period, Statement
 from bot.domain.settings import ServerSettings

@@ -4,8 +4,7 @@ import discord
 
 from bot.chat import log_channel
 from bot.chat.render import WORKING
-from bot.chat.texts import Notice, say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, say
 from bot.domain.ports import BudgetShare
 from bot.domain.quota import SHARES
 

@@ -6,8 +6,7 @@ from typing import Any
 import discord
 
 from bot.chat.buttons import custom_id
-from bot.chat.texts import say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Phrase, say
 from bot.chat.wire import Interaction
 
 Field = discord.ui.Label[Any]

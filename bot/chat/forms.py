@@ -8,8 +8,7 @@ import discord
 from bot.chat import buttons, fields
 from bot.chat.fields import form, labelled
 from bot.chat.pictures import reference_to
-from bot.chat.texts import say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Phrase, say
 from bot.chat.wire import Interaction
 from bot.domain.credits import Microcredits
 from bot.domain.requests import (

@@ -11,9 +11,8 @@ import discord
 from bot.about import about, short
 from bot.chat import buttons, wire
 from bot.chat.desk import Desk
-from bot.chat.texts import Notice, refuse, say, tell_cost
+from bot.chat.texts import Notice, Phrase, refuse, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, block
-from bot.chat.texts.phrases import Phrase
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Accepted, Failure, Reply, fields_of
 from bot.domain.policy import Place, public_locale

@@ -13,9 +13,8 @@ from bot.chat import buttons, originals, render, wire
 from bot.chat.desk import Desk
 from bot.chat.files import open_sheet
 from bot.chat.intake import place_of
-from bot.chat.texts import say
+from bot.chat.texts import Phrase, say
 from bot.chat.texts.markdown import inert
-from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import CHOICES_MAX
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Job

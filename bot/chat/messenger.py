@@ -15,8 +15,7 @@ from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
 from bot.chat.offers import PriceOf
 from bot.chat.pings import Pings, PingsOf
 from bot.chat.shown import ORIGINAL, answer_to, cover, take_away
-from bot.chat.texts import say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Phrase, say
 from bot.domain.jobs import Job, JobState, Task, is_unsent, latest
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition

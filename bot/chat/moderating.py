@@ -12,8 +12,7 @@ from bot.chat.fields import typed
 from bot.chat.intake import spoken_here
 from bot.chat.moderators import check_moderator, offer_to_moderators
 from bot.chat.pictures import job_shown
-from bot.chat.texts import Notice, paragraph, say, tell_cost
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost
 from bot.chat.translator import label
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Job, JobState, fields_of

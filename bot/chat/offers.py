@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import discord
 
 from bot.chat import buttons, render
-from bot.chat.texts import say, tell_cost
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Phrase, say, tell_cost
 from bot.domain import iterate
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job

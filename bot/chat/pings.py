@@ -10,8 +10,7 @@ from typing import Any
 import discord
 
 from bot.chat import render, wire
-from bot.chat.texts import say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Phrase, say
 from bot.domain.jobs import KEPT, Job
 from bot.domain.preferences import Pings as Wish
 from bot.engine.stopping import StoppableClock, Stopped

@@ -6,8 +6,7 @@ import discord
 
 from bot.chat import wire
 from bot.chat.fields import form, labelled
-from bot.chat.texts import Notice, say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction
 from bot.domain.oversight import REASON_CHARS_MAX, read_reason
 

@@ -6,9 +6,8 @@ from datetime import datetime
 import discord
 
 from bot.about import short
-from bot.chat.texts import Notice, explain, listed, say, tell_cost, why
+from bot.chat.texts import Notice, Phrase, explain, listed, say, tell_cost, why
 from bot.chat.texts.markdown import LINE_BYTES, LINE_CHARS, inert, shortened
-from bot.chat.texts.phrases import Phrase
 from bot.domain.jobs import (
     KEPT,
     OPEN_TASK_STATES,

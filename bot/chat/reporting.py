@@ -11,8 +11,7 @@ from bot.chat.intake import spoken_here
 from bot.chat.moderating import Case, case_buttons, read_id
 from bot.chat.moderators import offer_in_servers
 from bot.chat.pictures import job_shown
-from bot.chat.texts import Notice, say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, say
 from bot.chat.translator import label
 from bot.chat.wire import Interaction
 from bot.domain.jobs import fields_of

@@ -19,8 +19,7 @@ from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, sp
 from bot.chat.mentions import sees
 from bot.chat.pictures import links_of
 from bot.chat.shown import among_latest
-from bot.chat.texts import Notice, say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction
 from bot.domain import iterate, policy
 from bot.domain.jobs import Job, Task, fields_of

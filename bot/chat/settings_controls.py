@@ -7,8 +7,7 @@ import discord
 
 from bot.chat import buttons, fields
 from bot.chat.settings_shown import LANGUAGES, MEANINGS, TITLES
-from bot.chat.texts import say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Phrase, say
 from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.policy import is_model_allowed

@@ -13,8 +13,7 @@ from bot.chat.fields import typed
 from bot.chat.moderators import check_moderator
 from bot.chat.settings_controls import Decide, button, fixed
 from bot.chat.settings_shown import PAGE_CHANGES, TITLES
-from bot.chat.texts import Notice, say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction, Page
 from bot.domain.policy import in_force
 from bot.domain.settings import FOREVER, UNDECIDED, NsfwMode, ServerSettings

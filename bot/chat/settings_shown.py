@@ -6,9 +6,8 @@ from typing import Any
 import discord
 
 from bot.chat import render
-from bot.chat.texts import listed, paired, say, tell_cost
+from bot.chat.texts import Phrase, listed, paired, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined, shortened
-from bot.chat.texts.phrases import Phrase
 from bot.domain.settings import (
     FOREVER,
     SETTINGS,

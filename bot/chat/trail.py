@@ -5,9 +5,8 @@ from collections.abc import Mapping
 import discord
 
 from bot.chat import render
-from bot.chat.texts import say, tell_cost
+from bot.chat.texts import Phrase, say, tell_cost
 from bot.chat.texts.markdown import inert, shortened
-from bot.chat.texts.phrases import Phrase
 from bot.domain.oversight import Act, Action, Block, Done
 from bot.domain.quota import Action as Amend
 

@@ -8,8 +8,8 @@ from discord import Locale, app_commands
 from discord.app_commands import Choice, locale_str
 from discord.app_commands import TranslationContextLocation as Location
 
+from bot.chat.texts import Phrase
 from bot.chat.texts.languages import FALLBACK, english, nearest
-from bot.chat.texts.phrases import Phrase
 from bot.chat.texts.writer import Writer, writer
 from bot.domain.catalog import Model
 from bot.domain.requests import IMAGES_MAX

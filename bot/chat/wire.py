@@ -17,8 +17,7 @@ import discord
 from discord import app_commands
 
 from bot.about import short
-from bot.chat.texts import Notice
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase
 from bot.errors import Fact
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,8 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.pictures import author_of, job_shown, pictures_of
-from bot.chat.texts import Notice, say
+from bot.chat.texts import Notice, Phrase, say
 from bot.chat.texts.markdown import inert_line
-from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import command, label
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job

@@ -9,8 +9,7 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.intake import place_of, role_ids_of
 from bot.chat.render import add_fields, stamp
-from bot.chat.texts import Notice, say, tell_cost
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.domain.ledger import Statement

@@ -7,8 +7,7 @@ from bot.chat.commands.images import ImageCommands
 from bot.chat.commands.jobs import JobCommands
 from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.moderators import is_moderator
-from bot.chat.texts import Notice, say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, say
 from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.engine.easel import Easel

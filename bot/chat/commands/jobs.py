@@ -12,9 +12,8 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
 from bot.chat.results import Results
-from bot.chat.texts import Notice, say, tell_cost
+from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined
-from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import choices, command
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job, JobState, fields_of, is_unsent

@@ -12,8 +12,7 @@ from bot.chat.desk import Desk
 from bot.chat.intake import place_of
 from bot.chat.options import model_choices
 from bot.chat.render import add_fields
-from bot.chat.texts import listed, paired, say, tell_cost, tell_summary
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_summary
 from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain.catalog import Model, NsfwSwitch, Route

@@ -11,8 +11,7 @@ from bot.chat.desk import Desk
 from bot.chat.moderating import Moderating, channel_of, read_id
 from bot.chat.moderators import ModeratorCommands, check_moderator
 from bot.chat.reasons import END_CHARS_MAX
-from bot.chat.texts import Notice, say, tell_cost
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job

@@ -9,8 +9,7 @@ import discord
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.texts import paired, say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Phrase, paired, say
 from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain import policy

@@ -8,9 +8,8 @@ from discord import app_commands
 from bot.chat import lists, options, render, wire
 from bot.chat.commands.images import ImageCommands
 from bot.chat.desk import Desk
-from bot.chat.texts import Notice, say
+from bot.chat.texts import Notice, Phrase, say
 from bot.chat.texts.markdown import fitting, inert_line
-from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import CHOICES_MAX, command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn

@@ -10,8 +10,7 @@ import discord
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.texts import Notice, paragraph, say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, paragraph, say
 from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.engine.export import Parcel

@@ -9,9 +9,8 @@ from bot.chat.intake import role_ids_of
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.reasons import checked
 from bot.chat.render import add_fields, card
-from bot.chat.texts import Notice, paragraph, say, tell_cost
+from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost
 from bot.chat.texts.markdown import inert
-from bot.chat.texts.phrases import Phrase
 from bot.chat.translator import choices, command
 from bot.chat.wire import Interaction
 from bot.domain import policy

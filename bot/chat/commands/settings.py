@@ -22,8 +22,7 @@ from bot.chat.settings_controls import (
 )
 from bot.chat.settings_panel import SettingsPanel, lacks, reset
 from bot.chat.settings_shown import FIELDS, LANGUAGES, NAMES
-from bot.chat.texts import Notice, say
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, say
 from bot.chat.translator import choices, command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.policy import check_model_allowed, in_force

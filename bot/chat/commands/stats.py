@@ -12,8 +12,7 @@ from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.moderators import check_moderator, offer_to_moderators
-from bot.chat.texts import Notice, listed, paired, say, tell_cost
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts import Notice, Phrase, listed, paired, say, tell_cost
 from bot.chat.translator import command, plain
 from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from bot.chat.texts.languages import FALLBACK
 from bot.chat.texts.markdown import inert_line
-from bot.chat.texts.phrases import Phrase
+from bot.chat.texts.phrases import Phrase as Phrase  # given on
 from bot.chat.texts.writer import writer
 from bot.domain.jobs import Failure, Problem
 from bot.errors import Content, Fact, Facts, Flaw, Reason, Refusal, Stage
