@@ -1,4 +1,4 @@
-"""Translates the commands' names and descriptions into Discord's languages."""
+"""Makes commands with their descriptions, and translates these into Discord's languages."""
 
 import string
 from collections.abc import Callable, Coroutine, Iterable
