@@ -294,11 +294,7 @@ class Results:
         Raises:
             Declined: this member may not go on from it.
         """
-        job = await self._easel.find(job_id)
-        if job is None:
-            raise wire.Declined(Notice.UNKNOWN_BUTTON)
-        if job.removed:
-            raise wire.Declined(Notice.REMOVED)
+        job = await self.find(job_id)
         # Only a member who was shown the job can have a message that names it.
         if not _is_open(job, interaction) and not buttons.names(interaction.message, job_id):
             raise wire.Declined(Notice.ONLY_THEIRS)
@@ -309,6 +305,20 @@ class Results:
             # Its member looks at it alone in another place than it was shown in.
             job = replace(job, request=replace(job.request, private=True))
         return iterate.taken(job, interaction.user.id), await self._easel.tasks(job_id)
+
+    async def find(self, job_id: str, unknown: Notice = Notice.UNKNOWN_BUTTON) -> Job:
+        """
+        Args:
+            unknown: what is said if there is no such job.
+        Raises:
+            Declined: there is none, or moderators have removed its result.
+        """
+        job = await self._easel.find(job_id)
+        if job is None:
+            raise wire.Declined(unknown)
+        if job.removed:
+            raise wire.Declined(Notice.REMOVED)
+        return job
 
     async def _worded(self, interaction: Interaction, job_id: str) -> Job:
         """

@@ -208,10 +208,9 @@ class JobCommands:
         """
         job = await self._own_job(interaction, job_id, moderators=moderators)
         message = interaction.message
-        if buttons.names(message, job_id):
-            return job
         # A form may come in when the message has changed.
-        if message is None or message.id != job.message_id:
+        its_own = message is not None and message.id == job.message_id
+        if not its_own and not buttons.names(message, job_id):
             raise buttons.Outdated(job_id)
         return job
 
@@ -230,13 +229,9 @@ class JobCommands:
             moderators: members who may manage messages in the job's channel may act on it, too.
             unknown: what is said if there is no such job.
         Raises:
-            Declined: they may not.
+            Declined: they may not, or it is not there to act on.
         """
-        job = await self._easel.find(job_id)
-        if job is None:
-            raise wire.Declined(unknown)
-        if job.removed:
-            raise wire.Declined(Notice.REMOVED)
+        job = await self._results.find(job_id, unknown)
         here = job.server_id == interaction.guild_id and job.channel_id == interaction.channel_id
         moderates = moderators and here and interaction.permissions.manage_messages
         if interaction.user.id != job.user_id and not moderates:
