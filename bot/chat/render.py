@@ -238,8 +238,7 @@ def _notes(
     elif job.spoiler:
         notes.append(say(Notice.COVERED, locale))
     authors = dict.fromkeys(each.author_id for each in request.references if each.author_id)
-    if authors:
-        named = [mention(each, locale) for each in authors]
+    if named := [mention(each, locale) for each in authors]:
         notes.append(say(Notice.PICTURE_BY, locale, authors=named))
     return notes
 
@@ -352,8 +351,7 @@ def knobs(request: ImageRequest, locale: str) -> str:
     if request.background != "auto":
         parts.append(say(Phrase.BACKGROUND, locale, background=request.background))
     if request.references:
-        count = len(request.references)
-        parts.append(say(Phrase.REFERENCES, locale, references=count))
+        parts.append(say(Phrase.REFERENCES, locale, references=len(request.references)))
     return " · ".join(parts)
 
 
@@ -381,8 +379,7 @@ def link_to(job: Job, message_id: int) -> str:
 
 def bar(elapsed_s: float, typical_s: float) -> str:
     """The progress bar: full at the typical time, except for the last cell."""
-    fill = min(elapsed_s / typical_s, BAR_FILL_MAX)
-    filled = int(fill * BAR_CELLS)
+    filled = int(min(elapsed_s / typical_s, BAR_FILL_MAX) * BAR_CELLS)
     return "█" * filled + "░" * (BAR_CELLS - filled)
 
 
