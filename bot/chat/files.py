@@ -1,14 +1,25 @@
-"""Opens the files of messages, anew for each try to send them; discord.py closes them."""
+"""
+Sends images in copies that Discord takes, and opens the files of messages: anew for each try to
+send them, because discord.py closes them.
+"""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 import discord
 
-from bot.chat import render
+from bot.chat import render, wire
 from bot.domain.jobs import Job
-from bot.pictures.fit import Fitted
+from bot.domain.ports import ImageFile
+from bot.pictures.fit import Fitted, fit
+from bot.pictures.pool import Pool
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: bytes of a message's files: a whole message (Discord docs, Uploading Files), less its words
 MESSAGE_BYTES_MAX = 25 * 1024**2 - 64 * 1024
@@ -16,6 +27,35 @@ MESSAGE_BYTES_MAX = 25 * 1024**2 - 64 * 1024
 SHRINKS_MAX = 2
 #: bytes of a file that is read whole: as many as aiohttp reads of any file at a time
 READ_BYTES_MAX = 256 * 1024
+
+
+async def send_fitting(
+    images: Sequence[ImageFile],
+    file_bytes_max: int,
+    pool: Pool,
+    send: Callable[[Fitted], Awaitable[T]],
+) -> T:
+    """
+    Send images, in smaller copies where they are too large. The limit is an upper bound, as when a
+    server has lost its boosts: what Discord finds too large all the same is made smaller again.
+
+    Raises:
+        UnusableImage: an image that is to be made smaller is damaged.
+        OSError: there is no room for a copy.
+        CallFailed: from `send`.
+    """
+    for shrinks_left in range(SHRINKS_MAX, -1, -1):
+        fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, pool)
+        try:
+            return await send(fitted)
+        except wire.CallFailed as error:
+            if error.trouble is not wire.Trouble.TOO_LARGE or not shrinks_left:
+                raise
+            log.warning("too large for Discord: %s", error, extra={"action": "too_large"})
+            file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
+        finally:
+            fitted.remove()
+    raise AssertionError("the last try ends the loop")
 
 
 def open_files(

@@ -11,7 +11,7 @@ from discord.http import Route
 from yarl import URL
 
 from bot.chat import buttons, offers, render, wire
-from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files
+from bot.chat.files import MESSAGE_BYTES_MAX, open_files, send_fitting
 from bot.chat.offers import PriceOf
 from bot.chat.pings import Pings, PingsOf
 from bot.chat.shown import ORIGINAL, answer_to, cover, take_away
@@ -22,7 +22,7 @@ from bot.domain.queue import QueuePosition
 from bot.domain.requests import SIGNED
 from bot.engine.stopping import StoppableClock
 from bot.errors import DeliveryError, UnusableImage
-from bot.pictures.fit import Fitted, fit
+from bot.pictures.fit import Fitted
 from bot.pictures.folder import sheet_name
 from bot.pictures.pool import Pool
 from bot.pictures.transfers import Transfers
@@ -169,14 +169,8 @@ class DiscordMessenger:
             return await self._post(job, Card(render.failure(job), view))
         view = offers.beneath_result(job, images, self._price_of)
         sheet = self._sheet(job)
-        file_bytes_max = job.reply.file_bytes_max
-        for _ in range(1 + SHRINKS_MAX):
-            try:
-                fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
-            except UnusableImage as error:
-                raise DeliveryError(f"no smaller copy: {error}", retryable=False) from error
-            except OSError as error:
-                raise DeliveryError(f"no room for a copy: {error}", retryable=True) from error
+
+        async def post(fitted: Fitted) -> int:
             embed = render.result(
                 job,
                 tasks,
@@ -186,16 +180,15 @@ class DiscordMessenger:
                 reduced=fitted.reduced,
                 sheet=sheet is not None,
             )
-            try:
-                async with self._transfers.one(sum(fitted.sizes_bytes)):
-                    return await self._post(job, Card(embed, view, fitted, sheet))
-            except wire.CallFailed as error:
-                # The limit has changed since the command, as when a server loses its boosts.
-                log.warning("too large for Discord: %s", error, extra={"action": "too_large"})
-                file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
-            finally:
-                fitted.remove()
-        raise DeliveryError("Discord finds even the smallest copy too large", retryable=False)
+            async with self._transfers.one(sum(fitted.sizes_bytes)):
+                return await self._post(job, Card(embed, view, fitted, sheet))
+
+        try:
+            return await send_fitting(images, job.reply.file_bytes_max, self._pool, post)
+        except (UnusableImage, wire.CallFailed) as error:
+            raise DeliveryError(f"no copy that fits: {error}", retryable=False) from error
+        except OSError as error:
+            raise DeliveryError(f"no room for a copy: {error}", retryable=True) from error
 
     def _sheet(self, job: Job) -> Path | None:
         path = self._folder / sheet_name(job.id)

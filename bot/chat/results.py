@@ -14,7 +14,7 @@ from bot.chat import buttons, lists, log_channel, offers, originals, render, wir
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
-from bot.chat.files import MESSAGE_BYTES_MAX, SHRINKS_MAX, open_files, open_sheet
+from bot.chat.files import open_files, open_sheet, send_fitting
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
 from bot.chat.mentions import sees
 from bot.chat.pictures import links_of
@@ -27,7 +27,7 @@ from bot.domain.policy import nsfw_rule
 from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 from bot.errors import UnusableImage
-from bot.pictures.fit import fit
+from bot.pictures.fit import Fitted
 from bot.pictures.folder import images_of, sheet_name
 
 log = logging.getLogger(__name__)
@@ -264,22 +264,15 @@ class Results:
         file_bytes_max = interaction.filesize_limit
         # The result says what Discord takes here, not what it took where it was ordered.
         job = replace(job, reply=replace(job.reply, file_bytes_max=file_bytes_max))
-        for shrinks_left in range(SHRINKS_MAX, -1, -1):
-            fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, self._pool)
+
+        async def fill(fitted: Fitted) -> None:
             embed = render.result(
                 job, tasks, images, None, now, reduced=fitted.reduced, sheet=sheet is not None
             )
-            try:
-                files = partial(open_files, job, fitted, sheet, places)
-                await wire.fill(interaction, embed, view, files)
-                return
-            except wire.CallFailed as error:
-                # The interaction's limit is an upper bound: Discord may take less.
-                if error.trouble is not wire.Trouble.TOO_LARGE or not shrinks_left:
-                    raise
-                file_bytes_max = min(file_bytes_max, max(fitted.sizes_bytes)) // 2
-            finally:
-                fitted.remove()
+            files = partial(open_files, job, fitted, sheet, places)
+            await wire.fill(interaction, embed, view, files)
+
+        await send_fitting(images, file_bytes_max, self._pool, fill)
 
     async def _sheet(self, job: Job) -> Path | None:
         """The sheet of the job's references; None: it has none, or the file is gone."""
