@@ -121,7 +121,6 @@ class Provider(Protocol):
         Give the vendor a reference; returns the link it will read. None: references go inside the
         order.
         """
-        ...
 
     async def submit(self, order: Order) -> str | Finished | Failed:
         """
@@ -131,7 +130,6 @@ class Provider(Protocol):
             What `poll` takes: the vendor's task id, or the address it wants to be asked at. A
             vendor that answers only when it is done returns the ending itself.
         """
-        ...
 
     @property
     def poll(self) -> Callable[[str, Path], Coroutine[Any, Any, Progress]] | None:
@@ -140,7 +138,6 @@ class Provider(Protocol):
         `result_path`: an image that comes inside the answer is written there. None: `submit` always
         returns the ending.
         """
-        ...
 
     async def check(self, upstreams: Collection[str]) -> str:
         """
@@ -151,7 +148,6 @@ class Provider(Protocol):
         Raises:
             ProviderMisconfigured: also where the account is empty, or a model is not offered.
         """
-        ...
 
 
 class ImageFetcher(Protocol):
@@ -163,7 +159,6 @@ class ImageFetcher(Protocol):
             UnusableImage: it is not an image that Easel takes.
             FetchFailed: it could not be read.
         """
-        ...
 
     async def fetch_photo(
         self, url: str, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
@@ -178,7 +173,6 @@ class ImageFetcher(Protocol):
             UnusableImage: it is no picture that a viewer shows, or it is animated.
             FetchFailed: it could not be read.
         """
-        ...
 
     async def take_photo(
         self, kept: Path, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
@@ -190,7 +184,6 @@ class ImageFetcher(Protocol):
             UnusableImage: it is no picture that a viewer shows.
             FetchFailed: it could not be read; also where it is gone.
         """
-        ...
 
     async def convert(
         self,
@@ -206,7 +199,6 @@ class ImageFetcher(Protocol):
             UnusableImage: it needs more memory than there is for pictures.
             FetchFailed: it could not be stored.
         """
-        ...
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
         """
@@ -216,13 +208,11 @@ class ImageFetcher(Protocol):
             UnusableImage: it is not an image that Easel takes.
             FetchFailed: there is no room to mend it; it is still there, to be checked again.
         """
-        ...
 
 
 class Clock(Protocol):
     def now(self) -> datetime:
         """The current time, aware, in UTC."""
-        ...
 
     async def sleep(self, seconds: float) -> None: ...
 
@@ -250,7 +240,6 @@ class Messenger(Protocol):
             finished: ids of tasks whose images are finished and being fetched.
             images: all that are there, if some are not shown yet; none: keep those that are shown.
         """
-        ...
 
     async def deliver(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
@@ -263,22 +252,18 @@ class Messenger(Protocol):
         Raises:
             DeliveryError: it could not be posted anywhere; says whether it may be later.
         """
-        ...
 
     async def catch_up(self, job: Job) -> None:
         """
         Do to a result that was, or may have been, put there what a moderator decided about it while
         it was on its way.
         """
-        ...
 
     async def fresh_links(self, links: Sequence[str]) -> list[str]:
         """Links to the same files that have not expired, in the same order."""
-        ...
 
     async def close(self) -> None:
         """Remove messages that are there only for a while; nothing more will be shown."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,4 +286,3 @@ class BudgetNotices(Protocol):
             channel_id: the server's log channel.
             locale: as Discord names it; empty: the server's own.
         """
-        ...
