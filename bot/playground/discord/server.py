@@ -89,7 +89,7 @@ class PlaygroundDiscord(Members):
         await self.start()
         return self
 
-    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def start(self) -> None:
