@@ -21,6 +21,10 @@ class ImageFormat(StrEnum):
     JPEG = "jpg"
     WEBP = "webp"
 
+    @property
+    def media_type(self) -> str:
+        return f"image/{self.name.lower()}"
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:

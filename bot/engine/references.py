@@ -47,11 +47,6 @@ RETRY_WAIT_S_MAX = 60.0
 TRANSFERS_AT_ONCE = 4
 REFERENCE_LIMITS = ImageLimits(size_bytes_max=REFERENCE_BYTES_MAX, pixels_max=REFERENCE_PIXELS_MAX)
 MASK_LIMITS = ImageLimits(size_bytes_max=MASK_BYTES_MAX, pixels_max=REFERENCE_PIXELS_MAX)
-MEDIA_TYPES = {
-    ImageFormat.PNG: "image/png",
-    ImageFormat.JPEG: "image/jpeg",
-    ImageFormat.WEBP: "image/webp",
-}
 
 Formats = tuple[ImageFormat, ...]
 Uploader = Callable[[ImageFile], Coroutine[Any, Any, str]]
@@ -98,7 +93,9 @@ class References:
             count = len(self._job.request.references)
             masks = self._files[count:]
             mask = masks[0] if masks else None
-            formats = _formats_of(route)
+            formats = tuple(
+                each for each in ImageFormat if each.media_type in route.reference_types
+            )
             references = await all_of(
                 [
                     self._in_format(image, index, formats)
@@ -234,10 +231,6 @@ class References:
         level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING
         emit("upload_failed", "upload failed: %s", error, level=level)
         emit("upload_failed", "in words: %s", error.words, level=logging.DEBUG)
-
-
-def _formats_of(route: Route) -> Formats:
-    return tuple(each for each, name in MEDIA_TYPES.items() if name in route.reference_types)
 
 
 async def all_of(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -18,7 +18,7 @@ from bot.pictures.threads import in_thread
 from bot.providers import maxapi_replies as replies
 from bot.providers.answers import encoded
 from bot.providers.fields import FINISHED_WORDS, WORD_CHARS_MAX, is_link, mapping, text
-from bot.providers.http import CONTENT_TYPES, VendorHttp
+from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import Stake
 from bot.providers.moderation import is_content
@@ -114,8 +114,8 @@ def build_generate(order: Order, references: Sequence[str]) -> dict[str, object]
     """
     parts: list[dict[str, object]] = [{"text": order.prompt}]
     for reference, data in zip(order.references, references, strict=True):
-        mime_type = CONTENT_TYPES[reference.format]
-        parts.append({"inline_data": {"mime_type": mime_type, "data": data}})
+        inline = {"mime_type": reference.format.media_type, "data": data}
+        parts.append({"inline_data": inline})
     config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
     image_config = {}
     if order.aspect_ratio != "auto":

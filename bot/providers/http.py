@@ -20,7 +20,7 @@ import aiohttp
 from pydantic import SecretStr
 from yarl import URL
 
-from bot.domain.ports import ImageFile, ImageFormat
+from bot.domain.ports import ImageFile
 from bot.errors import (
     ProviderContractBroken,
     ProviderError,
@@ -44,11 +44,6 @@ from bot.providers.judge import Complaint, Reply, Stake, judge
 MESSAGE_CHARS_MAX = 200
 #: Recognizes Cloudflare: its page names it, and its bare answer is "error code: 1010".
 CLOUDFLARE = re.compile(rb"(?i)cloudflare|^error code: 1\d{3}")
-CONTENT_TYPES = {
-    ImageFormat.PNG: "image/png",
-    ImageFormat.JPEG: "image/jpeg",
-    ImageFormat.WEBP: "image/webp",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +192,7 @@ class VendorHttp:
                 file,
                 # Some vendors keep a file under the name that it is sent with, for all to read.
                 filename=f"{secrets.token_hex(16)}.{image.format}",
-                content_type=CONTENT_TYPES[image.format],
+                content_type=image.format.media_type,
             )
             address = self._base_url + path
             return await self._send(

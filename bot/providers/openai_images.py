@@ -20,7 +20,7 @@ from bot.errors import Content, Facts, ProviderContractBroken, Stage
 from bot.pictures.threads import in_thread
 from bot.providers.answers import encoded
 from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text
-from bot.providers.http import CONTENT_TYPES, VendorHttp
+from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import Complaint, Kind, Reply
 from bot.providers.moderation import is_content
@@ -246,7 +246,7 @@ def _form(
             name,
             stack.enter_context(image.path.open("rb")),
             filename=f"{'mask' if name == 'mask' else f'reference{number}'}.{image.format}",
-            content_type=CONTENT_TYPES[image.format],
+            content_type=image.format.media_type,
         )
     return form
 
