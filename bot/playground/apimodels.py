@@ -16,10 +16,11 @@ from typing import Never
 from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
+from aiohttp.typedefs import Handler
 
 from bot.playground import openai_images
 from bot.playground.drawing import SCALE, SIZES_1K_PX, size_px
-from bot.playground.faults import Handler, VendorCall, VendorFaults
+from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.studio import (
     Commission,
     Fails,

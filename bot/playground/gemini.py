@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from bot.playground.drawing import SCALE
-from bot.playground.faults import Handler, VendorCall, VendorFaults
+from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.maxapi import BASE_PATH, ORDERS_MAX, PRICES, Habits, guarded
 from bot.playground.openai_images import ImagesError, read_json
 from bot.playground.studio import (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from bot.playground.discord import Json, NotOfferedError, Upload
 from bot.playground.discord.errors import ApiError
@@ -31,16 +32,6 @@ PAGE_POLICY = (
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Middleware(Protocol):
-    """The function that aiohttp calls around every handler."""
-
-    def __call__(
-        self, request: web.Request, handler: Handler
-    ) -> Awaitable[web.StreamResponse]: ...  # fmt: skip
 
 
 def guarded(port: Callable[[], int]) -> Middleware:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from bot.playground.faults import Handler, VendorCall, VendorFaults
+from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.openai_images import (
     ImagesError,
     OpenAiImages,

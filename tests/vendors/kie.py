@@ -18,9 +18,10 @@ from typing import Never
 
 import aiohttp
 from aiohttp import BodyPartReader, web
+from aiohttp.typedefs import Handler
 
 from bot.playground.drawing import SCALE, SIZES_1K_PX
-from bot.playground.faults import Handler, VendorCall, VendorFaults
+from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.studio import (
     Commission,
     Fails,

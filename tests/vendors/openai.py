@@ -4,8 +4,9 @@ import hmac
 from collections import deque
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from bot.playground.faults import Handler, VendorCall, VendorFaults
+from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.openai_images import ImagesError, OpenAiImages, read_json
 from bot.playground.studio import Studio, Submission
 

@@ -15,9 +15,10 @@ from decimal import Decimal
 from typing import Never
 
 from aiohttp import BodyPartReader, web
+from aiohttp.typedefs import Handler
 
 from bot.playground.drawing import SIZES_1K_PX
-from bot.playground.faults import Handler, VendorCall, VendorFaults
+from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.studio import (
     Commission,
     Fails,
