@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from bot.playground.discord.errors import ApiError, rate_limited
 
@@ -28,11 +29,15 @@ class Fault:
     method: str | None
     path: re.Pattern[str]
     status: int | None = None
+    #: a dict is sent as JSON, a str as HTML
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: answer 429 in Discord's own shape
     retry_after_s: float | None = None
+    #: reset the TCP connection; the default if only `after_effect` is given
     reset: bool = False
     after_effect: bool = False
+    #: wait for this event first; if nothing else is given, it only delays
     hold: asyncio.Event | None = None
     times: int = 1
     #: how many requests it has met
@@ -70,43 +75,16 @@ class Faults:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
-    def add(
-        self,
-        *,
-        method: str | None = None,
-        path: str = "",
-        status: int | None = None,
-        body: object = None,
-        headers: Mapping[str, str] | None = None,
-        retry_after_s: float | None = None,
-        reset: bool = False,
-        after_effect: bool = False,
-        hold: asyncio.Event | None = None,
-        times: int = 1,
-    ) -> Fault:
+    def add(self, *, method: str | None = None, path: str = "", **mishap: Any) -> Fault:
         """
         Make the next `times` matching requests fail.
 
         Args:
             path: a regular expression; it is searched for in the path template and in the path
                 itself, both without `/api/v10`, and in the CDN's links.
-            body: a dict is sent as JSON, a str as HTML.
-            retry_after_s: answer 429 in Discord's own shape.
-            reset: reset the TCP connection; the default if only `after_effect` is given.
-            hold: wait for this event first; if nothing else is given, it only delays.
+            mishap: further fields of the Fault.
         """
-        fault = Fault(
-            method,
-            re.compile(path),
-            status,
-            body,
-            headers or {},
-            retry_after_s,
-            reset,
-            after_effect,
-            hold,
-            times,
-        )
+        fault = Fault(method, re.compile(path), **mishap)
         self._faults.append(fault)
         return fault
 
