@@ -5,8 +5,8 @@ import contextlib
 import logging
 import secrets
 import tomllib
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -186,7 +186,10 @@ async def open_app(
     folder = make_folder(settings.data_dir / "images")
     connection.use_api_base(settings.discord_api_base)
     async with AsyncExitStack() as stack:
-        use = Use(None, None) if beside else stack.enter_context(_alone(settings))
+        use = Use(None, None)
+        if not beside:
+            use = stack.enter_context(sole_use(settings.database_url))
+            stack.enter_context(sole_folder(settings.data_dir))
         database = await stack.enter_async_context(
             open_database(settings.database_url, migrate=not beside)
         )
@@ -267,13 +270,6 @@ def _add_commands(
         _operator(settings, shop.routing.default_model),
     )
     add_commands(client, desk)
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[Use]:
-    """Keep other processes off the database, and those with another one out of the folder."""
-    with sole_use(settings.database_url) as use, sole_folder(settings.data_dir):
-        yield use
 
 
 def _messenger(
