@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.settings import SETTINGS, ServerSettings, SettingChange, read_settings
-from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed, read_time
+from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed, read_time, values_of
 
 #: how many changes a moderator is shown beside a setting
 CHANGES_SHOWN_MAX = 5
@@ -83,7 +83,8 @@ def change_several(
     now: datetime,
 ) -> tuple[ServerSettings, ServerSettings]:
     """
-    Change what `decide` makes of the current settings, and record each change.
+    Change what `decide` makes of the current settings, and record each change; if a value is the
+    same, nothing is recorded.
 
     Args:
         decide: a pure function; returns new values by field of ServerSettings.
@@ -94,36 +95,14 @@ def change_several(
     before = of_server(tx, server_id)
     decided = decide(before)
     for name, value in decided.items():
-        _record(tx, server_id, name, getattr(before, name), value, by, now)
+        old, new = (SETTINGS[name].write(each) for each in (getattr(before, name), value))
+        if old == new:
+            continue
+        if not tx.execute(SET, {"server": server_id, "setting": name, "text": new}):
+            tx.execute(NEW_SETTING, {"server_id": server_id, "name": name, "value": new})
+        changed = SettingChange(by, name, old, new, now)
+        tx.execute(NEW_CHANGE, values_of(changed) | {"server_id": server_id})
     return before, replace(before, **decided)  # type: ignore[arg-type]
-
-
-def _record(
-    tx: Transaction,
-    server_id: int,
-    name: str,
-    was: object,
-    value: object,
-    by: int,
-    now: datetime,
-) -> None:
-    """Write one setting and its change; nothing if the value is the same."""
-    old, new = (SETTINGS[name].write(each) for each in (was, value))
-    if old == new:
-        return
-    if not tx.execute(SET, {"server": server_id, "setting": name, "text": new}):
-        tx.execute(NEW_SETTING, {"server_id": server_id, "name": name, "value": new})
-    tx.execute(
-        NEW_CHANGE,
-        {
-            "server_id": server_id,
-            "user_id": by,
-            "setting": name,
-            "old": old,
-            "new": new,
-            "created_at": now,
-        },
-    )
 
 
 def changes(
