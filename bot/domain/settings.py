@@ -140,12 +140,12 @@ def _read_count(text: str) -> int:
     return count
 
 
-def _read_amount(text: str) -> Microcredits | None:
-    return Microcredits(int(text)) if text else None
-
-
-def _write_amount(amount: Microcredits | None) -> str:
-    return "" if amount is None else str(amount)
+def _optional(read: Callable[[str], Any]) -> Setting:
+    """For a setting that may be None, which is kept as an empty text."""
+    return Setting(
+        lambda text: read(text) if text else None,
+        lambda value: "" if value is None else str(value),
+    )
 
 
 def _read_flag(text: str) -> bool:
@@ -154,14 +154,6 @@ def _read_flag(text: str) -> bool:
 
 def _write_flag(flag: bool) -> str:
     return "true" if flag else "false"
-
-
-def _read_period(text: str) -> Period | None:
-    return Period(text) if text else None
-
-
-def _write_period(period: Period | None) -> str:
-    return period.value if period else ""
 
 
 def _read_words(text: str) -> frozenset[str]:
@@ -195,15 +187,15 @@ SETTINGS: Mapping[str, Setting] = {
     "allowed_channels": Setting(_read_ids, _write_set),
     "private_allowed": Setting(_read_flag, _write_flag),
     "private_seen": Setting(_read_flag, _write_flag),
-    "confirm_above_ucr": Setting(_read_amount, _write_amount),
+    "confirm_above_ucr": _optional(int),
     "locale": Setting(str),
     "log_channel_id": Setting(int),
     "paused_until": Setting(int),
-    "allowance_period": Setting(_read_period, _write_period),
-    "job_max_ucr": Setting(_read_amount, _write_amount),
-    "allowance_ucr": Setting(_read_amount, _write_amount),
+    "allowance_period": _optional(Period),
+    "job_max_ucr": _optional(int),
+    "allowance_ucr": _optional(int),
     "role_allowances_ucr": Setting(_read_roles, _write_roles),
-    "budget_ucr": Setting(_read_amount, _write_amount),
+    "budget_ucr": _optional(int),
     "pause_reason": Setting(str),
 }
 
