@@ -128,11 +128,11 @@ def _decode(
 ) -> tuple[int, int, bool]:
     """Decode a file; returns width, height, and whether parts may be transparent."""
     # Before Pillow sees the file: it allocates the whole canvas as soon as it opens a WebP.
-    _check_pixels((head.width_px, head.height_px), limits)
+    check_pixels((head.width_px, head.height_px), limits)
     file.seek(0)
     image = opened(file, image_format)
     width_px, height_px = image.size
-    _check_pixels((width_px, height_px), limits)
+    check_pixels((width_px, height_px), limits)
     if getattr(image, "is_animated", False):
         raise UnusableImage(Flaw.ANIMATED)
     alpha = "A" in image.getbands() or "transparency" in image.info
@@ -180,8 +180,12 @@ def opened(file: BinaryIO, image_format: ImageFormat) -> "PillowFile":
             return WebPImageFile(file)
 
 
-def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
-    width_px, height_px = size
+def check_pixels(size_px: tuple[int, int], limits: ImageLimits) -> None:
+    """
+    Raises:
+        UnusableImage: it has no pixels, or too many.
+    """
+    width_px, height_px = size_px
     if width_px < 1 or height_px < 1:
         raise UnusableImage(Flaw.DAMAGED)
     if width_px * height_px > limits.pixels_max:

@@ -132,7 +132,18 @@ class Fetcher:
     async def fetch(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
         """See ImageFetcher.fetch; `path` is overwritten."""
         with _whole_or_gone(path):
-            return await self._fetched(url, path, limits)
+            async with asyncio.timeout(self._timeout_s):
+                rest, mode = await self._stream(url, path, limits)
+            if len(rest) > WAITING_BYTES:
+                await in_thread(_write, path, mode, rest)
+                rest, mode = bytearray(), "ab"
+
+            def need() -> Need:
+                # This spares a trip to another thread.
+                _write(path, mode, rest)
+                return memory_of_check(path)
+
+            return await self._pool.run(need, check_image, path, limits)
 
     async def fetch_photo(
         self, url: str, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
@@ -186,20 +197,6 @@ class Fetcher:
         return await self._pool.run(
             partial(memory_of_plain, path), make_plain, path, limits, formats
         )
-
-    async def _fetched(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
-        async with asyncio.timeout(self._timeout_s):
-            rest, mode = await self._stream(url, path, limits)
-        if len(rest) > WAITING_BYTES:
-            await in_thread(_write, path, mode, rest)
-            rest, mode = bytearray(), "ab"
-
-        def need() -> Need:
-            # This spares a trip to another thread.
-            _write(path, mode, rest)
-            return memory_of_check(path)
-
-        return await self._pool.run(need, check_image, path, limits)
 
     async def _stream(self, url: str, path: Path, limits: ImageLimits) -> tuple[bytearray, str]:
         """Write all pieces but the last; returns that one and the mode to write it in."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_PIXELS_MAX
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.check import DECODER_ERRORS
+from bot.pictures.check import DECODER_ERRORS, check_pixels
 from bot.pictures.containers import Bare, Head, head_of, read_head, strip
 from bot.pictures.kinds import KIND_BYTES, STRIPPABLE, kind_of
 from bot.pictures.pool import Need
@@ -163,7 +163,7 @@ def _opened(bare: Bare, kind: tuple[str, str], limits: ImageLimits) -> Iterator[
     if name == "WebPImageFile":
         # Pillow allocates the whole canvas as soon as it opens a WebP.
         head = read_head(data)
-        _check_pixels((head.width_px, head.height_px), limits)
+        check_pixels((head.width_px, head.height_px), limits)
     with getattr(importlib.import_module(module), name)(io.BytesIO(data)) as picture:
         yield picture
 
@@ -183,7 +183,7 @@ def _kept_format(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> Imag
 
 def _decoded_whole(picture: "PillowFile", limits: ImageLimits) -> bool:
     """Decode a picture that stays as it is, as a check; returns whether parts are transparent."""
-    _check_pixels(picture.size, limits)
+    check_pixels(picture.size, limits)
     # A JPEG is decoded at an eighth: all its data is read, but little memory is needed.
     picture.draft(None, (max(picture.size[0] // 8, 1), max(picture.size[1] // 8, 1)))
     picture.load()
@@ -197,7 +197,7 @@ def _decode(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> None:
             raise UnusableImage(Flaw.TOO_MANY_PIXELS, pixels_max=PHOTO_PIXELS_MAX)
         scale = _scale(read_head(bare.to_decode))
         picture.draft(None, (max(width_px // scale, 1), max(height_px // scale, 1)))
-    _check_pixels(picture.size, limits)
+    check_pixels(picture.size, limits)
     _check_worked(picture)
     picture.load()
 
@@ -213,13 +213,6 @@ def _is_transparent(picture: "Picture") -> bool:
         return False
     histogram = picture.getchannel("A").histogram()
     return sum(histogram[:255]) > 0
-
-
-def _check_pixels(size_px: tuple[int, int], limits: ImageLimits) -> None:
-    if min(size_px) < 1:
-        raise UnusableImage(Flaw.DAMAGED)
-    if size_px[0] * size_px[1] > limits.pixels_max:
-        raise UnusableImage(Flaw.TOO_MANY_PIXELS, pixels_max=limits.pixels_max)
 
 
 def _plain(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> "Picture":
@@ -265,7 +258,7 @@ def _check_still(picture: "PillowFile", limits: ImageLimits) -> None:
     frames = getattr(picture, "n_frames", 1)
     if frames < 2:
         return
-    _check_pixels(picture.size, limits)
+    check_pixels(picture.size, limits)
     _check_worked(picture)
     # Where the first picture is for viewers that know no animation, it is none of the frames.
     first = 1 if picture.info.get("default_image") else 0
