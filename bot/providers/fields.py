@@ -22,6 +22,8 @@ TASK_ID_CHARS_MAX = 200
 WORD_CHARS_MAX = 64
 #: No account holds more. JSON can write numbers that do not fit into memory, such as 1e999999999.
 AMOUNT_MAX = 10**12
+#: No image takes more.
+TOKENS_MAX = 10**9
 #: models of a vendor's list that one line names
 MODELS_TOLD_MAX = 6
 
@@ -42,12 +44,28 @@ def text(body: Mapping[str, object], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def objects(body: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+    """The objects in a list, whatever else is in it; empty if there is no list."""
+    value = body.get(name)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def whole(body: Mapping[str, object], name: str) -> int | None:
+    """A whole number; None if there is none. To Python, `true` is one, too."""
+    value = body.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def tokens(body: Mapping[str, object], name: str) -> int | None:
+    """A number of tokens; None if there is none, or it is absurd."""
+    count = whole(body, name)
+    return count if count is not None and 0 <= count <= TOKENS_MAX else None
+
+
 def code(body: Mapping[str, object], name: str) -> str:
     """A code as text, whether the answer writes a number or a text; empty if there is none."""
-    value = body.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() if isinstance(value, str) else ""
+    number = whole(body, name)
+    return text(body, name).strip() if number is None else str(number)
 
 
 def amount(body: Mapping[str, object], name: str) -> Decimal | None:
@@ -105,9 +123,7 @@ def links(values: object) -> tuple[str, ...] | None:
 
 def model_ids(body: Mapping[str, object]) -> list[str]:
     """`data[].id` of a list of models in OpenAI's shape; empty if the body is not in that shape."""
-    data = body.get("data")
-    models = data if isinstance(data, list) else []
-    return [text(each, "id") for each in models if isinstance(each, dict)]
+    return [text(each, "id") for each in objects(body, "data")]
 
 
 def compare_models(listed: Collection[str], upstreams: Collection[str]) -> list[str]:

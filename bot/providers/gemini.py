@@ -17,7 +17,15 @@ from bot.errors import ProviderContractBroken, ProviderRefused
 from bot.pictures.threads import in_thread
 from bot.providers import maxapi_replies as replies
 from bot.providers.answers import encoded
-from bot.providers.fields import FINISHED_WORDS, WORD_CHARS_MAX, is_link, mapping, text
+from bot.providers.fields import (
+    FINISHED_WORDS,
+    WORD_CHARS_MAX,
+    is_link,
+    mapping,
+    objects,
+    text,
+    tokens,
+)
 from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import Stake
@@ -175,8 +183,8 @@ def parse_answer(provider: str, answer: Mapping[str, object]) -> Finished | Fail
     """
     blocked = text(mapping(answer, "promptFeedback"), "blockReason")
     if blocked:
-        return Failed(moderation=True, retryable=False, vendor_code=_word(blocked))
-    candidates = [each for each in _items(answer, "candidates") if isinstance(each, dict)]
+        return Failed(moderation=True, retryable=False, vendor_code=blocked[:WORD_CHARS_MAX])
+    candidates = objects(answer, "candidates")[:PARTS_MAX]
     links: list[str] = []
     in_answer = unusable = False
     for part in _parts(candidates):
@@ -195,7 +203,7 @@ def parse_answer(provider: str, answer: Mapping[str, object]) -> Finished | Fail
     reason = next((each for each in reasons if each), "NO_IMAGE")
     said = [text(part, "text") for part in _parts(candidates)]
     moderation = any(each in MODERATION_REASONS for each in reasons) or is_content(*said)
-    return Failed(moderation=moderation, retryable=False, vendor_code=_word(reason))
+    return Failed(moderation=moderation, retryable=False, vendor_code=reason[:WORD_CHARS_MAX])
 
 
 def parse_bill(answer: Mapping[str, object]) -> Bill:
@@ -206,12 +214,12 @@ def parse_bill(answer: Mapping[str, object]) -> Bill:
     dearer kind. Thoughts are never part of the candidates' tokens, and are billed as text.
     """
     usage = mapping(answer, "usageMetadata")
-    asked, made = _count(usage.get("promptTokenCount")), _count(usage.get("candidatesTokenCount"))
+    asked, made = tokens(usage, "promptTokenCount"), tokens(usage, "candidatesTokenCount")
     if asked is None or not made:
         return Bill()
     image_in = min(_of_images(usage, "promptTokensDetails"), asked)
     image_out = min(_of_images(usage, "candidatesTokensDetails"), made) or made
-    thoughts = _count(usage.get("thoughtsTokenCount")) or 0
+    thoughts = tokens(usage, "thoughtsTokenCount") or 0
     return Bill(
         usage=Usage(
             text_in=asked - image_in,
@@ -233,27 +241,14 @@ def answer_in(body: Mapping[str, object]) -> Mapping[str, object] | None:
 def _parts(candidates: Sequence[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
     """The candidates' parts, without the model's thoughts, whose images may be drafts."""
     for candidate in candidates:
-        for part in _items(mapping(candidate, "content"), "parts")[:PARTS_MAX]:
-            if isinstance(part, dict) and part.get("thought") is not True:
+        for part in objects(mapping(candidate, "content"), "parts")[:PARTS_MAX]:
+            if part.get("thought") is not True:
                 yield part
-
-
-def _items(body: Mapping[str, object], name: str) -> list[object]:
-    value = body.get(name)
-    return value[:PARTS_MAX] if isinstance(value, list) else []
 
 
 def _of_images(usage: Mapping[str, object], name: str) -> int:
     return sum(
-        _count(each.get("tokenCount")) or 0
-        for each in _items(usage, name)
-        if isinstance(each, dict) and each.get("modality") == "IMAGE"
+        tokens(each, "tokenCount") or 0
+        for each in objects(usage, name)
+        if each.get("modality") == "IMAGE"
     )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _word(value: str) -> str:
-    return value[:WORD_CHARS_MAX]

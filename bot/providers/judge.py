@@ -18,6 +18,7 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
+from bot.providers.fields import whole
 
 TOO_MANY_REQUESTS = 429
 
@@ -49,8 +50,8 @@ class Reply:
     @property
     def code(self) -> int:
         """The body's `code` if it is a number: some vendors send errors with 200. Else `status`."""
-        code = self.body.get("code")
-        return code if isinstance(code, int) and not isinstance(code, bool) else self.status
+        code = whole(self.body, "code")
+        return self.status if code is None else code
 
 
 class Kind(Enum):

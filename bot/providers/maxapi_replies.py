@@ -25,6 +25,7 @@ from bot.providers.fields import (
     WORD_CHARS_MAX,
     is_link,
     mapping,
+    objects,
     text,
 )
 from bot.providers.http import VendorHttp
@@ -136,7 +137,7 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
         error = place.get("error")
         if isinstance(error, Mapping) and error:
             code = text(error, "code") or text(error, "status") or text(error, "type")
-            reasons = [text(each, "reason") for each in _objects(error, "details")]
+            reasons = [text(each, "reason") for each in objects(error, "details")]
             code = next((each for each in reasons if each.lower() in OPERATOR_CODES), code)
             return ErrorWords(code, text(error, "message") or "no message")
         if isinstance(error, str) and error:
@@ -151,16 +152,8 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     return None
 
 
-def _objects(body: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
-    """The objects in a list, such as the `details` that Google gives beside its own code."""
-    items = body.get(name)
-    for each in items if isinstance(items, list) else ():
-        if isinstance(each, Mapping):
-            yield each
-
-
 def _retry_delay_s(body: Mapping[str, object]) -> float | None:
-    for detail in _objects(mapping(body, "error"), "details"):
+    for detail in objects(mapping(body, "error"), "details"):
         if found := RETRY_DELAY.fullmatch(text(detail, "retryDelay")):
             return min(float(found[1]), RETRY_AFTER_S_MAX)
     return None
@@ -169,8 +162,8 @@ def _retry_delay_s(body: Mapping[str, object]) -> float | None:
 def _is_daily_quota(body: Mapping[str, object]) -> bool:
     return any(
         DAILY_QUOTA in text(violation, "quotaId")
-        for detail in _objects(mapping(body, "error"), "details")
-        for violation in _objects(detail, "violations")
+        for detail in objects(mapping(body, "error"), "details")
+        for violation in objects(detail, "violations")
     )
 
 
@@ -196,10 +189,7 @@ def state_in(body: Mapping[str, object]) -> str:
 
 def status_of(reply: Reply) -> int:
     """The body's `code` if it is a status number, else HTTP's status."""
-    code = reply.body.get("code")
-    if isinstance(code, int) and not isinstance(code, bool) and 100 <= code < 600:
-        return code
-    return reply.status
+    return reply.code if 100 <= reply.code < 600 else reply.status
 
 
 def read_complaint(reply: Reply) -> Complaint | None:

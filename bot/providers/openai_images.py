@@ -19,7 +19,7 @@ from bot.domain.sizes import pixels
 from bot.errors import Content, Facts, ProviderContractBroken, Stage
 from bot.pictures.threads import in_thread
 from bot.providers.answers import encoded
-from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text
+from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text, tokens
 from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import Complaint, Kind, Reply
@@ -30,7 +30,6 @@ EDITS_PATH = "/images/edits"
 
 #: Entries of `data` that are read; the bot asks for one image.
 IMAGES_MAX = 16
-TOKENS_MAX = 1_000_000_000
 
 #: `error.code` or `error.type` if the account cannot pay, with any HTTP status, often 429: OpenAI's
 #: codes, then New API's.
@@ -171,15 +170,15 @@ def parse_bill(body: Mapping[str, object]) -> Bill:
     usage = body.get("usage")
     if not isinstance(usage, Mapping):
         return Bill()
-    tokens_in, tokens_out = _tokens(usage, "input_tokens"), _tokens(usage, "output_tokens")
+    tokens_in, tokens_out = tokens(usage, "input_tokens"), tokens(usage, "output_tokens")
     if tokens_in is None or not tokens_out:
         return Bill()
     details_in = mapping(usage, "input_tokens_details")
-    text_in = _tokens(details_in, "text_tokens") or 0
-    image_in = _tokens(details_in, "image_tokens")
+    text_in = tokens(details_in, "text_tokens") or 0
+    image_in = tokens(details_in, "image_tokens")
     if image_in is None:
         image_in = max(tokens_in - text_in, 0)
-    image_out = _tokens(mapping(usage, "output_tokens_details"), "image_tokens") or tokens_out
+    image_out = tokens(mapping(usage, "output_tokens_details"), "image_tokens") or tokens_out
     return Bill(usage=Usage(text_in=text_in, image_in=image_in, image_out=image_out))
 
 
@@ -249,10 +248,3 @@ def _form(
             content_type=image.format.media_type,
         )
     return form
-
-
-def _tokens(usage: Mapping[str, object], name: str) -> int | None:
-    value = usage.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= TOKENS_MAX:
-        return None
-    return value
