@@ -93,11 +93,6 @@ def read_complaint(reply: Reply) -> Complaint | None:
     return Complaint(words, code, Kind.OPERATOR if operators else Kind.STATUS)
 
 
-def read_poll_complaint(reply: Reply) -> Complaint | None:
-    """None for an answer about a task, whose code is at most why the task failed."""
-    return None if _is_about_a_task(reply) else read_complaint(reply)
-
-
 def build_create(order: Order) -> dict[str, object]:
     """
     The body of a create call.
@@ -218,11 +213,13 @@ def parse_balance(body: Mapping[str, object]) -> str:
     return f"{format_credits(from_usd(balance))} on the account"
 
 
+def is_about_a_task(reply: Reply) -> bool:
+    return bool(text(mapping(reply.body, "data"), "state"))
+
+
 def is_unknown(reply: Reply) -> bool:
     """Whether a poll's answer says that there is no such task (yet)."""
-    if _is_about_a_task(reply) or is_content(error_message(reply.body)):
-        return False
-    return reply.code in UNKNOWN_TASK_CODES
+    return reply.code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
 
 
 def error_message(body: Mapping[str, object]) -> str:
@@ -234,10 +231,6 @@ def error_message(body: Mapping[str, object]) -> str:
         if isinstance(message, str) and message:
             return message
     return "no message"
-
-
-def _is_about_a_task(reply: Reply) -> bool:
-    return bool(text(mapping(reply.body, "data"), "state"))
 
 
 def _results(data: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
@@ -263,7 +256,7 @@ TASKS = TaskFormat(
     balance=("/balance", {}),
     parse_balance=parse_balance,
     read_complaint=read_complaint,
-    read_poll_complaint=read_poll_complaint,
+    is_about_a_task=is_about_a_task,
     is_unknown=is_unknown,
 )
 

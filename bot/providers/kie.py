@@ -66,14 +66,6 @@ def read_complaint(reply: Reply) -> Complaint | None:
     return Complaint(words, code, Kind.CONTENT if is_content(words, status=code) else Kind.STATUS)
 
 
-def read_record_complaint(reply: Reply) -> Complaint | None:
-    """
-    None for an answer about a task, whose code is only why the task failed: the vendor documents
-    400, 500 and 501 with a failed task in `data` (callback).
-    """
-    return None if _is_about_a_task(reply) else read_complaint(reply)
-
-
 def build_create(order: Order, callback_url: str | None = None) -> dict[str, object]:
     """
     The body of a create call. References make it an edit, which is another model at this vendor.
@@ -187,16 +179,19 @@ def verify_callback(
     return task_id if hmac.compare_digest(base64.b64encode(digest), signature.encode()) else None
 
 
+def is_about_a_task(reply: Reply) -> bool:
+    """The vendor documents the codes 400, 500 and 501 with a failed task in `data` (callback)."""
+    return bool(fields.text(fields.mapping(reply.body, "data"), "state"))
+
+
 def is_unknown(reply: Reply) -> bool:
     """Whether a poll's answer says that there is no such task (yet)."""
-    if _is_about_a_task(reply) or is_content(error_message(reply.body)):
-        return False
-    return reply.code in UNKNOWN_TASK_CODES
+    return reply.code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
 
 
 def read_failed(reply: Reply) -> Failed | None:
     """The task's failure, if the answer has only its own code to say that the generation failed."""
-    if reply.code != GENERATION_FAILED or _is_about_a_task(reply):
+    if reply.code != GENERATION_FAILED or is_about_a_task(reply):
         return None
     return _failed(str(GENERATION_FAILED), error_message(reply.body))
 
@@ -210,10 +205,6 @@ def upload_fields(image: ImageFile) -> dict[str, str]:
 def error_message(body: Mapping[str, object]) -> str:
     """`msg`, which some answers call `message`."""
     return fields.text(body, "msg") or fields.text(body, "message") or "no message"
-
-
-def _is_about_a_task(reply: Reply) -> bool:
-    return bool(fields.text(fields.mapping(reply.body, "data"), "state"))
 
 
 def _failed(code: str, message: str) -> Failed:
@@ -249,7 +240,7 @@ def _tasks(setup: Setup) -> TaskProvider:
         balance=(CREDIT_PATH, {}),
         parse_balance=parse_credit,
         read_complaint=read_complaint,
-        read_poll_complaint=read_record_complaint,
+        is_about_a_task=is_about_a_task,
         is_unknown=is_unknown,
         read_failed=read_failed,
     )

@@ -104,9 +104,9 @@ def read_complaint(reply: Reply) -> Complaint | None:
     return Complaint(words, int(error.code) if usable else reply.status, error.kind)
 
 
-def read_poll_complaint(reply: Reply) -> Complaint | None:
-    """None for an answer about a task, whose reason stands where other answers have an error."""
-    return None if fields.text(reply.body, "status") else read_complaint(reply)
+def is_about_a_task(reply: Reply) -> bool:
+    """Its reason then stands where other answers have an error."""
+    return bool(fields.text(reply.body, "status"))
 
 
 def submit_path(order: Order) -> str:
@@ -193,7 +193,7 @@ def is_unknown(reply: Reply) -> bool:
     same code is why the task failed.
     """
     error = error_in(reply.body)
-    if fields.text(reply.body, "status") or (error and error.kind is Kind.CONTENT):
+    if is_about_a_task(reply) or (error and error.kind is Kind.CONTENT):
         return False
     code = error.code if error else str(reply.status)
     return code in UNKNOWN_TASK_CODES or code == NOT_FOUND
@@ -227,7 +227,7 @@ TASKS = TaskFormat(
     balance=(QUERY_PATH, {"taskId": NO_TASK_ID}),
     parse_balance=parse_key_check,
     read_complaint=read_complaint,
-    read_poll_complaint=read_poll_complaint,
+    is_about_a_task=is_about_a_task,
     is_unknown=is_unknown,
 )
 

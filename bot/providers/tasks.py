@@ -30,8 +30,9 @@ class TaskFormat:
             works.
         upload_fields: the fields that go before an image's file.
         read_complaint: what an answer complains about; None: it is a success.
-        read_poll_complaint: the same for a poll's answer.
-        is_unknown: whether a poll's answer says that there is no such task (yet).
+        is_about_a_task: whether a poll's answer tells of its task: what it complains about is then
+            at most why the task failed.
+        is_unknown: whether another answer to a poll says that there is no such task (yet).
         read_failed: a task's failure that the answer reports as an error; None: it reports none.
         parse_create: the task's id in a successful answer, or the image if it came at once.
         parse_poll, parse_upload, parse_balance: read a successful answer; the last one returns a
@@ -48,7 +49,7 @@ class TaskFormat:
     balance: tuple[str, Mapping[str, str]]
     parse_balance: Callable[[Body], str]
     read_complaint: Callable[[Reply], Complaint | None]
-    read_poll_complaint: Callable[[Reply], Complaint | None]
+    is_about_a_task: Callable[[Reply], bool]
     is_unknown: Callable[[Reply], bool]
     poll_posts: bool = False
     upload_fields: Callable[[ImageFile], Mapping[str, str]] = field(default=lambda _: {})
@@ -91,10 +92,9 @@ class TaskProvider:
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         written, asked = self._format, {self._format.id_name: provider_task_id}
-        if written.poll_posts:
-            reply = await self._http.query(written.poll_path, asked)
-        else:
-            reply = await self._http.get(written.poll_path, asked, result_path=result_path)
+        reply = await self._ask(written.poll_path, asked, result_path)
+        if written.is_about_a_task(reply):
+            return written.parse_poll(reply.body)
         if written.is_unknown(reply):
             # A new task is not always found at once; one that stays unknown meets its deadline.
             raise ProviderUnreachable(
@@ -102,16 +102,20 @@ class TaskProvider:
             )
         if failed := written.read_failed(reply):
             return failed
-        self._http.judge(reply, written.read_poll_complaint(reply), Stake.REPEATABLE)
+        self._http.judge(reply, written.read_complaint(reply), Stake.REPEATABLE)
         return written.parse_poll(reply.body)
 
     async def check(self, upstreams: Collection[str]) -> str:
         written = self._format
         path, asked = written.balance
-        if written.poll_posts:
-            reply = await self._http.query(path, asked)
-        else:
-            reply = await self._http.get(path, asked)
+        reply = await self._ask(path, asked)
         if not (asked and written.is_unknown(reply)):
             self._http.judge(reply, written.read_complaint(reply), Stake.REPEATABLE)
         return written.parse_balance(reply.body)
+
+    async def _ask(
+        self, path: str, asked: Mapping[str, str], result_path: Path | None = None
+    ) -> Reply:
+        if self._format.poll_posts:
+            return await self._http.query(path, asked)
+        return await self._http.get(path, asked, result_path=result_path)
