@@ -102,14 +102,17 @@ def judge(
         words: the complaint's, without what must stay hidden.
     """
     status, request_id = complaint.status, reply.request_id
-    match complaint.kind:
+    kind = by_status(status) if complaint.kind is Kind.STATUS else complaint.kind
+    if complaint.kind is Kind.STATUS and 300 <= status < 400:
+        words = f"a redirect; is the base address right? {words}"
+    match kind:
         case Kind.CONTENT | Kind.REQUEST | Kind.TRANSPARENCY:
             return ProviderRefused(
                 provider,
                 words,
-                moderation=complaint.kind is Kind.CONTENT,
+                moderation=kind is Kind.CONTENT,
                 facts=complaint.facts,
-                transparency=complaint.kind is Kind.TRANSPARENCY,
+                transparency=kind is Kind.TRANSPARENCY,
                 status=status,
                 request_id=request_id,
             )
@@ -123,17 +126,11 @@ def judge(
                     (each for each in (reply.retry_after_s, complaint.wait_s) if each is not None),
                     default=None,
                 ),
-                rate_limited=complaint.kind is Kind.LIMIT,
+                rate_limited=kind is Kind.LIMIT,
                 status=status,
                 request_id=request_id,
             )
         case Kind.STATUS:
-            if 300 <= status < 400:
-                words = f"a redirect; is the base address right? {words}"
-            kind = by_status(status)
-            if kind is not Kind.STATUS:
-                known = Complaint(words, status, kind)
-                return judge(provider, reply, known, words, stake)
             unknown = ProviderOutcomeUnknown if stake is Stake.SUBMIT else ProviderUnreachable
             return unknown(provider, words, status=status, request_id=request_id)
 
