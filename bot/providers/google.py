@@ -71,7 +71,7 @@ VENDOR = Vendor(
     apis={
         "gemini": Api(
             # The key goes into a header, because addresses reach logs.
-            lambda setup: Google(setup.http(setup.root, "x-goog-api-key")),
+            lambda setup: Google(setup.http(setup.root, key_header="x-goog-api-key")),
             tokens=True,
         ),
     },

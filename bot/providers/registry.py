@@ -1,6 +1,7 @@
 """Lists all vendors and builds those that are on; a new vendor needs one line here."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -62,12 +63,15 @@ def build_providers(
         key = key_of(vendor, setting)
         if key is None:
             continue
-        setup = _setup(vendor, key, setting, connections, public_url, limits)
-        for number, (word, api) in enumerate(vendor.apis.items()):
-            provider = api.build(setup)
-            providers[vendor.name, word] = provider
-            if number == 0:
-                providers[vendor.name, ""] = provider
+        setup = Setup(
+            root=str(setting(vendor.root)),
+            http=partial(VendorHttp, vendor.name, key=key, connections=connections, limits=limits),
+            options=options_of(vendor, setting),
+            callback_url=None if public_url is None else f"{public_url}/callbacks/{vendor.name}",
+        )
+        for word, api in vendor.apis.items():
+            providers[vendor.name, word] = api.build(setup)
+        providers[vendor.name, ""] = providers[vendor.name, next(iter(vendor.apis))]
     return providers
 
 
@@ -80,21 +84,3 @@ def key_of(vendor: Vendor, setting: Callable[[str], Value]) -> SecretStr | None:
 
 def options_of(vendor: Vendor, setting: Callable[[str], Value]) -> Mapping[str, Value]:
     return {name: setting(name) for name in vendor.options}
-
-
-def _setup(
-    vendor: Vendor,
-    key: SecretStr,
-    setting: Callable[[str], Value],
-    connections: Connections,
-    public_url: str | None,
-    limits: TimeLimits | None,
-) -> Setup:
-    return Setup(
-        root=str(setting(vendor.root)),
-        http=lambda root, key_header="Authorization": VendorHttp(
-            vendor.name, root, key, connections, limits, key_header=key_header
-        ),
-        options=options_of(vendor, setting),
-        callback_url=None if public_url is None else f"{public_url}/callbacks/{vendor.name}",
-    )

@@ -3,18 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from pydantic import SecretStr
 
 from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.ports import Provider
 from bot.providers.http import VendorHttp
-
-
-class OpenHttp(Protocol):
-    def __call__(self, root: str, key_header: str = "Authorization") -> VendorHttp: ...
-
 
 #: a setting's value: an address, a key, or a word from a list; None: it is not set
 Value = str | SecretStr | None
@@ -35,7 +30,7 @@ class Setup:
 
     root: str
     #: makes the HTTP side for a root address, with the vendor's key
-    http: OpenHttp
+    http: Callable[..., VendorHttp]
     #: values by the names of the vendor's options
     options: Mapping[str, Value] = field(default_factory=dict)
     #: where the vendor may report that a task has ended; None: nowhere
