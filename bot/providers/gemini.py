@@ -49,17 +49,13 @@ PARTS_MAX = 64
 
 
 class MaxApiGemini:
-    """
-    Args:
-        asynchronous: ask for an operation to poll; otherwise the image comes in the answer.
-    """
+    """It asks for an operation to poll, but accepts an image that comes at once."""
 
     name = NAME
     upload = None
 
-    def __init__(self, http: VendorHttp, *, asynchronous: bool = True) -> None:
+    def __init__(self, http: VendorHttp) -> None:
         self._http = http
-        self._asynchronous = asynchronous
 
     async def submit(self, order: Order) -> str | Finished | Failed:
         reply = await self._http.order(
@@ -67,7 +63,7 @@ class MaxApiGemini:
             await in_thread(encode_generate, NAME, order),
             result_path=order.result_path,
             answer_s=order.route.deadline_s,
-            headers=build_headers(order.route, asynchronous=self._asynchronous),
+            headers=build_headers(order.route),
         )
         complaint = replies.read_complaint(reply)
         self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
@@ -85,9 +81,9 @@ def generate_path(route: Route) -> str:
     return f"/v1beta/models/{route.upstream}:generateContent"
 
 
-def build_headers(route: Route, *, asynchronous: bool) -> dict[str, str]:
+def build_headers(route: Route) -> dict[str, str]:
     """MaxAPI's own headers; its OpenAI-shaped paths have fields of the body instead."""
-    headers = {"X-MaxAPI-Async": "true"} if asynchronous else {}
+    headers = {"X-MaxAPI-Async": "true"}
     if route.route_mode:
         headers["X-MaxAPI-Route-Mode"] = route.route_mode
     return headers

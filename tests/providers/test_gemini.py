@@ -96,7 +96,7 @@ def test_the_documented_request_is_built(
     data = request["body"]["contents"][0]["parts"][1]["inline_data"]["data"]
     asked = order(prompt="a teapot", resolution="2K", references=(image_file,))
     assert build_generate(asked, [data]) == request["body"]
-    headers = build_headers(route, asynchronous=True)
+    headers = build_headers(route)
     assert headers.items() <= request["headers"].items()
     assert set(headers) == {"X-MaxAPI-Async", "X-MaxAPI-Route-Mode"}
 
@@ -105,7 +105,7 @@ def test_only_what_a_route_has_is_sent(order: OrderOf, route: Route) -> None:
     plain = replace(route, route_mode="", sends_resolution=False)
     body = build_generate(order(route=plain, aspect_ratio="auto"), [])
     assert body["generationConfig"] == {"responseModalities": ["TEXT", "IMAGE"]}
-    assert build_headers(plain, asynchronous=False) == {}
+    assert set(build_headers(plain)) == {"X-MaxAPI-Async"}
 
 
 def test_references_are_encoded_in_order(image_file: ImageFile, tmp_path: Path) -> None:
@@ -195,22 +195,20 @@ def test_an_operation_that_is_done_has_its_result_whatever_its_word() -> None:
 
 
 @pytest.mark.parametrize("ignores_async", [True, False])
-@pytest.mark.parametrize("asynchronous", [True, False])
 async def test_an_image_in_an_answer_is_written_to_its_file(
     server: AllVendors,
     connections: Connections,
     order: OrderOf,
     ignores_async: bool,
-    asynchronous: bool,
 ) -> None:
     server.maxapi_habits.inline = True
     server.maxapi_habits.ignores_async = ignores_async
     key = SecretStr(server.api_key)
     http = VendorHttp("maxapi", server.maxapi_base_url, key, connections)
-    provider = MaxApiGemini(http, asynchronous=asynchronous)
+    provider = MaxApiGemini(http)
     asked = order(resolution="2K")
     finished = await provider.submit(asked)
-    assert isinstance(finished, str) == (asynchronous and not ignores_async)
+    assert isinstance(finished, str) == (not ignores_async)
     if isinstance(finished, str):
         finished = await provider.poll(finished, asked.result_path)
     assert isinstance(finished, Finished)
