@@ -10,27 +10,8 @@ from collections.abc import Collection, Mapping
 from bot.domain.catalog import NsfwSwitch
 from bot.domain.credits import format_credits, from_usd
 from bot.domain.ports import Failed, Finished, Order, Progress, Running
-from bot.errors import (
-    ProviderContractBroken,
-    ProviderError,
-    ProviderMisconfigured,
-)
-from bot.providers import openai_images
-from bot.providers.fields import (
-    FAILED_WORDS,
-    FINISHED_WORDS,
-    WORD_CHARS_MAX,
-    amount,
-    compare_models,
-    first,
-    inner_json,
-    is_link,
-    mapping,
-    model_ids,
-    results,
-    task_id,
-    text,
-)
+from bot.errors import ProviderContractBroken, ProviderError, ProviderMisconfigured
+from bot.providers import fields, openai_images
 from bot.providers.http import VendorHttp
 from bot.providers.judge import Complaint, Kind, Reply, Stake
 from bot.providers.moderation import is_content
@@ -55,7 +36,7 @@ class ApiModelsTasks(TaskProvider):
             # The vendor's documentation does not name this call; only its clients make it. The key
             # works, whatever comes of it.
             return said
-        return "; ".join([said, *compare_models(model_ids(reply.body), upstreams)])
+        return "; ".join([said, *fields.compare_models(fields.model_ids(reply.body), upstreams)])
 
 
 class ApiModelsImages:
@@ -71,9 +52,8 @@ class ApiModelsImages:
         self.check = tasks.check
 
     async def submit(self, order: Order) -> str | Finished | Failed:
-        fields = build_order(order)
         paths = (IMAGES_PATH, openai_images.EDITS_PATH)
-        reply = await openai_images.send(self._http, order, paths, fields)
+        reply = await openai_images.send(self._http, order, paths, build_order(order))
         self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_submit(reply.body)
 
@@ -123,10 +103,10 @@ def build_order(order: Order) -> dict[str, object]:
     If the ratio is `auto`, there is no `size` to send; the vendor takes ratio and resolution
     instead.
     """
-    fields = openai_images.build_fields(order)
-    if "size" not in fields:
-        fields |= {"aspect_ratio": order.aspect_ratio, "resolution": order.resolution}
-    return fields
+    body = openai_images.build_fields(order)
+    if "size" not in body:
+        body |= {"aspect_ratio": order.aspect_ratio, "resolution": order.resolution}
+    return body
 
 
 def parse_submit(body: Mapping[str, object]) -> str | Finished | Failed:
@@ -142,7 +122,7 @@ def parse_submit(body: Mapping[str, object]) -> str | Finished | Failed:
     found = openai_images.parse_images(NAME, body)
     if found == Finished():
         # Some gateways put the task in the list, in the place of an image.
-        return task_id(first(body, "data"), "taskId", "task_id") or found
+        return fields.task_id(fields.first(body, "data"), "taskId", "task_id") or found
     return found
 
 
@@ -153,8 +133,8 @@ def parse_create(body: Mapping[str, object]) -> str:
     Raises:
         ProviderContractBroken: there is none, although the task may exist.
     """
-    for place in (mapping(body, "data"), body):
-        found = task_id(place, "taskId", "task_id", "id")
+    for place in (fields.mapping(body, "data"), body):
+        found = fields.task_id(place, "taskId", "task_id", "id")
         if found is not None:
             return found
     raise ProviderContractBroken(NAME, "took a task but named no id")
@@ -169,27 +149,27 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
     Raises:
         ProviderContractBroken: the task is finished, but its results are not links.
     """
-    data = mapping(body, "data")
-    state = text(data, "state") or text(data, "status")
-    if state.lower() in FINISHED_WORDS:
+    data = fields.mapping(body, "data")
+    state = fields.text(data, "state") or fields.text(data, "status")
+    if state.lower() in fields.FINISHED_WORDS:
         return Finished(*_results(data))
-    if state.lower() in FAILED_WORDS:
-        code = text(data, "failCode") or state
-        words = f"{code} {text(data, 'failMsg')} {text(data, 'resultJson')}".upper()
+    if state.lower() in fields.FAILED_WORDS:
+        code = fields.text(data, "failCode") or state
+        words = f"{code} {fields.text(data, 'failMsg')} {fields.text(data, 'resultJson')}".upper()
         moderation = is_content(words)
         retryable = data.get("retryable") is True or any(w in words for w in RETRYABLE_WORDS)
         return Failed(
             moderation=moderation,
             retryable=retryable and not moderation,
-            vendor_code=code[:WORD_CHARS_MAX],
+            vendor_code=code[: fields.WORD_CHARS_MAX],
         )
-    return Running(state[:WORD_CHARS_MAX])
+    return Running(state[: fields.WORD_CHARS_MAX])
 
 
 def parse_upload(body: Mapping[str, object]) -> str:
     """`data.publicUrl` in a successful upload answer. Raises ProviderContractBroken."""
-    link = mapping(body, "data").get("publicUrl")
-    if not is_link(link):
+    link = fields.mapping(body, "data").get("publicUrl")
+    if not fields.is_link(link):
         raise ProviderContractBroken(NAME, "took a file but named no link")
     return link
 
@@ -202,8 +182,8 @@ def parse_balance(body: Mapping[str, object]) -> str:
         ProviderContractBroken: it is missing, not a sensible number, or in another currency.
         ProviderMisconfigured: nothing is left.
     """
-    data = mapping(body, "data")
-    balance = amount(data, "balance")
+    data = fields.mapping(body, "data")
+    balance = fields.amount(data, "balance")
     if balance is None:
         raise ProviderContractBroken(NAME, "named no balance")
     if data.get("currency", "USD") != "USD":
@@ -214,7 +194,7 @@ def parse_balance(body: Mapping[str, object]) -> str:
 
 
 def is_about_a_task(reply: Reply) -> bool:
-    return bool(text(mapping(reply.body, "data"), "state"))
+    return bool(fields.text(fields.mapping(reply.body, "data"), "state"))
 
 
 def is_unknown(reply: Reply) -> bool:
@@ -238,8 +218,8 @@ def _results(data: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
     The links in `resultUrls`, or else in the JSON text of `resultJson`, and whether an image came
     among them. There may be no result yet.
     """
-    named = data.get("resultUrls") or inner_json(data, "resultJson").get("resultUrls") or []
-    found = results(named)
+    named = data.get("resultUrls") or fields.inner_json(data, "resultJson").get("resultUrls") or []
+    found = fields.results(named)
     if found is None:
         raise ProviderContractBroken(NAME, "finished a task with something else than links")
     return found
