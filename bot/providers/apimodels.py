@@ -150,7 +150,7 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
         ProviderContractBroken: the task is finished, but its results are not links.
     """
     data = fields.mapping(body, "data")
-    state = fields.text(data, "state") or fields.text(data, "status")
+    state = fields.text(data, "state", "status")
     if state.lower() in fields.FINISHED_WORDS:
         return Finished(*_results(data))
     if state.lower() in fields.FAILED_WORDS:
@@ -204,13 +204,8 @@ def is_unknown(reply: Reply) -> bool:
 
 def error_message(body: Mapping[str, object]) -> str:
     """The first of `msg`, `error.message` and `error`; the vendor's client uses this order."""
-    error = body.get("error")
-    if isinstance(error, Mapping):
-        error = error.get("message")
-    for message in (body.get("msg"), error):
-        if isinstance(message, str) and message:
-            return message
-    return "no message"
+    nested = fields.text(fields.mapping(body, "error"), "message")
+    return fields.text(body, "msg") or nested or fields.text(body, "error") or "no message"
 
 
 def _results(data: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:

@@ -39,9 +39,10 @@ def first(body: Mapping[str, object], name: str) -> Mapping[str, object]:
     return value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else {}
 
 
-def text(body: Mapping[str, object], name: str) -> str:
-    value = body.get(name)
-    return value if isinstance(value, str) else ""
+def text(body: Mapping[str, object], *names: str) -> str:
+    """The first of these fields that holds a text; empty if none does."""
+    texts = (value for name in names if isinstance(value := body.get(name), str))
+    return next(filter(None, texts), "")
 
 
 def objects(body: Mapping[str, object], name: str) -> list[Mapping[str, object]]:

@@ -136,13 +136,13 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     for place in (body, data):
         error = place.get("error")
         if isinstance(error, Mapping) and error:
-            code = text(error, "code") or text(error, "status") or text(error, "type")
+            code = text(error, "code", "status", "type")
             reasons = [text(each, "reason") for each in objects(error, "details")]
             code = next((each for each in reasons if each.lower() in OPERATOR_CODES), code)
             return ErrorWords(code, text(error, "message") or "no message")
         if isinstance(error, str) and error:
             return ErrorWords(text(place, "code"), error)
-    reason = text(body, "message") or text(body, "msg")
+    reason = text(body, "message", "msg")
     if body.get("success") is False or text(body, "code").lower() not in GOOD_CODES:
         return ErrorWords(text(body, "code"), reason or "no message")
     url = text(data, "url")
@@ -173,7 +173,7 @@ def ended_badly(body: Mapping[str, object]) -> Failed | None:
     word = state_in(body)
     if error is None and word.lower() in FAILED_WORDS:
         data = mapping(body, "data") or body
-        reason = text(data, "fail_reason") or text(data, "message") or text(data, "reason")
+        reason = text(data, "fail_reason", "message", "reason")
         error = ErrorWords(text(data, "code") or word, reason)
     return error.as_failed() if error else None
 
@@ -181,7 +181,7 @@ def ended_badly(body: Mapping[str, object]) -> Failed | None:
 def state_in(body: Mapping[str, object]) -> str:
     """The task's state in the vendor's word; empty if there is none."""
     for place in (mapping(body, "data"), body, mapping(body, "metadata")):
-        word = text(place, "status") or text(place, "state")
+        word = text(place, "status", "state")
         if word:
             return word[:WORD_CHARS_MAX]
     return ""

@@ -178,10 +178,10 @@ def parse_key_check(body: Mapping[str, object]) -> str:
 def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     """`errorCode` and `errorMessage`, or an upload's `code` (0: a success) and `message`."""
     code = fields.code(body, "errorCode") or fields.code(body, "error_code")
-    message = fields.text(body, "errorMessage") or fields.text(body, "error_message")
+    message = fields.text(body, "errorMessage", "error_message")
     if code in {"", "0"} and not message:
         code = fields.code(body, "code")
-        message = fields.text(body, "message") or fields.text(body, "msg")
+        message = fields.text(body, "message", "msg")
         if code in {"", "0", "200"}:
             return None
     return ErrorWords(code, message)
@@ -202,13 +202,12 @@ def is_unknown(reply: Reply) -> bool:
 def _result_links(body: Mapping[str, object]) -> tuple[str, ...]:
     """The links in `results`, each with `url` or `outputUrl`; empty if there are none yet."""
     results = body.get("results") or []
-    if not isinstance(results, list):
-        raise ProviderContractBroken(NAME, "finished a task with something else than links")
-    named = [
-        result.get("url") or result.get("outputUrl") if isinstance(result, dict) else result
-        for result in results
-    ]
-    links = fields.links(named)
+    if isinstance(results, list):
+        results = [
+            result.get("url") or result.get("outputUrl") if isinstance(result, dict) else result
+            for result in results
+        ]
+    links = fields.links(results)
     if links is None:
         raise ProviderContractBroken(NAME, "finished a task with something else than links")
     return links
