@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from typing import Annotated, Any, Self
 
@@ -120,22 +121,14 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Rate(_Table):
+class _Submits(_Table):
+    calls: Annotated[Calls, Field(alias="submits")]
     seconds: Seconds
 
 
-class _Submits(_Rate):
-    submits: Calls
-
-    def made(self) -> Rate:
-        return Rate(self.submits, self.seconds)
-
-
-class _Polls(_Rate):
-    polls: Calls
-
-    def made(self) -> Rate:
-        return Rate(self.polls, self.seconds)
+class _Polls(_Table):
+    calls: Annotated[Calls, Field(alias="polls")]
+    seconds: Seconds
 
 
 class _Rates(_Table):
@@ -211,21 +204,12 @@ class _Route(_Table):
         return self.rates is not None or self.credit is not None
 
     def made(self) -> Route:
-        return Route(
-            id=self.id,
-            provider=self.provider,
-            upstream=self.upstream,
-            api=self.api,
-            route_mode=self.route_mode,
-            modes=self.modes,
-            references_max=self.references_max,
-            reference_types=self.reference_types,
-            mask=self.mask,
-            transparency=self.transparency,
-            sizes=self._sizes(),
-            own_sizes=self._own_sizes(),
-            qualities=self.qualities,
-            price=Price(
+        """What the table and the route call by the same name is the same in both."""
+        made: dict[str, Any] = {
+            "id": self.id,
+            "sizes": self._sizes(),
+            "own_sizes": self._own_sizes(),
+            "price": Price(
                 images={
                     (resolution, quality): self._price(amounts, quality)
                     for resolution, amounts in self.price.items()
@@ -235,14 +219,11 @@ class _Route(_Table):
                 credit=self.credit,
                 reference=self.reference_price,
             ),
-            sends_resolution=self.sends_resolution,
-            nsfw_switch=self.nsfw_switch,
-            typical_s=self.typical_s,
-            deadline_s=self.deadline_s,
-            running_max=self.running_max,
-            rate=self.rate.made() if self.rate else None,
-            poll_rate=self.poll_rate.made() if self.poll_rate else None,
-        )
+            "rate": Rate(**dict(self.rate)) if self.rate else None,
+            "poll_rate": Rate(**dict(self.poll_rate)) if self.poll_rate else None,
+        }
+        others = {each.name for each in fields(Route)} - made.keys()
+        return Route(**made, **{name: getattr(self, name) for name in others})
 
     def _sizes(self) -> Mapping[str, tuple[str, ...]]:
         """Each ratio in every priced resolution, unless `limits` says less."""
