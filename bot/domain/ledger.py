@@ -194,13 +194,14 @@ def refill(account: Account, allowance: Microcredits, start: date, latest: date)
     """
     if account.period_start is not None and start <= account.period_start <= latest:
         return account, ()
-    refilled = replace(account, allowance_ucr=allowance, period_start=start)
-    entries = []
+    entries: tuple[Entry, ...] = ()
     if account.allowance_ucr:
-        entries.append(_entry(account, EntryKind.EXPIRE, -account.allowance_ucr, 0))
+        account, entries = change(account, EntryKind.EXPIRE, -account.allowance_ucr, 0)
+    account = replace(account, period_start=start)
     if allowance:
-        entries.append(_entry(refilled, EntryKind.ALLOWANCE, allowance, 0))
-    return refilled, tuple(entries)
+        account, given = change(account, EntryKind.ALLOWANCE, allowance, 0)
+        entries += given
+    return account, entries
 
 
 def renew(account: Account, allowance: Allowance, now: datetime) -> Change:
@@ -383,13 +384,7 @@ def change(
         allowance_ucr=account.allowance_ucr + allowance_ucr,
         grant_ucr=account.grant_ucr + grant_ucr,
     )
-    return changed, (_entry(account, kind, allowance_ucr, grant_ucr, job_id),)
-
-
-def _entry(
-    account: Account, kind: EntryKind, allowance_ucr: int, grant_ucr: int, job_id: str | None = None
-) -> Entry:
-    return Entry(
+    entry = Entry(
         account.server_id,
         account.user_id,
         kind,
@@ -398,3 +393,4 @@ def _entry(
         account.entered,
         job_id,
     )
+    return changed, (entry,)
