@@ -36,7 +36,6 @@ from bot.playground.studio import (
 
 BASE_PATH = "/apimodels/api/v1"
 PROMPT_CHARS_MAX = 20_000
-SUBMISSIONS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +78,13 @@ class _Rejected(Exception):
 class ApiModelsFormat:
     """The routes below BASE_PATH."""
 
-    def __init__(self, studio: Studio, *, api_key: str) -> None:
-        self.submissions: deque[Submission] = deque(maxlen=SUBMISSIONS_MAX)
+    def __init__(self, studio: Studio, submissions: deque[Submission], *, api_key: str) -> None:
         self._studio = studio
+        self._submissions = submissions
         self._api_key = api_key
         self._sync = openai_images.OpenAiImages(
             studio,
-            self.submissions,
+            submissions,
             models=(SYNC_MODEL,),
             price_usd=_sync_price,
             usage=False,
@@ -146,7 +145,7 @@ class ApiModelsFormat:
         except OutOfMoney:
             raise _no_money() from None
         finally:
-            self.submissions.append(Submission(body, task.id if task else None))
+            self._submissions.append(Submission(body, task.id if task else None))
         return _success({"taskId": task.id})
 
     async def _generate(self, body: dict[str, object]) -> web.StreamResponse:

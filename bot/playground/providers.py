@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -16,11 +16,12 @@ from aiohttp import web
 from bot.playground import apimodels, gemini, maxapi
 from bot.playground.drawing import Picture, draw
 from bot.playground.faults import VendorCall, VendorFaults
-from bot.playground.studio import UPLOAD_BYTES_MAX, Ending, Studio, Submission, UploadedFile
+from bot.playground.studio import UPLOAD_BYTES_MAX, Studio, Submission, UploadedFile
 
 DEFAULT_KEY = "sk_playground"
 #: How long open requests may go on when the server stops; a held request never ends by itself.
 SHUTDOWN_TIMEOUT_S = 0.1
+SUBMISSIONS_MAX = 10_000
 
 
 class PlaygroundProviders:
@@ -62,7 +63,16 @@ class PlaygroundProviders:
             paint=paint,
         )
         self.clock = clock
+        #: every create call with a valid key, oldest first
+        self.submissions: deque[Submission] = deque(maxlen=SUBMISSIONS_MAX)
+        #: by link, oldest first
+        self.uploads: Mapping[str, UploadedFile] = self.studio.uploads
+        self.endings = self.studio.endings
+        self.calls = self.faults.calls
         self.maxapi_habits = maxapi.Habits()
+        self.apimodels_base_url = self.root_url + apimodels.BASE_PATH
+        #: for its Gemini-native calls, too
+        self.maxapi_base_url = self.root_url + maxapi.BASE_PATH
         app = web.Application(client_max_size=UPLOAD_BYTES_MAX)
         app.add_routes(list(self._formats()))
         app.add_routes(
@@ -79,23 +89,14 @@ class PlaygroundProviders:
 
     def _formats(self) -> Iterable[web.RouteDef]:
         """The routes of each vendor's wire format."""
-        self._apimodels = apimodels.ApiModelsFormat(self.studio, api_key=self.api_key)
-        of_maxapi = (self.studio, self.submissions, self.maxapi_habits)
+        studio, submissions = self.studio, self.submissions
+        of_maxapi = (studio, submissions, self.maxapi_habits)
         for written in (
-            self._apimodels,
+            apimodels.ApiModelsFormat(studio, submissions, api_key=self.api_key),
             maxapi.MaxApiFormat(*of_maxapi, api_key=self.api_key),
             gemini.GeminiFormat(*of_maxapi, api_key=self.api_key),
         ):
             yield from written.routes(self.faults)
-
-    @property
-    def apimodels_base_url(self) -> str:
-        return self.root_url + apimodels.BASE_PATH
-
-    @property
-    def maxapi_base_url(self) -> str:
-        """For its Gemini-native calls, too."""
-        return self.root_url + maxapi.BASE_PATH
 
     @property
     def environment(self) -> dict[str, str]:
@@ -106,24 +107,6 @@ class PlaygroundProviders:
             "MAXAPI_KEY": self.api_key,
             "MAXAPI_BASE_URL": self.maxapi_base_url,
         }
-
-    @property
-    def submissions(self) -> deque[Submission]:
-        """Every create call with a valid key, oldest first."""
-        return self._apimodels.submissions
-
-    @property
-    def uploads(self) -> Mapping[str, UploadedFile]:
-        """By link, oldest first."""
-        return self.studio.uploads
-
-    @property
-    def endings(self) -> deque[Ending]:
-        return self.studio.endings
-
-    @property
-    def calls(self) -> Counter[VendorCall]:
-        return self.faults.calls
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
