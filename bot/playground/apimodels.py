@@ -92,24 +92,17 @@ class ApiModelsFormat:
         )
 
     def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
-        images = f"{BASE_PATH}/images/generations"
+        def around(call: VendorCall, handler: Handler) -> Handler:
+            return faults.around(call, self._guarded(handler))
+
+        images = f"{BASE_PATH}/images"
         return [
-            web.post(images, faults.around(VendorCall.CREATE, self._guarded(self._create))),
-            web.post(
-                f"{BASE_PATH}/images/edits",
-                faults.around(VendorCall.CREATE, self._guarded(self._edit)),
-            ),
-            web.get(images, faults.around(VendorCall.POLL, self._guarded(self._poll))),
-            web.post(
-                f"{BASE_PATH}/files", faults.around(VendorCall.UPLOAD, self._guarded(self._upload))
-            ),
-            web.get(
-                f"{BASE_PATH}/balance",
-                faults.around(VendorCall.BALANCE, self._guarded(self._balance)),
-            ),
-            web.get(
-                f"{BASE_PATH}/models", faults.around(VendorCall.MODELS, self._guarded(self._models))
-            ),
+            web.post(f"{images}/generations", around(VendorCall.CREATE, self._create)),
+            web.post(f"{images}/edits", around(VendorCall.CREATE, self._edit)),
+            web.get(f"{images}/generations", around(VendorCall.POLL, self._poll)),
+            web.post(f"{BASE_PATH}/files", around(VendorCall.UPLOAD, self._upload)),
+            web.get(f"{BASE_PATH}/balance", around(VendorCall.BALANCE, self._balance)),
+            web.get(f"{BASE_PATH}/models", around(VendorCall.MODELS, self._models)),
         ]
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -131,14 +124,9 @@ class ApiModelsFormat:
         return answer
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
-        try:
-            body = json.loads(await request.read())
-        except ValueError:
-            _reject("Request body is not valid JSON")
-        if not isinstance(body, dict):
-            _reject("Request body must be a JSON object")
+        body = await openai_images.read_json(request)
         if body.get("model") == SYNC_MODEL:
-            return await self._generate(body)
+            return web.json_response(await self._sync.generate(_with_size(body)))
         task: StudioTask | None = None
         try:
             task = self._studio.start(_read_commission(body, uploads=self._studio.uploads))
@@ -147,9 +135,6 @@ class ApiModelsFormat:
         finally:
             self._submissions.append(Submission(body, task.id if task else None))
         return _success({"taskId": task.id})
-
-    async def _generate(self, body: dict[str, object]) -> web.StreamResponse:
-        return web.json_response(await self._sync.generate(_with_size(body)))
 
     async def _edit(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(await self._sync.edit(request))

@@ -5,12 +5,10 @@ Source: ai.google.dev, API reference "Generating content" and guide "Image gener
 docs (paths, headers); read 2026-11. The answers about an operation are a guess.
 """
 
-import asyncio
 import base64
 import binascii
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from aiohttp import web
@@ -19,7 +17,7 @@ from aiohttp.typedefs import Handler
 from bot.playground.drawing import SCALE
 from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.maxapi import BASE_PATH, ORDERS_MAX, PRICES, Habits, guarded
-from bot.playground.openai_images import ImagesError, read_json
+from bot.playground.openai_images import ImagesError, read_json, read_word
 from bot.playground.studio import (
     Commission,
     Fails,
@@ -39,14 +37,6 @@ PRICE_USD = Decimal("0.05")
 #: Tokens of an image that is made, and of a reference (Google's guide).
 TOKENS_MADE, TOKENS_GIVEN = 1_120, 258
 PROMPT_CHARS_PER_TOKEN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a call asks for; the references are the studio's links."""
-
-    prompt: str
-    references: tuple[str, ...]
 
 
 class GeminiFormat:
@@ -96,9 +86,6 @@ class GeminiFormat:
             if len(self._operations) > ORDERS_MAX:
                 del self._operations[next(iter(self._operations))]
             return web.json_response({"name": f"operations/{task.id}", "done": False})
-        if isinstance(task.ending, Sticks):
-            # The vendor never answers; this ends when the caller gives up or the server stops.
-            await asyncio.Event().wait()
         await self._studio.until_ready(task)
         answer = await self._answer(task)
         return web.json_response(answer, status=503 if "error" in answer else 200)
@@ -130,16 +117,17 @@ class GeminiFormat:
         if "IMAGE" not in str(config.get("responseModalities")):
             raise ImagesError(400, "responseModalities has no IMAGE", code="invalid_argument")
         image_config = _mapping(config, "imageConfig")
-        contents = await self._contents(body)
+        prompt, references = await self._contents(body)
         return Commission(
-            prompt=contents.prompt,
-            aspect_ratio=_read_word(image_config, "aspectRatio", ("auto", *ASPECT_RATIOS)),
-            resolution=_read_word(image_config, "imageSize", tuple(SCALE)),
-            references=contents.references,
+            prompt=prompt,
+            aspect_ratio=read_word(image_config, "aspectRatio", ("auto", *ASPECT_RATIOS)),
+            resolution=read_word(image_config, "imageSize", tuple(SCALE)),
+            references=references,
             price_usd=PRICE_USD,
         )
 
-    async def _contents(self, body: Mapping[str, object]) -> Contents:
+    async def _contents(self, body: Mapping[str, object]) -> tuple[str, tuple[str, ...]]:
+        """The prompt, and the studio's links to the references."""
         contents = body.get("contents")
         if not isinstance(contents, list) or len(contents) != 1:
             raise ImagesError(400, "contents must be one turn", code="invalid_argument")
@@ -155,7 +143,7 @@ class GeminiFormat:
             raise ImagesError(400, "contents has no text", code="invalid_argument")
         if len(references) > REFERENCES_MAX:
             raise ImagesError(400, "too many images", code="invalid_argument")
-        return Contents(prompt, tuple(references))
+        return prompt, tuple(references)
 
     async def _keep(self, inline: Mapping[str, object]) -> str:
         mime_type = str(inline.get("mime_type", inline.get("mimeType", "")))
@@ -192,10 +180,8 @@ class GeminiFormat:
             "fileData": {"mimeType": "image/png", "fileUri": self._studio.result_link(task)}
         }
         if self._habits.inline:
-            png = await self._studio.result(task.id)
-            assert png is not None
-            data = await asyncio.to_thread(base64.b64encode, png)
-            image = {"inlineData": {"mimeType": "image/png", "data": data.decode()}}
+            data = await self._studio.result_in_base64(task)
+            image = {"inlineData": {"mimeType": "image/png", "data": data}}
         content = {"role": "model", "parts": [{"text": "Here it is."}, image]}
         return {
             "candidates": [{"content": content, "finishReason": "STOP"}],
@@ -206,11 +192,3 @@ class GeminiFormat:
 def _mapping(body: object, name: str) -> Mapping[str, object]:
     value = body.get(name) if isinstance(body, dict) else None
     return value if isinstance(value, dict) else {}
-
-
-def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
-    """The first allowed word is the default."""
-    word = body.get(name, allowed[0])
-    if not isinstance(word, str) or word not in allowed:
-        raise ImagesError(400, f"{name} {word} is not supported", code="invalid_argument")
-    return word

@@ -22,6 +22,7 @@ from bot.playground.openai_images import (
     Wanted,
     price_by_tokens,
     read_json,
+    read_word,
 )
 from bot.playground.studio import Fails, Stage, Sticks, Studio, StudioTask, Submission
 
@@ -90,8 +91,8 @@ class MaxApiImages(OpenAiImages):
 
     async def generate(self, body: Mapping[str, object]) -> dict[str, object]:
         """The id of a task, or the finished answer. Raises ImagesError."""
-        price_usd = PRICES[_read_word(body, "route_mode", tuple(PRICES))]
-        mirror = _read_word(body, "asset_delivery", ASSET_DELIVERIES) == "mirror"
+        price_usd = PRICES[read_word(body, "route_mode", tuple(PRICES))]
+        mirror = read_word(body, "asset_delivery", ASSET_DELIVERIES) == "mirror"
         # In multipart, every field is a text.
         wants_task = body.get("async") in {True, "true"}
         tasks = replace(self, price_usd=price_usd).start(body)
@@ -228,11 +229,3 @@ def _as_gateway(error: ImagesError) -> ImagesError:
     if error.code == "model_not_found":
         return ImagesError(503, "No available channel", code="model_not_found", kind=kind)
     return error
-
-
-def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
-    """The first allowed word is the default."""
-    word = body.get(name, allowed[0])
-    if not isinstance(word, str) or word not in allowed:
-        raise ImagesError(400, f"{name} must be one of {', '.join(allowed)}", code="invalid_value")
-    return word

@@ -8,7 +8,6 @@ a size are estimated from the prices.
 """
 
 import asyncio
-import base64
 import json
 import re
 from collections import deque
@@ -26,7 +25,6 @@ from bot.playground.studio import (
     Commission,
     Fails,
     OutOfMoney,
-    Sticks,
     Studio,
     StudioTask,
     Submission,
@@ -195,10 +193,7 @@ class OpenAiImages:
             if wanted.as_link:
                 data.append({"url": self.studio.result_link(task)})
             else:
-                png = await self.studio.result(task.id)
-                assert png is not None
-                text = await asyncio.to_thread(base64.b64encode, png)
-                data.append({"b64_json": text.decode()})
+                data.append({"b64_json": await self.studio.result_in_base64(task)})
         answer: dict[str, object] = {"created": int(tasks[0].created_at_s), "data": data}
         if self.usage:
             answer |= {"output_format": "png", "usage": usage_of(wanted)}
@@ -223,10 +218,10 @@ class OpenAiImages:
             model=str(model),
             prompt=prompt,
             size_px=_read_size(body, self.own_sizes_px),
-            quality=_read_word(body, "quality", ("auto", *_tokens_of_square(str(model)))),
+            quality=read_word(body, "quality", ("auto", *_tokens_of_square(str(model)))),
             images=_read_count(body),
-            as_link=_read_word(body, "response_format", (default, "url", "b64_json")) == "url",
-            nsfw_checker=_read_word(body, "moderation", (self.moderation, "auto", "low")) == "auto",
+            as_link=read_word(body, "response_format", (default, "url", "b64_json")) == "url",
+            nsfw_checker=read_word(body, "moderation", (self.moderation, "auto", "low")) == "auto",
             references=tuple(references),
             mask=mask if isinstance(mask, str) else None,
         )
@@ -244,9 +239,6 @@ class OpenAiImages:
         )
 
     async def _ended(self, task: StudioTask) -> None:
-        if isinstance(task.ending, Sticks):
-            # The vendor never answers; this ends when the caller gives up or the server stops.
-            await asyncio.Event().wait()
         await self.studio.until_ready(task)
         if not isinstance(task.ending, Fails):
             return
@@ -353,8 +345,8 @@ def _read_size(
     return width, height
 
 
-def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
-    """The first allowed word is the default."""
+def read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
+    """The first allowed word is the default. Raises ImagesError."""
     word = body.get(name, allowed[0])
     if not isinstance(word, str) or word not in allowed:
         _reject(f"Invalid value: '{word}'. Supported values are: {', '.join(allowed)}.")

@@ -1,6 +1,7 @@
 """Does the work behind all vendors' formats: uploads, tasks, money; knows no wire format."""
 
 import asyncio
+import base64
 import math
 import random
 import re
@@ -196,7 +197,10 @@ class Studio:
         return Stage.EMPTY if task.polls <= task.ending.empty_polls else Stage.COMPLETED
 
     async def until_ready(self, task: StudioTask) -> None:
-        """Wait until the task ends, for a vendor that answers only then."""
+        """Wait until the task ends, for a vendor that answers only then; if it sticks, for ever."""
+        if isinstance(task.ending, Sticks):
+            # This ends when the caller gives up or the server stops.
+            await asyncio.Event().wait()
         await asyncio.sleep(max(task.ready_at_s - self._clock(), 0))
         self._settle(task)
 
@@ -219,6 +223,11 @@ class Studio:
         references = tuple(self._path(link) for link in task.commission.references)
         mask = self._path(task.commission.mask) if task.commission.mask else None
         return await asyncio.to_thread(self._painted, task, references, mask)
+
+    async def result_in_base64(self, task: StudioTask) -> str:
+        png = await self.result(task.id)
+        assert png is not None
+        return (await asyncio.to_thread(base64.b64encode, png)).decode()
 
     async def keep(
         self, filename: str, content_type: str, chunks: AsyncIterator[bytes]
