@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntFlag
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.playground.discord.clock import Clock
 from bot.playground.discord.errors import Json
@@ -223,6 +223,7 @@ class Guild:
 #: A person, and a channel: by name, by id, or as the object itself.
 Who = str | int | User
 Where = str | int | Channel
+Named = TypeVar("Named", User, Guild, Channel)
 
 
 class World:
@@ -258,21 +259,11 @@ class World:
 
     def user(self, who: Who) -> User:
         """Find a user by name, by id or as the object itself."""
-        name = who.id if isinstance(who, User) else who
-        for user in self.users.values():
-            if name in (user.id, user.name, user.username):
-                return user
-        raise LookupError(f"no user {who!r}; there are {[u.name for u in self.users.values()]}")
+        return _found("user", who, self.users)
 
     def guild(self, which: str | int | Guild) -> Guild:
         """Find a server by name, by id or as the object itself."""
-        name = which.id if isinstance(which, Guild) else which
-        for guild in self.guilds.values():
-            if name in (guild.id, guild.name):
-                return guild
-        raise LookupError(
-            f"no server {which!r}; there are {[g.name for g in self.guilds.values()]}"
-        )
+        return _found("server", which, self.guilds)
 
     def channel(self, which: Where, member: User | None = None) -> Channel:
         """Find a channel by name, id or as the object; `DM` is the member's own with the bot."""
@@ -280,12 +271,7 @@ class World:
             if member is None:
                 raise LookupError("direct messages need a member to be with")
             return self.dm(member)
-        name = which.id if isinstance(which, Channel) else which
-        for channel in self.channels.values():
-            if name in (channel.id, channel.name):
-                return channel
-        known = [channel.name for channel in self.channels.values()]
-        raise LookupError(f"no channel {which!r}; there are {known}")
+        return _found("channel", which, self.channels)
 
     def dm(self, member: User) -> Channel:
         """Return the member's direct messages with the bot; open them on first use."""
@@ -394,3 +380,11 @@ class World:
         guild = Guild(everyone.id, name, owner.id, roles, members)
         self.guilds[guild.id] = guild
         return guild
+
+
+def _found(kind: str, which: str | int | Named, among: Mapping[int, Named]) -> Named:
+    name = which if isinstance(which, str | int) else which.id
+    for each in among.values():
+        if name in (each.id, each.name):
+            return each
+    raise LookupError(f"no {kind} {which!r}; there are {[each.name for each in among.values()]}")
