@@ -70,7 +70,7 @@ class Gateway:
     ) -> None:
         self._world = world
         self._payloads = payloads
-        self._changes = changes
+        self.changes = changes
         self.token = token
         self.shard_count = shard_count
         self.sessions: dict[str, Session] = {}
@@ -143,7 +143,7 @@ class Gateway:
             await connection.run()
         finally:
             self._connections.discard(connection)
-            self._changes.notify()
+            self.changes.notify()
         return socket
 
     def open_session(self, data: Json) -> Session | int:
@@ -189,10 +189,6 @@ class Gateway:
         self.resumed += 1
         session.add("RESUMED", {})
         return session
-
-    def notify(self) -> None:
-        """Wake the code that waits for clients."""
-        self._changes.notify()
 
 
 class _Connection:
@@ -287,7 +283,7 @@ class _Connection:
                 for sequence, frame in reversed(unsent):
                     await self.socket.send_str(frame)
                     session.sent = sequence
-                self._gateway.notify()
+                self._gateway.changes.notify()
                 await session.news.wait()
         except ConnectionError:
             return  # The session keeps unsent events for a resume.
