@@ -75,7 +75,9 @@ class References:
         self._messenger = messenger
         self._working = asyncio.Lock()
         self._at_once = asyncio.Semaphore(TRANSFERS_AT_ONCE)
+        #: without the mask; None: not fetched yet
         self._files: list[ImageFile] | None = None
+        self._mask: ImageFile | None = None
         self._links: dict[tuple[str, Formats], list[str]] = {}
         #: every file that was begun
         self._begun: set[Path] = set()
@@ -90,31 +92,25 @@ class References:
         async with self._working:
             if self._files is None:
                 self._files = await self._fetch_all()
-            count = len(self._job.request.references)
-            masks = self._files[count:]
-            mask = masks[0] if masks else None
             formats = tuple(
                 each for each in ImageFormat if each.media_type in route.reference_types
             )
             references = await all_of(
-                [
-                    self._in_format(image, index, formats)
-                    for index, image in enumerate(self._files[:count])
-                ]
+                [self._in_format(image, index, formats) for index, image in enumerate(self._files)]
             )
             if provider.upload is None:
-                return Given(files=tuple(references), mask=mask)
+                return Given(files=tuple(references), mask=self._mask)
             key = (provider.name, formats)
             if key not in self._links:
                 self._links[key] = await all_of(
                     [self._upload(provider.upload, image) for image in references]
                 )
-            return Given(links=tuple(self._links[key]), mask=mask)
+            return Given(links=tuple(self._links[key]), mask=self._mask)
 
     @property
     def paths(self) -> list[Path]:
         """Files of the fetched references, without the mask; empty before a task needs them."""
-        return [image.path for image in (self._files or [])[: len(self._job.request.references)]]
+        return [image.path for image in self._files or ()]
 
     def remove(self) -> None:
         """Remove the files, once no task needs them any more."""
@@ -140,7 +136,7 @@ class References:
             ]
         )
         if request.mask:
-            files[-1] = await self._fitted_mask(request.mask, files[-1], files[0])
+            self._mask = await self._fitted_mask(request.mask, files.pop(), files[0])
         return files
 
     async def _fitted_mask(
