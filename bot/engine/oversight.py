@@ -8,7 +8,7 @@ from bot.domain.oversight import Act, Block, Done, Unreported, read_reason
 from bot.domain.policy import Place
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
-from bot.pictures.folder import sheet_name
+from bot.pictures.folder import remove_named, sheet_name
 from bot.store import oversight as steps
 
 
@@ -118,14 +118,11 @@ class Oversight:
         now, why = self._clock.now(), read_reason(reason)
         done, names = await self._database.write(steps.remove, server_id, job_id, by_id, why, now)
         if names:
-            await asyncio.to_thread(self._delete, [*names, sheet_name(job_id)])
+            names.append(sheet_name(job_id))
+            await asyncio.to_thread(remove_named, self._shop.folder, names)
         if done:
             emit("result_removed", "result removed by a moderator")
         return done
-
-    def _delete(self, names: list[str]) -> None:
-        for name in names:
-            (self._shop.folder / name).unlink(missing_ok=True)
 
     async def refund(self, server_id: int, job_id: str, by_id: int) -> Done | None:
         """

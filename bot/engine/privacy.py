@@ -3,9 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from bot.domain.jobs import Job
 from bot.domain.ports import Messenger
@@ -13,7 +11,7 @@ from bot.engine.easel import Easel
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
 from bot.errors import StepLost, StoreBusy
-from bot.pictures.folder import sheet_name
+from bot.pictures.folder import remove_named, sheet_name
 from bot.store import privacy as steps
 from bot.store import tasks as task_steps
 from bot.store.privacy import Erasure
@@ -90,7 +88,7 @@ class Privacy:
                 if not ids:
                     break
                 names = [*images, *map(sheet_name, ids)]
-                await asyncio.to_thread(_remove, self._folder, names)
+                await asyncio.to_thread(remove_named, self._folder, names)
                 await database.keep(steps.erase_jobs, erasure, server_id)
             while await database.keep(steps.move_entries, erasure, server_id, self._clock.now()):
                 pass
@@ -110,8 +108,3 @@ class Privacy:
             self._to_fold = not await self._database.fold()
         except StoreBusy as error:
             emit("not_folded", "log not folded: %s", error.__cause__, level=logging.WARNING)
-
-
-def _remove(folder: Path, names: Collection[str]) -> None:
-    for name in names:
-        (folder / name).unlink(missing_ok=True)

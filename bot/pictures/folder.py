@@ -1,7 +1,7 @@
 """The folder of images: what lies there, and under which names."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +60,12 @@ def stored_images(folder: Path) -> list[Stored]:
             stored_at = datetime.fromtimestamp(about.st_mtime, UTC)
             found.append(Stored(path, path.stem.partition("-")[0], stored_at, about.st_size))
     return found
+
+
+def remove_named(folder: Path, names: Iterable[str]) -> None:
+    """Remove these files, as far as they are there. Blocks."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def remove_fetched(folder: Path) -> None:
