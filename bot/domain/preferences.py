@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -50,22 +51,17 @@ def read_preferences(text: str) -> Preferences:
     except (ValueError, RecursionError):
         return Preferences()
     values = {}
-    for name, value in kept.items() if isinstance(kept, dict) else ():
-        if name in READERS:
-            try:
-                values[name] = READERS[name](value)
-            except ValueError:
-                continue
+    for name in READERS.keys() & kept.keys() if isinstance(kept, dict) else ():
+        with suppress(ValueError):
+            values[name] = READERS[name](kept[name])
     return Preferences(**values)
 
 
 def write_preferences(preferences: Preferences) -> str:
     """JSON of what differs from the default."""
-    default = Preferences()
-    values = {each.name: getattr(preferences, each.name) for each in fields(Preferences)}
-    return json.dumps(
-        {name: value for name, value in values.items() if value != getattr(default, name)}
-    )
+    default = asdict(Preferences())
+    decided = {name: each for name, each in asdict(preferences).items() if each != default[name]}
+    return json.dumps(decided)
 
 
 def preferred(preferences: Preferences, mode: Mode) -> ImageRequest:

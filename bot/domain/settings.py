@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -206,10 +207,7 @@ def read_settings(kept: Mapping[str, str]) -> ServerSettings:
         kept: name -> text; what this version does not know, or cannot read, counts as undecided.
     """
     values = {}
-    for name, text in kept.items():
-        if name in SETTINGS:
-            try:
-                values[name] = SETTINGS[name].read(text)
-            except (ValueError, TypeError, AttributeError, KeyError):
-                continue
+    for name in SETTINGS.keys() & kept.keys():
+        with suppress(ValueError, TypeError, AttributeError, KeyError):
+            values[name] = SETTINGS[name].read(kept[name])
     return ServerSettings(**values)
