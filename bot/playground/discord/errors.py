@@ -33,19 +33,11 @@ REFUSALS: Mapping[int, tuple[int, str]] = {
 class ApiError(Exception):
     """Discord's answer to a request that fails."""
 
-    def __init__(
-        self,
-        status: int,
-        code: int,
-        message: str,
-        extra: Json | None = None,
-        via: str | None = None,
-    ) -> None:
+    def __init__(self, status: int, code: int, message: str, **extra: Any) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
-        self.body: Json = {"message": message, "code": code, **(extra or {})}
-        #: Discord's own 429s come with a proxy's name; clients tell them from bans by that name.
-        self.headers = {"Via": via} if via else {}
+        self.body: Json = {"message": message, "code": code, **extra}
+        self.headers: dict[str, str] = {}
 
 
 def refusal(code: int) -> ApiError:
@@ -67,9 +59,13 @@ def unauthorized() -> ApiError:
 def rate_limited(retry_after_s: float, *, is_global: bool = False) -> ApiError:
     """Build a 429 as Discord itself sends it, not the proxy in front of it."""
     extra = {"retry_after": round(retry_after_s, 3), "global": is_global}
-    error = ApiError(429, 0, "You are being rate limited.", extra, via="1.1 google")
-    error.headers["Retry-After"] = str(max(1, round(retry_after_s)))
-    error.headers["X-RateLimit-Scope"] = "global" if is_global else "user"
+    error = ApiError(429, 0, "You are being rate limited.", **extra)
+    error.headers = {
+        # Clients tell Discord's own 429s from bans by the proxy's name.
+        "Via": "1.1 google",
+        "Retry-After": str(max(1, round(retry_after_s))),
+        "X-RateLimit-Scope": "global" if is_global else "user",
+    }
     return error
 
 
@@ -117,4 +113,4 @@ class Form:
     def close(self) -> None:
         """Raise all complaints as one refusal, if there are any."""
         if self._errors:
-            raise ApiError(400, 50035, REFUSALS[50035][1], {"errors": self._errors})
+            raise ApiError(400, 50035, REFUSALS[50035][1], errors=self._errors)
