@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -35,20 +36,14 @@ ASSET_DELIVERIES = ("default", "mirror")
 ORDERS_MAX = 5_000
 #: USD (model page): for an image by `mix`, and for a million tokens by `official-cheap`.
 USD_MIX = Decimal("0.012")
-USD_TEXT_IN, USD_IMAGE_IN, USD_IMAGE_OUT = Decimal("0.35"), Decimal("0.35"), Decimal("0.70")
+RATES_OF_OFFICIAL_CHEAP_USD = (Decimal("0.35"), Decimal("0.35"), Decimal("0.70"))
 #: This server's usual name, and another name, which stands in links if `mirror` is asked for.
 OWN_HOST, MIRROR_HOST = "//127.0.0.1:", "//localhost:"
 
 
-def _price_of_official_cheap(wanted: Wanted) -> Decimal:
-    text, images = wanted.tokens_in
-    usd = text * USD_TEXT_IN + images * USD_IMAGE_IN + wanted.tokens_out * USD_IMAGE_OUT
-    return usd / 1_000_000
-
-
 PRICES: Mapping[str, Callable[[Wanted], Decimal]] = {
     "mix": lambda _: USD_MIX,
-    "official-cheap": _price_of_official_cheap,
+    "official-cheap": partial(price_by_tokens, rates_usd=RATES_OF_OFFICIAL_CHEAP_USD),
     "official": price_by_tokens,
 }
 

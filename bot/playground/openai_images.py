@@ -11,7 +11,7 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -59,8 +59,8 @@ TOKENS_OF_NEWER_SQUARE = {"low": 196, "medium": 439, "high": 1_756, "xhigh": 3_1
 #: Input tokens of a reference; a guess.
 TOKENS_OF_REFERENCE = 400
 PROMPT_CHARS_PER_TOKEN = 4
-#: USD for a million tokens of gpt-image-2 (price list).
-USD_TEXT_IN, USD_IMAGE_IN, USD_IMAGE_OUT = Decimal(5), Decimal(8), Decimal(30)
+#: USD for a million tokens of gpt-image-2, of text and images given and of images made (price list)
+RATES_USD = (Decimal(5), Decimal(8), Decimal(30))
 
 
 class ImagesError(Exception):
@@ -117,10 +117,10 @@ def _tokens_of_square(model: str) -> Mapping[str, int]:
     return TOKENS_OF_NEWER_SQUARE if model in NEWER_MODELS else TOKENS_OF_SQUARE
 
 
-def price_by_tokens(wanted: Wanted) -> Decimal:
+def price_by_tokens(wanted: Wanted, rates_usd: Sequence[Decimal] = RATES_USD) -> Decimal:
     """USD for one image, as OpenAI bills it."""
-    text, images = wanted.tokens_in
-    usd = text * USD_TEXT_IN + images * USD_IMAGE_IN + wanted.tokens_out * USD_IMAGE_OUT
+    tokens = (*wanted.tokens_in, wanted.tokens_out)
+    usd = sum((rate * count for rate, count in zip(rates_usd, tokens, strict=True)), Decimal(0))
     return usd / 1_000_000
 
 
