@@ -237,7 +237,7 @@ TASKS = TaskFormat(
 
 
 def _tasks(setup: Setup) -> TaskProvider:
-    return ApiModelsTasks(NAME, TASKS, setup.http(setup.root))
+    return ApiModelsTasks(TASKS, setup.http(setup.root))
 
 
 VENDOR = Vendor(

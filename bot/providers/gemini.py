@@ -31,7 +31,7 @@ from bot.providers.inline import INLINE
 from bot.providers.judge import Stake
 from bot.providers.moderation import is_content
 
-NAME = "maxapi"
+NAME = replies.NAME
 OPERATIONS_PATH = "/v1beta/operations"
 
 #: Bytes of base64 in one request (Google, guide "Image understanding": 20 MB in all if inline).
@@ -145,9 +145,7 @@ def parse_submit(
         return parse_answer(NAME, answer)
     if failed := replies.ended_badly(body):
         return failed
-    return replies.handle_in(
-        body, provider=NAME, own_address=own_address, task_path=OPERATIONS_PATH
-    )
+    return replies.handle_in(body, own_address=own_address, task_path=OPERATIONS_PATH)
 
 
 def parse_operation(body: Mapping[str, object]) -> Progress:

@@ -244,7 +244,7 @@ def _tasks(setup: Setup) -> TaskProvider:
         is_unknown=is_unknown,
         read_failed=read_failed,
     )
-    return TaskProvider(NAME, written, setup.http(setup.root), setup.http(str(upload_root)))
+    return TaskProvider(written, setup.http(setup.root), setup.http(str(upload_root)))
 
 
 def _verify(

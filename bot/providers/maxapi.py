@@ -19,7 +19,7 @@ from bot.providers.http import VendorHttp
 from bot.providers.judge import Stake
 from bot.providers.vendors import Api, Option, Vendor
 
-NAME = "maxapi"
+NAME = replies.NAME
 GENERATIONS_PATH = "/v1" + openai_images.GENERATIONS_PATH
 EDITS_PATH = "/v1" + openai_images.EDITS_PATH
 
@@ -97,7 +97,7 @@ def parse_create(
         if replies.names_no_image(body):
             return Finished()
         raise ProviderContractBroken(NAME, "answered without an image")
-    return replies.handle_in(body, provider=NAME, own_address=own_address, task_path=task_path)
+    return replies.handle_in(body, own_address=own_address, task_path=task_path)
 
 
 def parse_poll(body: Mapping[str, object]) -> Progress:

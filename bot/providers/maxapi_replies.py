@@ -36,6 +36,8 @@ from bot.providers.openai_images import MODEL_CODES, MONEY_CODES, moderation_fac
 
 log = logging.getLogger(__name__)
 
+NAME = "maxapi"
+
 #: Codes and types of errors that the operator has to mend, in lower case, besides those of OpenAI
 #: and new-api about money and models (OpenAI; new-api; Google's `status`).
 OPERATOR_CODES = (MONEY_CODES | MODEL_CODES).union(
@@ -229,7 +231,6 @@ def check_poll(http: VendorHttp, reply: Reply) -> Failed | None:
 def handle_in(
     body: Mapping[str, object],
     *,
-    provider: str,
     own_address: Callable[[str], str | None],
     task_path: str,
 ) -> str:
@@ -251,7 +252,7 @@ def handle_in(
             return address
         if poll_url:
             action = {"action": "poll_url_ignored"}
-            log.warning("%s named a poll_url that is not followed", provider, extra=action)
+            log.warning("%s named a poll_url that is not followed", NAME, extra=action)
     for place in places:
         task_id = fields.task_id(place, "task_id", "taskId", "id", "name")
         if task_id:
@@ -259,7 +260,7 @@ def handle_in(
             handle = f"{task_path}/{quote(task_id.removeprefix('operations/'), safe='')}"
             if len(handle) <= TASK_ID_CHARS_MAX:
                 return handle
-    raise ProviderContractBroken(provider, "took a task but did not say where to ask for it")
+    raise ProviderContractBroken(NAME, "took a task but did not say where to ask for it")
 
 
 async def ask(http: VendorHttp, handle: str, result_path: Path) -> Reply:

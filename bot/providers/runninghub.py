@@ -236,8 +236,6 @@ VENDOR = Vendor(
     root="RUNNINGHUB_BASE_URL",
     root_default="https://www.runninghub.ai/openapi/v2",
     apis={
-        "tasks": Api(
-            lambda setup: TaskProvider(NAME, TASKS, setup.http(setup.root)), qualities=True
-        ),
+        "tasks": Api(lambda setup: TaskProvider(TASKS, setup.http(setup.root)), qualities=True),
     },
 )

@@ -63,13 +63,9 @@ class TaskProvider:
     """
 
     def __init__(
-        self,
-        name: str,
-        written: TaskFormat,
-        http: VendorHttp,
-        upload_http: VendorHttp | None = None,
+        self, written: TaskFormat, http: VendorHttp, upload_http: VendorHttp | None = None
     ) -> None:
-        self.name = name
+        self.name = http.provider
         self._format = written
         self._http = http
         self._upload_http = upload_http or http
