@@ -10,7 +10,6 @@ import ipaddress
 import json
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Never
 from urllib.parse import urlsplit
@@ -38,21 +37,12 @@ BASE_PATH = "/apimodels/api/v1"
 PROMPT_CHARS_MAX = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class ModelOffer:
-    references_max: int
-    #: resolution -> USD for one image
-    price_usd: Mapping[str, Decimal]
-
-
+REFERENCES_MAX = 16
 _FLAT = {"1K": Decimal("0.06")}
 _TIERED = {"1K": Decimal("0.025"), "2K": Decimal("0.03"), "4K": Decimal("0.05")}
 _LITE = {"1K": Decimal("0.008"), "2K": Decimal("0.015"), "4K": Decimal("0.025")}
-MODELS = {
-    "gpt-image-2": ModelOffer(16, _TIERED),
-    "gpt-image-2-beta": ModelOffer(16, _FLAT),
-    "gpt-image-2-lite": ModelOffer(16, _LITE),
-}
+#: model -> resolution -> USD for one image
+MODELS = {"gpt-image-2": _TIERED, "gpt-image-2-beta": _FLAT, "gpt-image-2-lite": _LITE}
 #: The model that answers when the image is done, in OpenAI's shape. Its price in USD depends on the
 #: longer side in pixels and the quality (apimodels.app docs, gpt-image-2-all).
 SYNC_MODEL = "gpt-image-2-all"
@@ -243,8 +233,8 @@ def _reject(message: str) -> Never:
 
 def _read_commission(body: Mapping[str, object], *, uploads: Mapping[str, object]) -> Commission:
     model = body.get("model")
-    offer = MODELS.get(model) if isinstance(model, str) else None
-    if offer is None:
+    prices_usd = MODELS.get(model) if isinstance(model, str) else None
+    if prices_usd is None:
         _reject(f"Invalid model: {model}. Supported models: {', '.join(MODELS)}")
     prompt = body.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
@@ -255,16 +245,16 @@ def _read_commission(body: Mapping[str, object], *, uploads: Mapping[str, object
     if not isinstance(nsfw_checker, bool):
         _reject("nsfw_checker must be a boolean")
     resolution = _read_word(body, "resolution", "1K", tuple(SCALE)).upper()
-    if offer.price_usd is _FLAT:
+    if prices_usd is _FLAT:
         # The beta's documentation has no resolution; that the vendor ignores it is a guess.
         resolution = "1K"
     return Commission(
         prompt=prompt,
         aspect_ratio=_read_word(body, "aspect_ratio", "auto", ("auto", *SIZES_1K_PX)),
         resolution=resolution,
-        references=_read_references(body, offer, uploads),
+        references=_read_references(body, uploads),
         nsfw_checker=nsfw_checker,
-        price_usd=offer.price_usd[resolution],
+        price_usd=prices_usd[resolution],
     )
 
 
@@ -277,9 +267,7 @@ def _read_word(
     return word
 
 
-def _read_references(
-    body: Mapping[str, object], offer: ModelOffer, uploads: Mapping[str, object]
-) -> tuple[str, ...]:
+def _read_references(body: Mapping[str, object], uploads: Mapping[str, object]) -> tuple[str, ...]:
     links = body.get("image_urls", [])
     if not isinstance(links, list) or not all(isinstance(link, str) for link in links):
         _reject("image_urls must be a list of links")
@@ -287,8 +275,8 @@ def _read_references(
         if not isinstance(body["image_url"], str):
             _reject("image_url must be a link")
         links = [body["image_url"], *links]
-    if len(links) > offer.references_max:
-        _reject(f"Too many images: {len(links)}, at most {offer.references_max} are supported")
+    if len(links) > REFERENCES_MAX:
+        _reject(f"Too many images: {len(links)}, at most {REFERENCES_MAX} are supported")
     for link in links:
         if link not in uploads and not _is_public(link):
             _reject(

@@ -56,15 +56,15 @@ def unauthorized() -> ApiError:
     return ApiError(401, 0, "401: Unauthorized")
 
 
-def rate_limited(retry_after_s: float, *, is_global: bool = False) -> ApiError:
+def rate_limited(retry_after_s: float) -> ApiError:
     """Build a 429 as Discord itself sends it, not the proxy in front of it."""
-    extra = {"retry_after": round(retry_after_s, 3), "global": is_global}
+    extra = {"retry_after": round(retry_after_s, 3), "global": False}
     error = ApiError(429, 0, "You are being rate limited.", **extra)
     error.headers = {
         # Clients tell Discord's own 429s from bans by the proxy's name.
         "Via": "1.1 google",
         "Retry-After": str(max(1, round(retry_after_s))),
-        "X-RateLimit-Scope": "global" if is_global else "user",
+        "X-RateLimit-Scope": "user",
     }
     return error
 

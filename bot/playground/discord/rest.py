@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiohttp import BodyPartReader, web
@@ -89,20 +90,18 @@ class Rest:
     def add_to(self, app: web.Application, routes: Iterable[Endpoint]) -> None:
         """Register the routes, the CDN, and an answer for everything else under the API."""
         for method, template, handler in routes:
-            app.router.add_route(method, API_PREFIX + template, self._bind(template, handler))
+            app.router.add_route(
+                method, API_PREFIX + template, partial(self._serve, template, handler)
+            )
         for folder in ("attachments", "ephemeral-attachments"):
             path = rf"/{folder}/{{channel_id:\d+}}/{{attachment_id:\d+}}/{{filename}}"
             app.router.add_get(path, self._serve_file)
-        app.router.add_route("*", API_PREFIX + "{path:/.*}", self._bind("", _refuse_unknown))
-
-    def _bind(self, template: str, handler: Handler) -> Callable[[web.Request], Any]:
-        async def serve(request: web.Request) -> web.StreamResponse:
-            return await self._serve(request, template, handler)
-
-        return serve
+        app.router.add_route(
+            "*", API_PREFIX + "{path:/.*}", partial(self._serve, "", _refuse_unknown)
+        )
 
     async def _serve(
-        self, request: web.Request, template: str, handler: Handler
+        self, template: str, handler: Handler, request: web.Request
     ) -> web.StreamResponse:
         path = request.path.removeprefix(API_PREFIX)
         call = ApiRequest(
