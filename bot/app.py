@@ -204,7 +204,12 @@ async def open_app(
         easel = Easel(shop, guests, settings.confirm_above_ucr)
         await easel.servers.load()
         await easel.load_preferences()
-        client = _client(settings, easel)
+        client = EaselClient(
+            easel,
+            server_ids=settings.discord_guild_ids,
+            shard_count=settings.shard_count,
+            shard_ids=settings.shard_ids,
+        )
         messenger = _messenger(settings, client, easel, shop)
         privacy = Privacy(shop, easel, messenger)
         budgets = Budgets(shop, easel, BudgetPosts(client))
@@ -256,6 +261,13 @@ def _add_commands(
     privacy: Privacy,
     shop: Workshop,
 ) -> None:
+    archive = Archive(
+        privacy,
+        Export(shop.database, shop.folder),
+        results_days=settings.keep_results,
+        prompts_days=settings.keep_prompts,
+        jobs_days=settings.keep_jobs,
+    )
     desk = Desk(
         easel,
         messenger,
@@ -263,7 +275,7 @@ def _add_commands(
         shop.folder,
         shop.pool,
         Oversight(shop),
-        _archive(settings, privacy, Export(shop.database, shop.folder)),
+        archive,
         Statistics(shop),
         shop.routing,
         shop.catalog.offered(shop.routing.providers),
@@ -290,25 +302,6 @@ def _messenger(
 def _retention(settings: Settings, shop: Workshop) -> Retention:
     prompts, jobs = timedelta(days=settings.keep_prompts), timedelta(days=settings.keep_jobs)
     return Retention(shop, prompts or None, jobs or None)
-
-
-def _archive(settings: Settings, privacy: Privacy, export: Export) -> Archive:
-    return Archive(
-        privacy,
-        export,
-        results_days=settings.keep_results,
-        prompts_days=settings.keep_prompts,
-        jobs_days=settings.keep_jobs,
-    )
-
-
-def _client(settings: Settings, easel: Easel) -> EaselClient:
-    return EaselClient(
-        easel,
-        server_ids=settings.discord_guild_ids,
-        shard_count=settings.shard_count,
-        shard_ids=settings.shard_ids,
-    )
 
 
 def _operator(settings: Settings, default_model: str) -> Operator:
