@@ -1,7 +1,5 @@
 """Reads and refuses requests for the page's server; knows no route."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Callable, Mapping

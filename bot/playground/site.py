@@ -1,7 +1,5 @@
 """Serves the playground's page and its API on loopback, only for browsers on this machine."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path

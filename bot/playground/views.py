@@ -1,7 +1,5 @@
 """Writes the playground's Discord as JSON for its page; must not know HTTP."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Shows the bot's answers to what a member did, as they come; changes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Keeps files on disk and signs links to them, which expire; must not know messages."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import mimetypes

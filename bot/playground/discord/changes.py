@@ -1,7 +1,5 @@
 """Tells waiting code and subscribers that something changed; must not know what changed."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +42,7 @@ class Events:
     Use it in a `with` block, or close it, so that no events pile up unread.
     """
 
-    def __init__(self, subscribers: set[Events]) -> None:
+    def __init__(self, subscribers: set["Events"]) -> None:
         self._subscribers = subscribers
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(EVENTS_WAITING_MAX)
         subscribers.add(self)

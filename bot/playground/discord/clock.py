@@ -1,7 +1,5 @@
 """The playground's clock, which can run ahead of real time; knows nothing of what expires."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """Keeps the application commands and answers their routes; must not know who runs them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Builds Discord's refusals: error bodies and the tree that names wrong fields."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

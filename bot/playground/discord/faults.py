@@ -1,7 +1,5 @@
 """Makes requests fail when a test asks for it: cut connections, 5xx, 429, delays."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re
@@ -43,7 +41,7 @@ class Fault:
     #: how many requests it has met
     hits: int = 0
 
-    async def strike(self) -> FaultyAnswer | None:
+    async def strike(self) -> "FaultyAnswer | None":
         """Wait if told to, then return the wrong answer; None lets the request pass."""
         if self.hold is not None:
             with contextlib.suppress(TimeoutError):

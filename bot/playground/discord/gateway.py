@@ -1,7 +1,5 @@
 """The gateway: its sessions, their events in order, and ways to break them; knows no REST."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import secrets
@@ -52,7 +50,7 @@ class Session:
     #: the latest events, each with its sequence number
     events: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT_MAX))
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    connection: _Connection | None = None
+    connection: "_Connection | None" = None
 
     def add(self, event: str, data: Json) -> None:
         """Append an event, which the connection sends now or after a resume."""

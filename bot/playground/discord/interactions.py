@@ -1,7 +1,5 @@
 """The bot's side of interactions: callbacks, original answers, follow-ups (see also members)."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -49,7 +47,7 @@ class Interaction:
     #: the message whose component was used, as it was at that moment
     source: Message | None = None
     #: the interaction whose answer was the submitted modal
-    opened_by: Interaction | None = None
+    opened_by: "Interaction | None" = None
     #: the type of the first answer, once there is one
     answered_with: int | None = None
     original_id: int | None = None

@@ -1,7 +1,5 @@
 """Rate limits and their headers; a route without a limit only gets headers."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass

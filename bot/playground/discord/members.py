@@ -1,7 +1,5 @@
 """What members do: run commands, click, fill in forms, post; must not know HTTP."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Makes, edits and removes messages, and answers the channel routes; knows no interactions."""
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence

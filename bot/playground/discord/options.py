@@ -1,7 +1,5 @@
 """Checks and writes what members put into commands, selects and forms; sends nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

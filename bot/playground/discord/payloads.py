@@ -1,7 +1,5 @@
 """Writes the world as JSON in the shapes of Discord's API; must not change anything."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Passes HTTP requests to the functions that answer them; has no routes of its own."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """The playground's Discord as a whole, which tests and the demo start, use and stop."""
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 from collections.abc import Callable

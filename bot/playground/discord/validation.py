@@ -1,7 +1,5 @@
 """Discord's limits on the words and parts of messages and modals; must not know the world."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

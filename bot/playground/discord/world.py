@@ -1,7 +1,5 @@
 """Who and what exists: servers, channels, members, messages, commands; must not know HTTP."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -164,7 +162,7 @@ class Message:
     visible_to_id: int | None = None
     interaction: Json | None = None
     #: the message that it forwards, as it was at that moment, with copies of its files
-    forwarded: Message | None = None
+    forwarded: "Message | None" = None
 
     @property
     def is_ephemeral(self) -> bool:
