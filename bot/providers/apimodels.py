@@ -13,7 +13,7 @@ from bot.domain.ports import Failed, Finished, Order, Progress, Running
 from bot.errors import ProviderContractBroken, ProviderError, ProviderMisconfigured
 from bot.providers import fields, openai_images
 from bot.providers.http import VendorHttp
-from bot.providers.judge import Complaint, Kind, Reply, Stake
+from bot.providers.judge import Complaint, Kind, Reply, Stake, failure
 from bot.providers.moderation import is_content
 from bot.providers.tasks import TaskFormat, TaskProvider
 from bot.providers.vendors import Api, Setup, Vendor
@@ -156,13 +156,8 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
     if state.lower() in fields.FAILED_WORDS:
         code = fields.text(data, "failCode") or state
         words = f"{code} {fields.text(data, 'failMsg')} {fields.text(data, 'resultJson')}".upper()
-        moderation = is_content(words)
         retryable = data.get("retryable") is True or any(w in words for w in RETRYABLE_WORDS)
-        return Failed(
-            moderation=moderation,
-            retryable=retryable and not moderation,
-            vendor_code=code[: fields.WORD_CHARS_MAX],
-        )
+        return failure(code, moderation=is_content(words), retryable=retryable)
     return Running(state[: fields.WORD_CHARS_MAX])
 
 

@@ -19,7 +19,6 @@ from bot.providers import maxapi_replies as replies
 from bot.providers.answers import encoded
 from bot.providers.fields import (
     FINISHED_WORDS,
-    WORD_CHARS_MAX,
     is_link,
     mapping,
     objects,
@@ -28,7 +27,7 @@ from bot.providers.fields import (
 )
 from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
-from bot.providers.judge import Stake
+from bot.providers.judge import Stake, failure
 from bot.providers.moderation import is_content
 
 NAME = replies.NAME
@@ -177,7 +176,7 @@ def parse_answer(provider: str, answer: Mapping[str, object]) -> Finished | Fail
     """
     blocked = text(mapping(answer, "promptFeedback"), "blockReason")
     if blocked:
-        return Failed(moderation=True, retryable=False, vendor_code=blocked[:WORD_CHARS_MAX])
+        return failure(blocked, moderation=True)
     candidates = objects(answer, "candidates")[:PARTS_MAX]
     links: list[str] = []
     in_answer = unusable = False
@@ -197,7 +196,7 @@ def parse_answer(provider: str, answer: Mapping[str, object]) -> Finished | Fail
     reason = next((each for each in reasons if each), "NO_IMAGE")
     said = [text(part, "text") for part in _parts(candidates)]
     moderation = any(each in MODERATION_REASONS for each in reasons) or is_content(*said)
-    return Failed(moderation=moderation, retryable=False, vendor_code=reason[:WORD_CHARS_MAX])
+    return failure(reason, moderation=moderation)
 
 
 def parse_bill(answer: Mapping[str, object]) -> Bill:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from bot.domain.ports import Failed
 from bot.errors import (
     Facts,
     ProviderBusy,
@@ -18,7 +19,7 @@ from bot.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from bot.providers.fields import whole
+from bot.providers.fields import WORD_CHARS_MAX, whole
 
 TOO_MANY_REQUESTS = 429
 
@@ -157,3 +158,8 @@ def by_status(status: int) -> Kind:
             return Kind.REQUEST
         case _:
             return Kind.STATUS
+
+
+def failure(code: str, *, moderation: bool, retryable: bool = False) -> Failed:
+    """A task's failure; one for the request's content is tried nowhere else."""
+    return Failed(moderation, retryable and not moderation, code[:WORD_CHARS_MAX])

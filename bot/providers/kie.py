@@ -21,7 +21,7 @@ from bot.domain.pricing import Bill
 from bot.errors import ProviderContractBroken, ProviderMisconfigured
 from bot.providers import fields
 from bot.providers.answers import decoded
-from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, failure
 from bot.providers.moderation import is_content
 from bot.providers.tasks import TaskFormat, TaskProvider
 from bot.providers.vendors import Api, Option, Setup, Value, Vendor
@@ -208,11 +208,8 @@ def error_message(body: Mapping[str, object]) -> str:
 
 
 def _failed(code: str, message: str) -> Failed:
-    moderation = is_content(code, message)
-    retryable = code in RETRYABLE_FAIL_CODES and not moderation
-    return Failed(
-        moderation=moderation, retryable=retryable, vendor_code=code[: fields.WORD_CHARS_MAX]
-    )
+    retryable = code in RETRYABLE_FAIL_CODES
+    return failure(code, moderation=is_content(code, message), retryable=retryable)
 
 
 def _credits(data: Mapping[str, object]) -> Decimal | None:

@@ -30,7 +30,7 @@ from bot.providers.fields import (
 )
 from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
-from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake, failure
 from bot.providers.moderation import is_content
 from bot.providers.openai_images import MODEL_CODES, MONEY_CODES, moderation_facts
 
@@ -112,7 +112,7 @@ class ErrorWords:
         """Whether a task that failed with this error may succeed elsewhere or later."""
         words = f"{self.code} {self.message}".lower()
         quoted = QUOTED_STATUS.search(words)
-        return not self.is_moderation and (
+        return (
             self.is_busy
             or self.is_operators
             or any(each in words for each in RETRYABLE_WORDS)
@@ -121,12 +121,9 @@ class ErrorWords:
 
     def as_failed(self) -> Failed:
         """The task's failure, for which MaxAPI charges nothing (docs)."""
-        return Failed(
-            moderation=self.is_moderation,
-            retryable=self.is_retryable,
-            # The message may quote the prompt, and this goes into the log.
-            vendor_code=(self.code or "failed")[:WORD_CHARS_MAX],
-        )
+        # The message may quote the prompt, and the code goes into the log.
+        code = self.code or "failed"
+        return failure(code, moderation=self.is_moderation, retryable=self.is_retryable)
 
 
 def error_in(body: Mapping[str, object]) -> ErrorWords | None:

@@ -22,7 +22,7 @@ from bot.providers.answers import encoded
 from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text, tokens
 from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
-from bot.providers.judge import Complaint, Kind, Reply
+from bot.providers.judge import Complaint, Kind, Reply, failure
 from bot.providers.moderation import is_content
 
 GENERATIONS_PATH = "/images/generations"
@@ -156,7 +156,7 @@ def parse_images(provider: str, body: Mapping[str, object]) -> Finished | Failed
     if not links and not in_answer:
         if is_content(*(text(each, "url") for each in items)):
             # A fork of New API puts the reason where the link belongs.
-            return Failed(moderation=True, retryable=False, vendor_code="refused")
+            return failure("refused", moderation=True)
         raise ProviderContractBroken(provider, "answered without an image")
     return Finished(links, in_answer, parse_bill(body))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bot.domain.ports import Failed, Finished, Order, Progress, Running
 from bot.errors import ProviderContractBroken
 from bot.providers import fields
-from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, failure
 from bot.providers.moderation import is_content
 from bot.providers.tasks import TaskFormat, TaskProvider
 from bot.providers.vendors import Api, Vendor
@@ -79,13 +79,10 @@ class ErrorWords:
 
     def as_failed(self, state: str) -> Failed:
         """The task's failure; retryable if it has a reason and does not blame the request."""
+        final = self.code in REQUEST_CODES or self._says(REQUEST_WORDS)
+        retryable = not final and bool(self.code or self.message)
         moderation = self.kind is Kind.CONTENT
-        final = moderation or self.code in REQUEST_CODES or self._says(REQUEST_WORDS)
-        return Failed(
-            moderation=moderation,
-            retryable=not final and bool(self.code or self.message),
-            vendor_code=(self.code or state)[: fields.WORD_CHARS_MAX],
-        )
+        return failure(self.code or state, moderation=moderation, retryable=retryable)
 
     def _says(self, words: tuple[str, ...]) -> bool:
         return any(word in self.message.lower() for word in words)
