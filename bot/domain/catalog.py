@@ -296,26 +296,6 @@ def _distance_from_first(request: ImageRequest, ratio: str) -> float:
     return abs(math.log(across / down) - wanted)
 
 
-def _fits_mode(route: Route, request: ImageRequest) -> bool:
-    return request.mode in route.modes
-
-
-def _fits_references(route: Route, request: ImageRequest) -> bool:
-    return len(request.references) <= route.references_max
-
-
-def _fits_mask(route: Route, request: ImageRequest) -> bool:
-    return request.mask is None or route.mask
-
-
-def _fits_quality(route: Route, request: ImageRequest) -> bool:
-    return request.quality in ("auto", *route.qualities)
-
-
-def _fits_background(route: Route, request: ImageRequest) -> bool:
-    return request.background != TRANSPARENT or route.transparency
-
-
 def _fits_size(route: Route, request: ImageRequest) -> bool:
     return request.resolution in route.sizes.get(request.aspect_ratio, ())
 
@@ -327,14 +307,6 @@ def _about_mode(routes: Sequence[Route], request: ImageRequest) -> Lack:
 def _about_references(routes: Sequence[Route], request: ImageRequest) -> Lack:
     references_max = max(route.references_max for route in routes)
     return Reason.MODEL_REFERENCES, {"references_max": references_max}
-
-
-def _about_mask(routes: Sequence[Route], request: ImageRequest) -> Lack:
-    return Reason.MODEL_MASK, {}
-
-
-def _about_background(routes: Sequence[Route], request: ImageRequest) -> Lack:
-    return Reason.MODEL_BACKGROUND, {}
 
 
 def _about_quality(routes: Sequence[Route], request: ImageRequest) -> Lack:
@@ -368,10 +340,13 @@ def _about_size(routes: Sequence[Route], request: ImageRequest) -> Lack:
 CHECKS: Sequence[
     tuple[Callable[[Route, ImageRequest], bool], Callable[[Sequence[Route], ImageRequest], Lack]]
 ] = (
-    (_fits_mode, _about_mode),
-    (_fits_references, _about_references),
-    (_fits_mask, _about_mask),
-    (_fits_background, _about_background),
-    (_fits_quality, _about_quality),
+    (lambda route, request: request.mode in route.modes, _about_mode),
+    (lambda route, request: len(request.references) <= route.references_max, _about_references),
+    (lambda route, request: request.mask is None or route.mask, lambda *_: (Reason.MODEL_MASK, {})),
+    (
+        lambda route, request: request.background != TRANSPARENT or route.transparency,
+        lambda *_: (Reason.MODEL_BACKGROUND, {}),
+    ),
+    (lambda route, request: request.quality in ("auto", *route.qualities), _about_quality),
     (_fits_size, _about_size),
 )
