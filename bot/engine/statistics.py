@@ -6,7 +6,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from bot.domain import policy
@@ -50,8 +50,7 @@ class Statistics:
         """This month and those before it, as 2026-11."""
         found = [period_start(self._clock.now(), Period.MONTH)]
         while len(found) < count:
-            before = found[-1].replace(day=1).toordinal() - 1
-            found.append(date.fromordinal(before).replace(day=1))
+            found.append((found[-1] - timedelta(days=1)).replace(day=1))
         return [f"{each:%Y-%m}" for each in found]
 
     def read_month(self, text: str) -> date | None:
