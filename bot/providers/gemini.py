@@ -17,14 +17,7 @@ from bot.errors import ProviderContractBroken, ProviderRefused
 from bot.pictures.threads import in_thread
 from bot.providers import maxapi_replies as replies
 from bot.providers.answers import encoded
-from bot.providers.fields import (
-    FINISHED_WORDS,
-    is_link,
-    mapping,
-    objects,
-    text,
-    tokens,
-)
+from bot.providers.fields import FINISHED_WORDS, is_link, mapping, objects, text, tokens
 from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import Stake, failure
