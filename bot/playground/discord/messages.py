@@ -108,14 +108,6 @@ class Messages:
         self.cdn.forget(message.attachments)
         self.cdn.forget(message.forwarded.attachments if message.forwarded else ())
 
-    def get(self, channel_id: int, message_id: int) -> Message:
-        """Return the current version of a message, ephemeral ones included."""
-        channel = self.world.channels.get(channel_id)
-        message = channel.messages_by_id.get(message_id) if channel else None
-        if message is None:
-            raise refusal(10008)
-        return message
-
     def apply(
         self,
         message: Message,
@@ -250,9 +242,9 @@ class Messages:
         return channel
 
     def _find(self, call: ApiRequest) -> Message:
-        message = self.get(self._channel(call).id, call.id("message_id"))
+        message = self._channel(call).messages_by_id.get(call.id("message_id"))
         # Ephemeral messages can be reached only through their interaction.
-        if message.is_ephemeral:
+        if message is None or message.is_ephemeral:
             raise refusal(10008)
         return message
 

@@ -81,35 +81,26 @@ class PlaygroundDiscord(Members):
         )
         #: every request to the API, oldest first
         self.requests = self._rest.requests
-        self._runner: web.AppRunner | None = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Listen on loopback; port 0 takes a free port."""
         app = web.Application(client_max_size=REQUEST_BYTES_MAX)
         app.router.add_get("/gateway", self.gateway.serve)
-        own = (self._messages, self.interactions, self._commands)
+        own = (messages, self.interactions, commands)
         self._rest.add_to(app, [route for part in own for route in part.routes()] + self._routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
+
+    async def __aenter__(self) -> Self:
+        """Listen on loopback; port 0 takes a free port."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self._port)
-        await site.start()
+        await web.TCPSite(self._runner, HOST, self._port).start()
         self._port = self._runner.addresses[0][1]
         self.cdn.base_url = self.base_url
         self.gateway.url = f"ws://{HOST}:{self._port}/gateway"
+        return self
 
-    async def stop(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close all connections and remove all files."""
         self._changes.close()
         await self.gateway.close(1001)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._runner.cleanup()
         self.cdn.close()
 
     @property
