@@ -5,8 +5,7 @@ Source: ai.google.dev, API reference "Generating content" and guide "Image gener
 docs (endpoint, headers, operations); read 2026-11. The answer of an operation is not documented.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pybase64
 
@@ -40,14 +39,11 @@ MODERATION_REASONS = frozenset(
 PARTS_MAX = 64
 
 
-class MaxApiGemini:
+class MaxApiGemini(replies.MaxApiTasks):
     """It asks for an operation to poll, but accepts an image that comes at once."""
 
-    name = NAME
-    upload = None
-
     def __init__(self, http: VendorHttp) -> None:
-        self._http = http
+        super().__init__(http, parse_operation)
 
     async def submit(self, order: Order) -> str | Finished | Failed:
         reply = await self._http.order(
@@ -60,13 +56,6 @@ class MaxApiGemini:
         complaint = replies.read_complaint(reply)
         self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
         return parse_submit(reply.body, own_address=self._http.own_address)
-
-    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
-        reply = await replies.ask(self._http, provider_task_id, result_path)
-        return replies.check_poll(self._http, reply) or parse_operation(reply.body)
-
-    async def check(self, upstreams: Collection[str]) -> str:
-        return await replies.check_key(self._http, upstreams)
 
 
 def generate_path(route: Route) -> str:

@@ -5,8 +5,7 @@ Source: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11. The a
 task is not documented; see maxapi_replies for the answers that the bot understands.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 from bot.domain.catalog import NsfwSwitch
 from bot.domain.ports import Failed, Finished, Order, Progress, Running
@@ -24,18 +23,15 @@ GENERATIONS_PATH = "/v1" + openai_images.GENERATIONS_PATH
 EDITS_PATH = "/v1" + openai_images.EDITS_PATH
 
 
-class MaxApi:
+class MaxApi(replies.MaxApiTasks):
     """
     Args:
         asset_delivery: the host in result links: the vendor's usual host ("default"), or its mirror
             ("mirror").
     """
 
-    name = NAME
-    upload = None
-
     def __init__(self, http: VendorHttp, *, asset_delivery: str) -> None:
-        self._http = http
+        super().__init__(http, parse_poll)
         self._asset_delivery = asset_delivery
 
     async def submit(self, order: Order) -> str | Finished | Failed:
@@ -52,13 +48,6 @@ class MaxApi:
         self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
         path = EDITS_PATH if order.references else GENERATIONS_PATH
         return parse_create(reply.body, task_path=path, own_address=self._http.own_address)
-
-    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
-        reply = await replies.ask(self._http, provider_task_id, result_path)
-        return replies.check_poll(self._http, reply) or parse_poll(reply.body)
-
-    async def check(self, upstreams: Collection[str]) -> str:
-        return await replies.check_key(self._http, upstreams)
 
 
 def build_create(order: Order, asset_delivery: str) -> dict[str, object]:

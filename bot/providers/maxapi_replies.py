@@ -1,5 +1,5 @@
 """
-Reads what all of MaxAPI's answers have in common: tasks, addresses to poll, complaints. Google's
+What both of MaxAPI's APIs have in common: tasks, addresses to poll, complaints. Google's
 complaints are read here, too.
 
 The vendor documents only "a task id and a poll_url", OpenAI's body and Gemini's. Everything else
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from bot.domain.ports import Failed
+from bot.domain.ports import Failed, Progress
 from bot.errors import ProviderContractBroken, ProviderRefused, ProviderUnreachable
 from bot.providers import fields
 from bot.providers.answers import RETRY_AFTER_S_MAX
@@ -204,8 +204,7 @@ def read_complaint(reply: Reply) -> Complaint | None:
     if error.is_operators or _is_daily_quota(reply.body):
         return Complaint(words, status, Kind.OPERATOR)
     if error.is_busy:
-        limited = status == TOO_MANY_REQUESTS
-        kind = Kind.LIMIT if limited else Kind.BUSY
+        kind = Kind.LIMIT if status == TOO_MANY_REQUESTS else Kind.BUSY
         return Complaint(words, status, kind, wait_s=_retry_delay_s(reply.body))
     return Complaint(words, status) if status >= 300 else None
 
@@ -260,34 +259,52 @@ def handle_in(
     raise ProviderContractBroken(NAME, "took a task but did not say where to ask for it")
 
 
-async def ask(http: VendorHttp, handle: str, result_path: Path) -> Reply:
-    """Make the poll that `handle_in` named; its answer may carry the image."""
-    get = http.get if handle.startswith("/") else http.get_at
-    return await get(handle, result_path=result_path)
-
-
-async def check_key(http: VendorHttp, upstreams: Collection[str]) -> str:
+class MaxApiTasks:
     """
-    One line for `easel check`. MaxAPI documents neither a balance nor a list of models. Gateways of
-    its kind have a list of models, which needs the key and is free of charge.
+    What both of MaxAPI's APIs do alike.
+
+    Args:
+        parse_poll: reads a successful poll.
     """
-    try:
-        reply = await http.get("/v1/models")
-    except (ProviderRefused, ProviderUnreachable) as error:
-        if error.status in NO_SUCH_CALL_STATUSES:
+
+    name = NAME
+    upload = None
+
+    def __init__(
+        self, http: VendorHttp, parse_poll: Callable[[Mapping[str, object]], Progress]
+    ) -> None:
+        self._http = http
+        self._parse_poll = parse_poll
+
+    async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
+        """Make the poll that `handle_in` named; its answer may carry the image."""
+        http = self._http
+        get = http.get if provider_task_id.startswith("/") else http.get_at
+        reply = await get(provider_task_id, result_path=result_path)
+        return check_poll(http, reply) or self._parse_poll(reply.body)
+
+    async def check(self, upstreams: Collection[str]) -> str:
+        """
+        MaxAPI documents neither a balance nor a list of models. Gateways of its kind have a list of
+        models, which needs the key and is free of charge.
+        """
+        try:
+            reply = await self._http.get("/v1/models")
+        except (ProviderRefused, ProviderUnreachable) as error:
+            if error.status in NO_SUCH_CALL_STATUSES:
+                return KEY_NOT_CHECKED
+            raise
+        status = status_of(reply)
+        if status in NO_SUCH_CALL_STATUSES and status != 200:
             return KEY_NOT_CHECKED
-        raise
-    status = status_of(reply)
-    if status in NO_SUCH_CALL_STATUSES and status != 200:
-        return KEY_NOT_CHECKED
-    named = error_in(reply.body)
-    if named or not 200 <= status < 300:
-        words = named.message if named else "no message"
-        # An error in a 200 is about the key, because nothing else was sent.
-        complaint = Complaint(words, status if status >= 300 else 401)
-        http.judge(reply, complaint, Stake.REPEATABLE)
-    listed = fields.model_ids(reply.body)
-    return "; ".join(["key accepted", *fields.compare_models(listed, upstreams)])
+        named = error_in(reply.body)
+        if named or not 200 <= status < 300:
+            words = named.message if named else "no message"
+            # An error in a 200 is about the key, because nothing else was sent.
+            complaint = Complaint(words, status if status >= 300 else 401)
+            self._http.judge(reply, complaint, Stake.REPEATABLE)
+        listed = fields.model_ids(reply.body)
+        return "; ".join(["key accepted", *fields.compare_models(listed, upstreams)])
 
 
 def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
