@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 #: transfers at once. A hundred images of 2 MiB end no sooner when all move together, but each
 #: command's answer then waits for a piece of every one of them
@@ -25,17 +25,9 @@ class Transfers:
         Args:
             size_bytes: of this transfer; None: it is not known.
         """
-        if size_bytes is not None and size_bytes < SMALL_BYTES:
+        async with AsyncExitStack() as stack:
+            if size_bytes is None or size_bytes >= SMALL_BYTES:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PATIENCE_S):
+                        await stack.enter_async_context(self._places)
             yield
-            return
-        placed = True
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await self._places.acquire()
-        except TimeoutError:
-            placed = False
-        try:
-            yield
-        finally:
-            if placed:
-                self._places.release()
