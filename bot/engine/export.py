@@ -43,15 +43,14 @@ class Parcel:
 
     def put_json(self, name: str, values: object) -> None:
         data = json.dumps(values, ensure_ascii=False, indent=1).encode(errors="replace")
-        if self._has_room(name, len(zlib.compress(data))):
-            self._open().writestr(name, data, zipfile.ZIP_DEFLATED)
+        if file := self._with_room(name, len(zlib.compress(data))):
+            file.writestr(name, data, zipfile.ZIP_DEFLATED)
 
     def put_file(self, name: str, path: Path) -> None:
         """Add a file; a file that is gone is skipped."""
         try:
-            size_bytes = path.stat().st_size
-            if self._has_room(name, size_bytes):
-                self._open().write(path, name, zipfile.ZIP_STORED)
+            if file := self._with_room(name, path.stat().st_size):
+                file.write(path, name, zipfile.ZIP_STORED)
         except FileNotFoundError:
             return
 
@@ -65,27 +64,21 @@ class Parcel:
         for path in self.paths:
             path.unlink(missing_ok=True)
 
-    def _open(self) -> zipfile.ZipFile:
-        assert self._zip is not None, "whoever writes has asked for room"
-        return self._zip
-
-    def _has_room(self, name: str, size_bytes: int) -> bool:
-        """Begin another ZIP file where this one is full; False: the entry does not fit."""
+    def _with_room(self, name: str, size_bytes: int) -> zipfile.ZipFile | None:
+        """The ZIP file that takes the entry, a new one if this one is full; None: it fits none."""
         taken = size_bytes + HEADS_BYTES + 2 * len(name.encode())
-        if taken + END_BYTES > self.bytes_max:
+        is_full = self._zip is None or self._size_bytes + taken > self.bytes_max
+        if taken + END_BYTES > self.bytes_max or (is_full and len(self.paths) == self.parts_max):
             self.left_out.append(name)
-            return False
-        if self._zip is None or self._size_bytes + taken > self.bytes_max:
-            if len(self.paths) == self.parts_max:
-                self.left_out.append(name)
-                return False
+            return None
+        if is_full:
             self.close()
             path = self.folder / f"{self.stem}-{len(self.paths) + 1}{FETCHED}"
             self._zip = zipfile.ZipFile(path, "w")
             self.paths.append(path)
             self._size_bytes = END_BYTES
         self._size_bytes += taken
-        return True
+        return self._zip
 
 
 class Export:
