@@ -18,16 +18,6 @@ from bot.domain.ports import Failed, Progress
 from bot.errors import ProviderContractBroken, ProviderRefused, ProviderUnreachable
 from bot.providers import fields
 from bot.providers.answers import RETRY_AFTER_S_MAX
-from bot.providers.fields import (
-    FAILED_WORDS,
-    LINKS_MAX,
-    TASK_ID_CHARS_MAX,
-    WORD_CHARS_MAX,
-    is_link,
-    mapping,
-    objects,
-    text,
-)
 from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, Stake, failure
@@ -131,38 +121,38 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
     The error that an answer carries, if any: `error` in OpenAI's or Gemini's shape or as a text,
     `success: false`, new-api's `code` and `message`, or a reason where a link belongs.
     """
-    data = mapping(body, "data")
+    data = fields.mapping(body, "data")
     for place in (body, data):
         error = place.get("error")
         if isinstance(error, Mapping) and error:
-            code = text(error, "code", "status", "type")
-            reasons = [text(each, "reason") for each in objects(error, "details")]
+            code = fields.text(error, "code", "status", "type")
+            reasons = [fields.text(each, "reason") for each in fields.objects(error, "details")]
             code = next((each for each in reasons if each.lower() in OPERATOR_CODES), code)
-            return ErrorWords(code, text(error, "message") or "no message")
+            return ErrorWords(code, fields.text(error, "message") or "no message")
         if isinstance(error, str) and error:
-            return ErrorWords(text(place, "code"), error)
-    reason = text(body, "message", "msg")
-    if body.get("success") is False or text(body, "code").lower() not in GOOD_CODES:
-        return ErrorWords(text(body, "code"), reason or "no message")
-    url = text(data, "url")
-    if url and url != INLINE and not is_link(url):
+            return ErrorWords(fields.text(place, "code"), error)
+    reason = fields.text(body, "message", "msg")
+    if body.get("success") is False or fields.text(body, "code").lower() not in GOOD_CODES:
+        return ErrorWords(fields.text(body, "code"), reason or "no message")
+    url = fields.text(data, "url")
+    if url and url != INLINE and not fields.is_link(url):
         # For a failed task, a fork of new-api answers 200 with the reason where the link belongs.
         return ErrorWords("", url)
     return None
 
 
 def _retry_delay_s(body: Mapping[str, object]) -> float | None:
-    for detail in objects(mapping(body, "error"), "details"):
-        if found := RETRY_DELAY.fullmatch(text(detail, "retryDelay")):
+    for detail in fields.objects(fields.mapping(body, "error"), "details"):
+        if found := RETRY_DELAY.fullmatch(fields.text(detail, "retryDelay")):
             return min(float(found[1]), RETRY_AFTER_S_MAX)
     return None
 
 
 def _is_daily_quota(body: Mapping[str, object]) -> bool:
     return any(
-        DAILY_QUOTA in text(violation, "quotaId")
-        for detail in objects(mapping(body, "error"), "details")
-        for violation in objects(detail, "violations")
+        DAILY_QUOTA in fields.text(violation, "quotaId")
+        for detail in fields.objects(fields.mapping(body, "error"), "details")
+        for violation in fields.objects(detail, "violations")
     )
 
 
@@ -170,19 +160,19 @@ def ended_badly(body: Mapping[str, object]) -> Failed | None:
     """The task's failure, if a successful answer has an error or the task's state is a failure."""
     error = error_in(body)
     word = state_in(body)
-    if error is None and word.lower() in FAILED_WORDS:
-        data = mapping(body, "data") or body
-        reason = text(data, "fail_reason", "message", "reason")
-        error = ErrorWords(text(data, "code") or word, reason)
+    if error is None and word.lower() in fields.FAILED_WORDS:
+        data = fields.mapping(body, "data") or body
+        reason = fields.text(data, "fail_reason", "message", "reason")
+        error = ErrorWords(fields.text(data, "code") or word, reason)
     return error.as_failed() if error else None
 
 
 def state_in(body: Mapping[str, object]) -> str:
     """The task's state in the vendor's word; empty if there is none."""
-    for place in (mapping(body, "data"), body, mapping(body, "metadata")):
-        word = text(place, "status", "state")
+    for place in (fields.mapping(body, "data"), body, fields.mapping(body, "metadata")):
+        word = fields.text(place, "status", "state")
         if word:
-            return word[:WORD_CHARS_MAX]
+            return word[: fields.WORD_CHARS_MAX]
     return ""
 
 
@@ -240,11 +230,11 @@ def handle_in(
     Raises:
         ProviderContractBroken: the answer names neither, although the task may exist.
     """
-    places = (mapping(body, "data"), listed_task(body), body)
+    places = (fields.mapping(body, "data"), listed_task(body), body)
     for place in places:
-        poll_url = text(place, "poll_url")
+        poll_url = fields.text(place, "poll_url")
         address = own_address(poll_url) if poll_url else None
-        if address and len(address) <= TASK_ID_CHARS_MAX:
+        if address and len(address) <= fields.TASK_ID_CHARS_MAX:
             return address
         if poll_url:
             action = {"action": "poll_url_ignored"}
@@ -254,7 +244,7 @@ def handle_in(
         if task_id:
             # Google's name of an operation is "operations/<id>".
             handle = f"{task_path}/{quote(task_id.removeprefix('operations/'), safe='')}"
-            if len(handle) <= TASK_ID_CHARS_MAX:
+            if len(handle) <= fields.TASK_ID_CHARS_MAX:
                 return handle
     raise ProviderContractBroken(NAME, "took a task but did not say where to ask for it")
 
@@ -320,7 +310,7 @@ def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
             if not isinstance(items, list):
                 continue
             found = [each.get("url") if isinstance(each, dict) else each for each in items]
-            links = tuple(each for each in found if is_link(each))[:LINKS_MAX]
+            links = tuple(each for each in found if fields.is_link(each))[: fields.LINKS_MAX]
             inline = INLINE in found or any(
                 isinstance(each, dict) and each.get("b64_json") == INLINE for each in items
             )
@@ -357,5 +347,5 @@ def mappings(
     yield body
     if depth:
         for name in WRAPPINGS:
-            if inner := mapping(body, name):
+            if inner := fields.mapping(body, name):
                 yield from mappings(inner, depth - 1)
