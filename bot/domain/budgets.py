@@ -12,18 +12,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
+from bot.domain import ledger
 from bot.domain.credits import Microcredits
-from bot.domain.ledger import (
-    Account,
-    Allowance,
-    Change,
-    EntryKind,
-    Period,
-    adjust,
-    change,
-    hold,
-    period_start,
-)
+from bot.domain.ledger import Account, Allowance, Change, EntryKind, Period
 
 #: more than any budget that can be set
 NO_END = Allowance(Microcredits(10**15), Period.MONTH)
@@ -34,7 +25,7 @@ def without_end(account: Account, now: datetime) -> Allowance | None:
     What the account of a budget is refilled to once the budget was taken away: until the month
     ends it goes on counting, and refuses nothing. None: it counts nothing.
     """
-    return NO_END if account.period_start == period_start(now, Period.MONTH) else None
+    return NO_END if account.period_start == ledger.period_start(now, Period.MONTH) else None
 
 
 def count_in(renewal: Change, spent_ucr: int, under_way: Collection[tuple[str, int]]) -> Change:
@@ -50,11 +41,11 @@ def count_in(renewal: Change, spent_ucr: int, under_way: Collection[tuple[str, i
     assert account.refilled_to is not None
     gone_ucr = spent_ucr + sum(quote_ucr for _, quote_ucr in under_way)
     given_ucr = Microcredits(max(account.refilled_to.amount_ucr, gone_ucr))
-    steps = [adjust(account, replace(account.refilled_to, amount_ucr=given_ucr))]
+    steps = [ledger.adjust(account, replace(account.refilled_to, amount_ucr=given_ucr))]
     if spent_ucr:
-        steps.append(change(steps[-1][0], EntryKind.EXPIRE, -spent_ucr, 0))
+        steps.append(ledger.change(steps[-1][0], EntryKind.EXPIRE, -spent_ucr, 0))
     for job_id, quote_ucr in under_way:
-        steps.append(hold(steps[-1][0], job_id, Microcredits(quote_ucr)))
+        steps.append(ledger.hold(steps[-1][0], job_id, Microcredits(quote_ucr)))
     return steps[-1][0], (*entries, *(entry for _, more in steps for entry in more))
 
 
@@ -64,5 +55,5 @@ def stay_spent(back: Change) -> Change:
     kept = sum(each.allowance_ucr for each in entries)
     if not kept:
         return back
-    changed, expired = change(account, EntryKind.EXPIRE, -kept, 0, entries[0].job_id)
+    changed, expired = ledger.change(account, EntryKind.EXPIRE, -kept, 0, entries[0].job_id)
     return changed, entries + expired
