@@ -15,12 +15,7 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from yarl import URL
 
 from bot.domain.catalog import RouteOrder

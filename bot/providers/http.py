@@ -29,13 +29,7 @@ from bot.errors import (
 )
 from bot.pictures.threads import in_thread
 from bot.pictures.transfers import Transfers
-from bot.providers.answers import (
-    JSON_BYTES_MAX,
-    decoded,
-    encoded,
-    parse_retry_after,
-    read_answer,
-)
+from bot.providers.answers import JSON_BYTES_MAX, decoded, encoded, parse_retry_after, read_answer
 from bot.providers.connections import Connections
 from bot.providers.inline import InlineImage
 from bot.providers.judge import Complaint, Reply, Stake, judge

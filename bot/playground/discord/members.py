@@ -21,15 +21,7 @@ from bot.playground.discord.messages import REPLY, Messages
 from bot.playground.discord.options import Input, NotOfferedError, known_locale, nest
 from bot.playground.discord.payloads import has
 from bot.playground.discord.validation import BUTTON, LINK_STYLE, SELECTS, walk
-from bot.playground.discord.world import (
-    Attachment,
-    Channel,
-    Message,
-    Permission,
-    User,
-    Where,
-    Who,
-)
+from bot.playground.discord.world import Attachment, Channel, Message, Permission, User, Where, Who
 
 #: Option or form values by name.
 Values = Mapping[str, Any]
