@@ -270,30 +270,29 @@ def _shaped(request: ImageRequest, routes: Sequence[Route]) -> ImageRequest:
         for ratio, resolutions in route.sizes.items()
         if request.resolution in resolutions
     }
-    if "auto" in ratios and not _has_known_shape(request):
+    first_px = _first_px(request)
+    if "auto" in ratios and not (request.mode is Mode.EDIT and first_px):
         return request
     named = [each for each in ASPECT_RATIOS if each in ratios and each != "auto"]
     if not named:
         return request
-    nearest = min(named, key=partial(_distance_from_first, request))
+    nearest = min(named, key=partial(_distance, first_px or (1, 1)))
     return replace(request, aspect_ratio=nearest)
 
 
-def _has_known_shape(request: ImageRequest) -> bool:
-    """Whether it edits an image whose sides Discord tells."""
+def _first_px(request: ImageRequest) -> tuple[int, int] | None:
+    """Width and height of the first reference, if Discord tells them."""
     first = request.references[0] if request.references else None
-    return (
-        request.mode is Mode.EDIT and first is not None and bool(first.width_px and first.height_px)
-    )
+    if first and first.width_px and first.height_px:
+        return first.width_px, first.height_px
+    return None
 
 
-def _distance_from_first(request: ImageRequest, ratio: str) -> float:
-    """How far a ratio is from the first reference's shape, and from a square without one."""
-    first = request.references[0] if request.references else None
-    width, height = (first.width_px, first.height_px) if first else (None, None)
-    wanted = math.log(width / height) if width and height else 0.0
+def _distance(shape_px: tuple[int, int], ratio: str) -> float:
+    """How far a ratio is from a picture's shape."""
+    width_px, height_px = shape_px
     across, down = map(int, ratio.split(":"))
-    return abs(math.log(across / down) - wanted)
+    return abs(math.log(across / down) - math.log(width_px / height_px))
 
 
 def _fits_size(route: Route, request: ImageRequest) -> bool:
