@@ -41,22 +41,16 @@ CONTAINER_PARTS = (ROW, SECTION, TEXT, GALLERY, FILE, SEPARATOR)
 LABELLED = (*SELECTS, TEXT_INPUT, FILE_UPLOAD, RADIO_GROUP, CHECKBOX_GROUP, CHECKBOX)
 LINK_STYLE, PREMIUM_STYLE = 5, 6
 
-#: a message's field, and whether the message has IS_COMPONENTS_V2 -> longest list in the field
-LIST_LENGTHS_MAX = {
-    **{("embeds", v2): EMBEDS_MAX for v2 in (True, False)},
-    **{("attachments", v2): FILES_MAX for v2 in (True, False)},
-    ("components", True): COMPONENTS_MAX,
-    ("components", False): ROWS_MAX,
-}
-
 Path = tuple[str | int, ...]
 
 
 def check_message(form: Form, body: Json, *, v2: bool) -> None:
     """Check a message's fields before it is created or edited; null and absent ones are skipped."""
-    lists = {key: body.get(key) or [] for key in ("embeds", "attachments", "components")}
+    rows_max = COMPONENTS_MAX if v2 else ROWS_MAX
+    lengths_max = {"embeds": EMBEDS_MAX, "attachments": FILES_MAX, "components": rows_max}
+    lists = {key: body.get(key) or [] for key in lengths_max}
     for key, value in lists.items():
-        form.length((key,), value, 0, LIST_LENGTHS_MAX[key, v2])
+        form.length((key,), value, 0, lengths_max[key])
     form.close()
     if body.get("content") is not None:
         form.length(("content",), body["content"], 0, CONTENT_CHARS_MAX)
