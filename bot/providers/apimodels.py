@@ -89,8 +89,7 @@ def build_create(order: Order) -> dict[str, object]:
         body["resolution"] = order.resolution
     if order.route.qualities:
         body["quality"] = order.quality
-    if order.route.nsfw_switch is NsfwSwitch.NSFW_CHECKER:
-        body |= order.route.nsfw_switch.fields(nsfw_checker=order.nsfw_checker)
+    body |= order.route.nsfw_switch.fields(nsfw_checker=order.nsfw_checker)
     if order.reference_links:
         body["image_urls"] = list(order.reference_links)
     return body

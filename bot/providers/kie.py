@@ -78,8 +78,7 @@ def build_create(order: Order, callback_url: str | None = None) -> dict[str, obj
     asked["aspect_ratio"] = order.aspect_ratio
     if order.route.sends_resolution:
         asked["resolution"] = order.resolution
-    if order.route.nsfw_switch is NsfwSwitch.NSFW_CHECKER:
-        asked |= order.route.nsfw_switch.fields(nsfw_checker=order.nsfw_checker)
+    asked |= order.route.nsfw_switch.fields(nsfw_checker=order.nsfw_checker)
     kind = FROM_IMAGES if order.reference_links else FROM_WORDS
     body: dict[str, object] = {"model": order.route.upstream + kind, "input": asked}
     if callback_url:
