@@ -37,16 +37,12 @@ async def serve_health(
 ) -> AsyncIterator[None]:
     """
     Args:
-        port: 0 serves nothing.
         checks: what readiness depends on, by name.
         callbacks: NAME -> what takes each post to `/callbacks/NAME`.
         measure: what answers `/metrics`; None: nothing does.
     Raises:
         StartupError: the port cannot be had.
     """
-    if port == 0:
-        yield
-        return
     app = web.Application(client_max_size=CALLBACK_BYTES_MAX)
     app.router.add_get("/healthz", _healthz)
     app.router.add_post("/callbacks/{name}", partial(_callback, callbacks or {}))

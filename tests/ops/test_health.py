@@ -8,7 +8,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from bot.errors import StartupError
 from bot.ops import health
@@ -66,12 +65,6 @@ async def test_a_port_that_is_taken_is_one_sentence() -> None:
         with pytest.raises(StartupError, match=f"OPS_PORT {port} on 127.0.0.1 cannot be had"):
             async with serve_health("127.0.0.1", port, {}):
                 pass
-
-
-async def test_port_0_serves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(web, "TCPSite")
-    async with serve_health("127.0.0.1", 0, {}):
-        pass
 
 
 @pytest.mark.usefixtures("logging_restored")
