@@ -158,13 +158,10 @@ class Routing:
         tried: Container[str] = (),
     ) -> tuple[Route, ...]:
         routes = [route for route in able if route.id not in tried and route.id in ready]
-        match self._order:
-            case RouteOrder.CHEAPEST:
-                routes.sort(key=lambda route: route.quote(request))
-            case RouteOrder.FASTEST:
-                routes.sort(key=lambda route: self.typical_s(route.id))
-            case RouteOrder.LISTED:
-                pass
+        if self._order is RouteOrder.CHEAPEST:
+            routes.sort(key=lambda route: route.quote(request))
+        elif self._order is RouteOrder.FASTEST:
+            routes.sort(key=lambda route: self.typical_s(route.id))
         return tuple(routes)
 
     def retiring(self, within: timedelta) -> list[Model]:

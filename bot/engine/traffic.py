@@ -5,8 +5,8 @@ for images under way. None of this is stored, because all of it is only advice.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Set
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Set
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -191,8 +191,7 @@ class Traffic:
         shut = [each for each in self._breakers.values() if not each.lets_through(now)]
         return min((each.open_until for each in shut if each.open_until), default=None)
 
-    @asynccontextmanager
-    async def slot(self, route: Route, *, waits: bool) -> AsyncIterator[None]:
+    def slot(self, route: Route, *, waits: bool) -> AbstractAsyncContextManager[None]:
         """
         A slot to hold while an image is under way on the route.
 
@@ -201,11 +200,7 @@ class Traffic:
                 there already, and goes on without a slot.
         """
         slots = self._slots[route.id]
-        if slots.locked() and not waits:
-            yield
-            return
-        async with slots:
-            yield
+        return nullcontext() if slots.locked() and not waits else slots
 
     async def may_submit(self, route: Route, before: datetime, job_id: str = "") -> bool:
         """
