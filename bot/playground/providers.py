@@ -4,17 +4,14 @@ import asyncio
 import shutil
 import socket
 import tempfile
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
 from bot.playground import apimodels, gemini, maxapi
-from bot.playground.drawing import Picture, draw
 from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.studio import UPLOAD_BYTES_MAX, Studio, Submission, UploadedFile
 
@@ -32,10 +29,8 @@ class PlaygroundProviders:
 
     Args:
         port: 0 takes a free port.
-        latency_s: median time until a task ends; 0 completes every task at its first poll.
-        clock: returns epoch seconds; tests move it instead of sleeping.
-        paint: draws a result's PNG.
         folder: gets the folder for the uploads; None: the system's temporary files.
+        studio: further arguments of the Studio.
     """
 
     def __init__(
@@ -43,26 +38,16 @@ class PlaygroundProviders:
         *,
         port: int = 0,
         api_key: str = DEFAULT_KEY,
-        latency_s: float = 0.0,
-        balance_usd: Decimal = Decimal(100),
-        clock: Callable[[], float] = time.time,
-        paint: Callable[[Picture], bytes] = draw,
         folder: Path | None = None,
+        **studio: Any,
     ) -> None:
         self.api_key = api_key
         self.faults = VendorFaults()
         self._socket = socket.create_server(("127.0.0.1", port))
         self.root_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._folder = Path(tempfile.mkdtemp(prefix="easel-playground-", dir=folder))
-        self.studio = Studio(
-            self._folder,
-            self.root_url,
-            latency_s=latency_s,
-            balance_usd=balance_usd,
-            clock=clock,
-            paint=paint,
-        )
-        self.clock = clock
+        self.studio = Studio(self._folder, self.root_url, **studio)
+        self.clock = self.studio.clock
         #: every create call with a valid key, oldest first
         self.submissions: deque[Submission] = deque(maxlen=SUBMISSIONS_MAX)
         #: by link, oldest first

@@ -5,6 +5,7 @@ import base64
 import math
 import random
 import re
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -139,9 +140,9 @@ class Studio:
         folder: Path,
         root_url: str,
         *,
-        latency_s: float,
-        balance_usd: Decimal,
-        clock: Callable[[], float],
+        latency_s: float = 0.0,
+        balance_usd: Decimal = Decimal(100),
+        clock: Callable[[], float] = time.time,
         paint: Callable[[Picture], bytes] = draw,
     ) -> None:
         self.latency_s = latency_s
@@ -152,7 +153,7 @@ class Studio:
         self.uploads: dict[str, UploadedFile] = {}
         self._folder = folder
         self._root_url = root_url
-        self._clock = clock
+        self.clock = clock
         self._paint = paint
         self._rng = random.Random(SEED)  # noqa: S311 - latencies, not secrets
         self._tasks: dict[str, StudioTask] = {}
@@ -166,7 +167,7 @@ class Studio:
         if self.balance_usd - self.frozen_usd() < commission.price_usd:
             raise OutOfMoney
         self._started += 1
-        now_s = self._clock()
+        now_s = self.clock()
         task = StudioTask(
             id=f"task-{self._started:06}",
             commission=commission,
@@ -188,7 +189,7 @@ class Studio:
 
     def look(self, task: StudioTask) -> Stage:
         """The stage that a poll sees."""
-        if isinstance(task.ending, Sticks) or self._clock() < task.ready_at_s:
+        if isinstance(task.ending, Sticks) or self.clock() < task.ready_at_s:
             return Stage.RUNNING
         self._settle(task)
         if isinstance(task.ending, Fails):
@@ -201,12 +202,12 @@ class Studio:
         if isinstance(task.ending, Sticks):
             # This ends when the caller gives up or the server stops.
             await asyncio.Event().wait()
-        await asyncio.sleep(max(task.ready_at_s - self._clock(), 0))
+        await asyncio.sleep(max(task.ready_at_s - self.clock(), 0))
         self._settle(task)
 
     def frozen_usd(self) -> Decimal:
         """The part of the balance that running tasks hold."""
-        now_s = self._clock()
+        now_s = self.clock()
         for task in list(self._unpaid.values()):
             if not isinstance(task.ending, Sticks) and now_s >= task.ready_at_s:
                 self._settle(task)

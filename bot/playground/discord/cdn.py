@@ -9,6 +9,7 @@ import warnings
 from collections.abc import AsyncIterable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from aiohttp import web
@@ -61,18 +62,15 @@ class Cdn:
                 file.write(chunk)
         return _inspect(path, filename, size_bytes)
 
-    def attach(
-        self,
-        file: StoredFile,
-        channel_id: int,
-        *,
-        description: str | None = None,
-        ephemeral: bool = False,
-        spoiler: bool = False,
-    ) -> Attachment:
-        """Give a stored file an id and so an address."""
+    def attach(self, file: StoredFile, channel_id: int, **about: Any) -> Attachment:
+        """
+        Give a stored file an id and so an address.
+
+        Args:
+            about: further fields of the Attachment.
+        """
         new_id = self._world.new_id()
-        attachment = Attachment(new_id, channel_id, file, description, ephemeral, spoiler)
+        attachment = Attachment(new_id, channel_id, file, **about)
         if len(self._attachments) >= ATTACHMENTS_KEPT_MAX:
             self.forget([next(iter(self._attachments.values()))])
         self._attachments[new_id] = attachment

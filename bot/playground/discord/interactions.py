@@ -87,16 +87,14 @@ class Interactions:
         return routes
 
     def open(
-        self,
-        kind: int,
-        user: User,
-        channel: Channel,
-        data: Json,
-        *,
-        source: Message | None = None,
-        opened_by: Interaction | None = None,
+        self, kind: int, user: User, channel: Channel, data: Json, **context: Any
     ) -> Interaction:
-        """Send an interaction to the bot."""
+        """
+        Send an interaction to the bot.
+
+        Args:
+            context: further fields of the Interaction: its source, or what has opened it.
+        """
         world, payloads = self._world, self._messages.payloads
         interaction = Interaction(
             world.new_id(),
@@ -107,13 +105,12 @@ class Interactions:
             data,
             world.clock.now_s(),
             self.file_bytes_max,
-            source,
-            opened_by,
+            **context,
         )
         while len(self._by_token) >= INTERACTIONS_KEPT_MAX:
             del self._by_token[next(iter(self._by_token))]
         self._by_token[interaction.token] = interaction
-        event = {
+        interaction.event = {
             "id": str(interaction.id),
             "application_id": str(world.application_id),
             "type": kind,
@@ -122,9 +119,8 @@ class Interactions:
             "attachment_size_limit": interaction.file_bytes_max,
             **payloads.context(user, channel),
         }
-        if source is not None:
-            event["message"] = payloads.message(source, full=True)
-        interaction.event = event
+        if interaction.source is not None:
+            interaction.event["message"] = payloads.message(interaction.source, full=True)
         self.send(interaction)
         return interaction
 
