@@ -7,10 +7,11 @@ from pathlib import Path
 
 from bot.domain.credits import format_credits
 from bot.domain.ledger import Period, period_start
+from bot.domain.oversight import Block
 from bot.engine.export import Export, Parcel
 from bot.errors import StartupError
 from bot.settings import Settings
-from bot.store import operator
+from bot.store import operator, oversight
 from bot.store.database import open_database
 
 
@@ -34,9 +35,9 @@ async def block(settings: Settings, server_id: int, user_id: int, reason: str) -
     Args:
         reason: as `read_reason` reads it; the member reads it, too.
     """
-    now = datetime.now(UTC)
+    blocked = Block(server_id, user_id, operator.OPERATOR, reason, datetime.now(UTC))
     async with open_database(settings.database_url, migrate=False) as database:
-        await database.write(operator.block, server_id, user_id, reason, now)
+        await database.write(oversight.block, blocked)
     print(f"Member {user_id} is blocked {_where(server_id)}.")
 
 
@@ -45,10 +46,10 @@ async def unblock(settings: Settings, server_id: int, user_id: int) -> None:
     Raises:
         StartupError: the member is not blocked there.
     """
-    now = datetime.now(UTC)
+    ending = (server_id, user_id, operator.OPERATOR, datetime.now(UTC))
     async with open_database(settings.database_url, migrate=False) as database:
-        was_blocked = await database.write(operator.unblock, server_id, user_id, now)
-    if not was_blocked:
+        ended = await database.write(oversight.unblock, *ending)
+    if ended is None:
         raise StartupError(f"Member {user_id} is not blocked {_where(server_id)}.")
     print(f"Member {user_id} is blocked {_where(server_id)} no longer.")
 

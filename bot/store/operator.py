@@ -1,4 +1,4 @@
-"""What the host sees of all servers, and does to members and their credits, with its trail."""
+"""What the host sees of all servers, and does to members' credits, with its trail."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,7 +7,7 @@ from bot.domain import ledger as rules
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import ids_of_month
 from bot.domain.ledger import Account, Allowance
-from bot.domain.oversight import Act, Action, Block
+from bot.domain.oversight import Act, Action
 from bot.domain.quota import Action as Amend
 from bot.store import jobs, ledger, oversight
 from bot.store.sql import Transaction
@@ -54,21 +54,6 @@ def of_server(tx: Transaction, server_id: int, of: date) -> OfServer:
     month = tx.one(OF_MONTH, {"server": server_id, "first": first, "end": end})
     decided = tx.rows(DECIDED, {"server": server_id})
     return OfServer(server_id, month.jobs, month.cost, {row.name: row.value for row in decided})
-
-
-def block(tx: Transaction, server_id: int, user_id: int, reason: str, now: datetime) -> None:
-    """
-    Refuse the member's commands until `unblock`; another block in its place has a new reason.
-
-    Args:
-        server_id: a server's, or EVERYWHERE.
-    """
-    oversight.block(tx, Block(server_id, user_id, OPERATOR, reason, now))
-
-
-def unblock(tx: Transaction, server_id: int, user_id: int, now: datetime) -> bool:
-    """End a block; False: the member was not blocked there."""
-    return oversight.unblock(tx, server_id, user_id, OPERATOR, now) is not None
 
 
 def grant(
