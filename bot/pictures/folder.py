@@ -29,23 +29,19 @@ class Stored:
     size_bytes: int
 
 
-def stored_image(folder: Path, task: Task) -> ImageFile | None:
-    """The image of a stored task, whether or not its file is still there."""
-    if task.image_name is None:
-        return None
-    path = folder / task.image_name
-    return ImageFile(
-        path=path,
-        format=ImageFormat(path.suffix.removeprefix(".")),
-        width_px=task.width_px or 0,
-        height_px=task.height_px or 0,
-        size_bytes=task.size_bytes or 0,
-    )
-
-
 def images_of(folder: Path, tasks: Sequence[Task]) -> list[ImageFile]:
     """The images of the tasks that have stored one, whether or not their files are still there."""
-    return [image for task in tasks if (image := stored_image(folder, task))]
+    return [
+        ImageFile(
+            folder / task.image_name,
+            ImageFormat(task.image_name.rpartition(".")[2]),
+            task.width_px or 0,
+            task.height_px or 0,
+            task.size_bytes or 0,
+        )
+        for task in tasks
+        if task.image_name is not None
+    ]
 
 
 def stored_images(folder: Path) -> list[Stored]:
