@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status: int | None = chosen.act(chosen)
-        _flush()
+        # A process that was started without stdout has nothing to write out.
+        print(end="", flush=True)
     except OSError as error:
         if _can_print():
             raise
@@ -70,11 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return FAILED
     return status or 0
-
-
-def _flush() -> None:
-    """Write out what was printed; a process that was started without stdout has nothing to."""
-    print(end="", flush=True)
 
 
 def _can_print() -> bool:

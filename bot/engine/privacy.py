@@ -5,7 +5,6 @@ import logging
 import secrets
 from dataclasses import dataclass
 
-from bot.domain.jobs import Job
 from bot.domain.ports import Messenger
 from bot.engine.easel import Easel
 from bot.engine.events import emit
@@ -71,12 +70,9 @@ class Privacy:
             job = await self._easel.cancel(job_id)
         except StepLost:
             return False
-        await self._show(job)
-        return True
-
-    async def _show(self, job: Job) -> None:
-        tasks = await self._database.read(task_steps.of_job, job.id)
+        tasks = await self._database.read(task_steps.of_job, job_id)
         await self._messenger.show_progress(job, tasks, self._clock.now())
+        return True
 
     async def _erase(self, erasure: Erasure) -> None:
         """Each piece may be repeated, for it finds only what was not erased yet."""

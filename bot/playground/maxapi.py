@@ -156,8 +156,8 @@ class MaxApiFormat:
         if order is None:
             raise ImagesError(404, "task not found", code="task_not_found", kind="new_api_error")
         stages = [self._studio.look(task) for task in order.tasks]
-        if failed := next((t for t in order.tasks if has_failed(t, stages)), None):
-            return self._failure(failed)
+        if Stage.FAILED in stages:
+            return self._failure(next(t for t in order.tasks if isinstance(t.ending, Fails)))
         if all(stage is Stage.COMPLETED for stage in stages):
             return web.json_response(await self._images.show(order))
         stuck = next((t.ending.word for t in order.tasks if isinstance(t.ending, Sticks)), None)
@@ -194,10 +194,6 @@ class MaxApiFormat:
         else:
             fields["error"] = {"message": reason, "type": "new_api_error", "code": task.ending.code}
         return web.json_response(self._task(task.id, fields))
-
-
-def has_failed(task: StudioTask, stages: list[Stage]) -> bool:
-    return Stage.FAILED in stages and isinstance(task.ending, Fails)
 
 
 def guarded(api_key: str, handler: Handler) -> Handler:
