@@ -107,11 +107,10 @@ def is_link(value: object) -> TypeGuard[str]:
 
 def results(values: object) -> tuple[tuple[str, ...], bool] | None:
     """A list's links, and whether INLINE stood among them; None if it holds anything else."""
-    in_answer = isinstance(values, list) and INLINE in values
-    found = links(
-        [each for each in values if each != INLINE] if isinstance(values, list) else values
-    )
-    return None if found is None else (found, in_answer)
+    if not isinstance(values, list):
+        return None
+    found = links([each for each in values if each != INLINE])
+    return None if found is None else (found, INLINE in values)
 
 
 def links(values: object) -> tuple[str, ...] | None:
