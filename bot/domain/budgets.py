@@ -42,8 +42,7 @@ def count_in(renewal: Change, spent_ucr: int, under_way: Collection[tuple[str, i
     gone_ucr = spent_ucr + sum(quote_ucr for _, quote_ucr in under_way)
     given_ucr = Microcredits(max(account.refilled_to.amount_ucr, gone_ucr))
     steps = [ledger.adjust(account, replace(account.refilled_to, amount_ucr=given_ucr))]
-    if spent_ucr:
-        steps.append(ledger.change(steps[-1][0], EntryKind.EXPIRE, -spent_ucr, 0))
+    steps.append(ledger.give_or_take(steps[-1][0], -spent_ucr))
     for job_id, quote_ucr in under_way:
         steps.append(ledger.hold(steps[-1][0], job_id, Microcredits(quote_ucr)))
     return steps[-1][0], (*entries, *(entry for _, more in steps for entry in more))

@@ -194,14 +194,9 @@ def refill(account: Account, allowance: Microcredits, start: date, latest: date)
     """
     if account.period_start is not None and start <= account.period_start <= latest:
         return account, ()
-    entries: tuple[Entry, ...] = ()
-    if account.allowance_ucr:
-        account, entries = change(account, EntryKind.EXPIRE, -account.allowance_ucr, 0)
-    account = replace(account, period_start=start)
-    if allowance:
-        account, given = change(account, EntryKind.ALLOWANCE, allowance, 0)
-        entries += given
-    return account, entries
+    expired, taken = give_or_take(account, -account.allowance_ucr)
+    refilled, given = give_or_take(replace(expired, period_start=start), allowance)
+    return refilled, taken + given
 
 
 def renew(account: Account, allowance: Allowance, now: datetime) -> Change:
@@ -232,10 +227,7 @@ def begin(account: Account, allowance: Allowance, spent_ucr: int, now: datetime)
         period_start=period_start(now, allowance.period),
         refilled_to=replace(allowance, amount_ucr=given_ucr),
     )
-    more = given_ucr - spent_ucr - account.allowance_ucr
-    if not more:
-        return begun, ()
-    return change(begun, EntryKind.ALLOWANCE if more > 0 else EntryKind.EXPIRE, more, 0)
+    return give_or_take(begun, given_ucr - spent_ucr - account.allowance_ucr)
 
 
 def adjust(account: Account, allowance: Allowance) -> Change:
@@ -244,14 +236,17 @@ def adjust(account: Account, allowance: Allowance) -> Change:
     as far as it is left.
     """
     before = account.refilled_to.amount_ucr if account.refilled_to else 0
-    more = allowance.amount_ucr - before
-    if more < 0:
-        more = -min(-more, account.allowance_ucr)
+    more = max(allowance.amount_ucr - before, -account.allowance_ucr)
     given = Allowance(Microcredits(before + more), allowance.period)
-    changed = replace(account, refilled_to=given)
-    if not more:
-        return changed, ()
-    return change(changed, EntryKind.ALLOWANCE if more > 0 else EntryKind.EXPIRE, more, 0)
+    return give_or_take(replace(account, refilled_to=given), more)
+
+
+def give_or_take(account: Account, amount_ucr: int) -> Change:
+    """Give so much more of the allowance, or take it if it is negative."""
+    if not amount_ucr:
+        return account, ()
+    kind = EntryKind.ALLOWANCE if amount_ucr > 0 else EntryKind.EXPIRE
+    return change(account, kind, amount_ucr, 0)
 
 
 def grant(account: Account, amount: Microcredits) -> Change:

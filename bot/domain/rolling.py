@@ -198,9 +198,7 @@ def _come_back(account: Account, now: datetime) -> Change:
     waiting = tuple(each for each in account.returns if now < each.due_at <= latest)
     if waiting == account.returns:
         return account, ()
-    due = sum(each.amount_ucr for each in account.returns) - sum(
-        each.amount_ucr for each in waiting
-    )
+    due = sum(each.amount_ucr for each in account.returns if each not in waiting)
     return ledger.change(replace(account, returns=waiting), EntryKind.ALLOWANCE, due, 0)
 
 
