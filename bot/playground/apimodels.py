@@ -11,7 +11,6 @@ import json
 from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Never
 from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
@@ -20,6 +19,7 @@ from aiohttp.typedefs import Handler
 from bot.playground import openai_images
 from bot.playground.drawing import SCALE, SIZES_1K_PX, size_px
 from bot.playground.faults import VendorCall, VendorFaults
+from bot.playground.openai_images import ImagesError, reject
 from bot.playground.studio import (
     Commission,
     Fails,
@@ -51,18 +51,6 @@ SYNC_PRICES_USD = {
     2_048: {"low": Decimal("0.01"), "medium": Decimal("0.04"), "high": Decimal("0.10")},
     3_840: {"low": Decimal("0.015"), "medium": Decimal("0.06"), "high": Decimal("0.23")},
 }
-
-
-class _Rejected(Exception):
-    """
-    Args:
-        http_status: None: the same as the code in the body.
-    """
-
-    def __init__(self, code: int, message: str, *, http_status: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.http_status = http_status or code
 
 
 class ApiModelsFormat:
@@ -102,14 +90,10 @@ class ApiModelsFormat:
             try:
                 key = request.headers.get("Authorization", "").encode()
                 if not hmac.compare_digest(key, f"Bearer {self._api_key}".encode()):
-                    raise _Rejected(401, "Invalid API key")
+                    raise ImagesError(401, "Invalid API key")
                 return await handler(request)
-            except openai_images.ImagesError as error:
-                rejected = _sync_error(error)
-            except _Rejected as error:
-                rejected = error
-            body = {"code": rejected.code, "msg": str(rejected), "data": None}
-            return web.json_response(body, status=rejected.http_status)
+            except ImagesError as error:
+                return _envelope(error)
 
         return answer
 
@@ -121,7 +105,7 @@ class ApiModelsFormat:
         try:
             task = self._studio.start(_read_commission(body, uploads=self._studio.uploads))
         except OutOfMoney:
-            raise _no_money() from None
+            raise ImagesError(402, "", code="insufficient_quota") from None
         finally:
             self._submissions.append(Submission(body, task.id if task else None))
         return _success({"taskId": task.id})
@@ -132,11 +116,11 @@ class ApiModelsFormat:
     async def _poll(self, request: web.Request) -> web.StreamResponse:
         task_id = request.query.get("task_id")
         if not task_id:
-            _reject("task_id is required")
+            reject("task_id is required")
         task = self._studio.task(task_id)
         if task is None:
             # The status 404 is a guess.
-            raise _Rejected(404, "Task not found")
+            raise ImagesError(404, "Task not found")
         return _success(self._task_data(task))
 
     def _task_data(self, task: StudioTask) -> dict[str, object]:
@@ -168,17 +152,17 @@ class ApiModelsFormat:
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         if not request.content_type.startswith("multipart/"):
-            _reject("file is required")
+            reject("file is required")
         try:
             part = await (await request.multipart()).next()
             if not isinstance(part, BodyPartReader) or part.name != "file":
-                _reject("file is required")
+                reject("file is required")
             content_type = part.headers.get("Content-Type", "application/octet-stream")
             upload = await self._studio.keep(part.filename or "file", content_type, chunks_of(part))
         except ValueError:
-            _reject("Malformed multipart body")
+            reject("Malformed multipart body")
         except TooLarge:
-            raise _Rejected(413, "File too large") from None
+            raise ImagesError(413, "File too large") from None
         return _success({"publicUrl": upload.link})
 
     async def _balance(self, request: web.Request) -> web.StreamResponse:
@@ -210,40 +194,35 @@ def _sync_price(wanted: openai_images.Wanted) -> Decimal:
     return prices["medium" if wanted.quality == "auto" else wanted.quality]
 
 
-def _sync_error(error: openai_images.ImagesError) -> _Rejected:
-    """The error in the vendor's usual envelope; that this model uses it, too, is a guess."""
+def _envelope(error: ImagesError) -> web.Response:
+    """The vendor's envelope for an error; that its synchronous model uses it, too, is a guess."""
+    code, message = error.status, str(error)
+    if error.code == "moderation_blocked":
+        message = f"CONTENT_MODERATION: {message}"
     if error.code == "insufficient_quota":
-        return _no_money()
-    message = "CONTENT_MODERATION: " if error.code == "moderation_blocked" else ""
-    return _Rejected(error.status, f"{message}{error}")
-
-
-def _no_money() -> _Rejected:
-    """As at the real vendor, this error comes with HTTP 200 (apimodels-skill)."""
-    return _Rejected(402, "Insufficient balance", http_status=200)
+        code, message = 402, "Insufficient balance"
+    # As at the real vendor, a lack of money comes with HTTP 200 (apimodels-skill).
+    status = 200 if code == 402 else code
+    return web.json_response({"code": code, "msg": message, "data": None}, status=status)
 
 
 def _success(data: object) -> web.Response:
     return web.json_response({"code": 200, "msg": "success", "data": data})
 
 
-def _reject(message: str) -> Never:
-    raise _Rejected(400, message)
-
-
 def _read_commission(body: Mapping[str, object], *, uploads: Mapping[str, object]) -> Commission:
     model = body.get("model")
     prices_usd = MODELS.get(model) if isinstance(model, str) else None
     if prices_usd is None:
-        _reject(f"Invalid model: {model}. Supported models: {', '.join(MODELS)}")
+        reject(f"Invalid model: {model}. Supported models: {', '.join(MODELS)}")
     prompt = body.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
-        _reject("prompt is required")
+        reject("prompt is required")
     if len(prompt) > PROMPT_CHARS_MAX:
-        _reject(f"prompt must be at most {PROMPT_CHARS_MAX} characters")
+        reject(f"prompt must be at most {PROMPT_CHARS_MAX} characters")
     nsfw_checker = body.get("nsfw_checker", False)
     if not isinstance(nsfw_checker, bool):
-        _reject("nsfw_checker must be a boolean")
+        reject("nsfw_checker must be a boolean")
     resolution = _read_word(body, "resolution", "1K", tuple(SCALE)).upper()
     if prices_usd is _FLAT:
         # The beta's documentation has no resolution; that the vendor ignores it is a guess.
@@ -263,23 +242,23 @@ def _read_word(
 ) -> str:
     word = body.get(name, default)
     if not isinstance(word, str) or word.upper() not in [each.upper() for each in allowed]:
-        _reject(f"{name} must be one of {', '.join(allowed)}")
+        reject(f"{name} must be one of {', '.join(allowed)}")
     return word
 
 
 def _read_references(body: Mapping[str, object], uploads: Mapping[str, object]) -> tuple[str, ...]:
     links = body.get("image_urls", [])
     if not isinstance(links, list) or not all(isinstance(link, str) for link in links):
-        _reject("image_urls must be a list of links")
+        reject("image_urls must be a list of links")
     if "image_url" in body:
         if not isinstance(body["image_url"], str):
-            _reject("image_url must be a link")
+            reject("image_url must be a link")
         links = [body["image_url"], *links]
     if len(links) > REFERENCES_MAX:
-        _reject(f"Too many images: {len(links)}, at most {REFERENCES_MAX} are supported")
+        reject(f"Too many images: {len(links)}, at most {REFERENCES_MAX} are supported")
     for link in links:
         if link not in uploads and not _is_public(link):
-            _reject(
+            reject(
                 "image_urls must be public https links; private/reserved IP addresses not allowed"
             )
     return tuple(links)

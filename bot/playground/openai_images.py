@@ -271,9 +271,9 @@ async def read_json(request: web.Request) -> dict[str, object]:
     try:
         body = json.loads(await request.read())
     except ValueError:
-        _reject("We could not parse the JSON body of your request.")
+        reject("We could not parse the JSON body of your request.")
     if not isinstance(body, dict):
-        _reject("The body of your request is not a JSON object.")
+        reject("The body of your request is not a JSON object.")
     return body
 
 
@@ -283,7 +283,7 @@ async def read_form(request: web.Request, studio: Studio) -> dict[str, object]:
     ImagesError.
     """
     if not request.content_type.startswith("multipart/"):
-        _reject("The body of your request is not multipart/form-data.")
+        reject("The body of your request is not multipart/form-data.")
     body: dict[str, object] = {}
     images: list[str] = []
     try:
@@ -303,7 +303,7 @@ async def read_form(request: web.Request, studio: Studio) -> dict[str, object]:
             elif name in {"image", "image[]"}:
                 images.append(upload.link)
     except ValueError:
-        _reject("Malformed multipart body.")
+        reject("Malformed multipart body.")
     except TooLarge:
         raise ImagesError(413, "The image is too large.") from None
     return body | {"image": images}
@@ -329,19 +329,19 @@ def _read_size(
         return None
     match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", size) if isinstance(size, str) else None
     if match is None:
-        _reject(f"Invalid size '{size}'.")
+        reject(f"Invalid size '{size}'.")
     width, height = int(match[1]), int(match[2])
     if (width, height) in own_sizes_px:
         return width, height
     long, short = max(width, height), min(width, height)
     if width % SIDE_STEP_PX or height % SIDE_STEP_PX:
-        _reject(f"Invalid size '{size}'. Width and height must be divisible by {SIDE_STEP_PX}.")
+        reject(f"Invalid size '{size}'. Width and height must be divisible by {SIDE_STEP_PX}.")
     if (
         long > SIDE_PX_MAX
         or long > short * RATIO_MAX
         or not (PIXELS_MIN <= width * height <= PIXELS_MAX)
     ):
-        _reject(f"Invalid size '{size}'.")
+        reject(f"Invalid size '{size}'.")
     return width, height
 
 
@@ -349,7 +349,7 @@ def read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -
     """The first allowed word is the default. Raises ImagesError."""
     word = body.get(name, allowed[0])
     if not isinstance(word, str) or word not in allowed:
-        _reject(f"Invalid value: '{word}'. Supported values are: {', '.join(allowed)}.")
+        reject(f"Invalid value: '{word}'. Supported values are: {', '.join(allowed)}.")
     return word
 
 
@@ -357,7 +357,7 @@ def _read_count(body: Mapping[str, object]) -> int:
     # In multipart, every field is a text.
     text = str(body.get("n", 1))
     if not text.isdecimal() or not 1 <= int(text) <= IMAGES_MAX:
-        _reject(f"Invalid 'n': must be between 1 and {IMAGES_MAX}.")
+        reject(f"Invalid 'n': must be between 1 and {IMAGES_MAX}.")
     return int(text)
 
 
@@ -375,5 +375,6 @@ def _mask_problem(mask: Path, first: Path) -> str | None:
     return None
 
 
-def _reject(message: str) -> Never:
+def reject(message: str) -> Never:
+    """Raise an ImagesError about the form of a request."""
     raise ImagesError(400, message, code="invalid_value")
