@@ -34,6 +34,4 @@ def pixels(aspect_ratio: str, resolution: str) -> tuple[int, int] | None:
     long_px = int(side / SIDE_STEP_PX) * SIDE_STEP_PX
     # Rounded up, so that 3:1 does not become longer than 3:1.
     short_px = math.ceil(long_px * short / long / SIDE_STEP_PX) * SIDE_STEP_PX
-    while long_px * short_px > bounds.pixels_max:
-        short_px -= SIDE_STEP_PX
     return (long_px, short_px) if wide >= tall else (short_px, long_px)

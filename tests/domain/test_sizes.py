@@ -17,6 +17,7 @@ def test_every_size_is_one_that_openai_takes(ratio: str, resolution: str) -> Non
     assert max(size) <= 3_840
     assert max(size) <= 3 * min(size)
     assert max(size) <= BOUNDS[resolution].side_px_max
+    assert width * height <= BOUNDS[resolution].pixels_max
     wide, tall = (int(side) for side in ratio.split(":"))
     assert width / height == pytest.approx(wide / tall, rel=0.025)
 
