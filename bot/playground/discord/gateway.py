@@ -189,21 +189,16 @@ class Gateway:
         return session
 
 
+@dataclass(eq=False, slots=True)
 class _Connection:
     """One WebSocket; sends a session's events in order, after those the client has seen."""
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        socket: web.WebSocketResponse,
-        transport: asyncio.BaseTransport | None,
-    ) -> None:
-        self._gateway = gateway
-        self.socket = socket
-        self.transport = transport
-        self._session: Session | None = None
-        self._sender: asyncio.Task[None] | None = None
-        self._closed_by_us = False
+    gateway: Gateway
+    socket: web.WebSocketResponse
+    transport: asyncio.BaseTransport | None
+    _session: Session | None = None
+    _sender: asyncio.Task[None] | None = None
+    _closed_by_us: bool = False
 
     async def send(self, frame: Json) -> None:
         """Send a frame that is not an event; do nothing if the connection is lost."""
@@ -235,7 +230,7 @@ class _Connection:
                 self._session.connection = None
                 # A client that closes the connection properly gives up its session.
                 if self.socket.close_code in (1000, 1001) and not self._closed_by_us:
-                    self._gateway.sessions.pop(self._session.id, None)
+                    self.gateway.sessions.pop(self._session.id, None)
 
     async def _receive(self, text: str) -> int:
         """Act on a client's frame; return a close code, or 0 to go on."""
@@ -251,9 +246,9 @@ class _Connection:
             await self.send({"op": HEARTBEAT_ACK})
             return 0
         if opcode == IDENTIFY:
-            return self._start(self._gateway.open_session(data), seen=0)
+            return self._start(self.gateway.open_session(data), seen=0)
         if opcode == RESUME:
-            session = self._gateway.find_session(data)
+            session = self.gateway.find_session(data)
             if session is None:
                 await self.send({"op": INVALID_SESSION, "d": False})
                 return 0
@@ -281,7 +276,7 @@ class _Connection:
                 for sequence, frame in reversed(unsent):
                     await self.socket.send_str(frame)
                     session.sent = sequence
-                self._gateway.changes.notify()
+                self.gateway.changes.notify()
                 await session.news.wait()
         except ConnectionError:
             return  # The session keeps unsent events for a resume.

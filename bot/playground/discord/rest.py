@@ -65,25 +65,18 @@ Handler = Callable[[ApiRequest], object]
 Endpoint = tuple[str, str, Handler]
 
 
+@dataclass(frozen=True, slots=True)
 class Rest:
     """The HTTP side: authorisation, bodies, faults, rate limits, errors."""
 
-    def __init__(
-        self,
-        cdn: Cdn,
-        faults: Faults,
-        limits: RateLimits,
-        token: str,
-        file_bytes_max: Callable[[Mapping[str, str]], int],
-        changes: Changes,
-    ) -> None:
-        self._cdn = cdn
-        self._faults = faults
-        self._limits = limits
-        self._token = token
-        self._file_bytes_max = file_bytes_max
-        self._changes = changes
-        self.requests: deque[ApiRequest] = deque(maxlen=REQUESTS_KEPT_MAX)
+    cdn: Cdn
+    faults: Faults
+    limits: RateLimits
+    token: str
+    #: by a request's path parameters
+    file_bytes_max: Callable[[Mapping[str, str]], int]
+    changes: Changes
+    requests: deque[ApiRequest] = field(default_factory=lambda: deque(maxlen=REQUESTS_KEPT_MAX))
 
     def add_to(self, app: web.Application, routes: Iterable[Endpoint]) -> None:
         """Register the routes, the CDN, and an answer for everything else under the API."""
@@ -106,13 +99,13 @@ class Rest:
             request.method, path, template or path, dict(request.match_info), dict(request.query)
         )
         self.requests.append(call)
-        headers, too_many = self._limits.spend(call.method, call.template, call.params)
+        headers, too_many = self.limits.spend(call.method, call.template, call.params)
         answer = fault = None
         try:
             if not OPEN_TEMPLATES.search(template) and not self._is_authorized(request):
                 raise unauthorized()
             await self._read_body(request, call)
-            fault = self._faults.take(call.method, call.template, path)
+            fault = self.faults.take(call.method, call.template, path)
             if fault is not None and not fault.after_effect:
                 answer = await fault.strike()
             if answer is None:
@@ -127,20 +120,20 @@ class Rest:
                 file.path.unlink(missing_ok=True)
         if fault is not None and fault.after_effect:
             answer = await fault.strike()
-        self._changes.notify()
+        self.changes.notify()
         if answer is not None:
             return _answer_wrongly(request, call, answer, headers)
         return _json_response(call.status or 500, call.answer, headers)
 
     async def _serve_file(self, request: web.Request) -> web.StreamResponse:
-        fault: Fault | None = self._faults.take(request.method, request.path, request.path)
+        fault: Fault | None = self.faults.take(request.method, request.path, request.path)
         answer = await fault.strike() if fault is not None else None
         if answer is not None:
             return _answer_wrongly(request, None, answer, {})
-        return await self._cdn.serve(request)
+        return await self.cdn.serve(request)
 
     def _is_authorized(self, request: web.Request) -> bool:
-        return request.headers.get("Authorization") == f"Bot {self._token}"
+        return request.headers.get("Authorization") == f"Bot {self.token}"
 
     async def _read_body(self, request: web.Request, call: ApiRequest) -> None:
         if call.method not in JSON_METHODS:
@@ -158,7 +151,7 @@ class Rest:
             raise refusal(50109) from error
 
     async def _read_multipart(self, request: web.Request, call: ApiRequest) -> None:
-        bytes_max = self._file_bytes_max(call.params)
+        bytes_max = self.file_bytes_max(call.params)
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader):
                 raise refusal(50109)
@@ -166,7 +159,7 @@ class Rest:
             if part.name == "payload_json":
                 call.body = json.loads(await part.text())
             elif index is not None:
-                stored = await self._cdn.store(part.filename or "file", _chunks(part), bytes_max)
+                stored = await self.cdn.store(part.filename or "file", _chunks(part), bytes_max)
                 call.files[int(index[1])] = stored
 
 
