@@ -206,20 +206,15 @@ def _remarks(settings: Settings) -> list[str]:
     if settings.public_url is None:
         return []
     lacking = []
-    if not any(vendor.verify_callback and _keys(vendor, settings) for vendor in VENDORS):
-        keys = " or ".join(
-            name for vendor in VENDORS if vendor.verify_callback for name in _key_options(vendor)
-        )
+    # The settings of the keys with which each vendor signs that calls back.
+    signing = [
+        [name for name, option in vendor.options.items() if option.takes == "key"]
+        for vendor in VENDORS
+        if vendor.verify_callback
+    ]
+    if not any(all(map(settings.of_vendor, names)) for names in signing):
+        keys = " or ".join(name for names in signing for name in names)
         lacking.append(f"PUBLIC_URL is of no use without {keys}: no provider calls back.")
     if settings.ops_port == 0:
         lacking.append("PUBLIC_URL is of no use with OPS_PORT=0: nothing hears a call.")
     return lacking
-
-
-def _key_options(vendor: Vendor) -> list[str]:
-    return [name for name, option in vendor.options.items() if option.takes == "key"]
-
-
-def _keys(vendor: Vendor, settings: Settings) -> bool:
-    """Whether the vendor's further keys, with which it signs, are set."""
-    return all(settings.of_vendor(name) for name in _key_options(vendor))
