@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.playground.discord.changes import Changes, Event
-from bot.playground.discord.errors import Form, Json, refusal
+from bot.playground.discord.errors import Form, Json, known, refusal
 from bot.playground.discord.payloads import Payloads, context_of
 from bot.playground.discord.rest import ApiRequest, Endpoint
 from bot.playground.discord.world import LOCALES, Channel, User, World
@@ -144,10 +144,7 @@ class Commands:
         return self.world.commands.setdefault(guild_id, {})
 
     def _find(self, call: ApiRequest) -> Json:
-        command = self._scope(call).get(call.id("command_id"))
-        if command is None:
-            raise refusal(10063)
-        return command
+        return known(self._scope(call).get(call.id("command_id")), 10063)
 
     def _complete(self, call: ApiRequest, body: Json) -> Json:
         kind = body.get("type") or CHAT_INPUT

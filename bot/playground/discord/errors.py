@@ -1,9 +1,10 @@
 """Builds Discord's refusals: error bodies and the tree that names wrong fields."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 #: code -> (HTTP status, message). Source: Discord docs, "Opcodes and Status Codes".
 REFUSALS: Mapping[int, tuple[int, str]] = {
@@ -42,6 +43,13 @@ def refusal(code: int) -> ApiError:
     """Build the refusal that Discord documents under this code."""
     status, message = REFUSALS[code]
     return ApiError(status, code, message)
+
+
+def known(found: T | None, code: int) -> T:
+    """Return what was found; without it, refuse the request with this code."""
+    if found is None:
+        raise refusal(code)
+    return found
 
 
 def not_found() -> ApiError:

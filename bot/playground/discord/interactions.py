@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.playground.discord.cdn import FILE_BYTES_MAX
 from bot.playground.discord.changes import Event, EventKind
-from bot.playground.discord.errors import Form, Json, refusal
+from bot.playground.discord.errors import Form, Json, known, refusal
 from bot.playground.discord.messages import CREATE_FLAGS, REPLY, Messages, number_components
 from bot.playground.discord.rest import ApiRequest, Endpoint
 from bot.playground.discord.validation import check_modal
@@ -199,9 +199,8 @@ class Interactions:
         if kind == DEFER:
             return self._defer(interaction, data)
         if kind in (UPDATE, DEFER_UPDATE):
-            source = self._current(interaction, interaction.source.id if interaction.source else 0)
-            if source is None:
-                raise refusal(10008)
+            source_id = interaction.source.id if interaction.source else 0
+            source = known(self._current(interaction, source_id), 10008)
             if kind == UPDATE:
                 source = self._messages.edit(source, data, call.files, ("data",))
             return self._keep_original(interaction, source)
@@ -326,7 +325,4 @@ class Interactions:
             message_id = call.id("message_id")
             if message_id not in interaction.message_ids:
                 raise refusal(10008)
-        message = self._current(interaction, message_id)
-        if message is None:
-            raise refusal(10008)
-        return message
+        return known(self._current(interaction, message_id), 10008)

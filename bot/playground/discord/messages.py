@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.playground.discord.cdn import Cdn, stored_name
 from bot.playground.discord.changes import Changes, Event, EventKind
-from bot.playground.discord.errors import Form, Json, not_found, refusal
+from bot.playground.discord.errors import Form, Json, known, not_found, refusal
 from bot.playground.discord.gateway import Gateway
 from bot.playground.discord.payloads import FILE_REFERENCE, Payloads, change_references, has
 from bot.playground.discord.rest import ApiRequest, Endpoint, log
@@ -234,9 +234,7 @@ class Messages:
             self.gateway.dispatch(event, data, guild_id)
 
     def _channel(self, call: ApiRequest) -> Channel:
-        channel = self.world.channels.get(call.id("channel_id"))
-        if channel is None:
-            raise refusal(10003)
+        channel = known(self.world.channels.get(call.id("channel_id")), 10003)
         if not has(self.world.permissions(self.world.bot, channel), P.VIEW_CHANNEL):
             raise refusal(50001)
         return channel

@@ -12,7 +12,7 @@ from bot.playground.discord.cdn import Cdn
 from bot.playground.discord.changes import WAIT_S, Changes, Event, Events
 from bot.playground.discord.clock import Clock
 from bot.playground.discord.commands import Commands
-from bot.playground.discord.errors import Json, refusal
+from bot.playground.discord.errors import Json, known, refusal
 from bot.playground.discord.faults import Faults
 from bot.playground.discord.gateway import Gateway
 from bot.playground.discord.interactions import Interactions
@@ -234,15 +234,11 @@ class PlaygroundDiscord(Members):
     def _leave_guild(self, call: ApiRequest) -> None:
         """Remove the bot from a server; the server's members stay in the world."""
         guild_id = call.id("guild_id")
-        if self.world.guilds.pop(guild_id, None) is None:
-            raise refusal(10004)
+        known(self.world.guilds.pop(guild_id, None), 10004)
         self.gateway.dispatch("GUILD_DELETE", {"id": str(guild_id)}, guild_id)
 
     def _get_user(self, call: ApiRequest) -> Json:
-        user = self.world.users.get(call.id("user_id"))
-        if user is None:
-            raise refusal(10013)
-        return self.payloads.user(user)
+        return self.payloads.user(known(self.world.users.get(call.id("user_id")), 10013))
 
     def _open_dm(self, call: ApiRequest) -> Json:
         user = self.world.users.get(int(call.json_object().get("recipient_id") or 0))
@@ -251,7 +247,4 @@ class PlaygroundDiscord(Members):
         return self.payloads.channel(self.world.dm(user))
 
     def _get_guild(self, call: ApiRequest) -> Json:
-        guild = self.world.guilds.get(call.id("guild_id"))
-        if guild is None:
-            raise refusal(10004)
-        return self.payloads.guild(guild)
+        return self.payloads.guild(known(self.world.guilds.get(call.id("guild_id")), 10004))
