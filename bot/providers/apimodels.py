@@ -13,7 +13,7 @@ from bot.domain.ports import Failed, Finished, Order, Progress, Running
 from bot.errors import ProviderContractBroken, ProviderError, ProviderMisconfigured
 from bot.providers import fields, openai_images
 from bot.providers.http import VendorHttp
-from bot.providers.judge import Complaint, Kind, Reply, Stake, failure
+from bot.providers.judge import Complaint, Kind, Reply, Stake, failure, required
 from bot.providers.moderation import is_content
 from bot.providers.tasks import TaskFormat, TaskProvider
 from bot.providers.vendors import Api, Setup, Vendor
@@ -162,10 +162,8 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
 
 def parse_upload(body: Mapping[str, object]) -> str:
     """`data.publicUrl` in a successful upload answer. Raises ProviderContractBroken."""
-    link = fields.mapping(body, "data").get("publicUrl")
-    if not fields.is_link(link):
-        raise ProviderContractBroken(NAME, "took a file but named no link")
-    return link
+    link = fields.link(fields.mapping(body, "data"), "publicUrl")
+    return required(link, NAME, "took a file but named no link")
 
 
 def parse_balance(body: Mapping[str, object]) -> str:
@@ -177,9 +175,7 @@ def parse_balance(body: Mapping[str, object]) -> str:
         ProviderMisconfigured: nothing is left.
     """
     data = fields.mapping(body, "data")
-    balance = fields.amount(data, "balance")
-    if balance is None:
-        raise ProviderContractBroken(NAME, "named no balance")
+    balance = required(fields.amount(data, "balance"), NAME, "named no balance")
     if data.get("currency", "USD") != "USD":
         raise ProviderContractBroken(NAME, "named its balance in another currency than USD")
     if balance <= 0:
@@ -209,9 +205,7 @@ def _results(data: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
     """
     named = data.get("resultUrls") or fields.inner_json(data, "resultJson").get("resultUrls") or []
     found = fields.results(named)
-    if found is None:
-        raise ProviderContractBroken(NAME, "finished a task with something else than links")
-    return found
+    return required(found, NAME, "finished a task with something else than links")
 
 
 TASKS = TaskFormat(

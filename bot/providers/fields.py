@@ -105,6 +105,11 @@ def is_link(value: object) -> TypeGuard[str]:
         return False
 
 
+def link(body: Mapping[str, object], *names: str) -> str | None:
+    """The first of these fields that holds a link."""
+    return next((value for name in names if is_link(value := body.get(name))), None)
+
+
 def results(values: object) -> tuple[tuple[str, ...], bool] | None:
     """A list's links, and whether INLINE stood among them; None if it holds anything else."""
     if not isinstance(values, list):

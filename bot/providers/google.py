@@ -14,7 +14,7 @@ from bot.providers import gemini
 from bot.providers import maxapi_replies as replies
 from bot.providers.fields import compare_models, text
 from bot.providers.http import VendorHttp
-from bot.providers.judge import Stake
+from bot.providers.judge import Stake, required
 from bot.providers.vendors import Api, Vendor
 
 NAME = "google"
@@ -39,9 +39,7 @@ class Google:
         )
         complaint = replies.read_complaint(reply)
         self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
-        answer = gemini.answer_in(reply.body)
-        if answer is None:
-            raise ProviderContractBroken(NAME, "answered without candidates")
+        answer = required(gemini.answer_in(reply.body), NAME, "answered without candidates")
         return gemini.parse_answer(NAME, answer)
 
     async def check(self, upstreams: Collection[str]) -> str:

@@ -22,7 +22,6 @@ from yarl import URL
 
 from bot.domain.ports import ImageFile
 from bot.errors import (
-    ProviderContractBroken,
     ProviderError,
     ProviderOutcomeUnknown,
     ProviderUnreachable,
@@ -32,7 +31,7 @@ from bot.pictures.transfers import Transfers
 from bot.providers.answers import JSON_BYTES_MAX, decoded, encoded, parse_retry_after, read_answer
 from bot.providers.connections import Connections
 from bot.providers.inline import InlineImage
-from bot.providers.judge import Complaint, Reply, Stake, judge
+from bot.providers.judge import Complaint, Reply, Stake, judge, required
 
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
@@ -121,9 +120,8 @@ class VendorHttp:
         Raises:
             ProviderContractBroken: the address is on another host, which must not see the key.
         """
-        whole = self.own_address(address)
-        if whole is None:
-            raise ProviderContractBroken(self.provider, "named an address on another host")
+        own = self.own_address(address)
+        whole = required(own, self.provider, "named an address on another host")
         return await self._get(whole, None, result_path)
 
     async def submit(self, path: str, body: Mapping[str, object]) -> Reply:

@@ -8,11 +8,13 @@ whose fault a complaint is, and whether the call may be made again.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TypeVar
 
 from bot.domain.ports import Failed
 from bot.errors import (
     Facts,
     ProviderBusy,
+    ProviderContractBroken,
     ProviderError,
     ProviderMisconfigured,
     ProviderOutcomeUnknown,
@@ -22,6 +24,8 @@ from bot.errors import (
 from bot.providers.fields import WORD_CHARS_MAX, whole
 
 TOO_MANY_REQUESTS = 429
+
+T = TypeVar("T")
 
 
 class Stake(Enum):
@@ -163,3 +167,10 @@ def by_status(status: int) -> Kind:
 def failure(code: str, *, moderation: bool, retryable: bool = False) -> Failed:
     """A task's failure; one for the request's content is tried nowhere else."""
     return Failed(moderation, retryable and not moderation, code[:WORD_CHARS_MAX])
+
+
+def required(found: T | None, provider: str, lack: str) -> T:
+    """What an answer has to hold; without it, the answer is not of the documented shape."""
+    if found is None:
+        raise ProviderContractBroken(provider, lack)
+    return found

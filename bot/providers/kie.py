@@ -18,10 +18,10 @@ from pydantic import SecretStr
 from bot.domain.catalog import NsfwSwitch
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress, Running
 from bot.domain.pricing import Bill
-from bot.errors import ProviderContractBroken, ProviderMisconfigured
+from bot.errors import ProviderMisconfigured
 from bot.providers import fields
 from bot.providers.answers import decoded
-from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, failure
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, failure, required
 from bot.providers.moderation import is_content
 from bot.providers.tasks import TaskFormat, TaskProvider
 from bot.providers.vendors import Api, Option, Setup, Value, Vendor
@@ -94,9 +94,7 @@ def parse_create(body: Mapping[str, object]) -> str:
         ProviderContractBroken: there is none, although the task may exist.
     """
     task_id = fields.task_id(fields.mapping(body, "data"), "taskId", "task_id")
-    if task_id is None:
-        raise ProviderContractBroken(NAME, "took a task but named no id")
-    return task_id
+    return required(task_id, NAME, "took a task but named no id")
 
 
 def parse_record(body: Mapping[str, object]) -> Progress:
@@ -111,9 +109,8 @@ def parse_record(body: Mapping[str, object]) -> Progress:
     state = fields.text(data, "state")
     if state.lower() in fields.FINISHED_WORDS:
         found = fields.results(fields.inner_json(data, "resultJson").get("resultUrls") or [])
-        if found is None:
-            raise ProviderContractBroken(NAME, "finished a task with something else than links")
-        return Finished(*found, Bill(credits=_credits(data)))
+        result = required(found, NAME, "finished a task with something else than links")
+        return Finished(*result, Bill(credits=_credits(data)))
     if state.lower() in fields.FAILED_WORDS:
         return _failed(fields.code(data, "failCode") or state, fields.text(data, "failMsg"))
     return Running(state[: fields.WORD_CHARS_MAX])
@@ -121,12 +118,8 @@ def parse_record(body: Mapping[str, object]) -> Progress:
 
 def parse_upload(body: Mapping[str, object]) -> str:
     """`data.downloadUrl`, or the quickstart's `fileUrl`. Raises ProviderContractBroken."""
-    data = fields.mapping(body, "data")
-    for name in ("downloadUrl", "fileUrl"):
-        link = data.get(name)
-        if fields.is_link(link):
-            return link
-    raise ProviderContractBroken(NAME, "took a file but named no link")
+    link = fields.link(fields.mapping(body, "data"), "downloadUrl", "fileUrl")
+    return required(link, NAME, "took a file but named no link")
 
 
 def parse_credit(body: Mapping[str, object]) -> str:
@@ -137,9 +130,7 @@ def parse_credit(body: Mapping[str, object]) -> str:
         ProviderContractBroken: the credits are not a sensible number.
         ProviderMisconfigured: nothing is left.
     """
-    credit = fields.amount(body, "data")
-    if credit is None:
-        raise ProviderContractBroken(NAME, "named no credits")
+    credit = required(fields.amount(body, "data"), NAME, "named no credits")
     if credit <= 0:
         raise ProviderMisconfigured(NAME, "nothing is left on the account")
     return f"{credit.normalize():,f} kie.ai credits on the account"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bot.domain.ports import Failed, Finished, Order, Progress, Running
 from bot.errors import ProviderContractBroken
 from bot.providers import fields
-from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, failure
+from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, failure, required
 from bot.providers.moderation import is_content
 from bot.providers.tasks import TaskFormat, TaskProvider
 from bot.providers.vendors import Api, Vendor
@@ -153,10 +153,8 @@ def parse_query(body: Mapping[str, object]) -> Progress:
 
 def parse_upload(body: Mapping[str, object]) -> str:
     """`data.download_url` in a successful upload answer. Raises ProviderContractBroken."""
-    link = fields.mapping(body, "data").get("download_url")
-    if not fields.is_link(link):
-        raise ProviderContractBroken(NAME, "took a file but named no link")
-    return link
+    link = fields.link(fields.mapping(body, "data"), "download_url")
+    return required(link, NAME, "took a file but named no link")
 
 
 def parse_key_check(body: Mapping[str, object]) -> str:
@@ -205,9 +203,7 @@ def _result_links(body: Mapping[str, object]) -> tuple[str, ...]:
             for result in results
         ]
     links = fields.links(results)
-    if links is None:
-        raise ProviderContractBroken(NAME, "finished a task with something else than links")
-    return links
+    return required(links, NAME, "finished a task with something else than links")
 
 
 TASKS = TaskFormat(
