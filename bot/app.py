@@ -119,6 +119,7 @@ class App:
                 await self.client.finish_answers()
                 await connection.close(self.client)
                 await _end(gateway)
+                await self.runner.hand_over_last()
             for ended in (gateway, working, syncing):
                 if not ended.cancelled():
                     ended.result()

@@ -113,6 +113,13 @@ class Runner:
             for job_id in answered:
                 del shop.answered[job_id]
 
+    async def hand_over_last(self) -> None:
+        """As `_hand_over`, once no more answers are given; if the database is held, give up."""
+        shop = self._shop
+        if shop.answered:
+            with contextlib.suppress(StoreBusy):
+                await shop.database.write(job_steps.hand_over, shop.house, dict(shop.answered))
+
     async def _claim(self) -> None:
         """Start every job that may run; if the database is in trouble, try again later."""
         shop = self._shop
@@ -153,10 +160,6 @@ class Runner:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        shop = self._shop
-        if shop.answered:
-            with contextlib.suppress(StoreBusy):
-                await shop.database.write(job_steps.hand_over, shop.house, shop.answered)
 
     async def _carry(self, job: Job, tasks: Sequence[Task]) -> None:
         """The outermost layer of a job: carry it from its committed state to its end."""

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.chat import client
+from bot.chat.intake import TOKEN_LIFE
 from bot.playground.discord.faults import Fault
 from tests.support.easel import Easel, said
 
@@ -35,6 +36,24 @@ async def test_an_answer_under_way_is_given_before_the_end(
     done = await easel.finished(call)
     assert done.attachments
     assert done.id == status.id
+
+
+async def test_the_message_of_an_answer_given_at_the_very_end_is_known_ever_after(
+    easel: Easel,
+) -> None:
+    """Once its token has ended, the bot can find it by its id alone."""
+    answer = held_answer(easel)
+    call = await easel.imagine()
+    await easel.held_by(answer)
+    stopping = asyncio.create_task(easel.bot.aclose())
+    await asyncio.wait({stopping}, timeout=STOP_S)
+    assert answer.hold
+    answer.hold.set()
+    await stopping
+
+    easel.clock.advance(TOKEN_LIFE.total_seconds())
+    await easel.restart()
+    await call.until(lambda message: "The answer is here" in said(message))
 
 
 async def test_an_answer_that_takes_too_long_holds_up_no_stop(
