@@ -180,9 +180,9 @@ class Catalog:
         raise refusal
 
     def _others(self, request: ImageRequest, here: Here) -> list[str]:
-        """The other models that can do the request."""
+        """The other models that can do the request, if need be in a shape of their own."""
         named = (replace(request, model=model) for model in self.models if model != request.model)
-        return [each.model for each in named if self._able(each, here)]
+        return [each.model for each in named if self.shaped(each, here)[1]]
 
     def _able(self, request: ImageRequest, here: Here) -> tuple[Route, ...]:
         routes = self._able_but_for_size(request, here)

@@ -13,7 +13,7 @@ import bot
 from bot.catalog import parse_catalog
 from bot.domain.catalog import Catalog, Here, NsfwSwitch
 from bot.domain.requests import ASPECT_RATIOS, ImageRequest, Mode, Reference
-from bot.errors import InvalidRequest, NotAllowed, StartupError
+from bot.errors import InvalidRequest, NotAllowed, Refusal, StartupError
 from tests.support.words import told
 
 SHIPPED = Path(bot.__file__).parent / "catalog.toml"
@@ -311,6 +311,32 @@ def test_what_no_route_can_do_is_refused_with_what_is_possible(
     request = replace(LANTERN, **changes)
     with pytest.raises(InvalidRequest) as refused:
         catalog.candidates(request, Here(["north"], nsfw_checker=False, today=TODAY))
+    assert told(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("providers", "nsfw_checker", "sentence"),
+    [
+        (["north", "south"], False, "retoucher only edits images. painter can do this."),
+        (
+            ["north", "south"],
+            True,
+            "retoucher has no NSFW filter, and the filter is on here."
+            " Where the NSFW filter is off, painter can do this.",
+        ),
+        (["north"], False, f"retoucher only edits images. {NO_OTHER}"),
+    ],
+)
+def test_a_model_is_named_also_if_it_needs_a_ratio_of_its_own(
+    providers: list[str], nsfw_checker: bool, sentence: str
+) -> None:
+    """Larger images of the painter have named ratios only, of which it is then given one."""
+    document = tomllib.loads(DOCUMENT)
+    document["models"]["painter"]["routes"][1]["aspect_ratios"] = ["1:1", "16:9"]
+    catalog = parse_catalog(document)
+    request = replace(LANTERN, model="retoucher", resolution="4K")
+    with pytest.raises(Refusal) as refused:
+        catalog.candidates(request, Here(providers, nsfw_checker=nsfw_checker, today=TODAY))
     assert told(refused.value) == sentence
 
 
