@@ -210,7 +210,7 @@ class ImageFetcher(Protocol):
 
         Raises:
             UnusableImage: it is not an image that Easel takes.
-            FetchFailed: there is no room to mend it; it is still there, to be checked again.
+            FetchFailed: there is no room to mend it; the file is the caller's, to be checked again.
         """
 
 

@@ -360,9 +360,8 @@ class Carrier:
         self, route: Route, provider: Provider, finished: Finished, path: Path
     ) -> ImageFile:
         """
-        Fetch the image in several tries, because it is paid and the vendor keeps it for days. A
-        vendor that has a task is polled for new links before each further try. An image that came
-        inside an answer is there already, to be checked.
+        Fetch the image in several tries: it is paid, and its vendor keeps it for days and, if it
+        has a task, is polled for new links. An image that came inside an answer is only checked.
         """
         tries: Counter[FetchTrouble] = Counter()
         waits = iter((*RESULT_WAITS_S, None))
@@ -381,6 +380,7 @@ class Carrier:
                     tries_max = 1
                 if wait_s is None or tries[error.trouble] >= tries_max:
                     self._emit("result_lost", "result lost", level=logging.ERROR)
+                    path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
                     raise Ended(Failure.RESULT_LOST) from error
             await self._shop.clock.sleep(wait_s)
             if self._task.provider_task_id is not None and not finished.in_answer:

@@ -14,7 +14,9 @@ from pydantic import SecretStr
 
 from bot.app import open_app
 from bot.domain.ledger import EntryKind
+from bot.engine import carrier
 from bot.engine.references import TRANSFERS_MAX
+from bot.errors import FetchTrouble
 from bot.pictures import fetch, fit
 from bot.pictures.folder import FETCHED
 from bot.playground.discord import Call, Upload
@@ -30,6 +32,7 @@ from tests.support.settings import set_filter
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
 ROOM_BYTES = 4_096
+WORDY = MADE["PNG with two mebibytes of text"][1]()
 
 
 @pytest.fixture(autouse=True)
@@ -190,13 +193,16 @@ async def test_a_stop_waits_for_no_room(opened: OpenEasel, monkeypatch: pytest.M
         assert not list((easel.folder / "images").iterdir())
 
 
-async def test_an_image_inside_an_answer_that_there_is_no_room_to_mend_is_not_lost(
-    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It says more than a decoder takes in, so it is written anew without that."""
-    _, wordy = MADE["PNG with two mebibytes of text"]
+@asynccontextmanager
+async def no_room_to_mend(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch, *, times: int
+) -> AsyncIterator[tuple[Easel, list[OSError]]]:
+    """
+    The image that comes inside an answer says more than a decoder takes in, so it is written anew
+    without that, for which there is no room the first times.
+    """
     write = Path.write_bytes
-    full = [OSError(errno.ENOSPC, "No space left on device")] * 3
+    full = [OSError(errno.ENOSPC, "No space left on device")] * times
 
     def write_if_there_is_room(path: Path, data: bytes) -> int:
         if full and path.suffix == FETCHED:
@@ -205,18 +211,35 @@ async def test_an_image_inside_an_answer_that_there_is_no_room_to_mend_is_not_lo
         return write(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", write_if_there_is_room)
-    async with opened(apimodels_api_key=None, paint=lambda _: wordy()) as easel:
+    async with opened(apimodels_api_key=None, paint=lambda _: WORDY) as easel:
         keys = {
             "openai_api_key": SecretStr(easel.providers.api_key),
             "openai_base_url": easel.providers.openai_base_url,
         }
         easel.settings = easel.settings.model_copy(update=keys)
         await easel.restart()
+        yield easel, full
+
+
+async def test_an_image_inside_an_answer_that_there_is_no_room_to_mend_is_not_lost(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with no_room_to_mend(opened, monkeypatch, times=3) as (easel, full):
         message = await easel.finished(await easel.imagine())
         assert message.attachments, said(message)
         assert not full
         [kept] = (easel.folder / "images").iterdir()
-        assert kept.stat().st_size < len(wordy())
+        assert kept.stat().st_size < len(WORDY)
+
+
+async def test_an_image_that_there_was_never_room_to_mend_takes_none_in_the_end(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(carrier.TRIES_MAX, FetchTrouble.OUR_DISK, 2)
+    async with no_room_to_mend(opened, monkeypatch, times=3) as (easel, _):
+        message = await easel.finished(await easel.imagine())
+        assert "Nothing was charged" in said(message)
+        assert not list((easel.folder / "images").iterdir())
 
 
 @pytest.mark.parametrize(("times", "delivered"), [(TRANSFERS_MAX - 1, True), (99, False)])
