@@ -75,7 +75,7 @@ class Routing:
         The request as it can be made, and its routes, the best first.
 
         If the request names no model, it gets the one that the member prefers, else the default,
-        else the first that can make it. What no model can make is made without the member's wishes.
+        else the first that can make it. What cannot be had of the member's wishes now is left out.
 
         Raises:
             Refusal: no route can make it at all, or those that can are all down.
@@ -98,6 +98,7 @@ class Routing:
             preferred = [request.prefers] if request.prefers in catalog.models else []
         fallback = models[0] if models else ""
         first = preferred[0] if preferred else fallback
+        down = None
         for wanted in yielding(request):
             for model in dict.fromkeys([*preferred, *models]):
                 instead_of = wanted.instead_of if model == first else first
@@ -105,11 +106,13 @@ class Routing:
                 if (model, instead_of) != (wanted.model, wanted.instead_of):
                     asked = replace(wanted, model=model, instead_of=instead_of)
                 asked, able = catalog.shaped(asked, here)
-                usable = self._usable(asked, able, terms.ready)
-                # The default model is chosen even while it is down; a preferred one is not.
-                if usable or (able and model not in preferred):
+                if usable := self._usable(asked, able, terms.ready):
                     return asked, usable
-        return replace(wanted, model=fallback), ()
+                if able and model not in preferred:
+                    # The default model is kept while it is down; what is only preferred is not.
+                    down = down or asked
+                    break
+        return down or replace(wanted, model=fallback), ()
 
     def kinds(
         self,

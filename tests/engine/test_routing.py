@@ -222,6 +222,32 @@ def test_the_default_model_is_kept_while_it_is_down_and_a_preferred_one_is_not(
     assert best(preferring) == best(unnamed) == ("gpt-image-2-beta", False)
 
 
+def test_a_preferred_size_is_left_out_while_what_makes_it_is_down(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    """With the filter on, one route makes 1K and another one more."""
+    roads = lay(catalog, clock)
+    asked_for = replace(LANTERN, model="", aspect_ratio="auto", resolution="4K")
+    preferred = replace(asked_for, wishes={"resolution": "4K"})
+
+    def best(request: ImageRequest) -> tuple[str, str, list[str]]:
+        asked, routes = roads.routing.best(request, Terms(True, roads.traffic.ready()))
+        return asked.model, asked.resolution, [route.provider for route in routes]
+
+    def goes_down(route_id: str) -> None:
+        route = catalog.route(route_id)
+        assert route is not None
+        roads.traffic.fault(route, misconfigured=True)
+
+    model = LANTERN.model
+    assert best(preferred) == best(asked_for) == (model, "4K", ["kie"])
+    goes_down("kie/gpt-image-2")
+    assert best(preferred) == (model, "1K", ["apimodels"])
+    assert best(asked_for) == (model, "4K", [])
+    goes_down("apimodels/gpt-image-2-beta")
+    assert best(preferred) == best(asked_for)
+
+
 def test_with_the_filter_on_a_route_without_one_is_out(
     catalog: Catalog, clock: InstantClock
 ) -> None:
