@@ -104,6 +104,7 @@ async def test_it_may_be_done_again_and_by_a_member_who_has_nothing(database: Da
     before = await bench.accounts.show(SERVER, ADA, NOW)
     for erased_id in (-77, -78, -79):
         await database.write(privacy.begin, ADA, erased_id, NOW)
+        assert await database.read(privacy.pending) == [Erasure(ADA, erased_id)]
         await erase(database, Erasure(ADA, erased_id))
         assert await bench.accounts.show(SERVER, ADA, NOW) == before
     await database.write(privacy.begin, 99, -80, NOW)
@@ -122,6 +123,25 @@ async def test_while_it_goes_on_nothing_is_accepted(database: Database) -> None:
     assert await database.read(privacy.pending) == [ERASURE]
     await erase(database)
     await bench.accept("mine")
+
+
+async def test_it_waits_for_the_members_own_jobs_alone(bench: Bench) -> None:
+    for user, running in ((ADA, "mine"), (BEN, "bens")):
+        await bench.running(running, user=user)
+    for user, waiting in ((ADA, "my next"), (BEN, "bens next")):
+        await bench.accept(waiting, user=user)
+    begun = await bench.database.write(privacy.begin, ADA, -77, NOW)
+    assert sorted(begun) == ["mine", "my next"]
+
+
+async def test_of_a_job_nothing_is_left_that_a_vendor_knows_or_said(bench: Bench) -> None:
+    job = await bench.delivering(1_000, None)
+    await bench.jobs.finish(job, 5, NOW, keeps_images=True)
+    await bench.database.write(privacy.begin, ADA, -77, NOW)
+    await erase(bench.database)
+    tasks = await bench.rows("SELECT provider_task_id, facts FROM tasks")
+    assert tasks == [(None, "{}")] * 2
+    assert await bench.rows("SELECT 1 FROM jobs WHERE keeps_images") == []
 
 
 async def test_the_files_bytes_hold_nothing_of_it(url: str, bench: Bench) -> None:
