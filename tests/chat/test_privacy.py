@@ -340,8 +340,10 @@ async def test_a_moderators_name_goes_from_the_trail(easel: Easel) -> None:
     assert changed_by == by
     # A block of her own stays: erasing lifts none.
     await erase(easel, "Ada")
-    [[blocked]] = await easel.rows("SELECT user_id FROM blocks")
-    assert blocked == ada
+    [[*block]] = await easel.rows("SELECT user_id, by_id FROM blocks")
+    assert block == [ada, by]
+    [[of]] = await easel.rows("SELECT user_id FROM acts")
+    assert of < 0
 
 
 async def test_an_account_that_rolls_is_forgotten_once_all_has_come_back(opened: OpenEasel) -> None:
@@ -368,6 +370,9 @@ async def test_why_a_moderator_cancelled_a_job_is_erased_with_them(opened: OpenE
             sent = await easel.discord.submit_modal("Cleo", await form.opened_modal(), because)
             await sent.until(lambda message: "vermilion" in said(message))
         await easel.idle()
+        await erase(easel, "Ada")
+        [facts] = await easel.rows("SELECT facts FROM jobs WHERE state = 'cancelled'")
+        assert "vermilion" in facts.facts
         await erase(easel, "Cleo")
         cleo = easel.discord.world.user("Cleo").id
         facts = [row.facts for row in await easel.rows("SELECT facts FROM jobs")]

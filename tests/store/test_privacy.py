@@ -20,6 +20,7 @@ from bot.store.privacy import ENTRIES_AT_ONCE, Erasure
 from bot.store.sql import Transaction
 from tests.store.bench import (
     ADA,
+    ALLOWANCE_UCR,
     BEN,
     CLEO,
     LANTERN,
@@ -79,6 +80,10 @@ async def test_at_each_commit_entries_and_balances_agree(
     monkeypatch.setattr(privacy, "ENTRIES", fewer)
     bench = lay(database, allowance=50_000)
     await used(bench, 24)
+    amended = ((Action.GRANT, SERVER, 5_000), (Action.CORRECT, OTHER_SERVER, -700))
+    for action, server, amount in amended:
+        amendment = Amendment(action, server, ADA, amount, CLEO, WORD)
+        await database.write(quota.amend, bench.refills, amendment, (), NOW)
     before = [await bench.accounts.show(server, ADA, NOW) for server in (SERVER, OTHER_SERVER)]
     charged = "SELECT sum(cost_ucr) FROM jobs"
     cost = await bench.rows(charged)
@@ -88,8 +93,9 @@ async def test_at_each_commit_entries_and_balances_agree(
     after = [await bench.accounts.show(server, ADA, NOW) for server in (SERVER, OTHER_SERVER)]
     assert after == before
     assert await bench.rows(charged) == cost
-    mine = await bench.rows(f"SELECT kind, job_id FROM entries WHERE user_id = {ADA}")
-    assert mine == [("correct", None)] * 2
+    mine = await bench.rows(f"SELECT kind, job_id, by_id FROM entries WHERE user_id = {ADA}")
+    assert mine == [("correct", None, None)] * 2
+    assert await bench.rows("SELECT 1 FROM entries WHERE reason IS NOT NULL") == []
     assert await bench.rows(f"SELECT 1 FROM jobs WHERE user_id = {ADA}") == []
     assert len(await bench.rows(f"SELECT 1 FROM jobs WHERE user_id = {BEN}")) == 8
     assert (
@@ -219,8 +225,8 @@ async def forget(bench: Bench, at: datetime) -> tuple[int, int]:
     return len(accounts), len(await bench.rows("SELECT 1 FROM erasures"))
 
 
-async def erased(bench: Bench) -> None:
-    await bench.jobs.finish(await bench.delivering(1_000), 5, NOW)
+async def erased(bench: Bench, spent_ucr: int = 1_000) -> None:
+    await bench.jobs.finish(await bench.delivering(spent_ucr, price=spent_ucr), 5, NOW)
     await bench.database.write(privacy.begin, ADA, ERASURE.erased_id, NOW)
     await erase(bench.database)
 
@@ -259,10 +265,14 @@ async def test_who_was_erased_and_begins_afresh_keeps_their_account(bench: Bench
     assert await bench.entries() == entries
 
 
-async def test_what_was_granted_to_an_erased_member_stays_theirs(bench: Bench) -> None:
+@pytest.mark.parametrize("spent_ucr", [1_000, ALLOWANCE_UCR])
+async def test_what_was_granted_to_an_erased_member_stays_theirs(
+    bench: Bench, spent_ucr: int
+) -> None:
     grant = Amendment(Action.GRANT, SERVER, ADA, 5_000, CLEO, "prize")
     await bench.database.write(quota.amend, bench.refills, grant, (), NOW)
-    await erased(bench)
+    await erased(bench, spent_ucr)
+    assert await bench.balance() == ALLOWANCE_UCR - spent_ucr + 5_000
     assert await forget(bench, TOMORROW) == (1, 0)
     assert await bench.balance(at=TOMORROW) == 1_005_000
 
