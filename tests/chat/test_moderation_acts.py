@@ -354,8 +354,11 @@ async def test_what_a_dead_process_left_of_a_removal_is_tidied_away(easel: Easel
     call = await easel.discord.run_command("Ada", "studio", "history")
     assert "a paper lantern" not in said(await call.until(lambda message: not message.is_loading))
     await easel.restart()
-    await easel.app.runner._duties.tidy()
-    assert files(easel) == []
+
+    async def are_gone() -> bool:
+        return not files(easel)
+
+    await easel.until(are_gone)
 
 
 async def test_what_is_removed_before_its_process_ends_it_is_not_posted_again(

@@ -1,5 +1,6 @@
 """A duty that fails ends nothing, and a start waits for none."""
 
+import asyncio
 import os
 import time
 from datetime import timedelta
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.app import SHIPPED_CATALOG
+from bot.domain.queue import QueuePosition
+from bot.engine import duties
 from bot.engine.duties import Duties, guarded
 from bot.playground.discord import Call, Permission
 from bot.playground.faults import VendorCall
@@ -90,6 +93,62 @@ async def test_leases_are_renewed_even_where_the_lock_file_was_removed(easel: Ea
         assert claimed.jobs == ()
 
 
+def edits(easel: Easel, call: Call) -> int:
+    """How often the answer to the call was changed."""
+    return sum(call.interaction.token in each.path for each in easel.discord.requests)
+
+
+async def test_places_in_the_queue_are_told_as_they_change_and_few_at_a_time(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duties, "QUEUE_SHOWN_MAX", 2)
+    async with opened(max_running_jobs=1) as easel, easel.held(VendorCall.CREATE):
+        calls = [await easel.imagine("Ben") for _ in range(3)]
+
+        async def are_shown() -> bool:
+            return len(await easel.rows("SELECT 1 FROM jobs WHERE message_id IS NOT NULL")) == 4
+
+        await easel.until(are_shown)
+        told = []
+        for _ in range(3):
+            before = sum(edits(easel, call) for call in calls)
+            await easel.app.runner._duties._show_queue()
+            told.append(sum(edits(easel, call) for call in calls) - before)
+        assert told == [2, 1, 0]
+
+
+async def test_what_comes_after_a_place_in_the_queue_waits_for_that_to_be_shown(
+    opened: OpenEasel,
+) -> None:
+    async with opened(max_running_jobs=1) as easel:
+        go_on, tells = asyncio.Event(), easel.app.runner._duties
+        async with easel.held(VendorCall.CREATE):
+            call = await easel.imagine("Ben")
+            queued = "SELECT id FROM jobs WHERE state = 'queued' AND message_id IS NOT NULL"
+            await easel.until(lambda: easel.rows(queued))
+            [job] = await easel.rows(queued)
+            update = easel.discord.faults.add(
+                method="PATCH", path=call.interaction.token, hold=go_on
+            )
+            look = asyncio.create_task(tells._show_queue())
+            await easel.held_by(update)
+            lands = asyncio.create_task(tells.let_land(job.id))
+            await asyncio.sleep(0)
+            assert not lands.done()
+            go_on.set()
+            await asyncio.gather(look, lands)
+        assert (await easel.finished(call)).attachments
+
+
+async def test_no_place_in_the_queue_replaces_a_result(easel: Easel) -> None:
+    call = await easel.imagine()
+    await easel.finished(call)
+    [job] = await easel.rows("SELECT id FROM jobs")
+    before = edits(easel, call)
+    await easel.app.runner._duties._show_position(job.id, QueuePosition(1, 60))
+    assert edits(easel, call) == before
+
+
 async def test_of_too_many_kept_images_the_oldest_go_and_none_that_is_under_way(
     opened: OpenEasel,
 ) -> None:
@@ -114,6 +173,34 @@ async def test_of_too_many_kept_images_the_oldest_go_and_none_that_is_under_way(
         os.utime(under_way, (0, time.time() - 2_000))
         await easel.app.runner._duties.tidy()
         assert sorted(folder.glob("*.png")) == [under_way, kept[2]]
+
+
+async def test_kept_images_go_after_their_days(opened: OpenEasel) -> None:
+    async with opened(keep_results=2, paint=lambda _: PICTURE) as easel:
+        for _ in range(2):
+            await easel.finished(await easel.imagine())
+        old, new = sorted((easel.folder / "images").glob("*.png"))
+        for path, age in ((old, timedelta(days=2, minutes=1)), (new, timedelta(days=1, hours=23))):
+            os.utime(path, ((easel.clock.now() - age).timestamp(),) * 2)
+        await easel.app.runner._duties.tidy()
+        assert (old.exists(), new.exists()) == (False, True)
+
+
+async def test_where_none_are_kept_those_under_way_stay_until_they_are_shown(
+    opened: OpenEasel,
+) -> None:
+    async with opened(keep_results=0, paint=lambda _: PICTURE) as easel:
+        go_on, folder = asyncio.Event(), easel.folder / "images"
+        async with easel.held(VendorCall.CREATE) as call:
+            upload = easel.discord.faults.add(
+                method="PATCH", path=call.interaction.token, hold=go_on
+            )
+        await easel.held_by(upload)
+        await easel.app.runner._duties.tidy()
+        assert len(list(folder.glob("*.png"))) == 1
+        go_on.set()
+        assert (await easel.finished(call)).attachments
+        assert list(folder.glob("*.png")) == []
 
 
 async def test_the_host_is_warned_a_month_before_a_model_ends(
