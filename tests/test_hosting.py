@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from bot.cli import main
 from bot.domain.credits import Microcredits
 from bot.errors import StartupError
 from bot.playground.faults import VendorCall
+from bot.store import export
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise
@@ -135,6 +137,32 @@ async def test_a_member_and_a_server_are_exported_whole(easel: Easel, tmp_path: 
     for nowhere in (tmp_path / "no" / "such.zip", tmp_path / f"{'long' * 99}.zip"):
         with pytest.raises(StartupError, match="cannot be written"):
             await hosting.export(easel.settings, nowhere, user_id=ada)
+
+
+async def test_an_export_in_many_pieces_has_each_job_and_entry_once(
+    easel: Easel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("studio",) * 5 + ("mockups", "dm"):
+        await easel.finished(await easel.imagine(channel=place))
+    for name in ("JOBS_OF", "JOBS_IN", "ENTRIES_OF"):
+        statement, pieces = re.subn(r"LIMIT \d+", "LIMIT 2", getattr(export, name))
+        assert pieces == 1
+        monkeypatch.setattr(export, name, statement)
+    monkeypatch.setattr("bot.engine.export.ENTRIES_IN_FILE", 4)
+    ada, own = easel.discord.world.user("Ada").id, easel.discord.channel("studio").guild_id
+    for number, (whose, where) in enumerate(
+        (({"user_id": ada}, "TRUE"), ({"server_id": own}, f"server_id = {own}"))
+    ):
+        path = tmp_path / f"{number}.zip"
+        await hosting.export(easel.settings, path, **whose)
+        files = unpacked(path)
+        for table in ("jobs", "entries"):
+            names = [name for name in files if name.startswith(f"{table}-")]
+            assert len([name for name in names if f"-{own}-" in name]) > 1
+            assert any("-direct-messages-" in name for name in names) is ("user_id" in whose)
+            told = [row["id"] for name in names for row in json.loads(files[name])]
+            ids = f"SELECT id FROM {table} WHERE {where} AND user_id = {ada} ORDER BY server_id, id"
+            assert told == [row.id for row in await easel.rows(ids)]
 
 
 def zips(folder: Path) -> set[str]:

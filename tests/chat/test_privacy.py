@@ -438,6 +438,10 @@ async def test_what_is_too_much_for_one_file_comes_in_several(
         messages = await export(easel)
         assert len(messages) == 2
         assert "did not fit into what Discord takes here" in said(messages[0])
+        [newest] = await easel.rows("SELECT max(image_name) AS name FROM tasks")
+        assert f"images/{newest.name}" in {
+            name for message in messages for name in await unpacked(easel, message)
+        }
         easel.discord.interactions.file_bytes_max = 100
         [message] = await export(easel)
         assert "does not fit into the files" in said(message)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.store import export
-from tests.store.bench import ADA, NOW, SERVER, Bench
+from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, SERVER, Bench
 from tests.store.plans import PARAMETER
 
 #: of jobs, what only lets us answer and work, and a copy of what the request says
@@ -83,3 +83,67 @@ async def test_a_jobs_values_are_those_of_json(stored: sqlite3.Connection, bench
     assert told["request"]["prompt"] == job.request.prompt
     assert told["facts"] == {}
     assert told["images"] == ["lantern-0.png"]
+
+
+#: what is stored of a member, of a server, and of a member in a server; each row names whose it is
+OF_A_MEMBER = (
+    "INSERT INTO preferences VALUES ({user}, 'of {user}')",
+    "INSERT INTO presets VALUES ({user}, 'of {user}', '', 1)",
+    "INSERT INTO drafts VALUES ('{user}', {user}, 'of {user}', 1)",
+    "INSERT INTO basket VALUES ({user}, {user}, 'of {user}', 1)",
+)
+OF_A_SERVER = (
+    "INSERT INTO server_settings VALUES ({server}, 'of', '{server}')",
+    "INSERT INTO notices VALUES ({server}, '2025-11-01', {server})",
+)
+OF_AN_ACCOUNT = (
+    "INSERT INTO blocks VALUES ({server}, {user}, {cleo}, 'of {user}', 1, 2)",
+    "INSERT INTO setting_changes (server_id, user_id, setting, old, new, created_at)"
+    " VALUES ({server}, {user}, 'of {user}', '', '', 1)",
+    "INSERT INTO returns (server_id, user_id, amount_ucr, due_at)"
+    " VALUES ({server}, {user}, {user}, 1)",
+    "INSERT INTO acts (server_id, by_id, action, user_id, reason, created_at)"
+    " VALUES ({server}, {cleo}, 'grant', {user}, 'to {user}', 1),"
+    " ({server}, {user}, 'report', {other}, 'by {user}', 1)",
+)
+
+
+async def fill(bench: Bench) -> None:
+    for server in (SERVER, OTHER_SERVER):
+        for statement in OF_A_SERVER:
+            await bench.write(statement.format(server=server))
+    for user, other in ((ADA, BEN), (BEN, ADA)):
+        given = {"user": user, "other": other, "cleo": CLEO}
+        for statement in OF_A_MEMBER:
+            await bench.write(statement.format(**given))
+        for server in (SERVER, OTHER_SERVER):
+            for statement in OF_AN_ACCOUNT:
+                await bench.write(statement.format(server=server, **given))
+
+
+async def test_each_is_given_what_is_their_own_alone(bench: Bench) -> None:
+    await fill(bench)
+    told = await bench.database.read(export.rest_of_member, ADA)
+    mine = [f"of {ADA}"]
+    # What members report of each other is no affair of those whom they report.
+    marks = {
+        "preferences": ("value", mine),
+        "presets": ("name", mine),
+        "basket": ("reference", mine),
+        "drafts": ("request", mine),
+        "blocks": ("reason", mine * 2),
+        "acts_to_you": ("reason", [f"to {ADA}"] * 2),
+        "acts_by_you": ("reason", [f"by {ADA}"] * 2),
+        "setting_changes": ("setting", mine * 2),
+    }
+    found = {name: [row[marks[name][0]] for row in rows] for name, rows in told.items()}
+    assert found == {name: words for name, (_, words) in marks.items()}
+    assert datetime.fromisoformat(told["blocks"][0]["until"])
+    account = await bench.database.read(export.rest_of_account, SERVER, ADA)
+    assert [row["amount_ucr"] for row in account["returns"]] == [ADA]
+
+    told = await bench.database.read(export.rest_of_server, SERVER)
+    servers = [row["server_id"] for name in told for row in told[name] if "server_id" in row]
+    assert servers == [SERVER] * (2 + 4 + 2 + 2)
+    assert [row["value"] for row in told["settings"]] == [str(SERVER)]
+    assert [row["percent"] for row in told["notices"]] == [SERVER]
