@@ -11,6 +11,7 @@ import pytest
 
 from bot.books import grant
 from bot.domain.credits import parse_credits
+from bot.domain.preferences import Pings, Preferences
 from bot.playground.discord import DM, Message, Upload
 from bot.playground.faults import VendorCall
 from bot.playground.studio import Fails
@@ -140,7 +141,8 @@ async def test_erasing_asks_first_and_does_nothing_until_then(easel: Easel) -> N
 async def test_what_is_erased_is_in_no_file_any_more(easel: Easel) -> None:
     await use_everything(easel)
     await easel.finished(await easel.imagine("Ben", prompt="a paper lantern of Ben's"))
-    ada = easel.discord.world.user("Ada").id
+    ada, members = easel.discord.world.user("Ada").id, easel.app.client.easel
+    await members.prefer(ada, Preferences(pings=Pings.ALWAYS))
     before = await sums(easel)
     images = set((easel.folder / "images").iterdir())
     assert len({each.partition(": ")[2] for each in traces(easel, *WORDS)}) >= 4
@@ -150,6 +152,7 @@ async def test_what_is_erased_is_in_no_file_any_more(easel: Easel) -> None:
     assert traces(easel, *WORDS) == set()
     assert (easel.folder / "easel.db-wal").stat().st_size == 0
     assert await sums(easel) == before
+    assert members.preferences_of(ada) == Preferences()
     for table in ("jobs", "drafts", "presets", "preferences", "basket", "queue"):
         assert await easel.rows(f"SELECT 1 FROM {table} WHERE user_id = {ada}") == []
     assert await easel.rows(f"SELECT 1 FROM acts WHERE {ada} IN (user_id, by_id)") == []

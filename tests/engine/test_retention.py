@@ -104,13 +104,19 @@ async def test_a_job_is_reduced_to_what_the_ledger_needs(opened: OpenEasel) -> N
         assert (await easel.finished(await easel.imagine())).attachments
 
 
-async def test_a_request_that_could_not_be_read_is_emptied_too(easel: Easel) -> None:
+async def test_what_could_not_be_read_and_what_an_image_failed_for_is_emptied_too(
+    easel: Easel,
+) -> None:
     await easel.finished(await easel.imagine())
     broken = "UPDATE jobs SET request = 'not JSON but secret'"
-    await easel.app.database.write(lambda tx: tx.execute(broken))
+    named = """UPDATE tasks SET facts = '{"filename": "secret.png"}'"""
+    for statement in (broken, named):
+        await easel.app.database.write(lambda tx, each=statement: tx.execute(each))
     await easel.app.database.write(retention.empty_some, "f")
     [row] = await easel.rows("SELECT request FROM jobs")
     assert json.loads(row.request)["private"] is True
+    [task] = await easel.rows("SELECT facts FROM tasks")
+    assert task.facts == "{}"
 
 
 async def test_files_of_no_job_are_removed_once_they_are_old(easel: Easel) -> None:

@@ -242,6 +242,22 @@ async def test_what_an_erased_member_has_left_is_forgotten_as_it_would_be_refill
     assert await bench.rows(f"SELECT 1 FROM entries WHERE user_id = {ADA}") == []
 
 
+async def test_an_erasure_is_remembered_until_the_last_of_the_accounts_is_forgotten(
+    database: Database,
+) -> None:
+    """By the period that each of them has, whatever the host's is by now."""
+    bench, daily = lay(database, period=Period.MONTH), lay(database)
+    other = await bench.delivering(1_000, server=OTHER_SERVER)
+    await bench.jobs.finish(other, 5, NOW)
+    await daily.jobs.finish(await daily.delivering(1_000, job_id="daily"), 6, NOW)
+    await database.write(privacy.begin, ADA, ERASURE.erased_id, NOW)
+    await erase(database)
+    december = datetime(2025, 12, 1, tzinfo=UTC)
+    assert await forget(daily, NOW) == (2, 1)
+    assert await forget(daily, december - timedelta(milliseconds=1)) == (1, 1)
+    assert await forget(daily, december) == (0, 0)
+
+
 async def test_what_an_erased_member_has_spent_does_not_come_back_as_the_period_changes(
     bench: Bench,
 ) -> None:
