@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -70,15 +70,24 @@ async def test_a_member_is_told_again_only_of_what_was_cancelled_just_before_the
 
 
 def test_a_process_leaves_a_sign_of_how_long_it_lived(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'easel.db'}"
+    url, lock = f"sqlite:///{tmp_path / 'easel.db'}", tmp_path / "easel.db.lock"
+    long_ago = datetime(2025, 1, 1, tzinfo=UTC)
+
+    def is_new() -> bool:
+        """Whether there is a sign of late; it is then made an old one."""
+        signed_at = lock.stat().st_mtime
+        os.utime(lock, (long_ago.timestamp(),) * 2)
+        return signed_at > long_ago.timestamp()
+
     with sole_use(url) as first:
         assert first.last_sign is None
+        assert is_new()
+    assert is_new()
     with sole_use(url) as second:
-        assert second.last_sign is not None
+        assert second.last_sign == long_ago
+        assert is_new()
         second.give_sign()
-    with sole_use(url) as third:
-        assert third.last_sign is not None
-        assert third.last_sign >= second.last_sign
+        assert is_new()
 
 
 async def test_leases_are_renewed_even_where_the_lock_file_was_removed(easel: Easel) -> None:
@@ -140,17 +149,20 @@ async def test_what_comes_after_a_place_in_the_queue_waits_for_that_to_be_shown(
         assert (await easel.finished(call)).attachments
 
 
-async def test_no_place_in_the_queue_replaces_a_result(easel: Easel) -> None:
+async def test_neither_a_place_in_the_queue_nor_a_late_cancel_replaces_a_result(
+    easel: Easel,
+) -> None:
     call = await easel.imagine()
     await easel.finished(call)
     [job] = await easel.rows("SELECT id FROM jobs")
     before = edits(easel, call)
     await easel.app.runner._duties._show_position(job.id, QueuePosition(1, 60))
+    await easel.app.runner._duties.show_cancelled(job.id)
     assert edits(easel, call) == before
 
 
 async def test_of_too_many_kept_images_the_oldest_go_and_none_that_is_under_way(
-    opened: OpenEasel,
+    opened: OpenEasel, caplog: pytest.LogCaptureFixture
 ) -> None:
     size_bytes = len(PICTURE)
     async with opened(keep_bytes_max=2 * size_bytes, paint=lambda _: PICTURE) as easel:
@@ -173,6 +185,7 @@ async def test_of_too_many_kept_images_the_oldest_go_and_none_that_is_under_way(
         os.utime(under_way, (0, time.time() - 2_000))
         await easel.app.runner._duties.tidy()
         assert sorted(folder.glob("*.png")) == [under_way, kept[2]]
+        assert "2 kept images removed before their time" in caplog.text
 
 
 async def test_kept_images_go_after_their_days(opened: OpenEasel) -> None:
