@@ -162,9 +162,19 @@ async def test_a_card_shows_a_result_and_what_can_be_done(easel: Easel) -> None:
     shown = await card(easel, message)
     assert shown.is_ephemeral
     assert labels(shown) == ["Spoiler", "Remove", "Refund", "Block the member"]
-    assert "a paper lantern" in said(shown)
-    assert f"/{message.id}" in said(shown)
+    words = said(shown)
+    for each in ("a paper lantern", f"/{message.id}", "Cost: 0.12 cr", await job_id(easel)):
+        assert each in words
+    assert "moderator has" not in words
+    assert "Covered" not in words
     assert "references.webp" in shown.embeds[0]["image"]["url"]
+
+
+async def test_what_is_not_made_yet_is_neither_removed_nor_refunded(easel: Easel) -> None:
+    async with easel.held(VendorCall.CREATE):
+        listed = await command(easel, "recent")
+        opened = await easel.discord.select("Cleo", listed, [first_option(listed)])
+        assert labels(await opened.response()) == ["Spoiler", "Block the member"]
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -178,7 +188,9 @@ async def test_spoiler_covers_the_message_and_whatever_is_shown_later(
             path.unlink()
     await easel.restart()
     pressed = await press(easel, await card(easel, message), "Spoiler")
-    assert "The images are covered, here" in said(await pressed.response())
+    answer = await pressed.response()
+    assert "The images are covered, here" in said(answer)
+    assert answer.is_ephemeral
 
     covered = current(easel, message)
     assert covered is not None
@@ -189,7 +201,9 @@ async def test_spoiler_covers_the_message_and_whatever_is_shown_later(
     assert "Covered by a moderator." in said(covered)
     assert "image" not in covered.embeds[0]
     assert labels(covered) == labels(message)
-    assert "Spoiler" not in labels(await card(easel, covered))
+    shown = await card(easel, covered)
+    assert "Spoiler" not in labels(shown)
+    assert "Covered by a moderator." in said(shown)
     assert [each[:3] for each in await acts(easel)] == [("spoiler", "Cleo", "Ada")]
     if kept:
         call = await easel.discord.run_command("Ada", "studio", "job", {"id": await job_id(easel)})
@@ -225,6 +239,7 @@ async def test_remove_takes_message_files_and_history(easel: Easel) -> None:
     done = await filled(easel, form, reason="not ours")
 
     assert "The message and the kept images are gone." in said(done)
+    assert done.is_ephemeral
     assert current(easel, message) is None
     assert current(easel, other) is not None
     assert len(before) - len(files(easel)) == 2
@@ -284,7 +299,9 @@ async def test_what_is_decided_about_a_result_on_its_way_holds_for_it(
     listed = await command(easel, "recent")
     [menu] = [part for part in walk(listed.components) if part["type"] == STRING_SELECT]
     opened = await easel.discord.select("Cleo", listed, [menu["options"][0]["value"]])
-    pressed = await press(easel, await opened.until(lambda each: not each.is_loading), label)
+    shown = await opened.until(lambda each: not each.is_loading)
+    assert labels(shown) == ["Spoiler", "Remove", "Block the member"]
+    pressed = await press(easel, shown, label)
     if label == "Remove":
         assert "are gone" in said(await filled(easel, pressed, reason="no"))
     else:
@@ -337,9 +354,10 @@ async def test_a_removal_whose_message_stays_can_be_tried_again(easel: Easel) ->
     for label in ("Again", "Details"):
         pressed = await press(easel, message, label, member="Ben")
         assert "A moderator has removed this image." in said(await pressed.response())
-    again = await filled(
-        easel, await press(easel, await card(easel, message), "Remove"), reason="x"
-    )
+    shown = await card(easel, message)
+    assert "A moderator has removed this image." in said(shown)
+    assert "Spoiler" not in labels(shown)
+    again = await filled(easel, await press(easel, shown, "Remove"), reason="x")
     assert "are gone" in said(again)
     assert current(easel, message) is None
     assert len(await acts(easel)) == 1
@@ -416,15 +434,32 @@ async def test_each_act_is_posted_in_the_log_channel_with_a_link(easel: Easel) -
     await press(easel, shown, "Refund")
     assert "Amount: 0.06 cr" in said(await posted(easel, "Refunded"))
     await filled(easel, await press(easel, shown, "Remove"), reason="a *rule*")
-    assert "Reason: a \\*rule\\*" in said(await posted(easel, "Removed an image"))
+    removed = await posted(easel, "Removed an image")
+    assert "Reason: a \\*rule\\*" in said(removed)
+    assert "a paper lantern" not in said(removed)
     await block(easel, end="2d")
     assert "Ends: <t:" in said(await posted(easel, "Blocked"))
     await command(easel, "unblock", member="Ada")
     await posted(easel, "Block ended")
     assert f"/{message.id}" in said(post)
+    assert "a paper lantern" in said(post)
+    assert f"Member: <@{user_id(easel, 'Ada')}>" in said(post)
     assert f"Moderator: <@{user_id(easel, 'Cleo')}>" in said(post)
     assert len(logged(easel)) == 5
     assert not any(each.mentions for each in logged(easel))
+
+
+async def test_the_log_channel_quotes_nothing_private_even_if_it_was_published(
+    easel: Easel,
+) -> None:
+    await log_here(easel)
+    draft = await easel.finished(await easel.imagine(private=True))
+    pressed = await press(easel, draft, "Publish", member="Ada")
+    copy = await pressed.until(lambda message: bool(message.attachments))
+    await press(easel, await card(easel, copy), "Spoiler")
+    post = await posted(easel, "Covered")
+    assert "a paper lantern" not in said(post)
+    assert f"/{copy.id}" in said(post)
 
 
 @pytest.mark.parametrize(("member", "recorded"), [("Cleo", True), ("Ada", False)])
@@ -649,6 +684,15 @@ async def test_a_moderator_of_another_server_can_do_nothing_here(easel: Easel, n
     assert "no image that I made in this server" in said(await call.response())
     assert await acts(easel) == []
     assert current(easel, message) is not None
+
+
+async def test_another_bots_message_opens_no_private_image(easel: Easel) -> None:
+    """Its buttons name it, as nobody's may but those of messages to who may see it."""
+    private = await easel.finished(await easel.imagine(private=True))
+    posted = await easel.discord.post("Ben", "studio", "hello")
+    forged = replace(posted, components=private.components)
+    easel.discord.world.channels[posted.channel_id].messages_by_id[posted.id] = forged
+    assert "no image that I made in this server" in said(await card(easel, forged))
 
 
 @pytest.mark.parametrize("name", PRESSES)
