@@ -168,6 +168,7 @@ async def test_credits_shows_what_is_left_to_the_member_alone(easel: Easel) -> N
     assert "0.94 cr of 1.00 cr" in said(message)
     assert "Enough for about 15 plain images at 0.06 cr each." in said(message)
     assert re.search(r"Spent last: <t:\d+:R> 0\.06 cr", said(message))
+    assert not re.search("Held|Granted", said(message))
     async with easel.held(VendorCall.CREATE):
         call = await easel.discord.run_command("Ada", "studio", "credits")
         held = "Held: 0.06 cr for images under way; what they do not cost comes back"

@@ -273,7 +273,7 @@ def test_an_account_that_a_clock_ahead_found_with_periods_has_them_from_the_next
 
 
 def test_a_hold_from_an_earlier_time_of_rolling_doubles_nothing() -> None:
-    """It was forgiven by the refill in between, however long its job takes."""
+    """It was forgiven by the refill in between, however long its job takes, and however it ends."""
     now = datetime(2026, 11, 18, 12, tzinfo=UTC)
     rolls, daily = (Allowance(Microcredits(100), each) for each in (Period.ROLLING, Period.DAY))
     account, _ = rolling.renew(Account(SERVER, 1), rolls, now)
@@ -281,6 +281,8 @@ def test_a_hold_from_an_earlier_time_of_rolling_doubles_nothing() -> None:
     account, _ = rolling.renew(account, daily, now)
     account, _ = rolling.renew(account, daily, now + timedelta(days=1))
     account, _ = rolling.renew(account, rolls, now + timedelta(days=1))
+    charged, _ = rolling.settle(account, held, Microcredits(70), now + timedelta(days=1))
+    assert (charged.allowance_ucr, charged.returns) == (100, ())
     account, entries = ledger.release(account, held)
     assert account.allowance_ucr == 100
     assert [each.allowance_ucr for each in entries] == [70, -70]

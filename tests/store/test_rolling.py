@@ -148,6 +148,7 @@ async def test_an_account_that_begins_to_roll_owes_for_its_own_jobs_alone(
 ) -> None:
     bench = lay(database, period=Period.WEEK, allowance=100_000, budget=1_000_000)
     later = NOW + 10 * HOUR
+    await bench.delivering(50_000, job_id=f"{id_at(NOW)}0", at=later, server=OTHER_SERVER)
     await bench.delivering(50_000, job_id=f"{id_at(NOW)}1", at=later, user=BEN)
     await bench.delivering(20_000, job_id=f"{id_at(NOW)}2")
     await bench.delivering(40_000, job_id=f"{id_at(NOW)}3", at=later)
