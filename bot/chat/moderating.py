@@ -38,7 +38,7 @@ class Case:
     def link(self) -> str | None:
         """A link to the message; None: none is known, or none that others see."""
         channel_id, message_id = self.spot
-        if not message_id:
+        if message_id in (0, self.job.message_id):
             return render.jump_link(self.job)
         return f"https://discord.com/channels/{self.job.server_id}/{channel_id}/{message_id}"
 

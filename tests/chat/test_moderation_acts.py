@@ -1,6 +1,7 @@
 """What moderators do: blocks, the acts on a result, what they look through, and who may not."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -444,6 +445,8 @@ async def test_each_act_is_posted_in_the_log_channel_with_a_link(easel: Easel) -
     assert f"/{message.id}" in said(post)
     assert "a paper lantern" in said(post)
     assert f"Member: <@{user_id(easel, 'Ada')}>" in said(post)
+    assert await job_id(easel) in said(post)
+    assert not re.search("Amount|Ends", said(post))
     assert f"Moderator: <@{user_id(easel, 'Cleo')}>" in said(post)
     assert len(logged(easel)) == 5
     assert not any(each.mentions for each in logged(easel))
@@ -554,12 +557,16 @@ async def test_private_images_are_seen_only_if_members_were_told_so(easel: Easel
     hint = await call.until(lambda message: "can see private images, too" in said(message))
     assert hint.is_ephemeral
     await easel.finished(call)
-    words = said(await command(easel, "recent"))
+    listed = await command(easel, "recent")
+    words = said(listed)
     assert "another one" in words
     assert "· private" in words
     # It was asked for while nobody else was to see it.
     assert "a secret" not in words
     assert "can see private images, too" in await said_by_help(easel)
+    opened = await easel.discord.select("Cleo", listed, [first_option(listed)])
+    # Its message is shown to its member alone.
+    assert f"Image: <#{hint.channel_id}>" in said(await opened.response())
 
 
 async def said_by_help(easel: Easel) -> str:
