@@ -256,6 +256,23 @@ async def test_remove_takes_message_files_and_history(easel: Easel) -> None:
     assert easel.discord.world.dm(easel.discord.world.user("Ada")).messages == direct
 
 
+@pytest.mark.parametrize(("label", "method"), [("Spoiler", "PATCH"), ("Remove", "DELETE")])
+async def test_a_moderator_is_answered_while_discord_is_still_at_it(
+    easel: Easel, label: str, method: str
+) -> None:
+    go_on = asyncio.Event()
+    shown = await card(easel, await easel.finished(await easel.imagine()))
+    request = easel.discord.faults.add(method=method, path="/channels/", hold=go_on)
+    call = await press(easel, shown, label)
+    if label == "Remove":
+        form = await call.opened_modal()
+        call = await easel.discord.submit_modal("Cleo", form, {"reason": "no"})
+    await easel.held_by(request)
+    assert [each.is_loading for each in call.messages] == [True]
+    go_on.set()
+    await call.response()
+
+
 async def test_a_copy_of_what_was_removed_gives_nothing_out(easel: Easel) -> None:
     draft = await easel.finished(await easel.imagine(private=True))
     pressed = await press(easel, draft, "Publish", member="Ada")

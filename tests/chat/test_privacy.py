@@ -3,8 +3,10 @@
 import io
 import json
 import re
+import sqlite3
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -166,6 +168,21 @@ async def test_what_is_erased_is_in_no_file_any_more(easel: Easel) -> None:
     await easel.bot.aclose()
     assert traces(easel, *WORDS) == set()
     await easel.restart()
+
+
+async def test_what_a_reader_holds_in_the_log_is_erased_from_it_once_they_are_done(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.database.BUSY_TIMEOUT_MS", 10)
+    async with opened(paint=lambda _: PICTURE) as easel:
+        await easel.finished(await easel.imagine(prompt=WORDS[0]))
+        with closing(sqlite3.connect(easel.folder / "easel.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT id FROM jobs").fetchall()
+            assert "Erased." in said(await erase(easel))
+            assert traces(easel, WORDS[0])
+        await look(easel)
+        assert traces(easel, WORDS[0]) == set()
 
 
 async def test_erasing_refills_nothing_and_takes_nothing(opened: OpenEasel) -> None:
