@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.oversight import BLOCK_MAX, REASON_CHARS_MAX, read_end, read_reason
@@ -90,6 +90,7 @@ def test_whatever_is_typed_is_an_end_to_come_or_none_or_refused(typed: str) -> N
 
 
 @given(st.text())
+@example("x" * (REASON_CHARS_MAX - 1) + " and more")
 def test_a_reason_is_one_line_that_can_be_kept(typed: str) -> None:
     reason = read_reason(typed)
     assert len(reason) <= REASON_CHARS_MAX

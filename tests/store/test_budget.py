@@ -1,5 +1,6 @@
 """What a server may spend beside its members, and what roles give them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -375,6 +376,9 @@ async def test_a_server_that_gave_up_its_log_channel_is_told_once_it_has_one_aga
     for channel_id, told in [(70, [70]), (0, []), (71, [71])]:
         await decide(bench, "log_channel_id", channel_id)
         assert await reached() == told
+    # The host's budget is the only one, and may be gone before the month is.
+    bench.jobs.house = replace(bench.jobs.house, budget_ucr=None)
+    assert await reached() == []
 
 
 async def test_the_best_role_counts_then_the_server_then_the_operator(bench: Bench) -> None:
