@@ -273,6 +273,23 @@ async def test_a_moderator_is_answered_while_discord_is_still_at_it(
     await call.response()
 
 
+@pytest.mark.parametrize("label", ["Spoiler", "Remove"])
+async def test_what_is_opened_from_the_list_is_found_where_it_stands(
+    easel: Easel, label: str
+) -> None:
+    message = await easel.finished(await easel.imagine())
+    listed = await command(easel, "recent")
+    opened = await easel.discord.select("Cleo", listed, [first_option(listed)])
+    call = await press(easel, await opened.response(), label)
+    if label == "Remove":
+        assert "are gone" in said(await filled(easel, call, reason="no"))
+        assert current(easel, message) is None
+    else:
+        assert "are covered, here" in said(await call.response())
+        [image] = images(current(easel, message) or message)
+        assert image.filename.startswith("SPOILER_")
+
+
 async def test_a_copy_of_what_was_removed_gives_nothing_out(easel: Easel) -> None:
     draft = await easel.finished(await easel.imagine(private=True))
     pressed = await press(easel, draft, "Publish", member="Ada")
@@ -756,6 +773,7 @@ async def test_a_removal_deletes_no_message_that_does_not_show_the_job(easel: Ea
         assert current(easel, spared) is not None
         if current(easel, message) is None:
             break
+    assert current(easel, message) is None
     assert await acts(easel) == [("remove", "Cleo", "Ada", None, "no")]
 
 
@@ -768,7 +786,14 @@ async def test_a_refund_says_what_of_it_has_expired(easel: Easel) -> None:
     assert "was given back 0.06 cr. Of that, 0.06 cr has expired" in told
     assert "/quota grant gives what does not expire" in told
     call = await easel.discord.run_command("Ada", "studio", "credits")
-    assert "9.94 cr left" in said(await call.response())
+    words = said(await call.response())
+    for shown in ("9.94 cr left", "+0.06 cr · refunded", "-0.06 cr · expired"):
+        assert shown in words
+    # Each job cost all that was held, so that nothing of the hold was left to move.
+    account = await easel.discord.run_command("Cleo", "studio", "quota member", {"member": "Ada"})
+    words = said(await account.response())
+    assert "-0.06 cr · held" in words
+    assert "+0.00 cr" not in words
 
 
 # Members whose data was erased.
