@@ -14,6 +14,7 @@ from bot.engine import duties
 from bot.engine.duties import Duties, guarded
 from bot.playground.discord import Call, Permission
 from bot.playground.faults import VendorCall
+from bot.store import privacy
 from bot.store.jobs import claim
 from bot.store.lock import sole_use
 from tests.conftest import OpenEasel
@@ -88,6 +89,43 @@ def test_a_process_leaves_a_sign_of_how_long_it_lived(tmp_path: Path) -> None:
         assert is_new()
         second.give_sign()
         assert is_new()
+
+
+async def has_signed(lock: Path) -> bool:
+    return await asyncio.to_thread(os.path.getmtime, lock) > 0
+
+
+async def test_what_is_to_be_done_now_and_then_is_done_while_the_bot_runs(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RENEW_EVERY_S", "TIDY_EVERY_S"):
+        monkeypatch.setattr(duties, name, 0.02)
+    for name in ("PRIVACY_EVERY_S", "SWEEP_EVERY_S"):
+        monkeypatch.setattr(f"bot.app.{name}", 0.02)
+    async with opened(paint=lambda _: PICTURE) as easel:
+        async with easel.held(VendorCall.CREATE):
+            [job] = await easel.rows("SELECT lease_until FROM jobs")
+            lock = easel.folder / "easel.db.lock"
+            os.utime(lock, (0, 0))
+            easel.clock.advance(30)
+            renewed = f"SELECT 1 FROM jobs WHERE lease_until > {job.lease_until}"
+            await easel.until(lambda: easel.rows(renewed))
+            await easel.until(lambda: has_signed(lock))
+        await easel.idle()
+        await (await easel.discord.run_command("Ada", "studio", "imagine")).opened_modal()
+        ben = easel.discord.world.user("Ben").id
+        await easel.app.database.write(privacy.begin, ben, -77, easel.clock.now())
+        easel.clock.advance(91 * 24 * 3_600)
+        left = (
+            "SELECT 1 FROM drafts"
+            " UNION ALL SELECT 1 FROM jobs WHERE token != ''"
+            " UNION ALL SELECT 1 FROM erasures WHERE erased_id IS NOT NULL"
+        )
+
+        async def nothing_is_left() -> bool:
+            return not await easel.rows(left)
+
+        await easel.until(nothing_is_left)
 
 
 async def test_leases_are_renewed_even_where_the_lock_file_was_removed(easel: Easel) -> None:
