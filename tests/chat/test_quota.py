@@ -264,6 +264,7 @@ async def test_a_server_allows_itself_less_than_its_host_and_never_more(
 
 async def test_a_rolling_allowance_comes_back_a_day_after_it_was_spent(easel: Easel) -> None:
     await quota(easel, "set", allowance="0.15", period="rolling")
+    assert "0.15 cr of 0.15 cr; what you spend comes back" in await credits_of(easel)
     await easel.finished(await easel.imagine())
     easel.clock.advance(3_600)
     await easel.finished(await easel.imagine())

@@ -12,16 +12,17 @@ import pytest
 
 from bot.app import SHIPPED_CATALOG, load_catalog
 from bot.catalog import parse_catalog
-from bot.chat import texts
+from bot.chat import accounts, texts, trail
 from bot.chat.texts import Notice, explain, refuse, say
 from bot.chat.texts.languages import english
 from bot.chat.texts.phrases import Phrase
 from bot.domain.catalog import Catalog, Here, RouteOrder
 from bot.domain.jobs import Failure, Problem
-from bot.domain.ledger import Period
-from bot.domain.oversight import Block
+from bot.domain.ledger import EntryKind, Period
+from bot.domain.oversight import Action, Block
 from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
+from bot.domain.quota import Action as Amend
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
 from bot.domain.settings import FOREVER, PictureMenus, ServerSettings
 from bot.engine.routing import Routing, Terms
@@ -391,6 +392,11 @@ def test_every_other_sentence_reads_well(notice: Notice) -> None:
     part = notice.startswith("named_by")
     assert part or text.endswith(SENTENCE_ENDS)
     assert reads_well(f"{text}." if part else text)
+
+
+def test_whatever_moved_credits_and_whatever_a_moderator_did_has_a_name() -> None:
+    assert accounts.KINDS.keys() == set(EntryKind)
+    assert trail.ACTS.keys() == {*Action, *Amend}
 
 
 @pytest.mark.parametrize("notice", [Notice.COMMAND_FAILED, Notice.OUTDATED_COMMAND])
