@@ -27,12 +27,23 @@ NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
         ("1y", timedelta(days=365)),
         ("3 Tage", timedelta(days=3)),
         ("2 Stunden", timedelta(hours=2)),
+        ("2 Std", timedelta(hours=2)),
+        ("2時間", timedelta(hours=2)),
+        ("2小时", timedelta(hours=2)),
+        ("2小時", timedelta(hours=2)),
+        ("30分", timedelta(minutes=30)),
         ("2 jours", timedelta(days=2)),
         ("2 días", timedelta(days=2)),
         ("2 semanas", timedelta(weeks=2)),
         ("3日", timedelta(days=3)),
         ("3天", timedelta(days=3)),
         ("2週間", timedelta(weeks=2)),
+        ("2周", timedelta(weeks=2)),
+        ("2 meses", timedelta(days=60)),
+        ("1 mês", timedelta(days=30)),
+        ("2 mois", timedelta(days=60)),
+        ("3か月", timedelta(days=90)),
+        ("3个月", timedelta(days=90)),
         ("1 Jahr", timedelta(days=365)),
         ("2 Jahre", timedelta(days=730)),
         ("1 an", timedelta(days=365)),
@@ -62,7 +73,9 @@ def test_a_date_is_meant_with_its_whole_day(typed: str, end: datetime) -> None:
     assert read_end(typed, NOW) == end
 
 
-@pytest.mark.parametrize("typed", ["", "  ", "never", "Forever", "-", "permanent"])
+@pytest.mark.parametrize(
+    "typed", ["", " ", "never", "Forever", "-", "permanent", "none", "No end", "0"]
+)
 def test_no_end_is_none(typed: str) -> None:
     assert read_end(typed, NOW) is None
 
