@@ -225,9 +225,7 @@ class Intake:
             job, accepted.tasks, self._clock.now(), accepted.in_queue
         )
         try:
-            return await wire.answer(
-                interaction, embed=embed, ephemeral=job.request.private, view=view
-            )
+            return await wire.answer(interaction, [embed], view, ephemeral=job.request.private)
         except wire.CallFailed as error:
             if error.trouble is not wire.Trouble.ANSWERED:
                 raise

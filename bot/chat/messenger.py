@@ -102,7 +102,7 @@ class DiscordMessenger:
         sizes = [image.size_bytes for image in images]
         fits = sum(sizes) <= MESSAGE_BYTES_MAX and max(sizes, default=0) <= job.reply.file_bytes_max
         shown = Fitted(tuple(image.path for image in images)) if images and fits else None
-        try:
+        with wire.logged("progress not shown", "progress_not_shown", level=logging.INFO):
             if self._token_lives(job):
                 await wire.call(
                     lambda: self._edit(
@@ -113,8 +113,6 @@ class DiscordMessenger:
                 )
             elif is_over:
                 await self._close_status(job, embed)
-        except wire.CallFailed as error:
-            log.info("progress not shown: %s", error, extra={"action": "progress_not_shown"})
 
     async def catch_up(self, job: Job) -> None:
         spot = (job.channel_id, job.message_id or 0)
@@ -307,10 +305,8 @@ class DiscordMessenger:
         """Make the status message link to the result; now only a channel edit can reach it."""
         text = say(Phrase.POINTED, job.locale, link=render.link_to(job, posted.id))
         embed = discord.Embed(description=text)
-        try:
+        with wire.logged("not closed", "status_not_closed", level=logging.INFO):
             await self._close_status(job, embed)
-        except wire.CallFailed as error:
-            log.info("not closed: %s", error, extra={"action": "status_not_closed"})
 
     async def _close_status(self, job: Job, embed: discord.Embed) -> None:
         """Edit the status message through the channel, which works after the token's end."""

@@ -91,7 +91,5 @@ class Pings:
             return
         with contextlib.suppress(Stopped):
             await self._clock.sleep(STAYS_S)
-        try:
+        with wire.logged("ping not removed", "ping_not_removed", level=logging.INFO):
             await wire.delete(ping.delete)
-        except wire.CallFailed as error:
-            log.info("ping not removed: %s", error, extra={"action": "ping_not_removed"})

@@ -8,7 +8,8 @@ send a follow-up twice, so Easel never delivers a result by one: it edits the or
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum, auto
 from typing import Any, TypeVar
 
@@ -130,6 +131,15 @@ async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_
         attempt, wait_s = attempt + 1, wait_s * 2
 
 
+@contextmanager
+def logged(message: str, action: str, *, level: int = logging.WARNING) -> Iterator[None]:
+    """Go on after a call to Discord that failed: it is logged, not raised."""
+    try:
+        yield
+    except CallFailed as error:
+        log.log(level, "%s: %s", message, error, extra={"action": action})
+
+
 async def delete(operation: Callable[[], Awaitable[object]]) -> None:
     """
     Delete a message. One that is gone is as good: an earlier try may have deleted it.
@@ -146,10 +156,10 @@ async def delete(operation: Callable[[], Awaitable[object]]) -> None:
 
 async def answer(
     interaction: Interaction,
+    embeds: Sequence[discord.Embed],
+    view: discord.ui.View | None,
     *,
-    embed: discord.Embed,
     ephemeral: bool,
-    view: discord.ui.View | None = None,
 ) -> int | None:
     """
     Give the interaction its first answer; if it was deferred, edit the deferral.
@@ -160,13 +170,11 @@ async def answer(
         CallFailed: the answer was refused, or did not get through.
     """
     if has_answer(interaction):
-        edited = await call(lambda: interaction.edit_original_response(embed=embed, view=view))
+        edited = await call(lambda: interaction.edit_original_response(embeds=embeds, view=view))
         return edited.id
     sent = await call(
         lambda: interaction.response.send_message(
-            embed=embed,
-            ephemeral=ephemeral,
-            view=_or_missing(view),
+            embeds=embeds, ephemeral=ephemeral, view=_or_missing(view)
         )
     )
     return sent.message_id
@@ -258,18 +266,8 @@ async def tell(
     view: discord.ui.View | None = None,
 ) -> None:
     """Answer with a sentence for this member alone; a failure is logged, not raised."""
-    embeds = _told(text, beside)
-    try:
-        if has_answer(interaction):
-            await call(lambda: interaction.edit_original_response(embeds=embeds, view=view))
-            return
-        await call(
-            lambda: interaction.response.send_message(
-                embeds=embeds, ephemeral=True, view=_or_missing(view)
-            )
-        )
-    except CallFailed as error:
-        log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
+    with logged("answer lost", "answer_lost"):
+        await answer(interaction, _told(text, beside), view, ephemeral=True)
 
 
 async def tell_beside(interaction: Interaction, text: str) -> None:
@@ -278,10 +276,8 @@ async def tell_beside(interaction: Interaction, text: str) -> None:
         await tell(interaction, text)
         return
     embed = discord.Embed(description=text)
-    try:
+    with logged("answer lost", "answer_lost"):
         await call(lambda: interaction.followup.send(embed=embed, ephemeral=True, wait=True))
-    except CallFailed as error:
-        log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
 
 
 async def tell_instead(
@@ -297,15 +293,13 @@ async def tell_instead(
     discord.py may send a follow-up twice if an answer is lost; here that does no harm.
     """
     embeds = _told(text, beside)
-    try:
+    with logged("answer lost", "answer_lost"):
         await delete(interaction.delete_original_response)
         await call(
             lambda: interaction.followup.send(
                 embeds=embeds, ephemeral=True, wait=True, view=_or_missing(view)
             )
         )
-    except CallFailed as error:
-        log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
 
 
 async def open_form(interaction: Interaction, form: discord.ui.Modal) -> None:
