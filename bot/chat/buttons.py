@@ -9,7 +9,7 @@ from typing import Any
 
 import discord
 
-from bot.chat.wire import Interaction
+from bot.chat.wire import Interaction, controls
 
 Button = discord.ui.Button[Any]
 #: what a press does; called with the interaction and the custom id's arguments
@@ -163,7 +163,7 @@ async def press(presses: dict[str, Press], interaction: Interaction, custom_id: 
 def _is_offered(interaction: Interaction) -> bool:
     """Whether the message has what was pressed; a changed client may send anything."""
     data: Any = interaction.data
-    for part in _controls(interaction.message):
+    for part in controls(interaction.message):
         if part.custom_id == data["custom_id"]:
             options = getattr(part, "options", ())
             values = {option.value for option in options}
@@ -201,25 +201,17 @@ def must_choose(interaction: Interaction) -> str:
     return value
 
 
-def written(message: discord.Message) -> Iterator[tuple[str, list[str]]]:
+def written(message: discord.Message | None) -> Iterator[tuple[str, list[str]]]:
     """The action and the arguments of each button and select of a message."""
-    for part in _controls(message):
+    for part in controls(message):
         yield read(part.custom_id)
-
-
-def _controls(message: discord.Message | None) -> Iterator[Any]:
-    """The buttons and selects of a message, but for links."""
-    for row in message.components if message else ():
-        for part in getattr(row, "children", ()):
-            if getattr(part, "custom_id", None):
-                yield part
 
 
 def offers(message: discord.Message | None, action: str, *arguments: str) -> bool:
     """Whether the message has a button with exactly this action and these arguments."""
-    return message is not None and (action, list(arguments)) in written(message)
+    return (action, list(arguments)) in written(message)
 
 
 def names(message: discord.Message | None, job_id: str) -> bool:
     """Whether a button or select of the message is about the job."""
-    return message is not None and any(job_id in arguments for _, arguments in written(message))
+    return any(job_id in arguments for _, arguments in written(message))

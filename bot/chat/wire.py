@@ -200,13 +200,16 @@ async def find_answer(interaction: Interaction, mark: str) -> int | None:
         CallFailed: the answer could not be read.
     """
     message = await call(interaction.original_response)
-    marks = [
-        child.custom_id or ""
-        for row in message.components
-        if isinstance(row, discord.ActionRow)
-        for child in row.children
-    ]
-    return message.id if any(mark in each for each in marks) else None
+    ours = any(mark in control.custom_id for control in controls(message))
+    return message.id if ours else None
+
+
+def controls(message: discord.Message | None) -> Iterator[Any]:
+    """The buttons and selects of a message, but for links."""
+    for row in message.components if message else ():
+        for part in getattr(row, "children", ()):
+            if getattr(part, "custom_id", None):
+                yield part
 
 
 async def update(
