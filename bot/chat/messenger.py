@@ -23,7 +23,7 @@ from bot.domain.requests import SIGNED
 from bot.engine.stopping import StoppableClock
 from bot.errors import DeliveryError, UnusableImage
 from bot.pictures.fit import Fitted
-from bot.pictures.folder import sheet_name
+from bot.pictures.folder import sheet_of
 from bot.pictures.pool import Pool
 from bot.pictures.transfers import Transfers
 
@@ -166,7 +166,7 @@ class DiscordMessenger:
             view = offers.beneath_failure(job, self._price_of)
             return await self._post(job, Card(render.failure(job), view))
         view = offers.beneath_result(job, images, self._price_of)
-        sheet = self._sheet(job)
+        sheet = sheet_of(self._folder, job)
 
         async def post(fitted: Fitted) -> int:
             embed = render.result(
@@ -187,10 +187,6 @@ class DiscordMessenger:
             raise DeliveryError(f"no copy that fits: {error}", retryable=False) from error
         except OSError as error:
             raise DeliveryError(f"no room for a copy: {error}", retryable=True) from error
-
-    def _sheet(self, job: Job) -> Path | None:
-        path = self._folder / sheet_name(job.id)
-        return path if job.request.references and path.exists() else None
 
     async def _post(self, job: Job, card: Card) -> int:
         """

@@ -1,11 +1,9 @@
 """What members do with a result: go on from it, see its details, publish it, delete it."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import discord
 
@@ -28,7 +26,7 @@ from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 from bot.errors import UnusableImage
 from bot.pictures.fit import Fitted
-from bot.pictures.folder import images_of, sheet_name
+from bot.pictures.folder import images_of, sheet_of
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +133,8 @@ class Results:
         }
         render.add_fields(embed, about_it, locale)
         embed.set_footer(text=job.id)
-        sheet, spoiler = await self._sheet(job), policy.covers(place_of(interaction), job)
+        sheet = sheet_of(self._folder, job)
+        spoiler = policy.covers(place_of(interaction), job)
         if sheet and not spoiler:
             embed.set_image(url=f"attachment://{render.SHEET_NAME}")
         prompt = prompt_back(job.request.prompt, locale, Phrase.PROMPT)
@@ -258,7 +257,7 @@ class Results:
             UnusableImage: a kept file is damaged, and is to be made smaller.
         """
         now = self._clock.now()
-        sheet = await self._sheet(job)
+        sheet = sheet_of(self._folder, job)
         made = images_of(self._folder, tasks)
         places = [made.index(image) for image in images]
         file_bytes_max = interaction.filesize_limit
@@ -273,12 +272,6 @@ class Results:
             await wire.fill(interaction, embed, view, files)
 
         await send_fitting(images, file_bytes_max, self._pool, fill)
-
-    async def _sheet(self, job: Job) -> Path | None:
-        """The sheet of the job's references; None: it has none, or the file is gone."""
-        path = self._folder / sheet_name(job.id)
-        there = bool(job.request.references) and await asyncio.to_thread(lambda: path.exists())
-        return path if there else None
 
     async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]]:
         """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.domain.jobs import Task
+from bot.domain.jobs import Job, Task
 from bot.domain.ports import ImageFile, ImageFormat
 
 #: ending of a file that only the process at work needs: being fetched, unchecked, a reference, or
@@ -17,6 +17,12 @@ FETCHED = ".fetched"
 def sheet_name(job_id: str) -> str:
     """The name of the file that shows a job's references, small and numbered."""
     return f"{job_id}-sheet.webp"
+
+
+def sheet_of(folder: Path, job: Job) -> Path | None:
+    """The sheet of a job's references; None: it has none, or the file is gone."""
+    path = folder / sheet_name(job.id)
+    return path if job.request.references and path.exists() else None
 
 
 @dataclass(frozen=True, slots=True)
