@@ -211,11 +211,10 @@ class DiscordMessenger:
             except wire.CallFailed as error:
                 if error.trouble is wire.Trouble.TOO_LARGE and card.fitted.paths:
                     raise
-                if error.trouble is wire.Trouble.DOWN:
-                    # The edit may have had its effect; a post would show the result twice.
-                    raise DeliveryError(f"original: {error}", retryable=True) from error
-                if error.trouble is wire.Trouble.NOT_SHOWN:
-                    raise _not_shown(error) from error
+                if error.trouble in (wire.Trouble.DOWN, wire.Trouble.NOT_SHOWN):
+                    # If Discord is down, the edit may have had its effect; a post would show the
+                    # result twice.
+                    raise _undelivered("original", error) from error
                 log.warning("not edited: %s", error, extra={"action": "original_not_edited"})
         if job.request.private:
             raise DeliveryError(
@@ -265,10 +264,7 @@ class DiscordMessenger:
         except wire.CallFailed as error:
             if error.trouble is wire.Trouble.TOO_LARGE and card.fitted.paths:
                 raise
-            if error.trouble is wire.Trouble.NOT_SHOWN:
-                raise _not_shown(error) from error
-            down = error.trouble is wire.Trouble.DOWN
-            raise DeliveryError(f"channel {job.channel_id}: {error}", retryable=down) from error
+            raise _undelivered(f"channel {job.channel_id}", error) from error
         await self._point_to(job, posted)
         return posted.id
 
@@ -341,8 +337,12 @@ def _is_aged(link: str, now: datetime) -> bool:
         return False
 
 
-def _not_shown(error: wire.CallFailed) -> DeliveryError:
-    return DeliveryError(str(error), retryable=False, not_shown=True)
+def _undelivered(where: str, error: wire.CallFailed) -> DeliveryError:
+    return DeliveryError(
+        f"{where}: {error}",
+        retryable=error.trouble is wire.Trouble.DOWN,
+        not_shown=error.trouble is wire.Trouble.NOT_SHOWN,
+    )
 
 
 def _name(job: Job) -> str:
