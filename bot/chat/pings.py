@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import discord
 
@@ -64,14 +63,7 @@ class Pings:
             notice = Phrase.UNSHOWN_PING if kept else Phrase.FAILED_PING
         link = render.link_to(job, message_id)
         text = say(notice, job.locale, user_id=job.user_id, link=link)
-        channel = self._client.get_partial_messageable(job.channel_id)
-
-        def send() -> Coroutine[Any, Any, discord.Message]:
-            return channel.send(
-                text, nonce=f"ping{job.id}", allowed_mentions=whom, suppress_embeds=True
-            )
-
-        ping = asyncio.create_task(self._post(send))
+        ping = asyncio.create_task(self._post(job, text, whom))
         self._under_way.add(ping)
         ping.add_done_callback(self._under_way.discard)
 
@@ -83,9 +75,14 @@ class Pings:
                 ping.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _post(self, send: Callable[[], Coroutine[Any, Any, discord.Message]]) -> None:
+    async def _post(self, job: Job, text: str, whom: discord.AllowedMentions) -> None:
+        channel = self._client.get_partial_messageable(job.channel_id)
         try:
-            ping = await wire.call(send)
+            ping = await wire.call(
+                lambda: channel.send(
+                    text, nonce=f"ping{job.id}", allowed_mentions=whom, suppress_embeds=True
+                )
+            )
         except wire.CallFailed as error:
             log.info("not pinged: %s", error, extra={"action": "not_pinged"})
             return
