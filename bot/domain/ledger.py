@@ -310,39 +310,30 @@ def settle(account: Account, held: Entry, cost: Microcredits) -> Change:
     if not 0 <= cost <= from_allowance + from_grant:
         raise ValueError(f"a cost of {cost} does not fit the hold of job {held.job_id}")
     charged = min(cost, from_allowance)
+    granted = cost - charged
     return _give_back(
-        account,
-        EntryKind.SETTLE,
-        held,
-        allowance_ucr=from_allowance - charged,
-        grant_ucr=from_grant - (cost - charged),
+        account, EntryKind.SETTLE, held, from_allowance - charged, from_grant - granted
     )
 
 
 def release(account: Account, held: Entry) -> Change:
     """Give the whole hold back."""
-    return _give_back(
-        account,
-        EntryKind.RELEASE,
-        held,
-        allowance_ucr=-held.allowance_ucr,
-        grant_ucr=-held.grant_ucr,
-    )
+    return _give_back(account, EntryKind.RELEASE, held, -held.allowance_ucr, -held.grant_ucr)
 
 
 def refund(account: Account, held: Entry, settled: Entry) -> Change:
     """Give back what a settled job was charged."""
-    return _give_back(
-        account,
-        EntryKind.REFUND,
-        held,
-        allowance_ucr=-held.allowance_ucr - settled.allowance_ucr,
-        grant_ucr=-held.grant_ucr - settled.grant_ucr,
-    )
+    charged, granted = charged_of(held, settled)
+    return _give_back(account, EntryKind.REFUND, held, charged, granted)
+
+
+def charged_of(held: Entry, settled: Entry) -> tuple[int, int]:
+    """What a job was charged, of the allowance and of what was granted."""
+    return -held.allowance_ucr - settled.allowance_ucr, -held.grant_ucr - settled.grant_ucr
 
 
 def _give_back(
-    account: Account, kind: EntryKind, held: Entry, *, allowance_ucr: int, grant_ucr: int
+    account: Account, kind: EntryKind, held: Entry, allowance_ucr: int, grant_ucr: int
 ) -> Change:
     """Give back; what was held from an allowance that was refilled since then expires at once."""
     changed, entries = change(account, kind, allowance_ucr, grant_ucr, held.job_id)

@@ -122,8 +122,7 @@ def refund(account: Account, held: Entry, settled: Entry, settled_at: datetime) 
     """Give back what a settled job was charged; what is back already expires."""
     if not account.rolls:
         return ledger.refund(account, held, settled)
-    charged = -held.allowance_ucr - settled.allowance_ucr
-    granted = -held.grant_ucr - settled.grant_ucr
+    charged, granted = ledger.charged_of(held, settled)
     awaited = Return(charged, settled_at + ROUND)
     is_back = awaited not in account.returns
     if not is_back:
