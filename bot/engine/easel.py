@@ -126,14 +126,11 @@ class Easel(Keepsakes):
         available = refused.left_ucr
         if terms.decided.job_max_ucr is not None:
             available = min(available, terms.decided.job_max_ucr)
-        fits = what_fits(request, terms, self._routing, available)
-        facts = {**refused.facts, "fits": fits}
+        refused.facts["fits"] = what_fits(request, terms, self._routing, available)
         usual = usual_cost(request, terms, self._routing)
         if usual is not None and usual < int(str(refused.facts["needed_ucr"])):
-            facts["usual_ucr"] = usual
-        advised = InsufficientCredits(refused.reason, **facts)
-        advised.draft_id = refused.draft_id
-        return advised
+            refused.facts["usual_ucr"] = usual
+        return refused
 
     def price_of(
         self, request: ImageRequest, *, nsfw_checker: bool, server_id: int
