@@ -300,7 +300,8 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
         raise StartupError(f"The database {url} cannot be used: {error.strerror}.") from error
     async with AsyncExitStack() as stack:
         try:
-            database = await stack.enter_async_context(_connected(path))
+            writer = await _lane(path, stack, writes=True)
+            database = Database(writer, await _lane(path, stack, writes=False))
             if migrate:
                 await database.migrate()
             else:
@@ -310,16 +311,11 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
         yield database
 
 
-@asynccontextmanager
-async def _connected(path: Path) -> AsyncIterator[Database]:
-    async with AsyncExitStack() as stack:
-        lanes = []
-        for writes in (True, False):
-            lane = Lane(lambda: sqlite3.connect(path, isolation_level=None), iter_chunk_size=1)
-            stack.push_async_callback(lane.shut)
-            await lane.open(writes=writes)
-            lanes.append(lane)
-        yield Database(*lanes)
+async def _lane(path: Path, stack: AsyncExitStack, *, writes: bool) -> Lane:
+    lane = Lane(lambda: sqlite3.connect(path, isolation_level=None), iter_chunk_size=1)
+    stack.push_async_callback(lane.shut)
+    await lane.open(writes=writes)
+    return lane
 
 
 def database_path(url: str) -> Path:
