@@ -127,16 +127,14 @@ class DiscordMessenger:
         if not aged:
             return list(links)
         route = Route("POST", "/attachments/refresh-urls")
-        try:
+        with wire.logged("links not refreshed", "refresh_failed"):
             answer = await wire.call(
                 lambda: self._client.http.request(route, json={"attachment_urls": aged})
             )
-        except wire.CallFailed as error:
-            # The fetch will show which links are dead.
-            log.warning("links not refreshed: %s", error, extra={"action": "refresh_failed"})
-            return list(links)
-        fresh = {entry["original"]: entry["refreshed"] for entry in answer["refreshed_urls"]}
-        return [fresh.get(link) or link for link in links]
+            fresh = {entry["original"]: entry["refreshed"] for entry in answer["refreshed_urls"]}
+            return [fresh.get(link) or link for link in links]
+        # The fetch will show which links are dead.
+        return list(links)
 
     def status(
         self,

@@ -1,7 +1,6 @@
 """Finds the message that shows a result again, by its ids, and covers or deletes it."""
 
 import io
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
@@ -12,8 +11,6 @@ from bot.chat import wire
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, say
 from bot.domain.jobs import Job
-
-log = logging.getLogger(__name__)
 
 #: Discord's own name for the message that answered the interaction
 ORIGINAL = cast(int, "@original")
@@ -81,7 +78,7 @@ async def cover(client: discord.Client, job: Job, spot: Spot, locale: str) -> bo
     Returns:
         Whether the images are covered.
     """
-    try:
+    with wire.logged("not covered", "not_covered"):
         message = await find(client, job, spot)
         if message is None:
             return False
@@ -91,10 +88,8 @@ async def cover(client: discord.Client, job: Job, spot: Spot, locale: str) -> bo
         await wire.call(
             lambda: message.edit(embeds=_covered(message, locale), attachments=_files(read))
         )
-    except wire.CallFailed as error:
-        log.warning("not covered: %s", error, extra={"action": "not_covered"})
-        return False
-    return True
+        return True
+    return False
 
 
 def _files(read: Sequence[tuple[discord.Attachment, bytes]]) -> list[discord.File]:
@@ -122,18 +117,10 @@ async def take_away(client: discord.Client, job: Job, spots: Sequence[Spot], now
     Returns:
         Whether all of them are gone. A private answer stays once its token has ended.
     """
-    gone = True
-    for spot in dict.fromkeys(spots):
-        try:
-            message = await find(client, job, spot)
-            if message is not None:
-                await wire.delete(message.delete)
-        except wire.CallFailed as error:
-            log.warning("not taken away: %s", error, extra={"action": "not_taken_away"})
-            gone = False
+    gone = [await _take_from(client, job, spot) for spot in dict.fromkeys(spots)]
     if job.request.private:
-        gone = await _take_back(client, job, now) and gone
-    return gone
+        gone.append(await _take_back(client, job, now))
+    return all(gone)
 
 
 def answer_to(client: discord.Client, job: Job) -> discord.Webhook:
@@ -141,14 +128,22 @@ def answer_to(client: discord.Client, job: Job) -> discord.Webhook:
     return discord.Webhook.partial(job.reply.application_id, job.reply.token, client=client)
 
 
+async def _take_from(client: discord.Client, job: Job, spot: Spot) -> bool:
+    """Delete the job's message at this spot; False: it stays."""
+    with wire.logged("not taken away", "not_taken_away"):
+        message = await find(client, job, spot)
+        if message is not None:
+            await wire.delete(message.delete)
+        return True
+    return False
+
+
 async def _take_back(client: discord.Client, job: Job, now: datetime) -> bool:
     """Delete a private answer; False: it stays with its member."""
     if now >= job.reply.token_expires_at:
         return False
     webhook = answer_to(client, job)
-    try:
+    with wire.logged("not taken away", "not_taken_away"):
         await wire.delete(lambda: webhook.delete_message(ORIGINAL))
-    except wire.CallFailed as error:
-        log.warning("not taken away: %s", error, extra={"action": "not_taken_away"})
-        return False
-    return True
+        return True
+    return False
