@@ -44,19 +44,15 @@ ENTRY = (
 )
 _OF_ACCOUNT = "WHERE server_id = :server AND user_id = :user"
 
-_ACCOUNTS = """
-    SELECT server_id, user_id, allowance_ucr, grant_ucr, period_start, refilled_to_ucr,
-        refill_period
-    FROM accounts
-"""
+#: the columns that `_account` needs, and `_balance` gives
+_COLUMNS = (
+    "server_id, user_id, allowance_ucr, grant_ucr, period_start, refilled_to_ucr, refill_period"
+)
+_ACCOUNTS = f"SELECT {_COLUMNS} FROM accounts"
 ACCOUNT = f"{_ACCOUNTS} {_OF_ACCOUNT}"
 #: a member's account and those of budgets; in direct messages, where they have another one, too
 PURSES = f"{_ACCOUNTS} WHERE server_id IN (:server, 0) AND user_id IN (:user, {NOBODY})"
-NEW_ACCOUNT = insert(
-    "accounts",
-    *("server_id", "user_id", "allowance_ucr", "grant_ucr"),
-    *("period_start", "refilled_to_ucr", "refill_period"),
-)
+NEW_ACCOUNT = insert("accounts", *_COLUMNS.split(", "))
 NEW_BALANCE = """
     UPDATE accounts SET
         allowance_ucr = :allowance_ucr, grant_ucr = :grant_ucr, period_start = :period_start,
