@@ -227,12 +227,11 @@ class Intake:
         try:
             return await wire.answer(interaction, [embed], view, ephemeral=job.request.private)
         except wire.CallFailed as error:
-            if error.trouble is not wire.Trouble.ANSWERED:
-                raise
-            found = await wire.find_answer(interaction, job.id)
-            if found is None:
-                raise
-            return found
+            if error.trouble is wire.Trouble.ANSWERED:
+                found = await wire.find_answer(interaction, job.id)
+                if found is not None:
+                    return found
+            raise
 
 
 def prompt_back(
