@@ -236,6 +236,11 @@ def id_at(now: datetime) -> str:
     return f"{round(now.timestamp() * 1000):011x}"
 
 
+def first_id(day: date) -> str:
+    """The beginning of the ids of jobs that are asked for as this day begins."""
+    return id_at(datetime.combine(day, time(), UTC))
+
+
 def ids_of_month(first: date) -> tuple[str, str]:
     """
     The beginnings of ids at the month's beginning and at its end.
@@ -243,9 +248,7 @@ def ids_of_month(first: date) -> tuple[str, str]:
     Args:
         first: the month's first day.
     """
-    days = (first, period_end(first, Period.MONTH))
-    begins, ends = (id_at(datetime.combine(day, time(), UTC)) for day in days)
-    return begins, ends
+    return first_id(first), first_id(period_end(first, Period.MONTH))
 
 
 def is_job_id(text: str) -> bool:

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
-from bot.domain.jobs import id_at
+from bot.domain.jobs import first_id, id_at
 from bot.domain.ledger import Account, EntryKind, Return
 from bot.domain.rolling import Charge
 from bot.store.rows import LAST
@@ -82,7 +82,7 @@ def of_late(tx: Transaction, account: Account, now: datetime) -> list[Charge]:
     """What recent jobs took, or still hold, of the allowance of the account's period."""
     since = id_at(now - OF_LATE)
     if account.period_start is not None:
-        since = max(since, _first_id(account.period_start))
+        since = max(since, first_id(account.period_start))
     given = {"server": account.server_id, "user": account.user_id, "since": since}
     taken: dict[str, int] = defaultdict(int)
     ended: dict[str, datetime] = {}
@@ -101,12 +101,7 @@ def spent_since(tx: Transaction, account: Account, first: date) -> int:
     lacks_ucr, until = 0, LAST
     if account.entered and account.entered >= first and account.refilled_to:
         lacks_ucr = account.refilled_to.amount_ucr - account.allowance_ucr
-        until = _first_id(account.entered)
+        until = first_id(account.entered)
     given = {"server": account.server_id, "user": account.user_id}
-    taken_ucr: int = tx.scalar(TAKEN, given | {"since": _first_id(first), "until": until})
+    taken_ucr: int = tx.scalar(TAKEN, given | {"since": first_id(first), "until": until})
     return lacks_ucr + taken_ucr
-
-
-def _first_id(day: date) -> str:
-    """The beginning of the ids of jobs that were asked for on this day."""
-    return id_at(datetime.combine(day, time(), UTC))
