@@ -172,7 +172,7 @@ class Results:
             raise wire.Declined(Notice.NOT_OF_THIS_SERVER)
         await self._oversight.check_block(place, interaction.user.id)
         self._easel.guests.check(place)
-        decided = await self._easel.settings(place.server_id)
+        decided = await self._easel.servers.settings(place.server_id)
         policy.check_place(decided, place, self._clock.now())
         rule = nsfw_rule(decided.nsfw_checker, place)
         if rule.nsfw_checker and not job.nsfw_checker:

@@ -161,7 +161,7 @@ class Easel(Keepsakes):
         Returns:
             As `price_of`, and the amount above which a member is asked first here.
         """
-        decided = await self.settings(place.server_id)
+        decided = await self.servers.settings(place.server_id)
         rule = nsfw_rule(decided.nsfw_checker, place)
         priced = self.price_of(request, nsfw_checker=rule.nsfw_checker, server_id=place.server_id)
         asks_above = policy.asks_above(decided, self._asks_above_ucr)
@@ -171,7 +171,7 @@ class Easel(Keepsakes):
         self, request: ImageRequest, place: Place
     ) -> dict[tuple[str, str], Microcredits]:
         """What one image of the request costs here now at most, by resolution and quality."""
-        decided = await self.settings(place.server_id)
+        decided = await self.servers.settings(place.server_id)
         rule = nsfw_rule(decided.nsfw_checker, place)
         found = {}
         for resolution in RESOLUTIONS:
@@ -186,7 +186,7 @@ class Easel(Keepsakes):
 
     async def by_quality(self, request: ImageRequest, place: Place) -> dict[str, Microcredits]:
         """What would be held for one image of the request, by each quality that it may have."""
-        decided = await self.settings(place.server_id)
+        decided = await self.servers.settings(place.server_id)
         if request.resolution not in policy.resolutions_here(decided):
             return {}
         terms, found = self._terms(decided, place, request), {}
@@ -297,7 +297,7 @@ class Easel(Keepsakes):
             the command names only a prompt, or None if it cannot be made here now.
         """
         told = await self.quota.statement(place.server_id, user_id, role_ids)
-        decided = await self.settings(place.server_id)
+        decided = await self.servers.settings(place.server_id)
         plain = policy.fitted(decided, preferred(self.preferences_of(user_id), Mode.GENERATE))
         asked, routes = self._routing.best(plain, self._terms(decided, place))
         return told, routes[0].quote(asked) if routes else None
@@ -313,7 +313,7 @@ class Easel(Keepsakes):
         Returns:
             Micro-credits by resolution and quality; what cannot be made is left out.
         """
-        decided = await self.settings(place.server_id)
+        decided = await self.servers.settings(place.server_id)
         return self._of_model(decided, place, model, qualities)
 
     def _of_model(
@@ -338,9 +338,6 @@ class Easel(Keepsakes):
         decided = self.servers.known(place.server_id)
         found = {each: self._of_model(decided, place, each, CHEAP_QUALITIES) for each in models}
         return {model: min(prices.values()) for model, prices in found.items() if prices}
-
-    async def settings(self, server_id: int) -> ServerSettings:
-        return await self.servers.settings(server_id)
 
     async def change_setting(
         self, server_id: int, name: str, value: object, by: int

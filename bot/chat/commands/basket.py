@@ -82,7 +82,7 @@ class BasketCommands:
         if not pictures:
             raise wire.Declined(Notice.NO_PICTURE_THERE)
         author_id = job.user_id if job else author_of(message)
-        decided = await self._easel.settings(interaction.guild_id or 0)
+        decided = await self._easel.servers.settings(interaction.guild_id or 0)
         own = author_id == interaction.user.id
         if interaction.guild_id and not may_take_pictures(decided.picture_menus, own=own):
             raise NotAllowed(Reason.PICTURE_NOT_ALLOWED)

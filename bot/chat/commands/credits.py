@@ -29,7 +29,7 @@ class CreditsCommand:
         told, price_ucr = await self._easel.statement(
             place, interaction.user.id, role_ids_of(interaction.user)
         )
-        decided = await self._easel.settings(place.server_id)
+        decided = await self._easel.servers.settings(place.server_id)
         embed = _shown(told, decided, price_ucr, self._clock.now(), str(interaction.locale))
         await wire.show(interaction, [embed])
 

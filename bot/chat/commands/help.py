@@ -51,7 +51,7 @@ class HelpCommand:
         tasks = TASKS | (OF_MODERATORS if is_moderator(interaction) else {})
         hows = {task: say(how, locale) for task, how in tasks.items()}
         render.add_fields(embed, hows, locale, inline=False)
-        if (await self._easel.settings(interaction.guild_id or 0)).private_seen:
+        if (await self._easel.servers.settings(interaction.guild_id or 0)).private_seen:
             embed.description = say(Notice.PRIVATE_SEEN, locale)
         embed.set_footer(text=say(Phrase.MADE_WITH_AI, locale))
         begins = [

@@ -51,7 +51,7 @@ class ModelCommands:
             model_id: the model to show; all are shown if it is empty or no longer in the catalog.
         """
         place, locale = place_of(interaction), str(interaction.locale)
-        decided = await self._easel.settings(place.server_id)
+        decided = await self._easel.servers.settings(place.server_id)
         offered = models_here(decided, self._catalog.models, self._routing.default_model)
         options = [
             discord.SelectOption(

@@ -42,7 +42,7 @@ class PrivacyCommand:
         ):
             lines.append(say(told if days else otherwise, locale, days=days))
         lines += [say(each, locale) for each in (Notice.LEDGER_KEPT, Notice.VENDORS_GET)]
-        if (await self._easel.settings(interaction.guild_id or 0)).private_seen:
+        if (await self._easel.servers.settings(interaction.guild_id or 0)).private_seen:
             lines.append(say(Notice.PRIVATE_SEEN, locale))
         embed = render.card(Phrase.PRIVACY, locale, "\n".join(f"- {line}" for line in lines))
         view = buttons.view(

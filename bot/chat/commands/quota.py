@@ -111,7 +111,7 @@ class QuotaCommands(ModeratorCommands):
     async def member(self, interaction: Interaction, member: discord.User) -> None:
         locale, server_id = str(interaction.locale), interaction.guild_id or 0
         told = await self._quota.statement(server_id, member.id, role_ids_of(member))
-        decided = await self._easel.settings(server_id)
+        decided = await self._easel.servers.settings(server_id)
         title = say(Phrase.CREDITS_OF, locale, member=inert(member.display_name))
         embed = accounts.shown(told, decided, title, self._clock.now(), locale)
         left = say(Phrase.BALANCE_LEFT, locale, left_ucr=told.account.available_ucr)
@@ -166,7 +166,7 @@ class QuotaCommands(ModeratorCommands):
             left_ucr=account.available_ucr,
         )
         await wire.tell(interaction, text)
-        decided = await self._easel.settings(server_id)
+        decided = await self._easel.servers.settings(server_id)
         act = Act(server_id, by_id, action, now, user_id=member.id, amount_ucr=amount, reason=why)
         await log_channel.tell(interaction, Done(act, decided.log_channel_id))
 
