@@ -1,6 +1,5 @@
 """Posts in a server's log channel, where its moderators are kept informed."""
 
-import logging
 import secrets
 
 import discord
@@ -9,8 +8,6 @@ from bot.chat import trail, wire
 from bot.chat.intake import spoken_here
 from bot.chat.wire import Interaction
 from bot.domain.oversight import Done
-
-log = logging.getLogger(__name__)
 
 
 async def post(
@@ -30,19 +27,15 @@ async def post(
     channel = client.get_partial_messageable(channel_id)
     # discord.py has Discord enforce the nonce, so a repeated call posts nothing.
     nonce = secrets.token_hex(12)
-    buttons = discord.utils.MISSING if view is None else view
-    try:
+    with wire.logged("not posted in the log channel", "log_channel_failed", channel_id=channel_id):
         await wire.call(
             lambda: channel.send(
                 embed=embed,
-                view=buttons,
+                view=wire.or_missing(view),
                 nonce=nonce,
                 allowed_mentions=discord.AllowedMentions.none(),
             )
         )
-    except wire.CallFailed as error:
-        fields = {"action": "log_channel_failed", "channel_id": channel_id}
-        log.warning("not posted in the log channel: %s", error, extra=fields)
 
 
 async def tell(interaction: Interaction, done: Done | None, link: str | None = None) -> None:

@@ -321,7 +321,7 @@ class DiscordMessenger:
             ORIGINAL,
             embed=embed,
             view=view,
-            attachments=discord.utils.MISSING if files is None else files,
+            attachments=wire.or_missing(files),
             allowed_mentions=discord.AllowedMentions.none(),
         )
 

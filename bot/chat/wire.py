@@ -132,12 +132,14 @@ async def call(operation: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_
 
 
 @contextmanager
-def logged(message: str, action: str, *, level: int = logging.WARNING) -> Iterator[None]:
+def logged(
+    message: str, action: str, *, level: int = logging.WARNING, **fields: object
+) -> Iterator[None]:
     """Go on after a call to Discord that failed: it is logged, not raised."""
     try:
         yield
     except CallFailed as error:
-        log.log(level, "%s: %s", message, error, extra={"action": action})
+        log.log(level, "%s: %s", message, error, extra={"action": action, **fields})
 
 
 async def delete(operation: Callable[[], Awaitable[object]]) -> None:
@@ -174,7 +176,7 @@ async def answer(
         return edited.id
     sent = await call(
         lambda: interaction.response.send_message(
-            embeds=embeds, ephemeral=ephemeral, view=_or_missing(view)
+            embeds=embeds, ephemeral=ephemeral, view=or_missing(view)
         )
     )
     return sent.message_id
@@ -300,7 +302,7 @@ async def tell_instead(
         await delete(interaction.delete_original_response)
         await call(
             lambda: interaction.followup.send(
-                embeds=embeds, ephemeral=True, wait=True, view=_or_missing(view)
+                embeds=embeds, ephemeral=True, wait=True, view=or_missing(view)
             )
         )
 
@@ -332,7 +334,7 @@ async def show(
         opened = files()
         try:
             await interaction.response.send_message(
-                embeds=list(embeds), files=opened, view=_or_missing(view), ephemeral=True
+                embeds=list(embeds), files=opened, view=or_missing(view), ephemeral=True
             )
         finally:
             # discord.py closes files itself, but not those of a first answer.
@@ -378,8 +380,9 @@ def _told(text: str, beside: discord.Embed | None) -> list[discord.Embed]:
     return [embed, beside] if beside else [embed]
 
 
-def _or_missing(view: discord.ui.View | None) -> discord.ui.View:
-    return discord.utils.MISSING if view is None else view
+def or_missing(value: T | None) -> T:
+    """What discord.py takes where it tells what is left out from None, which removes it."""
+    return discord.utils.MISSING if value is None else value
 
 
 def _trouble(error: discord.HTTPException) -> Trouble:
