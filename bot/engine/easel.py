@@ -42,11 +42,7 @@ class Easel(Keepsakes):
 
     def __init__(self, shop: Workshop, guests: Guests, asks_above_ucr: Microcredits) -> None:
         super().__init__(shop.database, shop.clock)
-        self._house = shop.house
-        self._routing = shop.routing
-        self._traffic = shop.traffic
-        self._answered = shop.answered
-        self._due = shop.due
+        self._shop = shop
         self.guests = guests
         self._asks_above_ucr = asks_above_ucr
         self.servers = Servers(shop.database, shop.clock)
@@ -86,17 +82,17 @@ class Easel(Keepsakes):
             with contextlib.suppress(StoreBusy):
                 refused.draft_id = draft_id or await self.keep_draft(user_id, request)
             raise
-        terms = Terms(nsfw_checker=True, ready=self._traffic.ready(draft.request))
+        terms = Terms(nsfw_checker=True, ready=self._shop.traffic.ready(draft.request))
 
         def offers_here(decided: ServerSettings) -> Sequence[Offer]:
             nonlocal terms
             rule = nsfw_rule(decided.nsfw_checker, place)
             terms = Terms(rule.nsfw_checker, terms.ready, decided)
             policy.check_place(decided, place, now)
-            return offers(draft, rule, terms, self._routing)
+            return offers(draft, rule, terms, self._shop.routing)
 
         accepted = await self._database.write(
-            accept.accept_or_keep, self._house, draft, role_ids, offers_here, draft_id=draft_id
+            accept.accept_or_keep, self._shop.house, draft, role_ids, offers_here, draft_id=draft_id
         )
         if terms.decided is not UNDECIDED:
             # Else the refusal came before the settings were read.
@@ -106,13 +102,13 @@ class Easel(Keepsakes):
         if isinstance(accepted, Refusal):
             raise self._with_way_out(accepted)
         offer, (ahead, own) = accepted
-        typical_s = self._routing.typical_s(offer.tasks[0].route_id)
-        position = QueuePosition.after(ahead, self._house.caps, typical_s, own)
+        typical_s = self._shop.routing.typical_s(offer.tasks[0].route_id)
+        position = QueuePosition.after(ahead, self._shop.house.caps, typical_s, own)
         return Accepted(offer.job, offer.tasks, position, terms.decided.private_seen)
 
     def _with_way_out(self, refused: Refusal) -> Refusal:
         """The refusal, with when or where it may be asked for again, as far as that is known."""
-        reopens_at = self._traffic.reopens_at()
+        reopens_at = self._shop.traffic.reopens_at()
         if refused.reason is Reason.ROUTES_DOWN and reopens_at is not None:
             refused.facts["again_at"] = int(reopens_at.timestamp())
         if refused.reason is Reason.PRIVATE_NOT_ALLOWED and self.guests.direct_messages:
@@ -126,8 +122,8 @@ class Easel(Keepsakes):
         available = refused.left_ucr
         if terms.decided.job_max_ucr is not None:
             available = min(available, terms.decided.job_max_ucr)
-        refused.facts["fits"] = what_fits(request, terms, self._routing, available)
-        usual = usual_cost(request, terms, self._routing)
+        refused.facts["fits"] = what_fits(request, terms, self._shop.routing, available)
+        usual = usual_cost(request, terms, self._shop.routing)
         if usual is not None and usual < int(str(refused.facts["needed_ucr"])):
             refused.facts["usual_ucr"] = usual
         return refused
@@ -145,10 +141,10 @@ class Easel(Keepsakes):
         decided = self.servers.known(server_id)
         if not policy.allows(decided, request):
             return None
-        terms = Terms(nsfw_checker, self._traffic.ready(request), decided)
+        terms = Terms(nsfw_checker, self._shop.traffic.ready(request), decided)
         for model in dict.fromkeys((request.model, "")):
             named = request if model == request.model else replace(request, model=model)
-            asked, routes = self._routing.best(named, terms)
+            asked, routes = self._shop.routing.best(named, terms)
             if routes:
                 dearest = max(route.quote(asked) for route in routes)
                 return named, Microcredits(dearest * request.count)
@@ -191,7 +187,7 @@ class Easel(Keepsakes):
             return {}
         terms, found = self._terms(decided, place, request), {}
         for quality in QUALITIES:
-            asked, routes = self._routing.best(replace(request, quality=quality), terms)
+            asked, routes = self._shop.routing.best(replace(request, quality=quality), terms)
             if routes:
                 found[quality] = max(each.quote(asked) for each in routes)
         return found
@@ -203,8 +199,8 @@ class Easel(Keepsakes):
         Args:
             message_id: of the status message; None: it is not known.
         """
-        self._answered[job_id] = message_id
-        self._due.set()
+        self._shop.answered[job_id] = message_id
+        self._shop.due.set()
 
     async def cancel(self, job_id: str, failure: Failure = Failure.CANCELLED) -> Job:
         """
@@ -214,8 +210,8 @@ class Easel(Keepsakes):
             StepLost: something was submitted, or the job has ended.
         """
         now = self._clock.now()
-        job = await self._database.keep(jobs.cancel, self._house, job_id, now, failure)
-        self._traffic.let_go(job_id)
+        job = await self._database.keep(jobs.cancel, self._shop.house, job_id, now, failure)
+        self._shop.traffic.let_go(job_id)
         return job
 
     async def leave(self, server_id: int) -> list[Job]:
@@ -299,7 +295,7 @@ class Easel(Keepsakes):
         told = await self.quota.statement(place.server_id, user_id, role_ids)
         decided = await self.servers.settings(place.server_id)
         plain = policy.fitted(decided, preferred(self.preferences_of(user_id), Mode.GENERATE))
-        asked, routes = self._routing.best(plain, self._terms(decided, place))
+        asked, routes = self._shop.routing.best(plain, self._terms(decided, place))
         return told, routes[0].quote(asked) if routes else None
 
     async def prices(
@@ -321,14 +317,14 @@ class Easel(Keepsakes):
     ) -> dict[tuple[str, str], int]:
         plain = ImageRequest(Mode.GENERATE, "", model)
         terms, resolutions = self._terms(decided, place), policy.resolutions_here(decided)
-        kinds = self._routing.kinds(plain, terms, resolutions, qualities)
+        kinds = self._shop.routing.kinds(plain, terms, resolutions, qualities)
         return {(kind.resolution, kind.quality): its[0].quote(kind) for kind, its in kinds}
 
     def _terms(
         self, decided: ServerSettings, place: Place, request: ImageRequest | None = None
     ) -> Terms:
         rule = nsfw_rule(decided.nsfw_checker, place)
-        return Terms(rule.nsfw_checker, self._traffic.ready(request), decided)
+        return Terms(rule.nsfw_checker, self._shop.traffic.ready(request), decided)
 
     def cheapest(self, place: Place, models: Iterable[str]) -> dict[str, int]:
         """
