@@ -289,7 +289,8 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
     path = database_path(url)
     try:
         if migrate:
-            _make_file(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
         elif not path.is_file():
             raise StartupError(
                 f"There is no database at {path.absolute()}: DATABASE_URL names another,"
@@ -329,8 +330,3 @@ async def _expect_head(database: Database) -> None:
             f"The database has schema {revision or 'none'}, this version of Easel needs"
             f" {HEAD_REVISION}: `easel migrate` brings an older one up to date."
         )
-
-
-def _make_file(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
