@@ -20,9 +20,9 @@ from bot.domain.queue import Caps
 from bot.domain.requests import Mode
 from bot.errors import Facts, StepLost
 from bot.store import ledger, queue, tasks
-from bot.store.rows import JOB, LAST, read_job
+from bot.store.rows import JOB, LAST, problem_row, read_job
 from bot.store.schema import HAS_PARENT, IS_CANCELLED, IS_QUEUED, IS_WORKED_ON
-from bot.store.sql import Transaction, among, listed, one_of, write_facts
+from bot.store.sql import Transaction, among, listed, one_of
 
 #: how many jobs a member is shown at once
 HISTORY_SHOWN_MAX = 10
@@ -75,7 +75,7 @@ HAND_OVER = f"""
 """
 CANCEL = f"""
     UPDATE jobs SET
-        state = '{JobState.CANCELLED}', failure = :why, facts = :facts, finished_at = :now
+        state = '{JobState.CANCELLED}', failure = :failure, facts = :facts, finished_at = :now
     WHERE id = :job AND {one_of("state", (JobState.QUEUED, JobState.RUNNING))}
         AND NOT EXISTS (
             SELECT 1 FROM tasks WHERE job_id = jobs.id AND tasks.state != '{TaskState.PENDING}'
@@ -123,7 +123,7 @@ CHARGED = f"SELECT cost_ucr FROM jobs WHERE {_DELIVERING}"
 PAID = "SELECT cost_ucr FROM jobs WHERE id = :job AND finished_at IS NOT NULL AND user_id > 0"
 UNPAID = "UPDATE jobs SET cost_ucr = 0 WHERE id = :job"
 REFUND = f"""
-    UPDATE jobs SET failure = :why, facts = :facts, cost_ucr = 0 WHERE {_DELIVERING}
+    UPDATE jobs SET failure = :failure, facts = :facts, cost_ucr = 0 WHERE {_DELIVERING}
     RETURNING {JOB}
 """
 
@@ -174,8 +174,8 @@ def cancel(
     Raises:
         StepLost: it is too late; or it was cancelled before.
     """
-    given = {"job": job_id, "why": failure, "facts": write_facts(facts), "now": now}
-    row = tx.one_or_none(CANCEL, given)
+    problem = Problem(failure, facts or {})
+    row = tx.one_or_none(CANCEL, {"job": job_id, "now": now} | problem_row(problem))
     if row is None:
         raise StepLost(f"job {job_id} was submitted, or has ended")
     tasks.cancel(tx, job_id, failure)
@@ -329,8 +329,7 @@ def refund(tx: Transaction, house: House, job: Job, problem: Problem, now: datet
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
     if cost:
         ledger.pay_back(tx, house.allowance, job.id, cost, now)
-    given = {"job": job.id, "why": problem.failure, "facts": write_facts(problem.facts)}
-    return read_job(tx.one(REFUND, given))
+    return read_job(tx.one(REFUND, {"job": job.id} | problem_row(problem)))
 
 
 def refund_ended(

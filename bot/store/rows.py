@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
 from bot.domain.requests import UNREADABLE, ImageRequest, Mode, Reference, Turn
-from bot.store.sql import Row, read_facts, read_time, values_of
+from bot.store.sql import Row, read_facts, read_time, values_of, write_facts
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,12 @@ def read_task(row: Row) -> Task:
     }
     del values["failure"], values["facts"]
     return Task(**values)
+
+
+def problem_row(problem: Problem | None) -> dict[str, Any]:
+    """The columns of a job's problem, or a task's."""
+    facts = problem.facts if problem else {}
+    return {"failure": problem and problem.failure, "facts": write_facts(facts)}
 
 
 def _problem(row: Row) -> Problem | None:

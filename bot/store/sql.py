@@ -39,8 +39,8 @@ def read_date(stored: str | None) -> date | None:
     return None if stored is None else date.fromisoformat(stored)
 
 
-def write_facts(facts: Facts | None) -> str:
-    return json.dumps(dict(facts or {}), ensure_ascii=False)
+def write_facts(facts: Facts) -> str:
+    return json.dumps(dict(facts), ensure_ascii=False)
 
 
 def read_facts(stored: str) -> Facts:

@@ -23,8 +23,8 @@ from bot.domain.ports import ImageFile
 from bot.domain.pricing import Cost
 from bot.errors import StepLost
 from bot.store import ledger
-from bot.store.rows import JOB, TASK, read_job, read_task
-from bot.store.sql import Transaction, among, listed, values_of, write_facts
+from bot.store.rows import JOB, TASK, problem_row, read_job, read_task
+from bot.store.sql import Transaction, among, listed, values_of
 from bot.store.sql import insert as insert_into
 
 NEW_TASKS = insert_into("tasks", "id", "job_id", "image_index", "route_id", "price_ucr", "state")
@@ -33,7 +33,7 @@ OF_JOBS = f"SELECT {TASK} FROM tasks WHERE job_id IN {among('ids')} ORDER BY ima
 CANCEL_TASKS = f"UPDATE tasks SET state = '{TaskState.FAILED}', failure = :why WHERE job_id = :job"
 END_MAKING = f"""
     UPDATE jobs SET
-        state = '{JobState.DELIVERING}', cost_ucr = :cost, failure = :why, facts = :facts
+        state = '{JobState.DELIVERING}', cost_ucr = :cost, failure = :failure, facts = :facts
     WHERE id = :job AND state = '{JobState.RUNNING}'
     RETURNING {JOB}
 """
@@ -102,7 +102,7 @@ def submitted(tx: Transaction, task: Task, provider_task_id: str, now: datetime)
 
 def fall_back(tx: Transaction, task: Task, problem: Problem, onto: Task) -> Task:
     """Record that the task gives no image, and add one on another route in its place."""
-    _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=write_facts(problem.facts))
+    _take(tx, task, TaskState.FAILED, **problem_row(problem))
     insert(tx, [onto])
     return onto
 
@@ -139,7 +139,7 @@ def failed(
     Returns:
         As `stored`.
     """
-    _take(tx, task, TaskState.FAILED, failure=problem.failure, facts=write_facts(problem.facts))
+    _take(tx, task, TaskState.FAILED, **problem_row(problem))
     return _end_making(tx, allowance, task.job_id, now)
 
 
@@ -168,13 +168,7 @@ def _end_making(tx: Transaction, allowance: Allowance, job_id: str, now: datetim
     costs = [task.cost_ucr for task in its_tasks if task.cost_ucr is not None]
     problem = None if costs else latest(its_tasks)[0].problem
     cost = Microcredits(sum(costs))
-    given = {
-        "job": job_id,
-        "cost": cost,
-        "why": problem and problem.failure,
-        "facts": write_facts(problem.facts if problem else None),
-    }
-    row = tx.one_or_none(END_MAKING, given)
+    row = tx.one_or_none(END_MAKING, {"job": job_id, "cost": cost} | problem_row(problem))
     if row is None:
         raise StepLost(f"job {job_id} is no longer {JobState.RUNNING}")
     job = read_job(row)
