@@ -14,8 +14,6 @@ from bot.domain.jobs import KEPT, Job
 from bot.domain.preferences import Pings as Wish
 from bot.engine.stopping import StoppableClock, Stopped
 
-log = logging.getLogger(__name__)
-
 #: returns, for a member's id, when they want to be told that a job has ended
 PingsOf = Callable[[int], Wish]
 
@@ -77,16 +75,13 @@ class Pings:
 
     async def _post(self, job: Job, text: str, whom: discord.AllowedMentions) -> None:
         channel = self._client.get_partial_messageable(job.channel_id)
-        try:
+        with wire.logged("not pinged", "not_pinged", level=logging.INFO):
             ping = await wire.call(
                 lambda: channel.send(
                     text, nonce=f"ping{job.id}", allowed_mentions=whom, suppress_embeds=True
                 )
             )
-        except wire.CallFailed as error:
-            log.info("not pinged: %s", error, extra={"action": "not_pinged"})
-            return
-        with contextlib.suppress(Stopped):
-            await self._clock.sleep(STAYS_S)
-        with wire.logged("ping not removed", "ping_not_removed", level=logging.INFO):
-            await wire.delete(ping.delete)
+            with contextlib.suppress(Stopped):
+                await self._clock.sleep(STAYS_S)
+            with wire.logged("ping not removed", "ping_not_removed", level=logging.INFO):
+                await wire.delete(ping.delete)
