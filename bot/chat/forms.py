@@ -21,6 +21,7 @@ from bot.domain.requests import (
     Mode,
     Reference,
     asking,
+    yielding,
 )
 
 #: files that one upload field takes (Discord docs, File Upload)
@@ -139,7 +140,8 @@ def _backgrounds(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
 
 
 def _kinds(draft: ImageRequest, kinds: Kinds, locale: str) -> discord.ui.Select[Any]:
-    chosen = (draft.resolution, draft.quality)
+    wanted = ((each.resolution, each.quality) for each in yielding(draft))
+    chosen = next((each for each in wanted if each in kinds), None)
     options = [
         discord.SelectOption(
             label=say(

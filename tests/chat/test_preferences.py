@@ -223,16 +223,18 @@ async def test_credits_and_qualities_tell_the_price_without_what_cannot_be_had(
     assert [choice["value"] for choice in choices] == ["auto"]
 
 
-async def test_a_form_offers_what_can_be_had(easel: Easel) -> None:
+async def test_a_form_offers_what_can_be_had_and_stands_at_what_would_be_made(
+    easel: Easel,
+) -> None:
     await prefer(easel, size="4K/1")
     modal = await (await easel.discord.run_command("Ada", "studio", "imagine")).opened_modal()
     [kinds] = [
-        [each["value"] for each in part["options"]]
+        [(each["value"], each.get("default")) for each in part["options"]]
         for part in walk(modal.components)
         if part.get("custom_id") == "kind"
     ]
-    assert kinds == ["1K/auto"]
-    sent = await easel.discord.submit_modal("Ada", modal, {"prompt": "a heron", "kind": kinds})
+    assert kinds == [("1K/auto", True)]
+    sent = await easel.discord.submit_modal("Ada", modal, {"prompt": "a heron"})
     assert "prefer" not in said(await easel.finished(sent))
 
 
