@@ -20,9 +20,9 @@ ACTS: Mapping[str, Phrase] = {
     Action.UNBLOCK: Phrase.ACT_UNBLOCK,
     Action.CANCEL: Phrase.ACT_CANCEL,
     Action.REPORT: Phrase.ACT_REPORT,
-    Amend.GRANT: Phrase.ENTRY_GRANT,
-    Amend.REVOKE: Phrase.ENTRY_REVOKE,
-    Amend.CORRECT: Phrase.ENTRY_CORRECT,
+    Amend.GRANT: Phrase.ACT_GRANT,
+    Amend.REVOKE: Phrase.ACT_REVOKE,
+    Amend.CORRECT: Phrase.ACT_CORRECT,
 }
 #: characters of a reason in a line of a list
 LINE_REASON_CHARS, LINE_REASON_BYTES = 90, 270

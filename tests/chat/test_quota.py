@@ -303,11 +303,11 @@ async def test_what_is_given_and_taken_stands_in_the_trail_and_the_log_channel(
     await easel.app.client.easel.change_setting(server_id, "log_channel_id", log.id, by=3)
     await quota(easel, "grant", member="Ada", amount="0.50", reason="a *prize*")
     message = await easel.discord.wait_for_message("after-dark", lambda each: bool(each.embeds))
-    assert message.embeds[0]["title"] == "granted"
+    assert message.embeds[0]["title"] == "Credits granted"
     assert "0.50 cr" in said(message)
     assert r"a \*prize\*" in said(message)
     call = await easel.discord.run_command("Cleo", "studio", "moderation acts")
-    assert "**granted**" in said(await call.response())
+    assert "**Credits granted**" in said(await call.response())
 
 
 @pytest.mark.parametrize(("typed", "shown"), [("-0.25", "-0.25 cr"), ("0.25", "+0.25 cr")])
