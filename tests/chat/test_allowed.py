@@ -28,8 +28,8 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "They say: “A contest”.",
     ),
     "channel": ("allowed_channels", {"allow": "after-dark"}, "Please go to <#"),
-    "model": ("allowed_models", {"allow": "gpt-image-2-lite"}, "Choose one of gpt-image-2-lite,"),
-    "resolution": ("resolution_max", {"resolution": "1K"}, "does not allow 2K. Choose one of 1K."),
+    "model": ("allowed_models", {"allow": "gpt-image-2-lite"}, "It allows gpt-image-2-lite;"),
+    "resolution": ("resolution_max", {"resolution": "1K"}, "does not allow 2K. It allows 1K."),
     "count": ("count_max", {"count": 2}, "allows up to 2 images at a time."),
     "private": ("private_allowed", {"allowed": False}, "does not allow private images."),
 }
