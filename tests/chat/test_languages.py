@@ -230,6 +230,15 @@ def test_chinese_and_japanese_sentences_have_no_space_between_them() -> None:
     assert "。 " not in explain(Problem(Failure.TIMED_OUT), "ja")
 
 
+def test_no_french_sign_is_torn_from_its_word_at_the_end_of_a_line() -> None:
+    torn = re.compile(r" [;:?!»]|« ")
+    assert [
+        entry.context
+        for entry in entries("fr")
+        if any(torn.search(form) for form in forms(entry.string))
+    ] == []
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder of languages in which the English has two sentences."""
