@@ -47,9 +47,9 @@ def choices(field: str, models: Sequence[str], locale: str) -> dict[str, str]:
         case "count_max":
             return {str(each): str(each) for each in range(1, IMAGES_MAX + 1)}
         case "locale":
-            return {NOTHING: say(Phrase.SERVERS_OWN, locale), **LANGUAGES}
+            return {NOTHING: _label(Phrase.SERVERS_OWN, locale), **LANGUAGES}
         case "default_model":
-            return {NOTHING: say(Phrase.NOT_DECIDED, locale)} | {each: each for each in models}
+            return {NOTHING: _label(Phrase.NOT_DECIDED, locale)} | {each: each for each in models}
         case _:
             return {}
 
@@ -93,7 +93,7 @@ def button(
     style: discord.ButtonStyle = discord.ButtonStyle.secondary,
 ) -> Item:
     """A button of the panel; the first argument says what it does."""
-    return buttons.button(say(name, locale), buttons.SETTINGS, *arguments, style=style)
+    return buttons.button(_label(name, locale), buttons.SETTINGS, *arguments, style=style)
 
 
 def form(field: str, locale: str) -> discord.ui.Modal:
@@ -206,12 +206,18 @@ def _channels(field: str, decided: ServerSettings, locale: str) -> Item:
     ids = [decided.log_channel_id] if log else sorted(decided.allowed_channels)
     return discord.ui.ChannelSelect(
         channel_types=LOG_KINDS if log else CHANNEL_KINDS,
-        placeholder=say(Phrase.NOWHERE if log else Phrase.NONE_MEANS_ALL, locale),
+        placeholder=_label(Phrase.NOWHERE if log else Phrase.NONE_MEANS_ALL, locale),
         min_values=0,
         max_values=1 if log else buttons.OPTIONS_MAX,
         default_values=[discord.Object(each) for each in ids[: buttons.OPTIONS_MAX] if each],
         custom_id=buttons.custom_id(buttons.SETTINGS, "set", field),
     )
+
+
+def _label(name: Phrase, locale: str) -> str:
+    """A phrase on a control, which is half of a sentence elsewhere."""
+    words = say(name, locale)
+    return words[:1].upper() + words[1:]
 
 
 def _text(

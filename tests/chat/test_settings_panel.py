@@ -165,9 +165,9 @@ async def test_notices_need_a_channel_that_they_can_be_posted_in(easel: Easel, b
 async def test_a_yes_or_no_is_pressed(easel: Easel, field: str) -> None:
     message = await panel(easel, field)
     await easel.restart()
-    for label, text in (("yes", "true"), ("no", "false"), ("yes", "true")):
+    for label, text in (("Yes", "true"), ("No", "false"), ("Yes", "true")):
         message = await pressed(easel, message, label)
-        assert f"**{label}**" in said(message)
+        assert f"**{label.lower()}**" in said(message)
         assert (await kept(easel)).get(field, text) == text
 
 
@@ -491,7 +491,13 @@ async def test_each_setting_can_be_opened_and_has_a_control(easel: Easel) -> Non
     assert {each["value"] for each in select["options"]} == set(FIELDS)
     for field in FIELDS:
         opened = await easel.discord.select("Cleo", message, [field], custom_id="settings:open")
-        assert len(controls(await opened.response())) >= 3
+        shown = controls(await opened.response())
+        assert len(shown) >= 3
+        words = [each.get("label") or each.get("placeholder") for each in shown]
+        options = [option for each in shown for option in each.get("options", ())]
+        # A model's name is its value, and stays as it is.
+        words += [each["label"] for each in options if each["label"] != each["value"]]
+        assert [each for each in words if each[0].islower()] == []
 
 
 async def test_the_log_channel_is_one_of_this_server(easel: Easel) -> None:
