@@ -70,6 +70,8 @@ async def test_it_lists_what_is_under_way_before_what_has_ended(easel: Easel, ch
     for line, (number, words) in zip((*lines[2:4], *lines[6:]), listed, strict=True):
         assert line.startswith(f"`{number}` ")
         assert words in line
+    assert lines[2].endswith("· waiting")
+    assert lines[3].endswith("· under way")
     # What is drawn already is not taken back.
     assert labels(message) == ["Cancel 1"]
     [options] = selects(message).values()

@@ -252,6 +252,8 @@ def _line(number: int, job: Job, locale: str) -> str:
             ending = f"{kind} · {say(Notice.NOTHING_CHARGED, locale)}"
         case JobState.CANCELLED:
             ending = say(Phrase.WAS_CANCELLED, locale)
+        case JobState.QUEUED:
+            ending = say(Phrase.IS_WAITING, locale)
         case _:
             ending = say(Phrase.IS_UNDER_WAY, locale)
     return f"`{number}` {render.stamp(job.created_at)} {lists.named(job)} · {ending}"

@@ -98,6 +98,7 @@ class Phrase(StrEnum):
     CONFIRM_RISEN = "confirm_risen"
     CHOOSE = "choose"
     WAS_CANCELLED = "was_cancelled"
+    IS_WAITING = "is_waiting"
     IS_UNDER_WAY = "is_under_way"
     QUEUED = "queued"
     PLACE = "place"
