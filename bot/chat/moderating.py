@@ -145,6 +145,8 @@ class Moderating:
             spots = [case.spot, (job.channel_id, job.message_id or 0)]
             now = self._desk.clock.now()
             gone = await shown.take_away(interaction.client, job, spots, now)
+            if gone and job.message_id:
+                await self._desk.easel.forget_message(job.id, job.message_id)
             notice = Notice.REMOVED_NOW if gone else Notice.REMOVED_ELSEWHERE
             await wire.tell(interaction, say(notice, str(interaction.locale)))
             await log_channel.tell(interaction, done, case.link)

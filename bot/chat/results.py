@@ -161,6 +161,8 @@ class Results:
             if not own:
                 by = (interaction.guild_id or 0, job.id, interaction.user.id)
                 await log_channel.tell(interaction, await self._oversight.note_deleted(*by))
+            if interaction.message:
+                await self._easel.forget_message(job.id, interaction.message.id)
 
     async def _publish(self, interaction: Interaction, job_id: str) -> None:
         job, tasks = await self._job(interaction, job_id)

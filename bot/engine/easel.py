@@ -284,6 +284,10 @@ class Easel(Keepsakes):
         """
         return await self._database.keep(jobs.stop_watching, job_id)
 
+    async def forget_message(self, job_id: str, message_id: int) -> None:
+        """The message that showed the job's result was deleted; nothing links to it from now on."""
+        await self._database.keep(jobs.forget_message, job_id, message_id)
+
     async def statement(
         self, place: Place, user_id: int, role_ids: Collection[int]
     ) -> tuple[Statement, int | None]:

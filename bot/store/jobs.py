@@ -54,6 +54,10 @@ STOP_WATCHING = f"""
     WHERE id = :job AND {one_of("state", (JobState.QUEUED, JobState.RUNNING))}
     RETURNING {JOB}
 """
+FORGET_MESSAGE = """
+    UPDATE jobs SET message_id = NULL
+    WHERE id = :job AND message_id = :message AND finished_at IS NOT NULL
+"""
 #: a job whose data was erased since has no token, so its member cannot be told by it
 CANCELLED_SINCE = f"""
     SELECT {JOB} FROM jobs
@@ -245,6 +249,11 @@ def stop_watching(tx: Transaction, job_id: str) -> Job | None:
     """
     row = tx.one_or_none(STOP_WATCHING, {"job": job_id})
     return read_job(row) if row else None
+
+
+def forget_message(tx: Transaction, job_id: str, message_id: int) -> None:
+    """Record that the message that showed the result was deleted, if it was this one."""
+    tx.execute(FORGET_MESSAGE, {"job": job_id, "message": message_id})
 
 
 def renew_leases(tx: Transaction, house: House, job_ids: Sequence[str], now: datetime) -> None:

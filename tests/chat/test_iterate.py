@@ -365,6 +365,20 @@ async def test_a_result_that_was_deleted_is_not_said_to_be_there(
     assert [row.action for row in await easel.rows("SELECT action FROM acts")] == acts
 
 
+async def test_no_list_links_to_a_result_that_was_deleted(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine(prompt="a heron"))
+    listed = await (await easel.discord.run_command("Ada", "studio", "jobs")).response()
+    assert f"/{message.id}) · 0.06 cr" in said(listed)
+    await press(easel, message, "Delete")
+
+    async def forgotten() -> bool:
+        return await easel.rows("SELECT 1 FROM jobs WHERE message_id IS NOT NULL") == []
+
+    await easel.until(forgotten)
+    listed = await (await easel.discord.run_command("Ada", "studio", "jobs")).response()
+    assert said(listed).splitlines()[-1].endswith("a heron · 0.06 cr")
+
+
 def ids(easel: Easel) -> set[int]:
     return {each.id for each in easel.discord.channel("studio").messages}
 

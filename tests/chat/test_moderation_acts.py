@@ -252,6 +252,9 @@ async def test_remove_takes_message_files_and_history(easel: Easel) -> None:
     opened = await easel.discord.run_command("Ada", "studio", "job", {"id": removed.id})
     assert "A moderator has removed this image." in said(await opened.response())
     assert await acts(easel) == [("remove", "Cleo", "Ada", None, "not ours")]
+    recent = said(await command(easel, "recent"))
+    assert f"/{message.id}" not in recent
+    assert f"/{other.id}" in recent
     # The member is not written to.
     assert easel.discord.world.dm(easel.discord.world.user("Ada")).messages == direct
 
