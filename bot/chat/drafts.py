@@ -9,7 +9,7 @@ from bot.chat.fields import typed
 from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.texts import Notice
 from bot.chat.wire import Interaction
-from bot.domain.policy import check_pictures, fitted
+from bot.domain.policy import check_draft, fitted
 from bot.domain.requests import ImageRequest
 from bot.errors import Reason, Refusal
 
@@ -34,11 +34,12 @@ class Drafts:
         Args:
             which: the member is to choose one of the draft's references.
         Raises:
-            NotAllowed: the member is blocked here, or may not go on from one of the references.
+            NotAllowed: the member is blocked here, or the server does not allow such a draft,
+                whatever they fill in.
         """
         await self._oversight.check_block(place_of(interaction), interaction.user.id)
         known = self._easel.servers.known(interaction.guild_id or 0)
-        check_pictures(known, draft.references)
+        check_draft(known, draft)
         draft = fitted(known, draft)
         draft_id = await self._easel.keep_draft(interaction.user.id, draft)
         one = replace(draft, references=draft.references[:1]) if which else draft

@@ -171,9 +171,7 @@ def check_allowed(decided: ServerSettings, request: ImageRequest) -> None:
     Raises:
         NotAllowed: the server does not allow such a request, whichever route would make it.
     """
-    if request.private and not decided.private_allowed:
-        raise NotAllowed(Reason.PRIVATE_NOT_ALLOWED)
-    check_pictures(decided, request.references)
+    check_draft(decided, request)
     if request.count > decided.count_max:
         raise NotAllowed(Reason.COUNT_NOT_ALLOWED, count_max=decided.count_max)
     sizes = resolutions_here(decided)
@@ -192,6 +190,18 @@ def allows(decided: ServerSettings, request: ImageRequest) -> bool:
     except Refusal:
         return False
     return True
+
+
+def check_draft(decided: ServerSettings, draft: ImageRequest) -> None:
+    """
+    Check what no form changes.
+
+    Raises:
+        NotAllowed: the server does not allow the draft, whatever its member fills in.
+    """
+    if draft.private and not decided.private_allowed:
+        raise NotAllowed(Reason.PRIVATE_NOT_ALLOWED)
+    check_pictures(decided, draft.references)
 
 
 def fitted(decided: ServerSettings, request: ImageRequest) -> ImageRequest:

@@ -225,6 +225,8 @@ async def test_what_is_preferred_to_be_private_is_refused_and_not_shown_to_all(
     assert refused.is_ephemeral
     # A form has nothing that would make it public.
     assert labels(refused) == []
+    unopened = await easel.discord.run_command("Ada", "studio", "imagine")
+    assert "does not allow private images" in said(await unopened.response())
     assert (await easel.finished(await easel.imagine(private=False))).attachments
 
 
