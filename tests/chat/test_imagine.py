@@ -12,6 +12,7 @@ from bot.chat.texts import tell_cost
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import DM, Permission, Upload
 from bot.playground.faults import VendorCall
+from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import mask, picture
 from tests.support.settings import set_filter
@@ -156,6 +157,13 @@ async def test_a_channel_the_bot_may_not_post_in_is_refused_before_a_hold(
     assert words in said(message)
     assert message.is_ephemeral
     assert await easel.entries() == []
+
+
+async def test_credits_that_pay_for_no_image_say_so(opened: OpenEasel) -> None:
+    async with opened(allowance="0.05") as easel:
+        shown = await (await easel.discord.run_command("Ada", "studio", "credits")).response()
+        assert "0.05 cr left" in said(shown)
+        assert "Not enough for a plain image, which costs 0.06 cr." in said(shown)
 
 
 async def test_credits_shows_what_is_left_to_the_member_alone(easel: Easel) -> None:

@@ -52,7 +52,8 @@ def _shown(
         embed.description = say(Phrase.BUDGET_USED_UP, locale)
     elif price_ucr:
         pictures = here_ucr // price_ucr
-        embed.description = say(Notice.ENOUGH_FOR, locale, pictures=pictures, price_ucr=price_ucr)
+        notice = Notice.ENOUGH_FOR if pictures else Notice.NOT_ENOUGH
+        embed.description = say(notice, locale, pictures=pictures, price_ucr=price_ucr)
     lines = [
         f"{stamp(each.asked_at)} {tell_cost(each.cost_ucr, locale)}" for each in told.spendings
     ]

@@ -94,6 +94,8 @@ class Notice(StrEnum):
     NONE_YET = "none_yet"
     ENDED = "ended"
     DRAFT_GONE = "draft_gone"
+    #: price_ucr
+    NOT_ENOUGH = "not_enough"
     #: pictures, price_ucr
     ENOUGH_FOR = "enough_for"
     #: name
