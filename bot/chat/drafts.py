@@ -9,7 +9,7 @@ from bot.chat.fields import typed
 from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.texts import Notice
 from bot.chat.wire import Interaction
-from bot.domain.policy import check_draft, fitted
+from bot.domain.policy import fitted
 from bot.domain.requests import ImageRequest
 from bot.errors import Reason, Refusal
 
@@ -39,7 +39,7 @@ class Drafts:
         """
         await self._oversight.check_block(place_of(interaction), interaction.user.id)
         known = self._easel.servers.known(interaction.guild_id or 0)
-        check_draft(known, draft)
+        self._easel.check_draft(known, draft)
         draft = fitted(known, draft)
         draft_id = await self._easel.keep_draft(interaction.user.id, draft)
         one = replace(draft, references=draft.references[:1]) if which else draft

@@ -106,6 +106,18 @@ class Easel(Keepsakes):
         position = QueuePosition.after(ahead, self._shop.house.caps, typical_s, own)
         return Accepted(offer.job, offer.tasks, position, terms.decided.private_seen)
 
+    def check_draft(self, decided: ServerSettings, draft: ImageRequest) -> None:
+        """
+        Check what no form changes.
+
+        Raises:
+            NotAllowed: the server does not allow the draft, whatever its member fills in.
+        """
+        try:
+            policy.check_draft(decided, draft)
+        except Refusal as refused:
+            raise self._with_way_out(refused) from None
+
     def _with_way_out(self, refused: Refusal) -> Refusal:
         """The refusal, with when or where it may be asked for again, as far as that is known."""
         reopens_at = self._shop.traffic.reopens_at()

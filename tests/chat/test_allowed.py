@@ -13,7 +13,7 @@ from bot.playground.discord.world import PUBLIC_THREAD
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.counted import counted
-from tests.support.easel import Easel, images, labels, said
+from tests.support.easel import Easel, images, labels, said, told
 from tests.support.pictures import noise
 from tests.support.settings import decide, set_filter
 
@@ -226,7 +226,7 @@ async def test_what_is_preferred_to_be_private_is_refused_and_not_shown_to_all(
     # A form has nothing that would make it public.
     assert labels(refused) == []
     unopened = await easel.discord.run_command("Ada", "studio", "imagine")
-    assert "does not allow private images" in said(await unopened.response())
+    assert told(await unopened.response()) == told(refused)
     assert (await easel.finished(await easel.imagine(private=False))).attachments
 
 
