@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bot.chat import wire
 from bot.engine import runner
 from bot.store.database import open_database
 from tests.support.easel import Easel, open_easel
@@ -60,6 +61,12 @@ def shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def claimed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs that come one after the other wait for no claim of several."""
     monkeypatch.setattr(runner, "CLAIM_PAUSE_S", 0.005)
+
+
+@pytest.fixture(autouse=True)
+def asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits before Discord is called again."""
+    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
 
 
 OpenEasel = Callable[..., AbstractAsyncContextManager[Easel]]

@@ -30,11 +30,12 @@ VERBS = ("SELECT", "UPDATE", "INSERT", "DELETE", "WITH")
 DEAD_TOKEN = {"code": 10015, "message": "Unknown Webhook"}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def shown_as_it_is_for_members(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "PROGRESS_AFTER_S", 1.5)
 
 
+@pytest.mark.usefixtures("shown_as_it_is_for_members")
 async def test_a_job_of_one_image_is_a_few_trips(opened: OpenEasel) -> None:
     async with opened(paint=lambda _: PICTURE) as easel:
         await easel.finished(await easel.imagine())

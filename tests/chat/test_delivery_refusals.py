@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.chat import wire
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message
 from bot.playground.discord.validation import STRING_SELECT, walk
@@ -45,11 +44,6 @@ STATUSES = {
 OF_THE_PICTURE = (20009, 200000)
 #: refusals that pass
 FOR_A_WHILE = (20016, 20028)
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
 
 
 def refuse(easel: Easel, method: str, path: str, code: int, times: int = EVER):

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from bot.chat import wire
 from bot.chat.render import SHEET_NAME
 from bot.domain.ledger import EntryKind
 from bot.pictures.folder import sheet_name
@@ -218,7 +217,6 @@ class Hasty:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
     for module in ("discord.http", "discord.shard", "discord.webhook.async_"):
         monkeypatch.setattr(f"{module}.asyncio", Hasty())
 

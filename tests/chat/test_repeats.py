@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.chat import intake, wire
+from bot.chat import intake
 from bot.domain.ledger import EntryKind
 from bot.engine import runner
 from bot.ops.log import JsonFormatter
@@ -23,11 +23,6 @@ from tests.support.easel import Easel, said
 
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
 
 
 def repeat(easel: Easel, call: Call) -> None:

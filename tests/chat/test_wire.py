@@ -18,7 +18,6 @@ DEAD_TOKEN = {"code": 10015, "message": "Unknown Webhook"}
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
     monkeypatch.setattr(connection, "LOGIN_WAIT_S", 0.0)
 
 
