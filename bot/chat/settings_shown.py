@@ -6,7 +6,7 @@ from typing import Any
 import discord
 
 from bot.chat import render
-from bot.chat.texts import Phrase, listed, paired, say, tell_cost
+from bot.chat.texts import Phrase, listed, paired, say, tell_choice, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined, shortened
 from bot.domain.settings import (
     FOREVER,
@@ -126,6 +126,8 @@ def value(field: str, value: Any, locale: str, *, most: int = LISTED_MAX) -> str
             return say(Phrase.PAUSED_TO, locale, until=value)
         case "pause_reason":
             return say(Phrase.QUOTED, locale, said=value)
+        case "allowance_period":
+            return tell_choice(f"period_{value}", locale)
         case "locale" if value in LANGUAGES:
             return LANGUAGES[value]
         case _:

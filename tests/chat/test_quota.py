@@ -12,7 +12,7 @@ from bot.playground.discord.world import MEMBER_PERMISSIONS, Role
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise
-from tests.support.settings import set_filter
+from tests.support.settings import decide, set_filter
 
 PICTURE = noise()
 DAY_S = 86_400
@@ -248,6 +248,14 @@ async def test_reset_goes_back_to_the_host_as_a_whole_or_in_parts(easel: Easel) 
         ("allowance_period", ""),
         ("budget_ucr", ""),
     ]
+
+
+async def test_the_trail_calls_a_period_as_the_choice_is_called(easel: Easel) -> None:
+    await quota(easel, "set", period="month")
+    await quota(easel, "set", period="day")
+    easel.discord.set_locale("Cleo", "de")
+    shown = said(await decide(easel, "trail"))
+    assert "Monat → Tag, ab Mitternacht UTC" in shown
 
 
 async def test_a_server_allows_itself_less_than_its_host_and_never_more(

@@ -225,6 +225,11 @@ def tell_cost(amount_ucr: int, locale: str = FALLBACK) -> str:
     return writer(locale).format_field(amount_ucr, "cost")
 
 
+def tell_choice(name: str, locale: str = FALLBACK) -> str:
+    """What an option's choice is called, by its name among the choices of en.toml."""
+    return writer(locale).format_field(name, "choice")
+
+
 def listed(parts: Iterable[str], locale: str = FALLBACK) -> str:
     """The parts as a list, with the language's commas."""
     return writer(locale).listed(parts)
