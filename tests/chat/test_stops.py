@@ -6,6 +6,7 @@ import pytest
 
 from bot.chat import client
 from bot.chat.intake import TOKEN_LIFE
+from bot.playground.discord import Call
 from bot.playground.discord.faults import Fault
 from tests.support.easel import Easel, said
 
@@ -17,9 +18,7 @@ def held_answer(easel: Easel) -> Fault:
     return easel.discord.faults.add(method="POST", path="/callback", hold=asyncio.Event())
 
 
-async def test_an_answer_under_way_is_given_before_the_end(
-    easel: Easel, caplog: pytest.LogCaptureFixture
-) -> None:
+async def answered_while_it_stops(easel: Easel) -> Call:
     answer = held_answer(easel)
     call = await easel.imagine()
     await easel.held_by(answer)
@@ -28,6 +27,13 @@ async def test_an_answer_under_way_is_given_before_the_end(
     assert answer.hold
     answer.hold.set()
     await stopping
+    return call
+
+
+async def test_an_answer_under_way_is_given_before_the_end(
+    easel: Easel, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = await answered_while_it_stops(easel)
     assert "not shown" not in caplog.text
     status = call.messages[0]
     assert "Drawing" in said(status) or "Queued" in said(status)
@@ -42,14 +48,7 @@ async def test_the_message_of_an_answer_given_at_the_very_end_is_known_ever_afte
     easel: Easel,
 ) -> None:
     """Once its token has ended, the bot can find it by its id alone."""
-    answer = held_answer(easel)
-    call = await easel.imagine()
-    await easel.held_by(answer)
-    stopping = asyncio.create_task(easel.bot.aclose())
-    await asyncio.wait({stopping}, timeout=STOP_S)
-    assert answer.hold
-    answer.hold.set()
-    await stopping
+    call = await answered_while_it_stops(easel)
 
     easel.clock.advance(TOKEN_LIFE.total_seconds())
     await easel.restart()
