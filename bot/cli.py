@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.domain.credits import Microcredits, parse_credits
 from bot.errors import BotError, StartupError, StoreBusy
-from bot.signals import until_signal
+from bot.signals import ended_at_once, until_signal
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -285,6 +285,7 @@ def _loading() -> Iterator[None]:
         gc.enable()
 
 
+@ended_at_once()
 def _run(_chosen: Chosen) -> None:
     with _loading():
         settings = _settings()

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 #: seconds from the signal to the end, whatever hangs: docker kills what takes ten
@@ -15,6 +15,19 @@ STOP_S_MAX = 9.0
 CUT_OFF = 1
 
 log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def ended_at_once() -> Iterator[None]:
+    """
+    Until something serves, SIGTERM ends the process where it stands. It would by itself, but not
+    the first process of a container, which gets no signal that it does not handle.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def until_signal(serve: Callable[[], Coroutine[Any, Any, None]]) -> None:

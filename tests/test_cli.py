@@ -408,6 +408,32 @@ async def test_a_stop_leaves_a_job_that_waits_as_it_is(
     assert "Drawing" in str((await call.response()).embeds)
 
 
+LOADING = f"""
+import sys, threading
+
+class Loading:
+    def find_spec(self, name, *_):
+        if name == "bot.app":
+            print("loading", file=sys.stderr, flush=True)
+            threading.Event().wait({2 * PROCESS_S_MAX})
+
+sys.meta_path.insert(0, Loading())
+"""
+
+
+async def test_a_stop_while_it_is_still_loading_ends_it(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """The first process of a container gets no signal that it does not handle."""
+    process = await start(tmp_path, "run", before=LOADING, **environment)
+    assert process.stderr
+    assert await process.stderr.readline() == b"loading\n"
+    process.send_signal(signal.SIGTERM)
+    ended = await end(process)
+
+    assert ended.status == 0, ended
+
+
 HANGING = f"""
 import socket, sys, threading
 
