@@ -2,15 +2,23 @@ FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY bot ./bot
-# The languages are compiled here, for whoever runs it may write nothing beside them.
-RUN python -m venv /opt/easel && /opt/easel/bin/pip install --no-cache-dir . \
-    && cd / && /opt/easel/bin/python -c "\
+# Whoever runs it may write nothing there, so modules and languages are compiled here: the modules
+# whatever the times of their files, which some builders change. One that is written for a newer
+# Python does not compile, and is of no use here.
+RUN python -m venv --without-pip /opt/easel \
+    && pip --python /opt/easel/bin/python install --no-cache-dir --no-compile . \
+    && find /opt/easel -type d -name tests -prune -exec rm -r {} + \
+    && cd / && { python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/easel || true; } \
+    && /opt/easel/bin/python -c "\
 from bot.chat.texts.languages import languages, translations; \
 [translations(name) for name in languages()]"
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --create-home --home-dir /home/easel easel \
-    && install -d -o easel -g easel /data
+# Python's own modules come uncompiled in this image: each start would compile those that it imports.
+RUN useradd --uid 10001 --create-home easel \
+    && install -d -o easel -g easel /data \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x /site-packages/ \
+        /usr/local/lib/python3.*
 COPY --from=build /opt/easel /opt/easel
 ENV PATH=/opt/easel/bin:$PATH \
     PYTHONUNBUFFERED=1 \
