@@ -19,6 +19,7 @@ from bot.errors import BotError, StartupError, StoreBusy
 from bot.signals import ended_at_once, until_signal
 
 if TYPE_CHECKING:
+    from bot.playground.site import IPAddress
     from bot.settings import Settings
 
 Chosen = argparse.Namespace
@@ -90,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = _add(commands, "demo", _demo, "try the bot in a browser: no token, no key")
     demo.add_argument("--once", action="store_true", help="make one image, edit it, and exit")
+    demo.add_argument(
+        "--host",
+        type=_ip_address,
+        default="127.0.0.1",
+        help="where the page listens; 0.0.0.0, as a container needs it, is all of this machine",
+    )
     demo.add_argument("--port", type=_port, default=0, help="of the page; any free one if left out")
     demo.add_argument(
         "--output", type=Path, default=Path("demo-output"), help="folder for the images of --once"
@@ -170,6 +177,19 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError("must be a port, 0 to 65535")
     return int(text)
+
+
+def _ip_address(text: str) -> "IPAddress":
+    from ipaddress import ip_address
+
+    try:
+        address = ip_address(text)
+    except ValueError:
+        address = None
+    # No browser takes the name of an interface.
+    if address is None or "%" in text:
+        raise argparse.ArgumentTypeError("must be an IP address, such as 127.0.0.1 or 0.0.0.0")
+    return address
 
 
 def _id(text: str) -> int:
@@ -266,7 +286,7 @@ def _demo(chosen: Chosen) -> int | None:
 
     if chosen.once:
         return asyncio.run(demo.run_once(chosen.output))
-    until_signal(lambda: demo.serve(chosen.port, open_browser=not chosen.no_browser))
+    until_signal(lambda: demo.serve(chosen.host, chosen.port, open_browser=not chosen.no_browser))
     return None
 
 

@@ -21,7 +21,7 @@ from bot.playground import scenario
 from bot.playground.discord import PlaygroundDiscord
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.scratch import scratch_folder
-from bot.playground.site import Site
+from bot.playground.site import IPAddress, Site
 from bot.playground.studio import LATENCY_SIGMA
 from bot.settings import GivenSettings
 from bot.store import learned
@@ -31,6 +31,9 @@ from bot.store.ledger import audit, list_entries
 #: seconds a sample image takes, at the median: long enough to watch, short enough to stay
 LATENCY_S = 5.0
 ASPECT_RATIO = "16:9"
+BEYOND_LOOPBACK = (
+    "It listens beyond loopback: whoever reaches its port can see and do all that you can there."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +42,29 @@ class Demo:
     discord: PlaygroundDiscord
 
 
-async def serve(port: int, *, open_browser: bool) -> None:
+async def serve(host: IPAddress, port: int, *, open_browser: bool) -> None:
     """
     Serve the page until cancelled, with a first image on it.
 
+    Args:
+        host: where the page listens; everything else stays on loopback.
+        open_browser: if the page stays on loopback, too.
     Raises:
-        StartupError: the port cannot be had.
+        StartupError: the port cannot be had there.
     """
     log.configure("WARNING", "console")
     async with AsyncExitStack() as stack:
         demo = await stack.enter_async_context(open_demo(LATENCY_S))
         try:
-            site = await stack.enter_async_context(Site(demo.discord, port))
+            site = await stack.enter_async_context(Site(demo.discord, port, host))
         except OSError as error:
             raise StartupError(
-                f"port {port} cannot be had ({error.strerror}): choose another."
+                f"port {port} on {host} cannot be had ({error.strerror or error}): choose another."
             ) from error
         print(f"Easel's playground is at {site.url} (Ctrl+C ends it)", flush=True)
-        if open_browser:
+        if not host.is_loopback:
+            print(BEYOND_LOOPBACK, flush=True)
+        elif open_browser:
             await asyncio.to_thread(webbrowser.open, site.url)
         await scenario.imagine(demo.discord, ASPECT_RATIO)
         await asyncio.get_running_loop().create_future()

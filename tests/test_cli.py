@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+import aiohttp
 import pytest
 from PIL import Image
 
 from bot.app import SHIPPED_CATALOG
 from bot.cli import main
+from bot.demo import BEYOND_LOOPBACK
 from bot.playground.discord import PlaygroundDiscord
 from bot.playground.faults import Hold, VendorCall
 from bot.settings import Settings
-from tests.support.ports import free_port
+from tests.support.ports import free_port, listenable
 from tests.vendors import AllVendors
 
 pytestmark = pytest.mark.slow
@@ -273,6 +275,8 @@ async def test_a_missing_token_ends_the_process_without_a_trace(tmp_path: Path) 
         ("paint",),
         ("run", "--role", "worker"),
         ("demo", "--port", "-1"),
+        ("demo", "--host", "localhost"),
+        ("demo", "--host", "fe80::1%eth0"),
         ("grant", "--server", "1", "--user", "0", "--amount", "1"),
         ("block", "--user", "0", "--reason", "none"),
     ],
@@ -317,6 +321,37 @@ async def test_the_demo_says_where_it_cannot_write(tmp_path: Path) -> None:
 
     assert ended.status == 2
     assert ended.err == "easel: --output taken cannot be written to (File exists).\n"
+
+
+#: where the demo's page listens -> where a browser finds it
+PAGES = {"127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}
+
+
+@pytest.mark.parametrize("host", listenable(*PAGES))
+async def test_the_demo_names_an_address_at_which_its_page_can_be_opened(
+    tmp_path: Path, host: str
+) -> None:
+    browser = "import webbrowser; webbrowser.open = lambda url: print('opened', url, flush=True)"
+    process = await start(tmp_path, "demo", "--host", host, before=browser)
+    assert process.stdout is not None
+    [url] = re.findall(r"http://\S+", (await process.stdout.readline()).decode())
+    async with aiohttp.ClientSession() as session, session.get(url) as page:
+        assert page.status == 200
+    process.send_signal(signal.SIGTERM)
+    ended = await end(process)
+
+    assert url.startswith(f"http://{PAGES[host]}:")
+    assert ended.out == (f"opened {url}\n" if host == "127.0.0.1" else f"{BEYOND_LOOPBACK}\n")
+    assert (ended.status, ended.err) == (0, "")
+
+
+async def test_the_demo_says_that_its_port_is_taken(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        ended = await easel(tmp_path, "demo", "--host", "0.0.0.0", "--port", str(port))
+
+    assert ended.status == 1
+    assert re.fullmatch(rf"easel: port {port} on 0\.0\.0\.0 cannot be had .*\n", ended.err)
 
 
 async def test_run_serves_until_it_is_asked_to_stop(

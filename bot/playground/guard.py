@@ -2,18 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from bot.playground.discord import Json, NotOfferedError, Upload
 from bot.playground.discord.errors import ApiError
 
-HOST = "127.0.0.1"
-#: A request that names another host is an attempt at DNS rebinding.
-HOSTNAMES = (HOST, "localhost")
+#: Whoever owns a name can let it lead here (DNS rebinding), but nobody an address. The port may be
+#: one that is forwarded to ours.
+HOST = re.compile(r"(localhost|[0-9.]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 #: enough for sixteen references, each the size of a large photo
 BODY_BYTES_MAX = 256 * 1024 * 1024
 READING = ("GET", "HEAD")
@@ -32,22 +33,20 @@ PAGE_POLICY = (
 FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
-def guarded(port: Callable[[], int]) -> Middleware:
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse requests that other sites make a browser send; answer failures with a sentence."""
-
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.host not in [f"{name}:{port()}" for name in HOSTNAMES]:
-            return problem(403, "This page answers to localhost only.")
-        # A script may open a WebSocket to any host, but its browser always sends the Origin.
-        guarded_path = request.method not in READING or request.path == EVENTS_PATH
-        if guarded_path and request.headers.get("Origin") != f"http://{request.host}":
-            return problem(403, "Only the page itself may ask for this.")
-        if (request.content_length or 0) > BODY_BYTES_MAX:
-            return _too_large()
-        return await _answer(request, handler)
-
-    return guard
+    if not HOST.fullmatch(request.headers.get("Host", "")):
+        return problem(
+            403, "This page answers to localhost or an IP address, and to no other name."
+        )
+    # A script may open a WebSocket to any host, but its browser always sends the Origin.
+    guarded_path = request.method not in READING or request.path == EVENTS_PATH
+    if guarded_path and request.headers.get("Origin") != f"http://{request.host}":
+        return problem(403, "Only the page itself may ask for this.")
+    if (request.content_length or 0) > BODY_BYTES_MAX:
+        return _too_large()
+    return await _answer(request, handler)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

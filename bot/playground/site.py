@@ -1,7 +1,8 @@
-"""Serves the playground's page and its API on loopback, only for browsers on this machine."""
+"""Serves the playground's page and its API; must not let another site use them."""
 
 import asyncio
 from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,16 +23,18 @@ from bot.playground.guard import (
     BODY_BYTES_MAX,
     EVENTS_PATH,
     FILES_PATH,
-    HOST,
     add_headers,
     decoded,
-    guarded,
+    guard,
     object_of,
     read_form,
     read_object,
     text_of,
 )
 
+IPAddress = IPv4Address | IPv6Address
+
+LOOPBACK = IPv4Address("127.0.0.1")
 PAGE_FOLDER = Path(__file__).parent / "page"
 PAGE_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -55,14 +58,15 @@ SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 class Site:
     """An async context manager that serves one playground's Discord."""
 
-    def __init__(self, discord: PlaygroundDiscord, port: int = 0) -> None:
+    def __init__(
+        self, discord: PlaygroundDiscord, port: int = 0, host: IPAddress = LOOPBACK
+    ) -> None:
         self._discord = discord
+        self._host = host
         self._port = port
         self._calls: dict[int, Call] = {}
         self._sockets: set[web.WebSocketResponse] = set()
-        app = web.Application(
-            client_max_size=BODY_BYTES_MAX, middlewares=[guarded(lambda: self._port)]
-        )
+        app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[guard])
         app.router.add_get("/", self._page)
         app.router.add_get("/page/{name}", self._page)
         app.router.add_get(rf"{FILES_PATH}/{{id:\d+}}/{{name}}", self._file)
@@ -84,7 +88,7 @@ class Site:
     async def __aenter__(self) -> Self:
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, HOST, self._port).start()
+            await web.TCPSite(self._runner, str(self._host), self._port).start()
         except OSError:
             await self._runner.cleanup()
             raise
@@ -96,8 +100,11 @@ class Site:
 
     @property
     def url(self) -> str:
-        """Return the page's address."""
-        return f"http://{HOST}:{self._port}/"
+        """Return the page's address, as a browser on this machine can open it."""
+        host: IPAddress = self._host
+        if host.is_unspecified:
+            host = LOOPBACK if host.version == 4 else IPv6Address("::1")
+        return f"http://{f'[{host}]' if host.version == 6 else host}:{self._port}/"
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         return _page_file(request.match_info.get("name", "index.html"))

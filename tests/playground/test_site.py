@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from ipaddress import ip_address
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from bot.playground import guard
 from bot.playground.discord import PlaygroundDiscord
@@ -22,6 +24,7 @@ from tests.playground.discord.bot import (
 from tests.playground.discord.pictures import png
 from tests.playground.page import Page
 from tests.support.garbage import BODIES, GARBAGE, hang_up_amid, posted, status_of
+from tests.support.ports import listenable
 
 
 class Form(discord.ui.Modal, title="Say more"):
@@ -386,20 +389,59 @@ async def test_a_members_direct_messages_are_theirs(page, bot, playground):
     assert status == 403
 
 
-@pytest.mark.parametrize("host", ["attacker.example", "localhost", "127.0.0.1:1"])
+@pytest.mark.parametrize("host", listenable("127.0.0.2", "::1"))
+async def test_the_page_can_be_at_another_address(playground, bot, host):
+    async with (
+        Site(playground, host=ip_address(host)) as site,
+        aiohttp.ClientSession() as session,
+    ):
+        page = Page(session, site.url)
+        async with page.events("Ada") as events:
+            assert (await page.run("Ada", "studio", "trap"))[0] == 200
+            message = (await events.receive_json())["message"]
+        async with session.get(page.url + message["attachments"][0]["url"]) as response:
+            assert await response.read() == b"<script>"
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", URL(site.url).port)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "attacker.example",
+        "attacker.example:8765",
+        "127.0.0.1.attacker.example",
+        "localhost.attacker.example",
+        "[::1].attacker.example",
+        "127.0.0.1@attacker.example",
+    ],
+)
 async def test_other_names_for_this_machine_are_refused(page, host):
     async with page.session.get(page.url + "/api/world", headers={"Host": host}) as response:
         assert response.status == 403
-        assert "localhost only" in (await response.json())["error"]
+        assert "localhost or an IP address" in (await response.json())["error"]
 
 
-async def test_localhost_is_a_name_for_this_machine(page):
-    host = page.url.removeprefix("http://").replace("127.0.0.1", "localhost")
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8765", "192.0.2.7", "192.0.2.7:8765", "[2001:db8::7]:8765"]
+)
+async def test_the_page_answers_to_addresses_and_ports_that_lead_to_it(page, host):
     async with page.session.get(page.url + "/api/world", headers={"Host": host}) as response:
         assert response.status == 200
 
 
-@pytest.mark.parametrize("origin", [{}, {"Origin": "http://attacker.example"}, {"Origin": "null"}])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        {},
+        {"Origin": "null"},
+        {"Origin": "http://attacker.example"},
+        {"Origin": "http://192.0.2.7:8765"},
+        {"Origin": "http://127.0.0.1:1"},
+    ],
+    ids=str,
+)
 async def test_other_sites_can_neither_act_nor_listen(page, bot, origin):
     page.headers = origin
     assert (await page.run("Ada", "studio", "whisper"))[0] == 403
