@@ -30,12 +30,13 @@ USER easel
 WORKDIR /data
 VOLUME /data
 # The process answers, unless OPS_PORT=0 keeps it from it; /readyz also says whether Discord and the
-# database do.
+# database do. What listens at 0.0.0.0 or :: is asked at it, too: Linux takes that for loopback.
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s CMD ["python", "-c", "\
 import os, urllib.request as u; \
-said = (os.environ.get('OPS_PORT') or '').split('#')[0].strip(chr(34) + chr(39) + ' '); \
-port = int(said or 8080); \
-port and u.urlopen(f\"http://127.0.0.1:{port}/healthz\", timeout=2)"]
+said = lambda name: (os.environ.get(name) or '').split('#')[0].strip(chr(34) + chr(39) + ' '); \
+host, port = said('OPS_HOST') or '127.0.0.1', int(said('OPS_PORT') or 8080); \
+host = f'[{host}]' if ':' in host else host; \
+port and u.urlopen(f'http://{host}:{port}/healthz', timeout=2)"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["easel"]
 CMD ["run"]

@@ -14,7 +14,7 @@ from bot.ops import health
 from bot.ops.health import serve_health
 from bot.ops.log import configure
 from tests.support.garbage import BODIES, GARBAGE, hang_up_amid, posted, status_of
-from tests.support.ports import free_port
+from tests.support.ports import free_port, listenable
 
 
 async def get(port: int, path: str) -> tuple[int, str]:
@@ -104,7 +104,7 @@ async def test_a_defect_of_ours_is_still_logged(capsys: pytest.CaptureFixture[st
     assert "KeyError: 'a defect'" in capsys.readouterr().err
 
 
-async def container_is_healthy(port: int) -> bool:
+async def container_is_healthy(port: int, host: str = "") -> bool:
     """What the Dockerfile's HEALTHCHECK finds."""
     dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text(encoding="utf-8")
     joined = dockerfile.replace("\\\n", "")
@@ -112,7 +112,7 @@ async def container_is_healthy(port: int) -> bool:
     asked = await asyncio.create_subprocess_exec(
         sys.executable,
         *json.loads(command)[1:],
-        env={"OPS_PORT": str(port)},
+        env={"OPS_PORT": str(port), "OPS_HOST": host},
         stderr=asyncio.subprocess.DEVNULL,
     )
     return await asked.wait() == 0
@@ -124,3 +124,10 @@ async def test_the_containers_health_is_asked_for_where_it_is_told() -> None:
     async with serve_health("127.0.0.1", port, {}):
         assert await container_is_healthy(port)
     assert await container_is_healthy(0)
+
+
+@pytest.mark.parametrize("host", listenable("0.0.0.0", "127.0.0.2", "::", "::1"))
+async def test_the_containers_health_is_asked_for_at_the_address_that_it_has(host: str) -> None:
+    port = free_port()
+    async with serve_health(host, port, {}):
+        assert await container_is_healthy(port, host)
