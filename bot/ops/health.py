@@ -56,8 +56,8 @@ async def serve_health(
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             raise StartupError(
-                f"OPS_PORT {port} on {host} cannot be had ({error.strerror}): choose another,"
-                " or 0 for none."
+                f"OPS_PORT {port} on {host} cannot be had ({error.strerror or error}): choose"
+                " another, or 0 for none."
             ) from error
         yield
     finally:

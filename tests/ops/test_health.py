@@ -59,6 +59,13 @@ async def test_a_part_that_hangs_does_not_hang_the_answer(monkeypatch: pytest.Mo
         assert (await get(port, "/readyz"))[0] == 503
 
 
+async def test_an_address_of_another_machine_is_one_sentence() -> None:
+    # Python 3.13 says why in words alone.
+    with pytest.raises(StartupError, match=r"OPS_PORT 1 on 192\.0\.2\.99 cannot be had \(.*bind"):
+        async with serve_health("192.0.2.99", 1, {}):
+            pass
+
+
 async def test_a_port_that_is_taken_is_one_sentence() -> None:
     port = free_port()
     async with serve_health("127.0.0.1", port, {}):
