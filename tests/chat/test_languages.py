@@ -175,7 +175,7 @@ def test_moderators_choose_the_language_of_public_text_from_all() -> None:
 def test_facts_are_written_as_the_reader_has_them(
     locale: str, place: str, fact: object, words: str
 ) -> None:
-    assert writer(locale).format(place, fact=fact) == words
+    assert writer(locale).fill(place, {"fact": fact}) == words
 
 
 @pytest.mark.parametrize("amount", [0, 1, 9_999, 10_000, 56_235, 1_999_999, 12_345_670_000])

@@ -7,6 +7,7 @@ to them). All sentences are Easel's own: none has a vendor's words.
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 from bot.chat.texts.languages import FALLBACK
 from bot.chat.texts.markdown import inert_line
@@ -14,6 +15,9 @@ from bot.chat.texts.phrases import Phrase as Phrase  # given on
 from bot.chat.texts.writer import writer
 from bot.domain.jobs import Failure, Problem
 from bot.errors import Content, Fact, Facts, Flaw, Reason, Refusal, Stage
+
+#: amounts whose words are remembered; most buttons show one of a few prices
+COSTS_MAX = 1_000
 
 
 class Notice(StrEnum):
@@ -220,6 +224,7 @@ def say(words: Notice | Phrase, locale: str = FALLBACK, **facts: Fact) -> str:
     return _sentence("notices" if isinstance(words, Notice) else "phrases", words, facts, locale)
 
 
+@lru_cache(maxsize=COSTS_MAX)
 def tell_cost(amount_ucr: int, locale: str = FALLBACK) -> str:
     """What something costs: hundredths of a credit, rounded up, or "less than" one."""
     return writer(locale).format_field(amount_ucr, "cost")

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from babel import Locale
 
 
-class Writer(string.Formatter):
+class Writer:
     """Writes English; TranslatedWriter writes the other languages."""
 
     def __init__(self, language: str = FALLBACK) -> None:
         self._translations = translations(language)
+        #: sentences that take no facts, by their keys
+        self._always: dict[str, str] = {}
         #: format of a place in a sentence -> writes a fact there; other formats are numbers'
         self._formats: Mapping[str, Callable[[Any], str]] = {
             "": str,
@@ -52,7 +54,18 @@ class Writer(string.Formatter):
             KeyError: there is no such sentence, or no such fact.
             TypeError, ValueError: a fact is of another type than its place takes.
         """
-        return self.vformat(self.template(key, facts), (), facts)
+        if facts:
+            return self.fill(self.template(key, facts), facts)
+        if key not in self._always:
+            self._always[key] = self.fill(self.template(key, facts), facts)
+        return self._always[key]
+
+    def fill(self, template: str, facts: Mapping[str, Any]) -> str:
+        """Write facts into their places: `{name:format}`."""
+        return "".join(
+            words if name is None else words + self.format_field(facts[name], format_spec or "")
+            for words, name, format_spec, _ in _places(template)
+        )
 
     def template(self, key: str, facts: Mapping[str, Any]) -> str:
         words = english()[key]
@@ -181,6 +194,12 @@ class TranslatedWriter(Writer):
 
     def _command(self, mention: str) -> str:
         return "/" + " ".join(self.name(word) for word in mention[1:].split())
+
+
+@cache
+def _places(template: str) -> Sequence[tuple[str, str | None, str | None, str | None]]:
+    """For each fact: the words before it, its name, its format; see `string.Formatter.parse`."""
+    return tuple(string.Formatter().parse(template))
 
 
 @cache
