@@ -33,6 +33,7 @@ from bot.engine.easel import Easel
 PRESET_MARK = "★"
 #: options that are fields of a request, by the same name
 KNOBS = ("prompt", "aspect_ratio", "resolution", "quality", "background", "count", "private")
+PICTURES = ("image", *(f"reference{number}" for number in range(1, REFERENCES_MAX + 1)))
 #: stands for a picture of which nothing is known
 NOT_DESCRIBED = Reference(url="", filename="", size_bytes=0)
 
@@ -78,17 +79,17 @@ def read_request(
         options: the options as they were given.
         gathered: the member's basket, if they take it.
     """
-    names = ["image", *(f"reference{number}" for number in range(1, REFERENCES_MAX + 1))]
-    attached = {name: options[name] for name in names if options.get(name) is not None}
-    given = {name: options[name] for name in KNOBS if options.get(name) is not None}
-    model = options.get("model") or ""
+    options = {name: value for name, value in options.items() if value is not None}
+    attached = {name: options[name] for name in PICTURES if name in options}
+    given = {name: options[name] for name in KNOBS if name in options}
+    model = options.get("model", "")
     if model and not is_preset(model):
         given["model"] = model_named(model, catalog)
     references = tuple(_reference(name, each) for name, each in attached.items())
     kept = (*base.references, *gathered)
     # Where an edit is given no image, what was kept begins with the image to change.
     ahead = 1 if base.mode is Mode.EDIT and "image" not in attached else 0
-    if options.get("mask") is not None:
+    if "mask" in options:
         given["mask"] = _reference("mask", options["mask"])
     elif not ahead:
         # A preset's mask fits only the preset's own first image.

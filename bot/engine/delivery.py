@@ -54,7 +54,8 @@ class Delivery:
             return
         try:
             shown = () if job.problem else images
-            job, message_id = await self._post(replace(made, job=job), shown)
+            made = made if job is made.job else replace(made, job=job)
+            job, message_id = await self._post(made, shown)
         except DeliveryError as error:
             await self.fail(job, not_shown=error.not_shown)
             return

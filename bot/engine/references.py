@@ -231,6 +231,8 @@ class References:
 
 async def all_of(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Wait for all of them, then raise the first error, so that none is left running unseen."""
+    if len(works) == 1:
+        return [await works[0]]
     outcomes = await asyncio.gather(*works, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):

@@ -239,8 +239,10 @@ class Runner:
 
     async def _draw_sheet(self, job: Job, references: References) -> None:
         """Draw the sheet of references that the result shows; the result can go without it."""
+        if not references.paths:
+            return
         path = self._shop.folder / sheet_name(job.id)
-        if references.paths and not path.exists():
+        if not path.exists():
             try:
                 await draw_sheet(references.paths, path, self._shop.pool, tile_px=REFERENCE_TILE_PX)
             except (OSError, BotError) as error:

@@ -1,7 +1,6 @@
 """Waits that end at once when the process is asked to stop."""
 
 import asyncio
-from datetime import datetime
 
 from bot.domain.ports import Clock
 
@@ -15,10 +14,8 @@ class StoppableClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.now = clock.now
         self._stopped = asyncio.Event()
-
-    def now(self) -> datetime:
-        return self._clock.now()
 
     def stop(self) -> None:
         self._stopped.set()

@@ -74,13 +74,14 @@ async def fit(
     limit = file_bytes_max
     if sum(image.size_bytes for image in images) > message_bytes_max:
         limit = min(limit, message_bytes_max // len(images))
-    paths = [_copied(image.path) if image.size_bytes > limit else image.path for image in images]
-    originals = {image.path for image in images}
-    fitted = Fitted(tuple(paths), tuple(path for path in paths if path not in originals))
+    copied = {
+        index: _copied(image.path) for index, image in enumerate(images) if image.size_bytes > limit
+    }
+    paths = tuple(copied.get(index, image.path) for index, image in enumerate(images))
+    fitted = Fitted(paths, tuple(copied.values()))
     try:
-        for image, path in zip(images, paths, strict=True):
-            if path != image.path:
-                await _fit(image, path, limit, pool)
+        for index, path in copied.items():
+            await _fit(images[index], path, limit, pool)
     except BaseException:
         fitted.remove()
         raise

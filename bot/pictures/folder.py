@@ -21,8 +21,10 @@ def sheet_name(job_id: str) -> str:
 
 def sheet_of(folder: Path, job: Job) -> Path | None:
     """The sheet of a job's references; None: it has none, or the file is gone."""
+    if not job.request.references:
+        return None
     path = folder / sheet_name(job.id)
-    return path if job.request.references and path.exists() else None
+    return path if path.exists() else None
 
 
 @dataclass(frozen=True, slots=True)

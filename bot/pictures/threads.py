@@ -18,11 +18,11 @@ async def in_thread(work: Callable[[*Ts], T], *args: *Ts, executor: Executor = F
     its end, because a thread that went on writing would bring back a file just removed.
     """
     running = executor.submit(work, *args)
-    ended = asyncio.wrap_future(running)
     try:
-        return await asyncio.shield(ended)
+        return await asyncio.wrap_future(running)
     except asyncio.CancelledError:
         if not running.cancel():
+            ended = asyncio.wrap_future(running)
             await asyncio.wait([ended])
             ended.exception()
         raise

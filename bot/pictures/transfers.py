@@ -25,9 +25,11 @@ class Transfers:
         Args:
             size_bytes: of this transfer; None: it is not known.
         """
+        if size_bytes is not None and size_bytes < SMALL_BYTES:
+            yield
+            return
         async with AsyncExitStack() as stack:
-            if size_bytes is None or size_bytes >= SMALL_BYTES:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(PATIENCE_S):
-                        await stack.enter_async_context(self._places)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    await stack.enter_async_context(self._places)
             yield

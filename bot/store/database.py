@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -153,8 +153,12 @@ class Database:
             StoreBusy: another program holds the database, or the disk is full; nothing is written.
         """
         self._trips += 1
-        with _said_if_busy():
+        try:
             return await self._writer.run(step, *args, **given)
+        except sqlite3.OperationalError as error:
+            if not _may_pass(error):
+                raise
+            raise StoreBusy(Reason.STORE_BUSY) from error
 
     async def keep(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """
@@ -201,10 +205,14 @@ class Database:
             StoreBusy: another program holds the database.
         """
         self._trips += 1
-        with _said_if_busy():
+        try:
             row = await self._writer.alone(
                 lambda raw: raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             )
+        except sqlite3.OperationalError as error:
+            if not _may_pass(error):
+                raise
+            raise StoreBusy(Reason.STORE_BUSY) from error
         return not row[0]
 
     @property
@@ -244,17 +252,11 @@ class Database:
         return True
 
 
-@contextmanager
-def _said_if_busy() -> Iterator[None]:
-    """Raise StoreBusy for what may work later, because nothing is wrong with the statement."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        # An error that Python's module raises by itself has no SQLite code.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        if code & PRIMARY_CODE not in PASSING_CODES:
-            raise
-        raise StoreBusy(Reason.STORE_BUSY) from error
+def _may_pass(error: sqlite3.OperationalError) -> bool:
+    """Whether the step may work later, because nothing is wrong with its statements."""
+    # An error that Python's module raises by itself has no SQLite code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & PRIMARY_CODE in PASSING_CODES
 
 
 def _create(tx: Transaction) -> bool:

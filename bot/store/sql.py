@@ -7,7 +7,6 @@ import json
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, TypeAlias, overload
@@ -53,8 +52,8 @@ def read_facts(stored: str) -> Facts:
 
 
 def values_of(value: Any) -> dict[str, Any]:
-    """A dataclass's fields by name. `asdict` copies each value, and takes several times as long."""
-    return {each.name: getattr(value, each.name) for each in fields(value)}
+    """The fields of a dataclass with slots. `asdict` copies each value: several times as slow."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 # With these, a parameter may be a datetime or a date.
