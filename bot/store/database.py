@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import aiosqlite
@@ -25,6 +26,8 @@ BUSY_TIMEOUT_MS = 5_000
 #: seconds before a step that must be kept is tried again; doubles up to the maximum
 KEEP_WAIT_S = 0.1
 KEEP_WAIT_S_MAX = 2.0
+#: steps in one transaction; while it runs, the first of them waits for the last
+TOGETHER_MAX = 16
 #: ids in one statement
 IDS_MAX = 500
 #: mask of the part of an extended result code that says what went wrong (SQLite, "Result Codes")
@@ -56,8 +59,13 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
-#: what happens in one transaction: a plain function that waits for nothing outside the database
+#: what happens in one transaction: a plain function that waits for nothing outside the database,
+#: and changes nothing else, because it may have to run again
 Step = Callable[Concatenate[Transaction, P], T]
+#: a step with what it is given
+Call = Callable[[Transaction], Any]
+#: a step's result, or the error that undid it
+Outcome = tuple[Any, Exception | None]
 
 
 class Lane(aiosqlite.Connection):
@@ -77,9 +85,12 @@ class Lane(aiosqlite.Connection):
         await self
         await self._trip(self._prepare, writes)
 
-    async def run(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
-        """Make one trip: begin, run the step, commit. An error undoes all of it."""
-        return await self._trip(lambda: self._transact(step, *args, **given))
+    async def run(self, calls: Sequence[Call]) -> list[Outcome]:
+        """
+        Make one trip: begin, run the steps, commit. If a step fails, all are undone, and each is
+        run again in a transaction of its own.
+        """
+        return await self._trip(self._transact, calls)
 
     async def alone(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Make one trip outside any transaction, for what cannot run in one, or begins its own."""
@@ -96,16 +107,23 @@ class Lane(aiosqlite.Connection):
         carried: T = await self._execute(act, *args, **given)  # type: ignore[no-untyped-call]
         return carried
 
-    def _transact(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
-        self._conn.execute(self._begin)
+    def _transact(self, calls: Sequence[Call]) -> list[Outcome]:
         try:
-            done = step(self._transaction, *args, **given)
+            self._conn.execute(self._begin)
+        except sqlite3.Error as error:
+            return [(None, error)] * len(calls)
+        try:
+            done: list[Outcome] = [(call(self._transaction), None) for call in calls]
             self._conn.execute("COMMIT")
-        except BaseException:
+            return done
+        except BaseException as error:
             # Does nothing if SQLite has rolled back by itself, as it does when the disk is full.
             self._conn.rollback()
-            raise
-        return done
+            if not isinstance(error, Exception):
+                raise
+            if len(calls) == 1:
+                return [(None, error)]
+        return [outcome for call in calls for outcome in self._transact([call])]
 
     def _prepare(self, writes: bool) -> None:
         raw = self._conn
@@ -136,14 +154,18 @@ class Counts:
 
 class Database:
     """
-    One database file. SQLite has one writer, so one connection writes, and transactions wait for it
-    in the order in which they came. A second connection reads.
+    One database file. SQLite has one writer, so one connection writes, and steps wait for it in the
+    order in which they came; those that wait already are committed together. A second connection
+    reads.
     """
 
     def __init__(self, writer: Lane, reader: Lane) -> None:
         self._writer = writer
         self._reader = reader
         self._trips = 0
+        #: steps to write, each with the future of its result
+        self._waiting: deque[tuple[Call, asyncio.Future[Any]]] = deque()
+        self._committing: asyncio.Task[None] | None = None
 
     async def write(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """
@@ -152,13 +174,40 @@ class Database:
         Raises:
             StoreBusy: another program holds the database, or the disk is full; nothing is written.
         """
-        self._trips += 1
+        written: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((lambda tx: step(tx, *args, **given), written))
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit())
         try:
-            return await self._writer.run(step, *args, **given)
+            return await written
         except sqlite3.OperationalError as error:
             if not _may_pass(error):
                 raise
             raise StoreBusy(Reason.STORE_BUSY) from error
+
+    async def _commit(self) -> None:
+        while self._waiting:
+            number = min(len(self._waiting), TOGETHER_MAX)
+            together = [self._waiting.popleft() for _ in range(number)]
+            self._trips += 1
+            try:
+                outcomes = await self._writer.run([call for call, _ in together])
+            except Exception as error:
+                outcomes = [(None, error)] * number
+            for (_, written), (result, failure) in zip(together, outcomes, strict=True):
+                # Whoever waited for it may have been cancelled.
+                if written.done():
+                    continue
+                if failure is None:
+                    written.set_result(result)
+                else:
+                    written.set_exception(failure)
+        self._committing = None
+
+    async def finish(self) -> None:
+        """Commit what still waits, though whoever asked for it may be gone."""
+        if self._committing is not None:
+            await self._committing
 
     async def keep(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """
@@ -184,7 +233,11 @@ class Database:
     async def read(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """Run a step that only reads, on one consistent view; never waits for a writer."""
         self._trips += 1
-        return await self._reader.run(step, *args, **given)
+        [(result, failure)] = await self._reader.run([lambda tx: step(tx, *args, **given)])
+        if failure is not None:
+            raise failure
+        done: T = result
+        return done
 
     async def read_of(self, step: Step[[list[str]], set[str]], ids: Collection[str]) -> set[str]:
         """Of these ids, those that the step finds; in pieces, between which others may read."""
@@ -305,6 +358,7 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
         try:
             writer = await _lane(path, stack, writes=True)
             database = Database(writer, await _lane(path, stack, writes=False))
+            stack.push_async_callback(database.finish)
             if migrate:
                 await database.migrate()
             else:
