@@ -110,7 +110,8 @@ _UNITS = {
     "min": _MINUTE, "分": _MINUTE, "h": _HOUR, "std": _HOUR, "stunde": _HOUR, "時間": _HOUR,
     "小时": _HOUR, "小時": _HOUR, "d": _DAY, "tag": _DAY, "j": _DAY, "日": _DAY, "天": _DAY,
     "w": 7 * _DAY, "sem": 7 * _DAY, "週": 7 * _DAY, "周": 7 * _DAY, "mon": 30 * _DAY,
-    "mes": 30 * _DAY, "mês": 30 * _DAY, "mois": 30 * _DAY, "か月": 30 * _DAY, "个月": 30 * _DAY,
+    "mes": 30 * _DAY, "mês": 30 * _DAY, "mois": 30 * _DAY, "か月": 30 * _DAY, "ヶ月": 30 * _DAY,
+    "ケ月": 30 * _DAY, "カ月": 30 * _DAY, "ヵ月": 30 * _DAY, "个月": 30 * _DAY, "個月": 30 * _DAY,
     "y": 365 * _DAY, "jahr": 365 * _DAY, "an": 365 * _DAY, "año": 365 * _DAY, "年": 365 * _DAY,
 }  # fmt: skip
 _BEGINNINGS = sorted(_UNITS, key=len, reverse=True)
