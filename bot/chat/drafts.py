@@ -10,7 +10,7 @@ from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.texts import Notice
 from bot.chat.wire import Interaction
 from bot.domain.policy import fitted
-from bot.domain.requests import ImageRequest
+from bot.domain.requests import BACKGROUNDS, ImageRequest
 from bot.errors import Reason, Refusal
 
 
@@ -43,9 +43,17 @@ class Drafts:
         draft = fitted(known, draft)
         draft_id = await self._easel.keep_draft(interaction.user.id, draft)
         one = replace(draft, references=draft.references[:1]) if which else draft
-        kinds = await self._easel.kinds(one, place_of(interaction))
-        locale = str(interaction.locale)
-        form = forms.request_form(draft, draft_id, kinds, locale, which=which)
+        place, locale = place_of(interaction), str(interaction.locale)
+        kinds = await self._easel.kinds(one, place)
+        backgrounds = [
+            word
+            for word in BACKGROUNDS
+            if word == draft.background
+            or await self._easel.priced(replace(one, background=word), place)
+        ]
+        form = forms.request_form(
+            draft, draft_id, kinds, locale, backgrounds=backgrounds, which=which
+        )
         await wire.open_form(interaction, form)
 
     async def find(

@@ -13,7 +13,6 @@ from bot.chat.wire import Interaction
 from bot.domain.credits import Microcredits
 from bot.domain.requests import (
     ASPECT_RATIOS,
-    BACKGROUNDS,
     PROMPT_CHARS_MAX,
     REFERENCES_MAX,
     TRANSPARENT,
@@ -31,11 +30,18 @@ Kinds = Mapping[tuple[str, str], Microcredits]
 
 
 def request_form(
-    draft: ImageRequest, draft_id: str, kinds: Kinds, locale: str, *, which: bool
+    draft: ImageRequest,
+    draft_id: str,
+    kinds: Kinds,
+    locale: str,
+    *,
+    backgrounds: Sequence[str],
+    which: bool,
 ) -> discord.ui.Modal:
     """
     Args:
         kinds: what an image costs at most, by resolution and quality.
+        backgrounds: those that can be had.
         which: the member is to choose one of the draft's references.
     """
     edits = draft.mode is Mode.EDIT
@@ -56,7 +62,8 @@ def request_form(
         parts.append(labelled(Phrase.SIZE_AND_QUALITY, locale, _kinds(draft, kinds, locale)))
     if not which:
         # A form takes five fields at most.
-        parts.append(labelled(Phrase.FORM_BACKGROUND, locale, _backgrounds(draft, locale)))
+        choice = _backgrounds(draft, backgrounds, locale)
+        parts.append(labelled(Phrase.FORM_BACKGROUND, locale, choice))
     if draft.references:
         room = REFERENCES_MAX - (1 if which else len(draft.references))
         if room > 0:
@@ -128,13 +135,15 @@ def _ratios(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
     return discord.ui.Select(custom_id="ratio", options=options)
 
 
-def _backgrounds(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
+def _backgrounds(
+    draft: ImageRequest, offered: Sequence[str], locale: str
+) -> discord.ui.Select[Any]:
     names = {
         "auto": Phrase.RATIO_AUTO,
         "opaque": Phrase.BACKGROUND_OPAQUE,
         TRANSPARENT: Phrase.BACKGROUND_TRANSPARENT,
     }
-    labels = {word: say(names[word], locale) for word in BACKGROUNDS}
+    labels = {word: say(names[word], locale) for word in offered}
     options = buttons.options(labels, {draft.background})
     return discord.ui.Select(custom_id="background", options=options)
 

@@ -88,6 +88,7 @@ async def test_a_route_whose_vendor_refuses_it_is_left_alone_until_the_next_star
 
 async def test_the_form_of_an_edit_asks_for_the_background(opened: OpenEasel) -> None:
     async with opened(paint=lambda _: picture()) as easel:
+        await on_openai(easel)
         first = await easel.finished(await easel.imagine())
         [edit] = [
             part for part in walk(first.components) if part.get("label", "").startswith("Edit")
@@ -99,3 +100,20 @@ async def test_the_form_of_an_edit_asks_for_the_background(opened: OpenEasel) ->
         await easel.finished(call)
         rows = await easel.rows("SELECT request FROM jobs UNION ALL SELECT request FROM drafts")
         assert any('"background": "transparent"' in row.request for row in rows)
+
+
+async def test_a_form_offers_only_what_can_be_had(opened: OpenEasel) -> None:
+    async with opened() as easel:
+        assert await backgrounds(easel) == ["auto", "opaque"]
+        await on_openai(easel)
+        assert await backgrounds(easel) == ["auto", "opaque", "transparent"]
+
+
+async def backgrounds(easel: Easel) -> list[str]:
+    call = await easel.discord.run_command("Ada", "studio", "imagine")
+    [choice] = [
+        part
+        for part in walk((await call.opened_modal()).components)
+        if part.get("custom_id") == "background"
+    ]
+    return [each["value"] for each in choice["options"]]
