@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Container, Iterator, Mapping, 
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from functools import partial
 
 from bot.domain import pricing
 from bot.domain.credits import Microcredits
@@ -20,6 +19,13 @@ from bot.domain.requests import (
 )
 from bot.errors import Facts, InvalidRequest, NotAllowed, Reason
 
+#: ratio -> the logarithm of its width over its height, of which differences are distances
+SHAPES = {
+    ratio: math.log(int(across) / int(down))
+    for ratio in ASPECT_RATIOS
+    for across, colon, down in [ratio.partition(":")]
+    if colon
+}
 #: why no route of a model can do a request, and the facts of that besides the model
 Lack = tuple[Reason, Facts]
 
@@ -276,7 +282,9 @@ def _shaped(request: ImageRequest, routes: Sequence[Route]) -> ImageRequest:
     named = [each for each in ASPECT_RATIOS if each in ratios and each != "auto"]
     if not named:
         return request
-    nearest = min(named, key=partial(_distance, first_px or (1, 1)))
+    width_px, height_px = first_px or (1, 1)
+    shape = math.log(width_px / height_px)
+    nearest = min(named, key=lambda ratio: abs(SHAPES[ratio] - shape))
     return replace(request, aspect_ratio=nearest)
 
 
@@ -286,13 +294,6 @@ def _first_px(request: ImageRequest) -> tuple[int, int] | None:
     if first and first.width_px and first.height_px:
         return first.width_px, first.height_px
     return None
-
-
-def _distance(shape_px: tuple[int, int], ratio: str) -> float:
-    """How far a ratio is from a picture's shape."""
-    width_px, height_px = shape_px
-    across, down = map(int, ratio.split(":"))
-    return abs(math.log(across / down) - math.log(width_px / height_px))
 
 
 def _fits_size(route: Route, request: ImageRequest) -> bool:
