@@ -64,8 +64,8 @@ P = ParamSpec("P")
 Step = Callable[Concatenate[Transaction, P], T]
 #: a step with what it is given
 Call = Callable[[Transaction], Any]
-#: a step's result, or the error that undid it
-Outcome = tuple[Any, Exception | None]
+#: a step's result, or the error that undid it: a value, because a future takes not every error
+Outcome = tuple[Any, BaseException | None]
 
 
 class Lane(aiosqlite.Connection):
@@ -87,8 +87,8 @@ class Lane(aiosqlite.Connection):
 
     async def run(self, calls: Sequence[Call]) -> list[Outcome]:
         """
-        Make one trip: begin, run the steps, commit. If a step fails, all are undone, and each is
-        run again in a transaction of its own.
+        Make one trip: begin, run the steps, commit. If one of several steps fails, all are undone,
+        and there are no outcomes: each is to be run again by itself.
         """
         return await self._trip(self._transact, calls)
 
@@ -119,11 +119,7 @@ class Lane(aiosqlite.Connection):
         except BaseException as error:
             # Does nothing if SQLite has rolled back by itself, as it does when the disk is full.
             self._conn.rollback()
-            if not isinstance(error, Exception):
-                raise
-            if len(calls) == 1:
-                return [(None, error)]
-        return [outcome for call in calls for outcome in self._transact([call])]
+            return [(None, error)] if len(calls) == 1 else []
 
     def _prepare(self, writes: bool) -> None:
         raw = self._conn
@@ -164,7 +160,7 @@ class Database:
         self._reader = reader
         self._trips = 0
         #: steps to write, each with the future of its result
-        self._waiting: deque[tuple[Call, asyncio.Future[Any]]] = deque()
+        self._waiting: deque[tuple[Call, asyncio.Future[Outcome]]] = deque()
         self._committing: asyncio.Task[None] | None = None
 
     async def write(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
@@ -174,35 +170,40 @@ class Database:
         Raises:
             StoreBusy: another program holds the database, or the disk is full; nothing is written.
         """
-        written: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((lambda tx: step(tx, *args, **given), written))
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit())
         try:
-            return await written
+            done: T = _result(await written)
         except sqlite3.OperationalError as error:
             if not _may_pass(error):
                 raise
             raise StoreBusy(Reason.STORE_BUSY) from error
+        return done
 
     async def _commit(self) -> None:
         while self._waiting:
             number = min(len(self._waiting), TOGETHER_MAX)
             together = [self._waiting.popleft() for _ in range(number)]
-            self._trips += 1
-            try:
-                outcomes = await self._writer.run([call for call, _ in together])
-            except Exception as error:
-                outcomes = [(None, error)] * number
-            for (_, written), (result, failure) in zip(together, outcomes, strict=True):
-                # Whoever waited for it may have been cancelled.
-                if written.done():
-                    continue
-                if failure is None:
-                    written.set_result(result)
-                else:
-                    written.set_exception(failure)
+            if not await self._carry(together):
+                # Each is told as soon as its own is committed.
+                for alone in together:
+                    await self._carry([alone])
         self._committing = None
+
+    async def _carry(self, together: Sequence[tuple[Call, asyncio.Future[Outcome]]]) -> bool:
+        """Make one trip, and tell whoever waits; False: all is undone, and nobody is told."""
+        self._trips += 1
+        try:
+            outcomes = await self._writer.run([call for call, _ in together])
+        except Exception as error:
+            outcomes = [(None, error)] * len(together)
+        for (_, written), outcome in zip(together, outcomes, strict=False):
+            # Whoever waited for it may have been cancelled.
+            if not written.done():
+                written.set_result(outcome)
+        return bool(outcomes)
 
     async def finish(self) -> None:
         """Commit what still waits, though whoever asked for it may be gone."""
@@ -233,10 +234,8 @@ class Database:
     async def read(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """Run a step that only reads, on one consistent view; never waits for a writer."""
         self._trips += 1
-        [(result, failure)] = await self._reader.run([lambda tx: step(tx, *args, **given)])
-        if failure is not None:
-            raise failure
-        done: T = result
+        [outcome] = await self._reader.run([lambda tx: step(tx, *args, **given)])
+        done: T = _result(outcome)
         return done
 
     async def read_of(self, step: Step[[list[str]], set[str]], ids: Collection[str]) -> set[str]:
@@ -303,6 +302,14 @@ class Database:
             await self._writer.alone(lambda raw: raw.execute("VACUUM"))
         await self._writer.alone(upgrade)
         return True
+
+
+def _result(outcome: Outcome) -> Any:
+    """The step's result; raises the error that undid it."""
+    result, failure = outcome
+    if failure is not None:
+        raise failure
+    return result
 
 
 def _may_pass(error: sqlite3.OperationalError) -> bool:

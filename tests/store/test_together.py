@@ -87,6 +87,48 @@ async def test_one_that_fails_is_undone_alone_and_said_to_its_caller_alone(bench
     assert await bench.rows(NAMES) == [("first",), ("last",)]
 
 
+async def test_after_a_failure_each_is_told_as_soon_as_its_own_is_committed(bench: Bench) -> None:
+    runs, goes_on = [], threading.Event()
+
+    def slow_when_alone(_: Transaction) -> None:
+        runs.append("run")
+        assert len(runs) == 1 or goes_on.wait(10)
+
+    async with occupied(bench.database):
+        first, slow, failed = (
+            asyncio.create_task(bench.database.write(*each))
+            for each in ((put, "first"), (slow_when_alone,), (fail,))
+        )
+        await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(5):
+            assert await first == 1
+        assert not slow.done()
+    finally:
+        goes_on.set()
+    with pytest.raises(RuntimeError, match="halfway"):
+        await failed
+    assert (len(runs), slow.done()) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"), [(StopIteration, RuntimeError), (GeneratorExit, GeneratorExit)]
+)
+async def test_whatever_a_step_raises_others_are_written(
+    bench: Bench, raised: type[BaseException], told: type[BaseException]
+) -> None:
+    """A future takes no StopIteration, and a task that ends with what is no Exception is gone."""
+
+    def ends(tx: Transaction) -> None:
+        put(tx, "half")
+        raise raised
+
+    async with asyncio.timeout(5):
+        with pytest.raises(told):
+            await bench.database.write(ends)
+        assert await bench.database.write(put, "next") == 1
+
+
 async def test_one_whose_caller_goes_away_holds_up_none(bench: Bench) -> None:
     async with occupied(bench.database):
         gone = asyncio.create_task(bench.database.write(put, "gone"))
