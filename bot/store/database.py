@@ -110,7 +110,10 @@ class Lane(aiosqlite.Connection):
     def _transact(self, calls: Sequence[Call]) -> list[Outcome]:
         try:
             self._conn.execute(self._begin)
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
+            if not _may_pass(error):
+                raise
+            # Waiting again for each would take as long; and each caller makes its own StoreBusy.
             return [(None, error)] * len(calls)
         try:
             done: list[Outcome] = [(call(self._transaction), None) for call in calls]
@@ -198,7 +201,8 @@ class Database:
         try:
             outcomes = await self._writer.run([call for call, _ in together])
         except Exception as error:
-            outcomes = [(None, error)] * len(together)
+            # Each is to have an error of its own, on which `about` notes what it was about.
+            outcomes = [(None, error)] if len(together) == 1 else []
         for (_, written), outcome in zip(together, outcomes, strict=False):
             # Whoever waited for it may have been cancelled.
             if not written.done():

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
+from bot.about import about, fields_at
 from bot.errors import StoreBusy
 from bot.store import database as module
 from bot.store.database import TOGETHER_MAX, Database, open_database
@@ -153,6 +154,25 @@ async def test_while_another_program_holds_the_database_all_are_told(
         assert [type(each) for each in told] == [StoreBusy] * 3
         assert (counts.trips, counts.statements) == (1, 0)
         assert await database.write(put, "d") == 1
+
+
+async def test_if_the_file_is_broken_each_error_says_what_it_was_about(
+    bench: Bench, url: str
+) -> None:
+    path = module.database_path(url)
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("DELETE FROM server_settings")
+    # So the file is read again.
+    assert await bench.database.fold()
+    with path.open("r+b") as file:
+        file.write(b"no database" * 100)
+
+    async def write(name: str) -> object:
+        with pytest.raises(sqlite3.DatabaseError) as raised, about(job_id=name):
+            await bench.database.write(put, name)
+        return fields_at(raised.value)["job_id"]
+
+    assert await asyncio.gather(*map(write, "abc")) == list("abc")
 
 
 async def test_what_waits_at_the_end_is_written_before_the_file_is_closed(url: str) -> None:
