@@ -10,7 +10,7 @@ from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.texts import Notice
 from bot.chat.wire import Interaction
 from bot.domain.policy import fitted
-from bot.domain.requests import BACKGROUNDS, ImageRequest
+from bot.domain.requests import ImageRequest
 from bot.errors import Reason, Refusal
 
 
@@ -45,12 +45,8 @@ class Drafts:
         one = replace(draft, references=draft.references[:1]) if which else draft
         place, locale = place_of(interaction), str(interaction.locale)
         kinds = await self._easel.kinds(one, place)
-        backgrounds = [
-            word
-            for word in BACKGROUNDS
-            if word == draft.background
-            or await self._easel.priced(replace(one, background=word), place)
-        ]
+        # A form takes five fields at most.
+        backgrounds = [] if which else await self._easel.backgrounds(one, place)
         form = forms.request_form(
             draft, draft_id, kinds, locale, backgrounds=backgrounds, which=which
         )

@@ -41,7 +41,7 @@ def request_form(
     """
     Args:
         kinds: what an image costs at most, by resolution and quality.
-        backgrounds: those that can be had.
+        backgrounds: those that are offered; empty: the form does not ask.
         which: the member is to choose one of the draft's references.
     """
     edits = draft.mode is Mode.EDIT
@@ -60,8 +60,7 @@ def request_form(
     parts.append(labelled(Phrase.RATIO, locale, _ratios(draft, locale)))
     if kinds:
         parts.append(labelled(Phrase.SIZE_AND_QUALITY, locale, _kinds(draft, kinds, locale)))
-    if not which:
-        # A form takes five fields at most.
+    if backgrounds:
         choice = _backgrounds(draft, backgrounds, locale)
         parts.append(labelled(Phrase.FORM_BACKGROUND, locale, choice))
     if draft.references:

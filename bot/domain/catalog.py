@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Container, Iterator, Mapping, 
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from functools import cache
 
 from bot.domain import pricing
 from bot.domain.credits import Microcredits
@@ -19,13 +20,6 @@ from bot.domain.requests import (
 )
 from bot.errors import Facts, InvalidRequest, NotAllowed, Reason
 
-#: ratio -> the logarithm of its width over its height, of which differences are distances
-SHAPES = {
-    ratio: math.log(int(across) / int(down))
-    for ratio in ASPECT_RATIOS
-    for across, colon, down in [ratio.partition(":")]
-    if colon
-}
 #: why no route of a model can do a request, and the facts of that besides the model
 Lack = tuple[Reason, Facts]
 
@@ -284,8 +278,15 @@ def _shaped(request: ImageRequest, routes: Sequence[Route]) -> ImageRequest:
         return request
     width_px, height_px = first_px or (1, 1)
     shape = math.log(width_px / height_px)
-    nearest = min(named, key=lambda ratio: abs(SHAPES[ratio] - shape))
+    nearest = min(named, key=lambda ratio: abs(_shape(ratio) - shape))
     return replace(request, aspect_ratio=nearest)
+
+
+@cache
+def _shape(ratio: str) -> float:
+    """The logarithm of its width over its height; differences of these are distances."""
+    across, down = map(int, ratio.split(":"))
+    return math.log(across / down)
 
 
 def _first_px(request: ImageRequest) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from bot.domain.ledger import Statement
 from bot.domain.policy import Guests, Place, nsfw_rule
 from bot.domain.preferences import preferred
 from bot.domain.queue import QueuePosition
-from bot.domain.requests import QUALITIES, RESOLUTIONS, ImageRequest, Mode, asking
+from bot.domain.requests import BACKGROUNDS, QUALITIES, RESOLUTIONS, ImageRequest, Mode, asking
 from bot.domain.settings import UNDECIDED, ServerSettings
 from bot.engine.accept import draft_job, offers, usual_cost, what_fits
 from bot.engine.keepsakes import Keepsakes
@@ -191,6 +191,21 @@ class Easel(Keepsakes):
                 if priced:
                     found[resolution, quality] = priced[1]
         return found
+
+    async def backgrounds(self, request: ImageRequest, place: Place) -> list[str]:
+        """The backgrounds that the request could have here now, and the one that it has."""
+        decided = await self.servers.settings(place.server_id)
+        rule = nsfw_rule(decided.nsfw_checker, place)
+        return [
+            word
+            for word in BACKGROUNDS
+            if word == request.background
+            or self.price_of(
+                replace(request, background=word),
+                nsfw_checker=rule.nsfw_checker,
+                server_id=place.server_id,
+            )
+        ]
 
     async def by_quality(self, request: ImageRequest, place: Place) -> dict[str, Microcredits]:
         """What would be held for one image of the request, by each quality that it may have."""
