@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import date
 from typing import Annotated, Any, Self
 
@@ -222,7 +221,7 @@ class _Route(_Table):
             "rate": Rate(**dict(self.rate)) if self.rate else None,
             "poll_rate": Rate(**dict(self.poll_rate)) if self.poll_rate else None,
         }
-        others = {each.name for each in fields(Route)} - made.keys()
+        others = set(Route.__struct_fields__) - made.keys()
         return Route(**made, **{name: getattr(self, name) for name in others})
 
     def _sizes(self) -> Mapping[str, tuple[str, ...]]:

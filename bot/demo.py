@@ -6,10 +6,10 @@ import math
 import webbrowser
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from pydantic import SecretStr
 
 from bot.app import App, load_catalog, open_app
@@ -36,8 +36,7 @@ BEYOND_LOOPBACK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Demo:
+class Demo(Struct, frozen=True):
     app: App
     discord: PlaygroundDiscord
 

@@ -9,12 +9,12 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import aiohttp
 import pytest
+from msgspec import Struct
 from PIL import Image
 
 from bot.app import SHIPPED_CATALOG
@@ -33,8 +33,7 @@ PROJECT = Path(__file__).parents[1]
 PROCESS_S_MAX = 40
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(Struct, frozen=True):
     status: int
     out: str
     err: str

@@ -37,6 +37,8 @@ MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
     ),
     "playground": (set(), {"aiohttp", "PIL", "yarl"}),
 }
+#: what every part may see: the classes of its values
+FOR_ALL = {"msgspec"}
 #: now, ids and chance come into the domain as arguments
 NOT_IN_DOMAIN = {"asyncio", "random", "secrets", "time"}
 
@@ -131,7 +133,7 @@ def test_imports_point_inwards(layer: str) -> None:
             if package == "bot":
                 allowed = rest.partition(".")[0] in parts | {layer.partition("/")[0]}
             else:
-                allowed = package in sys.stdlib_module_names or package in packages
+                allowed = package in sys.stdlib_module_names | packages | FOR_ALL
             if layer == "domain":
                 allowed = allowed and package not in NOT_IN_DOMAIN
             if not allowed:
@@ -154,6 +156,10 @@ def test_the_domain_reads_no_clock() -> None:
 def test_each_folder_has_its_rule() -> None:
     folders = {path.parent.name for path in BOT.glob("*/__init__.py")}
     assert folders == {layer for layer in MAY_SEE if "/" not in layer}
+
+
+def test_values_are_structs() -> None:
+    assert [name(path) for path in MODULES if "dataclasses.dataclass" in imported(path)] == []
 
 
 def test_sqlalchemy_is_only_for_migrations() -> None:

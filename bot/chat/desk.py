@@ -1,7 +1,8 @@
 """The objects that all commands and buttons share."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
@@ -16,8 +17,7 @@ from bot.engine.statistics import Statistics
 from bot.pictures.pool import Pool
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """What is stored of members: for how long, and how it is exported and erased."""
 
     privacy: Privacy
@@ -30,8 +30,7 @@ class Archive:
     jobs_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Struct, frozen=True):
     easel: Easel
     messenger: DiscordMessenger
     clock: Clock

@@ -1,6 +1,6 @@
 """Requests that their member has yet to finish: by filling in a form, or by saying to go on."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bot.chat import buttons, forms, wire
 from bot.chat.client import EaselClient

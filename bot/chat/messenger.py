@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import discord
 from discord.http import Route
+from msgspec import Struct
 from yarl import URL
 
 from bot.chat import buttons, offers, render, wire
@@ -40,8 +40,7 @@ HISTORY_MESSAGES_MAX = 100
 NO_FILES = Fitted(())
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Struct, frozen=True):
     """The message that tells how a job ended: its words, its buttons and its files."""
 
     embed: discord.Embed

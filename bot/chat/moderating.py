@@ -1,8 +1,7 @@
 """A moderator's card of a result: cover it, remove it, refund it, or block its member."""
 
-from dataclasses import dataclass
-
 import discord
+from msgspec import Struct
 
 from bot.about import about
 from bot.chat import buttons, lists, log_channel, reasons, render, shown, wire
@@ -22,8 +21,7 @@ from bot.domain.oversight import read_end
 ID_DIGITS_MAX = 18
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A job, and the spot of the message that shows it; zeros: the message is not known."""
 
     job: Job

@@ -2,12 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
+from msgspec.structs import replace
 
 from bot.chat.pictures import reference_to
 from bot.chat.translator import CHOICES_MAX, Command, command, label, model_label, plain

@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 import discord
+from msgspec.structs import replace
 
 from bot.about import about
 from bot.chat import buttons, lists, log_channel, offers, originals, render, wire

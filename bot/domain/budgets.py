@@ -9,8 +9,9 @@ is left is its amount less what the jobs of its month hold or have cost, wheneve
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits

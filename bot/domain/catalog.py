@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from functools import cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.domain import pricing
 from bot.domain.credits import Microcredits
@@ -55,16 +57,14 @@ class RouteOrder(StrEnum):
     FASTEST = "fastest"
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """At most this many calls within any such number of seconds."""
 
     calls: int
     seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """One way to get a model."""
 
     #: "provider/upstream", with "@route mode" where there is one; unique in the catalog
@@ -116,8 +116,7 @@ class Route:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Struct, frozen=True):
     id: str
     #: one line for the member who chooses
     summary: str
@@ -129,8 +128,7 @@ class Model:
         return self.retires is not None and today >= self.retires
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(Struct, frozen=True):
     """What decides which routes can do a request, besides the request."""
 
     #: those that are switched on
@@ -140,8 +138,7 @@ class Here:
     today: date
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(Struct, frozen=True):
     models: Mapping[str, Model]
     #: when its prices were read; None: the catalog does not say
     read: date | None = None

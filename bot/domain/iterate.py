@@ -1,7 +1,8 @@
 """What a member may do next with a result: the requests that go on from a job."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from bot.domain.jobs import Job
 from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference, Turn

@@ -1,9 +1,10 @@
 """Jobs and tasks: their states, the steps between them, and why one fails."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Period, period_end
@@ -105,15 +106,13 @@ class Failure(StrEnum):
 KEPT = frozenset({Failure.UNDELIVERABLE, Failure.NOT_SHOWN})
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     failure: Failure
     #: what its sentence is made with; never a vendor's text
     facts: Facts = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What the bot needs to answer the command on Discord without the gateway."""
 
     application_id: int
@@ -123,8 +122,7 @@ class Reply:
     file_bytes_max: int
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     id: str
     #: 0 in a direct message
     server_id: int
@@ -161,8 +159,7 @@ class Job:
     removed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     id: str
     job_id: str
     #: 0-3: which of the job's images
@@ -185,16 +182,14 @@ class Task:
     problem: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A job as it would be accepted, at one of the quotes that it may be held at."""
 
     job: Job
     tasks: tuple[Task, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     job: Job
     tasks: tuple[Task, ...]
     in_queue: QueuePosition
@@ -202,8 +197,7 @@ class Accepted:
     private_seen: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Struct, frozen=True):
     """Jobs that were claimed, each with its tasks in the order of their images."""
 
     jobs: tuple[tuple[Job, list[Task]], ...]
@@ -211,8 +205,7 @@ class Claimed:
     others_wait: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """A job whose tasks have ended, with what its delivery shows."""
 
     job: Job

@@ -5,9 +5,11 @@ Each function takes an account and returns it changed, with the entries that exp
 The sum of an account's entries is always its balance.
 """
 
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.domain.credits import Microcredits
 from bot.errors import InsufficientCredits, Reason
@@ -41,8 +43,7 @@ class EntryKind(StrEnum):
     CORRECT = "correct"
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     """What an account is refilled to, and how often."""
 
     amount_ucr: Microcredits
@@ -53,18 +54,16 @@ class Allowance:
         return datetime.combine(day, time(), UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(Struct, frozen=True):
     """A part of a rolling allowance that was spent, and when it comes back."""
 
     amount_ucr: int
     due_at: datetime
     #: of its stored row; None: it is not stored yet
-    id: int | None = field(default=None, compare=False)
+    id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """
     One member's credits in one server, or what a server has left of its budget. Its two parts are
     never negative.
@@ -83,7 +82,7 @@ class Account:
     #: what is to come back, if the account rolls
     returns: tuple[Return, ...] = ()
     #: ids of the stored returns
-    written: tuple[int, ...] = field(default=(), compare=False)
+    written: tuple[int, ...] = ()
 
     @property
     def available_ucr(self) -> int:
@@ -105,16 +104,14 @@ class Account:
         return None if self.rolls else self.period_start
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
+class Spending(Struct, frozen=True):
     """What one of a member's jobs was charged."""
 
     asked_at: datetime
     cost_ucr: int
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     account: Account
     #: of the allowance in force, of which the account may have had more
     amount_ucr: Microcredits
@@ -132,8 +129,7 @@ class Statement:
     budget_left_ucr: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """
     One change of one account. Entries are only added; nothing but an erasure moves them. Amounts
     are signed and add up to the balance.
@@ -151,7 +147,7 @@ class Entry:
     by_id: int | None = None
     reason: str | None = None
     #: None: it is not stored yet
-    written_on: date | None = field(default=None, compare=False)
+    written_on: date | None = None
 
 
 Change = tuple[Account, tuple[Entry, ...]]

@@ -1,9 +1,10 @@
 """What moderators may do: block members and act on results; and the trail that this leaves."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job
@@ -50,8 +51,7 @@ class Unreported(StrEnum):
     TOO_MANY = "too_many"
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """One line of the trail."""
 
     server_id: int
@@ -70,8 +70,7 @@ class Act:
     id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A member whose commands, forms and buttons are not taken."""
 
     #: a server's id, or EVERYWHERE
@@ -84,8 +83,7 @@ class Block:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """An act that was done, with all that is told about it elsewhere."""
 
     act: Act

@@ -1,8 +1,10 @@
 """What a server's settings mean: the NSFW rule, what is allowed, and what may be spent."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, Offer
@@ -15,8 +17,7 @@ from bot.errors import InsufficientCredits, NotAllowed, Reason, Refusal
 CHANNELS_NAMED_MAX = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a command was given."""
 
     #: 0 in a direct message
@@ -32,8 +33,7 @@ class Place:
         return self.server_id == 0
 
 
-@dataclass(frozen=True, slots=True)
-class NsfwRule:
+class NsfwRule(Struct, frozen=True):
     #: what the provider is told
     nsfw_checker: bool
     #: adult content may stand in age-restricted channels only (Discord Community Guidelines), so
@@ -92,8 +92,7 @@ def check_pictures(decided: ServerSettings, pictures: Iterable[Reference]) -> No
         raise NotAllowed(Reason.PICTURE_NOT_ALLOWED)
 
 
-@dataclass(frozen=True, slots=True)
-class Guests:
+class Guests(Struct, frozen=True):
     """Whom the host lets in."""
 
     #: ids; empty: every server

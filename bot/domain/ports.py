@@ -1,11 +1,12 @@
 """What the engine needs from the outside, as Protocols; nothing here knows a vendor or Discord."""
 
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from bot.domain.catalog import Route
 from bot.domain.jobs import Job, Task
@@ -26,8 +27,7 @@ class ImageFormat(StrEnum):
         return f"image/{self.name.lower()}"
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
+class ImageFile(Struct, frozen=True):
     """An image on disk whose content has been checked: format, size and that it decodes."""
 
     path: Path
@@ -41,14 +41,12 @@ class ImageFile:
     full_px: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageLimits:
+class ImageLimits(Struct, frozen=True):
     size_bytes_max: int
     pixels_max: int
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One image as a provider is asked for it."""
 
     #: Easel's own id; given to vendors that take an idempotency key
@@ -74,15 +72,13 @@ class Order:
     member_hash: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """Not finished; `vendor_state` is the vendor's word."""
 
     vendor_state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """
     Finished: links to fetch, or a file at the order's `result_path`.
 
@@ -94,8 +90,7 @@ class Finished:
     bill: Bill = Bill()
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The vendor gave up and charges nothing."""
 
     moderation: bool
@@ -270,8 +265,7 @@ class Messenger(Protocol):
         """Remove messages that are there only for a while; nothing more will be shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetShare:
+class BudgetShare(Struct, frozen=True):
     """What a server has spent of its budget."""
 
     #: the share that it has reached: 50, 80 or 100

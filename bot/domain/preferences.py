@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from bot.domain import words
 from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS, ImageRequest, Mode
@@ -27,8 +29,7 @@ class Pings(StrEnum):
     ALWAYS = "always"
 
 
-@dataclass(frozen=True, slots=True)
-class Preferences:
+class Preferences(Struct, frozen=True):
     """The defaults are those of a member who has decided nothing."""
 
     aspect_ratio: str = "auto"

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+
+from msgspec import Struct
 
 from bot.domain.credits import Microcredits
 
@@ -12,8 +13,7 @@ TOKENS_PER_PRICE = 1_000_000
 BYTES_PER_TOKEN = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens of one image, as OpenAI's `usage` counts them."""
 
     text_in: int
@@ -23,8 +23,7 @@ class Usage:
     text_out: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(Struct, frozen=True):
     """What the vendor said of an image's cost; both None where it said nothing."""
 
     usage: Usage | None = None
@@ -32,8 +31,7 @@ class Bill:
     credits: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRates:
+class TokenRates(Struct, frozen=True):
     """Micro-credits for a million tokens."""
 
     text_in: Microcredits
@@ -42,8 +40,7 @@ class TokenRates:
     text_out: Microcredits = Microcredits(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True):
     """
     The price of one image. `images` is the list price. If the vendor bills by tokens or by credits
     of its own, `images` is what is held, and `rates` or `credit` turns the bill into the cost.
@@ -58,8 +55,7 @@ class Price:
     reference: Microcredits = Microcredits(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     amount_ucr: Microcredits
     #: False: the vendor bills by use and did not send its bill, so the quote stands
     known: bool

@@ -2,11 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+class Caps(Struct, frozen=True):
     """How many jobs run at once; further ones wait in the queue, as long as that has room."""
 
     running_per_user_max: int
@@ -18,8 +18,7 @@ class Caps:
     running_per_route_max: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A queued job; in direct messages, each member counts as a server of their own."""
 
     job_id: str
@@ -27,8 +26,7 @@ class Waiting:
     user_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Turns:
+class Turns(Struct, frozen=True):
     """
     The turn of each server and member (server id, user id): the number of its last claim, counted
     from 1. Those who were never served have lower numbers, which grow with their arrival.
@@ -38,8 +36,7 @@ class Turns:
     members: Mapping[tuple[int, int], int]
 
 
-@dataclass(frozen=True, slots=True)
-class QueuePosition:
+class QueuePosition(Struct, frozen=True):
     """Where a queued job stands, as its member is told."""
 
     #: jobs whose turn comes first

@@ -1,8 +1,9 @@
 """What moderators and the operator do to a member's credits, and shares of a server's budget."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bot.domain import ledger, rolling
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits
@@ -28,8 +29,7 @@ class Action(StrEnum):
     CORRECT = "correct"
 
 
-@dataclass(frozen=True, slots=True)
-class Amendment:
+class Amendment(Struct, frozen=True):
     action: Action
     server_id: int
     user_id: int

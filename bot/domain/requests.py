@@ -1,9 +1,11 @@
 """What a member asks for, and the bounds that hold on every route; Discord checks none of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.domain import words
 from bot.errors import Fact, Flaw, InvalidRequest, Reason
@@ -52,8 +54,7 @@ class Mode(StrEnum):
     EDIT = "edit"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """
     An image a member attached, as Discord describes it. Everything but `url` is a claim; what the
     image really is shows when it is fetched.
@@ -81,8 +82,7 @@ class Reference:
         return path if SIGNED in names else self.url
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRequest:
+class ImageRequest(Struct, frozen=True):
     """One `/imagine` or `/edit`. In mode edit, the first reference is the image to change."""
 
     mode: Mode

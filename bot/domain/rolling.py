@@ -18,8 +18,10 @@ is refilled to. All else follows from these rules:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
@@ -40,8 +42,7 @@ from bot.domain.ledger import (
 ROUND = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """What a recent job took of the allowance of its period."""
 
     amount_ucr: int
@@ -123,14 +124,13 @@ def refund(account: Account, held: Entry, settled: Entry, settled_at: datetime) 
     if not account.rolls:
         return ledger.refund(account, held, settled)
     charged, granted = ledger.charged_of(held, settled)
-    awaited = Return(charged, settled_at + ROUND)
-    is_back = awaited not in account.returns
-    if not is_back:
-        place = account.returns.index(awaited)
-        others = account.returns[:place] + account.returns[place + 1 :]
+    awaited = (charged, settled_at + ROUND)
+    waits = [each for each in account.returns if (each.amount_ucr, each.due_at) == awaited]
+    if waits:
+        others = tuple(each for each in account.returns if each is not waits[0])
         account = replace(account, returns=others)
     refunded, entries = ledger.change(account, EntryKind.REFUND, charged, granted, held.job_id)
-    if charged and is_back:
+    if charged and not waits:
         refunded, expired = ledger.change(refunded, EntryKind.EXPIRE, -charged, 0, held.job_id)
         entries += expired
     return refunded, entries

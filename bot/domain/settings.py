@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Period
@@ -34,8 +35,7 @@ class PictureMenus(StrEnum):
     NOBODY = "nobody"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
+class ServerSettings(Struct, frozen=True):
     """The defaults are those of a server that has decided nothing."""
 
     nsfw_checker: NsfwMode = NsfwMode.ON
@@ -85,8 +85,7 @@ class Source(StrEnum):
     DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(Struct, frozen=True):
     """The values where a server has decided nothing, by field of ServerSettings."""
 
     values: Mapping[str, object]
@@ -108,8 +107,7 @@ def effective(decided: ServerSettings, operator: Operator, name: str) -> tuple[A
     return operator.values.get(name, value), source
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """How a setting's value is kept as text."""
 
     #: raises ValueError, TypeError, AttributeError or KeyError if this version cannot read the text
@@ -117,8 +115,7 @@ class Setting:
     write: Callable[[Any], str] = str
 
 
-@dataclass(frozen=True, slots=True)
-class SettingChange:
+class SettingChange(Struct, frozen=True):
     """One change of a server's setting by a moderator."""
 
     user_id: int
@@ -127,7 +124,7 @@ class SettingChange:
     new: str
     created_at: datetime
     #: grows with time
-    id: int = field(default=0, compare=False)
+    id: int = 0
 
 
 def _read_resolution(text: str) -> str:

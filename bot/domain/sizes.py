@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 #: both sides are multiples of this (OpenAI Images API, gpt-image-2, snapshot 2026-08-21); with
 #: the bounds below, every ratio from 3:1 to 1:3 then lies within 655,360 to 8,294,400 pixels
 SIDE_STEP_PX = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     side_px_max: int
     pixels_max: int
 

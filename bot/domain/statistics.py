@@ -1,34 +1,31 @@
 """What was made and spent in a server in a month."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from bot.domain.jobs import Failure
 
 
-@dataclass(frozen=True, slots=True)
-class OfMember:
+class OfMember(Struct, frozen=True):
     #: negative: a member whose data was erased
     user_id: int
     jobs: int
     cost_ucr: int
 
 
-@dataclass(frozen=True, slots=True)
-class OfRoute:
+class OfRoute(Struct, frozen=True):
     route_id: str
     images: int
     cost_ucr: int
 
 
-@dataclass(frozen=True, slots=True)
-class OfDay:
+class OfDay(Struct, frozen=True):
     images: int = 0
     cost_ucr: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Month:
+class Month(Struct, frozen=True):
     jobs: int
     #: jobs that ended without an image, not counting cancelled ones
     failed: int

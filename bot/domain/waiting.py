@@ -9,8 +9,9 @@ survival S and density f, the best spacing is the root of S/f, up to that price.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
+
+from msgspec import Struct
 
 #: seconds to each poll of a route that is not known yet, the last for ever; from apimodels-skill
 PRIOR_WAITS_S: Sequence[float] = (3, 3, 5, 5, 5, 8, 8, 10, 15)
@@ -34,8 +35,7 @@ STEP_S = 0.1
 _NORMAL = NormalDist()
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(Struct, frozen=True):
     """What is known of a route's latency: mean and variance of the logarithm of its seconds."""
 
     images: int = 0

@@ -5,9 +5,10 @@ import logging
 import math
 import random
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from bot.domain import pricing, waiting
 from bot.domain.catalog import Route
@@ -274,8 +275,7 @@ class Carrier:
         elapsed_s = max(0.0, (shop.clock.now() - task.submitted_at).total_seconds())
         # The route's latency is learned only where a time is known when the image was not done.
         unfinished_s = 0.0 if self._fresh else None
-        patience = Patience(route.deadline_s)
-        said = ""
+        patience, said = Patience(route.deadline_s), ""
         try:
             for poll in range(POLLS_MAX):
                 asked_at = shop.clock.now()

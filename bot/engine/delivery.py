@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Container, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bot.domain.jobs import KEPT, Failure, Job, Made, Problem, Task
 from bot.domain.ports import ImageFile, Messenger

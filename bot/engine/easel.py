@@ -2,7 +2,8 @@
 
 import contextlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bot.domain import policy
 from bot.domain.credits import Microcredits

@@ -5,9 +5,10 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from bot.pictures.folder import FETCHED
 from bot.store import export as steps
@@ -20,8 +21,7 @@ HEADS_BYTES = 30 + 46 + 64
 ENTRIES_IN_FILE = 10_000
 
 
-@dataclass(slots=True)
-class Parcel:
+class Parcel(Struct):
     """
     Several ZIP files, filled one after the other; all methods block.
 

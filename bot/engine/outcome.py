@@ -1,7 +1,8 @@
 """How a task ends without an image: what a vendor's answers and silence mean for the task."""
 
 import logging
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bot.domain.catalog import Route
 from bot.domain.jobs import Failure, Problem, Task

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.domain.ports import Messenger
 from bot.engine.easel import Easel
@@ -19,8 +20,7 @@ from bot.store.privacy import Erasure
 LOOK_EVERY_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """What becomes of a member's jobs under way when their data is erased: how many of each."""
 
     #: nothing of them was submitted

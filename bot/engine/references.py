@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from bot.domain.catalog import Route
 from bot.domain.jobs import Failure, Job
@@ -52,8 +53,7 @@ Formats = tuple[ImageFormat, ...]
 Uploader = Callable[[ImageFile], Coroutine[Any, Any, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """References as a provider takes them: links or files, and the mask as a file."""
 
     links: tuple[str, ...] = ()

@@ -1,8 +1,10 @@
 """Chooses the routes that can make an image, in the operator's order, and learns their latency."""
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.domain import policy
 from bot.domain.catalog import Catalog, Here, Model, Route, RouteOrder
@@ -19,8 +21,7 @@ from bot.store.database import Database
 TYPICAL_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """On what terms an image is asked for, besides its request."""
 
     nsfw_checker: bool

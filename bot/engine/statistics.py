@@ -5,9 +5,10 @@ import csv
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from bot.domain import policy
 from bot.domain.credits import format_credits
@@ -26,8 +27,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     first: date
     month: Month
     #: the whole server's; None: its members' allowances are the only limit

@@ -7,8 +7,9 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterable, Set
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from bot.domain.catalog import Catalog, Rate, Route
 from bot.domain.requests import TRANSPARENT, ImageRequest
@@ -36,8 +37,7 @@ SPACING = timedelta(seconds=0.5)
 AHEAD_MAX = timedelta(minutes=30)
 
 
-@dataclass(slots=True)
-class Breaker:
+class Breaker(Struct):
     """Keeps jobs away from a route that fails."""
 
     faults: int = 0

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from bot.domain.catalog import Catalog
 from bot.domain.ports import ImageFetcher, Provider
@@ -16,8 +17,7 @@ from bot.store.database import Database
 from bot.store.jobs import House
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
+class Workshop(Struct, frozen=True):
     """
     Args:
         folder: where images and references lie while their jobs are under way.

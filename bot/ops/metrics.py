@@ -1,10 +1,10 @@
 """`/metrics`: what happened in this process, and what waits, as Prometheus reads it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from msgspec import Struct
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -30,8 +30,7 @@ STATES = (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(Struct, frozen=True):
     """The connection to Discord as it is now."""
 
     connected: bool

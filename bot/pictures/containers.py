@@ -8,8 +8,9 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from bot.errors import Flaw, UnusableImage
 
@@ -45,8 +46,7 @@ WEBP_CHUNKS = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
 WEBP_METADATA_FLAGS = 0x20 | 0x08 | 0x04
 
 
-@dataclass(frozen=True, slots=True)
-class Bare:
+class Bare(Struct, frozen=True):
     """A file without its metadata, and the metadata that says how to show the pixels."""
 
     data: bytes
@@ -59,8 +59,7 @@ class Bare:
     to_decode: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """What a decoder makes room for."""
 
     width_px: int

@@ -14,13 +14,13 @@ import socket
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from msgspec import Struct
 from yarl import URL
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
@@ -60,8 +60,7 @@ UNICAST = ipaddress.IPv6Network("2000::/3")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-@dataclass(frozen=True, slots=True)
-class AddressRule:
+class AddressRule(Struct, frozen=True):
     """Which schemes and addresses may be connected to."""
 
     schemes: frozenset[str]

@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.errors import Flaw, UnusableImage
@@ -40,8 +41,7 @@ MADE_BY_MODEL = (
 ).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(Struct, frozen=True):
     """Files ready to post, in the order of the images."""
 
     paths: tuple[Path, ...]

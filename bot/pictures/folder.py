@@ -2,9 +2,10 @@
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from bot.domain.jobs import Job, Task
 from bot.domain.ports import ImageFile, ImageFormat
@@ -27,8 +28,7 @@ def sheet_of(folder: Path, job: Job) -> Path | None:
     return path if path.exists() else None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A job's file in the folder."""
 
     path: Path

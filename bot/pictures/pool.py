@@ -8,8 +8,9 @@ import ctypes
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
+
+from msgspec import Struct
 
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.threads import in_thread
@@ -27,8 +28,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """The memory that work on a picture takes: bytes for each pixel, and others, as for a file."""
 
     pixels: int

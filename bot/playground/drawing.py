@@ -6,9 +6,9 @@ import math
 import random
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from bot.playground.scenery import Palette, fill_air, landscape, palette_for
@@ -37,8 +37,7 @@ CAPTION_LINES_MAX = 3
 CARDS_PER_ROW_MAX = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """Everything a drawing depends on: equal Pictures give the same bytes."""
 
     prompt: str

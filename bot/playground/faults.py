@@ -4,11 +4,11 @@ import asyncio
 import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from msgspec import Struct, field
 
 
 class VendorCall(StrEnum):
@@ -21,8 +21,7 @@ class VendorCall(StrEnum):
     RESULT = "result"
 
 
-@dataclass(frozen=True, slots=True)
-class Respond:
+class Respond(Struct, frozen=True):
     """Send this answer instead; the call has no effect."""
 
     status: int = 200
@@ -41,15 +40,13 @@ class Respond:
     cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(Struct, frozen=True):
     """Break the connection, before or after the call has its effect."""
 
     after_effect: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """Make the caller wait for an event, before or after the call has its effect."""
 
     until: asyncio.Event

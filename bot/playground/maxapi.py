@@ -9,12 +9,13 @@ and a `poll_url`. The shapes are guesses from what gateways of its kind answer
 import hmac
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.playground.faults import VendorCall, VendorFaults
 from bot.playground.openai_images import (
@@ -48,8 +49,7 @@ PRICES: Mapping[str, Callable[[Wanted], Decimal]] = {
 }
 
 
-@dataclass(slots=True)
-class Habits:
+class Habits(Struct):
     """What the documentation leaves open; a test sets it as needed."""
 
     #: answer only when the image is done, even if a task is asked for
@@ -63,8 +63,7 @@ class Habits:
     disguises_failures: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """An order that a caller may poll."""
 
     tasks: list[StudioTask]
@@ -72,7 +71,6 @@ class Accepted:
     mirror: bool
 
 
-@dataclass(slots=True)
 class MaxApiImages(OpenAiImages):
     """
     OpenAI's calls, with MaxAPI's own fields.

@@ -12,12 +12,13 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Never
 
 from aiohttp import BodyPartReader, web
+from msgspec import Struct
+from msgspec.structs import replace
 from PIL import Image
 
 from bot.playground.drawing import REFERENCE_PIXELS_MAX
@@ -80,8 +81,7 @@ class ImagesError(Exception):
         return web.json_response({"error": error}, status=self.status)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A generation or an edit, checked."""
 
     model: str
@@ -124,8 +124,7 @@ def price_by_tokens(wanted: Wanted, rates_usd: Sequence[Decimal] = RATES_USD) ->
     return usd / 1_000_000
 
 
-@dataclass(slots=True)
-class OpenAiImages:
+class OpenAiImages(Struct):
     """
     The Images API behind a vendor's own key check and error shape.
 

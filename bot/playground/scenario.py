@@ -1,6 +1,6 @@
 """The demo's own steps: an /imagine and an /edit of its result, as a member would run them."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bot.playground.discord import Message, PlaygroundDiscord, Upload
 
@@ -14,8 +14,7 @@ class ScenarioFailed(Exception):
     """The bot answered with something other than an image; the message quotes the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     filename: str
     content: bytes
     width_px: int

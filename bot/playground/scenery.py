@@ -3,8 +3,8 @@
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 #: Scenes are drawn twice as large as 1K and then scaled down, which smooths their edges.
@@ -14,8 +14,7 @@ Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
+class Palette(Struct, frozen=True):
     #: words of a prompt that choose this palette
     words: str
     #: zenith, middle, horizon

@@ -8,13 +8,13 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader
+from msgspec import Struct
 
 from bot.playground.drawing import Picture, draw, size_px
 
@@ -41,22 +41,19 @@ class TooLarge(Exception):
     """An upload has more than UPLOAD_BYTES_MAX bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completes:
+class Completes(Struct, frozen=True):
     """The task ends with a picture; the first `empty_polls` polls after that show no link."""
 
     empty_polls: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Fails:
+class Fails(Struct, frozen=True):
     code: str
     message: str = "The task failed"
     retryable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sticks:
+class Sticks(Struct, frozen=True):
     """The task never ends; every poll answers with this state."""
 
     word: str = "rehydrating"
@@ -73,8 +70,7 @@ class Stage(Enum):
     FAILED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Commission:
+class Commission(Struct, frozen=True):
     """What a call asks for, already checked by the vendor's format."""
 
     prompt: str
@@ -90,8 +86,7 @@ class Commission:
     mask: str | None = None
 
 
-@dataclass(slots=True)
-class StudioTask:
+class StudioTask(Struct):
     id: str
     commission: Commission
     variation: int
@@ -102,8 +97,7 @@ class StudioTask:
     polls: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class UploadedFile:
+class UploadedFile(Struct, frozen=True):
     link: str
     path: Path
     filename: str
@@ -111,8 +105,7 @@ class UploadedFile:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True):
     """
     A create call with a valid key.
 

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 
 import aiohttp
+from msgspec import Struct
 
 from bot.pictures.fetch import USER_AGENT
 
@@ -17,8 +17,7 @@ IDLE_S = 15.0
 IDLE_POST_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
+class Connections(Struct, frozen=True):
     """
     The two sessions that all vendors share.
 

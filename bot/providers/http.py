@@ -12,11 +12,11 @@ import math
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
+from msgspec import Struct
 from pydantic import SecretStr
 from yarl import URL
 
@@ -39,8 +39,7 @@ MESSAGE_CHARS_MAX = 200
 CLOUDFLARE = re.compile(rb"(?i)cloudflare|^error code: 1\d{3}")
 
 
-@dataclass(frozen=True, slots=True)
-class TimeLimits:
+class TimeLimits(Struct, frozen=True):
     """How long a call may take, in seconds."""
 
     connect_s: float = 10.0

@@ -6,9 +6,10 @@ whose fault a complaint is, and whether the call may be made again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from bot.domain.ports import Failed
 from bot.errors import (
@@ -37,8 +38,7 @@ class Stake(Enum):
     SUBMIT = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A vendor's JSON object, whose numbers with a point are Decimal, and what came with it."""
 
     status: int
@@ -78,8 +78,7 @@ class Kind(Enum):
     STATUS = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """
     What a vendor says is wrong.
 

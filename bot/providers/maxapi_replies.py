@@ -10,9 +10,10 @@ Sources: maxapi.dev, docs and model page of gpt-image-2-beta, read 2026-11.
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from bot.domain.ports import Failed, Progress
 from bot.errors import ProviderContractBroken, ProviderRefused, ProviderUnreachable
@@ -76,8 +77,7 @@ WRAPPINGS = ("data", "result", "response", "output")
 WRAPPINGS_MAX = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorWords:
+class ErrorWords(Struct, frozen=True):
     """An error inside an answer, whatever the answer's status."""
 
     code: str

@@ -8,9 +8,9 @@ names of multipart fields.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 
 import aiohttp
+from msgspec import Struct
 
 from bot.domain.catalog import NsfwSwitch
 from bot.domain.ports import Failed, Finished, ImageFile, Order
@@ -47,8 +47,7 @@ MODEL_CODES = frozenset({"model_not_found"})
 NO_TRANSPARENCY = "transparent background is not supported"
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorWords:
+class ErrorWords(Struct, frozen=True):
     """What an `error` object says; a field is empty if the object lacks it."""
 
     code: str

@@ -6,7 +6,8 @@ RunningHub API docs, error code reference; read 2026-11.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.domain.ports import Failed, Finished, Order, Progress, Running
 from bot.errors import ProviderContractBroken
@@ -53,8 +54,7 @@ OPERATOR_WORDS = ("balance", "insufficient", "quota", "unauthorized", "forbidden
 REQUEST_WORDS = ("bad request", "invalid parameter", "parameter error")
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorWords:
+class ErrorWords(Struct, frozen=True):
     """The error at the top level of an answer, whatever the HTTP status."""
 
     code: str

@@ -6,8 +6,9 @@ build requests and read answers.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress
 from bot.errors import ProviderUnreachable
@@ -17,8 +18,7 @@ from bot.providers.judge import Complaint, Reply, Stake
 Body = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFormat:
+class TaskFormat(Struct, frozen=True):
     """
     One vendor's wire format for tasks.
 

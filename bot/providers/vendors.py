@@ -1,10 +1,10 @@
 """Describes a vendor beside its wire format; each adapter's file has one such record."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from msgspec import Struct, field
 from pydantic import SecretStr
 
 from bot.domain.catalog import NsfwSwitch, Route
@@ -15,8 +15,7 @@ from bot.providers.http import VendorHttp
 Value = str | SecretStr | None
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """A vendor's setting besides its key and its root."""
 
     default: str | None = None
@@ -24,8 +23,7 @@ class Option:
     takes: Literal["address", "key"] | tuple[str, ...] = "address"
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """What an adapter is built from."""
 
     root: str
@@ -37,8 +35,7 @@ class Setup:
     callback_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+class Api(Struct, frozen=True):
     """One wire format of a vendor, and what can be sent in it: a catalog must not promise more."""
 
     build: Callable[[Setup], Provider]
@@ -67,8 +64,7 @@ class Api:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
+class Vendor(Struct, frozen=True):
     """
     Args:
         name: the provider's name in the catalog.

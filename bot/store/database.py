@@ -6,12 +6,12 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import aiosqlite
+from msgspec import Struct
 
 from bot.errors import Reason, StartupError, StoreBusy
 from bot.store import schema
@@ -141,8 +141,7 @@ class Lane(aiosqlite.Connection):
         self._transaction = Transaction(raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """How much the database has done since it was opened."""
 
     #: trips to a connection's thread and back; each carries one transaction, or a `fold`

@@ -1,8 +1,9 @@
 """Jobs: accept, claim, end; every step is guarded by the state it starts from."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import (
@@ -132,8 +133,7 @@ REFUND = f"""
 """
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(Struct, frozen=True):
     """What the steps have to know: the host's rules, and which process this is."""
 
     caps: Caps

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from statistics import median_low
 
+from msgspec.structs import asdict
+
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import TaskState, id_at
 from bot.domain.waiting import Latency
-from bot.store.sql import Transaction, among, insert, listed, values_of
+from bot.store.sql import Transaction, among, insert, listed
 
 #: usual costs are those of the images made within this time,
 COSTS_OF = timedelta(days=30)
@@ -35,7 +37,7 @@ def load(tx: Transaction) -> dict[str, Latency]:
 
 def save(tx: Transaction, known: Mapping[str, Latency]) -> None:
     tx.execute(FORGET, {"routes": listed(known)})
-    tx.executemany(LEARN, [values_of(known[route]) | {"route_id": route} for route in known])
+    tx.executemany(LEARN, [asdict(known[route]) | {"route_id": route} for route in known])
 
 
 def usual_costs(tx: Transaction, now: datetime) -> dict[tuple[str, str, str], Microcredits]:

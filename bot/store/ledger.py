@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
 
+from msgspec.structs import asdict
+
 from bot.domain import rolling
 from bot.domain.budgets import stay_spent
 from bot.domain.credits import Microcredits
@@ -24,7 +26,7 @@ from bot.domain.ledger import (
 )
 from bot.store import budgets, returns
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB
-from bot.store.sql import Row, Transaction, insert, one_of, read_date, read_time, values_of
+from bot.store.sql import Row, Transaction, insert, one_of, read_date, read_time
 
 #: spendings that a member is shown
 SPENDINGS_SHOWN_MAX = 5
@@ -206,7 +208,7 @@ def renewed(
 def apply(tx: Transaction, *changes: Change, now: datetime) -> Account:
     """Write an account's successive changes, balance and entries together."""
     explained_by = [
-        values_of(entry) | {"created_at": now} for _, of_change in changes for entry in of_change
+        asdict(entry) | {"created_at": now} for _, of_change in changes for entry in of_change
     ]
     account = changes[-1][0]
     if not explained_by:
@@ -228,7 +230,7 @@ def open_empty(tx: Transaction, server_id: int, user_id: int) -> None:
 
 def add_entry(tx: Transaction, entry: Entry, now: datetime) -> None:
     """Write an entry that changes no balance, because others take it back."""
-    tx.execute(NEW_ENTRY, values_of(entry) | {"created_at": now})
+    tx.execute(NEW_ENTRY, asdict(entry) | {"created_at": now})
 
 
 def of_job(

@@ -5,10 +5,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
+
+from msgspec import Struct
 
 from bot.errors import StartupError
 from bot.store.database import database_path
@@ -18,8 +19,7 @@ TRIES_MAX = 3
 TRY_AGAIN_S = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """How a process uses the database: alone, with a lock file; or beside another process."""
 
     _file: TextIO | None

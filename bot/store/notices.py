@@ -1,7 +1,8 @@
 """How much servers have spent of their budgets, and which notices of that were posted."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from bot.domain import policy
 from bot.domain.credits import Microcredits
@@ -57,8 +58,7 @@ TELL = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """A server whose moderators are to be told what it has spent of its budget."""
 
     server_id: int

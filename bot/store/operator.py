@@ -1,7 +1,8 @@
 """What the host sees of all servers, and does to members' credits, with its trail."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from bot.domain import ledger as rules
 from bot.domain.credits import Microcredits
@@ -28,8 +29,7 @@ OF_MONTH = """
 DECIDED = "SELECT name, value FROM server_settings WHERE server_id = :server ORDER BY name"
 
 
-@dataclass(frozen=True, slots=True)
-class OfServer:
+class OfServer(Struct, frozen=True):
     """A server and its month; server 0 is direct messages."""
 
     server_id: int

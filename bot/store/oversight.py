@@ -1,8 +1,9 @@
 """Blocks, what moderators do to jobs, what members report, and the trail of it all."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import asdict, replace
 
 from bot.domain.jobs import Failure, Job
 from bot.domain.ledger import EVERYBODY, NOBODY
@@ -21,7 +22,7 @@ from bot.store import settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import JOB, LAST, read_job
 from bot.store.schema import IS_REPORT
-from bot.store.sql import LAST_NUMBER, Row, Transaction, insert, read_time, values_of
+from bot.store.sql import LAST_NUMBER, Row, Transaction, insert, read_time
 
 #: jobs read at once in the search for those that moderators may see, and how many such reads
 LOOKED_AT = 25
@@ -120,7 +121,7 @@ def check_block(tx: Transaction, server_id: int, user_id: int, now: datetime) ->
 
 def record(tx: Transaction, act: Act) -> Act:
     """Write a line of the trail, in the same transaction as the act itself."""
-    tx.execute(NEW_ACT, values_of(act))
+    tx.execute(NEW_ACT, asdict(act))
     return act
 
 
@@ -129,7 +130,7 @@ def block(tx: Transaction, blocked: Block) -> Done:
     server_id, now = blocked.server_id, blocked.created_at
     tx.execute(END_BLOCK, {"server": server_id, "user": blocked.user_id})
     tx.execute(ENDED_BLOCKS, {"server": server_id, "now": now})
-    tx.execute(NEW_BLOCK, values_of(blocked))
+    tx.execute(NEW_BLOCK, asdict(blocked))
     by = (server_id, blocked.by_id)
     act = Act(*by, Action.BLOCK, now, blocked.user_id, reason=blocked.reason)
     return replace(_done(tx, act), until=blocked.until)

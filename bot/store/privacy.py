@@ -7,8 +7,10 @@ opposite goes with them. So in the end the member has exactly what they had left
 how they came by it.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from bot.domain.ledger import Allowance, Entry, EntryKind, period_end
 from bot.domain.oversight import Action
@@ -16,7 +18,7 @@ from bot.domain.requests import UNREADABLE, emptied
 from bot.store import ledger, queue
 from bot.store.rows import read_request, write_request
 from bot.store.schema import HAS_AUTHOR, IS_QUEUED, IS_WORKED_ON
-from bot.store.sql import Transaction, among, insert, listed, values_of
+from bot.store.sql import Transaction, among, insert, listed
 
 #: jobs, and entries, that one transaction changes
 JOBS_AT_ONCE = 100
@@ -148,8 +150,7 @@ REMOVE_ENTRIES = f"DELETE FROM entries WHERE {_HERE}"
 REMOVE_ACCOUNT = f"DELETE FROM accounts WHERE {_HERE}"
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(Struct, frozen=True):
     user_id: int
     #: takes the place of the member's id
     erased_id: int
@@ -320,5 +321,5 @@ def _waits(
 
 def _carry(tx: Transaction, carried: Entry, now: datetime) -> None:
     """Add to the entry that carries the account's sums, or make it."""
-    if not tx.execute(CARRIED_ON, values_of(carried)):
+    if not tx.execute(CARRIED_ON, asdict(carried)):
         ledger.add_entry(tx, carried, now)

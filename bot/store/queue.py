@@ -7,9 +7,10 @@ apart. A database with several writers would have to lock the rows it chooses fr
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct, field
 
 from bot.domain.jobs import OPEN_TASK_STATES, Job, JobState
 from bot.domain.queue import Caps, Turns, Waiting, fair_order
@@ -160,8 +161,7 @@ def is_anybody_waiting(tx: Transaction) -> bool:
     return bool(tx.scalar(ANYBODY))
 
 
-@dataclass(slots=True)
-class Choice:
+class Choice(Struct):
     """Chooses what one transaction claims: jobs that were left, then those whose turn it is."""
 
     caps: Caps
@@ -234,8 +234,7 @@ def _full(running: Counter[int], running_max: int) -> Iterator[int]:
     return (each for each, jobs in running.items() if jobs >= running_max)
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(Struct, frozen=True):
     """What has not ended."""
 
     #: state -> jobs
@@ -256,8 +255,7 @@ def backlog(tx: Transaction) -> Backlog:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(Struct, frozen=True):
     job_id: str
     route_id: str
     #: jobs whose turn comes first, and how many of them are the member's own

@@ -1,8 +1,9 @@
 """What moderators change of members' credits and allowances, each in one transaction."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from bot.domain import policy, quota
 from bot.domain.credits import Microcredits

@@ -1,8 +1,9 @@
 """What is to come back to rolling allowances, and the charges with which one begins to roll."""
 
 from collections import defaultdict
-from dataclasses import replace
 from datetime import date, datetime, timedelta
+
+from msgspec.structs import replace
 
 from bot.domain.jobs import first_id, id_at
 from bot.domain.ledger import Account, EntryKind, Return

@@ -4,9 +4,11 @@ import json
 import logging
 from typing import Any
 
+from msgspec.structs import asdict
+
 from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
 from bot.domain.requests import UNREADABLE, ImageRequest, Mode, Reference, Turn
-from bot.store.sql import Row, read_facts, read_time, values_of, write_facts
+from bot.store.sql import Row, read_facts, read_time, write_facts
 
 log = logging.getLogger(__name__)
 
@@ -157,10 +159,10 @@ def read_reference(text: str) -> Reference | None:
 
 
 def _write(value: ImageRequest | Reference) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=values_of)
+    text = json.dumps(value, ensure_ascii=False, default=asdict)
     try:
         text.encode()
     except UnicodeEncodeError:
         # It has half of a surrogate pair, which no database takes as a character.
-        return json.dumps(value, default=values_of)
+        return json.dumps(value, default=asdict)
     return text

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from datetime import datetime
 
+from msgspec.structs import asdict, replace
+
 from bot.domain.settings import SETTINGS, ServerSettings, SettingChange, read_settings
-from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed, read_time, values_of
+from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed, read_time
 
 #: how many changes a moderator is shown beside a setting
 CHANGES_SHOWN_MAX = 5
@@ -101,8 +102,8 @@ def change_several(
         if not tx.execute(SET, {"server": server_id, "setting": name, "text": new}):
             tx.execute(NEW_SETTING, {"server_id": server_id, "name": name, "value": new})
         changed = SettingChange(by, name, old, new, now)
-        tx.execute(NEW_CHANGE, values_of(changed) | {"server_id": server_id})
-    return before, replace(before, **decided)  # type: ignore[arg-type]
+        tx.execute(NEW_CHANGE, asdict(changed) | {"server_id": server_id})
+    return before, replace(before, **decided)
 
 
 def changes(

@@ -51,11 +51,6 @@ def read_facts(stored: str) -> Facts:
     return facts if isinstance(facts, dict) else {}
 
 
-def values_of(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass with slots. `asdict` copies each value: several times as slow."""
-    return {name: getattr(value, name) for name in value.__slots__}
-
-
 # With these, a parameter may be a datetime or a date.
 sqlite3.register_adapter(datetime, write_time)
 sqlite3.register_adapter(date, date.isoformat)

@@ -1,8 +1,9 @@
 """A server's month in numbers. Only that month's jobs are read, however long the history is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from bot.domain.jobs import Failure, JobState, TaskState, ids_of_month
 from bot.domain.requests import ImageRequest
@@ -79,8 +80,7 @@ MADE = f"""
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A job in a month's table."""
 
     job_id: str

@@ -1,9 +1,10 @@
 """Tasks' steps, each guarded by the state it starts from; a job's last task ends its making."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import asdict, replace
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import (
@@ -24,7 +25,7 @@ from bot.domain.pricing import Cost
 from bot.errors import StepLost
 from bot.store import ledger
 from bot.store.rows import JOB, TASK, problem_row, read_job, read_task
-from bot.store.sql import Transaction, among, listed, values_of
+from bot.store.sql import Transaction, among, listed
 from bot.store.sql import insert as insert_into
 
 NEW_TASKS = insert_into("tasks", "id", "job_id", "image_index", "route_id", "price_ucr", "state")
@@ -66,7 +67,7 @@ STEPS = {
 
 
 def insert(tx: Transaction, its_tasks: Sequence[Task]) -> None:
-    tx.executemany(NEW_TASKS, [values_of(task) for task in its_tasks])
+    tx.executemany(NEW_TASKS, [asdict(task) for task in its_tasks])
 
 
 def of_job(tx: Transaction, job_id: str) -> list[Task]:

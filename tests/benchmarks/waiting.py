@@ -8,8 +8,9 @@ log-normal with median 48 s and p90 83 s, as API Models' own client measured its
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import mean
+
+from msgspec import Struct
 
 from bot.domain.waiting import PRIOR_WAITS_S, Latency, next_wait_s
 
@@ -25,8 +26,7 @@ ROUTES: Sequence[tuple[str, Callable[[int], float]]] = (
 NEW_ROUTE_JOBS = (1, 5, 10, 20, 50)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     lag_s: float
     polls: int
     #: the last poll that saw it unfinished

@@ -11,13 +11,13 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from msgspec import Struct
 
 from bot.chat.render import SHEET_NAME
 from bot.domain.ledger import EntryKind
@@ -58,8 +58,7 @@ class Stands(Enum):
     NOWHERE = auto()
 
 
-@dataclass(frozen=True)
-class ProviderFault:
+class ProviderFault(Struct, frozen=True):
     #: queues it; what must wait for the submit is done by `while_running`
     begin: Callable[[Easel], object]
     #: None: the fault passes and there is an image
@@ -70,8 +69,7 @@ class ProviderFault:
     accepted: int
 
 
-@dataclass(frozen=True)
-class DiscordFault:
+class DiscordFault(Struct, frozen=True):
     begin: Callable[[Easel, Call], object]
     stands: Stands
     actions: frozenset[str] = frozenset()

@@ -3,12 +3,12 @@
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bot.app import SHIPPED_CATALOG, load_catalog
 from bot.catalog import parse_catalog

@@ -17,8 +17,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from bot.store.database import open_database
 from tests.crash.boundaries import all_boundaries
@@ -38,8 +39,7 @@ CHAIN_EVERY = 3
 PROGRESS_EVERY = 20
 
 
-@dataclass
-class Tally:
+class Tally(Struct):
     """What came of the scenarios so far."""
 
     kills: Counter[str] = field(default_factory=Counter)

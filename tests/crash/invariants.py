@@ -3,8 +3,9 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from bot.chat.render import SHEET_NAME
 from bot.domain.jobs import Failure
@@ -22,8 +23,7 @@ ENDED = ("done", "failed", "cancelled")
 RESULT, FAILURE, CANCELLED, STATUS, OTHER = "result", "failure", "cancelled", "status", "other"
 
 
-@dataclass(slots=True)
-class Case:
+class Case(Struct):
     """A command, its job if it was accepted, and all that was ever shown of it."""
 
     command: Command

@@ -10,11 +10,11 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
 from PIL import Image
 
 from bot.app import SHIPPED_CATALOG
@@ -52,8 +52,7 @@ forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["tests.crash.victim"])
 
 
-@dataclass(slots=True)
-class Matrix:
+class Matrix(Struct):
     """The playground and the bot's folder, through all the lives of one plan."""
 
     plan: Plan
@@ -328,8 +327,7 @@ class Matrix:
         return process
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     until: asyncio.Event
     reached: Callable[[], bool]
 

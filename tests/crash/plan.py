@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum, auto
+
+from msgspec import Struct, field
 
 from tests.crash.boundaries import all_boundaries
 
@@ -50,8 +51,7 @@ class Mishap(StrEnum):
     EDIT_LOST = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     kind: Kind
     member: str
     channel: str
@@ -67,8 +67,7 @@ class Command:
         return self.kind in (Kind.PRIVATE, Kind.UNDELIVERABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """One process, from start to kill."""
 
     commands: tuple[Command, ...] = ()
@@ -84,8 +83,7 @@ class Life:
     repeats: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     seed: int
     #: as `plan` was called with
     kill_at: str
@@ -160,8 +158,7 @@ CHAINS: Sequence[Sequence[tuple[str, float]]] = (
 )
 
 
-@dataclass(slots=True)
-class Draw:
+class Draw(Struct):
     """The commands of one plan, each with a prompt of its own."""
 
     chance: random.Random

@@ -1,12 +1,12 @@
 """The bot is killed at its most telling boundaries; `python -m tests.crash` runs all of them."""
 
-import dataclasses
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain import ports
 from bot.playground.apimodels import Submission
@@ -77,7 +77,7 @@ async def test_nothing_is_lost_or_told_twice_when_killed_again_much_later(
     (first, downtime_s), *others = chain
     lives = [Life((), kill_at, downtime_s=later_s) for kill_at, later_s in others]
     plan = planned(Life(ONE, first, downtime_s=downtime_s), *lives)
-    matrix = await opened(dataclasses.replace(plan, defers=defers))
+    matrix = await opened(replace(plan, defers=defers))
     await matrix.run()
 
     assert matrix.kills == [kill_at for kill_at, _ in chain]
@@ -97,7 +97,7 @@ def _lose_the_message(matrix: Matrix) -> None:
 def _post_it_again(matrix: Matrix) -> None:
     channel = matrix.discord.channel("studio")
     [message] = channel.messages
-    channel.messages_by_id[1] = dataclasses.replace(message, id=1)
+    channel.messages_by_id[1] = replace(message, id=1)
 
 
 def _submit_again(matrix: Matrix) -> None:

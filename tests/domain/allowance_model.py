@@ -6,8 +6,9 @@ what counts of that: since the period's first day where there are periods, of th
 rolls.
 """
 
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+
+from msgspec import Struct, field
 
 DAY = timedelta(days=1)
 
@@ -30,8 +31,7 @@ def next_day(period: str, first: date) -> datetime:
     return midnight(first) + DAY
 
 
-@dataclass
-class ModelJob:
+class ModelJob(Struct):
     asked_at: datetime
     allowance: int
     grant: int
@@ -45,8 +45,7 @@ class ModelJob:
         return amount if back_at is None or now < back_at else 0
 
 
-@dataclass
-class ModelAllowance:
+class ModelAllowance(Struct):
     #: day, week, month or rolling; "" before the first job
     period: str = ""
     #: first day of the period; None: it rolls

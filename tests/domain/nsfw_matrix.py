@@ -6,8 +6,9 @@ The NSFW rule in every combination: each setting, place and kind of route, and w
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
+
+from msgspec import Struct
 
 from bot.domain.catalog import NsfwSwitch
 from bot.domain.policy import NsfwRule, Place, nsfw_rule
@@ -25,8 +26,7 @@ PLACES = {
 COLUMNS = ("setting", "place", "route's switch", "filter", "covered", "the vendor is told")
 
 
-@dataclass(frozen=True, slots=True)
-class NsfwState:
+class NsfwState(Struct, frozen=True):
     rule: NsfwRule
     #: whether the route may be used there at all
     served: bool

@@ -5,13 +5,14 @@ Periods change among day, week, month and rolling, roles change what they give a
 to, and jobs are under way all the while; the times are those at which clocks and calendars jump.
 """
 
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.domain import ledger, policy, rolling
 from bot.domain.credits import Microcredits
@@ -38,8 +39,7 @@ JUMPS = (
 STEPS_S = (1, 59, 60, 61, 600, 3_600, 7_199, 43_200, 86_399, 86_400, 86_401, 172_800, 700_000)
 
 
-@dataclass
-class Member:
+class Member(Struct):
     account: Account
     model: ModelAllowance = field(default_factory=ModelAllowance)
     entries: list[Entry] = field(default_factory=list)

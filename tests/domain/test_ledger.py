@@ -1,9 +1,9 @@
 """Accounts and entries, by example: Ada has an allowance and a grant, Ben has nothing."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits

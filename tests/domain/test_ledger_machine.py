@@ -5,12 +5,12 @@ The model keeps each job's parts and computes a balance anew from all of them: w
 less what jobs hold or were charged. The ledger must agree after every step.
 """
 
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from msgspec import Struct, field
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
@@ -26,8 +26,7 @@ users = st.sampled_from([ADA, BEN, CLEO])
 amounts = st.integers(min_value=0, max_value=300)
 
 
-@dataclass
-class ModelJob:
+class ModelJob(Struct):
     user: int
     day: int | None
     held_allowance: int
@@ -37,8 +36,7 @@ class ModelJob:
     away_grant: int
 
 
-@dataclass
-class ModelMember:
+class ModelMember(Struct):
     #: days since FIRST_DAY; None before the first refill
     day: int | None = None
     refilled_to: int = 0

@@ -1,9 +1,9 @@
 """What a server's decisions mean: the NSFW rule, what is allowed where, who gives how much."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain import policy
 from bot.domain.credits import Microcredits

@@ -1,12 +1,12 @@
 """What a member prefers reads back as it was, and what cannot be read is undecided."""
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from bot.domain.preferences import (
     MODEL_CHARS_MAX,

@@ -1,9 +1,9 @@
 """Every bound of a request, at the bound and one beyond it."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.requests import (
     ASPECT_RATIOS,

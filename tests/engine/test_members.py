@@ -1,9 +1,9 @@
 """What Easel keeps for a member, over a restart and until it is swept."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.policy import Place
 from bot.domain.preferences import Pings, Preferences

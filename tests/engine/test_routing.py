@@ -2,11 +2,12 @@
 
 import asyncio
 import tomllib
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.app import SHIPPED_CATALOG
 from bot.catalog import parse_catalog
@@ -39,8 +40,7 @@ class Moving(InstantClock):
         self.advance(seconds)
 
 
-@dataclass(frozen=True)
-class Roads:
+class Roads(Struct, frozen=True):
     """Both halves: what can make an image, and whether it may be used now."""
 
     routing: Routing

@@ -7,11 +7,11 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from msgspec import Struct
 from PIL import Image
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
@@ -26,8 +26,7 @@ from tests.vendors import AllVendors
 PNG = plain_png(Picture("", 320, 200))
 
 
-@dataclass
-class Fetching:
+class Fetching(Struct):
     """A fetcher that may reach the playground, one link there, and a place to fetch it to."""
 
     fetcher: Fetcher

@@ -13,11 +13,11 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec.structs import replace
 from PIL import Image
 
 from bot.domain.catalog import NsfwSwitch

@@ -5,9 +5,10 @@ import socket
 import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from PIL import Image
 from pydantic import SecretStr
 
@@ -48,8 +49,7 @@ def _as_google(status: int, words: str) -> Respond:
     return Respond(status, {"error": {"code": status, "message": words, "status": word}})
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     route_id: str
     #: a vendor's complaint, in its own shape, of an HTTP status (200, 400, 429, 500) and words
     complaint: Callable[[int, str], Respond]
@@ -156,8 +156,7 @@ def unused_port() -> int:
         return int(taken.getsockname()[1])
 
 
-@dataclass(slots=True)
-class Stage:
+class Stage(Struct):
     row: Row
     route: Route
     server: AllVendors

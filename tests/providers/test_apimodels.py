@@ -1,7 +1,7 @@
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.ports import Finished, Provider, Running

@@ -1,8 +1,8 @@
 import base64
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 from pydantic import SecretStr
 

@@ -3,11 +3,11 @@
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.catalog import NsfwSwitch, Route
 from bot.domain.ports import Failed, Finished, ImageFile, ImageFormat

@@ -1,9 +1,9 @@
 import tomllib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from bot.app import SHIPPED_CATALOG

@@ -8,11 +8,11 @@ Sources: the model page of API Models (apimodels.app) and its image docs; the mo
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.credits import from_usd
 from bot.domain.ports import Failed, Finished

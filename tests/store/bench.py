@@ -5,10 +5,12 @@ import sqlite3
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job, JobState, Made, Offer, Problem, Reply, Task, TaskState
@@ -60,8 +62,7 @@ class Steps:
         return run
 
 
-@dataclass
-class Accounts:
+class Accounts(Struct):
     database: Database
     house: House
 
@@ -74,8 +75,7 @@ class Accounts:
         return told.account
 
 
-@dataclass
-class Bench:
+class Bench(Struct):
     database: Database
     jobs: Steps
     accounts: Accounts

@@ -1,8 +1,9 @@
 """What members, jobs and turns should look like, told without entries, turn numbers or SQL."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+
+from msgspec import Struct, field
 
 from bot.domain.jobs import Failure
 from tests.store.bench import NOW
@@ -13,8 +14,7 @@ DAY_S = 86_400
 Member = tuple[int, int]
 
 
-@dataclass
-class ModelTask:
+class ModelTask(Struct):
     id: str
     state: str = "pending"
     submits: int = 0
@@ -23,8 +23,7 @@ class ModelTask:
     failure: str | None = None
 
 
-@dataclass
-class ModelJob:
+class ModelJob(Struct):
     id: str
     member: Member
     route: str
@@ -64,8 +63,7 @@ class ModelJob:
         self.away = (from_allowance, cost - from_allowance)
 
 
-@dataclass
-class ModelMember:
+class ModelMember(Struct):
     #: of the current allowance; None: never had one
     day: date | None = None
     allowance_given: int = 0
@@ -74,8 +72,7 @@ class ModelMember:
     seen_s: int = 0
 
 
-@dataclass
-class Model:
+class Model(Struct):
     allowance: int
     per_user: int
     per_server: int

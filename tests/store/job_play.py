@@ -7,11 +7,11 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits

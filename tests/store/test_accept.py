@@ -3,10 +3,10 @@
 import asyncio
 import sqlite3
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.jobs import JobState, Offer, Task
 from bot.domain.ledger import Entry, EntryKind
@@ -35,8 +35,8 @@ async def test_the_quote_is_held_and_the_job_inserted(bench: Bench) -> None:
     assert await bench.jobs.tasks(job.id) == tasks
     today = NOW.date()
     assert await bench.entries() == [
-        Entry(SERVER, ADA, EntryKind.ALLOWANCE, 1_000_000, 0, today),
-        Entry(SERVER, ADA, EntryKind.HOLD, -120_000, 0, today, job.id),
+        Entry(SERVER, ADA, EntryKind.ALLOWANCE, 1_000_000, 0, today, written_on=today),
+        Entry(SERVER, ADA, EntryKind.HOLD, -120_000, 0, today, job.id, written_on=today),
     ]
     assert await bench.balance() == 880_000
 

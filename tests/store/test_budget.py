@@ -1,10 +1,10 @@
 """What a server may spend beside its members, and what roles give them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Offer, Problem, id_at

@@ -2,10 +2,10 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.jobs import Job, JobState, TaskState
 from bot.store import queue

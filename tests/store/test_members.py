@@ -1,13 +1,13 @@
 """What members keep for going on: preferences, drafts, a basket and presets."""
 
 import asyncio
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.domain.jobs import Job, Offer
 from bot.domain.preferences import PRESETS_MAX, Pings, Preferences

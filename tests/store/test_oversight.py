@@ -2,11 +2,11 @@
 
 import asyncio
 import sqlite3
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.jobs import Job, JobState
 from bot.domain.oversight import EVERYWHERE, REPORTS_PER_HOUR_MAX, Act, Block, Done, Unreported

@@ -3,11 +3,11 @@
 import json
 import random
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bot.domain.ledger import Period
 from bot.domain.quota import Action, Amendment

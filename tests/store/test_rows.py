@@ -1,11 +1,11 @@
 """Whatever a member asks for reads back from its row as it was written."""
 
 import itertools
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.domain.requests import (
     ASPECT_RATIOS,

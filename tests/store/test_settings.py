@@ -1,10 +1,10 @@
 """A server's settings with the trail of their changes, and what was synced to Discord."""
 
 import asyncio
-from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import fields, replace
 
 from bot.domain.ledger import Period
 from bot.domain.settings import (
@@ -42,7 +42,7 @@ async def test_a_change_is_kept_and_recorded_for_this_server_only(database: Data
     assert await database.read(settings.of_server, SERVER) == ServerSettings(OFF)
     assert await database.read(settings.of_server, OTHER_SERVER) == ServerSettings()
     assert await database.read(settings.changes, SERVER) == [
-        SettingChange(CLEO, "nsfw_checker", old="on", new="off", created_at=NOW)
+        SettingChange(CLEO, "nsfw_checker", old="on", new="off", created_at=NOW, id=1)
     ]
     assert await database.read(settings.changes, OTHER_SERVER) == []
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.store.database import Database
 
 
-@dataclass(slots=True)
-class Counted:
+class Counted(Struct):
     """Its values hold once the block is left."""
 
     trips: int = 0

@@ -4,10 +4,10 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from pydantic import SecretStr
 
 from bot.app import App, open_app
@@ -32,8 +32,7 @@ DAY_S = 24 * 3_600
 NOON_S = DAY_S / 2
 
 
-@dataclass
-class Easel:
+class Easel(Struct):
     app: App
     discord: PlaygroundDiscord
     providers: AllVendors

@@ -12,13 +12,13 @@ import hmac
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Never
 
 import aiohttp
 from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Handler
+from msgspec import Struct
 
 from bot.playground.drawing import SCALE, SIZES_1K_PX
 from bot.playground.faults import VendorCall, VendorFaults
@@ -67,8 +67,7 @@ UPLOAD_FIELDS_MAX = 8
 FIELD_BYTES_MAX = 4_096
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What a task was created with."""
 
     body: Mapping[str, object]

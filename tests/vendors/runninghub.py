@@ -10,12 +10,12 @@ import hmac
 import json
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Never
 
 from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Handler
+from msgspec import Struct
 
 from bot.playground.drawing import SIZES_1K_PX
 from bot.playground.faults import VendorCall, VendorFaults
@@ -46,8 +46,7 @@ BAD_KEY, NO_SUCH_TASK, BAD_REQUEST, FILE_TOO_LARGE, NO_MONEY = 1002, 1004, 1007,
 REFUSED_CONTENT = 1501
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     #: what is taken where the request leaves it out; None: it must not
     ratio: str
     resolution: str | None

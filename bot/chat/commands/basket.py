@@ -5,9 +5,9 @@ pictures to work from.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 import discord
+from msgspec.structs import replace
 
 from bot.chat import buttons, options, originals, wire
 from bot.chat.client import EaselClient

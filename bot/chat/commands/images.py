@@ -1,10 +1,10 @@
 """/imagine and /edit: they read the options, or open a form if there is no prompt."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from discord import app_commands
+from msgspec.structs import replace
 
 from bot.chat import options, wire
 from bot.chat.client import EaselClient

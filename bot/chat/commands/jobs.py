@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 
 from discord import app_commands
+from msgspec.structs import replace
 
 from bot.about import about
 from bot.chat import buttons, lists, log_channel, offers, reasons, render, wire

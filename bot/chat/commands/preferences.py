@@ -1,10 +1,10 @@
 """/preferences: the values that count when a member leaves an option out."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import discord
+from msgspec.structs import replace
 
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient

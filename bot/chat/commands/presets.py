@@ -1,9 +1,9 @@
 """/presets: options and references that a member keeps under a name."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from discord import app_commands
+from msgspec.structs import replace
 
 from bot.chat import lists, options, render, wire
 from bot.chat.commands.images import ImageCommands

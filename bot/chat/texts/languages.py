@@ -6,9 +6,10 @@ import io
 import os
 import secrets
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
 
 FALLBACK = "en"
 FOLDER = Path(__file__).parent
@@ -16,8 +17,7 @@ FOLDER = Path(__file__).parent
 COMPILED = "__pycache__"
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(Struct, frozen=True):
     """
     An English sentence, with places for facts.
 

@@ -1,8 +1,9 @@
 """Shows the bot's answers to what a member did, as they come; changes nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from bot.playground.discord.changes import WAIT_S
 from bot.playground.discord.errors import Json
@@ -13,8 +14,7 @@ from bot.playground.discord.world import Message
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Modal:
+class Modal(Struct, frozen=True):
     """A form that the bot opened to answer `interaction`."""
 
     interaction: Interaction
@@ -23,8 +23,7 @@ class Modal:
     components: list[Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One interaction and all of the bot's answers to it."""
 
     interaction: Interaction

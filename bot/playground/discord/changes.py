@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Self, TypeVar
+
+from msgspec import Struct
 
 from bot.playground.discord.world import Message
 
@@ -25,8 +26,7 @@ EventKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """A change that members would see."""
 
     kind: EventKind

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from bot.playground.discord.changes import Changes, Event
 from bot.playground.discord.errors import Form, Json, known, refusal
@@ -34,8 +35,7 @@ COMMAND_CHARS_MAX = 8000  #: a command's names, descriptions and values together
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Commands:
+class Commands(Struct, frozen=True):
     """Registers and lists the bot's commands, both global ones and those of a single server."""
 
     world: World

@@ -6,8 +6,9 @@ import re
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from bot.playground.discord.errors import ApiError, rate_limited
 
@@ -15,8 +16,7 @@ from bot.playground.discord.errors import ApiError, rate_limited
 HOLD_S_MAX = 60.0
 
 
-@dataclass(slots=True)
-class Fault:
+class Fault(Struct):
     """
     One thing that will go wrong.
 
@@ -58,8 +58,7 @@ class Fault:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class FaultyAnswer:
+class FaultyAnswer(Struct, frozen=True):
     """The wrong answer; without a status, the connection is reset instead."""
 
     status: int | None

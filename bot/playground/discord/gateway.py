@@ -4,10 +4,10 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from dataclasses import dataclass, field
 from itertools import islice
 
 from aiohttp import WSMsgType, web
+from msgspec import Struct, field
 
 from bot.playground.discord.changes import Changes
 from bot.playground.discord.errors import Json
@@ -36,8 +36,7 @@ FRAME_BYTES_MAX = 4096  #: Discord docs, "Gateway", Sending Events
 SESSIONS_KEPT_MAX = 200
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """What Discord remembers about a client's shard; a session outlives its connection."""
 
     id: str
@@ -189,8 +188,7 @@ class Gateway:
         return session
 
 
-@dataclass(eq=False, slots=True)
-class _Connection:
+class _Connection(Struct, eq=False):
     """One WebSocket; sends a session's events in order, after those the client has seen."""
 
     gateway: Gateway

@@ -2,8 +2,10 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.playground.discord.cdn import FILE_BYTES_MAX
 from bot.playground.discord.changes import Event, EventKind
@@ -32,8 +34,7 @@ CHAT_INPUT_COMMAND, CONTEXT_MENU_COMMAND = 20, 23  #: types of the messages that
 INTERACTIONS_KEPT_MAX = 20_000
 
 
-@dataclass(slots=True)
-class Interaction:
+class Interaction(Struct):
     """Something that a member did and the bot has to answer."""
 
     id: int

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.playground.discord.clock import Clock
 from bot.playground.discord.errors import ApiError, rate_limited
@@ -14,8 +15,7 @@ BUCKETS_KEPT_MAX = 10_000
 MAJOR_PARAMETERS = ("channel_id", "guild_id", "webhook_id", "webhook_token")
 
 
-@dataclass(slots=True)
-class _Bucket:
+class _Bucket(Struct):
     used: int
     resets_at_s: float
 

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.playground.discord.calls import Call, Modal
 from bot.playground.discord.changes import WAIT_S
@@ -32,8 +34,7 @@ CHUNK_BYTES = 64 * 1024
 MEMBER_FILE_BYTES_MAX = 500 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """A file from a member; a missing content type is guessed from the name, as by Discord."""
 
     filename: str

@@ -3,8 +3,10 @@
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.playground.discord.cdn import Cdn, stored_name
 from bot.playground.discord.changes import Changes, Event, EventKind
@@ -45,8 +47,7 @@ NOT_IMPLEMENTED = ("poll", "sticker_ids", "thread_name", "applied_tags", "shared
 P = Permission
 
 
-@dataclass(frozen=True, slots=True)
-class Messages:
+class Messages(Struct, frozen=True):
     """The only place that changes messages; it tells the gateway and all waiting code."""
 
     world: World

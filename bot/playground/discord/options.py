@@ -1,8 +1,9 @@
 """Checks and writes what members put into commands, selects and forms; sends nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from bot.playground.discord.commands import (
     ATTACHMENT,
@@ -43,8 +44,7 @@ class NotOfferedError(Exception):
     """Discord's client would not let a member do this."""
 
 
-@dataclass(slots=True)
-class Input:
+class Input(Struct):
     """Collects a member's values and the objects they refer to."""
 
     world: World

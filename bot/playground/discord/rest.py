@@ -5,11 +5,11 @@ import logging
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from msgspec import Struct, field
 
 from bot.playground.discord.cdn import Cdn
 from bot.playground.discord.changes import Changes
@@ -31,8 +31,7 @@ OPEN_TEMPLATES = re.compile(r"/interactions/|/webhooks/\{webhook_id\}/\{|/gatewa
 JSON_METHODS = ("POST", "PUT", "PATCH")
 
 
-@dataclass(slots=True)
-class ApiRequest:
+class ApiRequest(Struct):
     """One request to the API, and its answer once there is one."""
 
     method: str
@@ -65,8 +64,7 @@ Handler = Callable[[ApiRequest], object]
 Endpoint = tuple[str, str, Handler]
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """The HTTP side: authorisation, bodies, faults, rate limits, errors."""
 
     cdn: Cdn

@@ -1,11 +1,12 @@
 """Who and what exists: servers, channels, members, messages, commands; must not know HTTP."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntFlag
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 from bot.playground.discord.clock import Clock
 from bot.playground.discord.errors import Json
@@ -84,8 +85,7 @@ NO_FLAGS = MessageFlag(0)
 NO_PERMISSIONS = Permission(0)
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """A person, or the bot."""
 
     id: int
@@ -94,8 +94,7 @@ class User:
     bot: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Struct, frozen=True):
     """A role; the role with the server's own id is @everyone."""
 
     id: int
@@ -103,8 +102,7 @@ class Role:
     permissions: Permission
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(Struct, frozen=True):
     """A file on disk and what is known about it; the CDN owns and removes the file."""
 
     path: Path
@@ -115,8 +113,7 @@ class StoredFile:
     height_px: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Struct, frozen=True):
     """A file that Discord knows by an id."""
 
     id: int
@@ -137,8 +134,7 @@ class Attachment:
         return self.file.size_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One version of a message; an edit makes a new one with the same id."""
 
     id: int
@@ -175,8 +171,7 @@ class Message:
         return bool(self.flags & MessageFlag.LOADING)
 
 
-@dataclass(slots=True)
-class Channel:
+class Channel(Struct):
     """
     A channel or thread of a server. Without a server: a member's direct messages with the bot, or a
     private channel of members without the bot.
@@ -205,8 +200,7 @@ class Channel:
         return list(self.messages_by_id.values())
 
 
-@dataclass(slots=True)
-class Guild:
+class Guild(Struct):
     """A server; Discord's API calls it a guild."""
 
     id: int
