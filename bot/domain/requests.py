@@ -54,7 +54,7 @@ class Mode(StrEnum):
     EDIT = "edit"
 
 
-class Reference(Struct, frozen=True):
+class Reference(Struct, frozen=True, forbid_unknown_fields=True):
     """
     An image a member attached, as Discord describes it. Everything but `url` is a claim; what the
     image really is shows when it is fetched.
@@ -82,7 +82,7 @@ class Reference(Struct, frozen=True):
         return path if SIGNED in names else self.url
 
 
-class ImageRequest(Struct, frozen=True):
+class ImageRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """One `/imagine` or `/edit`. In mode edit, the first reference is the image to change."""
 
     mode: Mode

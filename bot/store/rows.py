@@ -4,10 +4,11 @@ import json
 import logging
 from typing import Any
 
+from msgspec import ValidationError, convert
 from msgspec.structs import asdict
 
 from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
-from bot.domain.requests import UNREADABLE, ImageRequest, Mode, Reference, Turn
+from bot.domain.requests import UNREADABLE, ImageRequest, Reference
 from bot.store.sql import Row, read_facts, read_time, write_facts
 
 log = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 #: comes after the id of every job, which is a number in hexadecimal
 LAST = "z"
 #: what reading another version's JSON may raise
-UNREADABLE_FOR = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+UNREADABLE_FOR = (ValueError, ValidationError, RecursionError)
 
 #: the columns that `read_job` needs
 JOB = (
@@ -125,13 +126,7 @@ def read_request(text: str, **whose: object) -> ImageRequest | None:
         whose: what the log says about a request that cannot be read.
     """
     try:
-        values = json.loads(text)
-        values["mode"] = Mode(values["mode"])
-        values["turn"] = Turn(values.get("turn", Turn.PLAIN))
-        values["references"] = tuple(Reference(**entry) for entry in values["references"])
-        if values["mask"]:
-            values["mask"] = Reference(**values["mask"])
-        return ImageRequest(**values)
+        return convert(json.loads(text), ImageRequest)
     except UNREADABLE_FOR as error:
         log.error(
             "request unreadable: %s",
@@ -148,7 +143,7 @@ def write_reference(reference: Reference) -> str:
 def read_reference(text: str) -> Reference | None:
     """None: this version cannot read it."""
     try:
-        return Reference(**json.loads(text))
+        return convert(json.loads(text), Reference)
     except UNREADABLE_FOR as error:
         log.error(
             "reference unreadable: %s",

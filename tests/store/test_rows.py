@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from bot.domain.requests import (
     Mode,
     Reference,
 )
+from bot.store.rows import read_request
 from tests.store.bench import LANTERN, Bench, make_job
 
 texts = st.text(max_size=40)
@@ -52,6 +54,25 @@ async def test_a_request_reads_back_as_it_was(bench: Bench, request: ImageReques
     job, tasks = make_job(f"job{next(numbered)}", price=0, request=request)
     await bench.take(job, tasks)
     assert await bench.jobs.job(job.id) == job
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "[" * 100_000,
+        '{"mode": "generate", "prompt": "a lantern"}',
+        '{"mode": "dream", "prompt": "a lantern", "model": ""}',
+        '{"mode": "generate", "prompt": "a lantern", "model": "", "count": "2"}',
+        '{"mode": "generate", "prompt": "a lantern", "model": "", "count": true}',
+        '{"mode": "generate", "prompt": "a lantern", "model": "", "references": [{"url": 5}]}',
+        '{"mode": "generate", "prompt": "a lantern", "model": "", "of_a_later_version": 1}',
+    ],
+)
+def test_what_this_version_cannot_read_is_no_request(text: str) -> None:
+    assert read_request(text) is None
 
 
 async def test_the_prompt_is_stored_in_the_letters_it_was_typed_in(bench: Bench) -> None:
