@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import webbrowser
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +13,7 @@ from pydantic import SecretStr
 
 from bot.app import App, load_catalog, open_app
 from bot.domain.credits import format_credits
-from bot.domain.waiting import LEARNED_MIN, STEP_S, Latency
+from bot.domain.waiting import STEP_S, Latency
 from bot.errors import StartupError
 from bot.ops import log
 from bot.playground import scenario
@@ -22,7 +21,6 @@ from bot.playground.discord import PlaygroundDiscord
 from bot.playground.providers import PlaygroundProviders
 from bot.playground.scratch import scratch_folder
 from bot.playground.site import IPAddress, Site
-from bot.playground.studio import LATENCY_SIGMA
 from bot.settings import GivenSettings
 from bot.store import learned
 from bot.store.database import open_database
@@ -132,7 +130,7 @@ async def open_demo(latency_s: float) -> AsyncIterator[Demo]:
 
 async def _expect(latency_s: float, settings: GivenSettings) -> None:
     """Tell the bot how long its routes take here; the catalog's times are the real routes'."""
-    expected = Latency(LEARNED_MIN, math.log(max(latency_s, STEP_S)), LATENCY_SIGMA**2)
+    expected = Latency.expected(max(latency_s, STEP_S))
     routes = load_catalog(settings).routes()
     async with open_database(settings.database_url) as database:
         await database.write(learned.save, {route.id: expected for route in routes})

@@ -8,28 +8,25 @@ survival S and density f, the best spacing is the root of S/f, up to that price.
 """
 
 import math
-from collections.abc import Sequence
 from statistics import NormalDist
 
 from msgspec import Struct
 
-#: seconds to each poll of a route that is not known yet, the last for ever; from apimodels-skill
-PRIOR_WAITS_S: Sequence[float] = (3, 3, 5, 5, 5, 8, 8, 10, 15)
-#: images that a route must have made before its own history counts
-LEARNED_MIN = 5
 #: weight of the newest image; those before it share the rest
 FORGETTING = 0.03
 #: standard deviation of the logarithm of a latency; none is taken for smaller or larger than this
 SPREAD_MIN = 0.1
 SPREAD_MAX = 1.0
+#: the same, of what the catalog says of a route that has made nothing yet
+PRIOR_SPREAD = 0.8
 #: in square roots of a second; the larger, the fewer polls
 POLL_WORTH = 0.68
-#: seconds between two polls
+#: seconds between two polls; the first may come sooner, where images are done sooner
 WAIT_S_MIN = 1.0
 WAIT_S_MAX = 15.0
 #: share of images that may be finished before the first poll
 FIRST_POLL_QUANTILE = 0.03
-#: seconds; resolution of the sum over the hazard rate
+#: seconds; resolution of the sum over the hazard rate, and the least that a latency counts as
 STEP_S = 0.1
 
 _NORMAL = NormalDist()
@@ -38,9 +35,15 @@ _NORMAL = NormalDist()
 class Latency(Struct, frozen=True):
     """What is known of a route's latency: mean and variance of the logarithm of its seconds."""
 
-    images: int = 0
-    mean: float = 0.0
-    variance: float = 0.0
+    #: that it was learned from; the catalog's word counts as one
+    images: int
+    mean: float
+    variance: float
+
+    @classmethod
+    def expected(cls, typical_s: float) -> "Latency":
+        """What is taken of a route's latency before it has made an image."""
+        return cls(1, math.log(typical_s), PRIOR_SPREAD**2)
 
     def observe(self, after_s: float, by_s: float) -> "Latency":
         """
@@ -82,11 +85,8 @@ def next_wait_s(latency: Latency, elapsed_s: float, polls: int) -> float:
         elapsed_s: since the submit.
         polls: made so far.
     """
-    if latency.images < LEARNED_MIN:
-        return PRIOR_WAITS_S[min(polls, len(PRIOR_WAITS_S) - 1)]
     if polls == 0:
-        first_s = latency.quantile_s(FIRST_POLL_QUANTILE) - elapsed_s
-        return max(first_s, WAIT_S_MIN)
+        return max(latency.quantile_s(FIRST_POLL_QUANTILE) - elapsed_s, STEP_S)
     due, wait_s = 0.0, 0.0
     while due < POLL_WORTH and wait_s < WAIT_S_MAX:
         wait_s += STEP_S

@@ -12,7 +12,7 @@ from bot.domain.credits import Microcredits
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest, asking, yielding
 from bot.domain.settings import UNDECIDED, ServerSettings
-from bot.domain.waiting import LEARNED_MIN, Latency
+from bot.domain.waiting import Latency
 from bot.errors import Busy, NotAllowed, Reason
 from bot.store import learned
 from bot.store.database import Database
@@ -174,7 +174,7 @@ class Routing:
         return self._catalog.retiring(self.providers, until)
 
     def latency(self, route: Route) -> Latency:
-        return self._known.get(route.id, Latency())
+        return self._known.get(route.id) or Latency.expected(route.typical_s)
 
     def observe(self, route: Route, after_s: float, by_s: float) -> None:
         """Learn that an image was not done `after_s` seconds after its submit, but by `by_s`."""
@@ -183,8 +183,7 @@ class Routing:
 
     def typical_s(self, route_id: str) -> float:
         """Seconds that an image usually takes: the learned median, or the catalog's before that."""
-        known = self._known.get(route_id, Latency())
-        if known.images >= LEARNED_MIN:
+        if known := self._known.get(route_id):
             return known.quantile_s(0.5)
         route = self._catalog.route(route_id)
         return route.typical_s if route else TYPICAL_S

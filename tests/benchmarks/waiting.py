@@ -12,9 +12,11 @@ from statistics import mean
 
 from msgspec import Struct
 
-from bot.domain.waiting import PRIOR_WAITS_S, Latency, next_wait_s
+from bot.domain.waiting import Latency, next_wait_s
 
 SPREAD = math.log(83 / 48) / 1.2815515655
+#: seconds to each poll, the last for ever: the schedule of API Models' own client, apimodels-skill
+VENDORS_WAITS_S: Sequence[float] = (3, 3, 5, 5, 5, 8, 8, 10, 15)
 JOBS = 20_000
 SEED = 1
 #: (name, median in seconds of the n-th job)
@@ -23,7 +25,7 @@ ROUTES: Sequence[tuple[str, Callable[[int], float]]] = (
     ("twice as slow from the middle", lambda job: 48.0 if job < JOBS / 2 else 96.0),
     ("slower and faster every 100 jobs", lambda job: 30.0 if job // 100 % 2 else 75.0),
 )
-NEW_ROUTE_JOBS = (1, 5, 10, 20, 50)
+NEW_ROUTE_JOBS = (1, 2, 5, 10, 50)
 
 
 class Outcome(Struct, frozen=True):
@@ -54,8 +56,12 @@ def run_fixed(latencies_s: Sequence[float], waits_s: Sequence[float]) -> list[Ou
     return [run_job(latency_s, fixed(waits_s)) for latency_s in latencies_s]
 
 
-def run_learned(latencies_s: Sequence[float], known: Latency | None = None) -> list[Outcome]:
-    known = known or Latency()
+def run_learned(latencies_s: Sequence[float], typical_s: float = 48) -> list[Outcome]:
+    """
+    Args:
+        typical_s: seconds of an image, as the catalog has it.
+    """
+    known = Latency.expected(typical_s)
     outcomes = []
     for latency_s in latencies_s:
         now = known
@@ -76,17 +82,18 @@ def main() -> None:
     for title, median_s in ROUTES:
         latencies_s = [median_s(job) * math.exp(chance.gauss(0, SPREAD)) for job in range(JOBS)]
         print(f"{title}\n  {'':<24}{'mean lag':>10} {'polls':>8}")
-        print(row("vendor's schedule", run_fixed(latencies_s, PRIOR_WAITS_S)))
+        print(row("vendor's schedule", run_fixed(latencies_s, VENDORS_WAITS_S)))
         print(row("every 5 s", run_fixed(latencies_s, (5,))))
         print(row("every 3 s", run_fixed(latencies_s, (3,))))
         print(row("learned", run_learned(latencies_s)))
-    print(f"new route: its first jobs\n  {'':<24}{'mean lag':>10} {'polls':>8}")
-    runs = [
-        run_learned([48 * math.exp(chance.gauss(0, SPREAD)) for _ in range(max(NEW_ROUTE_JOBS))])
-        for _ in range(400)
-    ]
-    for jobs in NEW_ROUTE_JOBS:
-        print(row(f"job {jobs}", [run[jobs - 1] for run in runs]))
+    for typical_s in (48, 12, 192):
+        print(f"new route, {typical_s} s in the catalog\n  {'':<24}{'mean lag':>10} {'polls':>8}")
+        runs = [
+            run_learned([48 * math.exp(chance.gauss(0, SPREAD)) for _ in range(50)], typical_s)
+            for _ in range(400)
+        ]
+        for jobs in NEW_ROUTE_JOBS:
+            print(row(f"job {jobs}", [run[jobs - 1] for run in runs]))
 
 
 if __name__ == "__main__":

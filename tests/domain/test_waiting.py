@@ -8,19 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.waiting import (
-    LEARNED_MIN,
-    PRIOR_WAITS_S,
-    WAIT_S_MAX,
-    WAIT_S_MIN,
-    Latency,
-    next_wait_s,
-)
-from tests.benchmarks.waiting import SPREAD, run_fixed, run_learned
+from bot.domain.waiting import STEP_S, WAIT_S_MAX, WAIT_S_MIN, Latency, next_wait_s
+from tests.benchmarks.waiting import SPREAD, VENDORS_WAITS_S, run_fixed, run_learned
 
 
 def learned(median_s: float, images: int = 50) -> Latency:
-    latency = Latency()
+    latency = Latency.expected(median_s)
     chance = random.Random(3)
     for _ in range(images):
         done_s = median_s * math.exp(chance.gauss(0, SPREAD))
@@ -28,10 +21,26 @@ def learned(median_s: float, images: int = 50) -> Latency:
     return latency
 
 
-def test_an_unknown_route_is_polled_as_its_vendor_does() -> None:
-    assert [next_wait_s(Latency(), 0, poll) for poll in range(10)] == [*PRIOR_WAITS_S, 15]
-    assert next_wait_s(learned(48, LEARNED_MIN - 1), 0, 0) == PRIOR_WAITS_S[0]
-    assert next_wait_s(learned(48, LEARNED_MIN), 0, 0) > PRIOR_WAITS_S[0]
+@pytest.mark.parametrize("typical_s", [12, 48, 192])
+def test_a_new_route_is_polled_by_what_the_catalog_says_until_it_knows_better(
+    typical_s: int,
+) -> None:
+    assert next_wait_s(Latency.expected(typical_s), 0, 0) < typical_s / 4
+    chance = random.Random(7)
+    runs = [
+        run_learned([48 * math.exp(chance.gauss(0, SPREAD)) for _ in range(20)], typical_s)
+        for _ in range(200)
+    ]
+    assert mean(run[0].lag_s for run in runs) < 12
+    assert mean(run[0].polls for run in runs) < 30
+    assert mean(run[19].lag_s for run in runs) < 3
+    assert mean(run[19].polls for run in runs) < 12
+
+
+def test_images_that_are_done_at_once_are_seen_at_once() -> None:
+    outcomes = run_learned([0.05] * 10, typical_s=2)
+    assert outcomes[-1].lag_s < 0.2
+    assert sum(outcome.polls for outcome in outcomes) <= 12
 
 
 def test_a_known_route_is_first_polled_when_the_first_images_are_done() -> None:
@@ -62,19 +71,23 @@ def test_where_the_tail_is_approximated_it_goes_on_from_where_it_is_known() -> N
 @given(
     st.floats(0.2, 3_000),
     st.floats(0, 3_600),
-    st.integers(1, 500),
-    st.integers(LEARNED_MIN, 1_000),
+    st.integers(0, 500),
+    st.integers(1, 1_000),
 )
 def test_every_wait_is_bounded(median_s: float, elapsed_s: float, polls: int, images: int) -> None:
     latency = Latency(images, math.log(median_s), 0.2)
-    assert WAIT_S_MIN <= next_wait_s(latency, elapsed_s, polls) <= WAIT_S_MAX + 0.2
+    wait_s = next_wait_s(latency, elapsed_s, polls)
+    if polls:
+        assert WAIT_S_MIN <= wait_s <= WAIT_S_MAX + 0.2
+    else:
+        assert STEP_S <= wait_s <= max(median_s, STEP_S)
 
 
 def test_a_learned_route_lags_two_seconds_at_nine_and_a_half_polls() -> None:
     chance = random.Random(11)
     latencies_s = [48 * math.exp(chance.gauss(0, SPREAD)) for _ in range(2_000)]
     outcomes = run_learned(latencies_s)[50:]
-    vendor = run_fixed(latencies_s, PRIOR_WAITS_S)
+    vendor = run_fixed(latencies_s, VENDORS_WAITS_S)
 
     assert mean(outcome.lag_s for outcome in outcomes) <= 2.0
     assert mean(outcome.polls for outcome in outcomes) <= 9.5

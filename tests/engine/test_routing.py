@@ -330,7 +330,7 @@ async def test_what_was_learned_outlives_a_restart(
     async with open_database(f"sqlite:///{tmp_path / 'easel.db'}") as database:
         roads = lay(catalog, clock, database=database)
         route = first(roads)
-        for _ in range(8):
+        for _ in range(40):
             roads.routing.observe(route, 20, 22)
         await roads.routing.save()
         await roads.routing.save()
