@@ -110,6 +110,8 @@ def value(field: str, value: Any, locale: str, *, most: int = LISTED_MAX) -> str
         return tell_cost(value, locale)
     if not value:
         return say(NOTHING_DECIDED.get(field, Phrase.NOT_DECIDED), locale)
+    if field in MEANINGS:
+        return say(MEANINGS[field][value][0], locale)
     match field:
         case "allowed_models":
             return _some([f"`{each}`" for each in sorted(value)], locale, most)
@@ -182,7 +184,7 @@ def _change(change: SettingChange, locale: str) -> str:
     title, by = NAMES.get(change.setting), render.author(change.user_id, locale)
     name = say(title, locale) if title else change.setting
     asked = f"{render.stamp(change.created_at, 'f')} {by}"
-    return paired(asked, f"{name} {old} → {new}", locale)
+    return paired(asked, f"**{name}** {old} → {new}", locale)
 
 
 def _as_kept(field: str, text: str, locale: str) -> str:

@@ -27,7 +27,7 @@ def label(key: str, **facts: Fact) -> locale_str:
     The English of a description, a choice or a menu's entry, to be translated by its key.
 
     Args:
-        key: an entry of en.toml, with its table: `choices.nsfw_on`.
+        key: an entry of en.toml, with its table: `choices.kind_edit`.
     """
     return locale_str(writer(FALLBACK).write(key, facts), key=key, facts=facts)
 
@@ -70,7 +70,7 @@ def option_key(command: str, option: str) -> str:
 
 
 def choices(kind: str, values: Iterable[str]) -> list[Choice[str]]:
-    """Choices that are words: `choices.nsfw_on` for the value `on` of the kind `nsfw`."""
+    """Choices that are words: `choices.period_day` for the value `day` of the kind `period`."""
     return [Choice(name=label(f"choices.{kind}_{each}"), value=str(each)) for each in values]
 
 

@@ -168,10 +168,10 @@ async def test_every_change_is_recorded_and_shown(easel: Easel) -> None:
     await set_nsfw(easel, "off")
     shown = await set_nsfw(easel, "age_restricted")
 
-    assert "It was `off`." in shown
+    assert "Before: Off everywhere." in shown
     cleo = easel.discord.world.user("Cleo").id
-    assert f"<@{cleo}>: NSFW filter `on` → `off`" in shown
-    assert f"<@{cleo}>: NSFW filter `off` → `age_restricted`" in shown
+    assert f"<@{cleo}>: **NSFW filter** On everywhere → Off everywhere" in shown
+    assert f"<@{cleo}>: **NSFW filter** Off everywhere → Off in age-restricted channels" in shown
     changes = await easel.rows("SELECT user_id, old, new FROM setting_changes ORDER BY id")
     assert [tuple(change) for change in changes] == [
         (cleo, "on", "off"),

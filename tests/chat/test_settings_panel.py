@@ -2,19 +2,20 @@
 
 import asyncio
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from bot.chat.settings_shown import FIELDS as FIELD_OF
-from bot.chat.settings_shown import NAMES
+from bot.chat.settings_shown import LANGUAGES, MEANINGS, NAMES
 from bot.chat.texts import say
 from bot.domain.settings import FOREVER, SETTINGS
 from bot.playground.discord import DM, Call, Message, Permission
 from bot.playground.discord.interactions import COMMAND, COMPONENT, MODAL_SUBMIT
 from bot.playground.discord.validation import BUTTON, SELECTS, STRING_SELECT, walk
 from tests.conftest import OpenEasel
-from tests.support.easel import Easel, labels, said
+from tests.support.easel import Easel, labels, said, selects
 from tests.support.settings import decide
 
 ONLY_MODERATORS = "Only members who may manage this server can change its settings."
@@ -253,7 +254,7 @@ async def test_the_filter_is_turned_off_after_a_second_question(easel: Easel, by
     assert await kept(easel) == {}
     await easel.restart()
     done = await pressed(easel, asked, "Turn the filter off")
-    assert "**off**" in said(done)
+    assert "**Off everywhere**" in said(done)
     assert await kept(easel) == {"nsfw_checker": "off"}
     # It is off already: there is nothing to ask.
     again = await easel.discord.run_command(
@@ -282,16 +283,38 @@ async def test_each_setting_is_a_subcommand_that_shows_or_decides(
     # As it was shown before it was decided, and in a line of its own.
     before = re.search(r"^\*\*(.+)\*\* · default$", shown, re.MULTILINE)
     assert before
-    assert f"It was {before[1]}." in decided.splitlines()
-    assert f": {say(NAMES[FIELD_OF[setting]])} " in decided
+    assert f"Before: {before[1]}." in decided.splitlines()
+    assert f": **{say(NAMES[FIELD_OF[setting]])}** " in decided
     assert len(await trail(easel)) == 1
     assert "default" in said(await decide(easel, "reset", setting=setting))
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+@pytest.mark.parametrize("field", MEANINGS)
+async def test_a_value_is_called_as_its_choice_is(easel: Easel, field: str, locale: str) -> None:
+    easel.discord.set_locale("Cleo", locale)
+    choices = selects(await panel(easel, field))[f"settings:set:{field}"]
+    [settings] = [
+        each for each in easel.discord.commands_for("Cleo", "studio") if each["name"] == "settings"
+    ]
+    [command] = [each for each in settings["options"] if each["name"] == field]
+    named = [
+        each.get("name_localizations", {}).get(locale, each["name"])
+        for each in command["options"][0]["choices"]
+    ]
+    words = [each["label"] for each in choices]
+    assert named == words
+    for each in (*choices[1:], choices[0]):
+        assert f"**{each['label']}** · " in said(await decide(easel, field, mode=each["value"]))
+    trail = said(await decide(easel, "trail"))
+    for old, new in pairwise((*words, words[0])):
+        assert f"** {old} → {new}" in trail
 
 
 async def test_a_language_goes_by_its_own_name(easel: Easel) -> None:
     shown = said(await decide(easel, "locale", language="ja"))
     assert "**日本語** · set by this server" in shown
-    assert f"{say(NAMES['locale'])} the server's own → 日本語" in shown
+    assert f"**{say(NAMES['locale'])}** the server's own → 日本語" in shown
 
 
 async def test_a_list_is_extended_and_shortened_but_never_emptied(easel: Easel) -> None:
@@ -356,7 +379,7 @@ async def test_the_trail_is_read_page_by_page(easel: Easel) -> None:
             break
         message = await pressed(easel, message, "Older")
     assert len(lines) == len(await trail(easel)) == 23
-    assert lines[-1].endswith("Most images at a time `4` → `1`")
+    assert lines[-1].endswith("**Most images at a time** `4` → `1`")
     assert "Newest" in labels(message)
     assert len(await trail(easel)) == 23
 

@@ -21,13 +21,13 @@ from bot.chat.settings_controls import (
     read,
 )
 from bot.chat.settings_panel import SettingsPanel, lacks, reset
-from bot.chat.settings_shown import FIELDS, LANGUAGES, NAMES
+from bot.chat.settings_shown import FIELDS, LANGUAGES, MEANINGS, NAMES
 from bot.chat.texts import Notice, Phrase, say
-from bot.chat.translator import choices, command, label, plain
+from bot.chat.translator import command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
-from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings, effective
+from bot.domain.settings import NsfwMode, ServerSettings, effective
 from bot.errors import InvalidRequest, Reason
 
 Choices = list[app_commands.Choice[str]]
@@ -58,6 +58,14 @@ RESETS = [
 ]
 
 
+def _choices(field: str) -> Choices:
+    """A setting's words, as the panel has them."""
+    return [
+        app_commands.Choice(name=label(f"phrases.{name}"), value=each.value)
+        for each, (name, _) in MEANINGS[field].items()
+    ]
+
+
 class SettingsCommands(ModeratorCommands):
     def __init__(self, desk: Desk, panel: SettingsPanel) -> None:
         super().__init__("settings", Notice.MODERATORS_ONLY)
@@ -72,7 +80,7 @@ class SettingsCommands(ModeratorCommands):
         await self._panel.open(interaction)
 
     @command("settings nsfw_checker")
-    @app_commands.choices(mode=choices("nsfw", NsfwMode))
+    @app_commands.choices(mode=_choices("nsfw_checker"))
     async def nsfw_checker(self, interaction: Interaction, mode: str | None = None) -> None:
         if mode == NsfwMode.OFF:
             decided = await self._servers.settings(interaction.guild_id or 0)
@@ -83,7 +91,7 @@ class SettingsCommands(ModeratorCommands):
         await self._decide(interaction, "nsfw_checker", decide)
 
     @command("settings picture_menus")
-    @app_commands.choices(mode=choices("menus", PictureMenus))
+    @app_commands.choices(mode=_choices("picture_menus"))
     async def picture_menus(self, interaction: Interaction, mode: str | None = None) -> None:
         decide = read("picture_menus", mode) if mode else None
         await self._decide(interaction, "picture_menus", decide)
