@@ -46,7 +46,8 @@ class Drafts:
         place, locale = place_of(interaction), str(interaction.locale)
         kinds = await self._easel.kinds(one, place)
         # A form takes five fields at most.
-        backgrounds = [] if which else await self._easel.backgrounds(one, place)
+        is_full = which or (draft.mask and not draft.references)
+        backgrounds = [] if is_full else await self._easel.backgrounds(one, place)
         form = forms.request_form(
             draft, draft_id, kinds, locale, backgrounds=backgrounds, which=which
         )

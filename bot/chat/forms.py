@@ -63,14 +63,17 @@ def request_form(
     if backgrounds:
         choice = _backgrounds(draft, backgrounds, locale)
         parts.append(labelled(Phrase.FORM_BACKGROUND, locale, choice))
-    if draft.references:
+    if edits and not draft.references:
+        parts.insert(0, _uploads(Phrase.IMAGE_TO_CHANGE, locale, files_min=1))
+    elif not draft.references:
+        parts.append(_uploads(Phrase.NEW_REFERENCES, locale))
+    elif not draft.mask:
         room = REFERENCES_MAX - (1 if which else len(draft.references))
         if room > 0:
             parts.append(_uploads(Phrase.MORE_REFERENCES, locale, files_max=room))
-    elif edits:
-        parts.insert(0, _uploads(Phrase.IMAGE_TO_CHANGE, locale, files_min=1))
-    else:
-        parts.append(_uploads(Phrase.NEW_REFERENCES, locale))
+    if draft.mask:
+        mask = discord.ui.FileUpload[Any](custom_id="mask", required=False, min_values=0)
+        parts.append(labelled(Phrase.OTHER_MASK, locale, mask, Phrase.OTHER_MASK_HINT))
     arguments = (draft_id, "which") if which else (draft_id,)
     return form(title, parts, buttons.FORM, *arguments)
 
@@ -92,6 +95,7 @@ def filled(draft: ImageRequest, interaction: Interaction, which: str) -> ImageRe
         raise buttons.Outdated(buttons.FORM)
     kind = chosen.get("kind", f"{draft.resolution}/{draft.quality}")
     resolution, _, quality = kind.partition("/")
+    masks = _attached(given.get("mask", ()), interaction, "mask")
     shown = {"aspect_ratio": chosen.get("ratio", draft.aspect_ratio), "resolution": resolution}
     # Where the form stands as it was opened, nobody has chosen anything.
     changed = {name: word for name, word in shown.items() if word != getattr(draft, name)}
@@ -102,14 +106,15 @@ def filled(draft: ImageRequest, interaction: Interaction, which: str) -> ImageRe
         quality=quality,
         background=chosen.get("background", draft.background),
         references=(*references, *_attached(given.get("references", ()), interaction)),
+        mask=masks[0] if masks else draft.mask,
     )
 
 
-def _attached(ids: Sequence[str], interaction: Interaction) -> list[Reference]:
+def _attached(ids: Sequence[str], interaction: Interaction, option: str = "") -> list[Reference]:
     data: Any = interaction.data
     known = data.get("resolved", {}).get("attachments", {})
     return [
-        reference_to(discord.Attachment(data=known[each], state=interaction._state))
+        reference_to(discord.Attachment(data=known[each], state=interaction._state), option)
         for each in ids
         if each in known
     ]

@@ -34,13 +34,12 @@ def beneath_result(job: Job, images: Sequence[ImageFile], price_of: PriceOf) -> 
 
 
 def beneath_failure(job: Job, price_of: PriceOf) -> discord.ui.View:
-    unusable = iterate.is_unusable(job)
-    same = None if unusable else iterate.again(job)
+    facts = job.problem.facts if job.problem else {}
+    same = None if iterate.is_unusable(facts) else iterate.again(job)
     items = [_priced(job, Phrase.TRY_AGAIN, buttons.AGAIN, same, price_of)]
-    # Images are attached anew in the form, which takes no mask.
-    if job.request.prompt and not (unusable and job.request.mask):
+    if job.request.prompt:
         items.append(buttons.button(say(Phrase.EDIT_PROMPT, job.locale), buttons.WORDS, job.id))
-    if job.problem and "keep_days" in job.problem.facts:
+    if "keep_days" in facts:
         items.append(buttons.button(say(Phrase.GET_IMAGES, job.locale), buttons.IMAGES, job.id))
     return buttons.view(*(item for item in items if item))
 

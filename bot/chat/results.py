@@ -114,7 +114,9 @@ class Results:
 
     async def _words(self, interaction: Interaction, job_id: str) -> None:
         job = await self._worded(interaction, job_id)
-        await self._drafts.open_form(interaction, iterate.reworded(job))
+        facts = job.problem.facts if job.problem else {}
+        draft = iterate.reworded(iterate.again(job), facts)
+        await self._drafts.open_form(interaction, draft)
 
     async def _details(self, interaction: Interaction, job_id: str) -> None:
         job, tasks = await self._job(interaction, job_id)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from bot.domain.jobs import Job
 from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference, Turn
-from bot.errors import Flaw
+from bot.errors import Facts, Flaw
 
 
 def taken(job: Job, by_id: int) -> Job:
@@ -26,16 +26,21 @@ def again(job: Job) -> ImageRequest:
     return replace(job.request, parent_id=job.id, instead_of="", prefers="", wishes={})
 
 
-def is_unusable(job: Job) -> bool:
-    """Whether the job ended for an image that is no better another time."""
-    flaw = job.problem.facts.get("flaw") if job.problem else None
-    return flaw not in (None, Flaw.NOT_FETCHED)
+def is_unusable(facts: Facts) -> bool:
+    """Whether what went wrong is an image that is no better another time."""
+    return facts.get("flaw") not in (None, Flaw.NOT_FETCHED)
 
 
-def reworded(job: Job) -> ImageRequest:
-    """The same for its member to change; if an image cannot be used, they attach all anew."""
-    request = again(job)
-    return replace(request, references=(), mask=None) if is_unusable(job) else request
+def reworded(request: ImageRequest, facts: Facts) -> ImageRequest:
+    """
+    A request for its member to change.
+
+    Args:
+        facts: of what went wrong. If an image cannot be used, they attach all anew; for a mask, the
+            form takes another one.
+    """
+    anew = is_unusable(facts) and facts.get("option") != "mask"
+    return replace(request, references=()) if anew else request
 
 
 def edit(job: Job, source: Reference) -> ImageRequest:

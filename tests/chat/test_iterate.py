@@ -13,7 +13,7 @@ from bot.playground.discord.validation import STRING_SELECT, walk
 from bot.playground.studio import Fails
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said
-from tests.support.pictures import noise, picture
+from tests.support.pictures import mask, noise, picture
 from tests.support.settings import decide, set_filter
 
 PICTURE = noise()
@@ -442,14 +442,31 @@ async def test_a_failure_for_an_image_is_worded_anew_with_other_images(easel: Ea
     assert [each["filename"] for each in (await requests(easel))[-1]["references"]] == ["whole.png"]
 
 
-async def test_a_failure_for_a_mask_is_not_worded_anew_without_it(easel: Easel) -> None:
+@pytest.mark.parametrize("wrong", ["mask", "image"])
+async def test_a_failure_for_an_edit_with_a_mask_is_worded_anew(easel: Easel, wrong: str) -> None:
     await unfiltered(easel)
-    options = {"image": Upload("a.png", picture()), "mask": Upload("opaque.png", picture())}
-    given = {"prompt": "at night", "model": "gpt-image-2-quality", **options}
-    call = await easel.discord.run_command("Ada", "studio", "edit", given)
-    failed = await easel.finished(call)
-    assert "must be a picture with transparent parts" in said(failed)
-    assert labels(failed) == []
+    opaque, whole = Upload("opaque.png", picture()), Upload("whole.png", picture())
+    files = {"image": whole, "mask": Upload("mask.png", mask(64, 64))}
+    files[wrong] = opaque if wrong == "mask" else Upload("cut.png", picture()[:-200])
+    given = {"prompt": "at night", "model": "gpt-image-2-quality", **files}
+    failed = await easel.finished(await easel.discord.run_command("Ada", "studio", "edit", given))
+    assert labels(failed) == ["Edit prompt"]
+    form = await press(easel, failed, "Edit prompt")
+    fields = fields_of(await form.opened_modal())
+    assert fields["prompt"]["value"] == "at night"
+    assert ("references" in fields) is (wrong == "image")
+    if wrong == "mask":
+        # The same again, for the same reason; nothing but the mask is to be attached anew.
+        failed = await easel.finished(await filled(easel, form))
+        assert "`mask` must be a picture with transparent parts" in said(failed)
+        form = await press(easel, failed, "Edit prompt")
+        other = {"mask": [Upload("other.png", mask(64, 64))]}
+    else:
+        other = {"references": [whole]}
+    assert (await easel.finished(await filled(easel, form, **other))).attachments
+    request = (await requests(easel))[-1]
+    assert [each["filename"] for each in request["references"]] == ["whole.png"]
+    assert request["mask"]["filename"] == ("other.png" if wrong == "mask" else "mask.png")
 
 
 async def test_a_refused_command_gives_its_words_back(opened: OpenEasel) -> None:

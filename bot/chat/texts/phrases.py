@@ -153,6 +153,8 @@ class Phrase(StrEnum):
     IMAGE_TO_CHANGE = "image_to_change"
     NEW_REFERENCES = "new_references"
     MORE_REFERENCES = "more_references"
+    OTHER_MASK = "other_mask"
+    OTHER_MASK_HINT = "other_mask_hint"
     REFERENCES_HINT = "references_hint"
     MODEL = "model"
     COST = "cost"
