@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from bot.domain import policy
 from bot.domain.credits import Microcredits
+from bot.domain.iterate import reworded
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task, is_job_id
 from bot.domain.ledger import Statement
 from bot.domain.policy import Guests, Place, nsfw_rule
@@ -81,7 +82,9 @@ class Easel(Keepsakes):
         except InvalidRequest as refused:
             # The member is told what is wrong even where the draft cannot be kept.
             with contextlib.suppress(StoreBusy):
-                refused.draft_id = draft_id or await self.keep_draft(user_id, request)
+                kept = reworded(request, refused.facts)
+                same_id = draft_id if kept is request else ""
+                refused.draft_id = same_id or await self.keep_draft(user_id, kept)
             raise
         terms = Terms(nsfw_checker=True, ready=self._shop.traffic.ready(draft.request))
 

@@ -469,6 +469,17 @@ async def test_a_failure_for_an_edit_with_a_mask_is_worded_anew(easel: Easel, wr
     assert request["mask"]["filename"] == ("other.png" if wrong == "mask" else "mask.png")
 
 
+async def test_a_request_refused_for_an_image_is_worded_anew_with_other_images(
+    easel: Easel,
+) -> None:
+    large = Upload("large.png", bytes(50_000_001))
+    refused = await (await easel.imagine(reference1=large)).response()
+    form = await press(easel, refused, "Edit prompt")
+    whole = [Upload("whole.png", picture())]
+    assert (await easel.finished(await filled(easel, form, references=whole))).attachments
+    assert [each["filename"] for each in (await requests(easel))[-1]["references"]] == ["whole.png"]
+
+
 async def test_a_refused_command_gives_its_words_back(opened: OpenEasel) -> None:
     async with opened(paint=lambda _: PICTURE, allowance="0.01") as easel:
         refused = await easel.finished(await easel.imagine(prompt="a *long* tale", quality="auto"))
