@@ -174,7 +174,7 @@ def check_allowed(decided: ServerSettings, request: ImageRequest) -> None:
     if request.count > decided.count_max:
         raise NotAllowed(Reason.COUNT_NOT_ALLOWED, count_max=decided.count_max)
     sizes = resolutions_here(decided)
-    if request.resolution not in sizes:
+    if request.resolution not in sizes and "resolution" not in request.wishes:
         raise NotAllowed(
             Reason.RESOLUTION_NOT_ALLOWED, resolution=request.resolution, allowed=list(sizes)
         )

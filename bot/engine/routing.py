@@ -27,7 +27,7 @@ class Terms(Struct, frozen=True):
     nsfw_checker: bool
     #: ids of routes that may be used now; see Traffic.ready
     ready: Container[str]
-    #: the server's settings; models that they do not allow are left out
+    #: the server's settings; models and sizes that they do not allow are left out
     decided: ServerSettings = UNDECIDED
 
 
@@ -100,7 +100,10 @@ class Routing:
         fallback = models[0] if models else ""
         first = preferred[0] if preferred else fallback
         down = None
+        sizes = policy.resolutions_here(terms.decided)
         for wanted in yielding(request):
+            if wanted.resolution not in sizes:
+                continue
             for model in dict.fromkeys([*preferred, *models]):
                 instead_of = wanted.instead_of if model == first else first
                 asked = wanted

@@ -213,6 +213,22 @@ async def test_what_the_server_does_not_allow_is_left_out_of_what_is_preferred(
     assert WITHOUT_4K in said(message)
 
 
+async def test_a_preferred_size_that_is_allowed_no_longer_is_left_out_of_a_draft(
+    easel: Easel,
+) -> None:
+    """As of a command that is given only now."""
+    await unfiltered(easel)
+    await decide(easel, "confirm_above", credits=0.01)
+    await prefer(easel, size="4K/1")
+    modal = await (await easel.discord.run_command("Ada", "studio", "imagine")).opened_modal()
+    sent = await easel.discord.submit_modal("Ada", modal, {"prompt": "a heron"})
+    asked = await sent.response()
+    await decide(easel, "resolution_max", resolution="2K")
+    message = await easel.finished(await press(easel, asked, "Yes, go on"))
+    assert "· 2K ·" in said(message)
+    assert WITHOUT_4K in said(message)
+
+
 async def test_credits_and_qualities_tell_the_price_without_what_cannot_be_had(
     easel: Easel,
 ) -> None:
