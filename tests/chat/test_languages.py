@@ -215,6 +215,17 @@ def test_one_that_waits_is_not_told_as_several(locale: str, own: int, words: str
     assert say(Phrase.OWN_AHEAD, locale, own=own) == words
 
 
+@pytest.mark.parametrize("language", ["de", "fr", "pt_BR"])
+def test_an_example_to_be_typed_is_written_as_the_amounts_that_are_shown(language: str) -> None:
+    """Discord takes the number of an option of its own kind for numbers only with a point."""
+    pointed = re.compile(r"(?<![\d.])0\.\d")
+    assert [
+        entry.context
+        for entry in entries(language)
+        if any(pointed.search(form) for form in forms(entry.string))
+    ] == ["options.settings confirm_above credits"]
+
+
 def test_commands_are_named_in_a_sentence_as_the_reader_sees_them() -> None:
     assert "/history again" in say(Notice.NOT_TAKEN_HERE)
     assert "/verlauf noch einmal" in say(Notice.NOT_TAKEN_HERE, "de")
