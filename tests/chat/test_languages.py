@@ -144,6 +144,8 @@ def test_moderators_choose_the_language_of_public_text_from_all() -> None:
         ("de", "{fact:cost}", 56_235, "0,06 cr"),
         ("de", "{fact:left}", 56_235, "0,05 cr"),
         ("ja", "{fact:cost}", 1, "0.01 cr未満"),
+        ("en-US", "{fact:most}", 1, "0.01 cr"),
+        ("de", "{fact:most}", 56_235, "0,06 cr"),
         ("en-US", "{fact:and}", ["a"], "a"),
         ("en-US", "{fact:and}", ["a", "b"], "a and b"),
         ("en-US", "{fact:and}", ["a", "b", "c"], "a, b and c"),
@@ -176,6 +178,15 @@ def test_facts_are_written_as_the_reader_has_them(
     locale: str, place: str, fact: object, words: str
 ) -> None:
     assert writer(locale).fill(place, {"fact": fact}) == words
+
+
+def test_no_amount_has_two_bounds() -> None:
+    """As in: up to less than 0.01 cr."""
+    assert not [
+        key
+        for key, words in english().items()
+        if re.search(r"up to \{\w+:cost\}", words.one + words.other)
+    ]
 
 
 @pytest.mark.parametrize("amount", [0, 1, 9_999, 10_000, 56_235, 1_999_999, 12_345_670_000])

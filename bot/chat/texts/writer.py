@@ -30,6 +30,8 @@ class Writer:
             "list": self.listed,
             "and": self.joined,
             "cost": lambda amount_ucr: self._credits(amount_ucr, cost_cents(amount_ucr)),
+            # "Up to less than 0.01 cr" would be two bounds.
+            "most": lambda amount_ucr: self._in_cents(cost_cents(amount_ucr)),
             "left": lambda amount_ucr: self._credits(amount_ucr, left_cents(amount_ucr)),
             "offers": lambda kinds: self.listed([self._offer(each) for each in kinds]),
             "permissions": lambda names: self.listed([self._permission(each) for each in names]),
@@ -109,6 +111,9 @@ class Writer:
     def _credits(self, amount_ucr: int, cents: int) -> str:
         if 0 < amount_ucr < UCR_PER_CENT:
             return self.write(f"phrases.{Phrase.LESS_THAN}", {"least_ucr": UCR_PER_CENT})
+        return self._in_cents(cents)
+
+    def _in_cents(self, cents: int) -> str:
         return self.write(f"phrases.{Phrase.CREDITS}", {"amount": Decimal(cents) / 100})
 
     def _offer(self, kind: str) -> str:
