@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.engine import events
+from bot.ops.log import configure
 from bot.playground.faults import Respond, VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel
@@ -87,6 +88,27 @@ async def test_a_fault_is_counted_once_however_often_it_is_told(opened: OpenEase
         await easel.finished(await easel.imagine())
         found = await metrics(port)
     assert found[f"easel_events_total{{poll_failed,{ROUTE}}}"] == 1
+
+
+@pytest.mark.usefixtures("logging_restored")
+async def test_what_needs_no_database_is_told_without_one(
+    opened: OpenEasel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("WARNING", "console")
+    port = free_port()
+    async with opened(ops_port=port) as easel:
+        before = await metrics(port)
+        await easel.app.database.write(lambda tx: tx.execute("ALTER TABLE jobs RENAME TO gone"))
+        during = await metrics(port)
+        logged = capsys.readouterr().err
+        await easel.app.database.write(lambda tx: tx.execute("ALTER TABLE gone RENAME TO jobs"))
+    assert before["easel_database_readable"] == during["easel_database_readable"] + 1 == 1
+    assert {name.partition("{")[0] for name in before.keys() - during.keys()} == {
+        "easel_jobs",
+        "easel_oldest_queued_seconds",
+        "easel_images",
+    }
+    assert "aiohttp.server" not in logged
 
 
 async def test_the_documents_name_every_metric(opened: OpenEasel) -> None:
