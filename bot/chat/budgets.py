@@ -18,7 +18,7 @@ class BudgetPosts:
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
-    async def post(self, server_id: int, channel_id: int, locale: str, share: BudgetShare) -> None:
+    async def post(self, server_id: int, channel_id: int, locale: str, share: BudgetShare) -> bool:
         guild = self._client.get_guild(server_id)
         if not locale and guild is not None:
             locale = str(guild.preferred_locale)
@@ -29,4 +29,5 @@ class BudgetPosts:
         facts = {"spent_ucr": share.spent_ucr, "budget_ucr": share.budget_ucr}
         renewed_at = int(share.renewed_at.timestamp())
         embed.description = say(text, locale, **facts, renewed_at=renewed_at)
-        await log_channel.post(self._client, channel_id, embed)
+        nonce = f"budget-{share.renewed_at:%Y%m%d}-{share.percent}"
+        return await log_channel.post(self._client, channel_id, embed, nonce=nonce)

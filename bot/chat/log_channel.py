@@ -1,5 +1,6 @@
 """Posts in a server's log channel, where its moderators are kept informed."""
 
+import logging
 import secrets
 
 import discord
@@ -9,25 +10,31 @@ from bot.chat.intake import spoken_here
 from bot.chat.wire import Interaction
 from bot.domain.oversight import Done
 
+log = logging.getLogger(__name__)
+
 
 async def post(
     client: discord.Client,
     channel_id: int,
     embed: discord.Embed,
     view: discord.ui.View | None = None,
-) -> None:
+    nonce: str = "",
+) -> bool:
     """
     Post once and mention nobody; a failure is logged, never raised.
 
     Args:
         channel_id: 0: nowhere.
+        nonce: within minutes, Discord takes it once in a channel; empty: a new one.
+    Returns:
+        False: it did not get through, and may later.
     """
     if not channel_id:
-        return
+        return True
     channel = client.get_partial_messageable(channel_id)
     # discord.py has Discord enforce the nonce, so a repeated call posts nothing.
-    nonce = secrets.token_hex(12)
-    with wire.logged("not posted in the log channel", "log_channel_failed", channel_id=channel_id):
+    nonce = nonce or secrets.token_hex(12)
+    try:
         await wire.call(
             lambda: channel.send(
                 embed=embed,
@@ -36,6 +43,11 @@ async def post(
                 allowed_mentions=discord.AllowedMentions.none(),
             )
         )
+    except wire.CallFailed as error:
+        fields = {"action": "log_channel_failed", "channel_id": channel_id}
+        log.warning("not posted in the log channel: %s", error, extra=fields)
+        return error.trouble is not wire.Trouble.DOWN
+    return True
 
 
 async def tell(interaction: Interaction, done: Done | None, link: str | None = None) -> None:

@@ -276,11 +276,14 @@ class BudgetShare(Struct, frozen=True):
 
 
 class BudgetNotices(Protocol):
-    async def post(self, server_id: int, channel_id: int, locale: str, share: BudgetShare) -> None:
+    async def post(self, server_id: int, channel_id: int, locale: str, share: BudgetShare) -> bool:
         """
-        Tell a server's moderators; a failure to do so is logged, never raised.
+        Tell a server's moderators; a failure to do so is logged, never raised. What is repeated
+        within minutes is posted once.
 
         Args:
             channel_id: the server's log channel.
             locale: as Discord names it; empty: the server's own.
+        Returns:
+            False: it did not get through, and may later.
         """

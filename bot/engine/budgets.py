@@ -28,8 +28,7 @@ class Budgets:
         Post a notice for each server that has reached a further share since the last look, even if
         an earlier process made that look.
 
-        A notice is committed as posted before it is posted: a crash in between loses the notice,
-        but no notice is posted twice.
+        A notice is committed as posted once it is: after a crash in between, it is posted again.
         """
         now = self._shop.clock.now()
         request = ImageRequest(Mode.GENERATE, "", "")
@@ -37,9 +36,9 @@ class Budgets:
         least = plain[1] if plain else Microcredits(0)
         database, house = self._shop.database, self._shop.house
         for spent in await database.read(notices.reached, house, least, now):
-            if await database.write(notices.tell, spent):
-                budget = Allowance(Microcredits(spent.budget_ucr), Period.MONTH)
-                share = BudgetShare(
-                    spent.percent, spent.spent_ucr, spent.budget_ucr, budget.refills_at(now)
-                )
-                await self._posts.post(spent.server_id, spent.channel_id, spent.locale, share)
+            budget = Allowance(Microcredits(spent.budget_ucr), Period.MONTH)
+            share = BudgetShare(
+                spent.percent, spent.spent_ucr, spent.budget_ucr, budget.refills_at(now)
+            )
+            if await self._posts.post(spent.server_id, spent.channel_id, spent.locale, share):
+                await database.keep(notices.told, spent)

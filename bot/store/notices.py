@@ -48,13 +48,9 @@ def _held(condition: str) -> str:
 
 #: what jobs under way hold of a server's budget for the month
 HELD = f"SELECT {_held(IS_QUEUED)} + {_held(IS_WORKED_ON)}"
-TELL = """
-    INSERT INTO notices (server_id, period_start, percent)
-    SELECT :server, :month, :share
-    WHERE NOT EXISTS (
-        SELECT 1 FROM notices
-        WHERE server_id = :server AND period_start = :month AND percent >= :share
-    )
+TOLD = """
+    INSERT INTO notices (server_id, period_start, percent) VALUES (:server, :month, :share)
+    ON CONFLICT DO NOTHING
 """
 
 
@@ -107,7 +103,6 @@ def reached(tx: Transaction, house: House, least_ucr: Microcredits, now: datetim
     return found
 
 
-def tell(tx: Transaction, spent: Spent) -> bool:
-    """Record a notice; False: one of this share or a larger one was recorded this month already."""
-    given = {"server": spent.server_id, "month": spent.month, "share": spent.percent}
-    return bool(tx.execute(TELL, given))
+def told(tx: Transaction, spent: Spent) -> None:
+    """Record that a notice was posted."""
+    tx.execute(TOLD, {"server": spent.server_id, "month": spent.month, "share": spent.percent})

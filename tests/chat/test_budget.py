@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from bot.chat import wire
 from bot.playground.discord import Message
+from bot.playground.discord.faults import Fault
 from bot.playground.faults import VendorCall
 from bot.store import settings
 from bot.store.database import Database, open_database
@@ -114,6 +116,36 @@ async def test_what_a_dead_process_did_not_tell_is_told_at_the_next_start(easel:
     # The highest alone.
     [told] = await noticed(easel, 1)
     assert "80%" in told
+
+
+@pytest.mark.parametrize("posted", [True, False])
+async def test_a_notice_that_a_stop_broke_off_is_told_once_at_the_next_start(
+    easel: Easel, posted: bool
+) -> None:
+    await log_to(easel)
+    on_its_way = post_to_log(easel, hold=asyncio.Event(), after_effect=posted)
+    await spend(easel, 6)
+    await easel.held_by(on_its_way)
+    await easel.bot.aclose()
+    assert len(notices(easel)) == posted
+    await easel.restart()
+    await easel.until(lambda: easel.rows("SELECT 1 FROM notices"))
+    assert len(notices(easel)) == 1
+
+
+async def test_a_notice_that_did_not_get_through_is_told_by_a_later_look(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0)
+    await log_to(easel)
+    post_to_log(easel, status=503, times=wire.TRIES_MAX)
+    await spend(easel, 6)
+    await noticed(easel, 1)
+
+
+def post_to_log(easel: Easel, **mishap: Any) -> Fault:
+    log_id = easel.discord.world.channel(LOG).id
+    return easel.discord.faults.add(method="POST", path=f"/{log_id}/messages", **mishap)
 
 
 async def test_what_is_held_is_not_spent_yet(easel: Easel) -> None:

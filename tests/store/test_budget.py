@@ -341,17 +341,17 @@ async def test_each_server_is_told_of_its_own_budget_and_once_a_month(bench: Ben
         SERVER: 50,
         OTHER_SERVER: 50,
     }
-    assert await bench.database.write(notices.tell, found[SERVER])
-    assert not await bench.database.write(notices.tell, found[SERVER])
+    for _ in range(2):
+        await bench.database.write(notices.told, found[SERVER])
     assert list(await reached()) == [OTHER_SERVER]
-    assert await bench.database.write(notices.tell, found[OTHER_SERVER])
+    await bench.database.write(notices.told, found[OTHER_SERVER])
     assert await reached() == {}
 
     # Eight tenths are told after the half, and once as well.
     await decide(bench, "budget_ucr", 100_000)
     found = await reached()
     assert {server: spent.percent for server, spent in found.items()} == {SERVER: 80}
-    assert await bench.database.write(notices.tell, found[SERVER])
+    await bench.database.write(notices.told, found[SERVER])
     assert await reached() == {}
     await decide(bench, "budget_ucr", None)
 
