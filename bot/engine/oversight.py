@@ -103,7 +103,7 @@ class Oversight:
             None: the job is not this server's.
         """
         now = self._clock.now()
-        return await self._database.write(steps.note_deleted, server_id, job_id, by_id, now)
+        return await self._database.keep(steps.note_deleted, server_id, job_id, by_id, now)
 
     async def remove(self, server_id: int, job_id: str, by_id: int, reason: str) -> Done | None:
         """

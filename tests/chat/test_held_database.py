@@ -343,6 +343,16 @@ async def test_a_vendors_refusal_is_told_and_released(opened: OpenEasel, waits) 
         assert len(await easel.entries(EntryKind.RELEASE)) == 1
 
 
+async def test_that_a_moderator_deleted_a_message_is_recorded_all_the_same(
+    easel: Easel, waits
+) -> None:
+    message = await easel.finished(await easel.imagine())
+    with held_by_another(easel.folder / "easel.db"):
+        await easel.discord.press("Cleo", message, label="Delete")
+        await waits("note_deleted")
+    await easel.until(lambda: easel.rows("SELECT 1 FROM acts WHERE action = 'delete'"))
+
+
 async def test_a_command_meanwhile_is_refused_in_a_sentence(opened: OpenEasel) -> None:
     async with opened() as easel:
         with held_by_another(easel.folder / "easel.db"):
