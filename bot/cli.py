@@ -282,12 +282,18 @@ async def _export(settings: "Settings", chosen: Chosen) -> None:
 
 
 def _demo(chosen: Chosen) -> int | None:
+    if not chosen.once:
+        return _show(chosen)
     from bot import demo
 
-    if chosen.once:
-        return asyncio.run(demo.run_once(chosen.output))
+    return asyncio.run(demo.run_once(chosen.output))
+
+
+@ended_at_once()
+def _show(chosen: Chosen) -> None:
+    from bot import demo
+
     until_signal(lambda: demo.serve(chosen.host, chosen.port, open_browser=not chosen.no_browser))
-    return None
 
 
 @contextmanager

@@ -455,11 +455,12 @@ sys.meta_path.insert(0, Loading())
 """
 
 
+@pytest.mark.parametrize("command", ["run", "demo"])
 async def test_a_stop_while_it_is_still_loading_ends_it(
-    tmp_path: Path, environment: dict[str, str]
+    tmp_path: Path, environment: dict[str, str], command: str
 ) -> None:
     """The first process of a container gets no signal that it does not handle."""
-    process = await start(tmp_path, "run", before=LOADING, **environment)
+    process = await start(tmp_path, command, before=LOADING, **environment)
     assert process.stderr
     assert await process.stderr.readline() == b"loading\n"
     process.send_signal(signal.SIGTERM)
