@@ -700,6 +700,18 @@ async def test_check_names_the_address_that_cannot_be_reached(
     assert ended.err == ""
 
 
+async def test_sync_says_in_words_that_discord_cannot_be_reached(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    assert (await easel(tmp_path, "migrate", **environment)).status == 0
+    nowhere = f"http://127.0.0.1:{free_port()}/api/v10"
+    ended = await easel(tmp_path, "sync", **environment | {"DISCORD_API_BASE": nowhere})
+
+    assert ended.status == 1
+    said = f"easel: Discord cannot be reached at {nowhere}: Cannot connect to host 127.0.0.1:"
+    assert ended.err.startswith(said)
+
+
 async def test_check_goes_on_without_a_catalog(tmp_path: Path, environment: dict[str, str]) -> None:
     wrong = {"DEFAULT_MODEL": "dall-e", "SERVER_BUDET": "3"}
     ended = await easel(tmp_path, "check", **environment | wrong)

@@ -96,7 +96,9 @@ async def attempt(ask: Callable[[], Awaitable[T]]) -> T:
     except LOGIN_ERRORS as error:
         if (sentence := refusal(error)) is not None:
             raise StartupError(sentence, usage=True) from error
-        raise StartupError(f"Discord cannot be reached at {Route.BASE}: {error!r}.") from error
+        raise StartupError(
+            f"Discord cannot be reached at {Route.BASE}: {str(error) or repr(error)}."
+        ) from error
 
 
 async def insist(ask: Callable[[], Awaitable[T]]) -> T:
@@ -114,9 +116,9 @@ async def insist(ask: Callable[[], Awaitable[T]]) -> T:
             if (sentence := refusal(error)) is not None:
                 raise StartupError(sentence, usage=True) from error
             log.warning(
-                "Discord cannot be reached, next try in %.0f s: %r",
+                "Discord cannot be reached, next try in %.0f s: %s",
                 wait_s,
-                error,
+                str(error) or repr(error),
                 extra={"action": "discord_down"},
             )
         await asyncio.sleep(wait_s)
