@@ -1,6 +1,8 @@
 """`/metrics` of a bot at work, read by Prometheus's own parser."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -98,17 +100,37 @@ async def test_what_needs_no_database_is_told_without_one(
     port = free_port()
     async with opened(ops_port=port) as easel:
         before = await metrics(port)
-        await easel.app.database.write(lambda tx: tx.execute("ALTER TABLE jobs RENAME TO gone"))
-        during = await metrics(port)
-        logged = capsys.readouterr().err
-        await easel.app.database.write(lambda tx: tx.execute("ALTER TABLE gone RENAME TO jobs"))
+        async with lost(easel, "jobs"):
+            during = await metrics(port)
+            logged = capsys.readouterr().err
     assert before["easel_database_readable"] == during["easel_database_readable"] + 1 == 1
     assert {name.partition("{")[0] for name in before.keys() - during.keys()} == {
         "easel_jobs",
         "easel_oldest_queued_seconds",
         "easel_images",
     }
-    assert "aiohttp.server" not in logged
+    assert "in _metrics" not in logged
+
+
+async def test_a_database_that_cannot_be_read_is_not_ready(opened: OpenEasel) -> None:
+    port = free_port()
+    async with (
+        opened(ops_port=port) as easel,
+        lost(easel, "alembic_version"),
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/readyz") as answer,
+    ):
+        assert answer.status == 503
+        assert (await answer.json())["database"] is False
+
+
+@asynccontextmanager
+async def lost(easel: Easel, table: str) -> AsyncIterator[None]:
+    """As of a file that was damaged."""
+    write = easel.app.database.write
+    await write(lambda tx: tx.execute(f"ALTER TABLE {table} RENAME TO lost"))
+    yield
+    await write(lambda tx: tx.execute(f"ALTER TABLE lost RENAME TO {table}"))
 
 
 async def test_the_documents_name_every_metric(opened: OpenEasel) -> None:
