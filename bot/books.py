@@ -19,7 +19,7 @@ async def show_account(settings: Settings, server_id: int, user_id: int) -> None
         amount = format_credits(entry.allowance_ucr + entry.grant_ucr)
         print(f"{at:%Y-%m-%d %H:%M}  {entry.kind.value:<10}{amount:>14}  {entry.job_id or ''}")
     if not entries:
-        print("No entries: nothing was ever spent there.")
+        print("No entries: nothing was ever given to this account or taken from it.")
     print(
         f"allowance {format_credits(account.allowance_ucr)},"
         f" granted {format_credits(account.grant_ucr)}"
