@@ -82,7 +82,7 @@ async def test_what_is_not_allowed_is_refused_by_each_way(
 
 async def test_a_pause_ends_by_itself_or_is_resumed(easel: Easel) -> None:
     await decide(easel, "pause", hours=2.0)
-    assert "It goes on <t:" in said(await easel.finished(await easel.imagine()))
+    assert "The pause ends <t:" in said(await easel.finished(await easel.imagine()))
     easel.clock.advance(timedelta(hours=2).total_seconds() + 1)
     assert (await easel.finished(await easel.imagine())).attachments
     await decide(easel, "pause")

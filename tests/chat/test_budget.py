@@ -86,7 +86,7 @@ async def test_moderators_are_told_at_half_at_four_fifths_and_at_the_end(easel: 
     # What is left pays for no image any more.
     last = (await noticed(easel, 3))[2]
     assert "This month's budget is used up" in last
-    assert "0.60 cr of 0.65 cr is spent for this month, and the rest pays for no plain" in last
+    assert "0.60 cr of 0.65 cr is spent for this month, and the rest is not enough" in last
     refused = said(await easel.finished(await easel.imagine("Ben")))
     assert "has 0.05 cr of its budget left for this month" in refused
     assert "Nothing was charged." in refused

@@ -55,7 +55,7 @@ async def test_once_it_is_held_it_is_made_and_the_member_is_told_so(
     status, told = call.messages
     assert told.is_ephemeral
     assert not status.is_ephemeral
-    assert "It is made all the same" in said(told)
+    assert "It goes ahead all the same" in said(told)
     assert "charged" not in said(told)
     [line] = [each for each in caplog.records if vars(each).get("action") == "show_failed"]
     assert line.exc_info
@@ -75,7 +75,7 @@ async def test_an_answer_that_cannot_be_drawn_leaves_the_job_to_be_made(
     monkeypatch.setattr("bot.chat.intake.Intake._answer", broken)
     call = await easel.imagine()
     told = await call.response()
-    assert "It is made all the same" in said(told)
+    assert "It goes ahead all the same" in said(told)
     easel.clock.advance(61)
     easel.app._shop.due.set()
     await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'done'"))

@@ -146,7 +146,7 @@ async def test_history_finds_it(place: Place) -> None:
 async def test_the_wait_for_it_is_ended(place: Place) -> None:
     async with place.easel.held(VendorCall.CREATE, channel=place.name) as call:
         stopped = await (await place.press(call.messages[0], "Stop waiting")).response()
-        assert "Not awaited any more" in said(stopped)
+        assert "Stopped waiting" in said(stopped)
     await place.easel.until(lambda: place.easel.rows("SELECT 1 FROM jobs WHERE state = 'done'"))
     await place.easel.idle()
     assert not call.messages[0].attachments

@@ -91,15 +91,15 @@ async def test_more_references_than_the_route_takes_are_refused(easel: Easel) ->
 @pytest.mark.parametrize(
     ("upload", "words"),
     [
-        (Upload("fake.png", b"this is no picture at all"), "is no picture: PNG, JPEG, WebP,"),
-        (Upload("notes.txt", b"words"), "is no picture"),
+        (Upload("fake.png", b"this is no picture at all"), "is not a picture: PNG, JPEG, WebP,"),
+        (Upload("notes.txt", b"words"), "is not a picture"),
         (Upload("clip.mp4", b"\x00\x00\x00\x18ftypmp42" + bytes(40)), "is a video"),
         (Upload("huge.png", picture(8_000, 6_000)), "has more than 40 megapixels"),
         (Upload("cut.png", picture(400, 400)[:-200]), "is damaged or cut off"),
         (Upload("moving.png", animation("PNG")), "is animated"),
         (Upload("moving.webp", animation("WEBP")), "is animated"),
         (Upload("moving.gif", animation("GIF")), "is animated"),
-        (Upload("page.png", HTML), "is no picture"),
+        (Upload("page.png", HTML), "is not a picture"),
         (Upload("empty.png", b""), "is empty"),
     ],
     ids=lambda value: getattr(value, "filename", ""),

@@ -161,7 +161,7 @@ async def test_a_damaged_file_that_must_shrink_is_said_to_be_gone(opened) -> Non
         easel.discord.interactions.file_bytes_max = len(large) // 4
         pressed = await open_latest(easel, await history(easel))
         message = await pressed.until(lambda message: not message.is_loading)
-        assert said(message) == "These images are kept no longer."
+        assert said(message) == "These images are no longer kept."
 
 
 async def test_a_full_disk_leaves_the_list_without_pictures_and_the_result_for_later(
@@ -221,7 +221,7 @@ async def test_after_a_week_they_are_gone_and_the_button_says_so(easel: Easel) -
     await easel.until(lambda: gone(easel))
 
     pressed = await open_latest(easel, shown)
-    assert "kept no longer" in said(await pressed.response())
+    assert "no longer kept" in said(await pressed.response())
 
 
 async def gone(easel: Easel) -> bool:

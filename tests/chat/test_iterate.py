@@ -189,7 +189,7 @@ async def test_what_costs_much_is_asked_for_first_and_ordered_once(opened: OpenE
         done = await easel.finished(await press(easel, asked, "Yes, go on"))
         assert done.attachments
         again = await (await press(easel, asked, "Yes, go on")).response()
-        assert "This was ordered already" in said(again)
+        assert "This was asked for already" in said(again)
         assert len(await requests(easel)) == 2
 
 
@@ -410,7 +410,7 @@ async def test_where_files_and_message_are_gone_again_is_offered(easel: Easel) -
     [menu] = [part for part in walk(shown.components) if part["type"] == STRING_SELECT]
     opened = await easel.discord.select("Ada", shown, [menu["options"][0]["value"]])
     gone = await opened.response()
-    assert "kept no longer" in said(gone)
+    assert "no longer kept" in said(gone)
     assert (await easel.finished(await press(easel, gone, "Try again"))).attachments
 
 

@@ -201,7 +201,7 @@ async def test_what_is_not_there_says_why(easel: Easel) -> None:
         await easel.discord.press("Ada", await waiting.response(), label="Cancel")
         await waiting.until(lambda message: "Cancelled" in said(message))
         failed, running, cancelled = await ids(easel)
-        assert "not there yet" in said(await job(easel, running))
+        assert "not done yet" in said(await job(easel, running))
         shown = await job(easel, failed)
         assert "Refused by the content filter" in said(shown)
         assert labels(shown) == ["Try again", "Edit prompt"]

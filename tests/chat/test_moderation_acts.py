@@ -522,7 +522,7 @@ async def test_a_log_channel_that_cannot_be_written_to_harms_nothing(
     easel: Easel, caplog: pytest.LogCaptureFixture
 ) -> None:
     await decide(easel, "log_channel_id", 1)
-    assert "can make no images here" in await block(easel)
+    assert "cannot make images here" in await block(easel)
     await easel.until(lambda: failed(caplog))
     assert len(await acts(easel)) == 1
 
@@ -726,7 +726,7 @@ async def test_a_moderator_of_another_server_can_do_nothing_here(easel: Easel, n
     custom_id = f"{name}:{first.id}:{message.channel_id}:{message.id}"
     forged(theirs, custom_id)
     call = await easel.discord.press("Cleo", theirs, custom_id=custom_id)
-    assert "no image that I made in this server" in said(await call.response())
+    assert "not an image that I made in this server" in said(await call.response())
     assert await acts(easel) == []
     assert current(easel, message) is not None
 
@@ -737,7 +737,7 @@ async def test_another_bots_message_opens_no_private_image(easel: Easel) -> None
     posted = await easel.discord.post("Ben", "studio", "hello")
     forged = replace(posted, components=private.components)
     easel.discord.world.channels[posted.channel_id].messages_by_id[posted.id] = forged
-    assert "no image that I made in this server" in said(await card(easel, forged))
+    assert "not an image that I made in this server" in said(await card(easel, forged))
 
 
 @pytest.mark.parametrize("name", PRESSES)
@@ -788,7 +788,7 @@ async def test_a_refund_says_what_of_it_has_expired(easel: Easel) -> None:
     await easel.finished(await easel.imagine())
     told = said(await (await press(easel, shown, "Refund")).response())
     assert "was given back 0.06 cr. Of that, 0.06 cr has expired" in told
-    assert "/quota grant gives what does not expire" in told
+    assert "/quota grant gives credits that do not expire" in told
     call = await easel.discord.run_command("Ada", "studio", "credits")
     words = said(await call.response())
     for shown in ("9.94 cr left", "+0.06 cr · refunded", "-0.06 cr · expired"):

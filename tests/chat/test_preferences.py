@@ -287,7 +287,7 @@ async def test_who_wants_to_be_told_is_told(easel: Easel, pings: str, told: bool
 
     def pinged() -> bool:
         posts = [each.body for each in easel.discord.requests if each.path.endswith("/messages")]
-        return any("your image is there" in (each or {}).get("content", "") for each in posts)
+        return any("your image is ready" in (each or {}).get("content", "") for each in posts)
 
     if told:
         await easel.discord.wait_for(pinged, "ping")

@@ -56,7 +56,7 @@ async def choices(easel: Easel, command: str, option: str, text: str, **given: A
 
 
 async def test_without_an_image_there_is_nothing_to_keep(easel: Easel) -> None:
-    assert "no image of yours" in said(await presets(easel, "save", name="cats"))
+    assert "You have no image" in said(await presets(easel, "save", name="cats"))
     assert "You have none yet." in said(await presets(easel, "list"))
     assert "You have no preset “cats”." in said(await presets(easel, "use", name="cats"))
     assert "You have no preset “cats”." in said(await presets(easel, "remove", name="cats"))
@@ -82,7 +82,7 @@ async def test_the_latest_image_is_kept_and_made_again(easel: Easel, channel: st
     # Its own words count where it is given none.
     await use(easel, "MY CATS")
     assert (await requests(easel))[-1]["prompt"] == "a paper lantern"
-    assert "is removed" in said(await presets(easel, "remove", name="My Cats"))
+    assert "was removed" in said(await presets(easel, "remove", name="My Cats"))
     assert "You have none yet." in said(await presets(easel, "list"))
 
 
@@ -142,7 +142,7 @@ async def test_of_an_older_job_the_options_can_be_kept_but_of_ones_own_alone(eas
     assert await choices(easel, "presets save", "job", "FOX red", name="fox") == [fox]
     assert "3:2" in said(await presets(easel, "save", name="fox", job=f" {fox} "))
     for job in (bear, "nothing", "\ud83c", "'; --", "🏮" * 50):
-        assert "no image of yours" in said(await presets(easel, "save", name="x", job=job))
+        assert "You have no image" in said(await presets(easel, "save", name="x", job=job))
     assert await easel.rows("SELECT name FROM presets WHERE name <> 'fox'") == []
 
 

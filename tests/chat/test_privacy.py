@@ -113,7 +113,7 @@ async def sums(easel: Easel) -> list[Any]:
         ({}, ("for 90 days", "Images are kept for 7 days", "as long as this bot is hosted")),
         (
             {"keep_prompts": 0, "keep_results": 0, "keep_jobs": 400},
-            ("until you erase them", "Images are not kept", "After 400 days, only when"),
+            ("until you erase them", "Images are not kept", "After 400 days, all that is left"),
         ),
         ({"keep_prompts": 1, "keep_results": 1}, ("for 1 day.", "Images are kept for 1 day,")),
     ],
@@ -257,7 +257,7 @@ async def test_jobs_that_wait_are_cancelled_and_those_being_made_finished_first(
             bens = await easel.imagine("Ben")
             await bens.until(lambda message: bool(message.components))
             told = said(await erase(easel))
-            assert "2 jobs that waited were cancelled and cost nothing." in told
+            assert "2 waiting jobs were cancelled and cost nothing." in told
             assert "1 job is being made, and is finished first." in told
             await waiting.until(lambda message: "Cancelled" in said(message))
             refused = await (await easel.imagine(prompt=WORDS[1])).response()
@@ -317,7 +317,7 @@ async def test_buttons_beneath_what_was_erased_answer_in_a_sentence(easel: Easel
     for label in ("Again", "Vary"):
         for member in ("Ada", "Ben"):
             answer = await (await press(easel, first, label, member)).response()
-            assert "The words of this image are kept no longer" in said(answer)
+            assert "The words of this image are no longer kept" in said(answer)
     details = await (await press(easel, first, "Details", "Ben")).response()
     assert "Asked by: someone whose data was erased" in said(details)
     form = await press(easel, first, "Edit", "Ben")

@@ -162,7 +162,7 @@ async def test_what_costs_more_than_the_ceiling_is_refused_with_what_would_fit(
 )
 async def test_what_is_no_amount_is_said_to_be_none(easel: Easel, command: str, typed: str) -> None:
     told = await quota(easel, command, member="Ada", amount=typed, reason="why not")
-    assert "is no amount of credits. Type one like 0.50" in told
+    assert "is not an amount of credits. Type one like 0.50" in told
     assert await easel.entries() == []
 
 
@@ -171,7 +171,7 @@ async def test_what_is_no_amount_is_said_to_be_none(easel: Easel, command: str, 
     [("set", {"allowance": "x"}), ("budget", {"amount": "-1"}), ("ceiling", {"amount": "1e3"})],
 )
 async def test_nor_is_it_a_setting(easel: Easel, command: str, given: dict[str, str]) -> None:
-    assert "is no amount of credits" in await quota(easel, command, **given)
+    assert "is not an amount of credits" in await quota(easel, command, **given)
     assert await easel.rows("SELECT 1 FROM setting_changes") == []
 
 
@@ -196,7 +196,7 @@ async def test_grants_are_spent_taken_back_and_corrected_with_who_and_why(easel:
     await quota(easel, "revoke", member="Ada", amount="0,20", reason="second thoughts")
     await quota(easel, "correct", member="Ada", amount="+0.10", reason="a lost image")
     told = await quota(easel, "correct", member="Ada", amount="-0.60", reason="a mistake")
-    assert f"0.60 cr were taken from <@{ada}>, who has 0.80 cr left" in told
+    assert f"0.60 cr was taken from <@{ada}>, who has 0.80 cr left" in told
 
     entries = [each for each in await easel.entries() if each.by_id is not None]
     assert [
@@ -226,7 +226,7 @@ async def test_no_more_is_taken_than_there_is(easel: Easel) -> None:
     told = await quota(easel, "revoke", member="Ada", amount="0.51", reason="back")
     assert "of what was granted, 0.50 cr is left" in told
     told = await quota(easel, "correct", member="Ada", amount="-1.51", reason="back")
-    assert "1.50 cr is there" in told
+    assert "1.50 cr is left" in told
     assert len(await easel.rows("SELECT 1 FROM acts")) == 1
     await quota(easel, "correct", member="Ada", amount="-1.50", reason="back")
     assert await easel.balance_ucr() == 0

@@ -48,7 +48,7 @@ async def report(
 async def test_a_report_reaches_the_moderators_with_what_they_can_do(easel: Easel) -> None:
     message = await easel.finished(await easel.imagine(prompt="a fight"))
     assert "Thank you." in await report(easel, message)
-    post = await posted(easel, "A member reports an image")
+    post = await posted(easel, "A member reported an image")
     words = said(post)
     assert "a fight" in words
     assert f"/{message.id}" in words
@@ -61,7 +61,7 @@ async def test_a_report_reaches_the_moderators_with_what_they_can_do(easel: Ease
 async def test_nobody_is_told_who_reported_but_the_moderators_trail(easel: Easel) -> None:
     message = await easel.finished(await easel.imagine())
     await report(easel, message)
-    post = await posted(easel, "A member reports an image")
+    post = await posted(easel, "A member reported an image")
     ben = f"{user_id(easel, 'Ben')}"
     assert ben not in said(post)
     assert ben not in "".join(said(each) for each in easel.discord.messages_for("Ada", "studio"))
@@ -72,7 +72,7 @@ async def test_nobody_is_told_who_reported_but_the_moderators_trail(easel: Easel
 async def test_its_buttons_work_after_a_restart_and_for_moderators_alone(easel: Easel) -> None:
     message = await easel.finished(await easel.imagine())
     await report(easel, message)
-    post = await posted(easel, "A member reports an image")
+    post = await posted(easel, "A member reported an image")
     await easel.restart()
     for label in labels(post):
         refused = await (await press(easel, post, label, member="Ben")).response()
@@ -127,7 +127,7 @@ async def test_without_a_log_channel_the_reporter_is_told_so(opened: OpenEasel) 
 async def test_what_is_no_result_cannot_be_reported(easel: Easel) -> None:
     posted_by_ben = await easel.discord.post("Ben", "studio", "hello")
     told = await (await menu(easel, posted_by_ben)).response()
-    assert "no image that I made in this server" in said(told)
+    assert "not an image that I made in this server" in said(told)
     direct = await easel.finished(await easel.imagine(channel="dm"))
     with pytest.raises(NotOfferedError):
         await menu(easel, direct, "Ada")
@@ -141,7 +141,7 @@ async def test_a_forged_form_reports_nothing_of_another_server(easel: Easel) -> 
         message.components[0]["components"][0]["custom_id"] = custom_id
         call = await easel.discord.press("Ben", message, custom_id=custom_id)
         answer = said(await call.response())
-        assert "Please say why" in answer or "no image that I made" in answer
+        assert "Please say why" in answer or "not an image that I made" in answer
     assert await acts(easel) == []
     assert logged(easel) == []
 

@@ -180,7 +180,7 @@ async def stop_waiting(easel: Easel) -> None:
     shown = await call.until(lambda message: "Stop waiting" in str(message.components))
     await poll.reached.wait()
     pressed = await click(easel, shown, "stop")
-    assert "Not awaited any more" in said(await pressed.response())
+    assert "Stopped waiting" in said(await pressed.response())
     await easel.restart()
     poll.until.set()
     await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'done'"))

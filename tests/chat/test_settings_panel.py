@@ -205,14 +205,14 @@ async def test_what_is_no_time_pauses_nothing(easel: Easel, hours: str) -> None:
 
 
 async def test_a_pause_that_is_over_is_none(easel: Easel) -> None:
-    assert "paused; goes on <t:" in said(
+    assert "paused; resumes <t:" in said(
         await decide(easel, "pause", hours=2.0, reason="A contest")
     )
-    assert "paused; goes on <t:" in said(await panel(easel))
+    assert "paused; resumes <t:" in said(await panel(easel))
     easel.clock.advance(2 * 3_600)
     for shown in (await panel(easel), await panel(easel, "paused_until")):
         assert "under way" in said(shown)
-        assert "paused; goes on" not in said(shown)
+        assert "paused; resumes" not in said(shown)
         assert "A contest" not in said(shown)
 
 
@@ -351,7 +351,7 @@ async def test_models_and_languages_are_offered_as_one_types(
 )
 async def test_what_is_not_there_cannot_be_decided(easel: Easel, setting: str, option: str) -> None:
     told = said(await decide(easel, setting, **{option: "klingon"}))
-    assert "no such model" in told or "none of the languages" in told
+    assert "no such model" in told or "not one of the languages" in told
     assert await trail(easel) == []
 
 

@@ -70,7 +70,7 @@ async def assert_kept(easel: Easel, call: Call) -> None:
     await ended(easel)
     assert [message for message in call.interaction.channel.messages if message.attachments] == []
     status = call.messages[0]
-    assert "Not awaited any more" in said(status)
+    assert "Stopped waiting" in said(status)
     assert "It was made all the same and cost 0.06 cr." in said(status)
     assert not status.components
     assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
@@ -88,7 +88,7 @@ async def test_its_image_is_paid_and_kept_and_nothing_is_posted(
 ) -> None:
     call, poll = await ordered(easel, private=private)
     told = await stop(easel, call)
-    assert "Not awaited any more" in said(told)
+    assert "Stopped waiting" in said(told)
     assert "It is being made all the same and costs up to 0.06 cr." in said(told)
     assert not told.components
     poll.until.set()
@@ -101,7 +101,7 @@ async def test_pressing_twice_stops_once(easel: Easel) -> None:
         await easel.discord.press("Ada", call.messages[0], label="Stop waiting") for _ in range(2)
     ]
     for pressed in presses:
-        assert "Not awaited any more" in said(await pressed.response())
+        assert "Stopped waiting" in said(await pressed.response())
     poll.until.set()
     await assert_kept(easel, call)
     late = await send_press(easel, call)
@@ -122,7 +122,7 @@ async def test_after_a_restart_it_stops_as_well(easel: Easel) -> None:
     await easel.restart()
     poll.until.set()
     await again.reached.wait()
-    assert "Not awaited any more" in said(await stop(easel, call))
+    assert "Stopped waiting" in said(await stop(easel, call))
     again.until.set()
     await assert_kept(easel, call)
 
@@ -185,7 +185,7 @@ async def test_a_failure_says_that_it_cost_nothing(easel: Easel) -> None:
     await stop(easel, call)
     poll.until.set()
     await ended(easel)
-    assert "Not awaited any more" in said(call.messages[0])
+    assert "Stopped waiting" in said(call.messages[0])
     assert "content filter" in said(call.messages[0])
     assert "Nothing was charged." in said(call.messages[0])
     assert "It is being made" not in said(call.messages[0])

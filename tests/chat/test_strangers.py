@@ -105,7 +105,7 @@ async def test_what_was_asked_for_in_direct_messages_goes_on_in_private(easel: E
     again = await easel.finished(await press(easel, shown, "Again", "Ada"))
     assert again.is_ephemeral
     # No moderator here could act on it.
-    assert "no image that I made in this server" in said(await publish(easel, shown))
+    assert "not an image that I made in this server" in said(await publish(easel, shown))
 
 
 async def test_publishing_minds_where_and_when_images_may_be_made(easel: Easel) -> None:
@@ -211,7 +211,7 @@ async def test_a_report_is_looked_into_although_its_image_was_deleted(easel: Eas
     shown = await publish(easel, await easel.finished(await easel.imagine(private=True)))
     form = await easel.discord.run_message_command("Ben", "studio", "Report", shown)
     await filled(easel, form, "Ben", reason="rude")
-    post = await posted(easel, "A member reports an image")
+    post = await posted(easel, "A member reported an image")
     await press(easel, shown, "Delete", "Ada")
     there = easel.discord.channel("studio").messages_by_id
     await easel.discord.wait_for(lambda: shown.id not in there, "its deletion")

@@ -106,8 +106,8 @@ def test_every_model_of_the_shipped_catalog_takes_a_plain_request() -> None:
 @pytest.mark.parametrize(
     ("ratio", "resolution", "sentence"),
     [
-        ("1:1", "4K", "cannot do 1:1 at 4K; it does 1:1 at 1K, 2K, and 4K at 3:2, 2:3, 4:3, 3:4,"),
-        ("auto", "2K", "cannot do auto at 2K; it does auto at 1K, and 2K at 1:1, 3:2,"),
+        ("1:1", "4K", "cannot do 1:1 at 4K; it does 1:1 at 1K, 2K, but 4K only at 3:2, 2:3,"),
+        ("auto", "2K", "cannot do auto at 2K; it does auto at 1K, but 2K only at 1:1, 3:2,"),
     ],
 )
 def test_an_impossible_pair_is_refused_with_those_that_work(

@@ -51,7 +51,7 @@ async def test_words_and_references_go_after_their_days_and_the_ledger_stays(
 
     for label in ("Again", "Vary"):
         answer = await (await press(easel, old, label)).response()
-        assert "The words of this image are kept no longer" in said(answer)
+        assert "The words of this image are no longer kept" in said(answer)
     assert "Cost: 0.06 cr" in said(await (await press(easel, old, "Details")).response())
     form = await press(easel, old, "Edit")
     assert (await easel.finished(await filled(easel, form, prompt="at night"))).attachments
@@ -99,8 +99,8 @@ async def test_a_job_is_reduced_to_what_the_ledger_needs(opened: OpenEasel) -> N
         assert await easel.rows("SELECT 1 FROM tasks") == []
         assert await easel.app.database.read(audit) == []
         answer = await (await press(easel, old, "Again")).response()
-        assert "kept no longer" in said(answer)
-        assert "kept no longer" in said(await (await press(easel, old, "Edit")).response())
+        assert "no longer kept" in said(answer)
+        assert "no longer kept" in said(await (await press(easel, old, "Edit")).response())
         assert (await easel.finished(await easel.imagine())).attachments
 
 
