@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from bot.domain.oversight import Action
-from bot.store.sql import Row, Transaction, among, listed, read_facts, read_time
+from bot.store.sql import Row, Transaction, among, listed, read_facts
 
 JOBS_AT_ONCE = 200
 ENTRIES_AT_ONCE = 1_000
@@ -163,8 +164,8 @@ def _told(row: Row) -> Values:
 def _plain(name: str, value: Any) -> Any:
     if value is None:
         return None
-    if name.endswith("_at") or name == "until":
-        return read_time(value).isoformat()
+    if isinstance(value, datetime):
+        return value.isoformat()
     if name in _BOOLEAN:
         return bool(value)
     if name == "facts":

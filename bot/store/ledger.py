@@ -26,7 +26,7 @@ from bot.domain.ledger import (
 )
 from bot.store import budgets, returns
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB
-from bot.store.sql import Row, Transaction, insert, one_of, read_date, read_time
+from bot.store.sql import Row, Transaction, insert, one_of, read_as
 
 #: spendings that a member is shown
 SPENDINGS_SHOWN_MAX = 5
@@ -85,7 +85,7 @@ def _held(condition: str) -> str:
 #: what queued jobs hold, and those that are worked on, each read by its own index
 HELD = f"SELECT ({_held(IS_QUEUED)}) + ({_held(IS_WORKED_ON)})"
 SPENDINGS = f"""
-    SELECT created_at, cost_ucr FROM jobs {_OF_ACCOUNT} AND cost_ucr > 0
+    SELECT created_at AS asked_at, cost_ucr FROM jobs {_OF_ACCOUNT} AND cost_ucr > 0
     ORDER BY id DESC LIMIT {SPENDINGS_SHOWN_MAX}
 """
 OF_ACCOUNT = f"SELECT {ENTRY} FROM entries {_OF_ACCOUNT} ORDER BY id"
@@ -142,14 +142,11 @@ def statement(
         role_id: that the allowance comes from; None: from the server, or the operator.
     """
     given = {"server": account.server_id, "user": account.user_id}
-    spendings = tuple(
-        Spending(read_time(row.created_at), row.cost_ucr) for row in tx.rows(SPENDINGS, given)
-    )
     return Statement(
         account,
         amount,
         tx.scalar(HELD, given) or 0,
-        spendings,
+        tuple(tx.values(Spending, SPENDINGS, given)),
         role_id,
         tuple(_dated(row) for row in tx.rows(LATEST, given)),
         tuple(_dated(row) for row in tx.rows(LATEST_OTHERS, given)),
@@ -329,26 +326,15 @@ def entries_of(tx: Transaction, server_id: int, user_id: int) -> list[tuple[date
 
 
 def _account(tx: Transaction, row: Row) -> Account:
-    account = Account(
-        row.server_id,
-        row.user_id,
-        row.allowance_ucr,
-        row.grant_ucr,
-        read_date(row.period_start),
-        None
-        if row.refilled_to_ucr is None
-        else Allowance(row.refilled_to_ucr, PERIODS[row.refill_period]),
-    )
+    refilled_to = None
+    if row.refilled_to_ucr is not None:
+        refilled_to = Allowance(row.refilled_to_ucr, PERIODS[row.refill_period])
+    account = read_as(row, Account, refilled_to=refilled_to)
     return returns.read(tx, account) if account.rolls else account
 
 
 def _balance(account: Account) -> dict[str, object]:
-    return {
-        "server_id": account.server_id,
-        "user_id": account.user_id,
-        "allowance_ucr": account.allowance_ucr,
-        "grant_ucr": account.grant_ucr,
-        "period_start": account.period_start,
+    return asdict(account) | {
         "refilled_to_ucr": account.refilled_to and account.refilled_to.amount_ucr,
         "refill_period": account.refilled_to and PERIOD_WORDS[account.refilled_to.period],
     }
@@ -383,11 +369,4 @@ def _wrong_charges(tx: Transaction) -> list[str]:
 
 
 def _dated(row: Row) -> tuple[datetime, Entry]:
-    values = row._asdict()
-    written_at = read_time(values.pop("created_at"))
-    read = {
-        "kind": EntryKind(row.kind),
-        "period_start": read_date(row.period_start),
-        "written_on": written_at.date(),
-    }
-    return written_at, Entry(**values | read)
+    return row.created_at, read_as(row, Entry, written_on=row.created_at.date())

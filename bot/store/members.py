@@ -16,7 +16,7 @@ from bot.domain.preferences import (
 from bot.domain.requests import REFERENCES_MAX, ImageRequest, Reference
 from bot.errors import InvalidRequest, Reason, Refusal
 from bot.store.rows import read_reference, read_request, write_reference, write_request
-from bot.store.sql import Transaction, insert, read_time
+from bot.store.sql import Transaction, insert
 
 DRAFTS_KEPT = timedelta(days=1)
 #: counted from the last addition
@@ -89,15 +89,8 @@ def keep_draft(tx: Transaction, user_id: int, request: ImageRequest, now: dateti
     """
     tx.execute(MAKE_ROOM, {"user": user_id})
     draft_id = secrets.token_hex(DRAFT_ID_BYTES)
-    tx.execute(
-        NEW_DRAFT,
-        {
-            "id": draft_id,
-            "user_id": user_id,
-            "request": write_request(request),
-            "created_at": now,
-        },
-    )
+    row = {"id": draft_id, "user_id": user_id, "request": write_request(request)}
+    tx.execute(NEW_DRAFT, row | {"created_at": now})
     return draft_id
 
 
@@ -220,7 +213,7 @@ def _gathered(
         now: leaves out a basket that is too old; None: takes one of any age.
     """
     rows = list(tx.rows(BASKET, {"user": user_id}))
-    if now is not None and all(read_time(row.added_at) <= now - BASKET_KEPT for row in rows):
+    if now is not None and all(row.added_at <= now - BASKET_KEPT for row in rows):
         return []
     read = ((row.id, read_reference(row.reference)) for row in rows)
     return [(place, reference) for place, reference in read if reference is not None]

@@ -22,7 +22,7 @@ from bot.store import settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import JOB, LAST, read_job
 from bot.store.schema import IS_REPORT
-from bot.store.sql import LAST_NUMBER, Row, Transaction, insert, read_time
+from bot.store.sql import LAST_NUMBER, Row, Transaction, insert
 
 #: jobs read at once in the search for those that moderators may see, and how many such reads
 LOOKED_AT = 25
@@ -54,7 +54,7 @@ def refuse_blocked(row: Row) -> None:
         return
     if row.blocked_until is None:
         raise NotAllowed(Reason.BLOCKED, because=row.blocked_for)
-    until_s = row.blocked_until // 1000
+    until_s = int(row.blocked_until.timestamp())
     raise NotAllowed(Reason.BLOCKED, because=row.blocked_for, until=until_s)
 
 
@@ -106,7 +106,7 @@ _recent = f"id < :before ORDER BY id DESC LIMIT {LOOKED_AT}"
 RECENT = f"SELECT {JOB} FROM jobs WHERE server_id = :server AND {_recent}"
 RECENT_OF = f"SELECT {JOB} FROM jobs WHERE server_id = :server AND user_id = :user AND {_recent}"
 SEEN_SINCE = """
-    SELECT max(created_at) FROM setting_changes
+    SELECT max(created_at) AS since_at FROM setting_changes
     WHERE server_id = :server AND setting = 'private_seen' AND new = 'true'
 """
 
@@ -141,7 +141,7 @@ def unblock(
 ) -> Done | None:
     """End a member's block; None: they are not blocked here, and nothing is recorded."""
     ended = tx.one_or_none(END_BLOCK, {"server": server_id, "user": user_id})
-    if ended is None or (ended.until is not None and read_time(ended.until) <= now):
+    if ended is None or (ended.until is not None and ended.until <= now):
         return None
     return _done(tx, Act(server_id, by_id, Action.UNBLOCK, now, user_id))
 
@@ -151,22 +151,13 @@ def list_blocks(
 ) -> list[Block]:
     """A server's blocks that last, in the order of members' ids; `after`: only larger ids."""
     given = {"server": server_id, "now": now, "after": after, "shown_max": limit}
-    return [
-        Block(
-            **row._asdict()
-            | {"created_at": read_time(row.created_at), "until": read_time(row.until)}
-        )
-        for row in tx.rows(BLOCKS, given)
-    ]
+    return tx.values(Block, BLOCKS, given)
 
 
 def list_acts(tx: Transaction, server_id: int, *, before: int = 0, limit: int) -> list[Act]:
     """A server's trail, newest first; `before`: an act's id, only older ones."""
     given = {"server": server_id, "before": before or LAST_NUMBER, "shown_max": limit}
-    return [
-        Act(**row._asdict() | {"created_at": read_time(row.created_at)})
-        for row in tx.rows(ACTS, given)
-    ]
+    return tx.values(Act, ACTS, given)
 
 
 def of_server(tx: Transaction, server_id: int, job_id: str) -> Job | None:
@@ -177,9 +168,7 @@ def of_server(tx: Transaction, server_id: int, job_id: str) -> Job | None:
 def cover(tx: Transaction, server_id: int, job_id: str, by_id: int, now: datetime) -> Done | None:
     """Cover a job's images; None: that was done before, or the job is not this server's."""
     job = _one(tx, COVER, server_id, job_id)
-    if job is None:
-        return None
-    return _done_to(tx, job, by_id, Action.SPOILER, now)
+    return _done_to(tx, job, by_id, Action.SPOILER, now) if job else None
 
 
 def note_deleted(
@@ -187,9 +176,7 @@ def note_deleted(
 ) -> Done | None:
     """Record that a result's message was deleted; None: the job is not this server's."""
     job = of_server(tx, server_id, job_id)
-    if job is None:
-        return None
-    return _done_to(tx, job, by_id, Action.DELETE, now)
+    return _done_to(tx, job, by_id, Action.DELETE, now) if job else None
 
 
 def remove(
@@ -211,9 +198,8 @@ def remove(
     if before.finished_at:
         names = [task.image_name for task in tasks.of_job(tx, job_id) if task.image_name]
     job = _one(tx, REMOVE, server_id, job_id)
-    if job is None:
-        return None, names
-    return _done_to(tx, job, by_id, Action.REMOVE, now, reason), names
+    done = _done_to(tx, job, by_id, Action.REMOVE, now, reason) if job else None
+    return done, names
 
 
 def refund(
@@ -330,7 +316,7 @@ def _seen_since(tx: Transaction, server_id: int) -> datetime | None:
     """Since when moderators see private jobs; None: they do not."""
     if not settings.of_server(tx, server_id).private_seen:
         return None
-    since: datetime | None = read_time(tx.scalar(SEEN_SINCE, {"server": server_id}))
+    since: datetime | None = tx.one(SEEN_SINCE, {"server": server_id}).since_at
     return since
 
 

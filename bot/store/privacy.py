@@ -187,7 +187,7 @@ def under_way(tx: Transaction, user_id: int) -> list[str]:
 
 def pending(tx: Transaction) -> list[Erasure]:
     """The erasures that have begun and are not finished."""
-    return [Erasure(row.user_id, row.erased_id) for row in tx.rows(PENDING)]
+    return tx.values(Erasure, PENDING)
 
 
 def next_jobs(tx: Transaction, user_id: int, server_id: int) -> tuple[list[str], list[str]]:

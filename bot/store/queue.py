@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from bot.domain.jobs import OPEN_TASK_STATES, Job, JobState
 from bot.domain.queue import Caps, Turns, Waiting, fair_order
 from bot.store.schema import IS_QUEUED, IS_WAITING, IS_WORKED_ON
-from bot.store.sql import Row, Transaction, among, listed, one_of, read_time
+from bot.store.sql import Row, Transaction, among, listed, one_of
 
 #: seconds; a job whose owner has not renewed its lease for so long is free for anyone
 LEASE_S = 60
@@ -106,7 +106,7 @@ QUEUED = f"""
     WHERE jobs.{IS_QUEUED} ORDER BY created_at, id
 """
 NOT_ENDED = " UNION ALL ".join(
-    f"SELECT state, count(*) AS jobs, min(created_at) AS oldest FROM jobs WHERE {its}"
+    f"SELECT state, count(*) AS jobs, min(created_at) AS oldest_at FROM jobs WHERE {its}"
     " GROUP BY state"
     for its in (IS_QUEUED, IS_WORKED_ON)
 )
@@ -247,11 +247,11 @@ class Backlog(Struct, frozen=True):
 
 def backlog(tx: Transaction) -> Backlog:
     rows = list(tx.rows(NOT_ENDED))
-    [oldest] = [row.oldest for row in rows if row.state == JobState.QUEUED] or [None]
+    [oldest] = [row.oldest_at for row in rows if row.state == JobState.QUEUED] or [None]
     return Backlog(
         {row.state: row.jobs for row in rows},
         {row.route_id: row.images for row in tx.rows(ON_ROUTES)},
-        read_time(oldest),
+        oldest,
     )
 
 

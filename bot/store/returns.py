@@ -3,14 +3,14 @@
 from collections import defaultdict
 from datetime import date, datetime, timedelta
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from bot.domain.jobs import first_id, id_at
 from bot.domain.ledger import Account, EntryKind, Return
 from bot.domain.rolling import Charge
 from bot.store.rows import LAST
 from bot.store.schema import OF_A_JOB
-from bot.store.sql import Transaction, insert, read_time
+from bot.store.sql import Transaction, insert
 
 #: how far back jobs are looked at: few older ones were charged within the last day
 OF_LATE = timedelta(days=2)
@@ -53,9 +53,7 @@ def wrong(tx: Transaction) -> list[str]:
 def read(tx: Transaction, account: Account) -> Account:
     """The account with what is to come back to it, the earliest first."""
     given = {"server": account.server_id, "user": account.user_id}
-    found = tuple(
-        Return(row.amount_ucr, read_time(row.due_at), row.id) for row in tx.rows(RETURNS, given)
-    )
+    found = tuple(tx.values(Return, RETURNS, given))
     return replace(account, returns=found, written=tuple(each.id or 0 for each in found))
 
 
@@ -65,16 +63,8 @@ def write(tx: Transaction, account: Account) -> None:
     gone = [{"id": each} for each in account.written if each not in stay]
     if gone:
         tx.executemany(REMOVE_RETURN, gone)
-    new = [
-        {
-            "server_id": account.server_id,
-            "user_id": account.user_id,
-            "amount_ucr": each.amount_ucr,
-            "due_at": each.due_at,
-        }
-        for each in account.returns
-        if each.id is None
-    ]
+    whose = {"server_id": account.server_id, "user_id": account.user_id}
+    new = [asdict(each) | whose for each in account.returns if each.id is None]
     if new:
         tx.executemany(NEW_RETURN, new)
 
@@ -90,7 +80,7 @@ def of_late(tx: Transaction, account: Account, now: datetime) -> list[Charge]:
     for row in tx.rows(MOVED_OF_LATE, given):
         taken[row.job_id] -= row.allowance_ucr
         if row.kind != EntryKind.HOLD:
-            ended.setdefault(row.job_id, read_time(row.created_at))
+            ended.setdefault(row.job_id, row.created_at)
     return [Charge(amount, ended.get(job_id)) for job_id, amount in taken.items()]
 
 

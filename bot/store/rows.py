@@ -4,19 +4,19 @@ import json
 import logging
 from typing import Any
 
-from msgspec import ValidationError, convert
+from msgspec import convert
 from msgspec.structs import asdict
 
-from bot.domain.jobs import Failure, Job, JobState, Problem, Reply, Task, TaskState
+from bot.domain.jobs import Failure, Job, Problem, Reply, Task
 from bot.domain.requests import UNREADABLE, ImageRequest, Reference
-from bot.store.sql import Row, read_facts, read_time, write_facts
+from bot.store.sql import Row, read_as, read_facts, write_facts
 
 log = logging.getLogger(__name__)
 
 #: comes after the id of every job, which is a number in hexadecimal
 LAST = "z"
 #: what reading another version's JSON may raise
-UNREADABLE_FOR = (ValueError, ValidationError, RecursionError)
+UNREADABLE_FOR = (ValueError, RecursionError)
 
 #: the columns that `read_job` needs
 JOB = (
@@ -35,66 +35,29 @@ TASK = (
 def job_row(job: Job) -> dict[str, Any]:
     """The columns of a job that is being accepted, without those that only later steps write."""
     return {
-        "id": job.id,
-        "server_id": job.server_id,
-        "channel_id": job.channel_id,
-        "user_id": job.user_id,
-        "state": job.state,
+        **asdict(job),
+        **asdict(job.reply),
         "request": write_request(job.request),
         "parent_id": job.request.parent_id or None,
         "mode": job.request.mode,
-        "quote_ucr": job.quote_ucr,
-        "nsfw_checker": job.nsfw_checker,
-        "spoiler": job.spoiler,
-        "application_id": job.reply.application_id,
-        "token": job.reply.token,
-        "token_expires_at": job.reply.token_expires_at,
-        "file_bytes_max": job.reply.file_bytes_max,
-        "created_at": job.created_at,
-        "interaction_id": job.interaction_id,
-        "locale": job.locale,
     }
 
 
 def read_job(row: Row) -> Job:
-    return Job(
-        id=row.id,
-        server_id=row.server_id,
-        channel_id=row.channel_id,
-        user_id=row.user_id,
+    return read_as(
+        row,
+        Job,
         request=read_request(row.request, job_id=row.id) or UNREADABLE,
-        state=JobState(row.state),
-        quote_ucr=row.quote_ucr,
-        cost_ucr=row.cost_ucr,
-        nsfw_checker=bool(row.nsfw_checker),
-        spoiler=bool(row.spoiler or row.covered),
-        reply=Reply(
-            row.application_id, row.token, read_time(row.token_expires_at), row.file_bytes_max
-        ),
-        created_at=read_time(row.created_at),
-        interaction_id=row.interaction_id,
-        locale=row.locale,
-        started_at=read_time(row.started_at),
-        message_id=row.message_id,
+        spoiler=row.spoiler or row.covered,
+        reply=Reply(row.application_id, row.token, row.token_expires_at, row.file_bytes_max),
         problem=_problem(row),
-        claims=row.claims,
-        finished_at=read_time(row.finished_at),
-        keeps_images=bool(row.keeps_images),
-        unwatched=bool(row.unwatched),
-        covered=bool(row.covered),
-        removed=bool(row.removed),
+        # None once its place is not kept any more.
+        interaction_id=row.interaction_id or 0,
     )
 
 
 def read_task(row: Row) -> Task:
-    values = row._asdict() | {
-        "state": TaskState(row.state),
-        "submitted_at": read_time(row.submitted_at),
-        "cost_known": bool(row.cost_known),
-        "problem": _problem(row),
-    }
-    del values["failure"], values["facts"]
-    return Task(**values)
+    return read_as(row, Task, problem=_problem(row))
 
 
 def problem_row(problem: Problem | None) -> dict[str, Any]:
@@ -106,11 +69,14 @@ def problem_row(problem: Problem | None) -> dict[str, Any]:
 def _problem(row: Row) -> Problem | None:
     if not row.failure:
         return None
-    try:
-        return Problem(Failure(row.failure), read_facts(row.facts))
-    except ValueError:
-        # Another version of Easel wrote it.
-        return Problem(Failure.INTERNAL)
+    failure = read_failure(row.failure)
+    facts = {} if failure is Failure.INTERNAL else read_facts(row.facts)
+    return Problem(failure, facts)
+
+
+def read_failure(name: str) -> Failure:
+    """INTERNAL where another version of Easel wrote it."""
+    return Failure(name) if name in set(Failure) else Failure.INTERNAL
 
 
 def write_request(request: ImageRequest) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec.structs import asdict, replace
 
 from bot.domain.settings import SETTINGS, ServerSettings, SettingChange, read_settings
-from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed, read_time
+from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed
 
 #: how many changes a moderator is shown beside a setting
 CHANGES_SHOWN_MAX = 5
@@ -116,7 +116,4 @@ def changes(
         before: a change's id: only older ones; 0: from the latest on.
     """
     given = {"server": server_id, "before": before or LAST_NUMBER, "shown_max": limit}
-    return [
-        SettingChange(**row._asdict() | {"created_at": read_time(row.created_at)})
-        for row in tx.rows(CHANGES, given)
-    ]
+    return tx.values(SettingChange, CHANGES, given)

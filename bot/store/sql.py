@@ -9,7 +9,9 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias, TypeVar
+
+from msgspec import convert
 
 from bot.errors import Facts
 
@@ -26,16 +28,8 @@ def write_time(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-@overload
-def read_time(stored: int) -> datetime: ...
-@overload
-def read_time(stored: None) -> None: ...
-def read_time(stored: int | None) -> datetime | None:
+def _read_time(stored: int | None) -> datetime | None:
     return None if stored is None else datetime.fromtimestamp(stored / 1000, UTC)
-
-
-def read_date(stored: str | None) -> date | None:
-    return None if stored is None else date.fromisoformat(stored)
 
 
 def write_facts(facts: Facts) -> str:
@@ -56,8 +50,11 @@ sqlite3.register_adapter(datetime, write_time)
 sqlite3.register_adapter(date, date.isoformat)
 
 
-#: a named tuple of a statement's columns; times and days in it still have their stored form
+#: how the names of columns end that hold times
+TIMES = ("_at", "until")
+#: a named tuple of a statement's columns; times in it are aware, all else has its stored form
 Row: TypeAlias = Any
+T = TypeVar("T")
 
 
 #: makes a row from its columns' values
@@ -68,7 +65,20 @@ Shape: TypeAlias = Callable[[Iterable[Any]], Row]
 def _shape(columns: tuple[str, ...]) -> Shape:
     made: Any = namedtuple("Row", columns, rename=True)  # type: ignore[misc]
     shape: Shape = made._make
-    return shape
+    times = [place for place, name in enumerate(columns) if name.endswith(TIMES)]
+
+    def with_times(stored: Iterable[Any]) -> Row:
+        values = list(stored)
+        for place in times:
+            values[place] = _read_time(values[place])
+        return shape(values)
+
+    return with_times if times else shape
+
+
+def read_as(row: Row, kind: type[T], **others: object) -> T:
+    """A value of the row's columns of the same names as its fields, and of these others."""
+    return convert(row._asdict() | others, kind, strict=False)
 
 
 class Transaction:
@@ -95,6 +105,10 @@ class Transaction:
         """Rows are read only as they are taken: take them before another statement changes them."""
         cursor = self._run(statement, given)
         return map(self._shape_of(statement, cursor), cursor)
+
+    def values(self, kind: type[T], statement: str, given: Given = NOTHING) -> list[T]:
+        """All rows, each as a value; see `read_as`."""
+        return [read_as(row, kind) for row in self.rows(statement, given)]
 
     def one(self, statement: str, given: Given = NOTHING) -> Row:
         """

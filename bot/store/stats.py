@@ -5,11 +5,11 @@ from datetime import date, datetime
 
 from msgspec import Struct
 
-from bot.domain.jobs import Failure, JobState, TaskState, ids_of_month
+from bot.domain.jobs import JobState, TaskState, ids_of_month
 from bot.domain.requests import ImageRequest
 from bot.domain.statistics import Month, OfDay, OfMember, OfRoute
-from bot.store.rows import UNREADABLE_FOR, read_request
-from bot.store.sql import Row, Transaction, among, listed, read_time
+from bot.store.rows import read_failure, read_request
+from bot.store.sql import Row, Transaction, among, listed
 
 MEMBERS_SHOWN_MAX = 5
 ROUTES_SHOWN_MAX = 10
@@ -112,9 +112,9 @@ def month(tx: Transaction, server_id: int, of: date) -> Month:
         jobs=sum(row.jobs for row in states.values()),
         failed=failed,
         cost_ucr=sum(row.cost_ucr for row in states.values()),
-        members=[OfMember(*row) for row in tx.rows(MEMBERS, given)],
-        routes=[OfRoute(*row) for row in tx.rows(ROUTES, given)],
-        failures=[(_failure(row.failure), row.jobs) for row in tx.rows(FAILURES, given)],
+        members=tx.values(OfMember, MEMBERS, given),
+        routes=tx.values(OfRoute, ROUTES, given),
+        failures=[(read_failure(row.failure), row.jobs) for row in tx.rows(FAILURES, given)],
         median_wait_s=None if waited is None else waited / 1000,
         days={row.day: OfDay(images.get(row.day, 0), row.cost_ucr) for row in tx.rows(DAYS, given)},
     )
@@ -139,23 +139,15 @@ def some_lines(tx: Transaction, server_id: int, of: date, after: str) -> list[Li
 
 
 def _line(row: Row, routes: list[str]) -> Line:
-    waited_ms = row.finished_at - row.created_at if row.finished_at else None
+    waited = row.finished_at - row.created_at if row.finished_at else None
     return Line(
         row.id,
-        read_time(row.created_at),
+        row.created_at,
         row.user_id,
         read_request(row.request, job_id=row.id),
         routes,
         row.state,
         row.failure or "",
         row.cost_ucr or 0,
-        waited_ms / 1000 if waited_ms else None,
+        waited.total_seconds() if waited else None,
     )
-
-
-def _failure(name: str) -> Failure:
-    try:
-        return Failure(name)
-    except UNREADABLE_FOR:
-        # Another version of Easel wrote it.
-        return Failure.INTERNAL

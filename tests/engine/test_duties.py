@@ -104,11 +104,11 @@ async def test_what_is_to_be_done_now_and_then_is_done_while_the_bot_runs(
         monkeypatch.setattr(f"bot.app.{name}", 0.02)
     async with opened(paint=lambda _: PICTURE) as easel:
         async with easel.held(VendorCall.CREATE):
-            [job] = await easel.rows("SELECT lease_until FROM jobs")
+            [job] = await easel.rows("SELECT lease_until AS ends FROM jobs")
             lock = easel.folder / "easel.db.lock"
             os.utime(lock, (0, 0))
             easel.clock.advance(30)
-            renewed = f"SELECT 1 FROM jobs WHERE lease_until > {job.lease_until}"
+            renewed = f"SELECT 1 FROM jobs WHERE lease_until > {job.ends}"
             await easel.until(lambda: easel.rows(renewed))
             await easel.until(lambda: has_signed(lock))
         await easel.idle()

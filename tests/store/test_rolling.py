@@ -36,8 +36,7 @@ def bench(database: Database) -> Bench:
 async def waiting(bench: Bench) -> list[tuple[int, int]]:
     """Amounts, and in how many hours from NOW they come back."""
     rows = await bench.rows("SELECT amount_ucr, due_at FROM returns ORDER BY due_at, id")
-    start_ms = int(NOW.timestamp() * 1_000)
-    return [(amount, (due - start_ms) // 3_600_000) for amount, due in rows]
+    return [(amount, (due - NOW) // HOUR) for amount, due in rows]
 
 
 async def decide(bench: Bench, name: str, value: Any) -> None:

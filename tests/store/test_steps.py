@@ -143,7 +143,7 @@ async def test_who_was_told_has_a_finished_job(
     job = await bench.delivering(cost)
     finished = await bench.jobs.finish(job, 4711, LATER)
     assert (finished.state, finished.message_id, finished.problem) == (state, 4711, job.problem)
-    assert await bench.rows("SELECT finished_at FROM jobs") == [(round(LATER.timestamp() * 1000),)]
+    assert await bench.rows("SELECT finished_at FROM jobs") == [(LATER,)]
     assert await bench.jobs.job(job.id) == finished
 
 
