@@ -12,7 +12,7 @@ from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.policy import is_model_allowed
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
-from bot.domain.settings import SETTINGS, ServerSettings
+from bot.domain.settings import ServerSettings, read_setting, write_setting
 
 Item = discord.ui.Item[Any]
 #: called with the settings as they are; returns what is to be set, by field
@@ -79,7 +79,7 @@ def controls(field: str, decided: ServerSettings, models: Sequence[str], locale:
     if field == "paused_until":
         pause = button(Phrase.PAUSE, locale, "form", field)
         return [pause, button(Phrase.RESUME, locale, "resume")]
-    now = SETTINGS[field].write(getattr(decided, field)) or NOTHING
+    now = write_setting(getattr(decided, field)) or NOTHING
     models = [each for each in models if is_model_allowed(decided, each)]
     options = buttons.options(choices(field, models, locale), {now})
     title = say(TITLES[field], locale)
@@ -135,8 +135,8 @@ def read(field: str, kept: str) -> Decide:
         Outdated: the setting cannot have that value.
     """
     try:
-        return fixed(field, SETTINGS[field].read(kept))
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        return fixed(field, read_setting(field, kept))
+    except (ValueError, KeyError) as error:
         raise buttons.Outdated(field) from error
 
 

@@ -18,6 +18,7 @@ from bot.domain.settings import (
     SettingChange,
     Source,
     effective,
+    read_setting,
 )
 
 #: entries of a list that are shown, and characters of a value that cannot be read
@@ -192,6 +193,6 @@ def _as_kept(field: str, text: str, locale: str) -> str:
     if field == "pause_reason":
         text = shortened(text, REASON_CHARS, REASON_BYTES)
     try:
-        return value(field, SETTINGS[field].read(text), locale, most=LISTED_IN_LINE_MAX)
-    except (KeyError, ValueError, TypeError, AttributeError):
+        return value(field, read_setting(field, text), locale, most=LISTED_IN_LINE_MAX)
+    except (KeyError, ValueError):
         return f"`{text[:LISTED_MAX]}`"

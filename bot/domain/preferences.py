@@ -1,16 +1,15 @@
 """What a member has decided for themselves, and how they may name their presets."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from enum import StrEnum
-from typing import Any
+from typing import Annotated
 
-from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec import Meta, Struct, convert
+from msgspec.structs import asdict, fields
 
 from bot.domain import words
-from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS, ImageRequest, Mode
+from bot.domain.requests import Count, ImageRequest, Mode, Ratio, Resolution
 from bot.errors import Reason, Refusal
 
 #: characters of a model's name, whatever the catalog has
@@ -32,13 +31,16 @@ class Pings(StrEnum):
 class Preferences(Struct, frozen=True):
     """The defaults are those of a member who has decided nothing."""
 
-    aspect_ratio: str = "auto"
-    resolution: str = "1K"
+    aspect_ratio: Ratio = "auto"
+    resolution: Resolution = "1K"
     #: empty: any that can do it
-    model: str = ""
-    count: int = 1
+    model: Annotated[str, Meta(max_length=MODEL_CHARS_MAX)] = ""
+    count: Count = 1
     private: bool = False
     pings: Pings = Pings.LONG
+
+
+FIELDS = fields(Preferences)
 
 
 def read_preferences(text: str) -> Preferences:
@@ -52,9 +54,9 @@ def read_preferences(text: str) -> Preferences:
     except (ValueError, RecursionError):
         return Preferences()
     values = {}
-    for name in READERS.keys() & kept.keys() if isinstance(kept, dict) else ():
-        with suppress(ValueError):
-            values[name] = READERS[name](kept[name])
+    for each in FIELDS if isinstance(kept, dict) else ():
+        with suppress(ValueError, KeyError):
+            values[each.name] = convert(kept[each.name], each.type)
     return Preferences(**values)
 
 
@@ -98,42 +100,3 @@ def preset_name(text: str) -> str:
     if not words.is_seen(name) or len(name) > PRESET_NAME_CHARS_MAX:
         raise Refusal(Reason.PRESET_NAME, chars_max=PRESET_NAME_CHARS_MAX)
     return name
-
-
-def _one_of(allowed: Collection[str]) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in allowed:
-            raise ValueError("not one of the words")
-        return str(value)
-
-    return read
-
-
-def _read_model(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > MODEL_CHARS_MAX:
-        raise ValueError("not the name of a model")
-    return value
-
-
-def _read_count(value: Any) -> int:
-    # `true` is a number to Python.
-    if type(value) is not int or not 1 <= value <= IMAGES_MAX:
-        raise ValueError("not a number of images")
-    return value
-
-
-def _read_flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("neither true nor false")
-    return value
-
-
-#: a field of Preferences -> how its value is read; raises ValueError where it cannot be
-READERS: Mapping[str, Callable[[Any], Any]] = {
-    "aspect_ratio": _one_of(ASPECT_RATIOS),
-    "resolution": _one_of(RESOLUTIONS),
-    "model": _read_model,
-    "count": _read_count,
-    "private": _read_flag,
-    "pings": Pings,
-}

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from bot.domain import words
@@ -38,6 +38,11 @@ RESOLUTIONS = ("1K", "2K", "4K")
 QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
 TRANSPARENT = "transparent"
 BACKGROUNDS = ("auto", "opaque", TRANSPARENT)
+
+#: kinds of values that are kept apart from requests, and checked as they are read
+Ratio = Annotated[str, Meta(pattern=rf"^(?:{'|'.join(ASPECT_RATIOS)})\Z")]
+Resolution = Annotated[str, Meta(pattern=rf"^(?:{'|'.join(RESOLUTIONS)})\Z")]
+Count = Annotated[int, Meta(ge=1, le=IMAGES_MAX)]
 
 
 class Turn(StrEnum):

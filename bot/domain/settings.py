@@ -1,17 +1,17 @@
 """What a server's moderators have decided, and the trail of their changes."""
 
-import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, convert, field, json
+from msgspec.structs import fields
 
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Period
-from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
+from bot.domain.requests import IMAGES_MAX, RESOLUTIONS, Count, Resolution
 
 #: seconds since 1970; stands for an end that nobody has set; Discord can still show it
 FOREVER = 253_402_300_799
@@ -44,8 +44,8 @@ class ServerSettings(Struct, frozen=True):
     default_model: str = ""
     #: ids; empty: all of them
     allowed_models: frozenset[str] = frozenset()
-    resolution_max: str = RESOLUTIONS[-1]
-    count_max: int = IMAGES_MAX
+    resolution_max: Resolution = RESOLUTIONS[-1]
+    count_max: Count = IMAGES_MAX
     #: ids of channels, whose threads count with them; empty: all of them
     allowed_channels: frozenset[int] = frozenset()
     private_allowed: bool = True
@@ -107,14 +107,6 @@ def effective(decided: ServerSettings, operator: Operator, name: str) -> tuple[A
     return operator.values.get(name, value), source
 
 
-class Setting(Struct, frozen=True):
-    """How a setting's value is kept as text."""
-
-    #: raises ValueError, TypeError, AttributeError or KeyError if this version cannot read the text
-    read: Callable[[str], Any]
-    write: Callable[[Any], str] = str
-
-
 class SettingChange(Struct, frozen=True):
     """One change of a server's setting by a moderator."""
 
@@ -127,75 +119,34 @@ class SettingChange(Struct, frozen=True):
     id: int = 0
 
 
-def _read_resolution(text: str) -> str:
-    return RESOLUTIONS[RESOLUTIONS.index(text)]
+#: a field of ServerSettings -> its type
+SETTINGS: Mapping[str, Any] = {each.name: each.type for each in fields(ServerSettings)}
 
 
-def _read_count(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= IMAGES_MAX:
-        raise ValueError("not a number of images")
-    return count
+def read_setting(name: str, text: str) -> Any:
+    """
+    A setting's value from the text that is kept of it; an empty text decides nothing.
+
+    Raises:
+        KeyError: this version has no such setting.
+        ValueError: it cannot read the text.
+    """
+    kind, undecided = SETTINGS[name], getattr(UNDECIDED, name)
+    if not text:
+        return undecided
+    if isinstance(undecided, frozenset | dict):
+        return json.decode(text, type=kind)
+    return convert(text, kind, strict=False)
 
 
-def _optional(read: Callable[[str], Any]) -> Setting:
-    """For a setting that may be None, which is kept as an empty text."""
-    return Setting(
-        lambda text: read(text) if text else None,
-        lambda value: "" if value is None else str(value),
-    )
-
-
-def _read_flag(text: str) -> bool:
-    return {"true": True, "false": False}[text]
-
-
-def _write_flag(flag: bool) -> str:
-    return "true" if flag else "false"
-
-
-def _read_words(text: str) -> frozenset[str]:
-    return frozenset(str(each) for each in json.loads(text))
-
-
-def _read_ids(text: str) -> frozenset[int]:
-    return frozenset(int(each) for each in json.loads(text))
-
-
-def _write_set(values: Collection[Any]) -> str:
-    return json.dumps(sorted(values))
-
-
-def _read_roles(text: str) -> dict[int, Microcredits]:
-    return {int(role): Microcredits(int(amount)) for role, amount in json.loads(text).items()}
-
-
-def _write_roles(amounts: Mapping[int, Microcredits]) -> str:
-    return json.dumps({str(role): amounts[role] for role in sorted(amounts)})
-
-
-#: a field of ServerSettings -> how it is kept
-SETTINGS: Mapping[str, Setting] = {
-    "nsfw_checker": Setting(NsfwMode),
-    "picture_menus": Setting(PictureMenus),
-    "default_model": Setting(str),
-    "allowed_models": Setting(_read_words, _write_set),
-    "resolution_max": Setting(_read_resolution),
-    "count_max": Setting(_read_count),
-    "allowed_channels": Setting(_read_ids, _write_set),
-    "private_allowed": Setting(_read_flag, _write_flag),
-    "private_seen": Setting(_read_flag, _write_flag),
-    "confirm_above_ucr": _optional(int),
-    "locale": Setting(str),
-    "log_channel_id": Setting(int),
-    "paused_until": Setting(int),
-    "allowance_period": _optional(Period),
-    "job_max_ucr": _optional(int),
-    "allowance_ucr": _optional(int),
-    "role_allowances_ucr": Setting(_read_roles, _write_roles),
-    "budget_ucr": _optional(int),
-    "pause_reason": Setting(str),
-}
+def write_setting(value: object) -> str:
+    """The text that is kept of a setting's value: a word as it is, all else as JSON."""
+    if isinstance(value, str | None):
+        return str(value or "")
+    if isinstance(value, dict):
+        # What is kept in order has words for its keys.
+        value = {str(key): each for key, each in value.items()}
+    return json.encode(value, order="deterministic").decode()
 
 
 def read_settings(kept: Mapping[str, str]) -> ServerSettings:
@@ -205,6 +156,6 @@ def read_settings(kept: Mapping[str, str]) -> ServerSettings:
     """
     values = {}
     for name in SETTINGS.keys() & kept.keys():
-        with suppress(ValueError, TypeError, AttributeError, KeyError):
-            values[name] = SETTINGS[name].read(kept[name])
+        with suppress(ValueError):
+            values[name] = read_setting(name, kept[name])
     return ServerSettings(**values)

@@ -5,7 +5,7 @@
 -- Ids are Discord's (64 bits), but for those of jobs, tasks and drafts; `_ucr` are micro-credits;
 -- `_at` and `_until` are milliseconds since 1970; server 0 is direct messages.
 
--- what moderators have decided: see SETTINGS in bot/domain/settings.py
+-- what moderators have decided: see `write_setting` in bot/domain/settings.py
 CREATE TABLE server_settings (
     server_id BIGINT NOT NULL,
     name VARCHAR(40) NOT NULL,

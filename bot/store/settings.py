@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import asdict, replace
 
-from bot.domain.settings import SETTINGS, ServerSettings, SettingChange, read_settings
+from bot.domain.settings import ServerSettings, SettingChange, read_settings, write_setting
 from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed
 
 #: how many changes a moderator is shown beside a setting
@@ -96,7 +96,7 @@ def change_several(
     before = of_server(tx, server_id)
     decided = decide(before)
     for name, value in decided.items():
-        old, new = (SETTINGS[name].write(each) for each in (getattr(before, name), value))
+        old, new = (write_setting(each) for each in (getattr(before, name), value))
         if old == new:
             continue
         if not tx.execute(SET, {"server": server_id, "setting": name, "text": new}):

@@ -414,7 +414,7 @@ async def test_two_moderators_at_once_lose_nothing(easel: Easel) -> None:
     for call in calls:
         await call.response()
     assert await kept(easel) == {
-        "allowed_models": '["gpt-image-2", "gpt-image-2-beta"]',
+        "allowed_models": '["gpt-image-2","gpt-image-2-beta"]',
         "count_max": "2",
     }
     assert len(await trail(easel)) == 3
