@@ -62,15 +62,3 @@ class Quota:
         """
         now = self._clock.now()
         return await self._database.write(steps.set_role, server_id, role_id, amount, by, now)
-
-    async def reset(self, server_id: int, names: Collection[str], by: int) -> ServerSettings:
-        """
-        Clear a server's settings, so that the operator's values hold again.
-
-        Args:
-            names: settings of the quota; empty: all of them (OF_QUOTA).
-        Returns:
-            The settings before.
-        """
-        now = self._clock.now()
-        return await self._database.write(steps.reset, server_id, names or steps.OF_QUOTA, by, now)

@@ -10,20 +10,11 @@ from bot.domain.credits import Microcredits
 from bot.domain.ledger import NOBODY, Account, Allowance, Statement
 from bot.domain.oversight import Act
 from bot.domain.quota import ROLES_MAX, Amendment
-from bot.domain.settings import UNDECIDED, ServerSettings
+from bot.domain.settings import ServerSettings
 from bot.store import ledger, oversight, settings
 from bot.store.accept import purses_of
 from bot.store.jobs import House
 from bot.store.sql import Transaction
-
-#: the settings that make a server's quota
-OF_QUOTA = (
-    "allowance_ucr",
-    "allowance_period",
-    "role_allowances_ucr",
-    "budget_ucr",
-    "job_max_ucr",
-)
 
 
 def statement(
@@ -102,14 +93,6 @@ def set_role(
         amounts[role_id] = amount
     settings.change(tx, server_id, "role_allowances_ucr", amounts, by, now)
     return True
-
-
-def reset(
-    tx: Transaction, server_id: int, names: Collection[str], by: int, now: datetime
-) -> ServerSettings:
-    """Reset settings to what the operator has decided; returns the settings before."""
-    undecided = {name: getattr(UNDECIDED, name) for name in names}
-    return settings.change_several(tx, server_id, lambda _: undecided, by, now)[0]
 
 
 def of_server(

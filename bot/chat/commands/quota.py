@@ -18,7 +18,7 @@ from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
 from bot.domain.oversight import Act, Done
 from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
-from bot.domain.settings import ServerSettings
+from bot.domain.settings import UNDECIDED, ServerSettings
 
 Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
 
@@ -122,8 +122,11 @@ class QuotaCommands(ModeratorCommands):
     @command("quota reset")
     @app_commands.choices(what=choices("reset", PARTS))
     async def reset(self, interaction: Interaction, what: str | None = None) -> None:
-        names = PARTS[what] if what else ()
-        await self._quota.reset(interaction.guild_id or 0, names, interaction.user.id)
+        parts = [PARTS[what]] if what else PARTS.values()
+        undecided = {name: getattr(UNDECIDED, name) for part in parts for name in part}
+        await self._easel.servers.change(
+            interaction.guild_id or 0, lambda _: undecided, interaction.user.id
+        )
         await self._show(interaction)
 
     async def _limit(
