@@ -28,19 +28,11 @@ IMAGES = f"""
     ORDER BY id
 """
 ENTRIES_OF = f"""
-    SELECT
-        id, server_id, user_id, kind, allowance_ucr, grant_ucr, period_start, job_id, created_at,
-        by_id, reason
-    FROM entries
+    SELECT * FROM entries
     WHERE server_id = :server AND user_id = :user AND id > :after
     ORDER BY id LIMIT {ENTRIES_AT_ONCE}
 """
-ACCOUNTS_IN = """
-    SELECT
-        server_id, user_id, allowance_ucr, grant_ucr, period_start, refilled_to_ucr, refill_period
-    FROM accounts
-    WHERE server_id = :server
-"""
+ACCOUNTS_IN = "SELECT * FROM accounts WHERE server_id = :server"
 #: name in the export -> what is read of a member, and below of a server
 OF_MEMBER = {
     "preferences": "SELECT value FROM preferences WHERE user_id = :user",
@@ -76,26 +68,10 @@ OF_ACCOUNT = {
 }
 OF_SERVER = {
     "settings": "SELECT name, value FROM server_settings WHERE server_id = :server",
-    "setting_changes": """
-        SELECT id, server_id, user_id, setting, old, new, created_at FROM setting_changes
-        WHERE server_id = :server
-        ORDER BY id
-    """,
-    "acts": """
-        SELECT id, server_id, by_id, action, user_id, job_id, amount_ucr, reason, created_at
-        FROM acts
-        WHERE server_id = :server
-        ORDER BY id
-    """,
-    "blocks": """
-        SELECT server_id, user_id, by_id, reason, created_at, until FROM blocks
-        WHERE server_id = :server
-    """,
-    "returns": """
-        SELECT id, server_id, user_id, amount_ucr, due_at FROM returns
-        WHERE server_id = :server
-        ORDER BY user_id, due_at
-    """,
+    "setting_changes": "SELECT * FROM setting_changes WHERE server_id = :server ORDER BY id",
+    "acts": "SELECT * FROM acts WHERE server_id = :server ORDER BY id",
+    "blocks": "SELECT * FROM blocks WHERE server_id = :server",
+    "returns": "SELECT * FROM returns WHERE server_id = :server ORDER BY user_id, due_at",
     "notices": "SELECT period_start, percent FROM notices WHERE server_id = :server",
 }
 #: columns that hold JSON
