@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -28,9 +26,9 @@ def _accounts() -> None:
         sa.Column("allowance_ucr", sa.BigInteger(), nullable=False),
         sa.Column("grant_ucr", sa.BigInteger(), nullable=False),
         sa.Column("period_start", sa.Date(), nullable=True),
-        sa.CheckConstraint("allowance_ucr >= 0", name=op.f("ck_accounts_allowance_not_negative")),
-        sa.CheckConstraint("grant_ucr >= 0", name=op.f("ck_accounts_grant_not_negative")),
-        sa.PrimaryKeyConstraint("server_id", "user_id", name=op.f("pk_accounts")),
+        sa.CheckConstraint("allowance_ucr >= 0", name="ck_accounts_allowance_not_negative"),
+        sa.CheckConstraint("grant_ucr >= 0", name="ck_accounts_grant_not_negative"),
+        sa.PrimaryKeyConstraint("server_id", "user_id", name="pk_accounts"),
     )
 
 
@@ -63,33 +61,27 @@ def _jobs() -> None:
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
             "(cost_ucr IS NULL) = (state IN ('queued', 'running', 'cancelled'))",
-            name=op.f("ck_jobs_cost_when_settled"),
+            name="ck_jobs_cost_when_settled",
         ),
         sa.CheckConstraint(
             "(finished_at IS NULL) = (state IN ('queued', 'running', 'delivering'))",
-            name=op.f("ck_jobs_finished_when_final"),
+            name="ck_jobs_finished_when_final",
         ),
         sa.CheckConstraint(
             "state IN ('queued', 'running', 'delivering', 'done', 'failed', 'cancelled')",
-            name=op.f("ck_jobs_state"),
+            name="ck_jobs_state",
         ),
-        sa.CheckConstraint(
-            "cost_ucr BETWEEN 0 AND quote_ucr", name=op.f("ck_jobs_cost_within_quote")
-        ),
-        sa.CheckConstraint("quote_ucr >= 0", name=op.f("ck_jobs_quote_not_negative")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        sa.CheckConstraint("cost_ucr BETWEEN 0 AND quote_ucr", name="ck_jobs_cost_within_quote"),
+        sa.CheckConstraint("quote_ucr >= 0", name="ck_jobs_quote_not_negative"),
+        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_jobs_active",
-            ["state", "created_at"],
-            unique=False,
-            sqlite_where=sa.text("state IN ('queued', 'running', 'delivering')"),
-            postgresql_where=sa.text("state IN ('queued', 'running', 'delivering')"),
-        )
-        batch_op.create_index(
-            "ix_jobs_member", ["server_id", "user_id", "created_at"], unique=False
-        )
+    _create_index(
+        "ix_jobs_active",
+        "jobs",
+        ["state", "created_at"],
+        "state IN ('queued', 'running', 'delivering')",
+    )
+    op.create_index("ix_jobs_member", "jobs", ["server_id", "user_id", "created_at"])
 
 
 def _what_was_learned() -> None:
@@ -99,7 +91,7 @@ def _what_was_learned() -> None:
         sa.Column("images", sa.Integer(), nullable=False),
         sa.Column("mean", sa.Float(), nullable=False),
         sa.Column("variance", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("route_id", name=op.f("pk_route_latencies")),
+        sa.PrimaryKeyConstraint("route_id", name="pk_route_latencies"),
     )
 
 
@@ -109,9 +101,9 @@ def _settings() -> None:
         sa.Column("server_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("nsfw_checker", sa.String(length=20), nullable=False),
         sa.CheckConstraint(
-            "nsfw_checker IN ('on', 'age_restricted', 'off')", name=op.f("ck_servers_nsfw_checker")
+            "nsfw_checker IN ('on', 'age_restricted', 'off')", name="ck_servers_nsfw_checker"
         ),
-        sa.PrimaryKeyConstraint("server_id", name=op.f("pk_servers")),
+        sa.PrimaryKeyConstraint("server_id", name="pk_servers"),
     )
     op.create_table(
         "setting_changes",
@@ -122,12 +114,9 @@ def _settings() -> None:
         sa.Column("old", sa.String(length=100), nullable=False),
         sa.Column("new", sa.String(length=100), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_setting_changes")),
+        sa.PrimaryKeyConstraint("id", name="pk_setting_changes"),
     )
-    with op.batch_alter_table("setting_changes", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_setting_changes_server_id"), ["server_id"], unique=False
-        )
+    op.create_index("ix_setting_changes_server_id", "setting_changes", ["server_id"])
 
 
 def _commands() -> None:
@@ -135,7 +124,7 @@ def _commands() -> None:
         "synced_commands",
         sa.Column("scope", sa.String(length=200), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.PrimaryKeyConstraint("scope", name=op.f("pk_synced_commands")),
+        sa.PrimaryKeyConstraint("scope", name="pk_synced_commands"),
     )
 
 
@@ -145,10 +134,9 @@ def _turns() -> None:
         sa.Column("server_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("turn", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("server_id", "user_id", name=op.f("pk_turns")),
+        sa.PrimaryKeyConstraint("server_id", "user_id", name="pk_turns"),
     )
-    with op.batch_alter_table("turns", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_turns_turn"), ["turn"], unique=False)
+    op.create_index("ix_turns_turn", "turns", ["turn"])
 
 
 def _entries() -> None:
@@ -165,36 +153,31 @@ def _entries() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "NOT (kind IN ('hold', 'settle', 'release', 'refund')) OR job_id IS NOT NULL",
-            name=op.f("ck_entries_of_a_job"),
+            name="ck_entries_of_a_job",
         ),
         sa.CheckConstraint(
             "kind IN ('allowance', 'grant', 'hold', 'settle', 'release', 'refund', 'expire', 'correct')",
-            name=op.f("ck_entries_kind"),
+            name="ck_entries_kind",
         ),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_entries_job_id")),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_entries_job_id"),
         sa.ForeignKeyConstraint(
             ["server_id", "user_id"],
             ["accounts.server_id", "accounts.user_id"],
             name="fk_entries_account",
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
+        sa.PrimaryKeyConstraint("id", name="pk_entries"),
     )
-    with op.batch_alter_table("entries", schema=None) as batch_op:
-        batch_op.create_index("ix_entries_account", ["server_id", "user_id"], unique=False)
-        batch_op.create_index(
-            "uq_entries_job_ending",
-            ["job_id"],
-            unique=True,
-            sqlite_where=sa.text("kind IN ('settle', 'release')"),
-            postgresql_where=sa.text("kind IN ('settle', 'release')"),
-        )
-        batch_op.create_index(
-            "uq_entries_job_kind",
-            ["job_id", "kind"],
-            unique=True,
-            sqlite_where=sa.text("kind IN ('hold', 'settle', 'release', 'refund')"),
-            postgresql_where=sa.text("kind IN ('hold', 'settle', 'release', 'refund')"),
-        )
+    op.create_index("ix_entries_account", "entries", ["server_id", "user_id"])
+    _create_index(
+        "uq_entries_job_ending", "entries", ["job_id"], "kind IN ('settle', 'release')", unique=True
+    )
+    _create_index(
+        "uq_entries_job_kind",
+        "entries",
+        ["job_id", "kind"],
+        "kind IN ('hold', 'settle', 'release', 'refund')",
+        unique=True,
+    )
 
 
 def _tasks() -> None:
@@ -218,30 +201,32 @@ def _tasks() -> None:
         sa.Column("failure", sa.String(length=30), nullable=True),
         sa.Column("detail", sa.String(length=300), server_default="", nullable=False),
         sa.CheckConstraint(
-            "(failure IS NOT NULL) = (state = 'failed')", name=op.f("ck_tasks_failed_with_failure")
+            "(failure IS NOT NULL) = (state = 'failed')", name="ck_tasks_failed_with_failure"
         ),
         sa.CheckConstraint(
             "state <> 'stored' OR (image_name IS NOT NULL AND cost_ucr IS NOT NULL)",
-            name=op.f("ck_tasks_stored_with_image"),
+            name="ck_tasks_stored_with_image",
         ),
         sa.CheckConstraint(
             "state <> 'submitted' OR provider_task_id IS NOT NULL",
-            name=op.f("ck_tasks_submitted_with_id"),
+            name="ck_tasks_submitted_with_id",
         ),
         sa.CheckConstraint(
             "state IN ('pending', 'submitting', 'submitted', 'stored', 'failed')",
-            name=op.f("ck_tasks_state"),
+            name="ck_tasks_state",
         ),
-        sa.CheckConstraint("image_index BETWEEN 0 AND 3", name=op.f("ck_tasks_image_index")),
-        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_tasks_job_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
+        sa.CheckConstraint("image_index BETWEEN 0 AND 3", name="ck_tasks_image_index"),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_tasks_job_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_tasks"),
     )
-    with op.batch_alter_table("tasks", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_tasks_job_id"), ["job_id"], unique=False)
-        batch_op.create_index(
-            "uq_tasks_image",
-            ["job_id", "image_index"],
-            unique=True,
-            sqlite_where=sa.text("state != 'failed'"),
-            postgresql_where=sa.text("state != 'failed'"),
-        )
+    op.create_index("ix_tasks_job_id", "tasks", ["job_id"])
+    _create_index(
+        "uq_tasks_image", "tasks", ["job_id", "image_index"], "state != 'failed'", unique=True
+    )
+
+
+def _create_index(
+    name: str, table: str, columns: list[str], condition: str, *, unique: bool = False
+) -> None:
+    where = sa.text(condition)
+    op.create_index(name, table, columns, unique=unique, sqlite_where=where, postgresql_where=where)

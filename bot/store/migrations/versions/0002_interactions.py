@@ -7,8 +7,6 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 #: milliseconds since 1970; Discord's ids count from here (Discord docs, Snowflakes)
 DISCORD_EPOCH_MS = 1_420_070_400_000
@@ -19,11 +17,10 @@ OLDER_MS = 60_000
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
+    with op.batch_alter_table("jobs") as batch_op:
         batch_op.add_column(sa.Column("interaction_id", sa.BigInteger(), nullable=True))
     _give_ids(op.get_bind())
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index("uq_jobs_interaction", ["interaction_id"], unique=True)
+    op.create_index("uq_jobs_interaction", "jobs", ["interaction_id"], unique=True)
 
 
 def _give_ids(connection: sa.Connection) -> None:

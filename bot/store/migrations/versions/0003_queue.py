@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 IS_QUEUED = "state = 'queued'"
 IS_WORKED_ON = "state IN ('running', 'delivering')"
@@ -17,7 +15,7 @@ NEWCOMER = -(2**40)
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
+    with op.batch_alter_table("jobs") as batch_op:
         batch_op.add_column(
             sa.Column("party_id", sa.BigInteger(), server_default="0", nullable=False)
         )
@@ -48,8 +46,8 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("waiting", sa.Integer(), nullable=False),
         sa.Column("turn", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("waiting >= 0", name=op.f("ck_queue_waiting_not_negative")),
-        sa.PrimaryKeyConstraint("party_id", "user_id", name=op.f("pk_queue")),
+        sa.CheckConstraint("waiting >= 0", name="ck_queue_waiting_not_negative"),
+        sa.PrimaryKeyConstraint("party_id", "user_id", name="pk_queue"),
     )
     op.create_index("ix_queue_turn", "queue", ["turn"])
     _create_index(
@@ -64,7 +62,7 @@ def upgrade() -> None:
     )
     _count(op.get_bind())
     op.drop_table("turns")
-    with op.batch_alter_table("synced_commands", schema=None) as batch_op:
+    with op.batch_alter_table("synced_commands") as batch_op:
         batch_op.drop_column("digest")
 
 
@@ -79,19 +77,11 @@ def _count(connection: sa.Connection) -> None:
     )
     for arrival, row in enumerate(rows.all()):
         for user_id in (0, row.user_id):
-            line = {"party": row.party_id, "user": user_id, "turn": NEWCOMER + arrival}
-            counted = connection.execute(
+            connection.execute(
                 sa.text(
-                    "UPDATE queue SET waiting = waiting + 1"
-                    " WHERE party_id = :party AND user_id = :user"
+                    "INSERT INTO queue (party_id, user_id, waiting, turn)"
+                    " VALUES (:party, :user, 1, :turn)"
+                    " ON CONFLICT (party_id, user_id) DO UPDATE SET waiting = queue.waiting + 1"
                 ),
-                line,
+                {"party": row.party_id, "user": user_id, "turn": NEWCOMER + arrival},
             )
-            if not counted.rowcount:
-                connection.execute(
-                    sa.text(
-                        "INSERT INTO queue (party_id, user_id, waiting, turn)"
-                        " VALUES (:party, :user, 1, :turn)"
-                    ),
-                    line,
-                )

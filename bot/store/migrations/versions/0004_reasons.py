@@ -8,8 +8,6 @@ from alembic import op
 
 revision = "0004"
 down_revision = "0003"
-branch_labels = None
-depends_on = None
 
 #: how a stored sentence on a reference began, and the ends that it had
 NAMED = re.compile(

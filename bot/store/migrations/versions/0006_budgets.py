@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0006"
 down_revision = "0005"
-branch_labels = None
-depends_on = None
 
 OF_A_JOB = "kind IN ('hold', 'settle', 'release', 'refund')"
 ENDINGS = "kind IN ('settle', 'release')"

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0007"
 down_revision = "0006"
-branch_labels = None
-depends_on = None
 
 #: how the request of an edit has always begun
 EDIT = '{"mode": "edit"'
@@ -38,7 +36,7 @@ def _create_tables() -> None:
         "preferences",
         sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_preferences")),
+        sa.PrimaryKeyConstraint("user_id", name="pk_preferences"),
     )
     op.create_table(
         "drafts",
@@ -46,9 +44,9 @@ def _create_tables() -> None:
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("request", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_drafts")),
+        sa.PrimaryKeyConstraint("id", name="pk_drafts"),
     )
-    op.create_index(op.f("ix_drafts_created_at"), "drafts", ["created_at"])
+    op.create_index("ix_drafts_created_at", "drafts", ["created_at"])
     op.create_index("ix_drafts_member", "drafts", ["user_id", "created_at"])
     op.create_table(
         "basket",
@@ -56,7 +54,7 @@ def _create_tables() -> None:
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("reference", sa.Text(), nullable=False),
         sa.Column("added_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_basket")),
+        sa.PrimaryKeyConstraint("id", name="pk_basket"),
     )
     op.create_index("ix_basket_member", "basket", ["user_id", "id"])
     op.create_table(
@@ -65,5 +63,5 @@ def _create_tables() -> None:
         sa.Column("name", sa.String(length=50), nullable=False),
         sa.Column("request", sa.Text(), nullable=False),
         sa.Column("saved_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("user_id", "name", name=op.f("pk_presets")),
+        sa.PrimaryKeyConstraint("user_id", "name", name="pk_presets"),
     )

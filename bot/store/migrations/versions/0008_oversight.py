@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0008"
 down_revision = "0007"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -20,7 +18,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("amount_ucr", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_returns")),
+        sa.PrimaryKeyConstraint("id", name="pk_returns"),
     )
     op.create_index("ix_returns_account", "returns", ["server_id", "user_id", "due_at"])
     op.create_table(
@@ -31,7 +29,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.BigInteger()),
-        sa.PrimaryKeyConstraint("server_id", "user_id", name=op.f("pk_blocks")),
+        sa.PrimaryKeyConstraint("server_id", "user_id", name="pk_blocks"),
     )
     op.create_table(
         "acts",
@@ -44,7 +42,7 @@ def upgrade() -> None:
         sa.Column("amount_ucr", sa.BigInteger()),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_acts")),
+        sa.PrimaryKeyConstraint("id", name="pk_acts"),
     )
     op.create_index("ix_acts_server", "acts", ["server_id", "id"])
     op.create_table(
@@ -52,5 +50,5 @@ def upgrade() -> None:
         sa.Column("server_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("period_start", sa.Date(), nullable=False),
         sa.Column("percent", sa.Integer(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("server_id", "period_start", "percent", name=op.f("pk_notices")),
+        sa.PrimaryKeyConstraint("server_id", "period_start", "percent", name="pk_notices"),
     )

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0010"
 down_revision = "0009"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -21,11 +19,11 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("erased_id", sa.BigInteger()),
         sa.Column("asked_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_erasures")),
+        sa.PrimaryKeyConstraint("user_id", name="pk_erasures"),
     )
     op.create_table(
         "sweeps",
         sa.Column("name", sa.String(length=20), nullable=False),
         sa.Column("reached", sa.String(length=25), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_sweeps")),
+        sa.PrimaryKeyConstraint("name", name="pk_sweeps"),
     )
