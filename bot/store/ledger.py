@@ -26,7 +26,7 @@ from bot.domain.ledger import (
 )
 from bot.store import budgets, returns
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB
-from bot.store.sql import Row, Transaction, insert, one_of, read_as
+from bot.store.sql import Row, Transaction, insert, one_of, read_as, upsert
 
 #: spendings that a member is shown
 SPENDINGS_SHOWN_MAX = 5
@@ -46,21 +46,14 @@ ENTRY = (
 )
 _OF_ACCOUNT = "WHERE server_id = :server AND user_id = :user"
 
-#: the columns that `_account` needs, and `_balance` gives
-_COLUMNS = (
-    "server_id, user_id, allowance_ucr, grant_ucr, period_start, refilled_to_ucr, refill_period"
-)
-_ACCOUNTS = f"SELECT {_COLUMNS} FROM accounts"
+_WHOSE = ("server_id", "user_id")
+#: the columns that `_account` needs beside them, and `_balance` gives
+_BALANCE = ("allowance_ucr", "grant_ucr", "period_start", "refilled_to_ucr", "refill_period")
+_ACCOUNTS = f"SELECT {', '.join(_WHOSE + _BALANCE)} FROM accounts"
 ACCOUNT = f"{_ACCOUNTS} {_OF_ACCOUNT}"
 #: a member's account and those of budgets; in direct messages, where they have another one, too
 PURSES = f"{_ACCOUNTS} WHERE server_id IN (:server, 0) AND user_id IN (:user, {NOBODY})"
-NEW_ACCOUNT = insert("accounts", *_COLUMNS.split(", "))
-NEW_BALANCE = """
-    UPDATE accounts SET
-        allowance_ucr = :allowance_ucr, grant_ucr = :grant_ucr, period_start = :period_start,
-        refilled_to_ucr = :refilled_to_ucr, refill_period = :refill_period
-    WHERE server_id = :server_id AND user_id = :user_id
-"""
+SET_BALANCE = upsert("accounts", _WHOSE, *_BALANCE)
 NEW_ENTRY = insert("entries", *ENTRY.split(", "))
 OF_JOB = f"SELECT {ENTRY} FROM entries WHERE job_id = :job AND {OF_A_JOB}"
 #: The servers where somebody has an account, and last null. A server has many accounts, so this
@@ -210,9 +203,7 @@ def apply(tx: Transaction, *changes: Change, now: datetime) -> Account:
     account = changes[-1][0]
     if not explained_by:
         return account
-    balance = _balance(account)
-    if not tx.execute(NEW_BALANCE, balance):
-        tx.execute(NEW_ACCOUNT, balance)
+    tx.execute(SET_BALANCE, _balance(account))
     tx.executemany(NEW_ENTRY, explained_by)
     if account.rolls or account.written:
         returns.write(tx, account)
@@ -222,7 +213,7 @@ def apply(tx: Transaction, *changes: Change, now: datetime) -> Account:
 def open_empty(tx: Transaction, server_id: int, user_id: int) -> None:
     """Make sure that the account has a row, to which entries can belong."""
     if tx.one_or_none(ACCOUNT, {"server": server_id, "user": user_id}) is None:
-        tx.execute(NEW_ACCOUNT, _balance(Account(server_id, user_id)))
+        tx.execute(SET_BALANCE, _balance(Account(server_id, user_id)))
 
 
 def add_entry(tx: Transaction, entry: Entry, now: datetime) -> None:

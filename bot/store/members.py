@@ -16,7 +16,7 @@ from bot.domain.preferences import (
 from bot.domain.requests import REFERENCES_MAX, ImageRequest, Reference
 from bot.errors import InvalidRequest, Reason, Refusal
 from bot.store.rows import read_reference, read_request, write_reference, write_request
-from bot.store.sql import Transaction, insert
+from bot.store.sql import Transaction, insert, upsert
 
 DRAFTS_KEPT = timedelta(days=1)
 #: counted from the last addition
@@ -27,8 +27,7 @@ DRAFTS_MAX = 100
 DRAFT_ID_BYTES = 12
 
 ALL_PREFERENCES = "SELECT user_id, value FROM preferences"
-SET_PREFERENCES = "UPDATE preferences SET value = :text WHERE user_id = :user"
-NEW_PREFERENCES = insert("preferences", "user_id", "value")
+SET_PREFERENCES = upsert("preferences", ("user_id",), "value")
 FORGET_PREFERENCES = "DELETE FROM preferences WHERE user_id = :user"
 
 NEW_DRAFT = insert("drafts", "id", "user_id", "request", "created_at")
@@ -74,9 +73,7 @@ def prefer(tx: Transaction, user_id: int, preferences: Preferences) -> None:
     if preferences == Preferences():
         tx.execute(FORGET_PREFERENCES, {"user": user_id})
         return
-    text = write_preferences(preferences)
-    if not tx.execute(SET_PREFERENCES, {"user": user_id, "text": text}):
-        tx.execute(NEW_PREFERENCES, {"user_id": user_id, "value": text})
+    tx.execute(SET_PREFERENCES, {"user_id": user_id, "value": write_preferences(preferences)})
 
 
 def keep_draft(tx: Transaction, user_id: int, request: ImageRequest, now: datetime) -> str:

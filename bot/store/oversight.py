@@ -22,7 +22,7 @@ from bot.store import settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import JOB, LAST, read_job
 from bot.store.schema import IS_REPORT
-from bot.store.sql import LAST_NUMBER, Row, Transaction, insert
+from bot.store.sql import LAST_NUMBER, Row, Transaction, insert, upsert
 
 #: jobs read at once in the search for those that moderators may see, and how many such reads
 LOOKED_AT = 25
@@ -59,12 +59,13 @@ def refuse_blocked(row: Row) -> None:
 
 
 BLOCKED = f"SELECT {BLOCKED_COLUMNS}"
-NEW_BLOCK = insert("blocks", "server_id", "user_id", "by_id", "reason", "created_at", "until")
+_terms = ("by_id", "reason", "created_at", "until")
+SET_BLOCK = upsert("blocks", ("server_id", "user_id"), *_terms)
 END_BLOCK = f"DELETE FROM blocks WHERE {_this_block} RETURNING until"
 #: removes a server's blocks that are over, so that none of them is kept
 ENDED_BLOCKS = "DELETE FROM blocks WHERE server_id = :server AND until <= :now"
 BLOCKS = f"""
-    SELECT server_id, user_id, by_id, reason, created_at, until FROM blocks
+    SELECT server_id, user_id, {", ".join(_terms)} FROM blocks
     WHERE server_id = :server AND user_id > :after AND {_lasts}
     ORDER BY user_id LIMIT :shown_max
 """
@@ -128,9 +129,8 @@ def record(tx: Transaction, act: Act) -> Act:
 def block(tx: Transaction, blocked: Block) -> Done:
     """Block a member here; this replaces a block that they have here already."""
     server_id, now = blocked.server_id, blocked.created_at
-    tx.execute(END_BLOCK, {"server": server_id, "user": blocked.user_id})
     tx.execute(ENDED_BLOCKS, {"server": server_id, "now": now})
-    tx.execute(NEW_BLOCK, asdict(blocked))
+    tx.execute(SET_BLOCK, asdict(blocked))
     by = (server_id, blocked.by_id)
     act = Act(*by, Action.BLOCK, now, blocked.user_id, reason=blocked.reason)
     return replace(_done(tx, act), until=blocked.until)

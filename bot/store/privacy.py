@@ -18,7 +18,7 @@ from bot.domain.requests import UNREADABLE, emptied
 from bot.store import ledger, queue
 from bot.store.rows import read_request, write_request
 from bot.store.schema import HAS_AUTHOR, IS_QUEUED, IS_WORKED_ON
-from bot.store.sql import Transaction, among, insert, listed
+from bot.store.sql import Transaction, among, listed, upsert
 
 #: jobs, and entries, that one transaction changes
 JOBS_AT_ONCE = 100
@@ -42,9 +42,8 @@ UNDER_WAY = f"""
     SELECT id FROM jobs WHERE {IS_WORKED_ON} AND user_id = :user
 """
 
-ERASURE = "SELECT erased_id FROM erasures WHERE user_id = :user"
-NEW_ERASURE = insert("erasures", "user_id", "erased_id", "asked_at")
-AGAIN = "UPDATE erasures SET erased_id = :erased, asked_at = :now WHERE user_id = :user"
+_ASKED_FOR = upsert("erasures", ("user_id",), "erased_id", "asked_at")
+BEGIN = f"{_ASKED_FOR} WHERE erasures.erased_id IS NULL"
 PENDING = "SELECT user_id, erased_id FROM erasures WHERE erased_id IS NOT NULL"
 WATCHED = "SELECT user_id FROM erasures WHERE erased_id IS NULL"
 DONE = "UPDATE erasures SET erased_id = NULL WHERE user_id = :user"
@@ -171,12 +170,7 @@ def begin(tx: Transaction, user_id: int, erased_id: int, now: datetime) -> list[
     Returns:
         The ids of their jobs under way.
     """
-    row = tx.one_or_none(ERASURE, {"user": user_id})
-    if row is None:
-        new = {"user_id": user_id, "erased_id": erased_id, "asked_at": now}
-        tx.execute(NEW_ERASURE, new)
-    elif row.erased_id is None:
-        tx.execute(AGAIN, {"user": user_id, "erased": erased_id, "now": now})
+    tx.execute(BEGIN, {"user_id": user_id, "erased_id": erased_id, "asked_at": now})
     return under_way(tx, user_id)
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from bot.domain.jobs import OPEN_TASK_STATES, Job, JobState
 from bot.domain.queue import Caps, Turns, Waiting, fair_order
 from bot.store.schema import IS_QUEUED, IS_WAITING, IS_WORKED_ON
-from bot.store.sql import Row, Transaction, among, listed, one_of
+from bot.store.sql import Transaction, among, listed, one_of
 
 #: seconds; a job whose owner has not renewed its lease for so long is free for anyone
 LEASE_S = 60
@@ -28,15 +28,11 @@ WAITING = f"queue.{IS_WAITING}"
 
 _ARRIVAL = f"(SELECT coalesce(max(turn), {NEWCOMER}) + 1 FROM queue WHERE turn < 0)"
 ENQUEUE = f"""
-    UPDATE queue SET
-        waiting = waiting + 1,
-        -- Whoever left unserved and comes back is new again.
-        turn = CASE WHEN waiting = 0 AND turn < 0 THEN {_ARRIVAL} ELSE turn END
-    WHERE party_id = :party AND user_id = :line
-    RETURNING waiting, turn
-"""
-NEW_LINE = f"""
     INSERT INTO queue (party_id, user_id, waiting, turn) VALUES (:party, :line, 1, {_ARRIVAL})
+    ON CONFLICT (party_id, user_id) DO UPDATE SET
+        waiting = queue.waiting + 1,
+        -- Whoever left unserved and comes back is new again.
+        turn = CASE WHEN queue.waiting = 0 AND queue.turn < 0 THEN excluded.turn ELSE queue.turn END
     RETURNING waiting, turn
 """
 _OF_BOTH = f"WHERE party_id = :party AND user_id IN ({PARTY}, :user)"
@@ -135,7 +131,8 @@ def enqueue(tx: Transaction, job: Job, others: int) -> tuple[int, int]:
         How many of them are ahead of it, and how many of those are its member's own.
     """
     party = party_of(job.server_id, job.user_id)
-    whole, member = (_count_in(tx, party, line) for line in (PARTY, job.user_id))
+    lines = ({"party": party, "line": line} for line in (PARTY, job.user_id))
+    whole, member = (tx.one(ENQUEUE, line) for line in lines)
     if not others:
         return 0, 0
     own: int = member.waiting - 1
@@ -145,11 +142,6 @@ def enqueue(tx: Transaction, job: Job, others: int) -> tuple[int, int]:
         ahead += tx.scalar(MEMBERS_AHEAD, given) or 0
     elsewhere = {"party": party, "rounds": ahead, "turn": whole.turn}
     return ahead + (tx.scalar(PARTIES_AHEAD, elsewhere) or 0), own
-
-
-def _count_in(tx: Transaction, party: int, line: int) -> Row:
-    given = {"party": party, "line": line}
-    return tx.one_or_none(ENQUEUE, given) or tx.one(NEW_LINE, given)
 
 
 def leave(tx: Transaction, job: Job) -> None:

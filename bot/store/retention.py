@@ -5,7 +5,7 @@ from collections.abc import Collection
 from bot.domain.requests import UNREADABLE
 from bot.store.privacy import EMPTY_TASKS, WITHOUT_PLACE, WITHOUT_WORDS, without_words
 from bot.store.rows import write_request
-from bot.store.sql import Row, Transaction, among, insert, listed
+from bot.store.sql import Row, Transaction, among, listed, upsert
 
 #: jobs that one transaction looks at
 JOBS_AT_ONCE = 200
@@ -14,8 +14,7 @@ PROMPTS = "prompts"
 JOBS = "jobs"
 
 REACHED = "SELECT reached FROM sweeps WHERE name = :sweep"
-REACH = "UPDATE sweeps SET reached = :to WHERE name = :sweep"
-NEW_SWEEP = insert("sweeps", "name", "reached")
+REACH = upsert("sweeps", ("name",), "reached")
 NEXT = f"""
     SELECT id, request, finished_at FROM jobs
     WHERE id > :after AND id < :until
@@ -75,8 +74,6 @@ def _next(tx: Transaction, sweep: str, until: str) -> list[Row]:
         if row.finished_at is None:
             break
         found.append(row)
-    if found and reached is None:
-        tx.execute(NEW_SWEEP, {"name": sweep, "reached": found[-1].id})
-    elif found:
-        tx.execute(REACH, {"sweep": sweep, "to": found[-1].id})
+    if found:
+        tx.execute(REACH, {"name": sweep, "reached": found[-1].id})
     return found

@@ -7,18 +7,14 @@ from datetime import datetime
 from msgspec.structs import asdict, replace
 
 from bot.domain.settings import ServerSettings, SettingChange, read_settings, write_setting
-from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed
+from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed, upsert
 
 #: how many changes a moderator is shown beside a setting
 CHANGES_SHOWN_MAX = 5
 
 OF_ALL = "SELECT server_id, name, value FROM server_settings"
 OF_SERVER = "SELECT name, value FROM server_settings WHERE server_id = :server"
-SET = """
-    UPDATE server_settings SET value = :text
-    WHERE server_id = :server AND name = :setting
-"""
-NEW_SETTING = insert("server_settings", "server_id", "name", "value")
+SET = upsert("server_settings", ("server_id", "name"), "value")
 NEW_CHANGE = insert(
     "setting_changes", "server_id", "user_id", "setting", "old", "new", "created_at"
 )
@@ -99,8 +95,7 @@ def change_several(
         old, new = (write_setting(each) for each in (getattr(before, name), value))
         if old == new:
             continue
-        if not tx.execute(SET, {"server": server_id, "setting": name, "text": new}):
-            tx.execute(NEW_SETTING, {"server_id": server_id, "name": name, "value": new})
+        tx.execute(SET, {"server_id": server_id, "name": name, "value": new})
         changed = SettingChange(by, name, old, new, now)
         tx.execute(NEW_CHANGE, asdict(changed) | {"server_id": server_id})
     return before, replace(before, **decided)

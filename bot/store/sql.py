@@ -153,6 +153,12 @@ def insert(table: str, *columns: str) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"
 
 
+def upsert(table: str, key: tuple[str, ...], *columns: str) -> str:
+    """As `insert`, but a row that has the key already is given the other columns."""
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    return f"{insert(table, *key, *columns)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+
+
 def one_of(column: str, words: Iterable[str]) -> str:
     """A condition that the column has one of these words, which are constants of this program."""
     return f"{column} IN ({', '.join(map(repr, map(str, words)))})"

@@ -121,7 +121,7 @@ async def test_what_another_version_wrote_counts_as_undecided(
     database: Database, name: str, text: str
 ) -> None:
     row = {"server_id": SERVER, "name": name, "value": text}
-    await database.write(lambda tx: tx.execute(settings.NEW_SETTING, row))
+    await database.write(lambda tx: tx.execute(settings.SET, row))
     assert await database.read(settings.of_server, SERVER) == ServerSettings()
 
 
