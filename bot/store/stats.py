@@ -9,7 +9,7 @@ from bot.domain.jobs import JobState, TaskState, ids_of_month
 from bot.domain.requests import ImageRequest
 from bot.domain.statistics import Month, OfDay, OfMember, OfRoute
 from bot.store.rows import read_failure, read_request
-from bot.store.sql import Row, Transaction, among, listed
+from bot.store.sql import Row, Transaction, among, listed, read_as
 
 MEMBERS_SHOWN_MAX = 5
 ROUTES_SHOWN_MAX = 10
@@ -69,7 +69,10 @@ WAITED = f"""
 """
 #: `after` stands first because SQLite begins to read at the first of two lower bounds
 SOME = f"""
-    SELECT id, user_id, request, state, failure, cost_ucr, created_at, finished_at FROM jobs
+    SELECT
+        id AS job_id, created_at AS asked_at, user_id, request, state, finished_at,
+        coalesce(failure, '') AS failure, coalesce(cost_ucr, 0) AS cost_ucr
+    FROM jobs
     WHERE server_id = :server AND id > :after AND id >= :first AND id < :end
     ORDER BY id LIMIT {ROWS_AT_ONCE}
 """
@@ -132,22 +135,13 @@ def some_lines(tx: Transaction, server_id: int, of: date, after: str) -> list[Li
     # `first` is only the beginning of an id, so no id is equal to it.
     given = {"server": server_id, "first": first, "end": end, "after": after or first}
     rows = list(tx.rows(SOME, given))
-    made: dict[str, list[str]] = {row.id: [] for row in rows}
+    made: dict[str, list[str]] = {row.job_id: [] for row in rows}
     for row in tx.rows(MADE, {"ids": listed(made)}):
         made[row.job_id].append(row.route_id)
-    return [_line(row, made[row.id]) for row in rows]
+    return [_line(row, made[row.job_id]) for row in rows]
 
 
 def _line(row: Row, routes: list[str]) -> Line:
-    waited = row.finished_at - row.created_at if row.finished_at else None
-    return Line(
-        row.id,
-        row.created_at,
-        row.user_id,
-        read_request(row.request, job_id=row.id),
-        routes,
-        row.state,
-        row.failure or "",
-        row.cost_ucr or 0,
-        waited.total_seconds() if waited else None,
-    )
+    wait_s = (row.finished_at - row.asked_at).total_seconds() if row.finished_at else None
+    request = read_request(row.request, job_id=row.job_id)
+    return read_as(row, Line, request=request, routes=routes, wait_s=wait_s)
