@@ -174,41 +174,36 @@ class Easel(Keepsakes):
             As `price_of`, and the amount above which a member is asked first here.
         """
         decided = await self.servers.settings(place.server_id)
-        rule = nsfw_rule(decided.nsfw_checker, place)
-        priced = self.price_of(request, nsfw_checker=rule.nsfw_checker, server_id=place.server_id)
+        priced = self._price_here(request, decided, place)
         asks_above = policy.asks_above(decided, self._asks_above_ucr)
         return None if priced is None else (*priced, asks_above)
+
+    def _price_here(
+        self, request: ImageRequest, decided: ServerSettings, place: Place
+    ) -> tuple[ImageRequest, Microcredits] | None:
+        rule = nsfw_rule(decided.nsfw_checker, place)
+        return self.price_of(request, nsfw_checker=rule.nsfw_checker, server_id=place.server_id)
 
     async def kinds(
         self, request: ImageRequest, place: Place
     ) -> dict[tuple[str, str], Microcredits]:
         """What one image of the request costs here now at most, by resolution and quality."""
-        decided = await self.servers.settings(place.server_id)
-        rule = nsfw_rule(decided.nsfw_checker, place)
-        found = {}
+        decided, found = await self.servers.settings(place.server_id), {}
         for resolution in RESOLUTIONS:
             for quality in QUALITIES:
                 kind = asking(request, resolution=resolution, quality=quality, count=1)
-                priced = self.price_of(
-                    kind, nsfw_checker=rule.nsfw_checker, server_id=place.server_id
-                )
-                if priced:
+                if priced := self._price_here(kind, decided, place):
                     found[resolution, quality] = priced[1]
         return found
 
     async def backgrounds(self, request: ImageRequest, place: Place) -> list[str]:
         """The backgrounds that the request could have here now, and the one that it has."""
         decided = await self.servers.settings(place.server_id)
-        rule = nsfw_rule(decided.nsfw_checker, place)
         return [
             word
             for word in BACKGROUNDS
             if word == request.background
-            or self.price_of(
-                replace(request, background=word),
-                nsfw_checker=rule.nsfw_checker,
-                server_id=place.server_id,
-            )
+            or self._price_here(replace(request, background=word), decided, place)
         ]
 
     async def by_quality(self, request: ImageRequest, place: Place) -> dict[str, Microcredits]:
