@@ -51,12 +51,9 @@ class Api(Struct, frozen=True):
         """What is wrong with a route, in words that begin with its key; None if nothing is."""
         if route.nsfw_switch not in self.switches | {NsfwSwitch.NONE}:
             return f'nsfw_switch "{route.nsfw_switch}" is not sent to this provider'
-        if route.mask and not self.mask:
-            return "mask cannot be sent to this provider"
-        if route.transparency and not self.transparency:
-            return "transparency cannot be sent to this provider"
-        if route.qualities and not self.qualities:
-            return "qualities cannot be sent to this provider"
+        for key in ("mask", "transparency", "qualities"):
+            if getattr(route, key) and not getattr(self, key):
+                return f"{key} cannot be sent to this provider"
         if route.price.rates and not self.tokens:
             return "rates are of no use: this provider names no tokens"
         if route.price.credit is not None and not self.credits:
