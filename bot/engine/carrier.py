@@ -25,7 +25,7 @@ from bot.domain.ports import (
 )
 from bot.domain.requests import words_of
 from bot.engine.accept import new_task
-from bot.engine.events import emit
+from bot.engine.events import emit, emit_refused
 from bot.engine.outcome import UNUSABLE, Ended, Patience, dated, of_ending, of_submit
 from bot.engine.references import RETRY_WAIT_S, Given, References
 from bot.engine.routing import Terms
@@ -37,7 +37,6 @@ from bot.errors import (
     ProviderBusy,
     ProviderContractBroken,
     ProviderError,
-    ProviderMisconfigured,
     ProviderRefused,
     ProviderUnreachable,
     Refusal,
@@ -175,7 +174,7 @@ class Carrier:
             try:
                 answer = await provider.submit(order)
             except ProviderError as error:
-                self._emit_refused(error)
+                emit_refused("submit_failed", "submit failed", error, self._task)
                 if not isinstance(error, ProviderBusy | ProviderUnreachable):
                     raise of_submit(error, shop.traffic, route) from error
                 self._task = await shop.database.keep(steps.not_accepted, self._task)
@@ -390,11 +389,6 @@ class Carrier:
 
     def _fetched(self) -> Path:
         return self._shop.folder / f"{self._task.id}{FETCHED}"
-
-    def _emit_refused(self, error: ProviderError) -> None:
-        level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING
-        self._emit("submit_failed", "submit failed: %s", error, level=level)
-        self._emit("submit_failed", "in words: %s", error.words, level=logging.DEBUG)
 
     def _emit(self, action: str, message: str, *args: object, level: int = logging.INFO) -> None:
         emit(action, message, *args, level=level, task=self._task)

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 
 from bot.domain.jobs import Task
+from bot.errors import ProviderError, ProviderMisconfigured
 
 log = logging.getLogger("bot.engine")
 
@@ -46,3 +47,10 @@ def emit(
             cost_ucr_of_routes[task.route_id] += cost_ucr
             fields["cost_ucr"] = cost_ucr
     log.log(level, message, *args, exc_info=trace, extra={"action": action, **fields})
+
+
+def emit_refused(action: str, message: str, error: ProviderError, task: Task | None = None) -> None:
+    """A vendor did not take what it was sent; a fault that the operator can mend is an error."""
+    level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING
+    emit(action, f"{message}: %s", error, level=level, task=task)
+    emit(action, "in words: %s", error.words, level=logging.DEBUG, task=task)

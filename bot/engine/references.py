@@ -20,7 +20,7 @@ from bot.domain.requests import (
     Reference,
     flawed,
 )
-from bot.engine.events import emit
+from bot.engine.events import emit, emit_refused
 from bot.engine.outcome import Ended
 from bot.engine.workshop import Workshop
 from bot.errors import (
@@ -208,25 +208,19 @@ class References:
             while True:
                 try:
                     return await upload(image)
-                except ProviderMisconfigured as error:
-                    self._log_upload(error)
-                    raise Ended(Failure.PROVIDER_MISCONFIGURED, elsewhere=True) from error
-                except ProviderRefused as error:
-                    self._log_upload(error)
-                    if error.moderation:
-                        raise Ended(Failure.MODERATION) from error
-                    raise Ended(Failure.NOT_ACCEPTED, elsewhere=True) from error
                 except ProviderError as error:
-                    self._log_upload(error)
+                    emit_refused("upload_failed", "upload failed", error)
+                    match error:
+                        case ProviderMisconfigured():
+                            raise Ended(Failure.PROVIDER_MISCONFIGURED, elsewhere=True) from error
+                        case ProviderRefused(moderation=True):
+                            raise Ended(Failure.MODERATION) from error
+                        case ProviderRefused():
+                            raise Ended(Failure.NOT_ACCEPTED, elsewhere=True) from error
                     if attempt == TRANSFERS_MAX:
                         raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
                     await self._shop.clock.sleep(_retry_wait_s(error))
                     attempt += 1
-
-    def _log_upload(self, error: ProviderError) -> None:
-        level = logging.ERROR if isinstance(error, ProviderMisconfigured) else logging.WARNING
-        emit("upload_failed", "upload failed: %s", error, level=level)
-        emit("upload_failed", "in words: %s", error.words, level=logging.DEBUG)
 
 
 async def all_of(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
