@@ -18,8 +18,8 @@ class BudgetPosts:
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
-    async def post(self, server_id: int, channel_id: int, locale: str, share: BudgetShare) -> bool:
-        guild = self._client.get_guild(server_id)
+    async def post(self, share: BudgetShare) -> bool:
+        guild, locale = self._client.get_guild(share.server_id), share.locale
         if not locale and guild is not None:
             locale = str(guild.preferred_locale)
         title, text = Phrase.BUDGET_SHARE, Notice.BUDGET_SPENT
@@ -30,4 +30,4 @@ class BudgetPosts:
         renewed_at = int(share.renewed_at.timestamp())
         embed.description = say(text, locale, **facts, renewed_at=renewed_at)
         nonce = f"budget-{share.renewed_at:%Y%m%d}-{share.percent}"
-        return await log_channel.post(self._client, channel_id, embed, nonce=nonce)
+        return await log_channel.post(self._client, share.channel_id, embed, nonce=nonce)

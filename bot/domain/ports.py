@@ -266,8 +266,13 @@ class Messenger(Protocol):
 
 
 class BudgetShare(Struct, frozen=True):
-    """What a server has spent of its budget."""
+    """What a server has spent of its budget, for its moderators to be told."""
 
+    server_id: int
+    #: where they are told: the server's log channel
+    channel_id: int
+    #: language, as Discord names it; empty: the server's own
+    locale: str
     #: the share that it has reached: 50, 80 or 100
     percent: int
     spent_ucr: int
@@ -276,14 +281,11 @@ class BudgetShare(Struct, frozen=True):
 
 
 class BudgetNotices(Protocol):
-    async def post(self, server_id: int, channel_id: int, locale: str, share: BudgetShare) -> bool:
+    async def post(self, share: BudgetShare) -> bool:
         """
         Tell a server's moderators; a failure to do so is logged, never raised. What is repeated
         within minutes is posted once.
 
-        Args:
-            channel_id: the server's log channel.
-            locale: as Discord names it; empty: the server's own.
         Returns:
             False: it did not get through, and may later.
         """

@@ -1,8 +1,7 @@
 """Tells a server's moderators when half, four fifths and all of its budget are spent."""
 
 from bot.domain.credits import Microcredits
-from bot.domain.ledger import Allowance, Period
-from bot.domain.ports import BudgetNotices, BudgetShare
+from bot.domain.ports import BudgetNotices
 from bot.domain.requests import ImageRequest, Mode
 from bot.engine.easel import Easel
 from bot.engine.workshop import Workshop
@@ -35,10 +34,6 @@ class Budgets:
         plain = self._easel.price_of(request, nsfw_checker=True, server_id=0)
         least = plain[1] if plain else Microcredits(0)
         database, house = self._shop.database, self._shop.house
-        for spent in await database.read(notices.reached, house, least, now):
-            budget = Allowance(Microcredits(spent.budget_ucr), Period.MONTH)
-            share = BudgetShare(
-                spent.percent, spent.spent_ucr, spent.budget_ucr, budget.refills_at(now)
-            )
-            if await self._posts.post(spent.server_id, spent.channel_id, spent.locale, share):
-                await database.keep(notices.told, spent)
+        for share in await database.read(notices.reached, house, least, now):
+            if await self._posts.post(share):
+                await database.keep(notices.told, share, now)

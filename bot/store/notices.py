@@ -1,12 +1,11 @@
 """How much servers have spent of their budgets, and which notices of that were posted."""
 
-from datetime import date, datetime
-
-from msgspec import Struct
+from datetime import datetime
 
 from bot.domain import policy
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import NOBODY, EntryKind, Period, period_start
+from bot.domain.ports import BudgetShare
 from bot.domain.quota import share_reached
 from bot.domain.settings import read_settings
 from bot.store import settings
@@ -54,22 +53,9 @@ TOLD = """
 """
 
 
-class Spent(Struct, frozen=True):
-    """A server whose moderators are to be told what it has spent of its budget."""
-
-    server_id: int
-    #: where they are told
-    channel_id: int
-    #: language, as Discord names it; empty: the server's own
-    locale: str
-    percent: int
-    spent_ucr: int
-    budget_ucr: int
-    #: first day of the month
-    month: date
-
-
-def reached(tx: Transaction, house: House, least_ucr: Microcredits, now: datetime) -> list[Spent]:
+def reached(
+    tx: Transaction, house: House, least_ucr: Microcredits, now: datetime
+) -> list[BudgetShare]:
     """
     Servers that have spent a share of their budgets for which no notice was posted this month.
 
@@ -90,19 +76,25 @@ def reached(tx: Transaction, house: House, least_ucr: Microcredits, now: datetim
         if percent > row.told:
             decided = settings.of_server(tx, row.server_id)
             found.append(
-                Spent(
+                BudgetShare(
                     row.server_id,
                     decided.log_channel_id,
                     decided.locale,
                     percent,
                     spent_ucr,
                     budget.amount_ucr,
-                    month,
+                    budget.refills_at(now),
                 )
             )
     return found
 
 
-def told(tx: Transaction, spent: Spent) -> None:
-    """Record that a notice was posted."""
-    tx.execute(TOLD, {"server": spent.server_id, "month": spent.month, "share": spent.percent})
+def told(tx: Transaction, share: BudgetShare, now: datetime) -> None:
+    """
+    Record that a notice was posted.
+
+    Args:
+        now: as its share was read.
+    """
+    month = period_start(now, Period.MONTH)
+    tx.execute(TOLD, {"server": share.server_id, "month": month, "share": share.percent})

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Offer, Problem, id_at
 from bot.domain.ledger import NOBODY, Period
+from bot.domain.ports import BudgetShare
 from bot.domain.quota import ROLES_MAX
 from bot.errors import InsufficientCredits, Reason
 from bot.store import notices, quota, settings
 from bot.store.database import Database
-from bot.store.notices import Spent
 from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, SERVER, Bench, lay, make_job
 
 NEXT_MONTH = datetime(2025, 12, 1, tzinfo=UTC)
@@ -328,7 +328,7 @@ async def test_what_was_held_last_month_does_not_come_back_to_this_one(bench: Be
 
 
 async def test_each_server_is_told_of_its_own_budget_and_once_a_month(bench: Bench) -> None:
-    async def reached(at: datetime = NOW) -> dict[int, Spent]:
+    async def reached(at: datetime = NOW) -> dict[int, BudgetShare]:
         asked = (notices.reached, bench.jobs.house, Microcredits(1), at)
         return {spent.server_id: spent for spent in await bench.database.read(*asked)}
 
@@ -342,16 +342,16 @@ async def test_each_server_is_told_of_its_own_budget_and_once_a_month(bench: Ben
         OTHER_SERVER: 50,
     }
     for _ in range(2):
-        await bench.database.write(notices.told, found[SERVER])
+        await bench.database.write(notices.told, found[SERVER], NOW)
     assert list(await reached()) == [OTHER_SERVER]
-    await bench.database.write(notices.told, found[OTHER_SERVER])
+    await bench.database.write(notices.told, found[OTHER_SERVER], NOW)
     assert await reached() == {}
 
     # Eight tenths are told after the half, and once as well.
     await decide(bench, "budget_ucr", 100_000)
     found = await reached()
     assert {server: spent.percent for server, spent in found.items()} == {SERVER: 80}
-    await bench.database.write(notices.told, found[SERVER])
+    await bench.database.write(notices.told, found[SERVER], NOW)
     assert await reached() == {}
     await decide(bench, "budget_ucr", None)
 
