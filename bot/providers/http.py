@@ -123,13 +123,10 @@ class VendorHttp:
         whole = required(own, self.provider, "named an address on another host")
         return await self._get(whole, None, result_path)
 
-    async def submit(self, path: str, body: Mapping[str, object]) -> Reply:
-        """POST a request that must not be sent twice."""
-        return await self._post(path, body, Stake.SUBMIT)
-
-    async def query(self, path: str, body: Mapping[str, object]) -> Reply:
-        """POST a question, which may be sent again."""
-        return await self._post(path, body, Stake.REPEATABLE)
+    async def post(self, path: str, body: Mapping[str, object], stake: Stake) -> Reply:
+        """POST what is answered without an image."""
+        address, limit_s = self._base_url + path, self.limits.answer_s
+        return await self._send("POST", address, stake, answer_s=limit_s, data=encoded(body))
 
     async def order(
         self,
@@ -222,15 +219,6 @@ class VendorHttp:
             answer_s=limits.answer_s if result_path is None else limits.transfer_s,
             params=params,
             result_path=result_path,
-        )
-
-    async def _post(self, path: str, body: Mapping[str, object], stake: Stake) -> Reply:
-        return await self._send(
-            "POST",
-            self._base_url + path,
-            stake,
-            answer_s=self.limits.answer_s,
-            data=encoded(body),
         )
 
     async def _send(

@@ -79,7 +79,7 @@ class TaskProvider:
 
     async def submit(self, order: Order) -> str | Finished | Failed:
         written = self._format
-        reply = await self._http.submit(*written.create(order))
+        reply = await self._http.post(*written.create(order), Stake.SUBMIT)
         if failed := written.read_failed(reply):
             return failed
         complaint = written.read_complaint(reply)
@@ -113,5 +113,5 @@ class TaskProvider:
         self, path: str, asked: Mapping[str, str], result_path: Path | None = None
     ) -> Reply:
         if self._format.poll_posts:
-            return await self._http.query(path, asked)
+            return await self._http.post(path, asked, Stake.REPEATABLE)
         return await self._http.get(path, asked, result_path=result_path)

@@ -33,7 +33,7 @@ from bot.providers.connections import (
     open_connections,
 )
 from bot.providers.http import TimeLimits, VendorHttp
-from bot.providers.judge import Reply
+from bot.providers.judge import Reply, Stake
 from tests.providers.stage import unused_port
 from tests.vendors import AllVendors
 
@@ -67,7 +67,7 @@ async def test_a_refused_connection_was_surely_not_accepted(
     vendor_at: Callable[..., VendorHttp],
 ) -> None:
     vendor = vendor_at(f"http://127.0.0.1:{unused_port()}")
-    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderUnreachable
+    assert type(await error_of(vendor.post(PATH, BODY, Stake.SUBMIT))) is ProviderUnreachable
     assert type(await error_of(vendor.get(PATH))) is ProviderUnreachable
 
 
@@ -75,7 +75,7 @@ async def test_a_failed_tls_handshake_was_surely_not_accepted(
     vendor_at: Callable[..., VendorHttp], server: AllVendors
 ) -> None:
     vendor = vendor_at(server.root_url.replace("http://", "https://"))
-    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderUnreachable
+    assert type(await error_of(vendor.post(PATH, BODY, Stake.SUBMIT))) is ProviderUnreachable
 
 
 class NoNames(AbstractResolver):
@@ -103,7 +103,7 @@ async def test_what_never_got_connected_was_surely_not_accepted(silent: bool) ->
         root = "http://vendor.example"
         limits = TimeLimits(connect_s=0.1)
         vendor = VendorHttp("apimodels", root, SecretStr("k"), connections, limits)
-        assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderUnreachable
+        assert type(await error_of(vendor.post(PATH, BODY, Stake.SUBMIT))) is ProviderUnreachable
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
@@ -117,7 +117,7 @@ async def test_a_reset_leaves_a_submit_unknown_and_a_read_repeatable(
     """
     server.faults.add(VendorCall.CREATE, Reset(after_effect=after_effect))
     server.faults.add(VendorCall.BALANCE, Reset(after_effect=after_effect), times=2)
-    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderOutcomeUnknown
+    assert type(await error_of(vendor.post(PATH, BODY, Stake.SUBMIT))) is ProviderOutcomeUnknown
     assert len(server.submissions) == int(after_effect)
     assert type(await error_of(vendor.get("/balance"))) is ProviderUnreachable
 
@@ -130,7 +130,7 @@ async def test_silence_leaves_a_submit_unknown_and_a_read_repeatable(
     never = asyncio.Event()
     server.faults.add(VendorCall.CREATE, Hold(never, after_effect=after_effect))
     server.faults.add(VendorCall.BALANCE, Hold(never, after_effect=after_effect))
-    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderOutcomeUnknown
+    assert type(await error_of(vendor.post(PATH, BODY, Stake.SUBMIT))) is ProviderOutcomeUnknown
     assert type(await error_of(vendor.get("/balance"))) is ProviderUnreachable
 
 
@@ -155,7 +155,7 @@ async def test_an_unreadable_success_leaves_a_submit_unknown_and_a_read_repeatab
 ) -> None:
     server.faults.add(VendorCall.CREATE, fault)
     server.faults.add(VendorCall.BALANCE, fault)
-    assert type(await error_of(vendor.submit(PATH, BODY))) is ProviderOutcomeUnknown
+    assert type(await error_of(vendor.post(PATH, BODY, Stake.SUBMIT))) is ProviderOutcomeUnknown
     assert type(await error_of(vendor.get("/balance"))) is ProviderUnreachable
 
 
@@ -195,7 +195,10 @@ async def test_a_status_without_json_speaks_for_itself(
     page = Respond(status=status, body=b"<html>an error page</html>", content_type="text/html")
     for call in (VendorCall.CREATE, VendorCall.BALANCE):
         server.faults.add(call, page)
-    errors = [await error_of(vendor.submit(PATH, BODY)), await error_of(vendor.get("/balance"))]
+    errors = [
+        await error_of(vendor.post(PATH, BODY, Stake.SUBMIT)),
+        await error_of(vendor.get("/balance")),
+    ]
     assert [type(error) for error in errors] == [of_submit, of_read]
     assert [error.status for error in errors] == [status, status]
 
@@ -216,7 +219,7 @@ async def test_a_refusal_by_cloudflare_is_told_apart(
     vendor: VendorHttp, server: AllVendors, page: bytes
 ) -> None:
     server.faults.add(VendorCall.CREATE, Respond(403, page, "text/html"))
-    error = await error_of(vendor.submit(PATH, BODY))
+    error = await error_of(vendor.post(PATH, BODY, Stake.SUBMIT))
     assert type(error) is ProviderMisconfigured
     assert "Cloudflare, not the vendor, refused the request" in error.words
 
@@ -224,7 +227,7 @@ async def test_a_refusal_by_cloudflare_is_told_apart(
 async def test_a_busy_vendor_says_when_to_come_back(vendor: VendorHttp, server: AllVendors) -> None:
     busy = Respond(429, b"slow down", "text/plain", {"Retry-After": "7", "X-Request-Id": "r-1"})
     server.faults.add(VendorCall.CREATE, busy)
-    error = await error_of(vendor.submit(PATH, BODY))
+    error = await error_of(vendor.post(PATH, BODY, Stake.SUBMIT))
     assert isinstance(error, ProviderBusy)
     assert (error.retry_after_s, error.request_id) == (7.0, "r-1")
 
@@ -315,7 +318,7 @@ async def test_a_submit_goes_out_on_a_connection_that_was_just_used_or_on_a_new_
     async with speaker, open_connections() as connections:
         vendor = VendorHttp("apimodels", f"http://127.0.0.1:{port}", SecretStr("k"), connections)
         for _ in range(2):
-            await vendor.submit(PATH, {})
+            await vendor.post(PATH, {}, Stake.SUBMIT)
     assert len(callers) == opened
 
 
@@ -346,9 +349,9 @@ async def test_the_key_is_never_shown(
     caplog.set_level(logging.DEBUG)
     if fault is not None:
         server.faults.add(VendorCall.CREATE, fault)
-        said = describe(await error_of(vendor.submit(PATH, BODY)))
+        said = describe(await error_of(vendor.post(PATH, BODY, Stake.SUBMIT)))
     else:
-        said = repr(await vendor.submit(PATH, BODY))
+        said = repr(await vendor.post(PATH, BODY, Stake.SUBMIT))
     assert server.api_key not in said + caplog.text + repr(vars(vendor))
 
 
