@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from bot.domain import policy, quota
 from bot.domain.credits import Microcredits
@@ -58,16 +58,7 @@ def amend(
     except ValueError:
         return renewal[0], False
     account = ledger.apply(tx, renewal, amended, now=now)
-    act = Act(
-        amendment.server_id,
-        amendment.by_id,
-        amendment.action,
-        now,
-        amendment.user_id,
-        amount_ucr=Microcredits(amendment.amount_ucr),
-        reason=amendment.reason,
-    )
-    oversight.record(tx, act)
+    oversight.record(tx, Act(**asdict(amendment), created_at=now))
     return account, True
 
 
