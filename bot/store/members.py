@@ -15,7 +15,7 @@ from bot.domain.preferences import (
 )
 from bot.domain.requests import REFERENCES_MAX, ImageRequest, Reference
 from bot.errors import InvalidRequest, Reason, Refusal
-from bot.store.rows import read_reference, read_request, write_reference, write_request
+from bot.store.rows import read_reference, read_request, write_json
 from bot.store.sql import Transaction, insert, upsert
 
 DRAFTS_KEPT = timedelta(days=1)
@@ -86,7 +86,7 @@ def keep_draft(tx: Transaction, user_id: int, request: ImageRequest, now: dateti
     """
     tx.execute(MAKE_ROOM, {"user": user_id})
     draft_id = secrets.token_hex(DRAFT_ID_BYTES)
-    row = {"id": draft_id, "user_id": user_id, "request": write_request(request)}
+    row = {"id": draft_id, "user_id": user_id, "request": write_json(request)}
     tx.execute(NEW_DRAFT, row | {"created_at": now})
     return draft_id
 
@@ -133,10 +133,10 @@ def add_to_basket(
         tx.execute(EMPTY, {"user": user_id})
     for index, (place, _) in enumerate(before):
         if index in touched:
-            text = write_reference(after[index])
+            text = write_json(after[index])
             tx.execute(ADD_AGAIN, {"place": place, "text": text, "now": now})
     added = [
-        {"user_id": user_id, "reference": write_reference(each), "added_at": now}
+        {"user_id": user_id, "reference": write_json(each), "added_at": now}
         for each in after[len(before) :]
     ]
     if added:
@@ -175,7 +175,7 @@ def save_preset(
     Raises:
         Refusal: this cannot be a name, or the member has PRESETS_MAX presets already.
     """
-    name, text = preset_name(name), write_request(request)
+    name, text = preset_name(name), write_json(request)
     given = {"user": user_id, "preset": name, "text": text, "now": now}
     if tx.execute(SET_PRESET, given):
         return

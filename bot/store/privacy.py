@@ -16,7 +16,7 @@ from bot.domain.ledger import Allowance, Entry, EntryKind, period_end
 from bot.domain.oversight import Action
 from bot.domain.requests import UNREADABLE, emptied
 from bot.store import ledger, queue
-from bot.store.rows import read_request, write_request
+from bot.store.rows import read_request, write_json
 from bot.store.schema import HAS_AUTHOR, IS_QUEUED, IS_WORKED_ON
 from bot.store.sql import Transaction, among, listed, upsert
 
@@ -291,7 +291,7 @@ def forget_accounts(tx: Transaction, default: Allowance, now: datetime) -> None:
 
 def without_words(text: str) -> str:
     """A request, as JSON, without its words and references."""
-    return write_request(emptied(read_request(text) or UNREADABLE))
+    return write_json(emptied(read_request(text) or UNREADABLE))
 
 
 def _waits(

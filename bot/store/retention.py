@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from bot.domain.requests import UNREADABLE
 from bot.store.privacy import EMPTY_TASKS, WITHOUT_PLACE, WITHOUT_WORDS, without_words
-from bot.store.rows import write_request
+from bot.store.rows import write_json
 from bot.store.sql import Row, Transaction, among, listed, upsert
 
 #: jobs that one transaction looks at
@@ -55,7 +55,7 @@ def reduce_some(tx: Transaction, until: str) -> bool:
     """The same, but leave only what the ledger needs: whose job it was, when, and its cost."""
     found = _next(tx, JOBS, until)
     if found:
-        text = write_request(UNREADABLE)
+        text = write_json(UNREADABLE)
         tx.executemany(REDUCE, [{"of_job": row.id, "text": text} for row in found])
         tx.execute(REMOVE_TASKS, {"ids": listed(row.id for row in found)})
     return len(found) == JOBS_AT_ONCE

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from msgspec import convert
 from msgspec.structs import asdict
@@ -13,10 +14,10 @@ from bot.store.sql import Row, read_as, read_facts, write_facts
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: comes after the id of every job, which is a number in hexadecimal
 LAST = "z"
-#: what reading another version's JSON may raise
-UNREADABLE_FOR = (ValueError, RecursionError)
 
 #: the columns that `read_job` needs
 JOB = (
@@ -37,7 +38,7 @@ def job_row(job: Job) -> dict[str, Any]:
     return {
         **asdict(job),
         **asdict(job.reply),
-        "request": write_request(job.request),
+        "request": write_json(job.request),
         "parent_id": job.request.parent_id or None,
         "mode": job.request.mode,
     }
@@ -79,10 +80,6 @@ def read_failure(name: str) -> Failure:
     return Failure(name) if name in set(Failure) else Failure.INTERNAL
 
 
-def write_request(request: ImageRequest) -> str:
-    return _write(request)
-
-
 def read_request(text: str, **whose: object) -> ImageRequest | None:
     """
     A stored request; None: this version cannot read it. That is logged and not raised, so that one
@@ -91,35 +88,28 @@ def read_request(text: str, **whose: object) -> ImageRequest | None:
     Args:
         whose: what the log says about a request that cannot be read.
     """
-    try:
-        return convert(json.loads(text), ImageRequest)
-    except UNREADABLE_FOR as error:
-        log.error(
-            "request unreadable: %s",
-            type(error).__name__,
-            extra={**whose, "action": "request_unreadable"},
-        )
-        return None
-
-
-def write_reference(reference: Reference) -> str:
-    return _write(reference)
+    return _read(text, ImageRequest, "request", whose)
 
 
 def read_reference(text: str) -> Reference | None:
     """None: this version cannot read it."""
+    return _read(text, Reference, "reference", {})
+
+
+def _read(text: str, kind: type[T], name: str, whose: Mapping[str, object]) -> T | None:
     try:
-        return convert(json.loads(text), Reference)
-    except UNREADABLE_FOR as error:
+        return convert(json.loads(text), kind)
+    except (ValueError, RecursionError) as error:
         log.error(
-            "reference unreadable: %s",
+            "%s unreadable: %s",
+            name,
             type(error).__name__,
-            extra={"action": "reference_unreadable"},
+            extra={**whose, "action": f"{name}_unreadable"},
         )
         return None
 
 
-def _write(value: ImageRequest | Reference) -> str:
+def write_json(value: ImageRequest | Reference) -> str:
     text = json.dumps(value, ensure_ascii=False, default=asdict)
     try:
         text.encode()

@@ -13,7 +13,7 @@ from bot.domain.requests import ImageRequest, Mode, Reference
 from bot.store import jobs, ledger
 from bot.store.database import Database, database_path, open_database
 from bot.store.jobs import HISTORY_SHOWN_MAX, KINDS
-from bot.store.rows import write_request
+from bot.store.rows import write_json
 from bot.store.sql import Transaction
 from tests.store.bench import (
     ADA,
@@ -217,7 +217,7 @@ OLD_JOB = (
 def as_before(request: ImageRequest) -> str:
     """As a version wrote it that knew of no parent."""
     later = ', "parent_id": "", "turn": "", "prefers": "", "wishes": {}}'
-    text = write_request(request)
+    text = write_json(request)
     assert text.endswith(later)
     return text.removesuffix(later) + "}"
 
