@@ -159,24 +159,17 @@ class VendorHttp:
             result_path=result_path,
         )
 
-    async def upload(
-        self,
-        path: str,
-        field: str,
-        image: ImageFile,
-        *,
-        fields: Mapping[str, str] | None = None,
-    ) -> Reply:
+    async def upload(self, path: str, image: ImageFile, fields: Mapping[str, str]) -> Reply:
         """
-        POST a file as multipart, streamed from disk.
+        POST a file as multipart in the field `file`, streamed from disk.
 
         Args:
             fields: texts that go before the file.
         """
         with await in_thread(image.path.open, "rb") as file:
-            form = aiohttp.FormData(fields or {})
+            form = aiohttp.FormData(fields)
             form.add_field(
-                field,
+                "file",
                 file,
                 # Some vendors keep a file under the name that it is sent with, for all to read.
                 filename=f"{secrets.token_hex(16)}.{image.format}",

@@ -73,7 +73,7 @@ class TaskProvider:
     async def upload(self, image: ImageFile) -> str:
         written = self._format
         fields = written.upload_fields(image)
-        reply = await self._upload_http.upload(written.upload_path, "file", image, fields=fields)
+        reply = await self._upload_http.upload(written.upload_path, image, fields)
         self._http.judge(reply, written.read_complaint(reply), Stake.REPEATABLE)
         return written.parse_upload(reply.body)
 

@@ -247,7 +247,8 @@ async def test_the_end_of_a_task_is_called_back_and_signed(client: Client) -> No
         assert await client.server.kie.deliver_callback(task_id) == 202
     headers, body = calls.get_nowait()
     now = datetime.fromtimestamp(client.clock.now_s, UTC)
-    assert verify_callback(SecretStr(WEBHOOK_KEY), headers, body, now) == task_id
+    key = {"KIE_WEBHOOK_KEY": SecretStr(WEBHOOK_KEY)}
+    assert verify_callback(key, headers, body, now) == task_id
 
 
 async def test_only_the_end_of_a_task_is_called_back(client: Client) -> None:

@@ -294,7 +294,7 @@ async def test_each_upload_has_a_name_that_nobody_can_guess(
     vendor: VendorHttp, server: AllVendors, image_file: ImageFile
 ) -> None:
     for _ in range(2):
-        await vendor.upload("/files", "file", image_file)
+        await vendor.upload("/files", image_file, {})
     names = {each.filename for each in server.uploads.values()}
     assert len(names) == 2
     assert all(re.fullmatch(r"[0-9a-f]{32}\.png", name) for name in names)
