@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import TaskState, id_at
 from bot.domain.waiting import Latency
-from bot.store.sql import Transaction, among, insert, listed
+from bot.store.sql import Transaction, upsert
 
 #: usual costs are those of the images made within this time,
 COSTS_OF = timedelta(days=30)
@@ -21,8 +21,7 @@ COSTS_READ_MAX = 5_000
 COSTS_MIN = 10
 
 LEARNED = "SELECT route_id, images, mean, variance FROM route_latencies"
-FORGET = f"DELETE FROM route_latencies WHERE route_id IN {among('routes')}"
-LEARN = insert("route_latencies", "route_id", "images", "mean", "variance")
+LEARN = upsert("route_latencies", ("route_id",), "images", "mean", "variance")
 COSTS = f"""
     SELECT tasks.route_id, tasks.cost_ucr, jobs.request
     FROM tasks JOIN jobs ON jobs.id = tasks.job_id
@@ -36,7 +35,6 @@ def load(tx: Transaction) -> dict[str, Latency]:
 
 
 def save(tx: Transaction, known: Mapping[str, Latency]) -> None:
-    tx.execute(FORGET, {"routes": listed(known)})
     tx.executemany(LEARN, [asdict(known[route]) | {"route_id": route} for route in known])
 
 
