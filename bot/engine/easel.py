@@ -365,21 +365,6 @@ class Easel(Keepsakes):
         found = {each: self._of_model(decided, place, each, CHEAP_QUALITIES) for each in models}
         return {model: min(prices.values()) for model, prices in found.items() if prices}
 
-    async def change_setting(
-        self, server_id: int, name: str, value: object, by: int
-    ) -> ServerSettings:
-        """
-        Change one setting, and record the change; the value that it has already records nothing.
-
-        Args:
-            name: of a field of ServerSettings.
-            by: the moderator's id.
-        Returns:
-            The settings before.
-        """
-        before, _ = await self.servers.change(server_id, lambda _: {name: value}, by)
-        return before
-
     async def synced_servers(self, application: str) -> set[int]:
         """Servers that were given their own commands, to be taken back when no longer needed."""
         return await self._database.read(settings.synced_servers, application)

@@ -119,7 +119,7 @@ async def everything_of_a_quota(easel: Easel) -> None:
         await call.response()
     await easel.finished(await easel.imagine())
     server_id = easel.discord.world.channel("studio").guild_id or 0
-    await easel.app.client.easel.change_setting(server_id, "log_channel_id", 7, by=3)
+    await easel.app.client.easel.servers.change(server_id, lambda _: {"log_channel_id": 7}, 3)
     for _, duty in easel.app.runner._duties._others:
         await duty()
     await month(easel)

@@ -309,7 +309,7 @@ async def test_what_is_given_and_taken_stands_in_the_trail_and_the_log_channel(
 ) -> None:
     log = easel.discord.channel("after-dark")
     server_id = log.guild_id or 0
-    await easel.app.client.easel.change_setting(server_id, "log_channel_id", log.id, by=3)
+    await easel.app.client.easel.servers.change(server_id, lambda _: {"log_channel_id": log.id}, 3)
     await quota(easel, "grant", member="Ada", amount="0.50", reason="a *prize*")
     message = await easel.discord.wait_for_message("after-dark", lambda each: bool(each.embeds))
     assert message.embeds[0]["title"] == "Credits granted"
@@ -325,7 +325,7 @@ async def test_moderators_read_whether_a_correction_gave_or_took(
 ) -> None:
     log = easel.discord.channel("after-dark")
     server_id = log.guild_id or 0
-    await easel.app.client.easel.change_setting(server_id, "log_channel_id", log.id, by=3)
+    await easel.app.client.easel.servers.change(server_id, lambda _: {"log_channel_id": log.id}, 3)
     await quota(easel, "correct", member="Ada", amount=typed, reason="a mistake")
     message = await easel.discord.wait_for_message("after-dark", lambda each: bool(each.embeds))
     assert f"Amount: {shown}" in said(message)
@@ -355,7 +355,9 @@ async def test_roles_count_before_the_servers_roles_are_known(easel: Easel) -> N
     painter = add_role(easel, "Painter", "Ada")
     server_id = easel.discord.channel("studio").guild_id or 0
     amounts = {painter: 40_000, server_id: 20_000}
-    await easel.app.client.easel.change_setting(server_id, "role_allowances_ucr", amounts, by=3)
+    await easel.app.client.easel.servers.change(
+        server_id, lambda _: {"role_allowances_ucr": amounts}, 3
+    )
     guild = easel.app.client.get_guild(server_id)
     assert guild is not None
     await easel.until(lambda: known(guild, painter))

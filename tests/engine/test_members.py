@@ -84,7 +84,7 @@ async def test_a_draft_is_ordered_once_and_looked_back_at(easel: Easel) -> None:
 
 async def test_a_refusal_before_the_settings_are_read_does_not_forget_them(easel: Easel) -> None:
     """The locale of public text, for one, is taken from memory."""
-    await keeper(easel).change_setting(7, "locale", "de", by=3)
+    await keeper(easel).servers.change(7, lambda _: {"locale": "de"}, 3)
     given = (LANTERN, Place(7, 70, age_restricted=False), ADA, (), 10**17, None, "en-US")
     with pytest.raises(Refusal) as refused:
         await keeper(easel).accept(*given, draft_id="used before")

@@ -138,8 +138,8 @@ class QuotaCommands(ModeratorCommands):
         await self._show(interaction)
 
     async def _change(self, interaction: Interaction, name: str, value: object) -> None:
-        server_id = interaction.guild_id or 0
-        await self._easel.change_setting(server_id, name, value, by=interaction.user.id)
+        server_id, by_id = interaction.guild_id or 0, interaction.user.id
+        await self._easel.servers.change(server_id, lambda _: {name: value}, by_id)
 
     async def _amend(
         self,
