@@ -19,7 +19,7 @@ from bot.providers.answers import encoded
 from bot.providers.fields import FINISHED_WORDS, is_link, mapping, objects, text, tokens
 from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
-from bot.providers.judge import Stake, failure
+from bot.providers.judge import Reply, Stake, failure
 from bot.providers.moderation import is_content
 
 NAME = replies.NAME
@@ -46,20 +46,21 @@ class MaxApiGemini(replies.MaxApiTasks):
         super().__init__(http, parse_operation)
 
     async def submit(self, order: Order) -> str | Finished | Failed:
-        reply = await self._http.order(
-            generate_path(order.route),
-            await in_thread(encode_generate, NAME, order),
-            result_path=order.result_path,
-            answer_s=order.route.deadline_s,
-            headers=build_headers(order.route),
-        )
-        complaint = replies.read_complaint(reply)
-        self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
+        reply = await send(self._http, order, build_headers(order.route))
         return parse_submit(reply.body, own_address=self._http.own_address)
 
 
-def generate_path(route: Route) -> str:
-    return f"/v1beta/models/{route.upstream}:generateContent"
+async def send(http: VendorHttp, order: Order, headers: Mapping[str, str] | None = None) -> Reply:
+    """Order an image; raises the error that the answer means, if it complains."""
+    reply = await http.order(
+        f"/v1beta/models/{order.route.upstream}:generateContent",
+        await in_thread(encode_generate, http.provider, order),
+        result_path=order.result_path,
+        answer_s=order.route.deadline_s,
+        headers=headers,
+    )
+    http.judge(reply, replies.read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
+    return reply
 
 
 def build_headers(route: Route) -> dict[str, str]:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 
 from bot.domain.ports import Failed, Finished, Order
 from bot.errors import ProviderContractBroken, ProviderMisconfigured
-from bot.pictures.threads import in_thread
 from bot.providers import gemini
 from bot.providers import maxapi_replies as replies
 from bot.providers.fields import compare_models, text
@@ -31,14 +30,7 @@ class Google:
         self._http = http
 
     async def submit(self, order: Order) -> Finished | Failed:
-        reply = await self._http.order(
-            gemini.generate_path(order.route),
-            await in_thread(gemini.encode_generate, NAME, order),
-            result_path=order.result_path,
-            answer_s=order.route.deadline_s,
-        )
-        complaint = replies.read_complaint(reply)
-        self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
+        reply = await gemini.send(self._http, order)
         answer = required(gemini.answer_in(reply.body), NAME, "answered without candidates")
         return gemini.parse_answer(NAME, answer)
 
