@@ -1,27 +1,16 @@
 """A member's account, as the member and the server's moderators see it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import discord
 
 from bot.chat.render import WORKING, add_fields, author, stamp
-from bot.chat.texts import Phrase, paired, say, tell_cost
+from bot.chat.texts import Phrase, paired, say, tell_cost, tell_name
 from bot.chat.texts.markdown import FIELD_CHARS_MAX, fitting, inert
 from bot.domain import rolling
 from bot.domain.ledger import Entry, EntryKind, Period, Statement
 from bot.domain.settings import ServerSettings
-
-KINDS: Mapping[EntryKind, Phrase] = {
-    EntryKind.ALLOWANCE: Phrase.ENTRY_ALLOWANCE,
-    EntryKind.GRANT: Phrase.ENTRY_GRANT,
-    EntryKind.HOLD: Phrase.ENTRY_HOLD,
-    EntryKind.SETTLE: Phrase.ENTRY_SETTLE,
-    EntryKind.RELEASE: Phrase.ENTRY_RELEASE,
-    EntryKind.REFUND: Phrase.ENTRY_REFUND,
-    EntryKind.EXPIRE: Phrase.ENTRY_EXPIRE,
-    EntryKind.CORRECT: Phrase.ENTRY_CORRECT,
-}
 
 
 def shown(
@@ -94,11 +83,10 @@ def role_name(role_id: int, server_id: int) -> str:
 
 def _line(at: datetime, entry: Entry, locale: str) -> str:
     amount = entry.allowance_ucr + entry.grant_ucr
-    kind = KINDS[entry.kind]
-    if entry.kind is EntryKind.GRANT and amount < 0:
-        kind = Phrase.ENTRY_REVOKE
+    revoked = entry.kind is EntryKind.GRANT and amount < 0
+    kind = tell_name("entries", "revoke" if revoked else entry.kind, locale)
     sign = "-" if amount < 0 else "+"
-    line = f"{stamp(at)} {sign}{tell_cost(abs(amount), locale)} · {say(kind, locale)}"
+    line = f"{stamp(at)} {sign}{tell_cost(abs(amount), locale)} · {kind}"
     if entry.by_id is not None:
         line += f" · {author(entry.by_id, locale)}"
     if entry.reason:

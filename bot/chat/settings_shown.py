@@ -6,7 +6,7 @@ from typing import Any
 import discord
 
 from bot.chat import render
-from bot.chat.texts import Phrase, listed, paired, say, tell_choice, tell_cost
+from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_name
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined, shortened
 from bot.domain.settings import (
     FOREVER,
@@ -16,7 +16,6 @@ from bot.domain.settings import (
     PictureMenus,
     ServerSettings,
     SettingChange,
-    Source,
     effective,
     read_setting,
 )
@@ -89,11 +88,6 @@ NOTHING_DECIDED = {
     "paused_until": Phrase.NOT_PAUSED,
     "locale": Phrase.SERVERS_OWN,
 }
-SOURCES = {
-    Source.SERVER: Phrase.FROM_SERVER,
-    Source.OPERATOR: Phrase.FROM_OPERATOR,
-    Source.DEFAULT: Phrase.FROM_DEFAULT,
-}
 #: name in commands -> field of ServerSettings
 FIELDS = {COMMAND_NAMES.get(field, field.removesuffix("_ucr")): field for field in SETTINGS}
 
@@ -130,7 +124,7 @@ def value(field: str, value: Any, locale: str, *, most: int = LISTED_MAX) -> str
         case "pause_reason":
             return say(Phrase.QUOTED, locale, said=value)
         case "allowance_period":
-            return tell_choice(f"period_{value}", locale)
+            return tell_name("choices", f"period_{value}", locale)
         case "locale" if value in LANGUAGES:
             return LANGUAGES[value]
         case _:
@@ -145,7 +139,7 @@ def _some(shown: Sequence[str], locale: str, most: int) -> str:
 def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -> str:
     """A setting's effective value, and who decided it."""
     counts, source = effective(decided, operator, field)
-    told = f"**{value(field, counts, locale)}** · {say(SOURCES[source], locale)}"
+    told = f"**{value(field, counts, locale)}** · {tell_name('sources', source, locale)}"
     if field == "paused_until" and decided.pause_reason:
         told += f"\n{value('pause_reason', decided.pause_reason, locale)}"
     return told

@@ -1,42 +1,20 @@
 """Tells moderators, in lists and in the log channel, what moderators did."""
 
-from collections.abc import Mapping
-
 import discord
 
 from bot.chat import render
-from bot.chat.texts import Phrase, say, tell_cost
+from bot.chat.texts import Phrase, say, tell_cost, tell_name
 from bot.chat.texts.markdown import inert, shortened
 from bot.domain.oversight import Act, Action, Block, Done
 from bot.domain.quota import Action as Amend
 
-#: the name of each act
-ACTS: Mapping[str, Phrase] = {
-    Action.SPOILER: Phrase.ACT_SPOILER,
-    Action.REMOVE: Phrase.ACT_REMOVE,
-    Action.DELETE: Phrase.ACT_DELETE,
-    Action.REFUND: Phrase.ACT_REFUND,
-    Action.BLOCK: Phrase.ACT_BLOCK,
-    Action.UNBLOCK: Phrase.ACT_UNBLOCK,
-    Action.CANCEL: Phrase.ACT_CANCEL,
-    Action.REPORT: Phrase.ACT_REPORT,
-    Amend.GRANT: Phrase.ACT_GRANT,
-    Amend.REVOKE: Phrase.ACT_REVOKE,
-    Amend.CORRECT: Phrase.ACT_CORRECT,
-}
 #: characters of a reason in a line of a list
 LINE_REASON_CHARS, LINE_REASON_BYTES = 90, 270
 
 
-def act_name(act: Act, locale: str) -> str:
-    """An act's name; if this version does not know the act, the word that it is stored as."""
-    phrase = ACTS.get(act.action)
-    return say(phrase, locale) if phrase else inert(act.action)
-
-
 def act_line(act: Act, locale: str) -> str:
     at, by = render.stamp(act.created_at, "f"), render.author(act.by_id, locale)
-    parts = [at, by, f"**{act_name(act, locale)}**"]
+    parts = [at, by, f"**{tell_name('acts', act.action, locale)}**"]
     if act.user_id:
         parts.append(render.mention(act.user_id, locale))
     if act.amount_ucr:
@@ -56,7 +34,8 @@ def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
     """An act for the log channel. Only the trail says who reported, as others may read here."""
     act = done.act
     reported = act.action == Action.REPORT
-    title = say(Phrase.REPORTED_IMAGE, locale) if reported else act_name(act, locale)
+    name = tell_name("acts", act.action, locale)
+    title = say(Phrase.REPORTED_IMAGE, locale) if reported else name
     embed = discord.Embed(title=title, timestamp=act.created_at)
     if done.job and not done.job.request.private and act.action != Action.REMOVE:
         embed.description = render.quote_prompt(done.job.request)

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from bot.app import SHIPPED_CATALOG, load_catalog
 from bot.catalog import parse_catalog
-from bot.chat import accounts, texts, trail
-from bot.chat.texts import Notice, explain, refuse, say
+from bot.chat import texts
+from bot.chat.commands.help import OF_MODERATORS, TASKS
+from bot.chat.texts import Notice, explain, refuse, say, tell_name
 from bot.chat.texts.languages import english
 from bot.chat.texts.phrases import Phrase
 from bot.domain.catalog import Catalog, Here, RouteOrder
@@ -24,7 +25,7 @@ from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
 from bot.domain.quota import Action as Amend
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
-from bot.domain.settings import FOREVER, PictureMenus, ServerSettings
+from bot.domain.settings import FOREVER, PictureMenus, ServerSettings, Source
 from bot.engine.routing import Routing, Terms
 from bot.errors import Content, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
@@ -44,6 +45,16 @@ TABLES: dict[str, type[StrEnum]] = {
     "failures": Failure,
     "flaws": Flaw,
     "contents": Content,
+}
+#: table of en.toml -> the words that it names
+NAMED: dict[str, set[str]] = {
+    "sources": {*Source},
+    "acts": {*Action, *Amend},
+    "amendments": {*Amend, "correct_down"},
+    "entries": {*EntryKind, "revoke"},
+    "allowances": {*Period},
+    "tasks": {*TASKS, *OF_MODERATORS},
+    "ways": {*TASKS, *OF_MODERATORS},
 }
 BOT = Path(texts.__file__).parents[2]
 TEXT_CHARS_MAX = 2_000
@@ -321,10 +332,10 @@ async def test_every_refusal_reads_well_and_says_that_nothing_was_charged(
     assert set(Reason) - heard == set()
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_there_is_the_sentence_of_each_reason_and_no_other(table: str) -> None:
+@pytest.mark.parametrize("table", [*TABLES, *NAMED])
+def test_there_is_the_sentence_of_each_reason_or_word_and_no_other(table: str) -> None:
     keys = [key.partition(".")[2] for key in english() if key.startswith(f"{table}.")]
-    assert set(keys) == set(TABLES[table])
+    assert set(keys) == set(TABLES.get(table) or NAMED[table])
 
 
 @pytest.mark.parametrize("words", [each for each in TABLES.values() if each is not Content])
@@ -394,9 +405,13 @@ def test_every_other_sentence_reads_well(notice: Notice) -> None:
     assert reads_well(f"{text}." if part else text)
 
 
-def test_whatever_moved_credits_and_whatever_a_moderator_did_has_a_name() -> None:
-    assert accounts.KINDS.keys() == set(EntryKind)
-    assert trail.ACTS.keys() == {*Action, *Amend}
+def test_a_word_of_another_version_is_told_as_it_is() -> None:
+    assert tell_name("acts", "over_ruled") == "over\\_ruled"
+
+
+@pytest.mark.parametrize("word", sorted(NAMED["amendments"]))
+def test_what_was_done_to_credits_reads_well(word: str) -> None:
+    assert reads_well(tell_name("amendments", word, **FACTS))
 
 
 @pytest.mark.parametrize("notice", [Notice.COMMAND_FAILED, Notice.OUTDATED_COMMAND])

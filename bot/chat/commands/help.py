@@ -7,21 +7,13 @@ from bot.chat.commands.images import ImageCommands
 from bot.chat.commands.jobs import JobCommands
 from bot.chat.commands.preferences import PreferencesCommand
 from bot.chat.moderators import is_moderator
-from bot.chat.texts import Notice, Phrase, say
+from bot.chat.texts import Notice, Phrase, say, tell_name
 from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.engine.easel import Easel
 
-#: each task's title, and how it is done
-TASKS = {
-    Phrase.TASK_IMAGINE: Phrase.TASK_IMAGINE_HOW,
-    Phrase.TASK_EDIT: Phrase.TASK_EDIT_HOW,
-    Phrase.TASK_GATHER: Phrase.TASK_GATHER_HOW,
-    Phrase.TASK_GO_ON: Phrase.TASK_GO_ON_HOW,
-    Phrase.TASK_LOOK_BACK: Phrase.TASK_LOOK_BACK_HOW,
-    Phrase.TASK_CREDITS: Phrase.TASK_CREDITS_HOW,
-}
-OF_MODERATORS = {Phrase.TASK_MODERATE: Phrase.TASK_MODERATE_HOW}
+TASKS = ("imagine", "edit", "gather", "go_on", "look_back", "credits")
+OF_MODERATORS = ("moderate",)
 
 
 class HelpCommand:
@@ -48,9 +40,9 @@ class HelpCommand:
     async def _help(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
         embed = render.card(Phrase.HELP, locale)
-        tasks = TASKS | (OF_MODERATORS if is_moderator(interaction) else {})
-        hows = {task: say(how, locale) for task, how in tasks.items()}
-        render.add_fields(embed, hows, locale, inline=False)
+        for task in TASKS + (OF_MODERATORS if is_moderator(interaction) else ()):
+            name, how = (tell_name(table, task, locale) for table in ("tasks", "ways"))
+            embed.add_field(name=name, value=how, inline=False)
         if (await self._easel.servers.settings(interaction.guild_id or 0)).private_seen:
             embed.description = say(Notice.PRIVATE_SEEN, locale)
         embed.set_footer(text=say(Phrase.MADE_WITH_AI, locale))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.texts import Phrase, paired, say
+from bot.chat.texts import Phrase, paired, say, tell_name
 from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain import policy
@@ -18,11 +18,6 @@ from bot.domain.requests import ASPECT_RATIOS, IMAGES_MAX, RESOLUTIONS
 
 #: value of the choice to prefer no model
 ANY = "any"
-PINGS = {
-    Pings.NEVER: Phrase.PINGS_NEVER,
-    Pings.LONG: Phrase.PINGS_LONG,
-    Pings.ALWAYS: Phrase.PINGS_ALWAYS,
-}
 #: a resolution and a number of images, chosen together: a message has no room for a select of each
 SIZES = {
     f"{resolution}/{count}": (resolution, count)
@@ -66,7 +61,7 @@ class PreferencesCommand:
         allowed = allowed[: buttons.OPTIONS_MAX - 1]
         models = {ANY: say(Phrase.ANY_MODEL, locale)} | {each: each for each in allowed}
         model = preferred.model if preferred.model in allowed else ANY
-        pings = {each.value: say(name, locale) for each, name in PINGS.items()}
+        pings = {each.value: tell_name("choices", f"pings_{each}", locale) for each in Pings}
         private = Phrase.PRIVATE_ON if preferred.private else Phrase.PRIVATE_OFF
         view = buttons.view(
             _select(Phrase.PREFERRED_RATIO, "aspect_ratio", ratios, preferred.aspect_ratio, locale),
@@ -93,7 +88,7 @@ class PreferencesCommand:
                 return replace(before, resolution=resolution, count=count)
             case "model" if chosen == ANY or chosen in self._catalog.models:
                 return replace(before, model="" if chosen == ANY else chosen)
-            case "pings" if chosen in PINGS:
+            case "pings" if chosen in set(Pings):
                 return replace(before, pings=Pings(chosen))
             case "aspect_ratio" if chosen in ASPECT_RATIOS:
                 return replace(before, aspect_ratio=chosen)

@@ -9,7 +9,7 @@ from bot.chat.intake import role_ids_of
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.reasons import checked
 from bot.chat.render import add_fields, card
-from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost
+from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost, tell_name
 from bot.chat.texts.markdown import inert
 from bot.chat.translator import choices, command
 from bot.chat.wire import Interaction
@@ -22,24 +22,12 @@ from bot.domain.settings import UNDECIDED, ServerSettings
 
 Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
 
-PERIODS = {
-    Period.DAY: Phrase.EACH_DAY,
-    Period.WEEK: Phrase.EACH_WEEK,
-    Period.MONTH: Phrase.EACH_MONTH,
-    Period.ROLLING: Phrase.EACH_ROLLING,
-}
 #: part of the quota that can be reset by itself -> its fields of ServerSettings
 PARTS = {
     "allowance": ("allowance_ucr", "allowance_period"),
     "roles": ("role_allowances_ucr",),
     "budget": ("budget_ucr",),
     "ceiling": ("job_max_ucr",),
-}
-#: what is said of a change that was made
-DONE = {
-    Action.GRANT: Notice.GRANTED_TO,
-    Action.REVOKE: Notice.REVOKED_FROM,
-    Action.CORRECT: Notice.CORRECTED_UP,
 }
 
 
@@ -160,9 +148,9 @@ class QuotaCommands(ModeratorCommands):
             raise wire.Declined(Notice.NOT_SO_MUCH_GRANTED, left_ucr=account.grant_ucr)
         if not done:
             raise wire.Declined(Notice.NOT_SO_MUCH_THERE, left_ucr=account.available_ucr)
-        notice = Notice.CORRECTED_DOWN if amount < 0 else DONE[action]
-        text = say(
-            notice,
+        text = tell_name(
+            "amendments",
+            "correct_down" if amount < 0 else action,
             str(interaction.locale),
             member=member.mention,
             amount_ucr=abs(amount),
@@ -179,7 +167,7 @@ class QuotaCommands(ModeratorCommands):
         decided, budget = await self._quota.of_server(server_id)
         embed = card(Phrase.QUOTA, locale)
         each = policy.allowance(decided, (), self._quota.default)
-        every = say(PERIODS[each.period], locale, amount_ucr=each.amount_ucr)
+        every = tell_name("allowances", each.period, locale, amount_ucr=each.amount_ucr)
         fields = {Phrase.ALLOWANCE: f"{every}\n{accounts.decider(decided, locale)}"}
         roles = [
             f"{accounts.role_name(role_id, server_id)} {tell_cost(amount, locale)}"

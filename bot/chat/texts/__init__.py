@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
 
-from bot.chat.texts.languages import FALLBACK
-from bot.chat.texts.markdown import inert_line
+from bot.chat.texts.languages import FALLBACK, english
+from bot.chat.texts.markdown import inert, inert_line
 from bot.chat.texts.phrases import Phrase as Phrase  # given on
 from bot.chat.texts.writer import writer
 from bot.domain.jobs import Failure, Problem
@@ -175,14 +175,6 @@ class Notice(StrEnum):
     NOT_SO_MUCH_GRANTED = "not_so_much_granted"
     #: left_ucr
     NOT_SO_MUCH_THERE = "not_so_much_there"
-    #: amount_ucr, member, left_ucr
-    GRANTED_TO = "granted_to"
-    #: amount_ucr, member, left_ucr
-    REVOKED_FROM = "revoked_from"
-    #: amount_ucr, member, left_ucr
-    CORRECTED_UP = "corrected_up"
-    #: amount_ucr, member, left_ucr
-    CORRECTED_DOWN = "corrected_down"
     #: roles_max
     TOO_MANY_ROLES = "too_many_roles"
     #: host_ucr
@@ -230,9 +222,11 @@ def tell_cost(amount_ucr: int, locale: str = FALLBACK) -> str:
     return writer(locale).format_field(amount_ucr, "cost")
 
 
-def tell_choice(name: str, locale: str = FALLBACK) -> str:
-    """What an option's choice is called, by its name among the choices of en.toml."""
-    return writer(locale).format_field(name, "choice")
+def tell_name(table: str, word: str, locale: str = FALLBACK, **facts: Fact) -> str:
+    """What a word is called by a table of en.toml; one that does not stand there, as it is."""
+    if f"{table}.{word}" not in english():
+        return inert(word)
+    return _sentence(table, word, facts, locale)
 
 
 def listed(parts: Iterable[str], locale: str = FALLBACK) -> str:
