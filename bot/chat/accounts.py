@@ -25,7 +25,9 @@ def shown(
     """
     embed = discord.Embed(colour=WORKING, title=title)
     lines = [_allowance(told, now, locale), _source(told, decided, locale)]
-    fields = {Phrase.ALLOWANCE: "\n".join(lines)}
+    name = tell_name("settings", "allowance_ucr", locale)
+    embed.add_field(name=name, value="\n".join(lines))
+    fields = {}
     if told.account.grant_ucr:
         fields[Phrase.GRANTED] = say(Phrase.GRANT_LEFT, locale, left_ucr=told.account.grant_ucr)
     if told.held_ucr:

@@ -6,8 +6,8 @@ from typing import Any
 import discord
 
 from bot.chat import buttons, fields
-from bot.chat.settings_shown import LANGUAGES, MEANINGS, TITLES
-from bot.chat.texts import Phrase, say
+from bot.chat.settings_shown import LANGUAGES, PANEL, WORDS
+from bot.chat.texts import Phrase, say, tell_name
 from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.policy import is_model_allowed
@@ -39,8 +39,8 @@ FLAGS = ("private_allowed", "private_seen")
 
 def choices(field: str, models: Sequence[str], locale: str) -> dict[str, str]:
     """A setting's possible values, as they are kept, with their labels; empty: it has no list."""
-    if field in MEANINGS:
-        return {each.value: say(label, locale) for each, (label, _) in MEANINGS[field].items()}
+    if field in WORDS:
+        return {each: tell_name("choices", f"{field}_{each}", locale) for each in WORDS[field]}
     match field:
         case "resolution_max":
             return {each: each for each in RESOLUTIONS}
@@ -61,7 +61,8 @@ def settings_select(field: str, locale: str) -> Item:
     Args:
         field: the setting that is open; empty: none.
     """
-    options = buttons.options({each: say(TITLES[each], locale) for each in TITLES}, {field})
+    names = {each: tell_name("settings", each, locale) for each in PANEL}
+    options = buttons.options(names, {field})
     return buttons.select(say(Phrase.WHICH_SETTING, locale), options, buttons.SETTINGS, "open")
 
 
@@ -82,7 +83,7 @@ def controls(field: str, decided: ServerSettings, models: Sequence[str], locale:
     now = write_setting(getattr(decided, field)) or NOTHING
     models = [each for each in models if is_model_allowed(decided, each)]
     options = buttons.options(choices(field, models, locale), {now})
-    title = say(TITLES[field], locale)
+    title = tell_name("settings", field, locale)
     return [buttons.select(title, options, buttons.SETTINGS, "set", field)]
 
 
@@ -105,7 +106,8 @@ def form(field: str, locale: str) -> discord.ui.Modal:
         ]
     else:
         parts = [_text(Phrase.CONFIRM_AMOUNT, "amount", 17, locale, required=True)]
-    return fields.form(say(TITLES[field], locale), parts, buttons.SETTINGS, "filled", field)
+    title = tell_name("settings", field, locale)
+    return fields.form(title, parts, buttons.SETTINGS, "filled", field)
 
 
 def chosen(field: str, interaction: Interaction) -> Decide:

@@ -12,7 +12,7 @@ from bot.chat.desk import Desk
 from bot.chat.fields import typed
 from bot.chat.moderators import check_moderator
 from bot.chat.settings_controls import Decide, button, fixed
-from bot.chat.settings_shown import PAGE_CHANGES, TITLES
+from bot.chat.settings_shown import PAGE_CHANGES, PANEL
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction, Page
 from bot.domain.policy import in_force
@@ -50,11 +50,11 @@ class SettingsPanel:
             Outdated: this version has no such control, or no such setting.
         """
         check_moderator(interaction, Notice.MODERATORS_ONLY)
-        if what in OF_A_FIELD and (not arguments or arguments[0] not in TITLES):
+        if what in OF_A_FIELD and (not arguments or arguments[0] not in PANEL):
             raise buttons.Outdated(what)
         chosen = buttons.chosen(interaction) or ""
         match what, *arguments:
-            case "open", *_ if chosen in TITLES:
+            case "open", *_ if chosen in PANEL:
                 await self._show(interaction, chosen)
             case "home", *_:
                 await self._show(interaction, "")

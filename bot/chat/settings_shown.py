@@ -1,6 +1,7 @@
 """Shows a server's settings to its moderators: values, who decided them, and the trail."""
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 import discord
@@ -31,32 +32,16 @@ PAGE_CHANGES = 10
 
 #: field of ServerSettings -> its name in commands, where that differs
 COMMAND_NAMES = {"log_channel_id": "log_channel", "paused_until": "pause"}
-#: field of ServerSettings -> its title in the panel
-TITLES: Mapping[str, Phrase] = {
-    "nsfw_checker": Phrase.SET_NSFW_CHECKER,
-    "default_model": Phrase.SET_DEFAULT_MODEL,
-    "allowed_models": Phrase.SET_ALLOWED_MODELS,
-    "resolution_max": Phrase.SET_RESOLUTION_MAX,
-    "count_max": Phrase.SET_COUNT_MAX,
-    "allowed_channels": Phrase.SET_ALLOWED_CHANNELS,
-    "private_allowed": Phrase.SET_PRIVATE_ALLOWED,
-    "private_seen": Phrase.SET_PRIVATE_SEEN,
-    "confirm_above_ucr": Phrase.SET_CONFIRM_ABOVE,
-    "picture_menus": Phrase.SET_PICTURE_MENUS,
-    "locale": Phrase.SET_LOCALE,
-    "log_channel_id": Phrase.SET_LOG_CHANNEL,
-    "paused_until": Phrase.SET_PAUSED,
-}
-#: field of ServerSettings -> its title in the trail, where those of /quota stand, too
-NAMES: Mapping[str, Phrase] = {
-    **TITLES,
-    "pause_reason": Phrase.SET_PAUSE_REASON,
-    "allowance_ucr": Phrase.ALLOWANCE,
-    "allowance_period": Phrase.SET_ALLOWANCE_PERIOD,
-    "role_allowances_ucr": Phrase.QUOTA_ROLES,
-    "budget_ucr": Phrase.QUOTA_BUDGET,
-    "job_max_ucr": Phrase.SET_CEILING,
-}
+#: settings that the panel does not show by themselves: those of /quota, and why it is paused
+ELSEWHERE = (
+    "allowance_period",
+    "job_max_ucr",
+    "allowance_ucr",
+    "role_allowances_ucr",
+    "budget_ucr",
+    "pause_reason",
+)
+PANEL = [field for field in SETTINGS if field not in ELSEWHERE]
 #: languages of public text, by their own names (Discord docs, Reference, Locales)
 LANGUAGES = {
     "en-US": "English",
@@ -67,19 +52,8 @@ LANGUAGES = {
     "pt-BR": "Português do Brasil",
     "zh-CN": "中文",
 }
-#: settings that are one of a few words: value -> its label, and the sentence that explains it
-MEANINGS: Mapping[str, Mapping[Any, tuple[Phrase, Phrase]]] = {
-    "nsfw_checker": {
-        NsfwMode.ON: (Phrase.FILTER_ON_SHORT, Phrase.FILTER_ON),
-        NsfwMode.AGE_RESTRICTED: (Phrase.FILTER_RESTRICTED_SHORT, Phrase.FILTER_AGE_RESTRICTED),
-        NsfwMode.OFF: (Phrase.FILTER_OFF_SHORT, Phrase.FILTER_OFF),
-    },
-    "picture_menus": {
-        PictureMenus.EVERYONE: (Phrase.MENUS_EVERYONE_SHORT, Phrase.MENUS_EVERYONE),
-        PictureMenus.OWN: (Phrase.MENUS_OWN_SHORT, Phrase.MENUS_OWN),
-        PictureMenus.NOBODY: (Phrase.MENUS_NOBODY_SHORT, Phrase.MENUS_NOBODY),
-    },
-}
+#: settings that are one of a few words, which the panel explains
+WORDS: Mapping[str, type[StrEnum]] = {"nsfw_checker": NsfwMode, "picture_menus": PictureMenus}
 #: what is shown where nothing is decided, if it is not NOT_DECIDED
 NOTHING_DECIDED = {
     "allowed_models": Phrase.ALL_OF_THEM,
@@ -105,8 +79,8 @@ def value(field: str, value: Any, locale: str, *, most: int = LISTED_MAX) -> str
         return tell_cost(value, locale)
     if not value:
         return say(NOTHING_DECIDED.get(field, Phrase.NOT_DECIDED), locale)
-    if field in MEANINGS:
-        return say(MEANINGS[field][value][0], locale)
+    if field in WORDS:
+        return tell_name("choices", f"{field}_{value}", locale)
     match field:
         case "allowed_models":
             return _some([f"`{each}`" for each in sorted(value)], locale, most)
@@ -148,22 +122,24 @@ def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -
 def overview(decided: ServerSettings, operator: Operator, locale: str) -> discord.Embed:
     """All settings of the panel, each with its effective value."""
     embed = render.card(Phrase.SETTINGS_TITLE, locale)
-    lines = {title: line(decided, operator, field, locale) for field, title in TITLES.items()}
-    render.add_fields(embed, lines, locale)
+    for field in PANEL:
+        name = tell_name("settings", field, locale)
+        embed.add_field(name=name, value=line(decided, operator, field, locale))
     return embed
 
 
 def one(decided: ServerSettings, operator: Operator, field: str, locale: str) -> discord.Embed:
     """One setting, with what it means."""
-    return render.card(TITLES[field], locale, explained(decided, operator, field, locale))
+    text = explained(decided, operator, field, locale)
+    name = tell_name("settings", field, locale)
+    return discord.Embed(colour=render.WORKING, title=name, description=text)
 
 
 def explained(decided: ServerSettings, operator: Operator, field: str, locale: str) -> str:
     """A setting's effective value, who decided it, and what it means."""
     told = line(decided, operator, field, locale)
-    if field in MEANINGS:
-        _, meaning = MEANINGS[field][getattr(decided, field)]
-        told += f"\n{say(meaning, locale)}"
+    if field in WORDS:
+        told += f"\n{tell_name('meanings', f'{field}_{getattr(decided, field)}', locale)}"
     return told
 
 
@@ -176,8 +152,8 @@ def trail(changes: Sequence[SettingChange], locale: str) -> str:
 
 def _change(change: SettingChange, locale: str) -> str:
     old, new = (_as_kept(change.setting, text, locale) for text in (change.old, change.new))
-    title, by = NAMES.get(change.setting), render.author(change.user_id, locale)
-    name = say(title, locale) if title else change.setting
+    name = tell_name("settings", change.setting, locale)
+    by = render.author(change.user_id, locale)
     asked = f"{render.stamp(change.created_at, 'f')} {by}"
     return paired(asked, f"**{name}** {old} → {new}", locale)
 

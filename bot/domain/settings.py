@@ -39,7 +39,6 @@ class ServerSettings(Struct, frozen=True):
     """The defaults are those of a server that has decided nothing."""
 
     nsfw_checker: NsfwMode = NsfwMode.ON
-    picture_menus: PictureMenus = PictureMenus.EVERYONE
     #: used where a member names no model; empty: the operator's
     default_model: str = ""
     #: ids; empty: all of them
@@ -53,6 +52,7 @@ class ServerSettings(Struct, frozen=True):
     private_seen: bool = False
     #: a button or form asks before it spends more; None: the operator's CONFIRM_ABOVE
     confirm_above_ucr: Microcredits | None = None
+    picture_menus: PictureMenus = PictureMenus.EVERYONE
     #: language of public text, as Discord names it; empty: the server's own
     locale: str = ""
     #: where notices and acts are posted; 0: nowhere

@@ -238,7 +238,7 @@ async def test_reset_goes_back_to_the_host_as_a_whole_or_in_parts(easel: Easel) 
     await quota(easel, "budget", amount="7")
     await quota(easel, "ceiling", amount="0.50")
     shown = await quota(easel, "reset", what="ceiling")
-    assert "One job: no limit of its own" in shown
+    assert "Ceiling for one job: no limit of its own" in shown
     assert "3.00 cr a month" in shown
     shown = await quota(easel, "reset")
     assert "1.00 cr a day\nset by whoever hosts" in shown

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.chat.settings_shown import FIELDS as FIELD_OF
-from bot.chat.settings_shown import LANGUAGES, MEANINGS, NAMES
-from bot.chat.texts import say
-from bot.domain.settings import FOREVER, SETTINGS
+from bot.chat.settings_shown import LANGUAGES, WORDS
+from bot.chat.texts import tell_name
+from bot.domain.settings import FOREVER
 from bot.playground.discord import DM, Call, Message, Permission
 from bot.playground.discord.interactions import COMMAND, COMPONENT, MODAL_SUBMIT
 from bot.playground.discord.validation import BUTTON, SELECTS, STRING_SELECT, walk
@@ -284,13 +284,13 @@ async def test_each_setting_is_a_subcommand_that_shows_or_decides(
     before = re.search(r"^\*\*(.+)\*\* · default$", shown, re.MULTILINE)
     assert before
     assert f"Before: {before[1]}." in decided.splitlines()
-    assert f": **{say(NAMES[FIELD_OF[setting]])}** " in decided
+    assert f": **{tell_name('settings', FIELD_OF[setting])}** " in decided
     assert len(await trail(easel)) == 1
     assert "default" in said(await decide(easel, "reset", setting=setting))
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-@pytest.mark.parametrize("field", MEANINGS)
+@pytest.mark.parametrize("field", WORDS)
 async def test_a_value_is_called_as_its_choice_is(easel: Easel, field: str, locale: str) -> None:
     easel.discord.set_locale("Cleo", locale)
     choices = selects(await panel(easel, field))[f"settings:set:{field}"]
@@ -314,7 +314,7 @@ async def test_a_value_is_called_as_its_choice_is(easel: Easel, field: str, loca
 async def test_a_language_goes_by_its_own_name(easel: Easel) -> None:
     shown = said(await decide(easel, "locale", language="ja"))
     assert "**日本語** · set by this server" in shown
-    assert f"**{say(NAMES['locale'])}** the server's own → 日本語" in shown
+    assert f"**{tell_name('settings', 'locale')}** the server's own → 日本語" in shown
 
 
 async def test_a_list_is_extended_and_shortened_but_never_emptied(easel: Easel) -> None:
@@ -390,10 +390,6 @@ async def test_settings_are_named_in_the_readers_language(easel: Easel) -> None:
     shown = said(await decide(easel, "trail"))
     assert "Höchstzahl an Bildern auf einmal" in shown
     assert "count_max" not in shown
-
-
-def test_every_setting_has_a_name_for_the_trail() -> None:
-    assert set(NAMES) == set(SETTINGS)
 
 
 async def test_two_moderators_at_once_lose_nothing(easel: Easel) -> None:

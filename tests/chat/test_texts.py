@@ -14,6 +14,7 @@ from bot.app import SHIPPED_CATALOG, load_catalog
 from bot.catalog import parse_catalog
 from bot.chat import texts
 from bot.chat.commands.help import OF_MODERATORS, TASKS
+from bot.chat.settings_shown import WORDS
 from bot.chat.texts import Notice, explain, refuse, say, tell_name
 from bot.chat.texts.languages import english
 from bot.chat.texts.phrases import Phrase
@@ -25,7 +26,7 @@ from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
 from bot.domain.quota import Action as Amend
 from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
-from bot.domain.settings import FOREVER, PictureMenus, ServerSettings, Source
+from bot.domain.settings import FOREVER, SETTINGS, PictureMenus, ServerSettings, Source
 from bot.engine.routing import Routing, Terms
 from bot.errors import Content, Flaw, Reason, Refusal, StoreBusy
 from bot.playground.discord import Permission
@@ -48,6 +49,8 @@ TABLES: dict[str, type[StrEnum]] = {
 }
 #: table of en.toml -> the words that it names
 NAMED: dict[str, set[str]] = {
+    "settings": {*SETTINGS},
+    "meanings": {f"{field}_{word}" for field, words in WORDS.items() for word in words},
     "sources": {*Source},
     "acts": {*Action, *Amend},
     "amendments": {*Amend, "correct_down"},

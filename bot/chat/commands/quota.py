@@ -8,7 +8,7 @@ from bot.chat.desk import Desk
 from bot.chat.intake import role_ids_of
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.reasons import checked
-from bot.chat.render import add_fields, card
+from bot.chat.render import card
 from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost, tell_name
 from bot.chat.texts.markdown import inert
 from bot.chat.translator import choices, command
@@ -168,20 +168,23 @@ class QuotaCommands(ModeratorCommands):
         embed = card(Phrase.QUOTA, locale)
         each = policy.allowance(decided, (), self._quota.default)
         every = tell_name("allowances", each.period, locale, amount_ucr=each.amount_ucr)
-        fields = {Phrase.ALLOWANCE: f"{every}\n{accounts.decider(decided, locale)}"}
         roles = [
             f"{accounts.role_name(role_id, server_id)} {tell_cost(amount, locale)}"
             for role_id, amount in decided.role_allowances_ucr.items()
         ]
-        fields[Phrase.QUOTA_ROLES] = "\n".join(roles)
-        fields[Phrase.QUOTA_BUDGET] = self._budget(decided, budget, locale)
-        ceiling = decided.job_max_ucr
-        fields[Phrase.QUOTA_CEILING] = (
-            say(Phrase.NO_LIMIT, locale)
-            if ceiling is None
-            else say(Phrase.CEILING, locale, amount_ucr=ceiling)
-        )
-        add_fields(embed, fields, locale, inline=False)
+        ceiling = say(Phrase.NO_LIMIT, locale)
+        if decided.job_max_ucr is not None:
+            ceiling = say(Phrase.CEILING, locale, amount_ucr=decided.job_max_ucr)
+        shown = {
+            "allowance_ucr": f"{every}\n{accounts.decider(decided, locale)}",
+            "role_allowances_ucr": "\n".join(roles),
+            "budget_ucr": self._budget(decided, budget, locale),
+            "job_max_ucr": ceiling,
+        }
+        for name, value in shown.items():
+            if value:
+                title = tell_name("settings", name, locale)
+                embed.add_field(name=title, value=value, inline=False)
         await wire.show(interaction, [embed])
 
     def _budget(self, decided: ServerSettings, budget: Account | None, locale: str) -> str:

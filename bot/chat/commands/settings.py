@@ -21,13 +21,13 @@ from bot.chat.settings_controls import (
     read,
 )
 from bot.chat.settings_panel import SettingsPanel, lacks, reset
-from bot.chat.settings_shown import FIELDS, LANGUAGES, MEANINGS, NAMES
+from bot.chat.settings_shown import FIELDS, LANGUAGES
 from bot.chat.texts import Notice, Phrase, say
-from bot.chat.translator import command, label, plain
+from bot.chat.translator import choices, command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
-from bot.domain.settings import NsfwMode, ServerSettings, effective
+from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings, effective
 from bot.errors import InvalidRequest, Reason
 
 Choices = list[app_commands.Choice[str]]
@@ -52,18 +52,10 @@ Channel = app_commands.Transform[app_commands.AppCommandChannel, _Place]
 
 #: all settings but the pause and its reason, which /settings resume ends
 RESETS = [
-    app_commands.Choice(name=label(f"phrases.{NAMES[field]}"), value=name)
+    app_commands.Choice(name=label(f"settings.{field}"), value=name)
     for name, field in FIELDS.items()
     if not name.startswith("pause")
 ]
-
-
-def _choices(field: str) -> Choices:
-    """A setting's words, as the panel has them."""
-    return [
-        app_commands.Choice(name=label(f"phrases.{name}"), value=each.value)
-        for each, (name, _) in MEANINGS[field].items()
-    ]
 
 
 class SettingsCommands(ModeratorCommands):
@@ -80,7 +72,7 @@ class SettingsCommands(ModeratorCommands):
         await self._panel.open(interaction)
 
     @command("settings nsfw_checker")
-    @app_commands.choices(mode=_choices("nsfw_checker"))
+    @app_commands.choices(mode=choices("nsfw_checker", NsfwMode))
     async def nsfw_checker(self, interaction: Interaction, mode: str | None = None) -> None:
         if mode == NsfwMode.OFF:
             decided = await self._servers.settings(interaction.guild_id or 0)
@@ -91,7 +83,7 @@ class SettingsCommands(ModeratorCommands):
         await self._decide(interaction, "nsfw_checker", decide)
 
     @command("settings picture_menus")
-    @app_commands.choices(mode=_choices("picture_menus"))
+    @app_commands.choices(mode=choices("picture_menus", PictureMenus))
     async def picture_menus(self, interaction: Interaction, mode: str | None = None) -> None:
         decide = read("picture_menus", mode) if mode else None
         await self._decide(interaction, "picture_menus", decide)
