@@ -157,12 +157,9 @@ def _kinds(draft: ImageRequest, kinds: Kinds, locale: str) -> discord.ui.Select[
     chosen = next((each for each in wanted if each in kinds), None)
     options = [
         discord.SelectOption(
-            label=say(
-                Phrase.KIND_AUTO if quality == "auto" else Phrase.KIND,
-                locale,
-                resolution=resolution,
-                quality=quality,
-            ),
+            label=resolution
+            if quality == "auto"
+            else say(Phrase.KIND, locale, resolution=resolution, quality=quality),
             description=say(Phrase.UP_TO, locale, cost_ucr=amount),
             value=f"{resolution}/{quality}",
             default=(resolution, quality) == chosen,

@@ -98,7 +98,7 @@ class Results:
             which = say(Phrase.WHICH_IMAGE, locale)
             options = buttons.options(labels, ())
             choice = buttons.select(which, options, action, job_id, told, draft_id)
-            await wire.tell(interaction, say(Phrase.CHOOSE, locale), view=buttons.view(choice))
+            await wire.tell(interaction, which, view=buttons.view(choice))
             return
         index = buttons.number(chosen or "0")
         request = go_on(job, sources[index]) if index < len(sources) else None

@@ -119,7 +119,7 @@ async def test_of_several_images_a_select_says_which(easel: Easel) -> None:
     first = await easel.finished(await easel.imagine(count=3))
     choice = await (await press(easel, first, "Vary")).response()
     assert choice.is_ephemeral
-    assert "Which of the images?" in said(choice)
+    assert "Which image?" in said(choice)
     chosen = await easel.discord.select("Ada", choice, ["1"])
     assert (await easel.finished(chosen)).attachments
     _, varied = await requests(easel)

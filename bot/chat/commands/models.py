@@ -106,7 +106,7 @@ class ModelCommands:
             f"{resolution} {tell_cost(price, locale)}" for (resolution, _), price in prices.items()
         )
         seconds = min(self._routing.typical_s(route.id) for route in self._routes(model))
-        usual = say(Phrase.USUAL_TIME, locale, seconds=round(seconds))
+        usual = say(Phrase.USUALLY, locale, seconds=round(seconds))
         return "\n".join([summary, told, _with_end(usual, model, locale)])
 
     async def _in_full(

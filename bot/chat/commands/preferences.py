@@ -64,9 +64,9 @@ class PreferencesCommand:
         pings = {each.value: tell_name("choices", f"pings_{each}", locale) for each in Pings}
         private = Phrase.PRIVATE_ON if preferred.private else Phrase.PRIVATE_OFF
         view = buttons.view(
-            _select(Phrase.PREFERRED_RATIO, "aspect_ratio", ratios, preferred.aspect_ratio, locale),
+            _select(Phrase.RATIO, "aspect_ratio", ratios, preferred.aspect_ratio, locale),
             _select(Phrase.PREFERRED_SIZE, "size", sizes, size, locale),
-            _select(Phrase.PREFERRED_MODEL, "model", models, model, locale),
+            _select(Phrase.MODEL, "model", models, model, locale),
             _select(Phrase.PREFERRED_PINGS, "pings", pings, preferred.pings, locale),
             buttons.button(say(private, locale), buttons.PREFER, "private"),
             buttons.button(say(Phrase.RESET, locale), buttons.PREFER, "reset"),

@@ -261,6 +261,6 @@ class SettingsCommands(ModeratorCommands):
             told.append(unless)
         changes = await self._servers.changes(server_id)
         if changes:
-            told += ["", say(Phrase.LATEST_CHANGES, locale)]
+            told += ["", f"**{say(Phrase.TRAIL, locale)}**"]
         told.append(settings_shown.trail(changes, locale))
         await wire.tell(interaction, "\n".join(told))

@@ -93,8 +93,8 @@ class StatsCommand:
         return first
 
     def _shown(self, told: Told, locale: str) -> discord.Embed:
-        month, name = told.month, f"{told.first:%Y-%m}"
-        embed = discord.Embed(colour=render.WORKING, title=say(Phrase.STATS, locale, month=name))
+        month = told.month
+        embed = discord.Embed(colour=render.WORKING, title=f"{told.first:%Y-%m}")
         embed.set_image(url=f"attachment://{CHART_NAME}")
         embed.set_footer(text=say(Phrase.CHART_SHOWS, locale))
         spent = tell_cost(month.cost_ucr, locale)
@@ -107,7 +107,7 @@ class StatsCommand:
         fields = {Phrase.SPENT: spent, Phrase.IMAGES_MADE: listed(made, locale)}
         if month.median_wait_s is not None:
             wait_s = round(month.median_wait_s)
-            fields[Phrase.MEDIAN_WAIT] = say(Phrase.WAITED, locale, seconds=wait_s)
+            fields[Phrase.MEDIAN_WAIT] = say(Phrase.TOOK, locale, seconds=wait_s)
         lines = {
             Phrase.BY_MODEL: self._by_model(told, locale),
             Phrase.TOP_MEMBERS: [_of_member(each, locale) for each in month.members],

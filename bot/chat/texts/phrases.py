@@ -24,8 +24,6 @@ class Phrase(StrEnum):
     UNFILTERED_MODELS = "unfiltered_models"
     UNFILTERED_MODEL = "unfiltered_model"
     NOT_RIGHT_NOW = "not_right_now"
-    #: seconds
-    USUAL_TIME = "usual_time"
     #: text: what comes before it in its line; day: as 2026-12-01
     MODEL_ENDS = "model_ends"
     #: quality
@@ -44,7 +42,6 @@ class Phrase(StrEnum):
     #: old
     IT_WAS = "it_was"
     NEVER_CHANGED = "never_changed"
-    LATEST_CHANGES = "latest_changes"
     #: held_ucr
     HELD = "held"
     #: begun
@@ -93,7 +90,6 @@ class Phrase(StrEnum):
     CONFIRM = "confirm"
     #: cost_ucr
     CONFIRM_RISEN = "confirm_risen"
-    CHOOSE = "choose"
     WAS_CANCELLED = "was_cancelled"
     IS_WAITING = "is_waiting"
     IS_UNDER_WAY = "is_under_way"
@@ -141,8 +137,6 @@ class Phrase(StrEnum):
     SIZE_AND_QUALITY = "size_and_quality"
     #: resolution, quality
     KIND = "kind"
-    #: resolution
-    KIND_AUTO = "kind_auto"
     #: cost_ucr
     UP_TO = "up_to"
     #: price_ucr
@@ -192,9 +186,7 @@ class Phrase(StrEnum):
     YOUR_PRESETS = "your_presets"
     PREFERENCES = "preferences"
     PREFERENCES_HINT = "preferences_hint"
-    PREFERRED_RATIO = "preferred_ratio"
     PREFERRED_SIZE = "preferred_size"
-    PREFERRED_MODEL = "preferred_model"
     PREFERRED_PINGS = "preferred_pings"
     ANY_MODEL = "any_model"
     #: resolution, images
@@ -287,8 +279,6 @@ class Phrase(StrEnum):
     ERASE_MINE = "erase_mine"
     ERASE_NOW = "erase_now"
     NOBODY_ANY_MORE = "nobody_any_more"
-    #: month
-    STATS = "stats"
     CHART_SHOWS = "chart_shows"
     SPENT = "spent"
     #: cost_ucr, budget_ucr
@@ -299,8 +289,6 @@ class Phrase(StrEnum):
     #: jobs
     JOBS_FAILED = "jobs_failed"
     MEDIAN_WAIT = "median_wait"
-    #: seconds
-    WAITED = "waited"
     BY_MODEL = "by_model"
     #: images
     IMAGES = "images"
