@@ -218,7 +218,7 @@ class Moderating:
         Raises:
             Declined: the member is no moderator, or there is no such job.
         """
-        check_moderator(interaction, Notice.NOT_A_MODERATOR)
+        check_moderator(interaction)
         job_id, channel_id, message_id = (*given, "", "", "")[:3]
         job = await self._oversight.job(interaction.guild_id or 0, job_id)
         if job is None:

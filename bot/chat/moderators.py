@@ -33,33 +33,25 @@ def is_moderator(interaction: Interaction) -> bool:
     return interaction.guild_id is not None and interaction.permissions.manage_guild
 
 
-def check_moderator(interaction: Interaction, otherwise: Notice) -> None:
+def check_moderator(interaction: Interaction) -> None:
     """
     Check that this member is a moderator. Every command, button and form must ask anew: Discord
     hides moderators' commands from others, but a server can show them to anyone, and nobody but the
     bot checks who presses.
 
-    Args:
-        otherwise: what the member is told if not.
     Raises:
         Declined: they are none.
     """
     if not is_moderator(interaction):
-        raise Declined(otherwise)
+        raise Declined(Notice.MODERATORS_ONLY)
 
 
 class ModeratorCommands(app_commands.Group):
-    """
-    Args:
-        otherwise: what a member who is no moderator is told.
-    """
-
-    def __init__(self, name: str, otherwise: Notice) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(name=name, description=label(f"commands.{name}"))
         offer_to_moderators(self)
-        self._otherwise = otherwise
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         """discord.py calls this before each subcommand."""
-        check_moderator(interaction, self._otherwise)
+        check_moderator(interaction)
         return True

@@ -49,7 +49,7 @@ class SettingsPanel:
         Raises:
             Outdated: this version has no such control, or no such setting.
         """
-        check_moderator(interaction, Notice.MODERATORS_ONLY)
+        check_moderator(interaction)
         if what in OF_A_FIELD and (not arguments or arguments[0] not in PANEL):
             raise buttons.Outdated(what)
         chosen = buttons.chosen(interaction) or ""

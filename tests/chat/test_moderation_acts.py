@@ -627,7 +627,7 @@ async def test_the_trail_is_shown_by_pages(easel: Easel) -> None:
 
 # Who may not.
 
-REFUSED = "Only members who may manage this server can moderate here."
+REFUSED = "Only members who may manage this server can do that."
 COMMANDS = {
     "recent": {},
     "block": {"member": "Ada", "reason": "spam"},

@@ -18,7 +18,7 @@ from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said, selects
 from tests.support.settings import decide
 
-ONLY_MODERATORS = "Only members who may manage this server can change its settings."
+ONLY_MODERATORS = "Only members who may manage this server can do that."
 SERVER = "Lantern Community"
 #: subcommands that decide something, with what they decide; those without a value show it
 DECIDING: dict[str, dict[str, Any]] = {

@@ -25,7 +25,7 @@ PAGE_LINES = 10
 
 class ModerationCommands(ModeratorCommands):
     def __init__(self, desk: Desk, moderating: Moderating) -> None:
-        super().__init__("moderation", Notice.NOT_A_MODERATOR)
+        super().__init__("moderation")
         self._desk = desk
         self._oversight = desk.oversight
         self._moderating = moderating
@@ -73,7 +73,7 @@ class ModerationCommands(ModeratorCommands):
     async def _recent_page(
         self, interaction: Interaction, user: str = "", before: str = "", *_: str
     ) -> None:
-        check_moderator(interaction, Notice.NOT_A_MODERATOR)
+        check_moderator(interaction)
         await wire.defer_update(interaction)
         await self._show_recent(interaction, read_id(user), before)
 
@@ -94,7 +94,7 @@ class ModerationCommands(ModeratorCommands):
         await self._moderating.open(interaction, buttons.chosen(interaction) or "")
 
     async def _blocks_page(self, interaction: Interaction, after: str = "", *_: str) -> None:
-        check_moderator(interaction, Notice.NOT_A_MODERATOR)
+        check_moderator(interaction)
         await wire.update(interaction, *await self._listed_blocks(interaction, read_id(after)))
 
     async def _listed_blocks(self, interaction: Interaction, after: int) -> Page:
@@ -111,7 +111,7 @@ class ModerationCommands(ModeratorCommands):
         return [embed], buttons.view(more)
 
     async def _acts_page(self, interaction: Interaction, before: str = "", *_: str) -> None:
-        check_moderator(interaction, Notice.NOT_A_MODERATOR)
+        check_moderator(interaction)
         await wire.update(interaction, *await self._listed_acts(interaction, read_id(before)))
 
     async def _listed_acts(self, interaction: Interaction, before: int) -> Page:

@@ -33,7 +33,7 @@ PARTS = {
 
 class QuotaCommands(ModeratorCommands):
     def __init__(self, desk: Desk) -> None:
-        super().__init__("quota", Notice.QUOTA_FOR_MODERATORS)
+        super().__init__("quota")
         self._easel = desk.easel
         self._quota = desk.easel.quota
         self._clock = desk.clock

@@ -60,7 +60,7 @@ RESETS = [
 
 class SettingsCommands(ModeratorCommands):
     def __init__(self, desk: Desk, panel: SettingsPanel) -> None:
-        super().__init__("settings", Notice.MODERATORS_ONLY)
+        super().__init__("settings")
         self._servers = desk.easel.servers
         self._clock = desk.clock
         self._panel = panel

@@ -86,7 +86,7 @@ class StatsCommand:
         Raises:
             Declined: the member may not see the month, or there is no such month.
         """
-        check_moderator(interaction, Notice.STATS_FOR_MODERATORS)
+        check_moderator(interaction)
         first = self._statistics.read_month(month)
         if first is None:
             raise wire.Declined(Notice.NO_SUCH_MONTH)

@@ -131,7 +131,6 @@ class Notice(StrEnum):
     #: by_id, because
     CANCELLED_BY = "cancelled_by"
     REMOVED = "removed"
-    NOT_A_MODERATOR = "not_a_moderator"
     NOT_OF_THIS_SERVER = "not_of_this_server"
     END_NOT_READ = "end_not_read"
     REASON_MISSING = "reason_missing"
@@ -165,8 +164,6 @@ class Notice(StrEnum):
     BUDGET_SPENT = "budget_spent"
     #: spent_ucr, budget_ucr, renewed_at
     BUDGET_USED_UP = "budget_used_up"
-    #: said to a member who may not use /quota
-    QUOTA_FOR_MODERATORS = "quota_for_moderators"
     #: typed, most_ucr
     WRONG_AMOUNT = "wrong_amount"
     #: most_ucr
@@ -203,7 +200,6 @@ class Notice(StrEnum):
     NOT_EXPORTED = "not_exported"
     TOO_LARGE_TO_EXPORT = "too_large_to_export"
     WORDS_GONE = "words_gone"
-    STATS_FOR_MODERATORS = "stats_for_moderators"
     NO_SUCH_MONTH = "no_such_month"
     #: month
     NOTHING_IN_MONTH = "nothing_in_month"
