@@ -27,12 +27,7 @@ DEFER_AFTER_S = 1.5
 #: life of an interaction's token (Discord docs, Receiving and Responding, read 2026-08)
 TOKEN_LIFE = timedelta(minutes=15)
 #: permissions that delivering a result needs, also after the token's end
-PERMISSIONS = {
-    "view_channel": "View Channel",
-    "send_messages": "Send Messages",
-    "attach_files": "Attach Files",
-    "embed_links": "Embed Links",
-}
+PERMISSIONS = ("view_channel", "send_messages", "attach_files", "embed_links")
 
 
 class Intake:
@@ -288,14 +283,14 @@ def check_permissions(interaction: Interaction) -> None:
         # Where the bot is not a member, all it can ever edit is its answer.
         return
     granted, channel = interaction.app_permissions, interaction.channel
-    needed = dict(PERMISSIONS)
+    needed = list(PERMISSIONS)
     if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
-        needed["connect"] = "Connect"
+        needed.append("connect")
     if isinstance(channel, discord.Thread):
-        needed["send_messages_in_threads"] = "Send Messages in Threads"
-        del needed["send_messages"]
+        needed.append("send_messages_in_threads")
+        needed.remove("send_messages")
         if channel.locked or (channel.is_private() and not _has_joined(channel)):
-            needed["manage_threads"] = "Manage Threads"
-    lacking = [words for name, words in needed.items() if not getattr(granted, name)]
+            needed.append("manage_threads")
+    lacking = [name for name in needed if not getattr(granted, name)]
     if lacking:
         raise NotAllowed(Reason.PERMISSIONS, permissions=lacking)

@@ -19,14 +19,8 @@ from bot.domain.policy import in_force
 from bot.domain.settings import FOREVER, UNDECIDED, NsfwMode, ServerSettings
 from bot.domain.words import clean
 
-#: permissions that posting a notice needs, as Discord names them
-LOG_PERMISSIONS = {
-    "view_channel": "View Channel",
-    "send_messages": "Send Messages",
-    "embed_links": "Embed Links",
-}
-
-
+#: permissions that posting a notice needs
+LOG_PERMISSIONS = ("view_channel", "send_messages", "embed_links")
 #: what is done to one setting, whose field is the first argument
 OF_A_FIELD = frozenset({"set", "flag", "reset", "form", "filled"})
 
@@ -165,13 +159,13 @@ def reset(field: str) -> Decide:
 
 
 def lacks(interaction: Interaction, channel_id: int) -> list[str]:
-    """The permissions that the bot lacks to post notices in a channel, in words."""
+    """The permissions that the bot lacks to post notices in a channel."""
     guild = interaction.guild
     channel = guild.get_channel(channel_id) if guild else None
     if guild is None or channel is None:
         return []
     granted = channel.permissions_for(guild.me)
-    return [words for name, words in LOG_PERMISSIONS.items() if not getattr(granted, name)]
+    return [name for name in LOG_PERMISSIONS if not getattr(granted, name)]
 
 
 def _channel(interaction: Interaction) -> int:

@@ -163,8 +163,8 @@ def test_moderators_choose_the_language_of_public_text_from_all() -> None:
         (
             "de",
             "{fact:permissions}",
-            ["Attach Files", "Unheard Of"],
-            "Dateien anhängen, Unheard Of",
+            ["attach_files", "unheard_of"],
+            "Dateien anhängen, unheard_of",
         ),
         ("en-US", "{fact:choice}", "transparent", "transparent"),
         ("es-419", "{fact:choice}", "transparent", "transparente"),

@@ -111,7 +111,7 @@ FACTS = {
     "fits": ["1K/low/10000"],
     "contents": ["hate"],
     "said": "A contest.",
-    "permissions": ["Embed Links"],
+    "permissions": ["embed_links"],
     "until": 1_800_000_000,
     "because": "a *rude* word",
     "by_id": 6,

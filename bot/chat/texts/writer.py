@@ -34,7 +34,9 @@ class Writer:
             "most": lambda amount_ucr: self._in_cents(cost_cents(amount_ucr)),
             "left": lambda amount_ucr: self._credits(amount_ucr, left_cents(amount_ucr)),
             "offers": lambda kinds: self.listed([self._offer(each) for each in kinds]),
-            "permissions": lambda names: self.listed([self._permission(each) for each in names]),
+            "permissions": lambda names: self.listed(
+                self._known(f"permissions.{each}", each) for each in names
+            ),
             "name": self.name,
             # An option's value, as the choice of it is called.
             "choice": lambda value: self._known(f"choices.{value}", value),
@@ -124,13 +126,6 @@ class Writer:
         resolution, quality, amount = kind.split("/")
         facts = {"resolution": resolution, "quality": quality, "cost_ucr": int(amount)}
         return self.write(f"phrases.{Phrase.OFFER}", facts)
-
-    def _permission(self, name: str) -> str:
-        """
-        Args:
-            name: Discord's English name of the permission: "Attach Files".
-        """
-        return self._known(f"permissions.{name.lower().replace(' ', '_')}", name)
 
     def _known(self, key: str, otherwise: str) -> str:
         return self.write(key, {}) if key in english() else otherwise
