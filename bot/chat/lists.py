@@ -15,7 +15,7 @@ from bot.chat.files import open_sheet
 from bot.chat.intake import place_of
 from bot.chat.texts import Phrase, say
 from bot.chat.texts.markdown import inert
-from bot.chat.translator import CHOICES_MAX
+from bot.chat.translator import CHOICES_MAX, Choices
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
 from bot.domain.policy import covers
@@ -41,7 +41,7 @@ def named(job: Job) -> str:
 
 async def job_choices(
     easel: Easel, interaction: Interaction, typed: str, kind: str = ""
-) -> list[app_commands.Choice[str]]:
+) -> Choices:
     """Choices of the member's latest jobs here whose prompts have all the words that were typed."""
     words = typed.casefold().split()
     limit = JOBS_SEARCHED_MAX if words else CHOICES_MAX

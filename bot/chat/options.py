@@ -10,7 +10,7 @@ from discord.app_commands import Choice, Range
 from msgspec.structs import replace
 
 from bot.chat.pictures import reference_to
-from bot.chat.translator import CHOICES_MAX, Command, command, label, model_label, plain
+from bot.chat.translator import CHOICES_MAX, Choices, Command, command, label, model_label, plain
 from bot.chat.wire import Interaction
 from bot.domain import policy, preferences
 from bot.domain.catalog import Catalog
@@ -166,7 +166,7 @@ def _option(name: str, annotation: Any) -> inspect.Parameter:
     )
 
 
-def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
+def _choices(catalog: Catalog) -> dict[str, Choices]:
     routes = list(catalog.routes())
     ratios = {word for route in routes for word in route.sizes}
     resolutions = {resolution for route in routes for resolution, _ in route.price.images}
@@ -177,13 +177,13 @@ def _choices(catalog: Catalog) -> dict[str, list[Choice[str]]]:
     }
 
 
-def model_choices(catalog: Catalog) -> list[Choice[str]]:
+def model_choices(catalog: Catalog) -> Choices:
     return [Choice(name=model_label(model), value=model.id) for model in catalog.models.values()]
 
 
 def model_or_preset_choices(
     catalog: Catalog, presets: Sequence[str], typed: str, prices: Mapping[str, int]
-) -> list[Choice[str]]:
+) -> Choices:
     """
     The models that match what was typed, then the member's presets that do.
 
@@ -203,7 +203,7 @@ def model_or_preset_choices(
     return [*models[: CHOICES_MAX - min(len(kept), CHOICES_MAX // 2)], *kept][:CHOICES_MAX]
 
 
-def quality_choices(prices: Mapping[str, int], typed: str) -> list[Choice[str]]:
+def quality_choices(prices: Mapping[str, int], typed: str) -> Choices:
     """
     Each quality with its price, because the same word costs another amount with another model.
 

@@ -16,6 +16,7 @@ from bot.domain.requests import IMAGES_MAX
 from bot.errors import Fact
 
 Command = app_commands.Command[Any, ..., Any]
+Choices = list[Choice[str]]
 
 #: choices of an option, and characters of a choice (Discord docs, Application Command Option)
 CHOICES_MAX = 25
@@ -69,12 +70,12 @@ def option_key(command: str, option: str) -> str:
     return own if own in english() else f"options.{name}"
 
 
-def choices(kind: str, values: Iterable[str]) -> list[Choice[str]]:
+def choices(kind: str, values: Iterable[str]) -> Choices:
     """Choices that are words: `choices.period_day` for the value `day` of the kind `period`."""
     return [Choice(name=label(f"choices.{kind}_{each}"), value=str(each)) for each in values]
 
 
-def plain(words: Iterable[str]) -> list[Choice[str]]:
+def plain(words: Iterable[str]) -> Choices:
     """Choices that are called as their values are."""
     return [Choice(name=each, value=each) for each in words]
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from discord import app_commands
 from msgspec.structs import replace
 
 from bot.chat import options, wire
@@ -14,6 +13,7 @@ from bot.chat.intake import Intake, place_of, prompt_back
 from bot.chat.mentions import as_seen
 from bot.chat.texts import Notice
 from bot.chat.texts.markdown import inert_line
+from bot.chat.translator import Choices
 from bot.chat.wire import Interaction
 from bot.domain.requests import REFERENCES_MAX, ImageRequest, Mode, Reference, Turn, worded
 from bot.errors import InvalidRequest, Reason
@@ -39,9 +39,7 @@ class ImageCommands:
     async def edit(self, interaction: Interaction, **given: Any) -> None:
         await self._take(interaction, Mode.EDIT, given)
 
-    async def _qualities(
-        self, interaction: Interaction, typed: str
-    ) -> list[app_commands.Choice[str]]:
+    async def _qualities(self, interaction: Interaction, typed: str) -> Choices:
         given = dict(iter(interaction.namespace))
         command: Any = interaction.command
         mode = Mode.EDIT if command.name == Mode.EDIT else Mode.GENERATE
@@ -56,7 +54,7 @@ class ImageCommands:
         prices = await self._easel.by_quality(request, place_of(interaction))
         return options.quality_choices(prices, typed)
 
-    async def _models(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    async def _models(self, interaction: Interaction, typed: str) -> Choices:
         presets = await self._easel.presets(interaction.user.id)
         allowed = self._easel.servers.known(interaction.guild_id or 0).allowed_models
         offered = self._catalog.only(allowed) if allowed else self._catalog

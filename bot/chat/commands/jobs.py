@@ -14,7 +14,7 @@ from bot.chat.fields import typed
 from bot.chat.results import Results
 from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined
-from bot.chat.translator import choices, command
+from bot.chat.translator import Choices, choices, command
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job, JobState, fields_of, is_unsent
 from bot.errors import StepLost
@@ -112,9 +112,7 @@ class JobCommands:
     async def _job(self, interaction: Interaction, job_id: str) -> None:
         await self._open_job(interaction, job_id.strip(), unknown=Notice.NO_SUCH_JOB)
 
-    async def _job_choices(
-        self, interaction: Interaction, typed: str
-    ) -> list[app_commands.Choice[str]]:
+    async def _job_choices(self, interaction: Interaction, typed: str) -> Choices:
         return await lists.job_choices(self._easel, interaction, typed, kind="pictures")
 
     async def _open(self, interaction: Interaction) -> None:

@@ -10,11 +10,9 @@ from bot.chat.commands.images import ImageCommands
 from bot.chat.desk import Desk
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.texts.markdown import fitting, inert_line
-from bot.chat.translator import CHOICES_MAX, command, label, plain
+from bot.chat.translator import CHOICES_MAX, Choices, command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn
-
-Choices = list[app_commands.Choice[str]]
 
 #: characters of the list, which leaves room for a sentence beneath it (Discord docs, Embed Limits)
 LIST_CHARS_MAX = 3_800

@@ -23,14 +23,12 @@ from bot.chat.settings_controls import (
 from bot.chat.settings_panel import SettingsPanel, lacks, reset
 from bot.chat.settings_shown import FIELDS, LANGUAGES
 from bot.chat.texts import Notice, Phrase, say
-from bot.chat.translator import choices, command, label, plain
+from bot.chat.translator import Choices, choices, command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings, effective
 from bot.errors import InvalidRequest, Reason
-
-Choices = list[app_commands.Choice[str]]
 
 
 class _Place(app_commands.Transformer):

@@ -6,14 +6,13 @@ from datetime import date
 from pathlib import Path
 
 import discord
-from discord import app_commands
 
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.moderators import check_moderator, offer_to_moderators
 from bot.chat.texts import Notice, Phrase, listed, paired, say, tell_cost
-from bot.chat.translator import command, plain
+from bot.chat.translator import Choices, command, plain
 from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT
 from bot.domain.jobs import Failure
@@ -40,7 +39,7 @@ class StatsCommand:
         client.tree.add_command(stats)
         client.presses[buttons.STATS] = self._download
 
-    async def _months(self, _: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    async def _months(self, _: Interaction, typed: str) -> Choices:
         months = self._statistics.months(MONTHS_OFFERED)
         return plain(each for each in months if each.startswith(typed.strip()))
 
