@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import aiohttp
 import discord
@@ -9,7 +10,6 @@ import discord
 from bot.app import load_catalog, make_folder, open_providers
 from bot.chat import connection
 from bot.chat.client import invite
-from bot.chat.wire import NETWORK_ERRORS
 from bot.domain.catalog import Catalog, NsfwSwitch, Route
 from bot.domain.credits import tell_cost
 from bot.domain.ledger import Period
@@ -108,17 +108,13 @@ async def _discord(settings: Settings) -> str:
     token = settings.token()
     async with discord.Client(intents=discord.Intents.none()) as client:
         try:
-            await client.login(token)
+            await connection.attempt(lambda: client.login(token))
             for server_id in settings.discord_guild_ids:
-                await client.fetch_guild(server_id, with_counts=False)
-        except (discord.LoginFailure, discord.HTTPException, *NETWORK_ERRORS) as error:
-            sentence = (
-                connection.refusal(error)
-                or f"DISCORD_API_BASE {settings.discord_api_base} cannot be reached: {error}."
-            )
-            if client.application_id:
-                sentence += f" Its invite: {invite(client.application_id)}"
-            raise StartupError(sentence) from error
+                await connection.attempt(partial(client.fetch_guild, server_id, with_counts=False))
+        except StartupError as error:
+            if not client.application_id:
+                raise
+            raise StartupError(f"{error} Its invite: {invite(client.application_id)}") from error
         return f"logged in as {client.user}; invite: {invite(client.application_id or 0)}"
 
 

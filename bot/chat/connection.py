@@ -89,12 +89,12 @@ async def attempt(ask: Callable[[], Awaitable[T]]) -> T:
     Ask Discord for something once.
 
     Raises:
-        StartupError: Discord refuses, or cannot be reached.
+        StartupError: Discord refuses, which is `usage`, or cannot be reached.
     """
     try:
         return await ask()
     except LOGIN_ERRORS as error:
-        if (sentence := refusal(error)) is not None:
+        if (sentence := _refusal(error)) is not None:
             raise StartupError(sentence, usage=True) from error
         raise StartupError(
             f"Discord cannot be reached at {Route.BASE}: {str(error) or repr(error)}."
@@ -111,16 +111,11 @@ async def insist(ask: Callable[[], Awaitable[T]]) -> T:
     wait_s = LOGIN_WAIT_S
     while True:
         try:
-            return await ask()
-        except LOGIN_ERRORS as error:
-            if (sentence := refusal(error)) is not None:
-                raise StartupError(sentence, usage=True) from error
-            log.warning(
-                "Discord cannot be reached, next try in %.0f s: %s",
-                wait_s,
-                str(error) or repr(error),
-                extra={"action": "discord_down"},
-            )
+            return await attempt(ask)
+        except StartupError as error:
+            if error.usage:
+                raise
+            log.warning("%s Next try in %.0f s.", error, wait_s, extra={"action": "discord_down"})
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 2, LOGIN_WAIT_S_MAX)
 
@@ -134,7 +129,7 @@ async def close(client: discord.AutoShardedClient) -> None:
         log.warning("Discord's gateway did not say goodbye", extra={"action": "close_timeout"})
 
 
-def refusal(error: Exception) -> str | None:
+def _refusal(error: Exception) -> str | None:
     """
     Why another try will not help, with the setting to look at.
 
@@ -147,7 +142,7 @@ def refusal(error: Exception) -> str | None:
             " https://discord.com/developers/applications, Bot, and copy a new token."
         )
     if isinstance(error, discord.GatewayNotFound) and isinstance(error.__cause__, Exception):
-        return refusal(error.__cause__)
+        return _refusal(error.__cause__)
     if not isinstance(error, discord.HTTPException) or is_down(error):
         return None
     server = re.search(r"/guilds/(\d+)", error.response.url.path)
