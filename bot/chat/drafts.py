@@ -79,4 +79,5 @@ class Drafts:
         draft = await self._easel.draft(draft_id, interaction.user.id)
         if draft is None:
             raise Refusal(Reason.DRAFT_USED)
-        await self._intake.go_on(interaction, draft, draft_id, buttons.number(told))
+        told_ucr = buttons.number(told) or None
+        await self._intake.offer(interaction, draft, told_ucr, draft_id)

@@ -42,49 +42,27 @@ class Intake:
         interaction: Interaction,
         request: ImageRequest,
         told_ucr: int | None = None,
+        draft_id: str = "",
     ) -> None:
         """
         Take a request that a button or form made. Ask the member first if it costs much, or more
-        than the button said.
+        than they were told.
 
         Args:
             told_ucr: the price on the button; None: it showed none.
+            draft_id: the draft of which the member was asked, and has said yes.
         """
         try:
             priced = await self._easel.priced(request, place_of(interaction))
             if priced is not None:
                 request, amount, asks_above = priced
                 risen = told_ucr is not None and amount > told_ucr
-                if risen or amount > asks_above:
-                    await self._ask(interaction, request, amount, risen=risen)
+                if risen or (amount > asks_above and not draft_id):
+                    await self._ask(interaction, request, amount, draft_id, risen=risen)
                     return
         except Refusal as refusal:
             await self.refuse(interaction, request, refusal)
             return
-        await self.take(interaction, request)
-
-    async def go_on(
-        self,
-        interaction: Interaction,
-        request: ImageRequest,
-        draft_id: str,
-        told_ucr: int,
-    ) -> None:
-        """
-        Take a draft whose member was asked, and has said yes; ask again if it costs more by now.
-
-        Args:
-            told_ucr: the cost that was asked about; 0: it is not known.
-        Raises:
-            NotAllowed: the member was to be asked again, but is blocked here.
-        """
-        if told_ucr:
-            priced = await self._easel.priced(request, place_of(interaction))
-            if priced is not None:
-                request, amount, _ = priced
-                if amount > told_ucr:
-                    await self._ask(interaction, request, amount, risen=True, draft_id=draft_id)
-                    return
         await self.take(interaction, request, draft_id)
 
     async def _ask(
@@ -92,9 +70,9 @@ class Intake:
         interaction: Interaction,
         request: ImageRequest,
         amount: int,
+        draft_id: str,
         *,
         risen: bool,
-        draft_id: str = "",
     ) -> None:
         """
         Raises:
@@ -112,10 +90,7 @@ class Intake:
         await wire.tell(interaction, text, view=buttons.view(go_on))
 
     async def take(
-        self,
-        interaction: Interaction,
-        request: ImageRequest,
-        draft_id: str = "",
+        self, interaction: Interaction, request: ImageRequest, draft_id: str = ""
     ) -> None:
         """
         Args:

@@ -239,6 +239,12 @@ async def test_the_server_decides_what_is_asked_for_first(easel: Easel) -> None:
     assert (await easel.finished(await press(easel, made, "Again"))).attachments
 
 
+async def moderate(easel: Easel, act: str, **given: str) -> None:
+    options = {"member": "Ada", **given}
+    call = await easel.discord.run_command("Cleo", "studio", f"moderation {act}", options)
+    await call.response()
+
+
 async def test_what_costs_more_than_was_asked_about_is_asked_for_again(easel: Easel) -> None:
     await decide(easel, "confirm_above", credits=0.01)
     await decide(easel, "default_model", model="gpt-image-2")
@@ -248,6 +254,12 @@ async def test_what_costs_more_than_was_asked_about_is_asked_for_again(easel: Ea
     asked = await sent.response()
     assert "This may cost up to 0.03 cr. Go on?" in said(asked)
     await decide(easel, "reset", setting="default_model")
+    await moderate(easel, "block", reason="a pause")
+    refused = said(await (await press(easel, asked, "Yes, go on")).response())
+    assert "You are blocked" in refused
+    # As what is refused anywhere else, with its words.
+    assert "```\na lantern\n```" in refused
+    await moderate(easel, "unblock")
     again = await (await press(easel, asked, "Yes, go on")).response()
     assert "This now costs up to 0.06 cr, more than the button said. Go on?" in said(again)
     assert await jobs(easel) == []
