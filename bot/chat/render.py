@@ -6,7 +6,7 @@ from datetime import datetime
 import discord
 
 from bot.about import short
-from bot.chat.texts import Notice, Phrase, explain, listed, say, tell_cost, why
+from bot.chat.texts import Notice, Phrase, explain, listed, say, tell_cost, tell_name, why
 from bot.chat.texts.markdown import LINE_BYTES, LINE_CHARS, inert, shortened
 from bot.domain.jobs import (
     KEPT,
@@ -103,7 +103,7 @@ def status(
 
 def cancelled(job: Job) -> discord.Embed:
     embed = discord.Embed(colour=FAILED, description=quote_prompt(job.request))
-    embed.title = say(Phrase.CANCELLED, job.locale)
+    embed.title = kind(Failure.CANCELLED, job.locale)
     facts = job.problem.facts if job.problem else {}
     if "by_id" in facts:
         embed.description = f"{embed.description}\n{say(Notice.CANCELLED_BY, job.locale, **facts)}"
@@ -279,8 +279,8 @@ def failure(job: Job) -> discord.Embed:
     """The message on a job that has no image to show. The job must have a problem."""
     assert job.problem is not None
     embed = discord.Embed(colour=FAILED, title=say(Phrase.NO_IMAGE, job.locale))
-    kind = say(FAILURE_KINDS[job.problem.failure], job.locale)
-    embed.description = f"**{kind}**\n{explain(job.problem, job.locale)}"
+    named = kind(job.problem.failure, job.locale)
+    embed.description = f"**{named}**\n{explain(job.problem, job.locale)}"
     if job.problem.failure not in KEPT:
         # If Discord did not take the message, the prompt may be the reason.
         embed.description += f"\n\n{quote_prompt(job.request)}"
@@ -288,27 +288,22 @@ def failure(job: Job) -> discord.Embed:
     return embed
 
 
-#: the kind of each failure, which its card begins with
-FAILURE_KINDS = {
-    Failure.MODERATION: Phrase.REFUSED_BY_FILTER,
-    Failure.NOT_ACCEPTED: Phrase.REFUSED_BY_SERVICE,
-    Failure.PROVIDER_FAILED: Phrase.SERVICE_FAILED,
-    Failure.PROVIDER_DOWN: Phrase.SERVICE_DOWN,
-    Failure.PROVIDER_MISCONFIGURED: Phrase.SERVICE_DOWN,
-    Failure.OUTCOME_UNKNOWN: Phrase.CONNECTION_LOST,
-    Failure.BAD_RESULT: Phrase.SERVICE_FAILED,
-    Failure.RESULT_LOST: Phrase.SERVICE_FAILED,
-    Failure.NO_IMAGE: Phrase.SERVICE_FAILED,
-    Failure.TIMED_OUT: Phrase.TIMED_OUT,
-    Failure.REFERENCE: Phrase.REFERENCE_UNUSABLE,
-    Failure.UNDELIVERABLE: Phrase.NOT_TAKEN_BY_DISCORD,
-    Failure.NOT_SHOWN: Phrase.NOT_TAKEN_BY_DISCORD,
-    Failure.WAITED_TOO_LONG: Phrase.TIMED_OUT,
-    Failure.CANCELLED: Phrase.CANCELLED,
-    Failure.UNANSWERED: Phrase.CANCELLED,
-    Failure.INTERNAL: Phrase.OUR_FAULT,
-    Failure.REMOVED: Phrase.CANCELLED,
+#: failures that are of the same kind as another
+ALIKE = {
+    Failure.PROVIDER_MISCONFIGURED: Failure.PROVIDER_DOWN,
+    Failure.BAD_RESULT: Failure.PROVIDER_FAILED,
+    Failure.RESULT_LOST: Failure.PROVIDER_FAILED,
+    Failure.NO_IMAGE: Failure.PROVIDER_FAILED,
+    Failure.NOT_SHOWN: Failure.UNDELIVERABLE,
+    Failure.WAITED_TOO_LONG: Failure.TIMED_OUT,
+    Failure.UNANSWERED: Failure.CANCELLED,
+    Failure.REMOVED: Failure.CANCELLED,
 }
+
+
+def kind(failure: Failure, locale: str) -> str:
+    """The kind of a failure, in a few words; its card begins with it."""
+    return tell_name("kinds", ALIKE.get(failure, failure), locale)
 
 
 def card(title: Phrase, locale: str, text: str = "") -> discord.Embed:

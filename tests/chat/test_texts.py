@@ -14,6 +14,7 @@ from bot.app import SHIPPED_CATALOG, load_catalog
 from bot.catalog import parse_catalog
 from bot.chat import texts
 from bot.chat.commands.help import OF_MODERATORS, TASKS
+from bot.chat.render import ALIKE
 from bot.chat.settings_shown import WORDS
 from bot.chat.texts import Notice, explain, refuse, say, tell_name
 from bot.chat.texts.languages import english
@@ -52,6 +53,7 @@ NAMED: dict[str, set[str]] = {
     "settings": {*SETTINGS},
     "meanings": {f"{field}_{word}" for field, words in WORDS.items() for word in words},
     "sources": {*Source},
+    "kinds": {ALIKE.get(each, each) for each in Failure},
     "acts": {*Action, *Amend},
     "amendments": {*Amend, "correct_down"},
     "entries": {*EntryKind, "revoke"},

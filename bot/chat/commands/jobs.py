@@ -246,7 +246,7 @@ def _line(number: int, job: Job, locale: str) -> str:
         case JobState.DONE:
             ending = tell_cost(job.cost_ucr or 0, locale)
         case JobState.FAILED if job.problem:
-            kind = say(render.FAILURE_KINDS[job.problem.failure], locale)
+            kind = render.kind(job.problem.failure, locale)
             ending = f"{kind} · {say(Notice.NOTHING_CHARGED, locale)}"
         case JobState.CANCELLED:
             ending = say(Phrase.WAS_CANCELLED, locale)

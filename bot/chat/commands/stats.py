@@ -111,8 +111,7 @@ class StatsCommand:
             Phrase.BY_MODEL: self._by_model(told, locale),
             Phrase.TOP_MEMBERS: [_of_member(each, locale) for each in month.members],
             Phrase.FAILURE_REASONS: [
-                paired(say(kind, locale), str(jobs), locale)
-                for kind, jobs in _kinds(month.failures)
+                paired(kind, str(jobs), locale) for kind, jobs in _kinds(month.failures, locale)
             ],
         }
         render.add_fields(embed, fields, locale)
@@ -136,11 +135,11 @@ def _of_member(each: OfMember, locale: str) -> str:
     return paired(name, listed([tell_cost(each.cost_ucr, locale), jobs], locale), locale)
 
 
-def _kinds(failures: Sequence[tuple[Failure, int]]) -> list[tuple[Phrase, int]]:
+def _kinds(failures: Sequence[tuple[Failure, int]], locale: str) -> list[tuple[str, int]]:
     """Numbers of failed jobs by kind, as their cards name it, the most common first."""
-    kinds: Counter[Phrase] = Counter()
+    kinds: Counter[str] = Counter()
     for failure, jobs in failures:
-        kinds[render.FAILURE_KINDS[failure]] += jobs
+        kinds[render.kind(failure, locale)] += jobs
     return kinds.most_common()
 
 
