@@ -30,28 +30,19 @@ async def usable(
     Args:
         links: of a message that shows the job, by the stems of its files' names.
     """
-    on_disk = await kept(folder, tasks)
-    images = [
-        (index, image, links.get(render.file_stem(job, index), ""))
-        for index, image in enumerate(images_of(folder, tasks))
-    ]
-    return [
-        as_source(job, index, image, link)
-        for index, image, link in images
-        if link or image in on_disk
-    ]
+    on_disk, found = await kept(folder, tasks), []
+    for index, image in enumerate(images_of(folder, tasks)):
+        link = links.get(render.file_stem(job, index), "")
+        if link or image in on_disk:
+            found.append(as_source(job, index, image, link))
+    return found
 
 
 async def as_kept(
     folder: Path, job: Job, tasks: Sequence[Task], pictures: Sequence[Reference]
 ) -> list[Reference]:
     """The pictures of the job's message, each with its original file if that is on disk."""
-    on_disk = await kept(folder, tasks)
-    sources = {
-        render.file_stem(job, index): as_source(job, index, image, "")
-        for index, image in enumerate(images_of(folder, tasks))
-        if image in on_disk
-    }
+    sources = {stem(each.filename): each for each in await usable(folder, job, tasks, {})}
     shown = [(each, sources.get(stem(each.filename))) for each in pictures]
     return [
         replace(source, url=each.url, filename=each.filename) if source else each
