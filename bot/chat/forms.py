@@ -7,15 +7,15 @@ import discord
 
 from bot.chat import buttons, fields
 from bot.chat.fields import form, labelled
-from bot.chat.pictures import reference_to
-from bot.chat.texts import Phrase, say
+from bot.chat.pictures import picture_options, reference_to
+from bot.chat.texts import Phrase, say, tell_name
+from bot.chat.texts.markdown import capital
 from bot.chat.wire import Interaction
 from bot.domain.credits import Microcredits
 from bot.domain.requests import (
     ASPECT_RATIOS,
     PROMPT_CHARS_MAX,
     REFERENCES_MAX,
-    TRANSPARENT,
     ImageRequest,
     Mode,
     Reference,
@@ -142,12 +142,9 @@ def _ratios(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
 def _backgrounds(
     draft: ImageRequest, offered: Sequence[str], locale: str
 ) -> discord.ui.Select[Any]:
-    names = {
-        "auto": Phrase.RATIO_AUTO,
-        "opaque": Phrase.BACKGROUND_OPAQUE,
-        TRANSPARENT: Phrase.BACKGROUND_TRANSPARENT,
-    }
-    labels = {word: say(names[word], locale) for word in offered}
+    labels = {word: capital(tell_name("choices", word, locale)) for word in offered}
+    if "auto" in labels:
+        labels["auto"] = say(Phrase.RATIO_AUTO, locale)
     options = buttons.options(labels, {draft.background})
     return discord.ui.Select(custom_id="background", options=options)
 
@@ -170,13 +167,6 @@ def _kinds(draft: ImageRequest, kinds: Kinds, locale: str) -> discord.ui.Select[
 
 
 def _which(pictures: Sequence[Reference], locale: str) -> discord.ui.Select[Any]:
-    options = [
-        discord.SelectOption(
-            label=say(Phrase.IMAGE_NUMBER, locale, number=number),
-            description=picture.filename[: buttons.OPTION_CHARS_MAX] or None,
-            value=str(number - 1),
-            default=number == 1,
-        )
-        for number, picture in enumerate(pictures, start=1)
-    ]
-    return discord.ui.Select(custom_id="which", options=options[: buttons.OPTIONS_MAX])
+    options = picture_options({str(n): each for n, each in enumerate(pictures)}, locale)
+    options[0].default = True
+    return discord.ui.Select(custom_id="which", options=options)

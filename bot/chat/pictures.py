@@ -1,6 +1,6 @@
 """Reads the pictures that a message shows, attached, embedded or forwarded, as references."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -8,6 +8,7 @@ import discord
 from yarl import URL
 
 from bot.chat import buttons, render
+from bot.chat.texts import Phrase, say
 from bot.domain.requests import Reference
 
 
@@ -54,6 +55,21 @@ def reference_to(attachment: discord.Attachment, option: str = "") -> Reference:
         height_px=attachment.height,
         option=option,
     )
+
+
+def picture_options(pictures: Mapping[str, Reference], locale: str) -> list[discord.SelectOption]:
+    """
+    Args:
+        pictures: those to choose from, by the options' values.
+    """
+    return [
+        discord.SelectOption(
+            label=say(Phrase.IMAGE_NUMBER, locale, number=number),
+            description=picture.filename[: buttons.OPTION_CHARS_MAX] or None,
+            value=value,
+        )
+        for number, (value, picture) in enumerate(pictures.items(), start=1)
+    ]
 
 
 def _embedded(part: Any) -> Iterator[Reference]:

@@ -8,6 +8,7 @@ import discord
 from bot.chat import buttons, fields
 from bot.chat.settings_shown import LANGUAGES, PANEL, WORDS
 from bot.chat.texts import Phrase, say, tell_name
+from bot.chat.texts.markdown import capital
 from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.policy import is_model_allowed
@@ -47,9 +48,10 @@ def choices(field: str, models: Sequence[str], locale: str) -> dict[str, str]:
         case "count_max":
             return {str(each): str(each) for each in range(1, IMAGES_MAX + 1)}
         case "locale":
-            return {NOTHING: _label(Phrase.SERVERS_OWN, locale), **LANGUAGES}
+            return {NOTHING: capital(say(Phrase.SERVERS_OWN, locale)), **LANGUAGES}
         case "default_model":
-            return {NOTHING: _label(Phrase.NOT_DECIDED, locale)} | {each: each for each in models}
+            nothing = capital(say(Phrase.NOT_DECIDED, locale))
+            return {NOTHING: nothing} | {each: each for each in models}
         case _:
             return {}
 
@@ -94,7 +96,7 @@ def button(
     style: discord.ButtonStyle = discord.ButtonStyle.secondary,
 ) -> Item:
     """A button of the panel; the first argument says what it does."""
-    return buttons.button(_label(name, locale), buttons.SETTINGS, *arguments, style=style)
+    return buttons.button(capital(say(name, locale)), buttons.SETTINGS, *arguments, style=style)
 
 
 def form(field: str, locale: str) -> discord.ui.Modal:
@@ -208,18 +210,12 @@ def _channels(field: str, decided: ServerSettings, locale: str) -> Item:
     ids = [decided.log_channel_id] if log else sorted(decided.allowed_channels)
     return discord.ui.ChannelSelect(
         channel_types=LOG_KINDS if log else CHANNEL_KINDS,
-        placeholder=_label(Phrase.NOWHERE if log else Phrase.NONE_MEANS_ALL, locale),
+        placeholder=capital(say(Phrase.NOWHERE if log else Phrase.NONE_MEANS_ALL, locale)),
         min_values=0,
         max_values=1 if log else buttons.OPTIONS_MAX,
         default_values=[discord.Object(each) for each in ids[: buttons.OPTIONS_MAX] if each],
         custom_id=buttons.custom_id(buttons.SETTINGS, "set", field),
     )
-
-
-def _label(name: Phrase, locale: str) -> str:
-    """A phrase on a control, which is half of a sentence elsewhere."""
-    words = say(name, locale)
-    return words[:1].upper() + words[1:]
 
 
 def _text(

@@ -13,7 +13,7 @@ from bot.chat import buttons, options, originals, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
-from bot.chat.pictures import author_of, job_shown, pictures_of
+from bot.chat.pictures import author_of, job_shown, picture_options, pictures_of
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.texts.markdown import inert_line
 from bot.chat.translator import command, label
@@ -143,14 +143,7 @@ def _shown(gathered: Sequence[Reference], locale: str) -> Page:
     kept = say(Phrase.BASKET_KEPT, locale, images=len(gathered), images_max=REFERENCES_MAX)
     more = say(Phrase.BASKET_MORE, locale, images=rest) if rest else ""
     embeds[-1].set_footer(text=f"{more} {kept}".strip())
-    choices = [
-        discord.SelectOption(
-            label=say(Phrase.IMAGE_NUMBER, locale, number=number),
-            description=picture.filename[: buttons.OPTION_CHARS_MAX] or None,
-            value=_mark(picture),
-        )
-        for number, picture in enumerate(gathered[: buttons.OPTIONS_MAX], start=1)
-    ]
+    choices = picture_options({_mark(picture): picture for picture in gathered}, locale)
     return embeds, buttons.view(
         buttons.button(say(Phrase.DRAW_WITH_THEM, locale), buttons.FROM_BASKET, Mode.GENERATE),
         buttons.button(say(Phrase.EDIT_THE_FIRST, locale), buttons.FROM_BASKET, Mode.EDIT),

@@ -26,6 +26,11 @@ def shortened(text: str, chars_max: int, bytes_max: int) -> str:
     return f"{kept.rstrip()}…"
 
 
+def capital(words: str) -> str:
+    """Words of a sentence as they stand by themselves, such as on a button."""
+    return words[:1].upper() + words[1:]
+
+
 def inert(text: str) -> str:
     """The text, with markdown, links and mentions escaped so that none takes effect."""
     # An escaped colon makes no link; the invisible character after @ makes no mention.

@@ -150,8 +150,6 @@ class Phrase(StrEnum):
     ASKED = "asked"
     YOUR_WORDS = "your_words"
     FORM_BACKGROUND = "form_background"
-    BACKGROUND_OPAQUE = "background_opaque"
-    BACKGROUND_TRANSPARENT = "background_transparent"
     PROMPT = "prompt"
     OPEN = "open"
     NEWEST = "newest"
