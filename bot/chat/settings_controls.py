@@ -10,6 +10,7 @@ from bot.chat.settings_shown import LANGUAGES, PANEL, WORDS
 from bot.chat.texts import Phrase, say, tell_name
 from bot.chat.texts.markdown import capital
 from bot.chat.wire import Interaction
+from bot.chat.wire import controls as controls_of
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.policy import is_model_allowed
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
@@ -228,10 +229,8 @@ def _text(
 def _shown(interaction: Interaction) -> set[str]:
     """What the pressed select showed as chosen before the press."""
     data: Any = interaction.data
-    rows = interaction.message.components if interaction.message else []
-    for row in rows:
-        for part in getattr(row, "children", ()):
-            if isinstance(part, discord.SelectMenu) and part.custom_id == data["custom_id"]:
-                of_words = {each.value for each in part.options if each.default}
-                return of_words | {str(each.id) for each in part.default_values}
+    for part in controls_of(interaction.message):
+        if isinstance(part, discord.SelectMenu) and part.custom_id == data["custom_id"]:
+            of_words = {each.value for each in part.options if each.default}
+            return of_words | {str(each.id) for each in part.default_values}
     return set()

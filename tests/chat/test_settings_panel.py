@@ -289,6 +289,21 @@ async def test_each_setting_is_a_subcommand_that_shows_or_decides(
     assert "default" in said(await decide(easel, "reset", setting=setting))
 
 
+@pytest.mark.parametrize(
+    ("setting", "given"),
+    [("resolution_max", {"resolution": "9K"}), ("picture_menus", {"mode": "x"})],
+)
+async def test_a_word_that_is_no_choice_is_not_set(
+    easel: Easel, setting: str, given: dict[str, str]
+) -> None:
+    """A changed client may send any word for it."""
+    call = await easel.discord.run_command(
+        "Cleo", "studio", f"settings {setting}", given, check=False
+    )
+    assert "Restart Discord to reload its commands" in said(await call.response())
+    assert await kept(easel) == {}
+
+
 @pytest.mark.parametrize("locale", LANGUAGES)
 @pytest.mark.parametrize("field", WORDS)
 async def test_a_value_is_called_as_its_choice_is(easel: Easel, field: str, locale: str) -> None:

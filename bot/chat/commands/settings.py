@@ -16,7 +16,6 @@ from bot.chat.settings_controls import (
     HOURS_MIN,
     REASON_CHARS_MAX,
     Decide,
-    fixed,
     given_amount,
     read,
 )
@@ -27,7 +26,7 @@ from bot.chat.translator import Choices, choices, command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
-from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings, effective
+from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings, effective, write_setting
 from bot.errors import InvalidRequest, Reason
 
 
@@ -77,14 +76,12 @@ class SettingsCommands(ModeratorCommands):
             if decided.nsfw_checker is not NsfwMode.OFF:
                 await wire.show(interaction, *self._panel.off_question(str(interaction.locale)))
                 return
-        decide = read("nsfw_checker", mode) if mode else None
-        await self._decide(interaction, "nsfw_checker", decide)
+        await self._set(interaction, "nsfw_checker", mode)
 
     @command("settings picture_menus")
     @app_commands.choices(mode=choices("picture_menus", PictureMenus))
     async def picture_menus(self, interaction: Interaction, mode: str | None = None) -> None:
-        decide = read("picture_menus", mode) if mode else None
-        await self._decide(interaction, "picture_menus", decide)
+        await self._set(interaction, "picture_menus", mode)
 
     @command("settings default_model")
     async def default_model(self, interaction: Interaction, model: str | None = None) -> None:
@@ -208,8 +205,11 @@ class SettingsCommands(ModeratorCommands):
         Args:
             field: a field of ServerSettings.
             chosen: the new value; None: the setting is only shown.
+        Raises:
+            Outdated: the setting cannot have that value.
         """
-        await self._decide(interaction, field, None if chosen is None else fixed(field, chosen))
+        decide = None if chosen is None else read(field, write_setting(chosen))
+        await self._decide(interaction, field, decide)
 
     async def _amend(
         self,
