@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 import discord
@@ -32,15 +33,15 @@ PAGE_CHANGES = 10
 
 #: field of ServerSettings -> its name in commands, where that differs
 COMMAND_NAMES = {"log_channel_id": "log_channel", "paused_until": "pause"}
+#: part of the quota that can be reset by itself -> its fields of ServerSettings
+QUOTA = {
+    "allowance": ("allowance_ucr", "allowance_period"),
+    "roles": ("role_allowances_ucr",),
+    "budget": ("budget_ucr",),
+    "ceiling": ("job_max_ucr",),
+}
 #: settings that the panel does not show by themselves: those of /quota, and why it is paused
-ELSEWHERE = (
-    "allowance_period",
-    "job_max_ucr",
-    "allowance_ucr",
-    "role_allowances_ucr",
-    "budget_ucr",
-    "pause_reason",
-)
+ELSEWHERE = {"pause_reason", *chain.from_iterable(QUOTA.values())}
 PANEL = [field for field in SETTINGS if field not in ELSEWHERE]
 #: languages of public text, by their own names (Discord docs, Reference, Locales)
 LANGUAGES = {

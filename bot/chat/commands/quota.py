@@ -9,6 +9,7 @@ from bot.chat.intake import role_ids_of
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.reasons import checked
 from bot.chat.render import card
+from bot.chat.settings_shown import QUOTA
 from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost, tell_name
 from bot.chat.texts.markdown import inert
 from bot.chat.translator import choices, command
@@ -21,14 +22,6 @@ from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action
 from bot.domain.settings import UNDECIDED, ServerSettings
 
 Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
-
-#: part of the quota that can be reset by itself -> its fields of ServerSettings
-PARTS = {
-    "allowance": ("allowance_ucr", "allowance_period"),
-    "roles": ("role_allowances_ucr",),
-    "budget": ("budget_ucr",),
-    "ceiling": ("job_max_ucr",),
-}
 
 
 class QuotaCommands(ModeratorCommands):
@@ -108,9 +101,9 @@ class QuotaCommands(ModeratorCommands):
         await wire.show(interaction, [embed])
 
     @command("quota reset")
-    @app_commands.choices(what=choices("reset", PARTS))
+    @app_commands.choices(what=choices("reset", QUOTA))
     async def reset(self, interaction: Interaction, what: str | None = None) -> None:
-        parts = [PARTS[what]] if what else PARTS.values()
+        parts = [QUOTA[what]] if what else QUOTA.values()
         undecided = {name: getattr(UNDECIDED, name) for part in parts for name in part}
         await self._easel.servers.change(
             interaction.guild_id or 0, lambda _: undecided, interaction.user.id
