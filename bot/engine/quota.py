@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Account, Statement
+from bot.domain.oversight import Done
 from bot.domain.ports import Clock
 from bot.domain.quota import Amendment
 from bot.domain.settings import ServerSettings
@@ -22,15 +23,16 @@ class Quota:
         #: the operator's budget for each server; None: there is none
         self.default_budget_ucr = house.budget_ucr
 
-    async def amend(self, amendment: Amendment, role_ids: Collection[int]) -> tuple[Account, bool]:
+    async def amend(
+        self, amendment: Amendment, role_ids: Collection[int]
+    ) -> tuple[Account, Done | None]:
         """
         Grant, revoke or correct credits, and record it.
 
         Args:
             role_ids: the member's roles.
         Returns:
-            The account afterwards, and whether it was changed; it is not where it has less than is
-            to be taken.
+            The account afterwards, and what was done; None: it has less than is to be taken.
         """
         now = self._clock.now()
         return await self._database.write(

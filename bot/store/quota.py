@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 from bot.domain import policy, quota
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import NOBODY, Account, Allowance, Statement
-from bot.domain.oversight import Act
+from bot.domain.oversight import Act, Done
 from bot.domain.quota import ROLES_MAX, Amendment
 from bot.domain.settings import ServerSettings
 from bot.store import ledger, oversight, settings
@@ -40,14 +40,14 @@ def amend(
     amendment: Amendment,
     role_ids: Collection[int],
     now: datetime,
-) -> tuple[Account, bool]:
+) -> tuple[Account, Done | None]:
     """
     Change a member's account, with the entry and the act that say who did it and why.
 
     Args:
         role_ids: the member's.
     Returns:
-        The account after, and whether it was changed: not if it has less than is to be taken.
+        The account after, and what was done; None: it has less than is to be taken.
     """
     decided = settings.of_server(tx, amendment.server_id)
     allowance = policy.allowance(decided, role_ids, default)
@@ -56,10 +56,10 @@ def amend(
     try:
         amended = quota.amend(renewal[0], amendment, now)
     except ValueError:
-        return renewal[0], False
+        return renewal[0], None
     account = ledger.apply(tx, renewal, amended, now=now)
-    oversight.record(tx, Act(**asdict(amendment), created_at=now))
-    return account, True
+    act = oversight.record(tx, Act(**asdict(amendment), created_at=now))
+    return account, Done(act, decided.log_channel_id)
 
 
 def set_role(

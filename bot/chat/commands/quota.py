@@ -17,7 +17,6 @@ from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
-from bot.domain.oversight import Act, Done
 from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
 from bot.domain.settings import UNDECIDED, ServerSettings
 
@@ -134,12 +133,11 @@ class QuotaCommands(ModeratorCommands):
         if not amount:
             raise wire.Declined(Notice.NOTHING_TO_GIVE, most_ucr=AMOUNT_MAX_UCR)
         by_id, server_id = interaction.user.id, interaction.guild_id or 0
-        why, now = checked(reason), self._clock.now()
-        amendment = Amendment(action, server_id, member.id, amount, by_id, why)
+        amendment = Amendment(action, server_id, member.id, amount, by_id, checked(reason))
         account, done = await self._quota.amend(amendment, role_ids_of(member))
-        if not done and action is Action.REVOKE:
+        if done is None and action is Action.REVOKE:
             raise wire.Declined(Notice.NOT_SO_MUCH_GRANTED, left_ucr=account.grant_ucr)
-        if not done:
+        if done is None:
             raise wire.Declined(Notice.NOT_SO_MUCH_THERE, left_ucr=account.available_ucr)
         text = tell_name(
             "amendments",
@@ -150,9 +148,7 @@ class QuotaCommands(ModeratorCommands):
             left_ucr=account.available_ucr,
         )
         await wire.tell(interaction, text)
-        decided = await self._easel.servers.settings(server_id)
-        act = Act(server_id, by_id, action, now, user_id=member.id, amount_ucr=amount, reason=why)
-        await log_channel.tell(interaction, Done(act, decided.log_channel_id))
+        await log_channel.tell(interaction, done)
 
     async def _show(self, interaction: Interaction) -> None:
         """Show the server's quota as it is now."""
