@@ -123,6 +123,17 @@ async def test_of_several_roles_the_best_counts_and_credits_name_it(easel: Easel
     assert "1.00 cr of 1.00 cr" in await credits_of(easel, "Ben")
 
 
+async def test_roles_are_shown_the_oldest_first(easel: Easel) -> None:
+    """Ids have had 19 digits since July 2022."""
+    amounts = dict.fromkeys((10**18, 10**18 - 1), 500_000)
+    server_id = easel.discord.world.channel("studio").guild_id or 0
+    await easel.app.client.easel.servers.change(
+        server_id, lambda _: {"role_allowances_ucr": amounts}, 3
+    )
+    shown = await quota(easel, "ceiling", amount="5")
+    assert shown.index(f"<@&{10**18 - 1}>") < shown.index(f"<@&{10**18}>")
+
+
 async def next_midnight(easel: Easel) -> int:
     return (int(easel.clock.now().timestamp()) // DAY_S + 1) * DAY_S
 

@@ -159,7 +159,7 @@ class QuotaCommands(ModeratorCommands):
         every = tell_name("allowances", each.period, locale, amount_ucr=each.amount_ucr)
         roles = [
             f"{accounts.role_name(role_id, server_id)} {tell_cost(amount, locale)}"
-            for role_id, amount in decided.role_allowances_ucr.items()
+            for role_id, amount in sorted(decided.role_allowances_ucr.items())
         ]
         ceiling = say(Phrase.NO_LIMIT, locale)
         if decided.job_max_ucr is not None:
