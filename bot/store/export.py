@@ -149,7 +149,7 @@ def _plain(name: str, value: Any) -> Any:
     if name in _JSON:
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             # Another version of Easel wrote it.
             return value
     return value

@@ -40,7 +40,7 @@ def read_facts(stored: str) -> Facts:
     """A problem's facts; empty if they cannot be read."""
     try:
         facts = json.loads(stored or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
 

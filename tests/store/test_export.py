@@ -85,6 +85,13 @@ async def test_a_jobs_values_are_those_of_json(stored: sqlite3.Connection, bench
     assert told["images"] == ["lantern-0.png"]
 
 
+@pytest.mark.parametrize("text", ["not JSON", "[" * 100_000])
+async def test_what_cannot_be_read_is_given_out_as_it_stands(bench: Bench, text: str) -> None:
+    await bench.write(f"INSERT INTO basket VALUES (1, {ADA}, '{text}', 1)")
+    told = await bench.database.read(export.rest_of_member, ADA)
+    assert [each["reference"] for each in told["basket"]] == [text]
+
+
 #: what is stored of a member, of a server, and of a member in a server; each row names whose it is
 OF_A_MEMBER = (
     "INSERT INTO preferences VALUES ({user}, 'of {user}')",

@@ -17,6 +17,7 @@ from bot.domain.requests import (
     Reference,
 )
 from bot.store.rows import read_request
+from bot.store.sql import read_facts
 from tests.store.bench import LANTERN, Bench, make_job
 
 texts = st.text(max_size=40)
@@ -73,6 +74,11 @@ async def test_a_request_reads_back_as_it_was(bench: Bench, request: ImageReques
 )
 def test_what_this_version_cannot_read_is_no_request(text: str) -> None:
     assert read_request(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "not JSON", "[" * 100_000])
+def test_facts_that_this_version_cannot_read_are_none(text: str) -> None:
+    assert read_facts(text) == {}
 
 
 async def test_the_prompt_is_stored_in_the_letters_it_was_typed_in(bench: Bench) -> None:
