@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import TaskState, id_at
-from bot.domain.waiting import Latency
+from bot.domain.waiting import PRIOR_SPREAD, Latency
 from bot.store.sql import Transaction, upsert
 
 #: usual costs are those of the images made within this time,
@@ -31,7 +31,12 @@ COSTS = f"""
 
 
 def load(tx: Transaction) -> dict[str, Latency]:
-    return {row.route_id: Latency(row.images, row.mean, row.variance) for row in tx.rows(LEARNED)}
+    known = {}
+    for row in tx.rows(LEARNED):
+        # An earlier version learned from nothing: of its first images, it had no spread.
+        least = PRIOR_SPREAD**2 / max(row.images, 1)
+        known[row.route_id] = Latency(row.images, row.mean, max(row.variance, least))
+    return known
 
 
 def save(tx: Transaction, known: Mapping[str, Latency]) -> None:
