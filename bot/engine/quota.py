@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from bot.domain.credits import Microcredits
 from bot.domain.ledger import Account, Statement
 from bot.domain.oversight import Done
 from bot.domain.ports import Clock
@@ -50,17 +49,3 @@ class Quota:
         """What a server has decided, and the account of its budget now; None: it has no budget."""
         now = self._clock.now()
         return await self._database.read(steps.of_server, self._house, server_id, now)
-
-    async def set_role(
-        self, server_id: int, role_id: int, amount: Microcredits | None, by: int
-    ) -> bool:
-        """
-        Set a role's allowance.
-
-        Args:
-            amount: None: take the role's allowance away.
-        Returns:
-            False: the most roles that can have an allowance have one already.
-        """
-        now = self._clock.now()
-        return await self._database.write(steps.set_role, server_id, role_id, amount, by, now)

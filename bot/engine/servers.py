@@ -55,9 +55,7 @@ class Servers:
             The settings before and after.
         """
         now = self._clock.now()
-        before, after = await self._database.write(
-            settings.change_several, server_id, decide, by, now
-        )
+        before, after = await self._database.write(settings.change, server_id, decide, by, now)
         self.learn(server_id, after)
         return before, after
 

@@ -6,10 +6,9 @@ from datetime import datetime
 from msgspec.structs import asdict, replace
 
 from bot.domain import policy, quota
-from bot.domain.credits import Microcredits
 from bot.domain.ledger import NOBODY, Account, Allowance, Statement
 from bot.domain.oversight import Act, Done
-from bot.domain.quota import ROLES_MAX, Amendment
+from bot.domain.quota import Amendment
 from bot.domain.settings import ServerSettings
 from bot.store import ledger, oversight, settings
 from bot.store.accept import purses_of
@@ -60,30 +59,6 @@ def amend(
     account = ledger.apply(tx, renewal, amended, now=now)
     act = oversight.record(tx, Act(**asdict(amendment), created_at=now))
     return account, Done(act, decided.log_channel_id)
-
-
-def set_role(
-    tx: Transaction,
-    server_id: int,
-    role_id: int,
-    amount: Microcredits | None,
-    by: int,
-    now: datetime,
-) -> bool:
-    """
-    Args:
-        amount: None: take the role's allowance away.
-    Returns:
-        False: ROLES_MAX other roles have an allowance already.
-    """
-    amounts = dict(settings.of_server(tx, server_id).role_allowances_ucr)
-    amounts.pop(role_id, None)
-    if amount is not None:
-        if len(amounts) >= ROLES_MAX:
-            return False
-        amounts[role_id] = amount
-    settings.change(tx, server_id, "role_allowances_ucr", amounts, by, now)
-    return True
 
 
 def of_server(

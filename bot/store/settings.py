@@ -58,21 +58,6 @@ def of_all_servers(tx: Transaction) -> dict[int, ServerSettings]:
 
 
 def change(
-    tx: Transaction, server_id: int, name: str, value: object, by: int, now: datetime
-) -> ServerSettings:
-    """
-    Change one setting, and record it; if the value is the same, nothing is recorded.
-
-    Args:
-        name: a field of ServerSettings.
-        by: the moderator's id.
-    Returns:
-        The settings before.
-    """
-    return change_several(tx, server_id, lambda _: {name: value}, by, now)[0]
-
-
-def change_several(
     tx: Transaction,
     server_id: int,
     decide: Callable[[ServerSettings], dict[str, object]],

@@ -37,7 +37,7 @@ async def decide(
     easel: Easel, name: str, value: Any, channel: str = "studio", database: Database | None = None
 ) -> None:
     server_id = easel.discord.world.channel(channel).guild_id or 0
-    change = (settings.change, server_id, name, value, 3, easel.clock.now())
+    change = (settings.change, server_id, lambda _: {name: value}, 3, easel.clock.now())
     await (database or easel.app.database).write(*change)
 
 

@@ -588,7 +588,7 @@ async def test_private_images_are_seen_only_if_members_were_told_so(easel: Easel
     assert "private images" not in await said_by_help(easel)
 
     now = easel.clock.now()
-    given = (server_id(easel), "private_seen", True, user_id(easel, "Cleo"))
+    given = (server_id(easel), lambda _: {"private_seen": True}, user_id(easel, "Cleo"))
     await easel.app.database.write(oversight.settings.change, *given, now)
     call = await easel.imagine(prompt="another one", private=True)
     hint = await call.until(lambda message: "can see private images, too" in said(message))

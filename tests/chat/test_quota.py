@@ -8,6 +8,7 @@ import discord
 import pytest
 
 from bot.domain.ledger import EntryKind
+from bot.domain.quota import ROLES_MAX
 from bot.playground.discord import NotOfferedError
 from bot.playground.discord.world import MEMBER_PERMISSIONS, Role
 from tests.conftest import OpenEasel
@@ -132,6 +133,25 @@ async def test_roles_are_shown_the_oldest_first(easel: Easel) -> None:
     )
     shown = await quota(easel, "ceiling", amount="5")
     assert shown.index(f"<@&{10**18 - 1}>") < shown.index(f"<@&{10**18}>")
+
+
+async def test_a_server_has_so_many_roles_with_an_allowance_and_no_more(easel: Easel) -> None:
+    painter = add_role(easel, "Painter", "Ada")
+    add_role(easel, "Guest", "Ben")
+    await quota(easel, "role", role="Guest", allowance="0.05")
+    amounts = dict.fromkeys(range(1, ROLES_MAX), 500_000)
+    server_id = easel.discord.world.channel("studio").guild_id or 0
+    servers = easel.app.client.easel.servers
+    [(guest, given)] = servers.known(server_id).role_allowances_ucr.items()
+    full = {"role_allowances_ucr": {guest: given} | amounts}
+    await servers.change(server_id, lambda _: full, 3)
+
+    assert f"{ROLES_MAX} roles" in await quota(easel, "role", role="Painter", allowance="0.20")
+    assert "1.00 cr of 1.00 cr" in await credits_of(easel)
+    assert "0.10 cr" in await quota(easel, "role", role="Guest", allowance="0.10")
+    await quota(easel, "role", role="Guest", remove=True)
+    assert f"<@&{painter}> 0.20 cr" in await quota(easel, "role", role="Painter", allowance="0.20")
+    assert servers.known(server_id).role_allowances_ucr == amounts | {painter: 200_000}
 
 
 async def next_midnight(easel: Easel) -> int:

@@ -292,7 +292,7 @@ async def full(tmp_path: Path, schema: Path) -> list[Refusal]:
         with pytest.raises(Refusal) as caught:
             await rolling.take(*make_job("next", user=BEN))
         raised.append(caught.value)
-        await database.write(settings.change, SERVER, "job_max_ucr", 50_000, ADA, NOW)
+        await database.write(settings.change, SERVER, lambda _: {"job_max_ucr": 50_000}, ADA, NOW)
         with pytest.raises(Refusal) as caught:
             await rolling.take(*make_job("dear"))
         return [*raised, caught.value]

@@ -123,7 +123,7 @@ class JobPlay:
 
     def decide_budget(self, server: int, amount: int | None) -> None:
         """A server's moderators set a budget, or take it away."""
-        given = (server, "budget_ucr", amount, CLEO, self.model.now)
+        given = (server, lambda _: {"budget_ucr": amount}, CLEO, self.model.now)
         self.run(self.database.write(settings.change, *given))
         self.model.decided[server] = amount
 

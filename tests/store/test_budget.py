@@ -10,7 +10,6 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Offer, Problem, id_at
 from bot.domain.ledger import NOBODY, Period
 from bot.domain.ports import BudgetShare
-from bot.domain.quota import ROLES_MAX
 from bot.errors import InsufficientCredits, Reason
 from bot.store import notices, quota, settings
 from bot.store.database import Database
@@ -37,7 +36,7 @@ async def left(bench: Bench, server: int = SERVER) -> int:
 
 
 async def decide(bench: Bench, name: str, value: Any) -> None:
-    await bench.database.write(settings.change, SERVER, name, value, CLEO, NOW)
+    await bench.database.write(settings.change, SERVER, lambda _: {name: value}, CLEO, NOW)
 
 
 async def test_a_job_is_held_settled_and_paid_back_on_both_accounts(bench: Bench) -> None:
@@ -333,7 +332,9 @@ async def test_each_server_is_told_of_its_own_budget_and_once_a_month(bench: Ben
         return {spent.server_id: spent for spent in await bench.database.read(*asked)}
 
     for server in (SERVER, OTHER_SERVER):
-        await bench.database.write(settings.change, server, "log_channel_id", 70, CLEO, NOW)
+        await bench.database.write(
+            settings.change, server, lambda _: {"log_channel_id": 70}, CLEO, NOW
+        )
         job = await bench.delivering(80_000, price=80_000, job_id=f"{server}", server=server)
         await bench.jobs.finish(job, None, NOW)
     found = await reached()
@@ -391,22 +392,6 @@ async def test_the_best_role_counts_then_the_server_then_the_operator(bench: Ben
     assert await shown() == 200_000
     assert await shown(PATRON) == 100_000
     assert await shown(PATRON, PAINTER, 7) == 300_000
-
-
-async def test_a_server_has_so_many_roles_with_an_allowance_and_no_more(bench: Bench) -> None:
-    async def give(role_id: int, amount: int | None) -> bool:
-        return await bench.database.write(quota.set_role, SERVER, role_id, amount, CLEO, NOW)
-
-    full = dict.fromkeys(range(1, ROLES_MAX + 1), 60000)
-    await decide(bench, "role_allowances_ucr", full)
-    assert not await give(PAINTER, 90_000)
-    assert (await bench.accounts.show(SERVER, ADA, NOW, (PAINTER,))).available_ucr == 1_000_000
-    assert await give(1, 90_000)
-    assert await give(2, None)
-    assert await give(PAINTER, 90_000)
-    decided = await bench.database.read(settings.of_server, SERVER)
-    del full[2]
-    assert decided.role_allowances_ucr == full | {1: 90_000, PAINTER: 90_000}
 
 
 async def test_a_role_that_comes_and_goes_gives_nothing_twice(bench: Bench) -> None:

@@ -58,7 +58,7 @@ async def acts(database: Database) -> list[Act]:
 
 
 async def with_log_channel(database: Database) -> None:
-    await database.write(settings.change, SERVER, "log_channel_id", 70, CLEO, NOW)
+    await database.write(settings.change, SERVER, lambda _: {"log_channel_id": 70}, CLEO, NOW)
 
 
 # Blocks.
@@ -214,7 +214,9 @@ async def test_a_refund_gives_back_to_no_budget_of_the_host(
     database: Database, limits: dict[str, int], left: list[int]
 ) -> None:
     bench = lay(database, **limits)
-    await database.write(settings.change, SERVER, "budget_ucr", 10 * PRICE_UCR, CLEO, NOW)
+    await database.write(
+        settings.change, SERVER, lambda _: {"budget_ucr": 10 * PRICE_UCR}, CLEO, NOW
+    )
     await finished(bench)
     await database.write(oversight.refund, bench.jobs.house, SERVER, "lantern", CLEO, NOW)
     rows = await bench.rows("SELECT allowance_ucr FROM accounts WHERE user_id = 0 ORDER BY 1 DESC")
@@ -443,11 +445,15 @@ async def test_private_jobs_are_shown_from_when_members_were_told_so_on(bench: B
     await bench.accept("a", request=private)
     await bench.accept("b")
     assert await ids(bench) == (["b"], "")
-    await bench.database.write(settings.change, SERVER, "private_seen", True, CLEO, LATER)
+    await bench.database.write(
+        settings.change, SERVER, lambda _: {"private_seen": True}, CLEO, LATER
+    )
     assert await ids(bench) == (["b"], "")
     await bench.accept("c", request=private, at=LATER)
     assert await ids(bench) == (["c", "b"], "")
-    await bench.database.write(settings.change, SERVER, "private_seen", False, CLEO, TOMORROW)
+    await bench.database.write(
+        settings.change, SERVER, lambda _: {"private_seen": False}, CLEO, TOMORROW
+    )
     assert await ids(bench) == (["b"], "")
 
 

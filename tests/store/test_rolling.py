@@ -40,7 +40,7 @@ async def waiting(bench: Bench) -> list[tuple[int, int]]:
 
 
 async def decide(bench: Bench, name: str, value: Any) -> None:
-    await bench.database.write(settings.change, SERVER, name, value, CLEO, NOW)
+    await bench.database.write(settings.change, SERVER, lambda _: {name: value}, CLEO, NOW)
 
 
 async def test_what_is_settled_comes_back_a_day_later_and_is_gone_from_the_table(

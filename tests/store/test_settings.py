@@ -1,6 +1,7 @@
 """A server's settings with the trail of their changes, and what was synced to Discord."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -31,10 +32,16 @@ async def test_the_filter_is_on_where_nobody_changed_it(database: Database) -> N
     assert await database.read(settings.changes, SERVER) == []
 
 
+def fixed(name: str, value: object) -> Callable[[ServerSettings], dict[str, object]]:
+    return lambda _: {name: value}
+
+
 async def change(
     database: Database, mode: NsfwMode, at: datetime = NOW, server: int = SERVER
 ) -> ServerSettings:
-    return await database.write(settings.change, server, "nsfw_checker", mode, CLEO, at)
+    decide = fixed("nsfw_checker", mode)
+    before, _ = await database.write(settings.change, server, decide, CLEO, at)
+    return before
 
 
 async def test_a_change_is_kept_and_recorded_for_this_server_only(database: Database) -> None:
@@ -93,7 +100,7 @@ VALUES: dict[str, tuple[object, ...]] = {
 async def test_each_setting_is_kept_and_can_be_given_back(database: Database, name: str) -> None:
     default = getattr(ServerSettings(), name)
     for value in (*VALUES[name], default):
-        await database.write(settings.change, SERVER, name, value, CLEO, NOW)
+        await database.write(settings.change, SERVER, fixed(name, value), CLEO, NOW)
         found = await database.read(settings.of_server, SERVER)
         assert found == replace(ServerSettings(), **{name: value})
     assert len(await database.read(settings.changes, SERVER)) == len(VALUES[name]) + 1
@@ -128,7 +135,7 @@ async def test_what_another_version_wrote_counts_as_undecided(
 async def test_two_moderators_at_once_lose_nothing(database: Database) -> None:
     await asyncio.gather(
         change(database, OFF),
-        database.write(settings.change, SERVER, "budget_ucr", 5, CLEO, NOW),
+        database.write(settings.change, SERVER, lambda _: {"budget_ucr": 5}, CLEO, NOW),
     )
     found = await database.read(settings.of_server, SERVER)
     assert (found.nsfw_checker, found.budget_ucr) == (OFF, 5)
@@ -140,7 +147,7 @@ async def test_two_additions_at_once_are_both_kept(database: Database) -> None:
 
     async def allow(model: str) -> None:
         await database.write(
-            settings.change_several,
+            settings.change,
             SERVER,
             lambda now: {"allowed_models": now.allowed_models | {model}},
             CLEO,
@@ -159,7 +166,7 @@ async def test_what_raises_changes_nothing(database: Database) -> None:
         raise Refusal(Reason.PAUSED)
 
     with pytest.raises(Refusal):
-        await database.write(settings.change_several, SERVER, decide, CLEO, NOW)
+        await database.write(settings.change, SERVER, decide, CLEO, NOW)
     assert await database.read(settings.of_all_servers) == {}
 
 

@@ -28,7 +28,9 @@ async def decide(easel: Easel, name: str, value: object) -> None:
     """A setting, as /settings decides it."""
     now = datetime(2025, 1, 1, tzinfo=UTC)
     by = user_id(easel, "Cleo")
-    await easel.app.database.write(settings.change, server_id(easel), name, value, by, now)
+    await easel.app.database.write(
+        settings.change, server_id(easel), lambda _: {name: value}, by, now
+    )
 
 
 async def log_here(easel: Easel) -> None:

@@ -17,7 +17,14 @@ from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
-from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
+from bot.domain.quota import (
+    AMOUNT_MAX_UCR,
+    REASON_CHARS_MAX,
+    ROLES_MAX,
+    Action,
+    Amendment,
+    with_role,
+)
 from bot.domain.settings import UNDECIDED, ServerSettings
 
 Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
@@ -50,11 +57,17 @@ class QuotaCommands(ModeratorCommands):
         remove: bool = False,
     ) -> None:
         amount = _typed(allowance) if allowance else None
-        if remove or allowance:
-            server_id = interaction.guild_id or 0
-            given = None if remove else amount
-            if not await self._quota.set_role(server_id, role.id, given, interaction.user.id):
+        given = None if remove else amount
+
+        def decide(before: ServerSettings) -> dict[str, object]:
+            amounts = with_role(before.role_allowances_ucr, role.id, given)
+            if given is not None and len(amounts) > ROLES_MAX:
                 raise wire.Declined(Notice.TOO_MANY_ROLES, roles_max=ROLES_MAX)
+            return {"role_allowances_ucr": amounts}
+
+        if remove or allowance:
+            by_id = interaction.user.id
+            await self._easel.servers.change(interaction.guild_id or 0, decide, by_id)
         await self._show(interaction)
 
     @command("quota budget")
