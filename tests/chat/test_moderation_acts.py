@@ -55,7 +55,9 @@ def current(easel: Easel, message: Message) -> Message | None:
 
 
 def files(easel: Easel) -> list[str]:
-    return sorted(path.name for path in (easel.folder / "images").glob("*-*.*"))
+    """Of jobs; the sheet of a list goes once its answer is known to be there."""
+    names = {path.name for path in (easel.folder / "images").glob("*-*.*")}
+    return sorted(name for name in names if not name.endswith("-list.fetched"))
 
 
 async def block(easel: Easel, member: str = "Ada", reason: str = "spam", **given: str) -> str:
