@@ -5,6 +5,9 @@ A route's latency is taken as log-normal; its two parameters are learned with fo
 about `POLL_WORTH / sqrt(hazard rate)` apart: for a given number of polls, no other spacing notices
 a finished image sooner. (Minimise the mean of half a spacing plus a price for each poll: with
 survival S and density f, the best spacing is the root of S/f, up to that price.)
+
+A route that has become much faster would be noticed only at first polls, which come late by what is
+known. So a few of its tasks are scouts, which are polled early.
 """
 
 import math
@@ -26,6 +29,13 @@ WAIT_S_MIN = 1.0
 WAIT_S_MAX = 15.0
 #: share of images that may be finished before the first poll
 FIRST_POLL_QUANTILE = 0.03
+#: of so many tasks of a route, one is a scout
+SCOUT_EVERY = 32
+#: when a scout is polled, in shares of the time to a first poll
+SCOUTING = (1 / 8, 1 / 4)
+#: an image that is done before this share of the time to a first poll shows that the route has
+#: become faster
+FASTER = 1 / 2
 #: seconds; resolution of the sum over the hazard rate, and the least that a latency counts as
 STEP_S = 0.1
 
@@ -49,6 +59,8 @@ class Latency(Struct, frozen=True):
         """
         Learn from an image that was done at this poll (`by_s`) but not at the last (`after_s`).
         """
+        if self.is_outdated_by(by_s):
+            return Latency.expected(max(by_s, STEP_S))
         value = math.log(max((after_s + by_s) / 2, STEP_S))
         # The first images count alike; later, the weight of the newest stays the same.
         weight = max(1 / (self.images + 1), FORGETTING)
@@ -58,6 +70,15 @@ class Latency(Struct, frozen=True):
             self.mean + weight * off,
             (1 - weight) * (self.variance + weight * off * off),
         )
+
+    def is_outdated_by(self, done_s: float) -> bool:
+        """Whether what is known holds no longer, because an image was done so soon."""
+        return done_s < FASTER * self.first_poll_s
+
+    @property
+    def first_poll_s(self) -> float:
+        """Seconds from a submit to the first poll."""
+        return max(self.quantile_s(FIRST_POLL_QUANTILE), STEP_S)
 
     @property
     def spread(self) -> float:
@@ -77,16 +98,18 @@ class Latency(Struct, frozen=True):
         return math.exp(self.mean + self.spread * _NORMAL.inv_cdf(share))
 
 
-def next_wait_s(latency: Latency, elapsed_s: float, polls: int) -> float:
+def next_wait_s(latency: Latency, elapsed_s: float, polls: int, *, scouts: bool = False) -> float:
     """
     Seconds from now to the next poll.
 
     Args:
         elapsed_s: since the submit.
         polls: made so far.
+        scouts: whether the task is a scout.
     """
-    if polls == 0:
-        return max(latency.quantile_s(FIRST_POLL_QUANTILE) - elapsed_s, STEP_S)
+    begins = (*SCOUTING, 1.0) if scouts else (1.0,)
+    if polls < len(begins):
+        return max(begins[polls] * latency.first_poll_s - elapsed_s, STEP_S)
     due, wait_s = 0.0, 0.0
     while due < POLL_WORTH and wait_s < WAIT_S_MAX:
         wait_s += STEP_S

@@ -30,7 +30,7 @@ from bot.engine.outcome import UNUSABLE, Ended, Patience, dated, of_ending, of_s
 from bot.engine.references import RETRY_WAIT_S, Given, References
 from bot.engine.routing import Terms
 from bot.engine.traffic import AHEAD_MAX
-from bot.engine.workshop import Workshop
+from bot.engine.workshop import Wait, Workshop
 from bot.errors import (
     FetchFailed,
     FetchTrouble,
@@ -269,26 +269,30 @@ class Carrier:
         assert task.provider_task_id is not None
         assert task.submitted_at is not None
         whose = (route.provider, task.provider_task_id)
-        hint = shop.hints.setdefault(whose, asyncio.Event())
+        wait = shop.waits.setdefault(whose, Wait(route.id))
         # A clock that was fast may be set back at any time; negative time counts as none.
         elapsed_s = max(0.0, (shop.clock.now() - task.submitted_at).total_seconds())
         # The route's latency is learned only where a time is known when the image was not done.
         unfinished_s = 0.0 if self._fresh else None
+        scouts = self._fresh and shop.routing.scouts(route)
         patience, said = Patience(route.deadline_s), ""
         try:
             for poll in range(POLLS_MAX):
                 asked_at = shop.clock.now()
-                wait_s = waiting.next_wait_s(shop.routing.latency(route), elapsed_s, poll)
+                known = shop.routing.latency(route)
+                wait_s = waiting.next_wait_s(known, elapsed_s, poll, scouts=scouts)
                 wait_s = LINKS_WAIT_S if patience.is_finished else wait_s
                 wait_s *= random.uniform(1 - POLL_SPREAD, 1 + POLL_SPREAD)  # noqa: S311 - no secret
-                await shop.clock.sleep(wait_s, unless=hint)
-                hint.clear()
+                await shop.clock.sleep(wait_s, unless=wait.over)
+                wait.over.clear()
                 progress = await self._poll(route, provider)
                 elapsed_s += max((shop.clock.now() - asked_at).total_seconds(), 0.0)
                 match progress:
                     case Finished() if progress.links or progress.in_answer:
-                        if unfinished_s is not None:
-                            shop.routing.observe(route, unfinished_s, elapsed_s)
+                        if unfinished_s is not None and shop.routing.observe(
+                            route, unfinished_s, elapsed_s
+                        ):
+                            shop.hurry(route.id)
                         shop.traffic.success(route)
                         return progress
                     case Finished():
@@ -302,7 +306,7 @@ class Carrier:
                 if failure := patience.after(progress, elapsed_s, wait_s):
                     break
         finally:
-            shop.hints.pop(whose, None)
+            shop.waits.pop(whose, None)
         if failure is Failure.TIMED_OUT:
             shop.traffic.fault(route)
         raise Ended(failure or Failure.TIMED_OUT)

@@ -1,5 +1,6 @@
 """Chooses the routes that can make an image, in the operator's order, and learns their latency."""
 
+from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from bot.domain.credits import Microcredits
 from bot.domain.ports import Clock
 from bot.domain.requests import ImageRequest, asking, yielding
 from bot.domain.settings import UNDECIDED, ServerSettings
-from bot.domain.waiting import Latency
+from bot.domain.waiting import SCOUT_EVERY, Latency
 from bot.errors import Busy, NotAllowed, Reason
 from bot.store import learned
 from bot.store.database import Database
@@ -56,6 +57,8 @@ class Routing:
         self._clock = clock
         self._known: dict[str, Latency] = {}
         self._unsaved: set[str] = set()
+        #: tasks by their route's id
+        self._submitted: Counter[str] = Counter()
         self._costs: Mapping[tuple[str, str, str], Microcredits] = {}
 
     async def load(self) -> None:
@@ -179,10 +182,22 @@ class Routing:
     def latency(self, route: Route) -> Latency:
         return self._known.get(route.id) or Latency.expected(route.typical_s)
 
-    def observe(self, route: Route, after_s: float, by_s: float) -> None:
-        """Learn that an image was not done `after_s` seconds after its submit, but by `by_s`."""
-        self._known[route.id] = self.latency(route).observe(after_s, by_s)
+    def observe(self, route: Route, after_s: float, by_s: float) -> bool:
+        """
+        Learn that an image was not done `after_s` seconds after its submit, but by `by_s`.
+
+        Returns:
+            Whether the route has become much faster than it was known to be.
+        """
+        known = self.latency(route)
+        self._known[route.id] = known.observe(after_s, by_s)
         self._unsaved.add(route.id)
+        return known.is_outdated_by(by_s)
+
+    def scouts(self, route: Route) -> bool:
+        """Whether the route's next task is a scout; see bot/domain/waiting.py."""
+        self._submitted[route.id] += 1
+        return self._submitted[route.id] % SCOUT_EVERY == 1
 
     def typical_s(self, route_id: str) -> float:
         """Seconds that an image usually takes: the learned median, or the catalog's before that."""

@@ -17,6 +17,14 @@ from bot.store.database import Database
 from bot.store.jobs import House
 
 
+class Wait(Struct, frozen=True):
+    """A task that is waited for."""
+
+    route_id: str
+    #: is set to have it polled now
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Workshop(Struct, frozen=True):
     """
     Args:
@@ -36,8 +44,8 @@ class Workshop(Struct, frozen=True):
     #: where pictures are decoded
     pool: Pool
     member_hash: MemberHash
-    #: (provider, its task id) -> an event that is set when the vendor calls back
-    hints: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
+    #: by provider and its task id
+    waits: dict[tuple[str, str], Wait] = field(default_factory=dict)
     #: is set once there is a job to work on
     due: asyncio.Event = field(default_factory=asyncio.Event)
     #: id of a job whose member has its status message, but of which that is not written yet -> the
@@ -48,5 +56,11 @@ class Workshop(Struct, frozen=True):
 
     def hint(self, provider: str, provider_task_id: str) -> None:
         """A vendor says that this task has ended: poll it now. An unknown id does nothing."""
-        if event := self.hints.get((provider, provider_task_id)):
-            event.set()
+        if wait := self.waits.get((provider, provider_task_id)):
+            wait.over.set()
+
+    def hurry(self, route_id: str) -> None:
+        """The route has become much faster: poll all its tasks now."""
+        for wait in self.waits.values():
+            if wait.route_id == route_id:
+                wait.over.set()

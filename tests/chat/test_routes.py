@@ -1,5 +1,6 @@
 """What the routes add to the commands: qualities, masks, prices, callbacks and fresh links."""
 
+import asyncio
 import json
 import math
 from pathlib import Path
@@ -335,6 +336,29 @@ async def test_a_signed_call_back_is_a_hint_to_poll(opened) -> None:
                 assert answer.status == 204
             async with session.post(f"{url}nobody", data=body) as answer:
                 assert answer.status == 404
+
+
+async def test_a_route_that_becomes_much_faster_is_noticed_by_its_scout(
+    opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of four images are done at once, of which the scout alone is polled early."""
+    hour_s = 3_600
+    async with AllVendors(latency_s=0) as vendor:
+        used = {"apimodels_base_url": vendor.apimodels_base_url}
+        async with opened(apimodels_api_key=SecretStr(vendor.api_key), **used) as easel:
+            hourly = Latency(images=50, mean=math.log(hour_s), variance=0.1)
+            routes = easel.app.runner._shop.catalog.routes()
+            await easel.app.database.write(learned.save, {route.id: hourly for route in routes})
+            await easel.restart()
+            sleep = easel.clock.sleep
+
+            async def sleep_no_longer(seconds: float) -> None:
+                await (sleep(seconds) if seconds < hour_s / 4 else asyncio.Event().wait())
+
+            monkeypatch.setattr(easel.clock, "sleep", sleep_no_longer)
+            message = await easel.finished(await easel.imagine(count=4))
+
+            assert len(message.attachments) == 4, said(message)
 
 
 @pytest.mark.parametrize("order", ["cheapest", "listed"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.waiting import STEP_S, WAIT_S_MAX, WAIT_S_MIN, Latency, next_wait_s
+from bot.domain.waiting import SCOUTING, STEP_S, WAIT_S_MAX, WAIT_S_MIN, Latency, next_wait_s
 from tests.benchmarks.waiting import SPREAD, VENDORS_WAITS_S, run_fixed, run_learned
 
 
@@ -61,6 +61,29 @@ def test_a_route_that_shifts_is_learned_anew() -> None:
     assert latency.quantile_s(0.5) == pytest.approx(120, rel=0.1)
 
 
+def test_an_image_that_is_done_far_too_soon_ends_what_was_known() -> None:
+    known = learned(48)
+    first_s = known.first_poll_s
+
+    assert not known.is_outdated_by(first_s * 0.6)
+    assert known.observe(0, first_s * 0.6).images == known.images + 1
+    assert known.is_outdated_by(first_s * 0.3)
+    assert known.observe(0, first_s * 0.3) == Latency.expected(first_s * 0.3)
+
+
+def test_a_scout_is_polled_early_and_then_as_others_are() -> None:
+    known = learned(48)
+    polled_s = [share * known.first_poll_s for share in (*SCOUTING, 1)]
+
+    elapsed_s = 0.0
+    for polls, at_s in enumerate(polled_s):
+        elapsed_s += next_wait_s(known, elapsed_s, polls, scouts=True)
+        assert elapsed_s == pytest.approx(at_s)
+    others = next_wait_s(known, elapsed_s, 1)
+    assert next_wait_s(known, elapsed_s, len(polled_s), scouts=True) == others
+    assert all(known.is_outdated_by(at_s * 1.1) for at_s in polled_s[:-1])
+
+
 def test_where_the_tail_is_approximated_it_goes_on_from_where_it_is_known() -> None:
     latency = Latency(50, math.log(48), 0.2**2)
     edge_s = 48 * math.exp(6 * 0.2)
@@ -73,11 +96,14 @@ def test_where_the_tail_is_approximated_it_goes_on_from_where_it_is_known() -> N
     st.floats(0, 3_600),
     st.integers(0, 500),
     st.integers(1, 1_000),
+    st.booleans(),
 )
-def test_every_wait_is_bounded(median_s: float, elapsed_s: float, polls: int, images: int) -> None:
+def test_every_wait_is_bounded(
+    median_s: float, elapsed_s: float, polls: int, images: int, scouts: bool
+) -> None:
     latency = Latency(images, math.log(median_s), 0.2)
-    wait_s = next_wait_s(latency, elapsed_s, polls)
-    if polls:
+    wait_s = next_wait_s(latency, elapsed_s, polls, scouts=scouts)
+    if polls > scouts * len(SCOUTING):
         assert WAIT_S_MIN <= wait_s <= WAIT_S_MAX + 0.2
     else:
         assert STEP_S <= wait_s <= max(median_s, STEP_S)
