@@ -117,7 +117,8 @@ Amounts = Annotated[
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A table within another is built with it.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class _Submits(_Table):

@@ -217,6 +217,8 @@ def _amount(text: str) -> Microcredits:
 
 
 def _settings() -> "Settings":
+    # Else pydantic would read what every installed package says of itself, to find plugins.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Imported here, like all that only some commands need: `easel --help` needs none of it.
     from bot.settings import load_settings
 

@@ -139,6 +139,8 @@ class OwnSettings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        # Of the three classes here, a process uses one.
+        defer_build=True,
     )
 
     #: bot token
