@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 #: seconds before an answer is deferred; Discord waits 3 for the first answer
 DEFER_AFTER_S = 1.5
+#: seconds from its acceptance in which a job's answer is given: fewer than its lease lasts, after
+#: which the job may be made, and an answer that comes later would replace its result
+ANSWER_S_MAX = 50.0
 #: life of an interaction's token (Discord docs, Receiving and Responding, read 2026-08)
 TOKEN_LIFE = timedelta(minutes=15)
 #: permissions that delivering a result needs, also after the token's end
@@ -169,13 +172,15 @@ class Intake:
         """
         Show the status message, then hand the job over: nobody works on a job before its member
         knows of it. If Discord refuses the answer, or another process has given one, the job is
-        taken back. If the answer only did not get through, the job goes on: its result can still be
-        delivered.
+        taken back. If the answer only did not get through in time, the job goes on: its result can
+        still be delivered.
         """
         job = accepted.job
         message_id = None
         try:
             message_id = await self._answer(interaction, accepted)
+        except TimeoutError:
+            log.warning("answer too late", extra={"action": "answer_late"})
         except wire.CallFailed as error:
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
             if error.trouble is not wire.Trouble.DOWN:
@@ -189,19 +194,23 @@ class Intake:
         """
         Raises:
             CallFailed: the member does not see the status message, or that is not known.
+            TimeoutError: it was not given in ANSWER_S_MAX.
         """
-        job = accepted.job
-        embed, view = self._messenger.status(
-            job, accepted.tasks, self._clock.now(), accepted.in_queue
-        )
-        try:
-            return await wire.answer(interaction, [embed], view, ephemeral=job.request.private)
-        except wire.CallFailed as error:
-            if error.trouble is wire.Trouble.ANSWERED:
-                found = await wire.find_answer(interaction, job.id)
-                if found is not None:
-                    return found
-            raise
+        job, now = accepted.job, self._clock.now()
+        left_s = ANSWER_S_MAX - (now - job.created_at).total_seconds()
+        if left_s <= 0:
+            # The deferral took all the time.
+            raise TimeoutError
+        embed, view = self._messenger.status(job, accepted.tasks, now, accepted.in_queue)
+        async with asyncio.timeout(min(left_s, ANSWER_S_MAX)):
+            try:
+                return await wire.answer(interaction, [embed], view, ephemeral=job.request.private)
+            except wire.CallFailed as error:
+                if error.trouble is wire.Trouble.ANSWERED:
+                    found = await wire.find_answer(interaction, job.id)
+                    if found is not None:
+                        return found
+                raise
 
 
 def prompt_back(

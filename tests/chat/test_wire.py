@@ -6,11 +6,12 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from bot.chat import connection, wire
+from bot.chat import connection, intake, wire
 from bot.domain.ledger import EntryKind
 from bot.engine.delivery import DELIVERIES_MAX
 from bot.errors import StartupError
 from bot.playground.discord import Message, PlaygroundDiscord
+from bot.store.queue import LEASE_S
 from tests.support.easel import Easel, labels, said
 
 DEAD_TOKEN = {"code": 10015, "message": "Unknown Webhook"}
@@ -40,6 +41,42 @@ async def test_a_cut_connection_shows_nowhere(
     message = await easel.finished(await easel.imagine())
 
     await assert_delivered_once(easel, message)
+
+
+async def test_a_result_is_not_replaced_by_an_answer_that_comes_later(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The news of the deferral took longer than the job's lease lasts."""
+    monkeypatch.setattr(intake, "DEFER_AFTER_S", 0.0)
+    until = asyncio.Event()
+    easel.discord.faults.add(method="POST", path="/callback", hold=until, after_effect=True)
+    call = await easel.imagine()
+    await easel.until(lambda: easel.rows("SELECT 1 FROM jobs"))
+    easel.clock.advance(LEASE_S + 1)
+    easel.app._shop.due.set()
+    await call.until(lambda message: bool(message.attachments))
+    await easel.idle()
+    until.set()
+    await easel.app.client.finish_answers()
+
+    [message] = call.messages
+    assert labels(message)[0] == "Again"
+    await assert_delivered_once(easel, message)
+
+
+async def test_an_answer_is_given_up_before_the_job_may_be_made(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert intake.ANSWER_S_MAX < LEASE_S
+    monkeypatch.setattr(intake, "ANSWER_S_MAX", 0.3)
+    monkeypatch.setattr(intake, "DEFER_AFTER_S", 0.0)
+    edit = easel.discord.faults.add(method="PATCH", path="@original", hold=asyncio.Event())
+    message = await easel.finished(await easel.imagine())
+    assert edit.hold
+    edit.hold.set()
+
+    await assert_delivered_once(easel, message)
+    assert "answer_late" in {vars(each).get("action") for each in caplog.records}
 
 
 async def test_a_503_is_tried_again_in_the_channel(easel: Easel) -> None:
