@@ -35,7 +35,7 @@ from tests.crash import boundaries
 VICTIM_S_MAX = 60.0
 #: short enough that a job takes a fraction of a second beside the provider's own time
 WAITS: Mapping[Any, Mapping[str, object]] = {
-    waiting: {"next_wait_s": lambda _latency, _elapsed_s, _polls: 0.05},
+    waiting: {"next_wait_s": lambda *_, **__: 0.05},
     carrier: {"RESULT_WAITS_S": (0.1,) * 9},
     delivery: {"DELIVERY_WAIT_S": 0.2},
     duties: {"RENEW_EVERY_S": 0.15},
