@@ -230,12 +230,16 @@ class Runner:
             if made.job.problem is None:
                 await self._draw_sheet(job, references)
             return made
+        except asyncio.CancelledError:
+            # The process stops, and no result follows here that the update could replace.
+            showing.cancel()
+            raise
         finally:
-            # Awaited, never cancelled: an update in flight must not arrive after the result.
+            references.remove()
+            # Else awaited, never cancelled: an update in flight must not arrive after the result.
             ended.set()
             sent.set()
             await showing
-            references.remove()
 
     async def _draw_sheet(self, job: Job, references: References) -> None:
         """Draw the sheet of references that the result shows; the result can go without it."""

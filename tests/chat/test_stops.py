@@ -6,8 +6,10 @@ import pytest
 
 from bot.chat import client
 from bot.chat.intake import TOKEN_LIFE
+from bot.engine import runner
 from bot.playground.discord import Call
 from bot.playground.discord.faults import Fault
+from bot.playground.faults import Hold, VendorCall
 from tests.support.easel import Easel, said
 
 #: seconds; a stop without anything under way takes less
@@ -68,3 +70,24 @@ async def test_an_answer_that_takes_too_long_holds_up_no_stop(
     answer.hold.set()
     await easel.restart()
     assert (await easel.finished(call)).attachments
+
+
+async def test_an_update_that_hangs_holds_up_no_stop(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While an order is on its way, whose answer the stop does not wait for either."""
+    monkeypatch.setattr(runner, "STOP_GRACE_S", 0.1)
+    update = easel.discord.faults.add(method="PATCH", path="@original", hold=asyncio.Event())
+    gate = Hold(asyncio.Event())
+    easel.providers.faults.add(VendorCall.CREATE, gate)
+    await easel.imagine()
+    await gate.reached.wait()
+    await easel.held_by(update)
+    stopping = asyncio.create_task(easel.bot.aclose())
+    await asyncio.wait({stopping}, timeout=5)
+    is_stopped = stopping.done()
+    assert update.hold
+    update.hold.set()
+    gate.until.set()
+    await stopping
+    assert is_stopped
