@@ -6,7 +6,7 @@ members what a dead process did not tell them.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from datetime import datetime, timedelta
 
 from bot.about import about
@@ -36,8 +36,6 @@ WARN_EVERY_S = 86_400.0
 LEARN_COSTS_EVERY_S = 3_600.0
 #: how long an image may lie here before it is delivered
 DELIVERIES_TAKE = timedelta(hours=2)
-#: how long a job under way may need its image, even where results are kept for no time
-UNDER_WAY_MAX = timedelta(days=1)
 #: how far back, at most, a start looks for cancelled jobs whose members may not know; and how long
 #: a process may have lived after its last sign of life
 TELL_CANCELLED = timedelta(hours=24)
@@ -66,7 +64,7 @@ class Duties:
         self._shop = shop
         self._messenger = messenger
         self._use = use
-        self._keep = max(keep, UNDER_WAY_MAX)
+        self._keep = keep
         self._keep_bytes_max = keep_bytes_max
         #: updates of positions in the queue that are under way
         self._updates: dict[str, asyncio.Task[None]] = {}
@@ -175,7 +173,7 @@ class Duties:
     async def tidy(self, since: datetime | None = None) -> None:
         """
         Remove images that a crash left after their delivery, and images, drafts and baskets that
-        were kept for long enough.
+        were kept for long enough. Images of jobs under way stay, however old they are.
 
         Args:
             since: look only at images stored at that time or later; None: at all.
@@ -185,24 +183,26 @@ class Duties:
         if since:
             stored = [image for image in stored if image.stored_at >= since]
         job_ids = {image.job_id for image in stored}
-        without_use = await self._shop.database.read_of(job_steps.without_use, job_ids)
+        ended = await self._shop.database.read_of(job_steps.ended, job_ids)
+        without_use = await self._shop.database.read_of(job_steps.without_use, ended)
         kept = []
         for image in sorted(stored, key=lambda each: each.stored_at):
-            if image.job_id in without_use or image.stored_at < oldest:
+            is_old = image.stored_at < oldest and image.job_id in ended
+            if is_old or image.job_id in without_use:
                 image.path.unlink(missing_ok=True)
             else:
                 kept.append(image)
-        await self._make_room(kept)
+        self._make_room(kept, ended)
         await self._shop.database.write(members.sweep, self._shop.clock.now())
 
-    async def _make_room(self, kept: Sequence[Stored]) -> None:
-        """Remove the oldest images kept for members while all together take too many bytes."""
+    def _make_room(self, kept: Sequence[Stored], ended: Container[str]) -> None:
+        """
+        Remove the oldest images kept for members while all together take too many bytes.
+
+        Args:
+            ended: ids of jobs; images of others stay, however many bytes they take.
+        """
         over_bytes = sum(image.size_bytes for image in kept) - self._keep_bytes_max
-        if over_bytes <= 0:
-            return
-        # Images of jobs under way stay, however many bytes they take.
-        job_ids = {image.job_id for image in kept}
-        ended = await self._shop.database.read_of(job_steps.ended, job_ids)
         removed = 0
         for image in kept:
             if over_bytes <= 0:

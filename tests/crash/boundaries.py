@@ -53,7 +53,6 @@ UNREACHED = {
     "learned.save": "what is learned of a route changes no job",
     "connection.attempt": "only `easel sync` asks for it",
     "wire.tell_beside": "only a defect is told so",
-    "jobs.ended": "only asked for where too much is kept",
     "messenger.catch_up": "the matrix has no moderators; they can do again what it is to do",
     "messenger.catch_up/call": "as above",
     "messenger.fresh_links": "the links of the matrix are young, so it asks nobody",

@@ -10,7 +10,7 @@ import pytest
 
 from bot.app import SHIPPED_CATALOG
 from bot.domain.queue import QueuePosition
-from bot.engine import duties
+from bot.engine import duties, runner
 from bot.engine.duties import Duties, guarded
 from bot.playground.discord import Call, Permission
 from bot.playground.faults import VendorCall
@@ -252,6 +252,31 @@ async def test_where_none_are_kept_those_under_way_stay_until_they_are_shown(
         go_on.set()
         assert (await easel.finished(call)).attachments
         assert list(folder.glob("*.png")) == []
+
+
+@pytest.mark.parametrize("keep_days", [0, 7])
+async def test_a_result_is_delivered_however_long_the_bot_was_down(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch, keep_days: int
+) -> None:
+    monkeypatch.setattr(runner, "STOP_GRACE_S", 0.0)
+    async with opened(keep_results=keep_days) as easel:
+        easel.discord.faults.add(method="PATCH", path="@original", hold=asyncio.Event(), times=99)
+        await easel.imagine()
+        await easel.until(lambda: easel.rows("SELECT 1 FROM jobs WHERE state = 'delivering'"))
+        await easel.bot.aclose()
+        easel.discord.faults.clear()
+        easel.clock.advance(timedelta(days=keep_days + 2).total_seconds())
+        posts = easel.discord.faults.add(method="POST", path="/channels/", hold=asyncio.Event())
+        await easel.restart()
+        await easel.held_by(posts)
+        await easel.app.runner._duties.tidy()
+        # It is sent again, for the connection was lost.
+        posts.reset = True
+        assert posts.hold
+        posts.hold.set()
+
+        assert await easel.discord.wait_for_message("studio", lambda it: bool(it.attachments))
+        await easel.idle()
 
 
 async def test_the_host_is_warned_a_month_before_a_model_ends(
