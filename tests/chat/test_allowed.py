@@ -3,10 +3,12 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.app import SHIPPED_CATALOG
 from bot.playground.discord import DM, Message, PlaygroundDiscord
 from bot.playground.discord.validation import STRING_SELECT, walk
 from bot.playground.discord.world import PUBLIC_THREAD
@@ -167,6 +169,26 @@ async def test_only_what_is_allowed_is_offered(easel: Easel) -> None:
     # Elsewhere, all of it is there.
     offered = await easel.discord.autocomplete("Ada", "mockups", "imagine", "model", "")
     assert len(offered) > 1
+
+
+async def test_a_model_that_its_makers_have_ended_is_not_offered(
+    opened: OpenEasel, tmp_path: Path
+) -> None:
+    catalog = tmp_path / "catalog.toml"
+    shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
+    heading = "[models.gpt-image-2]\n"
+    catalog.write_text(shipped.replace(heading, f"{heading}retires = 2026-01-31\n"))
+    async with opened(catalog_file=catalog) as easel:
+        await set_filter(easel, "off")
+        await decide(easel, "default_model", model="gpt-image-2")
+        page = await (await easel.discord.run_command("Ada", "studio", "models")).response()
+        names = [field["name"] for field in page.embeds[0]["fields"]]
+        assert names[0].startswith("gpt-image-2-beta (used"), names
+        assert "gpt-image-2" not in {name.partition(" ")[0] for name in names}
+        one = {"model": "gpt-image-2"}
+        call = await easel.discord.run_command("Ada", "studio", "models", one)
+        ended = "gpt-image-2 is no longer available: its makers ended it on 31 January 2026."
+        assert said(await call.response()) == f"gpt-image-2\n{ended}"
 
 
 async def test_buttons_leave_out_what_is_above_the_maximum(easel: Easel) -> None:

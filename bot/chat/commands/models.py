@@ -1,6 +1,7 @@
 """/models: which models can be chosen here, what they are good for and what they cost."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import discord
@@ -12,13 +13,14 @@ from bot.chat.desk import Desk
 from bot.chat.intake import place_of
 from bot.chat.options import model_choices
 from bot.chat.render import add_fields
-from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_summary
+from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_name, tell_summary
 from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain.catalog import Model, NsfwSwitch, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
 from bot.domain.settings import ServerSettings
+from bot.errors import Reason
 
 #: argument of the button that shows all models; the select has none
 ALL = "all"
@@ -52,7 +54,9 @@ class ModelCommands:
         """
         place, locale = place_of(interaction), str(interaction.locale)
         decided = await self._easel.servers.settings(place.server_id)
-        offered = models_here(decided, self._catalog.models, self._routing.default_model)
+        ended = [model.id for model in self._ended()]
+        there = [each for each in self._catalog.models if each not in ended]
+        offered = models_here(decided, there, self._routing.default_model)
         options = [
             discord.SelectOption(
                 label=each,
@@ -79,7 +83,8 @@ class ModelCommands:
     ) -> discord.Embed:
         """
         Args:
-            offered: ids of the models that the server allows, the default first.
+            offered: ids of the models that the server allows and that have not ended, the default
+                first.
         """
         embed = discord.Embed(title=say(Phrase.MODELS_TITLE, locale))
         unfiltered = []
@@ -112,6 +117,10 @@ class ModelCommands:
     async def _in_full(
         self, model: Model, place: Place, decided: ServerSettings, locale: str
     ) -> discord.Embed:
+        if model in self._ended():
+            facts = {"model": model.id, "since": str(model.retires)}
+            gone = tell_name("refusals", Reason.RETIRED, locale, **facts)
+            return discord.Embed(title=model.id, description=gone)
         summary = self._summary(model.id, locale)
         embed = discord.Embed(title=model.id, description=_with_end(summary, model, locale))
         routes = self._routes(model)
@@ -140,6 +149,10 @@ class ModelCommands:
 
     def _summary(self, model_id: str, locale: str) -> str:
         return tell_summary(model_id, self._catalog.models[model_id].summary, locale)
+
+    def _ended(self) -> list[Model]:
+        """The models that their makers have ended."""
+        return self._routing.retiring(timedelta(0))
 
     def _has_filter(self, model: Model) -> bool:
         return any(route.nsfw_switch is not NsfwSwitch.NONE for route in self._routes(model))
