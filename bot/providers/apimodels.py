@@ -193,9 +193,13 @@ def is_unknown(reply: Reply) -> bool:
 
 
 def error_message(body: Mapping[str, object]) -> str:
-    """The first of `msg`, `error.message` and `error`; the vendor's client uses this order."""
+    """
+    The first of `msg`, `error.message` and `error`, then whatever else is said; the vendor's client
+    uses this order.
+    """
     nested = fields.text(fields.mapping(body, "error"), "message")
-    return fields.text(body, "msg") or nested or fields.text(body, "error") or "no message"
+    documented = fields.text(body, "msg") or nested or fields.text(body, "error")
+    return documented or fields.any_message(body) or "no message"
 
 
 def _results(data: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:

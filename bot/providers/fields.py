@@ -24,6 +24,9 @@ WORD_CHARS_MAX = 64
 AMOUNT_MAX = 10**12
 #: No image takes more.
 TOKENS_MAX = 10**9
+#: names under which vendors and gateways say what is wrong, and how deep these lie
+COMPLAINTS = ("error", "errors", "data", "detail", "details", "message", "msg", "reason")
+COMPLAINTS_DEPTH = 4
 #: models of a vendor's list that one line names
 MODELS_TOLD_MAX = 6
 
@@ -43,6 +46,18 @@ def text(body: Mapping[str, object], *names: str) -> str:
     """The first of these fields that holds a text; empty if none does."""
     texts = (value for name in names if isinstance(value := body.get(name), str))
     return next(filter(None, texts), "")
+
+
+def any_message(value: object, depth: int = COMPLAINTS_DEPTH) -> str:
+    """What an answer complains of, in a shape that its vendor does not document; may be empty."""
+    parts: list[object] = []
+    if isinstance(value, dict):
+        parts = [value[name] for name in COMPLAINTS if name in value]
+    elif isinstance(value, list):
+        parts = value[:LINKS_MAX]
+    elif isinstance(value, str):
+        return value
+    return " ".join(filter(None, (any_message(each, depth - 1) for each in parts if depth)))
 
 
 def objects(body: Mapping[str, object], name: str) -> list[Mapping[str, object]]:

@@ -31,10 +31,13 @@ from bot.pictures.transfers import Transfers
 from bot.providers.answers import JSON_BYTES_MAX, decoded, encoded, parse_retry_after, read_answer
 from bot.providers.connections import Connections
 from bot.providers.inline import InlineImage
-from bot.providers.judge import Complaint, Reply, Stake, judge, required
+from bot.providers.judge import Complaint, Kind, Reply, Stake, judge, required
+from bot.providers.moderation import is_content
 
 #: Characters of a vendor's message that go into an error.
 MESSAGE_CHARS_MAX = 200
+#: Bytes of an answer that is no JSON object which are searched for a refusal.
+RAW_BYTES_MAX = 2_000
 #: Recognizes Cloudflare: its page names it, and its bare answer is "error code: 1010".
 CLOUDFLARE = re.compile(rb"(?i)cloudflare|^error code: 1\d{3}")
 
@@ -304,7 +307,12 @@ class VendorHttp:
         if raw and response.status == 403 and CLOUDFLARE.search(raw):
             message = "Cloudflare, not the vendor, refused the request; is it the User-Agent?"
         if not reply.is_good:
-            self.judge(reply, Complaint(message, reply.status), stake)
+            said = (raw or b"")[:RAW_BYTES_MAX].decode(errors="replace")
+            # A web page's words may be about anything.
+            is_page = said.lstrip().startswith("<")
+            refused = not is_page and is_content(said, status=reply.status)
+            kind = Kind.CONTENT if refused else Kind.STATUS
+            self.judge(reply, Complaint(message, reply.status, kind), stake)
         if stake is Stake.SUBMIT:
             raise ProviderOutcomeUnknown(self.provider, message, status=response.status)
         raise ProviderUnreachable(self.provider, message, status=response.status)

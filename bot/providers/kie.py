@@ -193,7 +193,7 @@ def upload_fields(image: ImageFile) -> dict[str, str]:
 
 def error_message(body: Mapping[str, object]) -> str:
     """`msg`, which some answers call `message`."""
-    return fields.text(body, "msg", "message") or "no message"
+    return fields.text(body, "msg", "message") or fields.any_message(body) or "no message"
 
 
 def _failed(code: str, message: str) -> Failed:

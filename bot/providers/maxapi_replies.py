@@ -128,7 +128,8 @@ def error_in(body: Mapping[str, object]) -> ErrorWords | None:
             code = fields.text(error, "code", "status", "type")
             reasons = [fields.text(each, "reason") for each in fields.objects(error, "details")]
             code = next((each for each in reasons if each.lower() in OPERATOR_CODES), code)
-            return ErrorWords(code, fields.text(error, "message") or "no message")
+            message = fields.text(error, "message") or fields.any_message(error)
+            return ErrorWords(code, message or "no message")
         if isinstance(error, str) and error:
             return ErrorWords(fields.text(place, "code"), error)
     reason = fields.text(body, "message", "msg")
@@ -186,7 +187,7 @@ def read_complaint(reply: Reply) -> Complaint | None:
     status, error = status_of(reply), error_in(reply.body)
     if error is None and 200 <= status < 300:
         return None
-    error = error or ErrorWords("", "no message")
+    error = error or ErrorWords("", fields.any_message(reply.body) or "no message")
     words = f"{error.code} {error.message}"
     if error.is_moderation:
         facts = moderation_facts(reply.body)
@@ -204,7 +205,8 @@ def check_poll(http: VendorHttp, reply: Reply) -> Failed | None:
     status = status_of(reply)
     if 200 <= status < 300:
         return ended_badly(reply.body)
-    error = error_in(reply.body) or ErrorWords("", f"answered {status}")
+    said = fields.any_message(reply.body) or f"answered {status}"
+    error = error_in(reply.body) or ErrorWords("", said)
     if status in ENDED_STATUSES or error.is_moderation:
         return error.as_failed()
     if status in UNKNOWN_TASK_STATUSES:

@@ -19,7 +19,7 @@ from bot.domain.sizes import pixels
 from bot.errors import Content, Facts, ProviderContractBroken, Stage
 from bot.pictures.threads import in_thread
 from bot.providers.answers import encoded
-from bot.providers.fields import WORD_CHARS_MAX, is_link, mapping, text, tokens
+from bot.providers.fields import WORD_CHARS_MAX, any_message, is_link, mapping, text, tokens
 from bot.providers.http import VendorHttp
 from bot.providers.inline import INLINE
 from bot.providers.judge import Complaint, Kind, Reply, failure
@@ -191,7 +191,7 @@ def parse_error(body: Mapping[str, object]) -> ErrorWords | None:
     return ErrorWords(
         code=text(error, "code")[:WORD_CHARS_MAX],
         type=text(error, "type")[:WORD_CHARS_MAX],
-        message=text(error, "message"),
+        message=text(error, "message") or any_message(error),
     )
 
 
@@ -205,7 +205,7 @@ def read_complaint(reply: Reply) -> Complaint | None:
     error = parse_error(reply.body)
     if error is None and reply.is_good:
         return None
-    error = error or ErrorWords("", "", "no message")
+    error = error or ErrorWords("", "", any_message(reply.body) or "no message")
     words = " ".join(filter(None, (error.code, error.message)))
     if NO_TRANSPARENCY in error.message.lower():
         # Refusals for content have the same type, so this comes before them.

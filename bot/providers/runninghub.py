@@ -91,8 +91,9 @@ class ErrorWords(Struct, frozen=True):
 def read_complaint(reply: Reply) -> Complaint | None:
     """What the answer complains about; None if it is a success."""
     error = error_in(reply.body)
-    if error is None:
-        return None if reply.is_good else Complaint("no message", reply.status)
+    if error is None and reply.is_good:
+        return None
+    error = error or ErrorWords("", fields.any_message(reply.body) or "no message")
     words = f"{error.code} {error.message}"
     if error.kind is Kind.STATUS:
         # The HTTP status may be a success nevertheless.

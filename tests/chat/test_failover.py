@@ -247,6 +247,16 @@ async def uploads_begun(easel: Easel, count: int) -> bool:
     return easel.providers.calls[VendorCall.UPLOAD] >= count
 
 
+async def test_a_refusal_in_plain_text_goes_nowhere_else(opened, second: AllVendors) -> None:
+    async with opened(**kie(second)) as easel:
+        refused = Respond(400, b"Your prompt was blocked by content moderation", "text/plain")
+        easel.providers.faults.add(VendorCall.CREATE, refused)
+        message = await easel.finished(await easel.imagine())
+
+        assert "content filter" in said(message)
+        assert not second.submissions
+
+
 async def test_a_reference_refused_for_its_content_goes_nowhere_else(
     opened, second: AllVendors
 ) -> None:

@@ -1,8 +1,15 @@
 """One table for all vendors: what is about the content of a request, and what is not."""
 
+from pathlib import Path
+
 import pytest
 
+from bot.errors import ProviderError
+from bot.playground.faults import Respond, VendorCall
 from bot.providers.moderation import is_content
+from tests.providers.stage import ROWS, Row, open_stage
+
+REFUSAL = "Your prompt was blocked by our content policy"
 
 
 @pytest.mark.parametrize(
@@ -54,3 +61,40 @@ def test_another_complaint_is_not_taken_for_one(words: tuple[str, ...]) -> None:
 def test_a_status_with_a_reason_of_its_own_wins_over_likely_words(status: int) -> None:
     assert not is_content("", "see our policy", status=status)
     assert is_content("", "rejected by the safety system", status=status)
+
+
+#: how gateways between the bot and a model answer, which no vendor documents
+UNDOCUMENTED = {
+    "text": REFUSAL.encode(),
+    "JSON text": f'"{REFUSAL}"'.encode(),
+    "list": f'[{{"error": {{"message": "{REFUSAL}"}}}}]'.encode(),
+    "message": {"message": REFUSAL},
+    "message with a number": {"code": 400, "message": REFUSAL},
+    "detail": {"detail": [{"loc": ["body", "prompt"], "msg": REFUSAL}]},
+    "errors": {"errors": [{"message": REFUSAL}]},
+    "error without a message": {"error": {"msg": REFUSAL}},
+    "data": {"data": {"error": {"message": REFUSAL}}},
+}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.route_id)
+async def test_a_refusal_is_known_in_whatever_shape_it_comes(row: Row, tmp_path: Path) -> None:
+    """Else the same prompt would be sent on to the next vendor."""
+    async with open_stage(row, tmp_path) as stage:
+        for shape, body in UNDOCUMENTED.items():
+            stage.server.faults.add(VendorCall.CREATE, Respond(400, body))
+            with pytest.raises(ProviderError) as caught:
+                await stage.provider().submit(stage.order())
+            assert getattr(caught.value, "moderation", False), shape
+            assert caught.value.status == 400, shape
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.route_id)
+async def test_a_page_or_an_echo_is_no_refusal(row: Row, tmp_path: Path) -> None:
+    echo = {"detail": [{"msg": "Field required", "input": {"prompt": REFUSAL}}]}
+    async with open_stage(row, tmp_path) as stage:
+        for body in (b"\n<html>See our content policy", echo):
+            stage.server.faults.add(VendorCall.CREATE, Respond(400, body))
+            with pytest.raises(ProviderError) as caught:
+                await stage.provider().submit(stage.order())
+            assert not getattr(caught.value, "moderation", False), body
