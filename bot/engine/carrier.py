@@ -34,6 +34,7 @@ from bot.engine.workshop import Wait, Workshop
 from bot.errors import (
     FetchFailed,
     FetchTrouble,
+    Flaw,
     ProviderBusy,
     ProviderContractBroken,
     ProviderError,
@@ -59,6 +60,9 @@ POLLS_MAX = 10_000
 LINKS_WAIT_S = 5.0
 #: seconds between two tries to fetch a result, but for those that fail on our own disk
 RESULT_WAITS_S = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0, 60.0)
+#: the same where the link gave a page of its host's, or a part of the image
+SPOILT_WAITS_S = (2.0, 8.0)
+SPOILT = frozenset({Flaw.EMPTY, Flaw.DAMAGED, Flaw.NO_PICTURE, Flaw.OTHER_FORMAT})
 #: tries that may fail with a trouble of this kind; other kinds are tried until the waits run out
 TRIES_MAX = {FetchTrouble.GONE: 4, FetchTrouble.NEVER: 2, FetchTrouble.OUR_DISK: 5_760}
 #: troubles of a link that another link to the same image may not have
@@ -342,7 +346,9 @@ class Carrier:
     async def _keep(self, route: Route, provider: Provider, finished: Finished) -> Made | None:
         shop, task = self._shop, self._task
         shop.finished.add(task.id)
-        image = await self._store(route, provider, finished)
+        image = await self._fetch(route, provider, finished)
+        path = image.path.rename(image.path.with_suffix(f".{image.format}"))
+        image = replace(image, path=path)
         cost = pricing.final_cost(route.price, task.price_ucr, finished.bill)
         allowance, now = shop.house.allowance, shop.clock.now()
         made = await shop.database.keep(steps.stored, allowance, task, image, cost, now)
@@ -350,29 +356,24 @@ class Carrier:
         emit("task_stored", "image stored", task=task, cost_ucr=cost.amount_ucr)
         return made
 
-    async def _store(self, route: Route, provider: Provider, finished: Finished) -> ImageFile:
-        path = self._fetched()
-        try:
-            image = await self._fetch(route, provider, finished, path)
-        except UnusableImage as error:
-            self._emit("result_unusable", "result unusable: %s", error, level=logging.ERROR)
-            raise Ended(Failure.BAD_RESULT) from error
-        return replace(image, path=path.rename(path.with_suffix(f".{image.format}")))
-
-    async def _fetch(
-        self, route: Route, provider: Provider, finished: Finished, path: Path
-    ) -> ImageFile:
+    async def _fetch(self, route: Route, provider: Provider, finished: Finished) -> ImageFile:
         """
         Fetch the image in several tries: it is paid, and its vendor keeps it for days and, if it
         has a task, is polled for new links. An image that came inside an answer is only checked.
         """
-        tries: Counter[FetchTrouble] = Counter()
-        waits = iter((*RESULT_WAITS_S, None))
+        path, tries = self._fetched(), Counter[FetchTrouble]()
+        waits, spoilt_waits = iter((*RESULT_WAITS_S, None)), iter(SPOILT_WAITS_S)
         while True:
             try:
                 if finished.in_answer:
                     return await self._shop.fetcher.check(path, RESULT_LIMITS)
                 return await self._shop.fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
+            except UnusableImage as error:
+                self._emit("result_unusable", "result unusable: %s", error, level=logging.ERROR)
+                may_pass = error.flaw in SPOILT and not finished.in_answer
+                wait_s = next(spoilt_waits, None) if may_pass else None
+                if wait_s is None:
+                    raise Ended(Failure.BAD_RESULT) from error
             except FetchFailed as error:
                 self._emit("not_fetched", "result not fetched: %s", error, level=logging.WARNING)
                 tries[error.trouble] += 1
@@ -383,7 +384,7 @@ class Carrier:
                     tries_max = 1
                 if wait_s is None or tries[error.trouble] >= tries_max:
                     self._emit("result_lost", "result lost", level=logging.ERROR)
-                    path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+                    path.unlink(missing_ok=True)
                     raise Ended(Failure.RESULT_LOST) from error
             await self._shop.clock.sleep(wait_s)
             if self._task.provider_task_id is not None and not finished.in_answer:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bot.domain.ledger import EntryKind
-from bot.engine.carrier import LIMITS_MAX, TRIES_MAX
+from bot.engine.carrier import LIMITS_MAX, SPOILT_WAITS_S, TRIES_MAX
 from bot.engine.traffic import FAULTS_MAX, MISCONFIGURED_FOR
 from bot.errors import FetchTrouble
 from bot.playground.discord import Message, Upload
@@ -158,14 +158,18 @@ def ending(what: Completes | Fails) -> Faulty:
     return lambda easel: easel.providers.endings.append(what)
 
 
-def result(body: bytes, content_type: str = "image/png", **more: object) -> Faulty:
-    return provider_fault(VendorCall.RESULT, Respond(200, body, content_type, **more))
+def result(
+    body: bytes, content_type: str = "image/png", *, times: int = 1, **more: object
+) -> Faulty:
+    return provider_fault(VendorCall.RESULT, Respond(200, body, content_type, **more), times)
 
 
 def envelope(code: int, status: int = 200) -> Respond:
     return Respond(status, {"code": code, "msg": "vendor's own words", "data": None})
 
 
+#: of a result that is no image
+TRIES = len(SPOILT_WAITS_S) + 1
 FAULTS = {
     "provider refuses connections": (
         provider_fault(VendorCall.CREATE, envelope(503, 503), times=3),
@@ -204,9 +208,9 @@ FAULTS = {
         ending(Completes(empty_polls=999)),
         "finished without an image",
     ),
-    "result is a web page": (result(HTML, "text/html"), "not a usable image"),
-    "result is no image": (result(b"\x00" * 1_000), "not a usable image"),
-    "result is cut off": (result(picture(500, 500)[:-300]), "not a usable image"),
+    "result is a web page": (result(HTML, "text/html", times=TRIES), "not a usable image"),
+    "result is no image": (result(b"\x00" * 1_000, times=TRIES), "not a usable image"),
+    "result is cut off": (result(picture(500, 500)[:-300], times=TRIES), "not a usable image"),
     "result is larger than the cap": (
         result(b"\x00" * 1_000_000, repeat=60),
         "not a usable image",
@@ -255,6 +259,9 @@ async def test_a_provider_that_is_down_is_said_so(opened) -> None:
         (VendorCall.POLL, Reset()),
         (VendorCall.POLL, Respond(200, HTML, "text/html")),
         (VendorCall.RESULT, Reset()),
+        (VendorCall.RESULT, Respond(200, HTML, "text/html")),
+        (VendorCall.RESULT, Respond(200, picture(500, 500)[:-300], "image/png")),
+        (VendorCall.RESULT, Respond(200, b"", "image/png")),
         (VendorCall.UPLOAD, Reset(after_effect=True)),
     ],
     ids=str,
