@@ -9,11 +9,14 @@ from msgspec import Struct
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.check import DECODER_ERRORS
+from bot.pictures.photos import orientation_of, upright
 from bot.pictures.pool import BUDGET_BYTES, Need, Pool
 from bot.pictures.reduce import STRIP_BYTES, reduced
 
 #: WebP quality of a copy, which looks the same as the original
 COPY_QUALITY = 90
+#: pixels of a side at most (RFC 9649, 2.6: 14 bits)
+SIDE_PX_MAX = 16_383
 #: each further copy's sides are this share of the last copy's
 SCALE = 0.75
 #: copies of one image at most; the last one's sides are 0.75^11 = 4 % of the original's
@@ -119,10 +122,12 @@ def _copy(image: ImageFile, path: Path, size_bytes_max: int, divisor: int) -> No
     try:
         with Image.open(image.path) as original:
             original.load()
-            picture = reduced(original, (divisor, divisor))
+            # The copy has no EXIF to say how it is to be turned.
+            picture = upright(reduced(original, (divisor, divisor)), orientation_of(original))
     except DECODER_ERRORS as error:
         # A PNG is checked by its checksums alone.
         raise UnusableImage(Flaw.DAMAGED) from error
+    picture.thumbnail((SIDE_PX_MAX, SIDE_PX_MAX))
     for _ in range(COPIES_MAX):
         picture.save(path, "WEBP", quality=COPY_QUALITY, xmp=MADE_BY_MODEL)
         if path.stat().st_size <= size_bytes_max:

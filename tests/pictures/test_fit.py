@@ -1,6 +1,7 @@
 """What goes out as it is, and what a smaller copy says of itself: that a model made it, no more."""
 
 import asyncio
+import io
 import struct
 import threading
 import zlib
@@ -15,7 +16,8 @@ from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import Flaw, UnusableImage
 from bot.pictures import fit as fitting
 from bot.pictures.check import check_image
-from bot.pictures.fit import MADE_BY_MODEL, fit
+from bot.pictures.fit import MADE_BY_MODEL, SIDE_PX_MAX, fit
+from bot.pictures.photos import ORIENTATION
 from bot.pictures.pool import Pool
 from bot.pictures.reduce import STRIP_BYTES
 from tests.support.photos import other_primaries
@@ -223,6 +225,32 @@ async def test_a_copy_is_made_of_each_kind_that_is_reduced_before(
         assert picture.size == (SIDE_PX // 8, SIDE_PX // 8)
         middle = picture.convert("RGB").getpixel((SIDE_PX // 16, SIDE_PX // 16))
     assert all(100 < band < 156 for band in middle)
+
+
+@pytest.mark.parametrize("pillow_format", ["PNG", "JPEG", "WEBP"])
+async def test_a_copy_is_upright(tmp_path: Path, pool: Pool, pillow_format: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    path = tmp_path / "turned"
+    with Image.open(io.BytesIO(noise(SIDE_PX))) as picture:
+        picture.crop((0, 0, SIDE_PX, SIDE_PX // 2)).save(path, pillow_format, exif=exif)
+    image = check_image(path, ImageLimits(10 * LIMIT_BYTES, SIDE_PX * SIDE_PX))
+    [copy] = (await fit([image], image.size_bytes - 1, LIMIT_BYTES, pool)).copies
+    with Image.open(copy) as picture:
+        assert picture.width < picture.height
+        assert not picture.getexif()
+
+
+@pytest.mark.parametrize("size_px", [(17_000, 20), (3, 60_000)])
+async def test_a_copy_is_made_of_a_picture_longer_than_its_format_takes(
+    tmp_path: Path, pool: Pool, size_px: tuple[int, int]
+) -> None:
+    path = tmp_path / "long"
+    Image.effect_noise(size_px, 90).convert("RGB").save(path, "PNG")
+    image = check_image(path, ImageLimits(10_000_000, 1_000_000))
+    [copy] = (await fit([image], image.size_bytes - 1, 10_000_000, pool)).copies
+    with Image.open(copy) as picture:
+        assert max(picture.size) == SIDE_PX_MAX
 
 
 def copies_in(folder: Path) -> list[Path]:
