@@ -3,21 +3,47 @@
 from collections.abc import Callable, Sequence
 
 import discord
+from msgspec.structs import replace
 
 from bot.chat import buttons, render
 from bot.chat.texts import Phrase, say, tell_cost
 from bot.domain import iterate
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job
+from bot.domain.policy import Place, nsfw_rule
 from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
+from bot.engine.easel import Easel
 
+Priced = tuple[ImageRequest, Microcredits]
 #: called with a request, nsfw_checker and server_id; returns the request, with a model that can do
 #: it, and what would be held. None: it cannot be made now, or the server does not allow it
-PriceOf = Callable[..., tuple[ImageRequest, Microcredits] | None]
+PriceOf = Callable[..., Priced | None]
 
 
-def beneath_result(job: Job, images: Sequence[ImageFile], price_of: PriceOf) -> discord.ui.View:
+def prices_here(easel: Easel, job: Job, place: Place) -> PriceOf:
+    """What a press here may cost, wherever and on what terms the job was made."""
+    rule = nsfw_rule(easel.servers.known(place.server_id).nsfw_checker, place)
+    # What goes on from a public result is public, but for its member alone in other places.
+    private = job.request.private or job.server_id != place.server_id
+
+    def price_of(request: ImageRequest, **_: object) -> Priced | None:
+        return easel.price_of(
+            replace(request, private=private),
+            nsfw_checker=rule.nsfw_checker,
+            server_id=place.server_id,
+        )
+
+    return price_of
+
+
+def beneath_result(
+    job: Job, images: Sequence[ImageFile], price_of: PriceOf, *, publishable: bool = True
+) -> discord.ui.View:
+    """
+    Args:
+        publishable: it is shown in the server where it was made; elsewhere none is published.
+    """
     source = as_source(job, 0, images[0], url="")
     items = [
         _priced(job, Phrase.AGAIN, buttons.AGAIN, iterate.again(job), price_of),
@@ -26,7 +52,7 @@ def beneath_result(job: Job, images: Sequence[ImageFile], price_of: PriceOf) -> 
         _priced(job, Phrase.LARGER, buttons.LARGER, iterate.larger(job, source), price_of),
         buttons.button(say(Phrase.DETAILS, job.locale), buttons.DETAILS, job.id),
     ]
-    if job.request.private:
+    if job.request.private and publishable:
         words, primary = say(Phrase.PUBLISH, job.locale), discord.ButtonStyle.primary
         items.append(buttons.button(words, buttons.PUBLISH, job.id, style=primary))
     items.append(buttons.button(say(Phrase.DELETE, job.locale), buttons.DELETE, job.id))

@@ -219,16 +219,13 @@ class Results:
         if not ephemeral and (link := await among_latest(interaction, job)):
             await wire.tell_instead(interaction, say(Phrase.PUBLISHED_BEFORE, locale, link=link))
             return
-        job = replace(job, spoiler=policy.covers(place_of(interaction), job))
-        # What goes on from a public result is public, also where its member looks at it alone.
-        private, price_of = job.request.private, self._easel.price_of
+        place = place_of(interaction)
+        prices = offers.prices_here(self._easel, job, place)
+        job = replace(job, spoiler=policy.covers(place, job))
         if ephemeral:
             job = replace(job, locale=locale, request=replace(job.request, private=True))
-        view = offers.beneath_result(
-            job,
-            images,
-            lambda request, **where: price_of(replace(request, private=private), **where),
-        )
+        publishable = job.server_id == place.server_id
+        view = offers.beneath_result(job, images, prices, publishable=publishable)
         with about(**fields_of(job)):
             try:
                 await self._attach(interaction, job, tasks, images, view)
@@ -244,7 +241,8 @@ class Results:
         link = render.jump_link(job)
         notice = Phrase.IMAGES_GONE_BUT if link else Notice.IMAGES_GONE
         shown = replace(job, locale=str(interaction.locale), problem=None)
-        view = offers.beneath_failure(shown, self._easel.price_of)
+        prices = offers.prices_here(self._easel, job, place_of(interaction))
+        view = offers.beneath_failure(shown, prices)
         return wire.Declined(notice, view=view, link=link or "")
 
     async def _attach(

@@ -8,11 +8,13 @@ import pytest
 from bot.chat.commands.jobs import LISTED_MAX
 from bot.chat.translator import CHOICES_MAX
 from bot.playground.discord import DM, Message
+from bot.playground.discord.validation import BUTTON, walk
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said, selects
 from tests.support.pictures import noise
+from tests.support.settings import decide, set_filter
 
 PICTURE = noise()
 MARKDOWN = "**bold** [x](https://example.com) `code` @everyone "
@@ -274,3 +276,36 @@ async def test_history_shows_one_kind(easel: Easel, kind: str, prompts: list[str
 
 def custom_ids(message: Message) -> list[str]:
     return [part["custom_id"] for row in message.components for part in row["components"]]
+
+
+def prices(message: Message) -> dict[str, str]:
+    """Of those that show what they may cost: the cost, by the button's label."""
+    shown = [part["label"] for part in walk(message.components) if part["type"] == BUTTON]
+    return dict(each.split(" · ") for each in shown if " · " in each)
+
+
+@pytest.mark.parametrize("channel", ["studio", "mockups", DM])
+async def test_its_buttons_show_what_they_cost_where_it_is_opened(
+    easel: Easel, channel: str
+) -> None:
+    await set_filter(easel, "age_restricted")
+    made = await easel.finished(await easel.imagine(channel="after-dark", model="gpt-image-2"))
+    assert prices(made) == dict.fromkeys(["Again", "Edit", "Vary", "Larger"], "0.03 cr")
+    [job_id] = await ids(easel)
+    opened = await job(easel, job_id, channel=channel)
+    assert prices(opened) == dict.fromkeys(["Again", "Edit", "Vary"], "0.06 cr")
+    pressed = await easel.discord.press("Ada", opened, label="Again · 0.06 cr")
+    assert (await easel.finished(pressed)).attachments
+
+
+async def test_what_it_cannot_do_where_it_is_opened_is_not_offered(easel: Easel) -> None:
+    private = await easel.finished(await easel.imagine(private=True))
+    assert "Publish" in labels(private)
+    [job_id] = await ids(easel)
+    assert "Publish" in labels(await job(easel, job_id))
+    for channel in ("mockups", DM):
+        opened = await job(easel, job_id, channel=channel)
+        assert labels(opened) == ["Again", "Edit", "Vary", "Details", "Delete"]
+    await decide(easel, "private_allowed", allowed=False)
+    assert labels(await job(easel, job_id)) == ["Details", "Publish", "Delete"]
+    assert "Again" in labels(await job(easel, job_id, channel=DM))

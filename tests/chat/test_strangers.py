@@ -104,8 +104,12 @@ async def test_what_was_asked_for_in_direct_messages_goes_on_in_private(easel: E
     assert shown.is_ephemeral
     again = await easel.finished(await press(easel, shown, "Again", "Ada"))
     assert again.is_ephemeral
-    # No moderator here could act on it.
-    assert "not an image that I made in this server" in said(await publish(easel, shown))
+    # No moderator here could act on it, so it is not offered, not even to a changed client.
+    assert "Publish" not in labels(shown)
+    [job, _] = await easel.rows("SELECT id FROM jobs ORDER BY id")
+    refused = await easel.forge("Ada", shown, f"publish:{job.id}").response()
+    assert "does not work any more" in said(refused)
+    assert not refused.attachments
 
 
 async def test_publishing_minds_where_and_when_images_may_be_made(easel: Easel) -> None:

@@ -11,6 +11,7 @@ from bot.chat import buttons, lists, log_channel, offers, reasons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
+from bot.chat.intake import place_of
 from bot.chat.results import Results
 from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined
@@ -130,7 +131,8 @@ class JobCommands:
         else:
             job = replace(job, locale=str(interaction.locale))
             card = render.failure(job) if job.state is JobState.FAILED else render.cancelled(job)
-            view = offers.beneath_failure(job, self._easel.price_of)
+            prices = offers.prices_here(self._easel, job, place_of(interaction))
+            view = offers.beneath_failure(job, prices)
             await wire.show(interaction, [card], view)
 
     async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
