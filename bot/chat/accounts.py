@@ -9,7 +9,7 @@ from bot.chat.render import WORKING, add_fields, author, stamp
 from bot.chat.texts import Phrase, paired, say, tell_cost, tell_name
 from bot.chat.texts.markdown import FIELD_CHARS_MAX, fitting, inert
 from bot.domain import rolling
-from bot.domain.ledger import Entry, EntryKind, Period, Statement
+from bot.domain.ledger import Allowance, Entry, EntryKind, Period, Statement
 from bot.domain.settings import ServerSettings
 
 
@@ -70,6 +70,13 @@ def _source(told: Statement, decided: ServerSettings, locale: str) -> str:
         role = role_name(told.role_id, told.account.server_id)
         return say(Phrase.BY_ROLE, locale, role=role)
     return decider(decided, locale)
+
+
+def budget_left(budget: Allowance, left_ucr: int, now: datetime, locale: str) -> str:
+    """What is left of a server's budget."""
+    renewed_at = int(budget.refills_at(now).timestamp())
+    facts = {"left_ucr": left_ucr, "amount_ucr": budget.amount_ucr}
+    return say(Phrase.BUDGET_LEFT, locale, **facts, renewed_at=renewed_at)
 
 
 def decider(decided: ServerSettings, locale: str) -> str:

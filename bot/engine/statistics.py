@@ -15,7 +15,7 @@ from bot.domain.credits import format_credits
 from bot.domain.ledger import Allowance, Period, period_start
 from bot.domain.statistics import Month
 from bot.engine.workshop import Workshop
-from bot.store import settings, stats
+from bot.store import quota, stats
 from bot.store.stats import Line
 
 MONTH = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
@@ -30,8 +30,8 @@ COLUMNS = (
 class Told(Struct, frozen=True):
     first: date
     month: Month
-    #: the whole server's; None: its members' allowances are the only limit
-    budget: Allowance | None
+    #: the whole server's, and what is left of it; None: it has none, or the month is over
+    budget: tuple[Allowance, int] | None = None
 
 
 class Statistics:
@@ -69,8 +69,12 @@ class Statistics:
 
     async def month(self, server_id: int, first: date) -> Told:
         month = await self._database.read(stats.month, server_id, first)
-        decided = await self._database.read(settings.of_server, server_id)
-        return Told(first, month, policy.budget(decided, self._house.budget_ucr))
+        now = self._clock.now()
+        if first != period_start(now, Period.MONTH):
+            return Told(first, month)
+        decided, account = await self._database.read(quota.of_server, self._house, server_id, now)
+        budget = policy.budget(decided, self._house.budget_ucr)
+        return Told(first, month, (budget, account.allowance_ucr) if budget and account else None)
 
     async def write_table(
         self, server_id: int, first: date, path: Path, bytes_max: int

@@ -18,6 +18,7 @@ from tests.chat.test_iterate import press
 from tests.chat.test_privacy import erase
 from tests.conftest import OpenEasel
 from tests.store.plans import plan_of
+from tests.support import moderation
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise
 
@@ -58,13 +59,33 @@ async def test_it_tells_what_was_made_spent_and_not_made(opened: OpenEasel) -> N
         words = said(message)
         ada, ben = (easel.discord.world.user(name).id for name in ("Ada", "Ben"))
         assert f"{easel.clock.now():%Y-%m}" in words
-        assert "Spent: 0.24 cr of 50.00 cr" in words
+        assert "Spent: 0.24 cr\n" in words
+        assert "Budget of the server: 49.76 cr of 50.00 cr left for this month" in words
         assert "Images: 4 from 3 jobs, 1 without an image" in words
         assert "gpt-image-2-beta · apimodels: 4 images, 0.24 cr" in words
         assert f"<@{ada}>: 0.18 cr, 1 job\n<@{ben}>: 0.06 cr, 2 jobs" in words
         assert "Refused by the content filter: 1" in words
         assert "Waiting time, median" in words
         assert labels(message) == ["Download as CSV"]
+
+
+async def test_a_budget_counts_as_it_does_for_quota(opened: OpenEasel) -> None:
+    given = {"allowance": "10.00", "server_budget": "1.00"}
+    async with opened(paint=lambda _: PICTURE, **given) as easel:
+        result = await easel.finished(await easel.imagine())
+        refunded = await moderation.press(easel, await moderation.card(easel, result), "Refund")
+        assert "was given back 0.06 cr" in said(await refunded.response())
+        # The host limits the budget, so what moderators give back stays spent in it.
+        words = said(await month(easel))
+        assert "Spent: 0.00 cr\n" in words
+        assert "Budget of the server: 0.94 cr of 1.00 cr left" in words
+        call = await easel.discord.run_command("Cleo", "studio", "quota budget")
+        assert "Budget of the server: 0.94 cr of 1.00 cr left" in said(await call.response())
+
+        name = f"{easel.clock.now():%Y-%m}"
+        easel.clock.advance(timedelta(days=31).total_seconds())
+        # Which budget a month had that is over, nobody knows.
+        assert "Budget of the server" not in said(await month(easel, month=name))
 
 
 async def test_the_chart_is_a_picture_on_a_ground_of_its_own(easel: Easel) -> None:

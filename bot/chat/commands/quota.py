@@ -194,13 +194,7 @@ class QuotaCommands(ModeratorCommands):
         month = policy.budget(decided, host_ucr)
         if budget is None or month is None:
             return say(Phrase.NO_LIMIT, locale)
-        text = say(
-            Phrase.BUDGET_LEFT,
-            locale,
-            left_ucr=budget.allowance_ucr,
-            amount_ucr=month.amount_ucr,
-            renewed_at=int(month.refills_at(self._clock.now()).timestamp()),
-        )
+        text = accounts.budget_left(month, budget.allowance_ucr, self._clock.now(), locale)
         if host_ucr is not None and (decided.budget_ucr or 0) > host_ucr:
             return paragraph(text, say(Notice.BUDGET_OF_HOST, locale, host_ucr=host_ucr))
         return text

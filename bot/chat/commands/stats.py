@@ -7,11 +7,11 @@ from pathlib import Path
 
 import discord
 
-from bot.chat import buttons, render, wire
+from bot.chat import accounts, buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.moderators import check_moderator, offer_to_moderators
-from bot.chat.texts import Notice, Phrase, listed, paired, say, tell_cost
+from bot.chat.texts import Notice, Phrase, listed, paired, say, tell_cost, tell_name
 from bot.chat.translator import Choices, command, plain
 from bot.chat.wire import Interaction
 from bot.domain.credits import UCR_PER_CREDIT
@@ -31,6 +31,7 @@ class StatsCommand:
         self._statistics = desk.statistics
         self._folder = desk.folder
         self._pool = desk.pool
+        self._clock = desk.clock
 
     def add_to(self, client: EaselClient) -> None:
         stats = command("stats")(self._show)
@@ -96,14 +97,13 @@ class StatsCommand:
         embed = discord.Embed(colour=render.WORKING, title=f"{told.first:%Y-%m}")
         embed.set_image(url=f"attachment://{CHART_NAME}")
         embed.set_footer(text=say(Phrase.CHART_SHOWS, locale))
-        spent = tell_cost(month.cost_ucr, locale)
-        if told.budget is not None:
-            facts = {"cost_ucr": month.cost_ucr, "budget_ucr": told.budget.amount_ucr}
-            spent = say(Phrase.SPENT_OF, locale, **facts)
         made = [say(Phrase.IMAGES_OF_JOBS, locale, images=month.images, jobs=month.jobs)]
         if month.failed:
             made.append(say(Phrase.JOBS_FAILED, locale, jobs=month.failed))
-        fields = {Phrase.SPENT: spent, Phrase.IMAGES_MADE: listed(made, locale)}
+        fields = {
+            Phrase.SPENT: tell_cost(month.cost_ucr, locale),
+            Phrase.IMAGES_MADE: listed(made, locale),
+        }
         if month.median_wait_s is not None:
             wait_s = round(month.median_wait_s)
             fields[Phrase.MEDIAN_WAIT] = say(Phrase.TOOK, locale, seconds=wait_s)
@@ -115,6 +115,10 @@ class StatsCommand:
             ],
         }
         render.add_fields(embed, fields, locale)
+        if told.budget is not None:
+            # A refund may stay spent in it.
+            left = accounts.budget_left(*told.budget, self._clock.now(), locale)
+            embed.add_field(name=tell_name("settings", "budget_ucr", locale), value=left)
         blocks = {title: "\n".join(each) for title, each in lines.items()}
         render.add_fields(embed, blocks, locale, inline=False)
         return embed

@@ -269,8 +269,6 @@ class Phrase(StrEnum):
     NOBODY_ANY_MORE = "nobody_any_more"
     CHART_SHOWS = "chart_shows"
     SPENT = "spent"
-    #: cost_ucr, budget_ucr
-    SPENT_OF = "spent_of"
     IMAGES_MADE = "images_made"
     #: images, jobs
     IMAGES_OF_JOBS = "images_of_jobs"
