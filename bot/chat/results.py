@@ -84,16 +84,17 @@ class Results:
         _check_words(job)
         chosen = buttons.chosen(interaction)
         if len(sources) > 1 and chosen is None:
+            draft = replace(job.request, references=tuple(sources))
             # Refused before the question, so that nobody chooses in vain.
+            await self._oversight.check_block(place_of(interaction), interaction.user.id)
             known = self._easel.servers.known(interaction.guild_id or 0)
-            policy.check_pictures(known, sources)
+            self._easel.check_draft(known, draft)
             locale = str(interaction.locale)
             labels = {
                 str(index): say(Phrase.IMAGE_NUMBER, locale, number=index + 1)
                 for index in range(len(sources))
             }
             # The question shows no images, so a draft keeps the links to those of the result.
-            draft = replace(job.request, references=tuple(sources))
             draft_id = await self._easel.keep_draft(interaction.user.id, draft)
             which = say(Phrase.WHICH_IMAGE, locale)
             options = buttons.options(labels, ())

@@ -12,6 +12,7 @@ from bot.playground.discord import DM, Call, Message, Modal, NotOfferedError, Up
 from bot.playground.discord.validation import STRING_SELECT, walk
 from bot.playground.studio import Fails
 from tests.conftest import OpenEasel
+from tests.support import moderation
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import mask, noise, picture
 from tests.support.settings import decide, set_filter
@@ -133,6 +134,17 @@ async def test_of_several_images_a_select_says_which(easel: Easel) -> None:
     assert done.attachments
     edited = (await requests(easel))[-1]
     assert edited["references"][0]["kept_as"].split(".")[0].endswith("-2")
+
+
+async def test_nobody_is_asked_which_image_in_vain(easel: Easel) -> None:
+    private = await easel.finished(await easel.imagine(count=2, private=True))
+    await decide(easel, "private_allowed", allowed=False)
+    refused = await (await press(easel, private, "Vary")).response()
+    assert "This server does not allow private images." in said(refused)
+    await decide(easel, "private_allowed", allowed=True)
+    await moderation.command(easel, "block", member="Ada", reason="spam")
+    refused = await (await press(easel, private, "Vary")).response()
+    assert "You are blocked from making images here." in said(refused)
 
 
 @pytest.mark.parametrize("label", ["Vary", "Larger"])
