@@ -306,7 +306,8 @@ class Easel(Keepsakes):
         The member stops waiting for the job: its images are kept, and nothing is posted.
 
         Returns:
-            The job; None: it has ended or is being delivered, or there is no such job.
+            The job; None: it has ended or is being delivered, its member is being erased, or there
+            is no such job.
         """
         return await self._database.keep(jobs.stop_watching, job_id)
 

@@ -49,10 +49,15 @@ HISTORY = {
     for kind, its in KINDS.items()
 }
 CHILDREN = f"SELECT id FROM jobs WHERE {HAS_PARENT} AND parent_id = :parent ORDER BY id"
-#: not while the job is being delivered: its result may be on its way to Discord
+#: not while the job is being delivered: its result may be on its way to Discord; nor once its
+#: member has all of theirs erased: nothing is kept for them to get
 STOP_WATCHING = f"""
     UPDATE jobs SET unwatched = TRUE
     WHERE id = :job AND {one_of("state", (JobState.QUEUED, JobState.RUNNING))}
+        AND NOT EXISTS (
+            SELECT 1 FROM erasures
+            WHERE erasures.user_id = jobs.user_id AND erasures.erased_id IS NOT NULL
+        )
     RETURNING {JOB}
 """
 FORGET_MESSAGE = """
@@ -245,7 +250,8 @@ def stop_watching(tx: Transaction, job_id: str) -> Job | None:
     Record that the member no longer waits for the job: its images are kept, and nothing is posted.
 
     Returns:
-        None: it has ended or is being delivered, or there is no such job.
+        None: it has ended or is being delivered, its member is being erased, or there is no such
+        job.
     """
     row = tx.one_or_none(STOP_WATCHING, {"job": job_id})
     return read_job(row) if row else None

@@ -12,6 +12,7 @@ from bot.playground.discord.interactions import COMPONENT
 from bot.playground.discord.validation import BUTTON, STRING_SELECT, walk
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
+from tests.chat.test_privacy import erase
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise
@@ -240,4 +241,15 @@ async def test_a_press_before_that_was_turned_off_posts_it_too(easel: Easel) -> 
     poll.until.set()
     await easel.discord.wait_for(lambda: bool(call.messages[0].attachments), "the result")
     await easel.idle()
+    assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
+
+
+async def test_who_is_being_erased_gets_what_is_made_and_is_promised_no_history(
+    easel: Easel,
+) -> None:
+    call, poll = await ordered(easel)
+    assert "1 job is being made, and is finished first." in said(await erase(easel))
+    assert "does not work any more" in said(await stop(easel, call))
+    poll.until.set()
+    assert (await easel.finished(call)).attachments
     assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR

@@ -195,7 +195,9 @@ class JobCommands:
         with about(**fields_of(job)):
             stopped = await self._easel.stop_watching(job_id)
             if stopped is None:
-                raise wire.Declined(Notice.ENDED)
+                job = (await self._easel.look(job_id))[0]
+                going_on = job.state in (JobState.QUEUED, JobState.RUNNING)
+                raise wire.Declined(Notice.UNKNOWN_BUTTON if going_on else Notice.ENDED)
             log.info("not awaited", extra={"action": "not_awaited"})
             await wire.update(interaction, [render.unwatched(stopped)])
 
