@@ -141,6 +141,11 @@ class Moderating:
         with about(**fields_of(job)):
             done = await self._oversight.remove(job.server_id, job.id, interaction.user.id, reason)
             spots = [case.spot, (job.channel_id, job.message_id or 0)]
+            if job.channel_id:
+                # It may have been deleted there, and published again since.
+                here = (job.channel_id, job.server_id)
+                copies = await shown.among_latest(interaction.client, job, *here)
+                spots += [(job.channel_id, each.id) for each in copies]
             now = self._desk.clock.now()
             gone = await shown.take_away(interaction.client, job, spots, now)
             if gone and job.message_id:

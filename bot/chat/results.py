@@ -217,10 +217,12 @@ class Results:
         await wire.defer(interaction, ephemeral=ephemeral)
         if not wire.has_answer(interaction):
             return
-        if not ephemeral and (link := await among_latest(interaction, job)):
+        place = place_of(interaction)
+        here = (place.channel_id, place.server_id)
+        if not ephemeral and (found := await among_latest(interaction.client, job, *here)):
+            link = found[0].jump_url
             await wire.tell_instead(interaction, say(Phrase.PUBLISHED_BEFORE, locale, link=link))
             return
-        place = place_of(interaction)
         prices = offers.prices_here(self._easel, job, place)
         job = replace(job, spoiler=policy.covers(place, job))
         if ephemeral:

@@ -46,28 +46,23 @@ async def find(client: discord.Client, job: Job, spot: Spot) -> discord.Message 
     return message if ours and shows_it else None
 
 
-async def among_latest(interaction: wire.Interaction, job: Job) -> str | None:
-    """
-    A link to the job's result among the latest messages here.
+async def among_latest(
+    client: discord.Client, job: Job, channel_id: int, server_id: int
+) -> list[discord.Message]:
+    """The messages that show the job's result, newest first; none if they cannot be read."""
+    channel = client.get_partial_messageable(channel_id, guild_id=server_id or None)
 
-    Returns:
-        None: it is not there, or the messages cannot be read.
-    """
-    client: discord.Client = interaction.client
-    channel = client.get_partial_messageable(
-        interaction.channel_id or 0, guild_id=interaction.guild_id
-    )
-
-    async def look() -> str | None:
-        async for message in channel.history(limit=LATEST_MAX):
-            if message.author == client.user and job_shown(message) == job.id:
-                return message.jump_url
-        return None
+    async def look() -> list[discord.Message]:
+        return [
+            message
+            async for message in channel.history(limit=LATEST_MAX)
+            if message.author == client.user and job_shown(message) == job.id
+        ]
 
     try:
         return await wire.call(look, tries_max=1)
     except wire.CallFailed:
-        return None
+        return []
 
 
 async def cover(client: discord.Client, job: Job, spot: Spot, locale: str) -> bool:

@@ -295,6 +295,26 @@ async def test_what_is_opened_from_the_list_is_found_where_it_stands(
         assert image.filename.startswith("SPOILER_")
 
 
+async def test_what_was_published_again_after_it_was_deleted_is_removed_from_the_list(
+    easel: Easel,
+) -> None:
+    result = await easel.finished(await easel.imagine())
+    await press(easel, result, "Delete")
+    await easel.discord.wait_for(lambda: current(easel, result) is None, "the message is gone")
+    own_id = await job_id(easel)
+    call = await easel.discord.run_command("Ada", "studio", "job", {"id": own_id})
+    own = await call.until(lambda message: bool(message.attachments))
+    pressed = await press(easel, own, "Publish", member="Ada")
+    published = await pressed.until(lambda message: bool(message.attachments))
+
+    listed = await command(easel, "recent")
+    opened = await easel.discord.select("Cleo", listed, [own_id])
+    shown = await opened.until(lambda message: not message.is_loading)
+    removed = await filled(easel, await press(easel, shown, "Remove"), reason="cruel")
+    assert "The message and the kept images are gone." in said(removed)
+    assert current(easel, published) is None
+
+
 async def test_a_copy_of_what_was_removed_gives_nothing_out(easel: Easel) -> None:
     draft = await easel.finished(await easel.imagine(private=True))
     pressed = await press(easel, draft, "Publish", member="Ada")
