@@ -288,7 +288,7 @@ async def test_what_costs_more_than_was_asked_about_is_asked_for_again(easel: Ea
 
     assert (await easel.finished(await press(easel, again, "Yes, go on"))).attachments
     twice = await (await press(easel, asked, "Yes, go on")).response()
-    assert "older than a day" in said(twice)
+    assert "asked for already" in said(twice)
     assert len(await jobs(easel)) == 1
 
 

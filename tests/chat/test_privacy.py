@@ -311,6 +311,15 @@ async def test_an_erasure_that_a_crash_cut_short_goes_on_at_the_next_start(
     assert traces(easel, *WORDS) == set()
 
 
+async def test_a_form_of_before_is_not_said_to_be_a_day_old(easel: Easel) -> None:
+    form = await easel.discord.run_command("Ada", "studio", "imagine", {})
+    await form.opened_modal()
+    await erase(easel)
+    refused = said(await (await filled(easel, form, prompt=WORDS[0])).response())
+    assert "This form or button does not work any more, or it is another member's." in refused
+    assert WORDS[0] in refused
+
+
 async def test_buttons_beneath_what_was_erased_answer_in_a_sentence(easel: Easel) -> None:
     first = await easel.finished(await easel.imagine(prompt=WORDS[0]))
     await erase(easel)

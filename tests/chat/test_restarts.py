@@ -269,7 +269,7 @@ async def an_old_form_of_a_day_ago(easel: Easel) -> None:
     await easel.restart()
     await easel.app.runner._duties.tidy()
     call = await easel.discord.submit_modal("Ada", modal, {"prompt": "a heron"})
-    assert "older than a day" in said(await call.response())
+    assert "does not work any more" in said(await call.response())
 
 
 CASES: dict[str, tuple[Callable[[Easel], Awaitable[None]], set[str]]] = {
