@@ -49,8 +49,12 @@ MEMBERS = f"""
     GROUP BY {_member}
     ORDER BY {_cost} DESC, count(*) DESC LIMIT {MEMBERS_SHOWN_MAX}
 """
+#: what was given back of a job was not spent on its images either
 ROUTES = f"""
-    SELECT tasks.route_id, count(*) AS images, coalesce(sum(tasks.cost_ucr), 0) AS cost_ucr
+    SELECT
+        tasks.route_id,
+        count(*) AS images,
+        coalesce(sum(CASE WHEN jobs.cost_ucr > 0 THEN tasks.cost_ucr ELSE 0 END), 0) AS cost_ucr
     FROM {_with_tasks}
     WHERE {_of_month} AND {_stored}
     GROUP BY tasks.route_id

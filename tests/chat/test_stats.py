@@ -78,6 +78,7 @@ async def test_a_budget_counts_as_it_does_for_quota(opened: OpenEasel) -> None:
         # The host limits the budget, so what moderators give back stays spent in it.
         words = said(await month(easel))
         assert "Spent: 0.00 cr\n" in words
+        assert "gpt-image-2-beta · apimodels: 1 image, 0.00 cr" in words
         assert "Budget of the server: 0.94 cr of 1.00 cr left" in words
         call = await easel.discord.run_command("Cleo", "studio", "quota budget")
         assert "Budget of the server: 0.94 cr of 1.00 cr left" in said(await call.response())
