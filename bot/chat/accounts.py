@@ -58,7 +58,7 @@ def _allowance(told: Statement, now: datetime, locale: str) -> str:
         refills_at = int(allowance.refills_at(now).timestamp())
         return say(Phrase.ALLOWANCE_LEFT, locale, **facts, refills_at=refills_at)
     text = say(Phrase.ALLOWANCE_ROLLS, locale, **facts)
-    back = rolling.next_return(account)
+    back = rolling.next_return(account, told.amount_ucr)
     if back is None:
         return text
     when = {"back_ucr": back.amount_ucr, "back_at": int(back.due_at.timestamp())}

@@ -101,9 +101,22 @@ def keep_up(account: Account, default: Allowance, now: datetime) -> Change:
     return renew(account, account.refilled_to or default, now)
 
 
-def next_return(account: Account) -> Return | None:
-    """The part that comes back first; None: nothing is to come back."""
-    return min(account.returns, key=lambda each: each.due_at, default=None)
+def next_return(account: Account, amount_ucr: int) -> Return | None:
+    """
+    The part that comes back first, less what a lowered allowance takes of it.
+
+    Args:
+        amount_ucr: of the allowance in force.
+    Returns:
+        None: nothing comes back.
+    """
+    given_ucr = account.refilled_to.amount_ucr if account.refilled_to else 0
+    taken_ucr = max(0, given_ucr - amount_ucr)
+    for each in sorted(account.returns, key=lambda each: each.due_at):
+        if each.amount_ucr > taken_ucr:
+            return replace(each, amount_ucr=each.amount_ucr - taken_ucr)
+        taken_ucr -= each.amount_ucr
+    return None
 
 
 def settle(account: Account, held: Entry, cost: Microcredits, now: datetime) -> Change:

@@ -219,6 +219,6 @@ def _short(
     if not account.rolls:
         refills_at = int(refill.refills_at(now).timestamp())
         return InsufficientCredits(reason, **error.facts, refills_at=refills_at)
-    back = rolling.next_return(account)
+    back = rolling.next_return(account, refill.amount_ucr)
     when = {"back_ucr": back.amount_ucr, "back_at": int(back.due_at.timestamp())} if back else {}
     return InsufficientCredits(Reason.ROLLING_CREDITS, **error.facts, **when)

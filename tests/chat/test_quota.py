@@ -324,6 +324,21 @@ async def test_a_rolling_allowance_comes_back_a_day_after_it_was_spent(easel: Ea
     assert back == [150_000, 60_000]
 
 
+async def test_what_a_lowered_rolling_allowance_takes_is_not_said_to_come_back(
+    easel: Easel,
+) -> None:
+    await quota(easel, "set", allowance="1", period="rolling")
+    await easel.finished(await easel.imagine())
+    await quota(easel, "set", allowance="0.05")
+    assert "0.05 cr comes back" in await credits_of(easel)
+    assert "Next, 0.05 cr comes back" in said(await easel.finished(await easel.imagine()))
+    await quota(easel, "set", allowance="0")
+    assert "cr comes back" not in await credits_of(easel)
+    assert "cr comes back" not in said(await easel.finished(await easel.imagine()))
+    easel.clock.advance(DAY_S + 1)
+    assert "0.00 cr left" in await credits_of(easel)
+
+
 async def test_the_host_can_let_it_roll_too(opened: OpenEasel) -> None:
     async with opened(
         paint=lambda _: PICTURE, allowance="0.06", allowance_period="rolling"
