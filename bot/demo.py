@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bot.app import App, load_catalog, open_app
 from bot.domain.credits import format_credits
-from bot.domain.waiting import STEP_S, Latency
+from bot.domain.waiting import Latency
 from bot.errors import StartupError
 from bot.ops import log
 from bot.playground import scenario
@@ -130,7 +130,7 @@ async def open_demo(latency_s: float) -> AsyncIterator[Demo]:
 
 async def _expect(latency_s: float, settings: GivenSettings) -> None:
     """Tell the bot how long its routes take here; the catalog's times are the real routes'."""
-    expected = Latency.expected(max(latency_s, STEP_S))
+    expected = Latency.expected(latency_s)
     routes = load_catalog(settings).routes()
     async with open_database(settings.database_url) as database:
         await database.write(learned.save, {route.id: expected for route in routes})

@@ -33,8 +33,8 @@ FIRST_POLL_QUANTILE = 0.03
 SCOUT_EVERY = 32
 #: when a scout is polled, in shares of the time to a first poll
 SCOUTING = (1 / 8, 1 / 4)
-#: an image that is done before this share of the time to a first poll shows that the route has
-#: become faster
+#: a scout's image that is done before this share of the time to a first poll shows that the route
+#: has become faster
 FASTER = 1 / 2
 #: seconds; resolution of the sum over the hazard rate, and the least that a latency counts as
 STEP_S = 0.1
@@ -53,14 +53,12 @@ class Latency(Struct, frozen=True):
     @classmethod
     def expected(cls, typical_s: float) -> "Latency":
         """What is taken of a route's latency before it has made an image."""
-        return cls(1, math.log(typical_s), PRIOR_SPREAD**2)
+        return cls(1, math.log(max(typical_s, STEP_S)), PRIOR_SPREAD**2)
 
     def observe(self, after_s: float, by_s: float) -> "Latency":
         """
         Learn from an image that was done at this poll (`by_s`) but not at the last (`after_s`).
         """
-        if self.is_outdated_by(by_s):
-            return Latency.expected(max(by_s, STEP_S))
         value = math.log(max((after_s + by_s) / 2, STEP_S))
         # The first images count alike; later, the weight of the newest stays the same.
         weight = max(1 / (self.images + 1), FORGETTING)
@@ -72,7 +70,7 @@ class Latency(Struct, frozen=True):
         )
 
     def is_outdated_by(self, done_s: float) -> bool:
-        """Whether what is known holds no longer, because an image was done so soon."""
+        """Whether what is known holds no longer, because a scout's image was done so soon."""
         return done_s < FASTER * self.first_poll_s
 
     @property

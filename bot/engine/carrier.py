@@ -294,7 +294,7 @@ class Carrier:
                 match progress:
                     case Finished() if progress.links or progress.in_answer:
                         if unfinished_s is not None and shop.routing.observe(
-                            route, unfinished_s, elapsed_s
+                            route, unfinished_s, elapsed_s, scouts=scouts
                         ):
                             shop.hurry(route.id)
                         shop.traffic.success(route)

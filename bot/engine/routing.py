@@ -182,17 +182,21 @@ class Routing:
     def latency(self, route: Route) -> Latency:
         return self._known.get(route.id) or Latency.expected(route.typical_s)
 
-    def observe(self, route: Route, after_s: float, by_s: float) -> bool:
+    def observe(self, route: Route, after_s: float, by_s: float, *, scouts: bool = False) -> bool:
         """
         Learn that an image was not done `after_s` seconds after its submit, but by `by_s`.
 
+        Args:
+            scouts: whether its task was a scout. Where a vendor calls back, or answers an order
+                with the image, each that is done early is seen early, and says nothing of others.
         Returns:
             Whether the route has become much faster than it was known to be.
         """
         known = self.latency(route)
-        self._known[route.id] = known.observe(after_s, by_s)
+        faster = scouts and known.is_outdated_by(by_s)
+        self._known[route.id] = Latency.expected(by_s) if faster else known.observe(after_s, by_s)
         self._unsaved.add(route.id)
-        return known.is_outdated_by(by_s)
+        return faster
 
     def scouts(self, route: Route) -> bool:
         """Whether the route's next task is a scout; see bot/domain/waiting.py."""

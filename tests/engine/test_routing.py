@@ -13,6 +13,7 @@ from bot.app import SHIPPED_CATALOG
 from bot.catalog import parse_catalog
 from bot.domain.catalog import Catalog, Rate, Route, RouteOrder
 from bot.domain.requests import ImageRequest, Mode
+from bot.domain.waiting import Latency
 from bot.engine.routing import Routing, Terms
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import (
@@ -339,6 +340,35 @@ async def test_what_was_learned_outlives_a_restart(
         await again.load()
         assert again.latency(route) == roads.routing.latency(route)
         assert again.typical_s(route.id) == pytest.approx(21, rel=0.05)
+
+
+def test_a_scouts_image_that_is_done_far_too_soon_ends_what_was_known(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    routing = lay(catalog, clock).routing
+    route = first(lay(catalog, clock))
+    for _ in range(100):
+        routing.observe(route, 47, 49)
+
+    assert not routing.observe(route, 0, 40, scouts=True)
+    assert routing.latency(route).images > 100
+    assert routing.observe(route, 0, 0, scouts=True)
+    assert routing.latency(route) == Latency.expected(0)
+
+
+@pytest.mark.parametrize("every", [5, 20])
+def test_fast_images_that_vendors_call_back_for_leave_the_others_as_they_are_known(
+    catalog: Catalog, clock: InstantClock, every: int
+) -> None:
+    """Some take little time always, such as those of low quality."""
+    routing = lay(catalog, clock).routing
+    route = first(lay(catalog, clock))
+    usual_s = []
+    for image in range(200):
+        done_s = 5 if image % every == 0 else 48
+        assert not routing.observe(route, 0, done_s)
+        usual_s.append(routing.typical_s(route.id))
+    assert max(usual_s[100:]) < 1.2 * min(usual_s[100:])
 
 
 async def test_a_submit_that_would_come_too_late_is_not_waited_for(
