@@ -38,7 +38,9 @@ KINDS: Mapping[str, str] = {
     "edit": f"mode = '{Mode.EDIT}'",
     "pictures": f"state = '{JobState.DONE}'",
     "failed": one_of("state", (JobState.FAILED, JobState.CANCELLED)),
-    "open": one_of("state", (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)),
+    "open": f"""id IN (
+        SELECT id FROM jobs WHERE {IS_QUEUED} UNION ALL SELECT id FROM jobs WHERE {IS_WORKED_ON}
+    )""",
 }
 HISTORY = {
     kind: f"""
@@ -48,6 +50,13 @@ HISTORY = {
     """
     for kind, its in KINDS.items()
 }
+#: the same, but SQLite begins with the few that have not ended
+HISTORY["open"] = f"""
+    SELECT {JOB} FROM jobs
+    WHERE {KINDS["open"]} AND +server_id = :server AND +user_id = :user AND +id < :before
+        AND NOT removed
+    ORDER BY id DESC LIMIT :shown_max
+"""
 CHILDREN = f"SELECT id FROM jobs WHERE {HAS_PARENT} AND parent_id = :parent ORDER BY id"
 #: not while the job is being delivered: its result may be on its way to Discord; nor once its
 #: member has all of theirs erased: nothing is kept for them to get
@@ -126,7 +135,7 @@ FINISH = f"""
 IN_SERVER = f"""
     SELECT id FROM jobs WHERE {IS_QUEUED} AND party_id = :server
     UNION ALL
-    SELECT id FROM jobs WHERE {IS_WORKED_ON} AND server_id = :server
+    SELECT id FROM jobs WHERE {IS_WORKED_ON} AND +server_id = :server
 """
 CHARGED = f"SELECT cost_ucr FROM jobs WHERE {_DELIVERING}"
 #: an erased member's job has nobody to pay back

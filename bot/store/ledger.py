@@ -71,7 +71,7 @@ SERVERS = """
 def _held(condition: str) -> str:
     return f"""
         SELECT coalesce(sum(quote_ucr), 0) FROM jobs
-        {_OF_ACCOUNT} AND {condition} AND cost_ucr IS NULL
+        WHERE {condition} AND +server_id = :server AND +user_id = :user AND cost_ucr IS NULL
     """
 
 

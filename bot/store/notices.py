@@ -10,7 +10,7 @@ from bot.domain.quota import share_reached
 from bot.domain.settings import read_settings
 from bot.store import settings
 from bot.store.jobs import House
-from bot.store.schema import IS_QUEUED, IS_WORKED_ON
+from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB
 from bot.store.sql import Transaction
 
 #: servers with a log channel and a budget that was held from this month
@@ -38,14 +38,15 @@ WATCHED = f"""
 def _held(condition: str) -> str:
     return f"""(
         SELECT coalesce(-sum(entries.allowance_ucr), 0)
-        FROM jobs JOIN entries ON entries.job_id = jobs.id
-        WHERE jobs.{condition} AND jobs.server_id = :server AND jobs.cost_ucr IS NULL
+        FROM jobs CROSS JOIN entries
+        WHERE jobs.{condition} AND +jobs.server_id = :server AND jobs.cost_ucr IS NULL
+            AND entries.job_id = jobs.id AND entries.{OF_A_JOB}
             AND entries.server_id = :server AND entries.user_id = {NOBODY}
             AND entries.kind = '{EntryKind.HOLD}' AND entries.period_start = :month
     )"""
 
 
-#: what jobs under way hold of a server's budget for the month
+#: What jobs under way hold of a server's budget for the month. CROSS JOIN: SQLite begins with them.
 HELD = f"SELECT {_held(IS_QUEUED)} + {_held(IS_WORKED_ON)}"
 TOLD = """
     INSERT INTO notices (server_id, period_start, percent) VALUES (:server, :month, :share)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from bot.domain.jobs import Job, JobState, id_at
 from bot.domain.requests import ImageRequest, Mode, Reference
-from bot.store import jobs, ledger
+from bot.store import jobs, ledger, notices
 from bot.store.database import Database, database_path, open_database
 from bot.store.jobs import HISTORY_SHOWN_MAX, KINDS
 from bot.store.rows import write_json
@@ -159,6 +159,7 @@ async def test_who_stopped_waiting_as_it_ended_was_too_late(bench: Bench) -> Non
     assert (await bench.jobs.job("lantern")).unwatched is False
 
 
+OF_ONE_JOB = re.compile(r"\((.* AND )?(id|job_id)=\?")
 BY_MEMBER = re.compile(r"SEARCH jobs USING INDEX ix_jobs_member \(server_id=\? AND user_id=\?.*")
 
 
@@ -177,11 +178,13 @@ async def test_no_page_reads_more_than_its_members_jobs(database: Database, anal
             "shown_max": 10,
             "parent": "x",
         }
-        of_member = [*jobs.HISTORY.values(), ledger.SPENDINGS]
+        # Of those that have not ended there are few; the next test looks at them.
+        ended = [each for kind, each in jobs.HISTORY.items() if kind != "open"]
+        of_member = [*ended, ledger.SPENDINGS]
         return [(each, plan_of(tx, each, asked)) for each in [*of_member, jobs.CHILDREN]]
 
     found = await database.write(plans)
-    assert len(found) == len(KINDS) + 2
+    assert len(found) == len(KINDS) + 1
     children = found.pop()[1]
     assert children == [
         "SEARCH jobs USING COVERING INDEX ix_jobs_parent (parent_id=?)",
@@ -189,8 +192,30 @@ async def test_no_page_reads_more_than_its_members_jobs(database: Database, anal
     # One step each: nothing is sorted.
     assert [each for each in found if len(each[1]) != 1 or not BY_MEMBER.match(each[1][0])] == []
     paged = [steps[0] for text, steps in found if "id < :before" in text]
-    assert len(paged) == len(KINDS)
+    assert len(paged) == len(KINDS) - 1
     assert all(step.endswith("AND id<?)") for step in paged)
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+async def test_what_is_under_way_is_read_without_what_has_ended(
+    database: Database, analyzed: bool
+) -> None:
+    given = {"server": SERVER, "user": ADA, "before": "z", "shown_max": 10, "month": "2025-11-01"}
+
+    def plans(tx: Transaction) -> dict[str, list[str]]:
+        fill(tx, 3_000)
+        if analyzed:
+            tx.execute("ANALYZE")
+        several = [jobs.HISTORY["open"], jobs.IN_SERVER, ledger.HELD, notices.HELD]
+        return {each: plan_of(tx, each, given) for each in several}
+
+    for statement, steps in (await database.write(plans)).items():
+        read = [each for each in steps if re.match("(SCAN|SEARCH) (jobs|entries) ", each)]
+        assert any("ix_jobs_queued" in each for each in read), statement
+        assert any("ix_jobs_worked_on" in each for each in read), statement
+        others = [each for each in read if "ix_jobs_queued" not in each]
+        others = [each for each in others if "ix_jobs_worked_on" not in each]
+        assert [each for each in others if not OF_ONE_JOB.search(each)] == [], statement
 
 
 def fill(tx: Transaction, many: int) -> None:
