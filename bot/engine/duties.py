@@ -193,7 +193,10 @@ class Duties:
             else:
                 kept.append(image)
         self._make_room(kept, ended)
-        await self._shop.database.write(members.sweep, self._shop.clock.now())
+        now = self._shop.clock.now()
+        while await self._shop.database.write(members.sweep, now):
+            # Others who wait for the database are served before the next piece.
+            pass
 
     def _make_room(self, kept: Sequence[Stored], ended: Container[str]) -> None:
         """

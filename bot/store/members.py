@@ -23,6 +23,8 @@ DRAFTS_KEPT = timedelta(days=1)
 BASKET_KEPT = timedelta(days=1)
 #: drafts per member; with more, the oldest go
 DRAFTS_MAX = 100
+#: drafts, and pictures of baskets, that one transaction removes for their age
+SWEPT_AT_ONCE = 200
 #: random bytes in a draft's id, which is written in hexadecimal
 DRAFT_ID_BYTES = 12
 
@@ -41,16 +43,22 @@ MAKE_ROOM = f"""
         ORDER BY created_at DESC LIMIT {DRAFTS_MAX - 1}
     )
 """
-OLD_DRAFTS = "DELETE FROM drafts WHERE created_at <= :until"
+OLD_DRAFTS = f"""
+    DELETE FROM drafts
+    WHERE id IN (SELECT id FROM drafts WHERE created_at <= :until LIMIT {SWEPT_AT_ONCE})
+"""
 
 BASKET = "SELECT id, reference, added_at FROM basket WHERE user_id = :user ORDER BY id"
 ADD = insert("basket", "user_id", "reference", "added_at")
 ADD_AGAIN = "UPDATE basket SET reference = :text, added_at = :now WHERE id = :place"
 TAKE = "DELETE FROM basket WHERE id = :place"
 EMPTY = "DELETE FROM basket WHERE user_id = :user"
-OLD_BASKETS = """
-    DELETE FROM basket
-    WHERE user_id NOT IN (SELECT user_id FROM basket WHERE added_at > :until)
+OLD_BASKETS = f"""
+    DELETE FROM basket WHERE id IN (
+        SELECT id FROM basket
+        WHERE user_id NOT IN (SELECT user_id FROM basket WHERE added_at > :until)
+        LIMIT {SWEPT_AT_ONCE}
+    )
 """
 
 PRESETS = "SELECT name, request FROM presets WHERE user_id = :user"
@@ -194,10 +202,11 @@ def remove_preset(tx: Transaction, user_id: int, name: str) -> bool:
     return bool(tx.execute(REMOVE_PRESET, {"user": user_id, "preset": name}))
 
 
-def sweep(tx: Transaction, now: datetime) -> None:
-    """Remove drafts and baskets that are too old."""
-    tx.execute(OLD_DRAFTS, {"until": now - DRAFTS_KEPT})
-    tx.execute(OLD_BASKETS, {"until": now - BASKET_KEPT})
+def sweep(tx: Transaction, now: datetime) -> bool:
+    """Remove some drafts and baskets that are too old; returns whether there may be more."""
+    drafts = tx.execute(OLD_DRAFTS, {"until": now - DRAFTS_KEPT})
+    pictures = tx.execute(OLD_BASKETS, {"until": now - BASKET_KEPT})
+    return max(drafts, pictures) == SWEPT_AT_ONCE
 
 
 def _gathered(

@@ -269,10 +269,28 @@ async def test_what_is_older_than_a_day_is_swept(bench: Bench) -> None:
     await pick(database, picture(2), at=NOW + timedelta(hours=1))
     await database.write(members.add_to_basket, BEN, [picture(1)], NOW)
     await database.write(members.save_preset, ADA, "old", LANTERN, NOW)
-    await database.write(members.sweep, TOMORROW)
+    assert not await database.write(members.sweep, TOMORROW)
     assert await bench.rows("SELECT count(*) FROM drafts") == [(1,)]
     assert await bench.rows("SELECT user_id FROM basket") == [(ADA,), (ADA,)]
     assert list(await database.read(members.presets, ADA)) == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "statement"),
+    [("drafts", "request", members.NEW_DRAFT), ("basket", "reference", members.ADD)],
+)
+async def test_it_is_swept_in_pieces_between_which_others_may_write(
+    bench: Bench, table: str, column: str, statement: str
+) -> None:
+    rows = [
+        {"id": str(user), "user_id": user, column: "{}", "created_at": NOW, "added_at": NOW}
+        for user in range(members.SWEPT_AT_ONCE + 1)
+    ]
+    await bench.database.write(lambda tx: tx.executemany(statement, rows))
+    assert await bench.database.write(members.sweep, TOMORROW)
+    assert await bench.rows(f"SELECT count(*) FROM {table}") == [(1,)]
+    assert not await bench.database.write(members.sweep, TOMORROW)
+    assert await bench.rows(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 async def order(bench: Bench, draft_id: str, name: str, **given: Any) -> Job:
