@@ -373,8 +373,9 @@ async def open_database(url: str, *, migrate: bool = True) -> AsyncIterator[Data
                 await database.migrate()
             else:
                 await _expect_head(database)
-        except sqlite3.Error as error:
-            raise StartupError(f"The database {url} cannot be used: {error}.") from error
+        except (sqlite3.Error, StoreBusy) as error:
+            why = error.__cause__ if isinstance(error, StoreBusy) else error
+            raise StartupError(f"The database {url} cannot be used: {why}.") from error
         yield database
 
 

@@ -209,6 +209,17 @@ async def test_a_path_that_is_no_database_is_said_in_a_sentence(
     assert not any("_connection_worker" in thread.name for thread in threading.enumerate())
 
 
+async def test_a_disk_without_room_for_a_new_database_is_said_in_a_sentence(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(StartupError, match=r"cannot be used: .+ .+\.$"):
+            async with open_database(f"sqlite:///{tmp_path / 'easel.db'}"):
+                pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 async def test_a_database_that_cannot_be_looked_for_is_said_in_a_sentence() -> None:
     """As one in a folder that another user keeps to themselves."""
     with pytest.raises(StartupError, match=r"cannot be used: File name too long\.$"):
