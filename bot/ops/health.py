@@ -41,7 +41,7 @@ async def serve_health(
         callbacks: NAME -> what takes each post to `/callbacks/NAME`.
         measure: what answers `/metrics`; None: nothing does.
     Raises:
-        StartupError: the port cannot be had.
+        StartupError: the port cannot be had, or no host can have that name.
     """
     app = web.Application(client_max_size=CALLBACK_BYTES_MAX)
     app.router.add_get("/healthz", _healthz)
@@ -54,6 +54,8 @@ async def serve_health(
     try:
         try:
             await web.TCPSite(runner, host, port).start()
+        except UnicodeError as error:
+            raise StartupError(f"OPS_HOST {host} is no host's name.", usage=True) from error
         except OSError as error:
             raise StartupError(
                 f"OPS_PORT {port} on {host} cannot be had ({error.strerror or error}): choose"

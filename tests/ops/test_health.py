@@ -66,6 +66,14 @@ async def test_an_address_of_another_machine_is_one_sentence() -> None:
             pass
 
 
+@pytest.mark.parametrize("host", ["a..b", ".", "long" * 16, "\udcff"])
+async def test_what_no_host_can_be_called_is_one_sentence(host: str) -> None:
+    with pytest.raises(StartupError, match=f"^OPS_HOST {re.escape(host)} is no host's name") as no:
+        async with serve_health(host, 1, {}):
+            pass
+    assert no.value.usage
+
+
 async def test_a_port_that_is_taken_is_one_sentence() -> None:
     port = free_port()
     async with serve_health("127.0.0.1", port, {}):
