@@ -109,7 +109,8 @@ def _key(secret: SecretStr) -> SecretStr:
 
 def _sqlite(url: str) -> str:
     scheme, slashes, path = url.partition(":///")
-    if scheme != "sqlite" or not slashes or not path:
+    # SQLite takes it for no file, but for as many databases as there are connections.
+    if scheme != "sqlite" or not slashes or path in ("", ":memory:"):
         raise ValueError("must look like sqlite:///data/easel.db")
     return f"sqlite:///{_home(Path(path))}"
 

@@ -173,6 +173,7 @@ def test_a_value_is_taken_as_it_was_meant(
         ("MAX_JOBS_PER_USER", "two", "MAX_JOBS_PER_USER is wrong: Input should be a valid integer"),
         ("DATA_DIR", "~nobody-here/x", "DATA_DIR is wrong: there is no home folder for ~nobody"),
         ("DATABASE_URL", "easel.db", "DATABASE_URL is wrong: must look like sqlite:///"),
+        ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL is wrong: must look like sqlite:///"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is wrong: Input should be 'DEBUG', 'INFO'"),
         ("DISCORD_API_BASE", "discord.com", "DISCORD_API_BASE is wrong: must be an address"),
     ],
