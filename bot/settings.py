@@ -68,13 +68,13 @@ def _home(path: Path) -> Path:
 
 
 def _numbers(text: object) -> object:
-    """ "1, 2" as [1, 2]; empty as []."""
+    """ "1, 2, 1" as [1, 2]; empty as []."""
     if not isinstance(text, str):
         return text
     numbers = [part.strip() for part in text.split(",") if part.strip()]
     if not all(number.isdecimal() for number in numbers):
         raise ValueError("must be whole numbers, separated by commas")
-    return numbers
+    return list(dict.fromkeys(map(int, numbers)))
 
 
 def _root(url: str) -> str:

@@ -153,6 +153,7 @@ def test_an_env_file_is_taken_as_it_was_meant(tmp_path: Path, file: str) -> None
         ("DISCORD_TOKEN", '"Bot abc.def"', "abc.def"),
         ("OPENAI_API_KEY", "sk_1\n", "sk_1"),
         ("DATA_DIR", "a#b", Path("a#b")),
+        ("DISCORD_GUILD_IDS", "2, 1, 02", (2, 1)),
     ],
 )
 def test_a_value_is_taken_as_it_was_meant(
