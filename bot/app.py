@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import secrets
 import tomllib
@@ -58,6 +59,8 @@ log = logging.getLogger(__name__)
 #: (vendor, API) -> provider
 Providers = Mapping[tuple[str, str], Provider]
 
+#: what a disk says that is full: another start may help, so the setting is not to blame
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 NO_PROVIDER = "no provider is configured: set the key of one, such as APIMODELS_API_KEY"
 SHIPPED_CATALOG = Path(__file__).parent / "catalog.toml"
 
@@ -372,7 +375,8 @@ def make_folder(path: Path) -> Path:
         probe.unlink(missing_ok=True)
     except OSError as error:
         raise StartupError(
-            f"DATA_DIR: {path} cannot be written to ({error.strerror}).", usage=True
+            f"DATA_DIR: {path} cannot be written to ({error.strerror}).",
+            usage=error.errno not in NO_ROOM,
         ) from error
     return path
 

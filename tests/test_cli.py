@@ -1,6 +1,7 @@
 """The `easel` command as a user runs it: its own process, its exit codes, its sentences."""
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -189,6 +190,28 @@ def test_an_unreadable_env_file_is_one_sentence(
 
     assert main(["prices"]) == 2
     assert capsys.readouterr().err == "easel: .env cannot be read: Input/output error.\n"
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [(errno.ENOSPC, 1), (errno.EDQUOT, 1), (errno.EACCES, 2)]
+)
+def test_a_full_disk_is_no_wrong_setting(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    reason: int,
+    status: int,
+) -> None:
+    """Whatever starts the bot again stops at exit code 2."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISCORD_TOKEN", "t")
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    assert main(["run"]) == status
+    assert "DATA_DIR: data/images cannot be written to" in capsys.readouterr().err
 
 
 def test_prices_are_shown_without_a_database_that_cannot_be_looked_for(
