@@ -149,66 +149,6 @@ class Provider(Protocol):
         """
 
 
-class ImageFetcher(Protocol):
-    async def fetch(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
-        """
-        Stream a link to `path` and check what it is; nothing is left at `path` on failure.
-
-        Raises:
-            UnusableImage: it is not an image that Easel takes.
-            FetchFailed: it could not be read.
-        """
-
-    async def fetch_photo(
-        self, url: str, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
-    ) -> ImageFile:
-        """
-        Stream a link to `path` and make a plain picture of what it is: upright, sRGB, of eight
-        bits, RGB or RGBA, of one frame, without metadata, in one of the formats.
-
-        Args:
-            limits: of the plain picture; the file itself may have PHOTO_BYTES_MAX.
-        Raises:
-            UnusableImage: it is no picture that a viewer shows, or it is animated.
-            FetchFailed: it could not be read.
-        """
-
-    async def take_photo(
-        self, kept: Path, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
-    ) -> ImageFile:
-        """
-        Do the same with a file on disk, which stays as it is.
-
-        Raises:
-            UnusableImage: it is no picture that a viewer shows.
-            FetchFailed: it could not be read; also where it is gone.
-        """
-
-    async def convert(
-        self,
-        image: ImageFile,
-        path: Path,
-        size_px: tuple[int, int],
-        formats: tuple[ImageFormat, ...],
-    ) -> ImageFile:
-        """
-        Write a plain picture anew to `path`, in another format or size.
-
-        Raises:
-            UnusableImage: it needs more memory than there is for pictures.
-            FetchFailed: it could not be stored.
-        """
-
-    async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
-        """
-        Check a file that is on disk already; it is removed if it is no image that Easel takes.
-
-        Raises:
-            UnusableImage: it is not an image that Easel takes.
-            FetchFailed: there is no room to mend it; the file is the caller's, to be checked again.
-        """
-
-
 class Clock(Protocol):
     def now(self) -> datetime:
         """The current time, aware, in UTC."""

@@ -7,11 +7,12 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from bot.domain.catalog import Catalog
-from bot.domain.ports import ImageFetcher, Provider
+from bot.domain.ports import Provider
 from bot.engine.identity import MemberHash
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
+from bot.pictures.fetch import Fetcher
 from bot.pictures.pool import Pool
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -38,7 +39,7 @@ class Workshop(Struct, frozen=True):
     catalog: Catalog
     routing: Routing
     traffic: Traffic
-    fetcher: ImageFetcher
+    fetcher: Fetcher
     clock: StoppableClock
     folder: Path
     #: where pictures are decoded

@@ -88,7 +88,7 @@ ANYWHERE = AddressRule(frozenset({"https", "http"}), lambda _: True)
 
 class Fetcher:
     """
-    Implements ImageFetcher; an async context manager.
+    An async context manager. Whatever lay at the `path` that a method is given is overwritten.
 
     Args:
         allow_private_addresses: the rule is ANYWHERE if true, else PUBLIC_ONLY.
@@ -129,7 +129,13 @@ class Fetcher:
         await self._session.close()
 
     async def fetch(self, url: str, path: Path, limits: ImageLimits) -> ImageFile:
-        """See ImageFetcher.fetch; `path` is overwritten."""
+        """
+        Stream a link to `path` and check what it is; nothing is left at `path` on failure.
+
+        Raises:
+            UnusableImage: it is not an image that Easel takes.
+            FetchFailed: it could not be read.
+        """
         with _whole_or_gone(path):
             async with asyncio.timeout(self._timeout_s):
                 rest, mode = await self._stream(url, path, limits)
@@ -147,7 +153,16 @@ class Fetcher:
     async def fetch_photo(
         self, url: str, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
     ) -> ImageFile:
-        """See ImageFetcher.fetch_photo; `path` is overwritten."""
+        """
+        Stream a link to `path` and make a plain picture of what it is: upright, sRGB, of eight
+        bits, RGB or RGBA, of one frame, without metadata, in one of the formats.
+
+        Args:
+            limits: of the plain picture; the file itself may have PHOTO_BYTES_MAX.
+        Raises:
+            UnusableImage: it is no picture that a viewer shows, or it is animated.
+            FetchFailed: it could not be read.
+        """
         fetched = ImageLimits(PHOTO_BYTES_MAX, limits.pixels_max)
         with _whole_or_gone(path):
             async with asyncio.timeout(self._timeout_s):
@@ -158,7 +173,13 @@ class Fetcher:
     async def take_photo(
         self, kept: Path, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
     ) -> ImageFile:
-        """See ImageFetcher.take_photo; `path` is overwritten."""
+        """
+        Do the same with a file on disk, which stays as it is.
+
+        Raises:
+            UnusableImage: it is no picture that a viewer shows.
+            FetchFailed: it could not be read; also where it is gone.
+        """
         try:
             await in_thread(shutil.copyfile, kept, path)
             return await self._plain(path, limits, formats)
@@ -175,13 +196,25 @@ class Fetcher:
         size_px: tuple[int, int],
         formats: tuple[ImageFormat, ...],
     ) -> ImageFile:
-        """See ImageFetcher.convert."""
+        """
+        Write a plain picture anew to `path`, in another format or size.
+
+        Raises:
+            UnusableImage: it needs more memory than there is for pictures.
+            FetchFailed: it could not be stored.
+        """
         need = Need(image.width_px * image.height_px, WORKED_BYTES, image.size_bytes)
         with _whole_or_gone(path):
             return await self._pool.run(lambda: need, convert, image, path, size_px, formats)
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
-        """See ImageFetcher.check."""
+        """
+        Check a file that is on disk already; it is removed if it is no image that Easel takes.
+
+        Raises:
+            UnusableImage: it is not an image that Easel takes.
+            FetchFailed: there is no room to mend it; the file is the caller's, to be checked again.
+        """
         try:
             return await self._pool.run(partial(memory_of_check, path), check_image, path, limits)
         except OSError as error:

@@ -27,11 +27,12 @@ from bot.providers.tasks import TaskProvider
 
 #: how the engine carries a step to the database
 CARRIED = re.compile(r"\b(write|keep|read|read_of)\(\s*(\w+)\b(?:\.(\w+))?")
-#: name -> the port and the classes behind it
-PORTS: dict[str, tuple[type, ...]] = {
-    "provider": (ports.Provider, TaskProvider, MaxApi),
-    "fetcher": (ports.ImageFetcher, Fetcher),
-    "messenger": (ports.Messenger, DiscordMessenger),
+PORTS: dict[str, type] = {"provider": ports.Provider, "messenger": ports.Messenger}
+#: name -> the classes that reach outside: those behind the port of that name, if it has one
+BEHIND: dict[str, tuple[type, ...]] = {
+    "provider": (TaskProvider, MaxApi),
+    "fetcher": (Fetcher,),
+    "messenger": (DiscordMessenger,),
 }
 #: ports whose methods are no boundary of a job, each with the reason
 UNWATCHED = {
@@ -83,9 +84,10 @@ def coroutines(owner: type | ModuleType) -> Iterator[str]:
             yield name
 
 
-def methods(port: str) -> list[str]:
+def methods(name: str) -> list[str]:
     """The port's, and what the classes behind it offer besides."""
-    return sorted({name for each in PORTS[port] for name in coroutines(each)})
+    ours = [PORTS[name]] if name in PORTS else []
+    return sorted({method for each in (*ours, *BEHIND[name]) for method in coroutines(each)})
 
 
 def steps() -> dict[str, bool]:
@@ -115,7 +117,7 @@ def wire_functions() -> list[str]:
 def all_boundaries() -> list[str]:
     found = [f"commit:{name}" for name, writes in steps().items() if writes]
     found = [name for name in found if name.partition(":")[2] not in UNREACHED]
-    around = [*steps(), *(f"{port}.{method}" for port in PORTS for method in methods(port))]
+    around = [*steps(), *(f"{name}.{method}" for name in BEHIND for method in methods(name))]
     around += [f"wire.{name}" for name in wire_functions() if name != "call"]
     around += [f"messenger.{method}/call" for method in methods("messenger")]
     around += [f"file.{name}" for name in FILES]

@@ -135,7 +135,7 @@ def test_every_method_of_the_ports_is_a_boundary() -> None:
         for name, value in vars(ports).items()
         if getattr(value, "_is_protocol", False) and value.__module__ == ports.__name__
     }
-    watched = {protocol.__name__: port for port, (protocol, *_) in PORTS.items()}
+    watched = {port.__name__: name for name, port in PORTS.items()}
     assert set(defined) == set(watched) | set(boundaries.UNWATCHED)
 
     found = set(all_boundaries())

@@ -78,11 +78,11 @@ inside: ContextVar[str] = ContextVar("inside", default="")
 
 def wrap_all(reaper: Reaper) -> None:
     """Only in this process, and only names that are there: a change of the bot's shows here."""
-    for port, (_, *behind) in boundaries.PORTS.items():
-        for each, method in product(behind, boundaries.methods(port)):
+    for name, behind in boundaries.BEHIND.items():
+        for each, method in product(behind, boundaries.methods(name)):
             # A provider without uploads, or without polls, has nothing there.
             if getattr(each, method, None) is not None:
-                wrap(each, method, f"{port}.{method}", reaper)
+                wrap(each, method, f"{name}.{method}", reaper)
     for name in boundaries.wire_functions():
         if name != "call":
             wrap(wire, name, f"wire.{name}", reaper)
