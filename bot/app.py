@@ -215,7 +215,8 @@ async def open_app(
             shard_count=settings.shard_count,
             shard_ids=settings.shard_ids,
         )
-        messenger = _messenger(settings, client, easel, shop)
+        keeps_results = settings.keep_results > 0
+        messenger = DiscordMessenger(client, shop, easel, keeps_results=keeps_results)
         privacy = Privacy(shop, easel, messenger)
         budgets = Budgets(shop, easel, BudgetPosts(client))
         keep_results = timedelta(days=settings.keep_results)
@@ -287,21 +288,6 @@ def _add_commands(
         _operator(settings, shop.routing.default_model),
     )
     add_commands(client, desk)
-
-
-def _messenger(
-    settings: Settings, client: EaselClient, easel: Easel, shop: Workshop
-) -> DiscordMessenger:
-    return DiscordMessenger(
-        client,
-        shop.routing.typical_s,
-        shop.clock,
-        shop.pool,
-        shop.folder,
-        easel.price_of,
-        lambda user_id: easel.preferences_of(user_id).pings,
-        keeps_results=settings.keep_results > 0,
-    )
 
 
 def _retention(settings: Settings, shop: Workshop) -> Retention:

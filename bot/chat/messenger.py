@@ -1,7 +1,7 @@
 """The engine's Messenger on Discord's REST API: it needs no gateway, so any process can use it."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,19 +12,18 @@ from yarl import URL
 
 from bot.chat import buttons, offers, render, wire
 from bot.chat.files import MESSAGE_BYTES_MAX, open_files, send_fitting
-from bot.chat.offers import PriceOf
-from bot.chat.pings import Pings, PingsOf
+from bot.chat.pings import Pings
 from bot.chat.shown import ORIGINAL, answer_to, cover, take_away
 from bot.chat.texts import Phrase, say
 from bot.domain.jobs import Job, JobState, Task, is_unsent, latest
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import SIGNED
-from bot.engine.stopping import StoppableClock
+from bot.engine.easel import Easel
+from bot.engine.workshop import Workshop
 from bot.errors import DeliveryError, UnusableImage
 from bot.pictures.fit import Fitted
 from bot.pictures.folder import sheet_of
-from bot.pictures.pool import Pool
 from bot.pictures.transfers import Transfers
 
 log = logging.getLogger(__name__)
@@ -54,34 +53,23 @@ class DiscordMessenger:
     """
     Args:
         client: logged in; need not be connected.
-        typical_s: returns, for a route's id, the seconds that an image usually takes.
-        pool: where images are made smaller.
-        folder: where the sheets of references lie.
-        price_of: see PriceOf.
-        pings_of: see PingsOf.
         keeps_results: whether results are kept, so that a member can leave a job to /history.
     """
 
     def __init__(
         self,
         client: discord.Client,
-        typical_s: Callable[[str], float],
-        clock: StoppableClock,
-        pool: Pool,
-        folder: Path,
-        price_of: PriceOf,
-        pings_of: PingsOf,
+        shop: Workshop,
+        easel: Easel,
         *,
         keeps_results: bool,
     ) -> None:
-        self._pool = pool
         self._transfers = Transfers()
         self._client = client
-        self._typical_s = typical_s
-        self._clock = clock
-        self._folder = folder
-        self._price_of = price_of
-        self._pings = Pings(client, clock, pings_of)
+        self._shop = shop
+        self._clock = shop.clock
+        self._price_of = easel.price_of
+        self._pings = Pings(client, shop.clock, easel)
         self.keeps_results = keeps_results
 
     async def close(self) -> None:
@@ -144,7 +132,7 @@ class DiscordMessenger:
         finished: Collection[str] = (),
     ) -> tuple[discord.Embed, discord.ui.View | None]:
         """The status message as of now, with a button to cancel the job or stop waiting, if any."""
-        typical_s = self._typical_s(latest(tasks)[0].route_id)
+        typical_s = self._shop.routing.typical_s(latest(tasks)[0].route_id)
         embed = render.status(
             job, tasks, now, typical_s=typical_s, position=position, finished=finished
         )
@@ -163,7 +151,7 @@ class DiscordMessenger:
             view = offers.beneath_failure(job, self._price_of)
             return await self._post(job, Card(render.failure(job), view))
         view = offers.beneath_result(job, images, self._price_of)
-        sheet = sheet_of(self._folder, job)
+        sheet = sheet_of(self._shop.folder, job)
 
         async def post(fitted: Fitted) -> int:
             embed = render.result(
@@ -179,7 +167,7 @@ class DiscordMessenger:
                 return await self._post(job, Card(embed, view, fitted, sheet))
 
         try:
-            return await send_fitting(images, job.reply.file_bytes_max, self._pool, post)
+            return await send_fitting(images, job.reply.file_bytes_max, self._shop.pool, post)
         except (UnusableImage, wire.CallFailed) as error:
             raise DeliveryError(f"no copy that fits: {error}", retryable=False) from error
         except OSError as error:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
 import discord
@@ -12,10 +11,8 @@ from bot.chat import render, wire
 from bot.chat.texts import Phrase, say
 from bot.domain.jobs import KEPT, Job
 from bot.domain.preferences import Pings as Wish
+from bot.engine.easel import Easel
 from bot.engine.stopping import StoppableClock, Stopped
-
-#: returns, for a member's id, when they want to be told that a job has ended
-PingsOf = Callable[[int], Wish]
 
 #: a member who waited longer than this is mentioned, unless they want otherwise
 LONG_WAIT = timedelta(seconds=30)
@@ -29,18 +26,17 @@ class Pings:
     """
     Args:
         client: logged in; need not be connected.
-        pings_of: see PingsOf.
     """
 
-    def __init__(self, client: discord.Client, clock: StoppableClock, pings_of: PingsOf) -> None:
+    def __init__(self, client: discord.Client, clock: StoppableClock, easel: Easel) -> None:
         self._client = client
         self._clock = clock
-        self._pings_of = pings_of
+        self._easel = easel
         #: each posts one mention and removes it again
         self._under_way: set[asyncio.Task[None]] = set()
 
     def whom(self, job: Job) -> discord.AllowedMentions:
-        pings = self._pings_of(job.user_id)
+        pings = self._easel.preferences_of(job.user_id).pings
         long = self._clock.now() - job.created_at > LONG_WAIT
         wanted = pings is Wish.ALWAYS or (pings is Wish.LONG and long)
         users = [discord.Object(job.user_id)] if wanted else []
