@@ -277,13 +277,10 @@ def _add_commands(
     desk = Desk(
         easel,
         messenger,
-        shop.clock,
-        shop.folder,
-        shop.pool,
+        shop,
         Oversight(shop),
         archive,
         Statistics(shop),
-        shop.routing,
         shop.catalog.offered(shop.routing.providers),
         _operator(settings, shop.routing.default_model),
     )

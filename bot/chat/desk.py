@@ -1,20 +1,16 @@
 """The objects that all commands and buttons share."""
 
-from pathlib import Path
-
 from msgspec import Struct
 
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
-from bot.domain.ports import Clock
 from bot.domain.settings import Operator
 from bot.engine.easel import Easel
 from bot.engine.export import Export
 from bot.engine.oversight import Oversight
 from bot.engine.privacy import Privacy
-from bot.engine.routing import Routing
 from bot.engine.statistics import Statistics
-from bot.pictures.pool import Pool
+from bot.engine.workshop import Workshop
 
 
 class Archive(Struct, frozen=True):
@@ -33,15 +29,10 @@ class Archive(Struct, frozen=True):
 class Desk(Struct, frozen=True):
     easel: Easel
     messenger: DiscordMessenger
-    clock: Clock
-    #: where stored images lie
-    folder: Path
-    #: where pictures are decoded
-    pool: Pool
+    shop: Workshop
     oversight: Oversight
     archive: Archive
     statistics: Statistics
-    routing: Routing
     #: the models that are offered here
     offered: Catalog
     #: what counts where a server has decided nothing

@@ -37,7 +37,7 @@ class Intake:
     def __init__(self, desk: Desk) -> None:
         self._easel = desk.easel
         self._messenger = desk.messenger
-        self._clock = desk.clock
+        self._clock = desk.shop.clock
         self._oversight = desk.oversight
 
     async def offer(

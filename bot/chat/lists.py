@@ -99,11 +99,12 @@ async def fill(
         CallFailed: the answer was refused, or did not get through.
     """
     tasks = await desk.easel.tasks_of(jobs)
-    found = [await originals.kept(desk.folder, tasks[job.id]) for job in jobs]
+    found = [await originals.kept(desk.shop.folder, tasks[job.id]) for job in jobs]
     pictures: list[Path | None] = [image.path for images in found for image in images]
     if firsts:
         pictures = [images[0].path if images else None for images in found]
-    sheet = await _draw(pictures, desk.folder / f"{interaction.id}-list{FETCHED}", desk.pool)
+    path = desk.shop.folder / f"{interaction.id}-list{FETCHED}"
+    sheet = await _draw(pictures, path, desk.shop.pool)
     spoiler = covers(place_of(interaction), *jobs)
     if sheet and not spoiler:
         # An embed has no cover: a covered sheet is a file of its own.

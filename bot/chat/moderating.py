@@ -146,7 +146,7 @@ class Moderating:
                 here = (job.channel_id, job.server_id)
                 copies = await shown.among_latest(interaction.client, job, *here)
                 spots += [(job.channel_id, each.id) for each in copies]
-            now = self._desk.clock.now()
+            now = self._desk.shop.clock.now()
             gone = await shown.take_away(interaction.client, job, spots, now)
             if gone and job.message_id:
                 await self._desk.easel.forget_message(job.id, job.message_id)
@@ -187,7 +187,7 @@ class Moderating:
         """
         locale, why = str(interaction.locale), reasons.checked(reason)
         try:
-            until = read_end(end, self._desk.clock.now())
+            until = read_end(end, self._desk.shop.clock.now())
         except ValueError as error:
             raise wire.Declined(Notice.END_NOT_READ) from error
         done = await self._oversight.block(

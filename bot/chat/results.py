@@ -39,9 +39,7 @@ class Results:
         self._easel = desk.easel
         self._intake = intake
         self._drafts = drafts
-        self._clock = desk.clock
-        self._folder = desk.folder
-        self._pool = desk.pool
+        self._shop = desk.shop
         self._oversight = desk.oversight
         #: ids of channels and jobs that are being published there
         self._publishing: set[tuple[int, str]] = set()
@@ -136,7 +134,7 @@ class Results:
         }
         render.add_fields(embed, about_it, locale)
         embed.set_footer(text=job.id)
-        sheet = sheet_of(self._folder, job)
+        sheet = sheet_of(self._shop.folder, job)
         spoiler = policy.covers(place_of(interaction), job)
         if sheet and not spoiler:
             embed.set_image(url=f"attachment://{render.SHEET_NAME}")
@@ -178,7 +176,7 @@ class Results:
         await self._oversight.check_block(place, interaction.user.id)
         self._easel.guests.check(place)
         decided = await self._easel.servers.settings(place.server_id)
-        policy.check_place(decided, place, self._clock.now())
+        policy.check_place(decided, place, self._shop.clock.now())
         rule = nsfw_rule(decided.nsfw_checker, place)
         if rule.nsfw_checker and not job.nsfw_checker:
             raise wire.Declined(Notice.UNFILTERED)
@@ -211,7 +209,7 @@ class Results:
     ) -> None:
         """Show a result with its buttons, in any place and at any time while its files are kept."""
         locale = str(interaction.locale)
-        images = await originals.kept(self._folder, tasks)
+        images = await originals.kept(self._shop.folder, tasks)
         if not images:
             raise self._gone(interaction, job)
         await wire.defer(interaction, ephemeral=ephemeral)
@@ -261,9 +259,9 @@ class Results:
             CallFailed: Discord does not take the images here.
             UnusableImage: a kept file is damaged, and is to be made smaller.
         """
-        now = self._clock.now()
-        sheet = sheet_of(self._folder, job)
-        made = images_of(self._folder, tasks)
+        now = self._shop.clock.now()
+        sheet = sheet_of(self._shop.folder, job)
+        made = images_of(self._shop.folder, tasks)
         places = [made.index(image) for image in images]
         file_bytes_max = interaction.filesize_limit
         # The result says what Discord takes here, not what it took where it was ordered.
@@ -276,7 +274,7 @@ class Results:
             files = partial(open_files, job, fitted, sheet, places)
             await wire.fill(interaction, embed, view, files)
 
-        await send_fitting(images, file_bytes_max, self._pool, fill)
+        await send_fitting(images, file_bytes_max, self._shop.pool, fill)
 
     async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]]:
         """
@@ -340,7 +338,7 @@ class Results:
         """
         job, tasks = await self._job(interaction, job_id)
         links = links_of(interaction.message)
-        usable = await originals.usable(self._folder, job, tasks, links)
+        usable = await originals.usable(self._shop.folder, job, tasks, links)
         if not usable:
             raise self._gone(interaction, job)
         return job, [iterate.owned(each, job, interaction.user.id) for each in usable]

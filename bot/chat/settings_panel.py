@@ -28,7 +28,7 @@ OF_A_FIELD = frozenset({"set", "flag", "reset", "form", "filled"})
 class SettingsPanel:
     def __init__(self, desk: Desk) -> None:
         self._servers = desk.easel.servers
-        self._clock = desk.clock
+        self._clock = desk.shop.clock
         self._models = list(desk.offered.models)
         self._operator = desk.operator
 

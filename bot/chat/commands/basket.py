@@ -35,7 +35,7 @@ class BasketCommands:
     def __init__(self, desk: Desk, drafts: Drafts) -> None:
         self._easel = desk.easel
         self._drafts = drafts
-        self._folder = desk.folder
+        self._folder = desk.shop.folder
 
     def add_to(self, client: EaselClient) -> None:
         tree = client.tree

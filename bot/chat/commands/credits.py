@@ -19,7 +19,7 @@ from bot.domain.settings import ServerSettings
 class CreditsCommand:
     def __init__(self, desk: Desk) -> None:
         self._easel = desk.easel
-        self._clock = desk.clock
+        self._clock = desk.shop.clock
 
     def add_to(self, client: EaselClient) -> None:
         client.tree.add_command(command("credits")(self.show))

@@ -30,7 +30,7 @@ class ModelCommands:
     def __init__(self, desk: Desk) -> None:
         self._easel = desk.easel
         self._catalog = desk.offered
-        self._routing = desk.routing
+        self._routing = desk.shop.routing
 
     def add_to(self, client: EaselClient) -> None:
         models = command("models")(self._models)

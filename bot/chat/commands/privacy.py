@@ -26,7 +26,7 @@ class PrivacyCommand:
         self._easel = desk.easel
         self._archive = desk.archive
         self._exporting = asyncio.Lock()
-        self._folder = desk.folder
+        self._folder = desk.shop.folder
 
     def add_to(self, client: EaselClient) -> None:
         client.tree.add_command(command("privacy")(self._show))

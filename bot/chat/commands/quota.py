@@ -35,7 +35,7 @@ class QuotaCommands(ModeratorCommands):
         super().__init__("quota")
         self._easel = desk.easel
         self._quota = desk.easel.quota
-        self._clock = desk.clock
+        self._clock = desk.shop.clock
 
     @command("quota set")
     @app_commands.choices(period=choices("period", Period))

@@ -59,7 +59,7 @@ class SettingsCommands(ModeratorCommands):
     def __init__(self, desk: Desk, panel: SettingsPanel) -> None:
         super().__init__("settings")
         self._servers = desk.easel.servers
-        self._clock = desk.clock
+        self._clock = desk.shop.clock
         self._panel = panel
         self._catalog = desk.offered
         self._operator = desk.operator

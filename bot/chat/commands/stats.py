@@ -29,9 +29,7 @@ CHART_NAME = "month.png"
 class StatsCommand:
     def __init__(self, desk: Desk) -> None:
         self._statistics = desk.statistics
-        self._folder = desk.folder
-        self._pool = desk.pool
-        self._clock = desk.clock
+        self._shop = desk.shop
 
     def add_to(self, client: EaselClient) -> None:
         stats = command("stats")(self._show)
@@ -52,9 +50,9 @@ class StatsCommand:
         if not told.month.jobs:
             raise wire.Declined(Notice.NOTHING_IN_MONTH, month=name)
         download = buttons.button(say(Phrase.DOWNLOAD_TABLE, locale), buttons.STATS, name)
-        path = self._folder / f"{interaction.id}-month.png"
+        path = self._shop.folder / f"{interaction.id}-month.png"
         try:
-            await draw_chart(*_by_day(told), path, self._pool)
+            await draw_chart(*_by_day(told), path, self._shop.pool)
             embed = self._shown(told, locale)
             await wire.fill(interaction, embed, buttons.view(download), _opening(path, CHART_NAME))
         finally:
@@ -64,7 +62,7 @@ class StatsCommand:
         first = self._allowed(interaction, month)
         await wire.defer(interaction, ephemeral=True)
         locale, name = str(interaction.locale), f"{first:%Y-%m}"
-        path = self._folder / f"{interaction.id}-month.csv"
+        path = self._shop.folder / f"{interaction.id}-month.csv"
         try:
             table = await self._statistics.write_table(
                 interaction.guild_id or 0, first, path, interaction.filesize_limit
@@ -117,7 +115,7 @@ class StatsCommand:
         render.add_fields(embed, fields, locale)
         if told.budget is not None:
             # A refund may stay spent in it.
-            left = accounts.budget_left(*told.budget, self._clock.now(), locale)
+            left = accounts.budget_left(*told.budget, self._shop.clock.now(), locale)
             embed.add_field(name=tell_name("settings", "budget_ucr", locale), value=left)
         blocks = {title: "\n".join(each) for title, each in lines.items()}
         render.add_fields(embed, blocks, locale, inline=False)
