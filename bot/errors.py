@@ -8,7 +8,7 @@ BotError
     InsufficientCredits     the account does not cover the quote
     Busy                    a named bound is reached; worth trying again later
       StoreBusy             another program holds the database, or its disk is full
-  ProviderError             carries provider, status and request id, never a key or a prompt
+  ProviderError             carries a status and the vendor's words, never a key
     ProviderRefused         final: policy or bad input
     ProviderBusy            says when to come back (retry_after_s)
     ProviderUnreachable     certainly not accepted, or a read that may be repeated
@@ -191,23 +191,13 @@ class ProviderError(BotError):
         message: what the vendor says, or Easel about its answer; no key. Only for the log at DEBUG
             and for `easel check`.
         status: HTTP status or the vendor's own numeric code, where there was one.
-        request_id: the vendor's, for its support.
     """
 
-    def __init__(
-        self,
-        provider: str,
-        message: str,
-        *,
-        status: int | None = None,
-        request_id: str | None = None,
-    ) -> None:
+    def __init__(self, provider: str, message: str, *, status: int | None = None) -> None:
         # The words may quote the prompt, so they are no part of what is printed.
         super().__init__(f"{provider}: {type(self).__name__}" + (f" ({status})" if status else ""))
-        self.provider = provider
         self.words = message
         self.status = status
-        self.request_id = request_id
 
 
 class ProviderRefused(ProviderError):
@@ -229,9 +219,8 @@ class ProviderRefused(ProviderError):
         facts: Facts | None = None,
         transparency: bool = False,
         status: int | None = None,
-        request_id: str | None = None,
     ) -> None:
-        super().__init__(provider, message, status=status, request_id=request_id)
+        super().__init__(provider, message, status=status)
         self.moderation = moderation
         self.facts = facts or {}
         self.transparency = transparency
@@ -254,9 +243,8 @@ class ProviderBusy(ProviderError):
         retry_after_s: float | None = None,
         rate_limited: bool,
         status: int | None = None,
-        request_id: str | None = None,
     ) -> None:
-        super().__init__(provider, message, status=status, request_id=request_id)
+        super().__init__(provider, message, status=status)
         self.retry_after_s = retry_after_s
         self.rate_limited = rate_limited
 

@@ -298,7 +298,6 @@ class VendorHttp:
                 response.headers.get("Retry-After-Ms"),
                 now=datetime.now(UTC),
             ),
-            request_id=response.headers.get("X-Request-Id") or response.headers.get("CF-Ray"),
         )
         if reply.body:
             return reply

@@ -45,7 +45,6 @@ class Reply(Struct, frozen=True):
     body: Mapping[str, object]
     #: None: the vendor did not say
     retry_after_s: float | None = None
-    request_id: str | None = None
 
     @property
     def is_good(self) -> bool:
@@ -105,7 +104,7 @@ def judge(
     Args:
         words: the complaint's, without what must stay hidden.
     """
-    status, request_id = complaint.status, reply.request_id
+    status = complaint.status
     kind = by_status(status) if complaint.kind is Kind.STATUS else complaint.kind
     if complaint.kind is Kind.STATUS and 300 <= status < 400:
         words = f"a redirect; is the base address right? {words}"
@@ -118,10 +117,9 @@ def judge(
                 facts=complaint.facts,
                 transparency=kind is Kind.TRANSPARENCY,
                 status=status,
-                request_id=request_id,
             )
         case Kind.OPERATOR:
-            return ProviderMisconfigured(provider, words, status=status, request_id=request_id)
+            return ProviderMisconfigured(provider, words, status=status)
         case Kind.LIMIT | Kind.BUSY:
             return ProviderBusy(
                 provider,
@@ -132,11 +130,10 @@ def judge(
                 ),
                 rate_limited=kind is Kind.LIMIT,
                 status=status,
-                request_id=request_id,
             )
         case Kind.STATUS:
             unknown = ProviderOutcomeUnknown if stake is Stake.SUBMIT else ProviderUnreachable
-            return unknown(provider, words, status=status, request_id=request_id)
+            return unknown(provider, words, status=status)
 
 
 def by_status(status: int) -> Kind:
