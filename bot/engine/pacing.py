@@ -1,4 +1,4 @@
-"""When a job's progress may be shown again: few updates for all jobs together, and few for each."""
+"""When a job's progress may be shown again, so that all jobs together have few updates."""
 
 
 class Pacing:
@@ -18,15 +18,3 @@ class Pacing:
         turn_s = max(now_s, self._free_at_s)
         self._free_at_s = turn_s + self._apart_s
         return turn_s - now_s
-
-
-def own_pace_s(
-    typical_s: float, elapsed_s: float, *, steps: int, least_s: float, most_s: float
-) -> float:
-    """
-    Seconds between two updates of one job: the longer it takes, the more rarely there is news.
-
-    Args:
-        steps: updates of a job that takes as long as usual.
-    """
-    return min(max(least_s, max(typical_s, elapsed_s) / steps), most_s)

@@ -25,7 +25,7 @@ from bot.engine.carrier import Carrier
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties, guarded, within
 from bot.engine.events import emit
-from bot.engine.pacing import Pacing, own_pace_s
+from bot.engine.pacing import Pacing
 from bot.engine.references import References, all_of
 from bot.engine.stopping import Stopped
 from bot.engine.workshop import Workshop
@@ -282,10 +282,10 @@ class Runner:
 
     def _pace_s(self, job: Job, tasks: Sequence[Task]) -> float:
         now = self._shop.clock.now()
-        return own_pace_s(
-            self._shop.routing.typical_s(latest(tasks)[0].route_id),
-            (now - (job.started_at or now)).total_seconds(),
-            steps=PROGRESS_STEPS,
-            least_s=PROGRESS_S_MIN,
-            most_s=PROGRESS_S_MAX,
-        )
+        elapsed_s = (now - (job.started_at or now)).total_seconds()
+        return own_pace_s(self._shop.routing.typical_s(latest(tasks)[0].route_id), elapsed_s)
+
+
+def own_pace_s(typical_s: float, elapsed_s: float) -> float:
+    """Seconds between two updates of a job: the longer it takes, the more rarely there is news."""
+    return min(max(PROGRESS_S_MIN, max(typical_s, elapsed_s) / PROGRESS_STEPS), PROGRESS_S_MAX)

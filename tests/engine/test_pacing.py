@@ -6,24 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from bot.engine.pacing import Pacing, own_pace_s
-from bot.engine.runner import (
-    PROGRESS_AFTER_S,
-    PROGRESS_S_MAX,
-    PROGRESS_S_MIN,
-    PROGRESS_STEPS,
-    UPDATES_A_SECOND_MAX,
-)
+from bot.engine.pacing import Pacing
+from bot.engine.runner import PROGRESS_AFTER_S, UPDATES_A_SECOND_MAX, own_pace_s
 
 #: edits of one answer that Discord takes within so many seconds, and those that are no update: the
 #: place in the queue, and the result
 EDITS_MAX, WINDOW_S = 5, 5.0
 OTHER_EDITS = 2
-
-
-def pace_s(typical_s: float, elapsed_s: float) -> float:
-    bounds = {"least_s": PROGRESS_S_MIN, "most_s": PROGRESS_S_MAX}
-    return own_pace_s(typical_s, elapsed_s, steps=PROGRESS_STEPS, **bounds)
 
 
 def played(jobs: int, typical_s: float, seconds: float) -> dict[int, list[float]]:
@@ -36,7 +25,7 @@ def played(jobs: int, typical_s: float, seconds: float) -> dict[int, list[float]
         turn_s = asked_s + pacing.take(asked_s)
         if turn_s < seconds:
             made[job].append(turn_s)
-            heapq.heappush(asking, (turn_s + pace_s(typical_s, turn_s), job))
+            heapq.heappush(asking, (turn_s + own_pace_s(typical_s, turn_s), job))
     return made
 
 
@@ -53,7 +42,7 @@ def test_of_three_hundred_jobs_each_has_its_turn_within_twenty_seconds() -> None
     assert len(made) == 300
     gaps_s = [b - a for times in made.values() for a, b in pairwise(times)]
     assert max(gaps_s) <= 300 / UPDATES_A_SECOND_MAX + 1
-    assert min(gaps_s) >= pace_s(48.0, 0.0)
+    assert min(gaps_s) >= own_pace_s(48.0, 0.0)
 
 
 @pytest.mark.parametrize("typical_s", [0.5, 6.0, 48.0])
