@@ -93,14 +93,16 @@ class Export:
 
     async def of_member(self, user_id: int, parcel: Parcel) -> None:
         """Export what is stored of a member: JSON first, then the images, the newest first."""
-        await _put(parcel, await self._database.read(steps.rest_of_member, user_id))
+        rest = await self._database.read(steps.rest, steps.OF_MEMBER, {"user": user_id})
+        await _put(parcel, rest)
         names: list[str] = []
         held: dict[str, list[steps.Values]] = {name: [] for name in steps.OF_ACCOUNT}
         servers = await self._database.read(privacy.servers_of, user_id)
         for server_id in servers:
             names += await self._jobs(parcel, server_id, user_id)
             await self._entries(parcel, server_id, user_id)
-            of_account = await self._database.read(steps.rest_of_account, server_id, user_id)
+            whose = {"server": server_id, "user": user_id}
+            of_account = await self._database.read(steps.rest, steps.OF_ACCOUNT, whose)
             for name, values in of_account.items():
                 held[name] += values
         await _put(parcel, held)
@@ -110,11 +112,10 @@ class Export:
 
     async def of_server(self, server_id: int, parcel: Parcel) -> None:
         """Export what is stored of a server, without its members' images."""
-        await _put(parcel, await self._database.read(steps.rest_of_server, server_id))
+        rest = await self._database.read(steps.rest, steps.OF_SERVER, {"server": server_id})
+        await _put(parcel, rest)
         await self._jobs(parcel, server_id)
-        accounts = await self._database.read(steps.accounts_in, server_id)
-        await asyncio.to_thread(parcel.put_json, "accounts.json", accounts)
-        for account in accounts:
+        for account in rest["accounts"]:
             await self._entries(parcel, server_id, account["user_id"])
         await asyncio.to_thread(parcel.close)
 

@@ -67,6 +67,7 @@ OF_ACCOUNT = {
     """,
 }
 OF_SERVER = {
+    "accounts": ACCOUNTS_IN,
     "settings": "SELECT name, value FROM server_settings WHERE server_id = :server",
     "setting_changes": "SELECT * FROM setting_changes WHERE server_id = :server ORDER BY id",
     "acts": "SELECT * FROM acts WHERE server_id = :server ORDER BY id",
@@ -105,30 +106,18 @@ def some_entries(tx: Transaction, server_id: int, user_id: int, after: int) -> l
     return [_told(row) for row in tx.rows(ENTRIES_OF, given)]
 
 
-def accounts_in(tx: Transaction, server_id: int) -> list[Values]:
-    return [_told(row) for row in tx.rows(ACCOUNTS_IN, {"server": server_id})]
+def rest(
+    tx: Transaction, statements: Mapping[str, str], whose: Mapping[str, int]
+) -> dict[str, list[Values]]:
+    """
+    What is stored beside jobs and entries, by its name in the export.
 
-
-def rest_of_member(tx: Transaction, user_id: int) -> Mapping[str, list[Values]]:
-    """What is stored of a member in all servers together, by the names of OF_MEMBER."""
-    return _rest(tx, OF_MEMBER, {"user": user_id})
-
-
-def rest_of_account(tx: Transaction, server_id: int, user_id: int) -> Mapping[str, list[Values]]:
-    """What is stored of a member in one server beside jobs and entries, as OF_ACCOUNT names it."""
-    return _rest(tx, OF_ACCOUNT, {"server": server_id, "user": user_id})
-
-
-def rest_of_server(tx: Transaction, server_id: int) -> Mapping[str, list[Values]]:
-    """What is stored of a server beside jobs, accounts and entries, by the names of OF_SERVER."""
-    return _rest(tx, OF_SERVER, {"server": server_id})
-
-
-def _rest(
-    tx: Transaction, statements: Mapping[str, str], given: Values
-) -> Mapping[str, list[Values]]:
+    Args:
+        statements: OF_MEMBER, OF_ACCOUNT or OF_SERVER.
+        whose: the ids that these take: `user`, `server` or both.
+    """
     return {
-        name: [_told(row) for row in tx.rows(statement, given)]
+        name: [_told(row) for row in tx.rows(statement, whose)]
         for name, statement in statements.items()
     }
 

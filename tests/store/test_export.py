@@ -88,7 +88,7 @@ async def test_a_jobs_values_are_those_of_json(stored: sqlite3.Connection, bench
 @pytest.mark.parametrize("text", ["not JSON", "[" * 100_000])
 async def test_what_cannot_be_read_is_given_out_as_it_stands(bench: Bench, text: str) -> None:
     await bench.write(f"INSERT INTO basket VALUES (1, {ADA}, '{text}', 1)")
-    told = await bench.database.read(export.rest_of_member, ADA)
+    told = await bench.database.read(export.rest, export.OF_MEMBER, {"user": ADA})
     assert [each["reference"] for each in told["basket"]] == [text]
 
 
@@ -130,7 +130,7 @@ async def fill(bench: Bench) -> None:
 
 async def test_each_is_given_what_is_their_own_alone(bench: Bench) -> None:
     await fill(bench)
-    told = await bench.database.read(export.rest_of_member, ADA)
+    told = await bench.database.read(export.rest, export.OF_MEMBER, {"user": ADA})
     mine = [f"of {ADA}"]
     # What members report of each other is no affair of those whom they report.
     marks = {
@@ -146,10 +146,12 @@ async def test_each_is_given_what_is_their_own_alone(bench: Bench) -> None:
     found = {name: [row[marks[name][0]] for row in rows] for name, rows in told.items()}
     assert found == {name: words for name, (_, words) in marks.items()}
     assert datetime.fromisoformat(told["blocks"][0]["until"])
-    account = await bench.database.read(export.rest_of_account, SERVER, ADA)
+    account = await bench.database.read(
+        export.rest, export.OF_ACCOUNT, {"server": SERVER, "user": ADA}
+    )
     assert [row["amount_ucr"] for row in account["returns"]] == [ADA]
 
-    told = await bench.database.read(export.rest_of_server, SERVER)
+    told = await bench.database.read(export.rest, export.OF_SERVER, {"server": SERVER})
     servers = [row["server_id"] for name in told for row in told[name] if "server_id" in row]
     assert servers == [SERVER] * (2 + 4 + 2 + 2)
     assert [row["value"] for row in told["settings"]] == [str(SERVER)]
