@@ -61,15 +61,15 @@ async def measure(shop: Workshop, gateway: Gateway) -> bytes:
 
 
 def _of_process(shop: Workshop, gateway: Gateway) -> list[Figure]:
-    counts = shop.database.counts
+    database = shop.database
     costs = {(its,): ucr / UCR_PER_CREDIT for its, ucr in events.cost_ucr_of_routes.items()}
     actions = ("action", "route")
     return [
         (Gauge, "build_info", "Always 1.", ("version",), {(version("easel-bot"),): 1}),
         (Counter, "events", "What happened, as the log names it.", actions, events.happened),
         (Counter, "image_cost_credits", "What stored images cost.", ("route",), costs),
-        (Counter, "database_transactions", "Reading ones too.", (), {(): counts.trips}),
-        (Counter, "database_statements", "In transactions.", (), {(): counts.statements}),
+        (Counter, "database_transactions", "Reading ones too.", (), {(): database.trips}),
+        (Counter, "database_statements", "In transactions.", (), {(): database.statements}),
         (Gauge, "discord_connected", "1: it has let us in.", (), {(): gateway.connected}),
         (Gauge, "discord_latency_seconds", "Of a heartbeat.", (), {(): gateway.latency_s}),
         (Gauge, "servers", "That the bot is in.", (), {(): gateway.servers}),

@@ -11,7 +11,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import aiosqlite
-from msgspec import Struct
 
 from bot.errors import Reason, StartupError, StoreBusy
 from bot.store import schema
@@ -78,7 +77,6 @@ class Lane(aiosqlite.Connection):
 
     @property
     def statements(self) -> int:
-        """How many statements ran, not counting those that begin and end a transaction."""
         return self._transaction.statements
 
     async def open(self, *, writes: bool) -> None:
@@ -141,15 +139,6 @@ class Lane(aiosqlite.Connection):
         self._transaction = Transaction(raw)
 
 
-class Counts(Struct, frozen=True):
-    """How much the database has done since it was opened."""
-
-    #: trips to a connection's thread and back; each carries one transaction, or a `fold`
-    trips: int
-    #: not counting those that begin and end a transaction
-    statements: int
-
-
 class Database:
     """
     One database file. SQLite has one writer, so one connection writes, and steps wait for it in the
@@ -160,7 +149,8 @@ class Database:
     def __init__(self, writer: Lane, reader: Lane) -> None:
         self._writer = writer
         self._reader = reader
-        self._trips = 0
+        #: to a connection's thread and back; each carries one transaction, or a `fold`
+        self.trips = 0
         #: steps to write, each with the future of its result
         self._waiting: deque[tuple[Call, asyncio.Future[Outcome]]] = deque()
         self._committing: asyncio.Task[None] | None = None
@@ -196,7 +186,7 @@ class Database:
 
     async def _carry(self, together: Sequence[tuple[Call, asyncio.Future[Outcome]]]) -> bool:
         """Make one trip, and tell whoever waits; False: all is undone, and nobody is told."""
-        self._trips += 1
+        self.trips += 1
         try:
             outcomes = await self._writer.run([call for call, _ in together])
         except Exception as error:
@@ -236,7 +226,7 @@ class Database:
 
     async def read(self, step: Step[P, T], *args: P.args, **given: P.kwargs) -> T:
         """Run a step that only reads, on one consistent view; never waits for a writer."""
-        self._trips += 1
+        self.trips += 1
         [outcome] = await self._reader.run([lambda tx: step(tx, *args, **given)])
         done: T = _result(outcome)
         return done
@@ -259,7 +249,7 @@ class Database:
         Raises:
             StoreBusy: another program holds the database.
         """
-        self._trips += 1
+        self.trips += 1
         try:
             row = await self._writer.alone(
                 lambda raw: raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -271,9 +261,9 @@ class Database:
         return not row[0]
 
     @property
-    def counts(self) -> Counts:
-        statements = self._writer.statements + self._reader.statements
-        return Counts(self._trips, statements)
+    def statements(self) -> int:
+        """How many statements ran, not counting those that begin and end a transaction."""
+        return self._writer.statements + self._reader.statements
 
     async def revision(self) -> str | None:
         """The schema's revision; None before the first migration."""

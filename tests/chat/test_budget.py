@@ -63,12 +63,12 @@ async def spend(easel: Easel, images: int) -> None:
 
 async def looked(easel: Easel) -> None:
     """Let a look at the budgets begin and end after this moment."""
-    seen = easel.app.database.counts.trips
+    seen = easel.app.database.trips
     await easel.until(lambda: counted(easel, seen + 3))
 
 
 async def counted(easel: Easel, trips: int) -> bool:
-    return easel.app.database.counts.trips >= trips
+    return easel.app.database.trips >= trips
 
 
 async def test_moderators_are_told_at_half_at_four_fifths_and_at_the_end(easel: Easel) -> None:

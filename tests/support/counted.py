@@ -17,8 +17,7 @@ class Counted(Struct):
 
 @contextmanager
 def counted(database: Database) -> Iterator[Counted]:
-    found, before = Counted(), database.counts
+    found, trips, statements = Counted(), database.trips, database.statements
     yield found
-    after = database.counts
-    found.trips = after.trips - before.trips
-    found.statements = after.statements - before.statements
+    found.trips = database.trips - trips
+    found.statements = database.statements - statements
