@@ -1,6 +1,5 @@
 """What moderators and the operator do to a member's credits, and shares of a server's budget."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -55,19 +54,6 @@ def amend(account: Account, amendment: Amendment, now: datetime) -> Change:
         case Action.CORRECT:
             changed = rolling.correct(account, amount, now)
     return ledger.signed(changed, amendment.by_id, amendment.reason)
-
-
-def with_role(
-    amounts: Mapping[int, Microcredits], role_id: int, amount: Microcredits | None
-) -> dict[int, Microcredits]:
-    """
-    The allowances of a server's roles, by role, with a change to one of them.
-
-    Args:
-        amount: None: take the role's allowance away.
-    """
-    others = {each: its for each, its in amounts.items() if each != role_id}
-    return others if amount is None else others | {role_id: amount}
 
 
 def share_reached(budget_ucr: int, spent_ucr: int, least_ucr: int) -> int:

@@ -17,14 +17,7 @@ from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
-from bot.domain.quota import (
-    AMOUNT_MAX_UCR,
-    REASON_CHARS_MAX,
-    ROLES_MAX,
-    Action,
-    Amendment,
-    with_role,
-)
+from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
 from bot.domain.settings import UNDECIDED, ServerSettings
 
 Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
@@ -57,12 +50,14 @@ class QuotaCommands(ModeratorCommands):
         remove: bool = False,
     ) -> None:
         amount = _typed(allowance) if allowance else None
-        given = None if remove else amount
 
         def decide(before: ServerSettings) -> dict[str, object]:
-            amounts = with_role(before.role_allowances_ucr, role.id, given)
-            if given is not None and len(amounts) > ROLES_MAX:
-                raise wire.Declined(Notice.TOO_MANY_ROLES, roles_max=ROLES_MAX)
+            amounts = dict(before.role_allowances_ucr)
+            amounts.pop(role.id, None)
+            if amount is not None and not remove:
+                amounts[role.id] = amount
+                if len(amounts) > ROLES_MAX:
+                    raise wire.Declined(Notice.TOO_MANY_ROLES, roles_max=ROLES_MAX)
             return {"role_allowances_ucr": amounts}
 
         if remove or allowance:
