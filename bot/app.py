@@ -8,7 +8,7 @@ import secrets
 import tomllib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -219,11 +219,11 @@ async def open_app(
         messenger = DiscordMessenger(client, shop, easel, keeps_results=keeps_results)
         privacy = Privacy(shop, easel, messenger)
         budgets = Budgets(shop, easel, BudgetPosts(client))
-        keep_results = timedelta(days=settings.keep_results)
-        duties = Duties(shop, messenger, use, keep_results, settings.keep_bytes_max)
+        duties = Duties(shop, messenger, use, settings.keep_results, settings.keep_bytes_max)
         duties.also(BUDGETS_EVERY_S, budgets.look)
         duties.also(PRIVACY_EVERY_S, privacy.go_on)
-        duties.also(SWEEP_EVERY_S, _retention(settings, shop).sweep, at_once=False)
+        retention = Retention(shop, settings.keep_prompts, settings.keep_jobs)
+        duties.also(SWEEP_EVERY_S, retention.sweep, at_once=False)
         delivery = Delivery(shop, messenger, settings.keep_results, easel.gone)
         runner = Runner(shop, messenger, delivery, duties)
         _add_commands(settings, client, easel, messenger, privacy, shop)
@@ -285,11 +285,6 @@ def _add_commands(
         _operator(settings, shop.routing.default_model),
     )
     add_commands(client, desk)
-
-
-def _retention(settings: Settings, shop: Workshop) -> Retention:
-    prompts, jobs = timedelta(days=settings.keep_prompts), timedelta(days=settings.keep_jobs)
-    return Retention(shop, prompts or None, jobs or None)
 
 
 def _operator(settings: Settings, default_model: str) -> Operator:

@@ -49,7 +49,7 @@ class Duties:
     Args:
         use: when the process before this one was last known to live, and how the next one learns
             the same of this one.
-        keep: how long results are kept for members.
+        keep_days: days for which results are kept for members.
         keep_bytes_max: bytes of all kept results together.
     """
 
@@ -58,13 +58,13 @@ class Duties:
         shop: Workshop,
         messenger: Messenger,
         use: Use,
-        keep: timedelta,
+        keep_days: int,
         keep_bytes_max: int,
     ) -> None:
         self._shop = shop
         self._messenger = messenger
         self._use = use
-        self._keep = keep
+        self._keep = timedelta(days=keep_days)
         self._keep_bytes_max = keep_bytes_max
         #: updates of positions in the queue that are under way
         self._updates: dict[str, asyncio.Task[None]] = {}

@@ -20,35 +20,28 @@ IN_USE_MAX = timedelta(days=1)
 class Retention:
     """
     Args:
-        keep_prompts: how long prompts and references are kept; None: for ever.
-        keep_jobs: how long jobs are kept whole; then only what the ledger needs stays. None: for
+        prompts_days: days for which prompts and references are kept; 0: for ever.
+        jobs_days: days for which jobs are kept whole; then only what the ledger needs stays. 0: for
             ever.
     """
 
-    def __init__(
-        self, shop: Workshop, keep_prompts: timedelta | None, keep_jobs: timedelta | None
-    ) -> None:
+    def __init__(self, shop: Workshop, prompts_days: int, jobs_days: int) -> None:
         self._shop = shop
-        self._keep_prompts = keep_prompts
-        self._keep_jobs = keep_jobs
+        self._prompts_days = prompts_days
+        self._jobs_days = jobs_days
 
     async def sweep(self) -> None:
         now = self._shop.clock.now()
-        await self._run(steps.empty_some, now, self._keep_prompts)
-        await self._run(steps.reduce_some, now, self._keep_jobs)
+        await self._run(steps.empty_some, now, self._prompts_days)
+        await self._run(steps.reduce_some, now, self._jobs_days)
         allowance = self._shop.house.allowance
         await self._shop.database.write(privacy.forget_accounts, allowance, now)
         await self._remove_orphans(now)
 
-    async def _run(
-        self,
-        step: Step[[str], bool],
-        now: datetime,
-        keep: timedelta | None,
-    ) -> None:
-        if keep is None:
+    async def _run(self, step: Step[[str], bool], now: datetime, days: int) -> None:
+        if not days:
             return
-        until = id_at(now - keep)
+        until = id_at(now - timedelta(days=days))
         while await self._shop.database.write(step, until):
             # Others who wait for the database are served before the next piece.
             pass
