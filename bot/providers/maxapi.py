@@ -43,7 +43,7 @@ class MaxApi(replies.MaxApiTasks):
         """
         body = build_create(order, self._asset_delivery)
         paths = (GENERATIONS_PATH, EDITS_PATH)
-        reply = await openai_images.send(self._http, order, paths, body, in_form(body))
+        reply = await openai_images.send(self._http, order, paths, body)
         complaint = replies.read_complaint(reply)
         self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
         path = EDITS_PATH if order.references else GENERATIONS_PATH
@@ -61,11 +61,6 @@ def build_create(order: Order, asset_delivery: str) -> dict[str, object]:
     if order.route.route_mode:
         fields["route_mode"] = order.route.route_mode
     return fields | {"async": True, "asset_delivery": asset_delivery}
-
-
-def in_form(fields: Mapping[str, object]) -> dict[str, object]:
-    """The same fields, written for multipart."""
-    return {name: "true" if value is True else value for name, value in fields.items()}
 
 
 def parse_create(

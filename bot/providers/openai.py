@@ -36,8 +36,8 @@ class OpenAI:
 
     async def submit(self, order: Order) -> Finished | Failed:
         paths = (GENERATIONS_PATH, EDITS_PATH)
-        fields = (build_generation(order), build_edit(order))
-        reply = await send(self._http, order, paths, *fields)
+        body = build_edit(order) if order.references else build_generation(order)
+        reply = await send(self._http, order, paths, body)
         self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_images(NAME, reply.body)
 

@@ -94,25 +94,21 @@ def moderation_field(order: Order) -> dict[str, bool | str]:
 
 
 async def send(
-    http: VendorHttp,
-    order: Order,
-    paths: tuple[str, str],
-    fields: Mapping[str, object],
-    form_fields: Mapping[str, object] | None = None,
+    http: VendorHttp, order: Order, paths: tuple[str, str], fields: Mapping[str, object]
 ) -> Reply:
     """
     Order a generation, or an edit if there are references.
 
     Args:
         paths: a generation's path, then an edit's.
-        form_fields: an edit's fields; None: the same as `fields`.
+        fields: of whichever it is.
     """
     generations, edits = paths
     answer_s = order.route.deadline_s
     if not order.references:
         body = encoded(fields)
         return await http.order(generations, body, result_path=order.result_path, answer_s=answer_s)
-    async with open_edit_form(order, fields if form_fields is None else form_fields) as form:
+    async with open_edit_form(order, fields) as form:
         return await http.order(edits, form, result_path=order.result_path, answer_s=answer_s)
 
 
@@ -238,7 +234,8 @@ def moderation_facts(body: Mapping[str, object]) -> Facts:
 def _form(
     fields: Mapping[str, object], files: list[tuple[str, ImageFile]], stack: ExitStack
 ) -> aiohttp.FormData:
-    form = aiohttp.FormData({name: str(value) for name, value in fields.items()})
+    texts = {name: "true" if value is True else str(value) for name, value in fields.items()}
+    form = aiohttp.FormData(texts)
     for number, (name, image) in enumerate(files, start=1):
         form.add_field(
             name,
