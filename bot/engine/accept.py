@@ -37,7 +37,8 @@ def draft_job(
     request = worded(request, clean(request.prompt))
     check_request(request)
     return Job(
-        id=_job_id(now),
+        # 19 characters, so that it fits into a Discord nonce, which has 25.
+        id=f"{id_at(now)}{secrets.token_hex(4)}",
         server_id=place.server_id,
         channel_id=place.channel_id,
         user_id=user_id,
@@ -123,8 +124,3 @@ def new_task(task_id: str, job: Job, index: int, route: Route) -> Task:
         price_ucr=route.quote(job.request),
         state=TaskState.PENDING,
     )
-
-
-def _job_id(now: datetime) -> str:
-    """A new id of 19 characters, so that it fits into a Discord nonce (25 characters)."""
-    return f"{id_at(now)}{secrets.token_hex(4)}"

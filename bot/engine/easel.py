@@ -266,11 +266,8 @@ class Easel(Keepsakes):
             return None
         return await self._database.read(jobs.find, job_id)
 
-    async def look(self, job_id: str) -> tuple[Job, list[Task]]:
-        """The job and its tasks at one moment; the tasks in the order of their images."""
-        return await self._database.read(jobs.look, job_id)
-
     async def tasks(self, job_id: str) -> list[Task]:
+        """In the order of their images."""
         return await self._database.read(tasks.of_job, job_id)
 
     async def tasks_of(self, found: Sequence[Job]) -> dict[str, list[Task]]:

@@ -144,7 +144,7 @@ class JobCommands:
             try:
                 job = await self._easel.cancel(job_id)
             except StepLost as lost:
-                job, _ = await self._easel.look(job_id)
+                job = await self._easel.find(job_id) or job
                 if job.state is not JobState.CANCELLED:
                     raise _not_cancelled(job) from lost
             log.info("job cancelled", extra={"action": "job_cancelled"})
@@ -166,8 +166,7 @@ class JobCommands:
             try:
                 done = await self._desk.oversight.cancel(job.server_id, job_id, by_id, reason)
             except StepLost as lost:
-                job = (await self._easel.look(job_id))[0]
-                raise _not_cancelled(job) from lost
+                raise _not_cancelled(await self._easel.find(job_id) or job) from lost
             log.info("job cancelled", extra={"action": "job_cancelled"})
             assert done.job is not None
             await self._show_cancelled(interaction, done.job)
@@ -195,7 +194,7 @@ class JobCommands:
         with about(**fields_of(job)):
             stopped = await self._easel.stop_watching(job_id)
             if stopped is None:
-                job = (await self._easel.look(job_id))[0]
+                job = await self._easel.find(job_id) or job
                 going_on = job.state in (JobState.QUEUED, JobState.RUNNING)
                 raise wire.Declined(Notice.UNKNOWN_BUTTON if going_on else Notice.ENDED)
             log.info("not awaited", extra={"action": "not_awaited"})
