@@ -17,14 +17,14 @@ from bot.chat import connection
 from bot.chat.budgets import BudgetPosts
 from bot.chat.client import EaselClient
 from bot.chat.commands import add_commands
-from bot.chat.desk import Archive, Desk
+from bot.chat.desk import Desk
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
 from bot.domain.ledger import Allowance
 from bot.domain.policy import Guests
 from bot.domain.ports import Clock, Provider
 from bot.domain.queue import Caps
-from bot.domain.settings import Operator
+from bot.domain.settings import Keep, Operator
 from bot.engine.budgets import LOOK_EVERY_S as BUDGETS_EVERY_S
 from bot.engine.budgets import Budgets
 from bot.engine.delivery import Delivery
@@ -215,16 +215,14 @@ async def open_app(
             shard_count=settings.shard_count,
             shard_ids=settings.shard_ids,
         )
-        keeps_results = settings.keep_results > 0
-        messenger = DiscordMessenger(client, shop, easel, keeps_results=keeps_results)
+        messenger = DiscordMessenger(client, shop, easel)
         privacy = Privacy(shop, easel, messenger)
         budgets = Budgets(shop, easel, BudgetPosts(client))
-        duties = Duties(shop, messenger, use, settings.keep_results, settings.keep_bytes_max)
+        duties = Duties(shop, messenger, use)
         duties.also(BUDGETS_EVERY_S, budgets.look)
         duties.also(PRIVACY_EVERY_S, privacy.go_on)
-        retention = Retention(shop, settings.keep_prompts, settings.keep_jobs)
-        duties.also(SWEEP_EVERY_S, retention.sweep, at_once=False)
-        delivery = Delivery(shop, messenger, settings.keep_results, easel.gone)
+        duties.also(SWEEP_EVERY_S, Retention(shop).sweep, at_once=False)
+        delivery = Delivery(shop, messenger, easel.gone)
         runner = Runner(shop, messenger, delivery, duties)
         _add_commands(settings, client, easel, messenger, privacy, shop)
         if not shop.providers:
@@ -267,19 +265,13 @@ def _add_commands(
     privacy: Privacy,
     shop: Workshop,
 ) -> None:
-    archive = Archive(
-        privacy,
-        Export(shop.database, shop.folder),
-        results_days=settings.keep_results,
-        prompts_days=settings.keep_prompts,
-        jobs_days=settings.keep_jobs,
-    )
     desk = Desk(
         easel,
         messenger,
         shop,
         Oversight(shop),
-        archive,
+        privacy,
+        Export(shop.database, shop.folder),
         Statistics(shop),
         shop.catalog.offered(shop.routing.providers),
         _operator(settings, shop.routing.default_model),
@@ -312,8 +304,15 @@ def _house(settings: Settings, catalog: Catalog) -> House:
         running_per_route_max={route.id: route.running_max for route in catalog.routes()},
     )
     allowance = Allowance(settings.allowance_ucr, settings.allowance_period)
+    keep = Keep(
+        results_days=settings.keep_results,
+        results_bytes_max=settings.keep_bytes_max,
+        prompts_days=settings.keep_prompts,
+        jobs_days=settings.keep_jobs,
+    )
+    owner = secrets.token_hex(8)
     return House(
-        caps, allowance, settings.server_budget_ucr, settings.total_budget_ucr, secrets.token_hex(8)
+        caps, allowance, settings.server_budget_ucr, settings.total_budget_ucr, owner, keep
     )
 
 

@@ -13,25 +13,13 @@ from bot.engine.statistics import Statistics
 from bot.engine.workshop import Workshop
 
 
-class Archive(Struct, frozen=True):
-    """What is stored of members: for how long, and how it is exported and erased."""
-
-    privacy: Privacy
-    export: Export
-    #: days that results are kept; 0: not at all
-    results_days: int
-    #: days that words and references are kept; 0: for ever
-    prompts_days: int
-    #: days that whole jobs are kept; 0: for ever
-    jobs_days: int
-
-
 class Desk(Struct, frozen=True):
     easel: Easel
     messenger: DiscordMessenger
     shop: Workshop
     oversight: Oversight
-    archive: Archive
+    privacy: Privacy
+    export: Export
     statistics: Statistics
     #: the models that are offered here
     offered: Catalog

@@ -53,24 +53,15 @@ class DiscordMessenger:
     """
     Args:
         client: logged in; need not be connected.
-        keeps_results: whether results are kept, so that a member can leave a job to /history.
     """
 
-    def __init__(
-        self,
-        client: discord.Client,
-        shop: Workshop,
-        easel: Easel,
-        *,
-        keeps_results: bool,
-    ) -> None:
+    def __init__(self, client: discord.Client, shop: Workshop, easel: Easel) -> None:
         self._transfers = Transfers()
         self._client = client
         self._shop = shop
         self._clock = shop.clock
         self._price_of = easel.price_of
         self._pings = Pings(client, shop.clock, easel)
-        self.keeps_results = keeps_results
 
     async def close(self) -> None:
         await self._pings.close()
@@ -139,7 +130,9 @@ class DiscordMessenger:
         if is_unsent(tasks):
             words = say(Phrase.CANCEL, job.locale)
             return embed, buttons.view(buttons.button(words, buttons.CANCEL, job.id))
-        if self.keeps_results and not job.unwatched and job.state is JobState.RUNNING:
+        # Without kept results, nothing would be left of a job that nobody waits for.
+        keeps = self._shop.house.keep.results_days > 0
+        if keeps and not job.unwatched and job.state is JobState.RUNNING:
             words = say(Phrase.STOP_WAITING, job.locale)
             return embed, buttons.view(buttons.button(words, buttons.STOP, job.id))
         return embed, None

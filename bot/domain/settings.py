@@ -77,6 +77,19 @@ class ServerSettings(Struct, frozen=True):
 UNDECIDED = ServerSettings()
 
 
+class Keep(Struct, frozen=True):
+    """For how long the host keeps what members asked for and were given."""
+
+    #: days for results as they were made; 0: not at all
+    results_days: int
+    #: bytes of all of these together
+    results_bytes_max: int
+    #: days for words and references; 0: for ever
+    prompts_days: int
+    #: days for whole jobs, of which then only what the ledger needs stays; 0: for ever
+    jobs_days: int
+
+
 class Source(StrEnum):
     """Whose decision a value is."""
 

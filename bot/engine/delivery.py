@@ -24,16 +24,13 @@ DELIVERY_WAIT_S_MAX = 300.0
 class Delivery:
     """
     Args:
-        keep_days: days for which results are kept there; 0: they are not kept.
         gone: ids of the servers that the bot was removed from.
     """
 
-    def __init__(
-        self, shop: Workshop, messenger: Messenger, keep_days: int, gone: Container[int]
-    ) -> None:
+    def __init__(self, shop: Workshop, messenger: Messenger, gone: Container[int]) -> None:
         self._shop = shop
         self._messenger = messenger
-        self._keep_days = keep_days
+        self._keep_days = shop.house.keep.results_days
         self._gone = gone
 
     async def resume(self, job: Job) -> None:

@@ -49,23 +49,12 @@ class Duties:
     Args:
         use: when the process before this one was last known to live, and how the next one learns
             the same of this one.
-        keep_days: days for which results are kept for members.
-        keep_bytes_max: bytes of all kept results together.
     """
 
-    def __init__(
-        self,
-        shop: Workshop,
-        messenger: Messenger,
-        use: Use,
-        keep_days: int,
-        keep_bytes_max: int,
-    ) -> None:
+    def __init__(self, shop: Workshop, messenger: Messenger, use: Use) -> None:
         self._shop = shop
         self._messenger = messenger
         self._use = use
-        self._keep = timedelta(days=keep_days)
-        self._keep_bytes_max = keep_bytes_max
         #: updates of positions in the queue that are under way
         self._updates: dict[str, asyncio.Task[None]] = {}
         #: job id -> the place in the queue that its member was last told
@@ -178,7 +167,7 @@ class Duties:
         Args:
             since: look only at images stored at that time or later; None: at all.
         """
-        oldest = self._shop.clock.now() - self._keep
+        oldest = self._shop.clock.now() - timedelta(days=self._shop.house.keep.results_days)
         stored = await asyncio.to_thread(stored_images, self._shop.folder)
         if since:
             stored = [image for image in stored if image.stored_at >= since]
@@ -205,7 +194,8 @@ class Duties:
         Args:
             ended: ids of jobs; images of others stay, however many bytes they take.
         """
-        over_bytes = sum(image.size_bytes for image in kept) - self._keep_bytes_max
+        bytes_max = self._shop.house.keep.results_bytes_max
+        over_bytes = sum(image.size_bytes for image in kept) - bytes_max
         removed = 0
         for image in kept:
             if over_bytes <= 0:

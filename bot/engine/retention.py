@@ -18,24 +18,14 @@ IN_USE_MAX = timedelta(days=1)
 
 
 class Retention:
-    """
-    Args:
-        prompts_days: days for which prompts and references are kept; 0: for ever.
-        jobs_days: days for which jobs are kept whole; then only what the ledger needs stays. 0: for
-            ever.
-    """
-
-    def __init__(self, shop: Workshop, prompts_days: int, jobs_days: int) -> None:
+    def __init__(self, shop: Workshop) -> None:
         self._shop = shop
-        self._prompts_days = prompts_days
-        self._jobs_days = jobs_days
 
     async def sweep(self) -> None:
-        now = self._shop.clock.now()
-        await self._run(steps.empty_some, now, self._prompts_days)
-        await self._run(steps.reduce_some, now, self._jobs_days)
-        allowance = self._shop.house.allowance
-        await self._shop.database.write(privacy.forget_accounts, allowance, now)
+        now, house = self._shop.clock.now(), self._shop.house
+        await self._run(steps.empty_some, now, house.keep.prompts_days)
+        await self._run(steps.reduce_some, now, house.keep.jobs_days)
+        await self._shop.database.write(privacy.forget_accounts, house.allowance, now)
         await self._remove_orphans(now)
 
     async def _run(self, step: Step[[str], bool], now: datetime, days: int) -> None:

@@ -19,6 +19,7 @@ from bot.domain.jobs import (
 from bot.domain.ledger import Allowance
 from bot.domain.queue import Caps
 from bot.domain.requests import Mode
+from bot.domain.settings import Keep
 from bot.errors import Facts, StepLost
 from bot.store import ledger, queue, tasks
 from bot.store.rows import JOB, LAST, problem_row, read_job
@@ -148,7 +149,7 @@ REFUND = f"""
 
 
 class House(Struct, frozen=True):
-    """What the steps have to know: the host's rules, and which process this is."""
+    """The host's rules, and which process this is."""
 
     caps: Caps
     allowance: Allowance
@@ -158,6 +159,7 @@ class House(Struct, frozen=True):
     total_budget_ucr: Microcredits | None
     #: the name on this process's leases
     owner: str
+    keep: Keep
 
     def lease(self, now: datetime) -> dict[str, object]:
         return {"owner": self.owner, "until": now + timedelta(seconds=queue.LEASE_S)}

@@ -19,6 +19,7 @@ from bot.domain.ports import ImageFile, ImageFormat
 from bot.domain.pricing import Cost
 from bot.domain.queue import Caps
 from bot.domain.requests import ImageRequest, Mode
+from bot.domain.settings import Keep
 from bot.store import accept, jobs, queue, quota, tasks
 from bot.store.database import Database
 from bot.store.jobs import House
@@ -177,7 +178,8 @@ def lay(
     )
     budget_ucr = None if budget is None else Microcredits(budget)
     total_ucr = None if total is None else Microcredits(total)
-    house = House(caps, refills, budget_ucr, total_ucr, owner)
+    keep = Keep(results_days=7, results_bytes_max=10**9, prompts_days=0, jobs_days=0)
+    house = House(caps, refills, budget_ucr, total_ucr, owner, keep)
     return Bench(database, Steps(database, house), Accounts(database, house), refills)
 
 

@@ -188,7 +188,7 @@ class JobCommands:
 
     async def _stop(self, interaction: Interaction, job_id: str) -> None:
         job = await self._shown_job(interaction, job_id, moderators=False)
-        if not self._messenger.keeps_results:
+        if not self._desk.shop.house.keep.results_days:
             # The button is older than the host's choice to keep no results: nothing would be left.
             raise wire.Declined(Notice.UNKNOWN_BUTTON)
         with about(**fields_of(job)):

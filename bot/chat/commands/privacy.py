@@ -24,9 +24,8 @@ PARTS_MAX = 10
 class PrivacyCommand:
     def __init__(self, desk: Desk) -> None:
         self._easel = desk.easel
-        self._archive = desk.archive
+        self._desk = desk
         self._exporting = asyncio.Lock()
-        self._folder = desk.shop.folder
 
     def add_to(self, client: EaselClient) -> None:
         client.tree.add_command(command("privacy")(self._show))
@@ -34,7 +33,7 @@ class PrivacyCommand:
 
     async def _show(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
-        kept, lines = self._archive, [say(Notice.STORED, locale)]
+        kept, lines = self._desk.shop.house.keep, [say(Notice.STORED, locale)]
         for days, told, otherwise in (
             (kept.prompts_days, Notice.PROMPTS_KEPT, Notice.PROMPTS_KEPT_FOR_EVER),
             (kept.results_days, Notice.RESULTS_KEPT, Notice.RESULTS_NOT_KEPT),
@@ -66,7 +65,7 @@ class PrivacyCommand:
 
     async def _erase(self, interaction: Interaction) -> None:
         await wire.defer(interaction, ephemeral=True)
-        begun = await self._archive.privacy.erase(interaction.user.id)
+        begun = await self._desk.privacy.erase(interaction.user.id)
         locale = str(interaction.locale)
         told = []
         if begun.cancelled:
@@ -82,9 +81,9 @@ class PrivacyCommand:
         await wire.defer(interaction, ephemeral=True)
         name = f"{interaction.id}-export"
         async with self._exporting:
-            parcel = Parcel(self._folder, name, interaction.filesize_limit, PARTS_MAX)
+            parcel = Parcel(self._desk.shop.folder, name, interaction.filesize_limit, PARTS_MAX)
             try:
-                await self._archive.export.of_member(interaction.user.id, parcel)
+                await self._desk.export.of_member(interaction.user.id, parcel)
                 await self._send(interaction, parcel)
             finally:
                 parcel.remove()
