@@ -224,7 +224,18 @@ async def open_app(
         duties.also(SWEEP_EVERY_S, Retention(shop).sweep, at_once=False)
         delivery = Delivery(shop, messenger, easel.gone)
         runner = Runner(shop, messenger, delivery, duties)
-        _add_commands(settings, client, easel, messenger, privacy, shop)
+        desk = Desk(
+            easel,
+            messenger,
+            shop,
+            Oversight(shop),
+            privacy,
+            Export(shop.database, shop.folder),
+            Statistics(shop),
+            catalog.offered(shop.routing.providers),
+            _operator(settings, shop.routing.default_model),
+        )
+        add_commands(client, desk)
         if not shop.providers:
             log.warning(NO_PROVIDER, extra={"action": "no_provider"})
         yield App(settings, client, runner, shop)
@@ -255,28 +266,6 @@ async def _open_shop(
                     pool=pool,
                     member_hash=member_hash(open_salt(settings.data_dir)),
                 )
-
-
-def _add_commands(
-    settings: Settings,
-    client: EaselClient,
-    easel: Easel,
-    messenger: DiscordMessenger,
-    privacy: Privacy,
-    shop: Workshop,
-) -> None:
-    desk = Desk(
-        easel,
-        messenger,
-        shop,
-        Oversight(shop),
-        privacy,
-        Export(shop.database, shop.folder),
-        Statistics(shop),
-        shop.catalog.offered(shop.routing.providers),
-        _operator(settings, shop.routing.default_model),
-    )
-    add_commands(client, desk)
 
 
 def _operator(settings: Settings, default_model: str) -> Operator:
