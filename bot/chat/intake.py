@@ -196,12 +196,12 @@ class Intake:
             CallFailed: the member does not see the status message, or that is not known.
             TimeoutError: it was not given in ANSWER_S_MAX.
         """
-        job, now = accepted.job, self._clock.now()
-        left_s = ANSWER_S_MAX - (now - job.created_at).total_seconds()
+        job = accepted.job
+        left_s = ANSWER_S_MAX - (self._clock.now() - job.created_at).total_seconds()
         if left_s <= 0:
             # The deferral took all the time.
             raise TimeoutError
-        embed, view = self._messenger.status(job, accepted.tasks, now, accepted.in_queue)
+        embed, view = self._messenger.status(job, accepted.tasks, accepted.in_queue)
         async with asyncio.timeout(min(left_s, ANSWER_S_MAX)):
             try:
                 return await wire.answer(interaction, [embed], view, ephemeral=job.request.private)

@@ -70,12 +70,11 @@ class DiscordMessenger:
         self,
         job: Job,
         tasks: Sequence[Task],
-        now: datetime,
         position: QueuePosition | None = None,
         finished: Collection[str] = (),
         images: Sequence[ImageFile] = (),
     ) -> None:
-        embed, view = self.status(job, tasks, now, position, finished)
+        embed, view = self.status(job, tasks, position, finished)
         is_over = job.unwatched or job.state is JobState.CANCELLED
         sizes = [image.size_bytes for image in images]
         fits = sum(sizes) <= MESSAGE_BYTES_MAX and max(sizes, default=0) <= job.reply.file_bytes_max
@@ -118,12 +117,12 @@ class DiscordMessenger:
         self,
         job: Job,
         tasks: Sequence[Task],
-        now: datetime,
         position: QueuePosition | None = None,
         finished: Collection[str] = (),
     ) -> tuple[discord.Embed, discord.ui.View | None]:
-        """The status message as of now, with a button to cancel the job or stop waiting, if any."""
+        """The status message now, with a button to cancel the job or stop waiting, if any."""
         typical_s = self._shop.routing.typical_s(latest(tasks)[0].route_id)
+        now = self._clock.now()
         embed = render.status(
             job, tasks, now, typical_s=typical_s, position=position, finished=finished
         )

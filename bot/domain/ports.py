@@ -166,7 +166,6 @@ class Messenger(Protocol):
         self,
         job: Job,
         tasks: Sequence[Task],
-        now: datetime,
         position: QueuePosition | None = None,
         finished: Collection[str] = (),
         images: Sequence[ImageFile] = (),

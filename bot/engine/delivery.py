@@ -82,7 +82,7 @@ class Delivery:
     async def _keep(self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]) -> None:
         """End a job whose member has stopped waiting: its images are for /history alone."""
         # A late update may have replaced what the member saw when they pressed the button.
-        await self._messenger.show_progress(job, tasks, self._shop.clock.now())
+        await self._messenger.show_progress(job, tasks)
         await self._finish(job, None, images, wanted=job.problem is None)
         emit("job_kept", "job kept for its member, who awaits it no longer")
 

@@ -151,7 +151,7 @@ class Duties:
         job, tasks = await self._shop.database.read(job_steps.look, job_id)
         # The queue may have changed since it was read, and a result must not be replaced.
         if job.state is JobState.QUEUED:
-            await self._messenger.show_progress(job, tasks, self._shop.clock.now(), position)
+            await self._messenger.show_progress(job, tasks, position)
             await self.show_cancelled(job.id)
 
     async def tidy_what_was_left(self) -> None:
@@ -225,7 +225,7 @@ class Duties:
         job, tasks = await self._shop.database.read(job_steps.look, job_id)
         if job.state is JobState.CANCELLED:
             with about(**fields_of(job)):
-                await self._messenger.show_progress(job, tasks, self._shop.clock.now())
+                await self._messenger.show_progress(job, tasks)
 
 
 async def every(seconds: float, duty: Duty) -> None:

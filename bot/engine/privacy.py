@@ -71,7 +71,7 @@ class Privacy:
         except StepLost:
             return False
         tasks = await self._database.read(task_steps.of_job, job_id)
-        await self._messenger.show_progress(job, tasks, self._clock.now())
+        await self._messenger.show_progress(job, tasks)
         return True
 
     async def _erase(self, erasure: Erasure) -> None:

@@ -268,12 +268,9 @@ class Runner:
             if ended.is_set() or job.state is JobState.DELIVERING:
                 return
             images = images_of(self._shop.folder, tasks)
+            new = images if len(images) > shown else ()
             await self._messenger.show_progress(
-                job,
-                tasks,
-                self._shop.clock.now(),
-                finished=self._shop.finished,
-                images=images if len(images) > shown else (),
+                job, tasks, finished=self._shop.finished, images=new
             )
             shown = len(images)
             if job.unwatched:

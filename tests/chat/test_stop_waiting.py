@@ -157,7 +157,7 @@ async def test_an_update_that_lands_after_the_press_is_painted_over(easel: Easel
     old, tasks = await easel.app.runner._shop.database.read(look, job.id)
     stuck = easel.discord.faults.add(method="PATCH", path=EDIT, hold=go_on)
     messenger = easel.app.runner._messenger
-    showing = asyncio.create_task(messenger.show_progress(old, tasks, easel.clock.now()))
+    showing = asyncio.create_task(messenger.show_progress(old, tasks))
     await easel.held_by(stuck)
     await stop(easel, call)
     go_on.set()

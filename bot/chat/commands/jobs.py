@@ -184,7 +184,7 @@ class JobCommands:
     async def show(self, job: Job) -> None:
         """Show in its status message that the job was cancelled."""
         tasks = await self._easel.tasks(job.id)
-        await self._messenger.show_progress(job, tasks, self._desk.shop.clock.now())
+        await self._messenger.show_progress(job, tasks)
 
     async def _stop(self, interaction: Interaction, job_id: str) -> None:
         job = await self._shown_job(interaction, job_id, moderators=False)
