@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.catalog import parse_catalog
 from bot.chat import connection
-from bot.chat.budgets import BudgetPosts
+from bot.chat.budgets import post_share
 from bot.chat.client import EaselClient
 from bot.chat.commands import add_commands
 from bot.chat.desk import Desk
@@ -217,7 +217,7 @@ async def open_app(
         )
         messenger = DiscordMessenger(client, shop, easel)
         privacy = Privacy(shop, easel, messenger)
-        budgets = Budgets(shop, easel, BudgetPosts(client))
+        budgets = Budgets(shop, easel, partial(post_share, client))
         duties = Duties(shop, messenger, use)
         duties.also(BUDGETS_EVERY_S, budgets.look)
         duties.also(PRIVACY_EVERY_S, privacy.go_on)

@@ -217,14 +217,3 @@ class BudgetShare(Struct, frozen=True):
     spent_ucr: int
     budget_ucr: int
     renewed_at: datetime
-
-
-class BudgetNotices(Protocol):
-    async def post(self, share: BudgetShare) -> bool:
-        """
-        Tell a server's moderators; a failure to do so is logged, never raised. What is repeated
-        within minutes is posted once.
-
-        Returns:
-            False: it did not get through, and may later.
-        """

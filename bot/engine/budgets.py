@@ -1,7 +1,9 @@
 """Tells a server's moderators when half, four fifths and all of its budget are spent."""
 
+from collections.abc import Awaitable, Callable
+
 from bot.domain.credits import Microcredits
-from bot.domain.ports import BudgetNotices
+from bot.domain.ports import BudgetShare
 from bot.domain.requests import ImageRequest, Mode
 from bot.engine.easel import Easel
 from bot.engine.workshop import Workshop
@@ -14,13 +16,15 @@ LOOK_EVERY_S = 20.0
 class Budgets:
     """
     Args:
-        posts: where the notices go.
+        post: tells a server's moderators; False: that did not get through, and may later.
     """
 
-    def __init__(self, shop: Workshop, easel: Easel, posts: BudgetNotices) -> None:
+    def __init__(
+        self, shop: Workshop, easel: Easel, post: Callable[[BudgetShare], Awaitable[bool]]
+    ) -> None:
         self._shop = shop
         self._easel = easel
-        self._posts = posts
+        self._post = post
 
     async def look(self) -> None:
         """
@@ -35,5 +39,5 @@ class Budgets:
         least = plain[1] if plain else Microcredits(0)
         database, house = self._shop.database, self._shop.house
         for share in await database.read(notices.reached, house, least, now):
-            if await self._posts.post(share):
+            if await self._post(share):
                 await database.keep(notices.told, share, now)

@@ -35,10 +35,7 @@ BEHIND: dict[str, tuple[type, ...]] = {
     "messenger": (DiscordMessenger,),
 }
 #: ports whose methods are no boundary of a job, each with the reason
-UNWATCHED = {
-    "Clock": "a wait changes nothing",
-    "BudgetNotices": "what a server spent is told beside the jobs",
-}
+UNWATCHED = {"Clock": "a wait changes nothing"}
 #: of the ports, but never called while the bot runs
 UNREACHED = {
     "provider.check": "only `easel check` asks for it",
