@@ -105,12 +105,6 @@ def what_fits(
     return list(found.values())[:FITS_MAX]
 
 
-def usual_cost(request: ImageRequest, terms: Terms, routing: Routing) -> Microcredits | None:
-    """What the images usually cost on the route that comes first; None: it is not known."""
-    request, routes = routing.best(request, terms)
-    return routing.usual_cost(request, routes[0]) if routes else None
-
-
 def new_task(task_id: str, job: Job, index: int, route: Route) -> Task:
     """
     Args:

@@ -15,7 +15,7 @@ from bot.domain.preferences import preferred
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import BACKGROUNDS, QUALITIES, RESOLUTIONS, ImageRequest, Mode, asking
 from bot.domain.settings import UNDECIDED, ServerSettings
-from bot.engine.accept import draft_job, offers, usual_cost, what_fits
+from bot.engine.accept import draft_job, offers, what_fits
 from bot.engine.keepsakes import Keepsakes
 from bot.engine.quota import Quota
 from bot.engine.routing import Terms
@@ -43,12 +43,11 @@ class Easel(Keepsakes):
     """
 
     def __init__(self, shop: Workshop, guests: Guests, asks_above_ucr: Microcredits) -> None:
-        super().__init__(shop.database, shop.clock)
-        self._shop = shop
+        super().__init__(shop)
         self.guests = guests
         self._asks_above_ucr = asks_above_ucr
-        self.servers = Servers(shop.database, shop.clock)
-        self.quota = Quota(shop.database, shop.house, shop.clock)
+        self.servers = Servers(shop)
+        self.quota = Quota(shop)
         #: ids of the servers that the bot was removed from while this process ran
         self.gone: set[int] = set()
 
@@ -139,7 +138,8 @@ class Easel(Keepsakes):
         if terms.decided.job_max_ucr is not None:
             available = min(available, terms.decided.job_max_ucr)
         refused.facts["fits"] = what_fits(request, terms, self._shop.routing, available)
-        usual = usual_cost(request, terms, self._shop.routing)
+        asked, routes = self._shop.routing.best(request, terms)
+        usual = self._shop.routing.usual_cost(asked, routes[0]) if routes else None
         if usual is not None and usual < int(str(refused.facts["needed_ucr"])):
             refused.facts["usual_ucr"] = usual
         return refused

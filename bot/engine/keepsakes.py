@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from bot.domain.ports import Clock
 from bot.domain.preferences import Preferences
 from bot.domain.requests import ImageRequest, Reference
+from bot.engine.workshop import Workshop
 from bot.store import members
-from bot.store.database import Database
 
 
 class Keepsakes:
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+        self._database = shop.database
+        self._clock = shop.clock
         #: by member's id; a member without an entry has decided nothing
         self._preferences: dict[int, Preferences] = {}
 

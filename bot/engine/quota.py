@@ -4,23 +4,17 @@ from collections.abc import Collection
 
 from bot.domain.ledger import Account, Statement
 from bot.domain.oversight import Done
-from bot.domain.ports import Clock
 from bot.domain.quota import Amendment
 from bot.domain.settings import ServerSettings
+from bot.engine.workshop import Workshop
 from bot.store import quota as steps
-from bot.store.database import Database
-from bot.store.jobs import House
 
 
 class Quota:
-    def __init__(self, database: Database, house: House, clock: Clock) -> None:
-        self._database = database
-        self._house = house
-        self._clock = clock
-        #: the operator's allowance
-        self.default = house.allowance
-        #: the operator's budget for each server; None: there is none
-        self.default_budget_ucr = house.budget_ucr
+    def __init__(self, shop: Workshop) -> None:
+        self._database = shop.database
+        self._house = shop.house
+        self._clock = shop.clock
 
     async def amend(
         self, amendment: Amendment, role_ids: Collection[int]

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-from bot.domain.ports import Clock
 from bot.domain.settings import UNDECIDED, ServerSettings, SettingChange
+from bot.engine.workshop import Workshop
 from bot.store import settings
-from bot.store.database import Database
 
 
 class Servers:
@@ -14,9 +13,9 @@ class Servers:
     anew, in the transaction that accepts it.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
+    def __init__(self, shop: Workshop) -> None:
+        self._database = shop.database
+        self._clock = shop.clock
         #: by server's id; a server without an entry has decided nothing
         self._known: dict[int, ServerSettings] = {}
 

@@ -28,6 +28,7 @@ class QuotaCommands(ModeratorCommands):
         super().__init__("quota")
         self._easel = desk.easel
         self._quota = desk.easel.quota
+        self._house = desk.shop.house
         self._clock = desk.shop.clock
 
     @command("quota set")
@@ -163,7 +164,7 @@ class QuotaCommands(ModeratorCommands):
         locale, server_id = str(interaction.locale), interaction.guild_id or 0
         decided, budget = await self._quota.of_server(server_id)
         embed = card(Phrase.QUOTA, locale)
-        each = policy.allowance(decided, (), self._quota.default)
+        each = policy.allowance(decided, (), self._house.allowance)
         every = tell_name("allowances", each.period, locale, amount_ucr=each.amount_ucr)
         roles = [
             f"{accounts.role_name(role_id, server_id)} {tell_cost(amount, locale)}"
@@ -185,7 +186,7 @@ class QuotaCommands(ModeratorCommands):
         await wire.show(interaction, [embed])
 
     def _budget(self, decided: ServerSettings, budget: Account | None, locale: str) -> str:
-        host_ucr = self._quota.default_budget_ucr
+        host_ucr = self._house.budget_ucr
         month = policy.budget(decided, host_ucr)
         if budget is None or month is None:
             return say(Phrase.NO_LIMIT, locale)
