@@ -26,7 +26,7 @@ from bot.domain.ports import Clock, Provider
 from bot.domain.queue import Caps
 from bot.domain.settings import Keep, Operator
 from bot.engine.budgets import LOOK_EVERY_S as BUDGETS_EVERY_S
-from bot.engine.budgets import Budgets
+from bot.engine.budgets import post_reached
 from bot.engine.delivery import Delivery
 from bot.engine.duties import Duties
 from bot.engine.easel import Easel
@@ -217,9 +217,9 @@ async def open_app(
         )
         messenger = DiscordMessenger(client, shop, easel)
         privacy = Privacy(shop, easel, messenger)
-        budgets = Budgets(shop, easel, partial(post_share, client))
+        posting = partial(post_reached, shop, easel, partial(post_share, client))
         duties = Duties(shop, messenger, use)
-        duties.also(BUDGETS_EVERY_S, budgets.look)
+        duties.also(BUDGETS_EVERY_S, posting)
         duties.also(PRIVACY_EVERY_S, privacy.go_on)
         duties.also(SWEEP_EVERY_S, Retention(shop).sweep, at_once=False)
         delivery = Delivery(shop, messenger, easel.gone)

@@ -11,33 +11,21 @@ from bot.store import notices
 
 #: seconds between two looks at the budgets
 LOOK_EVERY_S = 20.0
+#: tells a server's moderators; False: that did not get through, and may later
+Post = Callable[[BudgetShare], Awaitable[bool]]
 
 
-class Budgets:
+async def post_reached(shop: Workshop, easel: Easel, post: Post) -> None:
     """
-    Args:
-        post: tells a server's moderators; False: that did not get through, and may later.
+    Post a notice for each server that has reached a further share since the last look, even if an
+    earlier process made that look.
+
+    A notice is committed as posted once it is: after a crash in between, it is posted again.
     """
-
-    def __init__(
-        self, shop: Workshop, easel: Easel, post: Callable[[BudgetShare], Awaitable[bool]]
-    ) -> None:
-        self._shop = shop
-        self._easel = easel
-        self._post = post
-
-    async def look(self) -> None:
-        """
-        Post a notice for each server that has reached a further share since the last look, even if
-        an earlier process made that look.
-
-        A notice is committed as posted once it is: after a crash in between, it is posted again.
-        """
-        now = self._shop.clock.now()
-        request = ImageRequest(Mode.GENERATE, "", "")
-        plain = self._easel.price_of(request, nsfw_checker=True, server_id=0)
-        least = plain[1] if plain else Microcredits(0)
-        database, house = self._shop.database, self._shop.house
-        for share in await database.read(notices.reached, house, least, now):
-            if await self._post(share):
-                await database.keep(notices.told, share, now)
+    now = shop.clock.now()
+    request = ImageRequest(Mode.GENERATE, "", "")
+    plain = easel.price_of(request, nsfw_checker=True, server_id=0)
+    least = plain[1] if plain else Microcredits(0)
+    for share in await shop.database.read(notices.reached, shop.house, least, now):
+        if await post(share):
+            await shop.database.keep(notices.told, share, now)
