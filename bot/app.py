@@ -35,7 +35,7 @@ from bot.engine.identity import member_hash, open_salt
 from bot.engine.oversight import Oversight
 from bot.engine.privacy import LOOK_EVERY_S as PRIVACY_EVERY_S
 from bot.engine.privacy import Privacy
-from bot.engine.retention import SWEEP_EVERY_S, Retention
+from bot.engine.retention import SWEEP_EVERY_S, sweep
 from bot.engine.routing import Routing
 from bot.engine.runner import Runner
 from bot.engine.statistics import Statistics
@@ -221,7 +221,7 @@ async def open_app(
         duties = Duties(shop, messenger, use)
         duties.also(BUDGETS_EVERY_S, posting)
         duties.also(PRIVACY_EVERY_S, privacy.go_on)
-        duties.also(SWEEP_EVERY_S, Retention(shop).sweep, at_once=False)
+        duties.also(SWEEP_EVERY_S, partial(sweep, shop), at_once=False)
         delivery = Delivery(shop, messenger, easel.gone)
         runner = Runner(shop, messenger, delivery, duties)
         desk = Desk(

@@ -17,32 +17,30 @@ SWEEP_EVERY_S = 3_600.0
 IN_USE_MAX = timedelta(days=1)
 
 
-class Retention:
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+async def sweep(shop: Workshop) -> None:
+    now, house = shop.clock.now(), shop.house
+    await _run(shop, steps.empty_some, now, house.keep.prompts_days)
+    await _run(shop, steps.reduce_some, now, house.keep.jobs_days)
+    await shop.database.write(privacy.forget_accounts, house.allowance, now)
+    await _remove_orphans(shop, now)
 
-    async def sweep(self) -> None:
-        now, house = self._shop.clock.now(), self._shop.house
-        await self._run(steps.empty_some, now, house.keep.prompts_days)
-        await self._run(steps.reduce_some, now, house.keep.jobs_days)
-        await self._shop.database.write(privacy.forget_accounts, house.allowance, now)
-        await self._remove_orphans(now)
 
-    async def _run(self, step: Step[[str], bool], now: datetime, days: int) -> None:
-        if not days:
-            return
-        until = id_at(now - timedelta(days=days))
-        while await self._shop.database.write(step, until):
-            # Others who wait for the database are served before the next piece.
-            pass
+async def _run(shop: Workshop, step: Step[[str], bool], now: datetime, days: int) -> None:
+    if not days:
+        return
+    until = id_at(now - timedelta(days=days))
+    while await shop.database.write(step, until):
+        # Others who wait for the database are served before the next piece.
+        pass
 
-    async def _remove_orphans(self, now: datetime) -> None:
-        """Remove files that belong to no job, as a crash or a restored database leaves them."""
-        stored = await asyncio.to_thread(stored_images, self._shop.folder)
-        old = [each for each in stored if each.stored_at < now - IN_USE_MAX]
-        known = await self._shop.database.read_of(steps.known, {each.job_id for each in old})
-        orphans = [each for each in old if each.job_id not in known]
-        for each in orphans:
-            each.path.unlink(missing_ok=True)
-        if orphans:
-            emit("orphans_removed", "%d files removed that were no job's", len(orphans))
+
+async def _remove_orphans(shop: Workshop, now: datetime) -> None:
+    """Remove files that belong to no job, as a crash or a restored database leaves them."""
+    stored = await asyncio.to_thread(stored_images, shop.folder)
+    old = [each for each in stored if each.stored_at < now - IN_USE_MAX]
+    known = await shop.database.read_of(steps.known, {each.job_id for each in old})
+    orphans = [each for each in old if each.job_id not in known]
+    for each in orphans:
+        each.path.unlink(missing_ok=True)
+    if orphans:
+        emit("orphans_removed", "%d files removed that were no job's", len(orphans))
