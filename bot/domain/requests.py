@@ -115,10 +115,6 @@ class ImageRequest(Struct, frozen=True, forbid_unknown_fields=True):
     wishes: Mapping[str, str] = field(default_factory=dict)
 
 
-def worded(request: ImageRequest, prompt: str) -> ImageRequest:
-    return request if prompt == request.prompt else replace(request, prompt=prompt)
-
-
 def asking(request: ImageRequest, **asked: Any) -> ImageRequest:
     """The request with what its member asks for, which is a wish no longer."""
     wishes = {name: wish for name, wish in request.wishes.items() if name not in asked}

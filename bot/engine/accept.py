@@ -11,7 +11,7 @@ from bot.domain.catalog import Route
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job, JobState, Offer, Reply, Task, TaskState, id_at
 from bot.domain.policy import NsfwRule, Place
-from bot.domain.requests import QUALITIES, ImageRequest, check_request, worded
+from bot.domain.requests import QUALITIES, ImageRequest, check_request
 from bot.domain.words import clean
 from bot.engine.routing import Routing, Terms
 
@@ -34,7 +34,7 @@ def draft_job(
     Raises:
         InvalidRequest: no route could do it, whatever the server allows.
     """
-    request = worded(request, clean(request.prompt))
+    request = replace(request, prompt=clean(request.prompt))
     check_request(request)
     return Job(
         # 19 characters, so that it fits into a Discord nonce, which has 25.

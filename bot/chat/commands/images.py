@@ -15,7 +15,7 @@ from bot.chat.texts import Notice
 from bot.chat.texts.markdown import inert_line
 from bot.chat.translator import Choices
 from bot.chat.wire import Interaction
-from bot.domain.requests import REFERENCES_MAX, ImageRequest, Mode, Reference, Turn, worded
+from bot.domain.requests import REFERENCES_MAX, ImageRequest, Mode, Reference, Turn
 from bot.errors import InvalidRequest, Reason
 
 
@@ -83,7 +83,7 @@ class ImageCommands:
         if given.get("prompt") is None and not request.prompt:
             await self._drafts.open_form(interaction, request)
             return
-        request = worded(request, as_seen(request.prompt, interaction))
+        request = replace(request, prompt=as_seen(request.prompt, interaction))
         await self._intake.take(interaction, request)
 
     async def _gathered(
