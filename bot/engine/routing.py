@@ -204,9 +204,12 @@ class Routing:
         return self._submitted[route.id] % SCOUT_EVERY == 1
 
     def typical_s(self, route_id: str) -> float:
-        """Seconds that an image usually takes: the learned median, or the catalog's before that."""
+        """
+        Seconds that an image usually takes, at least one: the learned median, or the catalog's
+        before that.
+        """
         if known := self._known.get(route_id):
-            return known.quantile_s(0.5)
+            return max(known.quantile_s(0.5), 1.0)
         route = self._catalog.route(route_id)
         return route.typical_s if route else TYPICAL_S
 

@@ -9,6 +9,7 @@ import pytest
 
 from bot.chat.messenger import DiscordMessenger
 from bot.engine import runner
+from bot.engine.routing import Routing
 from bot.playground.discord import ApiRequest, Message, Upload
 from bot.playground.faults import Hold, VendorCall
 from tests.conftest import OpenEasel
@@ -56,7 +57,11 @@ async def test_each_picture_of_several_is_shown_as_it_is_finished(easel: Easel) 
     assert [each.filename[-6:] for each in done.attachments] == ["-1.png", "-2.png", "-3.png"]
 
 
-async def test_one_of_two_being_fetched_does_not_make_both_finished(easel: Easel) -> None:
+async def test_one_of_two_being_fetched_does_not_make_both_finished(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first image teaches that its route takes no time.
+    monkeypatch.setattr(Routing, "typical_s", lambda *_: 48.0)
     drawn, fetched = hold(easel, VendorCall.POLL), hold(easel, VendorCall.RESULT)
     call = await easel.imagine(count=2)
     await drawn.reached.wait()

@@ -354,6 +354,7 @@ def test_a_scouts_image_that_is_done_far_too_soon_ends_what_was_known(
     assert routing.latency(route).images > 100
     assert routing.observe(route, 0, 0, scouts=True)
     assert routing.latency(route) == Latency.expected(0)
+    assert routing.typical_s(route.id) == 1
 
 
 @pytest.mark.parametrize("every", [5, 20])
