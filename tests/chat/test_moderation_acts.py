@@ -133,6 +133,16 @@ async def test_whom_the_operator_blocks_is_blocked_everywhere(easel: Easel) -> N
     assert "is not blocked here" in said(await command(easel, "unblock", member="Ada"))
 
 
+async def test_the_end_of_a_servers_block_promises_nothing_of_the_operators(easel: Easel) -> None:
+    await block(easel)
+    ada = user_id(easel, "Ada")
+    blocked = oversight.Block(oversight.EVERYWHERE, ada, 0, "abuse", easel.clock.now())
+    await easel.app.database.write(oversight.block, blocked)
+    told = said(await command(easel, "unblock", member="Ada"))
+    assert told == f"This server no longer blocks <@{ada}>."
+    assert "You are blocked" in said(await easel.finished(await easel.imagine()))
+
+
 async def test_a_block_ends_by_time_and_by_hand(easel: Easel) -> None:
     await block(easel, end="2 hours")
     listed = said(await command(easel, "blocks"))
@@ -144,7 +154,7 @@ async def test_a_block_ends_by_time_and_by_hand(easel: Easel) -> None:
 
     await block(easel)
     assert "no end set" in said(await command(easel, "blocks"))
-    assert "can make images here again" in said(await command(easel, "unblock", member="Ada"))
+    assert "no longer blocks" in said(await command(easel, "unblock", member="Ada"))
     assert "is not blocked here" in said(await command(easel, "unblock", member="Ada"))
     assert (await easel.finished(await easel.imagine())).attachments
     assert [each[0] for each in await acts(easel)] == ["block", "block", "unblock"]
