@@ -120,6 +120,8 @@ class Moderating:
 
     async def _spoiler(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)
+        if case.job.removed:
+            raise wire.Declined(Notice.REMOVED)
         await wire.defer(interaction, ephemeral=True)
         with about(**fields_of(case.job)):
             done = await self._oversight.cover(case.job.server_id, case.job.id, interaction.user.id)

@@ -225,6 +225,15 @@ async def test_spoiler_covers_the_message_and_whatever_is_shown_later(
         assert "Covered by a moderator." in said(again)
 
 
+async def test_what_was_removed_is_not_said_to_be_covered(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    shown = await card(easel, message)
+    await filled(easel, await press(easel, shown, "Remove"), reason="no")
+    late = await press(easel, shown, "Spoiler")
+    assert said(await late.response()) == "A moderator has removed this image."
+    assert [each[0] for each in await acts(easel)] == ["remove"]
+
+
 async def job_id(easel: Easel) -> str:
     [row] = await easel.rows("SELECT id FROM jobs ORDER BY id DESC LIMIT 1")
     return str(row.id)
