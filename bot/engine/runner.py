@@ -273,7 +273,7 @@ class Runner:
                 job, tasks, finished=self._shop.finished, images=new
             )
             shown = len(images)
-            if job.unwatched:
+            if job.unwatched or job.state is JobState.CANCELLED:
                 return
             await within(self._pace_s(job, tasks), ended)
 

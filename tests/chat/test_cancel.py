@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.domain.ledger import EntryKind
+from bot.engine import runner
 from bot.playground.discord import Call, Message, NotOfferedError, Upload
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
@@ -156,6 +157,23 @@ async def test_a_cancel_that_discord_does_not_show_counts_all_the_same(easel: Ea
     assert not easel.providers.submissions
     # The worker that finds its job gone brings the message up to date.
     assert "Cancelled" in said(call.messages[0])
+
+
+async def test_a_cancelled_job_is_shown_once_while_its_worker_does_not_know(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pace in ("PROGRESS_AFTER_S", "PROGRESS_S_MIN", "PROGRESS_S_MAX"):
+        monkeypatch.setattr(runner, pace, 0.01)
+    async with easel.held(VendorCall.UPLOAD, **REFERENCE) as call:
+        await press(easel, "Ada", call)
+        passes = asyncio.Event()
+        passes.set()
+        edits = easel.discord.faults.add(
+            method="PATCH", path="/messages/@original", hold=passes, times=99
+        )
+        await asyncio.sleep(0.5)
+        assert edits.hits <= 2
+    await assert_cancelled(easel, call, orders=0)
 
 
 async def test_a_late_look_at_the_queue_does_not_paint_over_a_cancelled_job(
