@@ -105,7 +105,6 @@ class Carrier:
             try:
                 return await self._carry_on_route()
             except Ended as ended:
-                self._shop.finished.discard(self._task.id)
                 problem, keep = ended.problem, self._shop.database.keep
                 self._emit("task_failed", "task failed: %s", problem.failure, level=logging.WARNING)
                 onto = await self._next_task() if ended.elsewhere else None
@@ -121,18 +120,21 @@ class Carrier:
         waits = self._task.state is TaskState.PENDING
         if not waits:
             self._sent.set()
-        async with self._shop.traffic.slot(route, waits=waits):
-            finished = None
-            while finished is None:
-                match self._task.state:
-                    case TaskState.PENDING:
-                        finished = await self._submit(route, provider)
-                    case TaskState.SUBMITTED:
-                        finished = await self._wait(route, provider)
-                    case _:
-                        # A process died after sending and before the answer was committed.
-                        raise Ended(Failure.OUTCOME_UNKNOWN)
-            return await self._keep(route, provider, finished)
+        try:
+            async with self._shop.traffic.slot(route, waits=waits):
+                finished = None
+                while finished is None:
+                    match self._task.state:
+                        case TaskState.PENDING:
+                            finished = await self._submit(route, provider)
+                        case TaskState.SUBMITTED:
+                            finished = await self._wait(route, provider)
+                        case _:
+                            # A process died after sending and before the answer was committed.
+                            raise Ended(Failure.OUTCOME_UNKNOWN)
+                return await self._keep(route, provider, finished)
+        finally:
+            self._shop.finished.discard(self._task.id)
 
     def _route_and_provider(self) -> tuple[Route, Provider]:
         route = self._shop.catalog.route(self._task.route_id)
@@ -352,7 +354,6 @@ class Carrier:
         cost = pricing.final_cost(route.price, task.price_ucr, finished.bill)
         allowance, now = shop.house.allowance, shop.clock.now()
         made = await shop.database.keep(steps.stored, allowance, task, image, cost, now)
-        shop.finished.discard(task.id)
         emit("task_stored", "image stored", task=task, cost_ucr=cost.amount_ucr)
         return made
 
