@@ -176,19 +176,26 @@ class Intake:
         still be delivered.
         """
         job = accepted.job
-        message_id = None
+        message_id, is_there = None, True
         try:
             message_id = await self._answer(interaction, accepted)
         except TimeoutError:
             log.warning("answer too late", extra={"action": "answer_late"})
         except wire.CallFailed as error:
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
-            if error.trouble is not wire.Trouble.DOWN:
-                # The answer may be there, its news lost, and the member may have pressed Cancel.
-                with contextlib.suppress(StepLost):
-                    await self._easel.cancel(job.id, Failure.UNANSWERED)
-                return
-        self._easel.hand_over(job.id, message_id)
+            is_there = error.trouble is wire.Trouble.DOWN
+        finally:
+            cancelled = self._easel.cancelled_meanwhile(job.id)
+        if cancelled is not None:
+            # The answer has replaced the news of that, or came after it.
+            tasks = await self._easel.tasks(job.id)
+            await self._messenger.show_progress(cancelled, tasks)
+        elif is_there:
+            self._easel.hand_over(job.id, message_id)
+        else:
+            # The answer may be there, its news lost, and the member may have pressed Cancel.
+            with contextlib.suppress(StepLost):
+                await self._easel.cancel(job.id, Failure.UNANSWERED)
 
     async def _answer(self, interaction: Interaction, accepted: Accepted) -> int | None:
         """

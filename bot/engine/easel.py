@@ -48,6 +48,9 @@ class Easel(Keepsakes):
         self._asks_above_ucr = asks_above_ucr
         self.servers = Servers(shop)
         self.quota = Quota(shop)
+        #: id of a job whose member is being given its status message -> the job as it was cancelled
+        #: meanwhile; None: it was not
+        self._answering: dict[str, Job | None] = {}
         #: ids of the servers that the bot was removed from while this process ran
         self.gone: set[int] = set()
 
@@ -105,6 +108,7 @@ class Easel(Keepsakes):
         if isinstance(accepted, Refusal):
             raise self._with_way_out(accepted)
         offer, (ahead, own) = accepted
+        self._answering[offer.job.id] = None
         typical_s = self._shop.routing.typical_s(offer.tasks[0].route_id)
         position = QueuePosition.after(ahead, self._shop.house.caps, typical_s, own)
         return Accepted(offer.job, offer.tasks, position, terms.decided.private_seen)
@@ -218,6 +222,13 @@ class Easel(Keepsakes):
                 found[quality] = max(each.quote(asked) for each in routes)
         return found
 
+    def cancelled_meanwhile(self, job_id: str) -> Job | None:
+        """
+        To be called once, when the answer to the job's member was given or has failed: the job, if
+        this process cancelled it after its acceptance.
+        """
+        return self._answering.pop(job_id, None)
+
     def hand_over(self, job_id: str, message_id: int | None) -> None:
         """
         The member has the status message: any process may work on the job, once that is written.
@@ -238,6 +249,8 @@ class Easel(Keepsakes):
         now = self._clock.now()
         job = await self._database.keep(jobs.cancel, self._shop.house, job_id, now, failure)
         self._shop.traffic.let_go(job_id)
+        if job_id in self._answering:
+            self._answering[job_id] = job
         return job
 
     async def leave(self, server_id: int) -> list[Job]:

@@ -1,7 +1,7 @@
 """The Cancel button: free until something was submitted, for the member and for moderators."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -10,6 +10,7 @@ from bot.engine import runner
 from bot.playground.discord import Call, Message, NotOfferedError, Upload
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
+from tests.chat.test_privacy import erase
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise, picture
 
@@ -196,6 +197,29 @@ async def test_a_late_look_at_the_queue_does_not_paint_over_a_cancelled_job(
         await queued.until(lambda message: "Cancelled" in said(message))
         assert "Cancelled" in said(queued.messages[0])
         assert not queued.messages[0].components
+
+
+async def erased(easel: Easel) -> None:
+    assert "1 waiting job was cancelled" in said(await erase(easel))
+
+
+async def sent_away(easel: Easel) -> None:
+    guild = easel.app.client.get_guild(easel.discord.channel("studio").guild_id or 0)
+    assert guild is not None
+    await easel.app.client.on_guild_remove(guild)
+
+
+@pytest.mark.parametrize("cancel", [erased, sent_away])
+async def test_an_answer_that_comes_after_the_cancel_does_not_say_that_the_job_waits(
+    easel: Easel, cancel: Callable[[Easel], Awaitable[None]]
+) -> None:
+    go_on = asyncio.Event()
+    answer = easel.discord.faults.add(method="POST", path="/callback", hold=go_on)
+    call = await easel.imagine()
+    await easel.held_by(answer)
+    await cancel(easel)
+    go_on.set()
+    await assert_cancelled(easel, call, orders=0)
 
 
 async def test_the_button_works_after_a_restart_of_the_bot(easel: Easel) -> None:
