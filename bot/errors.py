@@ -96,10 +96,11 @@ class Reason(StrEnum):
     MODEL_SIZE = "model_size"
     #: permissions
     PERMISSIONS = "permissions"
-    #: needed_ucr, available_ucr, refills_at in seconds since 1970; `fits` if something would fit:
-    #: "resolution/quality/micro-credits" of each; usual_ucr if it is less than needed_ucr
+    #: needed_ucr, available_ucr; refills_at in seconds since 1970 if that is then enough; `fits` if
+    #: something would fit: "resolution/quality/micro-credits" of each; usual_ucr if it is less than
+    #: needed_ucr
     CREDITS = "credits"
-    #: the same, for the budget of the whole server
+    #: the same, always with refills_at, for the budget of the whole server
     BUDGET = "budget"
     #: the same, for the budget of all servers together
     TOTAL_BUDGET = "total_budget"

@@ -215,10 +215,14 @@ def purses_of(
 def _short(
     reason: Reason, error: InsufficientCredits, account: Account, refill: Allowance, now: datetime
 ) -> InsufficientCredits:
-    """The refusal, with the time at which the account will have more."""
-    if not account.rolls:
-        refills_at = int(refill.refills_at(now).timestamp())
-        return InsufficientCredits(reason, **error.facts, refills_at=refills_at)
-    back = rolling.next_return(account, refill.amount_ucr)
-    when = {"back_ucr": back.amount_ucr, "back_at": int(back.due_at.timestamp())} if back else {}
-    return InsufficientCredits(Reason.ROLLING_CREDITS, **error.facts, **when)
+    """The refusal, with the time at which the account will have more, if that can be enough."""
+    when: dict[str, int] = {}
+    if account.rolls:
+        reason = Reason.ROLLING_CREDITS
+        if back := rolling.next_return(account, refill.amount_ucr):
+            when = {"back_ucr": back.amount_ucr, "back_at": int(back.due_at.timestamp())}
+    else:
+        refilled_ucr = refill.amount_ucr + account.grant_ucr
+        if reason is not Reason.CREDITS or refilled_ucr >= int(str(error.facts["needed_ucr"])):
+            when = {"refills_at": int(refill.refills_at(now).timestamp())}
+    return InsufficientCredits(reason, **error.facts, **when)

@@ -117,14 +117,30 @@ async def test_a_reference_that_is_not_what_it_says_ends_the_job_unsubmitted(
 
 
 async def test_without_credits_nothing_is_held_and_the_refill_is_named(opened) -> None:
-    async with opened(allowance="0.05") as easel:
+    async with opened(allowance="0.10") as easel:
+        await easel.finished(await easel.imagine("Ben"))
         message = await easel.finished(await easel.imagine("Ben"))
 
-        words = "This may cost up to 0.06 cr, which is held until it is made, and you have 0.05 cr"
+        words = "This may cost up to 0.06 cr, which is held until it is made, and you have 0.04 cr"
         assert words in said(message)
         assert "refills <t:" in said(message)
         assert message.is_ephemeral
-        assert await easel.entries(EntryKind.HOLD) == []
+        assert len(await easel.entries(EntryKind.HOLD)) == 1
+
+
+async def test_a_refill_that_cannot_be_enough_is_not_named(opened) -> None:
+    async with opened(allowance="0.05") as easel:
+        message = await easel.finished(await easel.imagine("Ben"))
+        assert "and you have 0.05 cr left. " in said(message)
+        assert "refills" not in said(message)
+
+        # Together with what is granted, it can be.
+        granted = {"member": "Ben", "amount": "0.01", "reason": "a gift"}
+        for refilled in (False, True):
+            call = await easel.discord.run_command("Cleo", "studio", "quota grant", granted)
+            await call.response()
+            message = await easel.finished(await easel.imagine("Ben"))
+            assert ("refills <t:" in said(message)) is refilled
 
 
 async def test_without_a_provider_the_member_hears_who_can_help(opened) -> None:

@@ -97,6 +97,7 @@ FACTS = {
     "usual_ucr": 6_000,
     "default": "painter",
     "model": "retoucher",
+    "refills_at": 1_795_996_800,
     "back_ucr": 60_000,
     "back_at": 1_795_996_800,
     "spent_ucr": 360_000,

@@ -158,6 +158,8 @@ class Notice(StrEnum):
     REPORTED_BEFORE = "reported_before"
     TOO_MANY_REPORTS = "too_many_reports"
     PRIVATE_SEEN = "private_seen"
+    #: refills_at
+    ALLOWANCE_REFILLS = "allowance_refills"
     #: for an allowance that rolls; back_ucr, back_at
     COMES_BACK = "comes_back"
     #: spent_ucr, budget_ucr, renewed_at
@@ -267,6 +269,7 @@ def refuse(refusal: Refusal, locale: str = FALLBACK) -> str:
     unasked = reason in (Reason.TOTAL_BUDGET, Reason.CEILING)
     others, unfiltered = facts.get("others"), facts.get("unfiltered")
     is_said = {
+        Notice.ALLOWANCE_REFILLS: reason is Reason.CREDITS and "refills_at" in facts,
         Notice.COMES_BACK: "back_at" in facts,
         Notice.USUAL: "usual_ucr" in facts and not unasked,
         Notice.FITS: facts.get("fits"),
