@@ -10,6 +10,7 @@ import discord
 from bot.chat import render
 from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_name
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined, shortened
+from bot.domain.policy import is_model_allowed
 from bot.domain.settings import (
     FOREVER,
     SETTINGS,
@@ -117,6 +118,8 @@ def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -
     told = f"**{value(field, counts, locale)}** · {tell_name('sources', source, locale)}"
     if field == "paused_until" and decided.pause_reason:
         told += f"\n{value('pause_reason', decided.pause_reason, locale)}"
+    if field == "default_model" and counts and not is_model_allowed(decided, counts):
+        told += f"\n{say(Phrase.NOT_ALLOWED_HERE, locale)}"
     return told
 
 

@@ -554,3 +554,21 @@ async def test_a_default_model_is_one_that_is_allowed(easel: Easel) -> None:
         if part.get("custom_id") == "settings:set:default_model"
     ]
     assert [option["value"] for option in menu["options"]] == ["-", "gpt-image-2"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_a_default_model_that_is_not_allowed_any_more_is_shown_so(
+    easel: Easel, own: bool
+) -> None:
+    if own:
+        await decide(easel, "default_model", model="gpt-image-2")
+    assert "does not allow it" not in said(await panel(easel))
+    await decide(easel, "allowed_models", allow="gpt-image-2-quality")
+    words = "`gpt-image-2`" if own else "`gpt-image-2-beta`"
+    for shown in (
+        await panel(easel),
+        await panel(easel, "default_model"),
+        await decide(easel, "default_model"),
+    ):
+        assert words in said(shown)
+        assert "Not here: this server does not allow it." in said(shown)
