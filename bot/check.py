@@ -153,10 +153,11 @@ async def _models(settings: Settings, catalog: Catalog, providers: Collection[st
 
 
 def _endings(catalog: Catalog, providers: Collection[str]) -> list[str]:
-    """Remarks on models that end in the coming weeks, and on prices that are old."""
+    """Remarks on models that have ended or end in the coming weeks, and on prices that are old."""
     today = datetime.now(UTC).date()
     remarks = [
-        f"The makers of {model.id} end it on {model.retires}."
+        f"The makers of {model.id} {'ended' if model.is_retired(today) else 'end'} it on"
+        f" {model.retires}."
         for model in catalog.retiring(providers, today + WARN_BEFORE)
     ]
     if catalog.read and today - catalog.read > PRICES_AGE_MAX:

@@ -806,6 +806,7 @@ async def test_check_sees_that_the_default_model_has_ended(
     assert ended.status == 1, ended
     said = "✗ models: gpt-image-2 is used by default, and its makers ended it on 2026-01-31; see"
     assert f"{said} DEFAULT_MODEL.\n" in ended.out
+    assert "! The makers of gpt-image-2 ended it on 2026-01-31.\n" in ended.out
 
 
 async def test_check_remarks_on_an_address_that_nobody_calls(

@@ -99,12 +99,14 @@ class Duties:
         return [asyncio.create_task(duty) for duty in duties]
 
     async def warn_of_endings(self) -> None:
-        """Warn the host of models that end soon, so that they choose others in time."""
+        """Warn the host of models that end soon or have ended, so that they choose others."""
+        today = self._shop.clock.now().date()
         for model in self._shop.routing.retiring(WARN_BEFORE):
             emit(
                 "model_retires",
-                "the makers of %s end it on %s",
+                "the makers of %s %s it on %s",
                 model.id,
+                "ended" if model.is_retired(today) else "end",
                 model.retires,
                 level=logging.WARNING,
             )

@@ -179,6 +179,10 @@ class Routing:
         until = (self._clock.now() + within).date()
         return self._catalog.retiring(self.providers, until)
 
+    def ended(self) -> set[str]:
+        """The ids of the models that their makers have ended."""
+        return {model.id for model in self.retiring(timedelta(0))}
+
     def latency(self, route: Route) -> Latency:
         return self._known.get(route.id) or Latency.expected(route.typical_s)
 

@@ -189,6 +189,11 @@ async def test_a_model_that_its_makers_have_ended_is_not_offered(
         call = await easel.discord.run_command("Ada", "studio", "models", one)
         ended = "gpt-image-2 is no longer available: its makers ended it on 31 January 2026."
         assert said(await call.response()) == f"gpt-image-2\n{ended}"
+        for mode in ("imagine", "edit"):
+            offered = await easel.discord.autocomplete("Ada", "studio", mode, "model", "")
+            values = [each["value"] for each in offered]
+            assert "gpt-image-2-beta" in values
+            assert "gpt-image-2" not in values
 
 
 async def test_buttons_leave_out_what_is_above_the_maximum(easel: Easel) -> None:

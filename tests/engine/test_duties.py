@@ -288,7 +288,11 @@ async def test_the_host_is_warned_a_month_before_a_model_ends(
         today = easel.clock.now().date()
         soon, later = today + timedelta(days=29), today + timedelta(days=31)
         text = shipped
-        for model, day in (("gpt-image-2", soon), ("gpt-image-2-quality", later)):
+        for model, day in (
+            ("gpt-image-2", soon),
+            ("gpt-image-2-quality", later),
+            ("gpt-image-2-beta", today),
+        ):
             head = f"[models.{model}]\n"
             text = text.replace(head, f"{head}retires = {day}\n")
         catalog.write_text(text, encoding="utf-8")
@@ -299,4 +303,5 @@ async def test_the_host_is_warned_a_month_before_a_model_ends(
             return "the makers of gpt-image-2 end it on" in caplog.text
 
         await easel.until(warned)
-        assert "gpt-image-2-quality end it" not in caplog.text
+        assert f"the makers of gpt-image-2-beta ended it on {today}" in caplog.text
+        assert "gpt-image-2-quality end" not in caplog.text

@@ -25,6 +25,7 @@ class ImageCommands:
         self._intake = intake
         self._drafts = drafts
         self._catalog = desk.offered
+        self._routing = desk.shop.routing
 
     def add_to(self, client: EaselClient) -> None:
         for mode, callback in ((Mode.GENERATE, self.imagine), (Mode.EDIT, self.edit)):
@@ -57,7 +58,8 @@ class ImageCommands:
     async def _models(self, interaction: Interaction, typed: str) -> Choices:
         presets = await self._easel.presets(interaction.user.id)
         allowed = self._easel.servers.known(interaction.guild_id or 0).allowed_models
-        offered = self._catalog.only(allowed) if allowed else self._catalog
+        models = allowed or self._catalog.models.keys()
+        offered = self._catalog.only(models - self._routing.ended())
         place = place_of(interaction)
         cheapest = self._easel.cheapest(place, offered.models)
         return options.model_or_preset_choices(offered, list(presets), typed, cheapest)

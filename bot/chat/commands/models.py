@@ -1,7 +1,6 @@
 """/models: which models can be chosen here, what they are good for and what they cost."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import discord
@@ -54,7 +53,7 @@ class ModelCommands:
         """
         place, locale = place_of(interaction), str(interaction.locale)
         decided = await self._easel.servers.settings(place.server_id)
-        ended = [model.id for model in self._ended()]
+        ended = self._routing.ended()
         there = [each for each in self._catalog.models if each not in ended]
         offered = models_here(decided, there, self._routing.default_model)
         options = [
@@ -117,7 +116,7 @@ class ModelCommands:
     async def _in_full(
         self, model: Model, place: Place, decided: ServerSettings, locale: str
     ) -> discord.Embed:
-        if model in self._ended():
+        if model.id in self._routing.ended():
             facts = {"model": model.id, "since": str(model.retires)}
             gone = tell_name("refusals", Reason.RETIRED, locale, **facts)
             return discord.Embed(title=model.id, description=gone)
@@ -149,10 +148,6 @@ class ModelCommands:
 
     def _summary(self, model_id: str, locale: str) -> str:
         return tell_summary(model_id, self._catalog.models[model_id].summary, locale)
-
-    def _ended(self) -> list[Model]:
-        """The models that their makers have ended."""
-        return self._routing.retiring(timedelta(0))
 
     def _has_filter(self, model: Model) -> bool:
         return any(route.nsfw_switch is not NsfwSwitch.NONE for route in self._routes(model))
