@@ -248,7 +248,7 @@ async def _open_shop(
     private = settings.allow_private_addresses
     async with open_providers(settings) as providers:
         on = {name for name, _ in providers}
-        default_model = settings.default_model or catalog.default_model(on)
+        default_model = settings.default_model or catalog.default_model(on, clock.now().date())
         routing = Routing(catalog, on, default_model, settings.route_order, database, clock)
         await routing.load()
         with closing(Pool()) as pool:

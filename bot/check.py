@@ -140,11 +140,12 @@ async def _models(settings: Settings, catalog: Catalog, providers: Collection[st
     """Check the model that a member gets who names none."""
     if not providers:
         raise StartupError("no provider is on; set the key of one, such as APIMODELS_API_KEY.")
-    model_id = settings.default_model or catalog.default_model(providers)
+    today = datetime.now(UTC).date()
+    model_id = settings.default_model or catalog.default_model(providers, today)
     model = catalog.models[model_id]
     if not any(route.provider in providers for route in model.routes):
         raise StartupError(f"{model_id} is used by default, and none of its providers has a key.")
-    if model.is_retired(datetime.now(UTC).date()):
+    if model.is_retired(today):
         raise StartupError(
             f"{model_id} is used by default, and its makers ended it on {model.retires};"
             " see DEFAULT_MODEL."

@@ -221,12 +221,18 @@ class Catalog(Struct, frozen=True):
         """The catalog with these models alone."""
         return Catalog({model.id: model for model in self.models.values() if model.id in models})
 
-    def default_model(self, providers: Collection[str]) -> str:
+    def lasting(self, today: date) -> list[str]:
+        """The ids of the models that their makers have not ended; all, if none is left."""
+        left = [model.id for model in self.models.values() if not model.is_retired(today)]
+        return left or list(self.models)
+
+    def default_model(self, providers: Collection[str], today: date) -> str:
         """The model for a member who names none: the first on offer, if possible with a filter."""
         on = {
-            model.id: [route for route in model.routes if route.provider in providers]
-            for model in self.models.values()
-            if model.retires is None
+            model_id: [
+                route for route in self.models[model_id].routes if route.provider in providers
+            ]
+            for model_id in self.lasting(today)
         }
         with_filter = [
             model_id

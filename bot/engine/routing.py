@@ -98,7 +98,8 @@ class Routing:
         here, catalog = self._here(terms), self._allowed(terms)
         models, preferred = [request.model], []
         if not request.model:
-            models = policy.models_here(terms.decided, catalog.models, self.default_model)
+            lasting = catalog.lasting(here.today)
+            models = policy.models_here(terms.decided, lasting, self.default_model)
             preferred = [request.prefers] if request.prefers in catalog.models else []
         fallback = models[0] if models else ""
         first = preferred[0] if preferred else fallback

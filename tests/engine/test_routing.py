@@ -2,7 +2,7 @@
 
 import asyncio
 import tomllib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -198,6 +198,39 @@ def test_when_all_are_down_the_member_hears_it(catalog: Catalog, clock: InstantC
         roads.traffic.fault(route, misconfigured=True)
     with pytest.raises(Busy, match="routes_down"):
         roads.candidates()
+
+
+def ending(catalog: Catalog, model_id: str, day: date) -> Catalog:
+    models = dict(catalog.models)
+    models[model_id] = replace(models[model_id], retires=day)
+    return Catalog(models)
+
+
+def test_the_first_model_is_the_default_until_the_day_on_which_it_ends(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    day = clock.now().date()
+    first = catalog.default_model(ALL, day)
+    later = ending(catalog, first, day + timedelta(days=1))
+    assert later.default_model(ALL, day) == first
+    assert ending(catalog, first, day).default_model(ALL, day) != first
+
+
+def test_a_default_that_ends_while_the_bot_runs_is_one_no_more(
+    catalog: Catalog, clock: InstantClock
+) -> None:
+    """Its members are not told at each image what they did not ask for."""
+    roads = lay(ending(catalog, "gpt-image-2-beta", clock.now().date() + timedelta(days=1)), clock)
+    unnamed = replace(LANTERN, model="")
+    made_by = []
+    for _ in range(2):
+        asked, routes = roads.routing.best(unnamed, Terms(False, roads.traffic.ready()))
+        assert routes
+        assert not asked.instead_of
+        made_by.append(asked.model)
+        clock.advance(86_400)
+    assert made_by[0] == "gpt-image-2-beta"
+    assert made_by[1] != "gpt-image-2-beta"
 
 
 def test_the_default_model_is_kept_while_it_is_down_and_a_preferred_one_is_not(
