@@ -1,10 +1,15 @@
 """What was made and spent in a server in a month."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
 from bot.domain.jobs import Failure
+
+MEMBERS_SHOWN_MAX = 5
+ROUTES_SHOWN_MAX = 10
+FAILURES_SHOWN_MAX = 5
 
 
 class OfMember(Struct, frozen=True):
@@ -44,3 +49,55 @@ class Month(Struct, frozen=True):
     @property
     def images(self) -> int:
         return sum(day.images for day in self.days.values())
+
+
+class Tally(Struct):
+    """Numbers of some of a month's jobs, to which those of others can be added."""
+
+    jobs: int = 0
+    failures: Counter[Failure] = field(default_factory=Counter)
+    #: milliseconds from asking to seeing the images, of each job that has some
+    waits_ms: list[int] = field(default_factory=list)
+    #: by user id
+    jobs_of_member: Counter[int] = field(default_factory=Counter)
+    cost_of_member: Counter[int] = field(default_factory=Counter)
+    #: by route id
+    images_of_route: Counter[str] = field(default_factory=Counter)
+    cost_of_route: Counter[str] = field(default_factory=Counter)
+    #: by days since 1970
+    images_of_day: Counter[int] = field(default_factory=Counter)
+    cost_of_day: Counter[int] = field(default_factory=Counter)
+
+    def add(self, other: "Tally") -> None:
+        self.jobs += other.jobs
+        self.failures.update(other.failures)
+        self.waits_ms += other.waits_ms
+        self.jobs_of_member.update(other.jobs_of_member)
+        self.cost_of_member.update(other.cost_of_member)
+        self.images_of_route.update(other.images_of_route)
+        self.cost_of_route.update(other.cost_of_route)
+        self.images_of_day.update(other.images_of_day)
+        self.cost_of_day.update(other.cost_of_day)
+
+    def month(self) -> Month:
+        """The month whose jobs these are."""
+        members = [
+            OfMember(each, jobs, self.cost_of_member[each])
+            for each, jobs in self.jobs_of_member.items()
+        ]
+        members.sort(key=lambda each: (each.cost_ucr, each.jobs), reverse=True)
+        routes = self.images_of_route.most_common(ROUTES_SHOWN_MAX)
+        waits_ms = sorted(self.waits_ms)
+        return Month(
+            jobs=self.jobs,
+            failed=self.failures.total(),
+            cost_ucr=self.cost_of_member.total(),
+            members=members[:MEMBERS_SHOWN_MAX],
+            routes=[OfRoute(each, images, self.cost_of_route[each]) for each, images in routes],
+            failures=self.failures.most_common(FAILURES_SHOWN_MAX),
+            median_wait_s=waits_ms[len(waits_ms) // 2] / 1000 if waits_ms else None,
+            days={
+                each: OfDay(self.images_of_day[each], cost_ucr)
+                for each, cost_ucr in self.cost_of_day.items()
+            },
+        )

@@ -13,7 +13,7 @@ from msgspec import Struct
 from bot.domain import policy
 from bot.domain.credits import format_credits
 from bot.domain.ledger import Allowance, Period, period_start
-from bot.domain.statistics import Month
+from bot.domain.statistics import Month, Tally
 from bot.engine.workshop import Workshop
 from bot.store import quota, stats
 from bot.store.stats import Line
@@ -68,13 +68,22 @@ class Statistics:
         return first if first and first <= now.date() else None
 
     async def month(self, server_id: int, first: date) -> Told:
-        month = await self._database.read(stats.month, server_id, first)
+        month = await self._numbers(server_id, first)
         now = self._clock.now()
         if first != period_start(now, Period.MONTH):
             return Told(first, month)
         decided, account = await self._database.read(quota.of_server, self._house, server_id, now)
         budget = policy.budget(decided, self._house.budget_ucr)
         return Told(first, month, (budget, account.allowance_ucr) if budget and account else None)
+
+    async def _numbers(self, server_id: int, first: date) -> Month:
+        """Count a month's jobs in pieces, between which others may read."""
+        tally, after, more = Tally(), "", True
+        while more:
+            some, after = await self._database.read(stats.some_numbers, server_id, first, after)
+            tally.add(some)
+            more = bool(after)
+        return await asyncio.to_thread(tally.month)
 
     async def write_table(
         self, server_id: int, first: date, path: Path, bytes_max: int

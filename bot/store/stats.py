@@ -7,77 +7,46 @@ from msgspec import Struct
 
 from bot.domain.jobs import JobState, TaskState, ids_of_month
 from bot.domain.requests import ImageRequest
-from bot.domain.statistics import Month, OfDay, OfMember, OfRoute
+from bot.domain.statistics import Tally
 from bot.store.rows import read_failure, read_request
 from bot.store.sql import Row, Transaction, among, listed, read_as
 
-MEMBERS_SHOWN_MAX = 5
-ROUTES_SHOWN_MAX = 10
-FAILURES_SHOWN_MAX = 5
-#: jobs in one piece of the table
+#: jobs in one piece of the numbers, and of the table
+COUNTED_AT_ONCE = 1_000
 ROWS_AT_ONCE = 500
 DAY_MS = 86_400_000
 
-#: the month's jobs, by `ix_jobs_server`; members are not grouped by the plain column, so that no
-#: other index promises that order and is read from its beginning
-_of_month = "jobs.server_id = :server AND jobs.id >= :first AND jobs.id < :end"
-_cost = "coalesce(sum(jobs.cost_ucr), 0)"
-_member = "jobs.user_id + 0"
+#: the month's next jobs, by `ix_jobs_server`; `after` stands first because SQLite begins to read at
+#: the first of two lower bounds
+_next = "jobs.server_id = :server AND jobs.id > :after AND jobs.id >= :first AND jobs.id < :end"
 _day = f"jobs.created_at / {DAY_MS}"
-_waited = "jobs.finished_at - jobs.created_at"
 _stored = f"tasks.state = '{TaskState.STORED}'"
-_with_tasks = "jobs JOIN tasks ON tasks.job_id = jobs.id"
 
-STATES = f"""
-    SELECT jobs.state, count(*) AS jobs, {_cost} AS cost_ucr FROM jobs
-    WHERE {_of_month}
-    GROUP BY jobs.state
+COUNTED = f"""
+    SELECT
+        id, user_id, state, failure, coalesce(cost_ucr, 0) AS cost_ucr, {_day} AS day,
+        finished_at - created_at AS waited_ms
+    FROM jobs
+    WHERE {_next}
+    ORDER BY id LIMIT :at_once
 """
-DAYS = f"""
-    SELECT {_day} AS day, {_cost} AS cost_ucr, count(*) AS jobs FROM jobs
-    WHERE {_of_month}
-    GROUP BY day
-"""
+#: of the same jobs; what was given back of a job was not spent on its images either
 IMAGES = f"""
-    SELECT {_day} AS day, count(*) AS images FROM {_with_tasks}
-    WHERE {_of_month} AND {_stored}
-    GROUP BY day
-"""
-MEMBERS = f"""
-    SELECT {_member} AS user_id, count(*) AS jobs, {_cost} AS cost_ucr FROM jobs
-    WHERE {_of_month}
-    GROUP BY {_member}
-    ORDER BY {_cost} DESC, count(*) DESC LIMIT {MEMBERS_SHOWN_MAX}
-"""
-#: what was given back of a job was not spent on its images either
-ROUTES = f"""
     SELECT
         tasks.route_id,
+        {_day} AS day,
         count(*) AS images,
         coalesce(sum(CASE WHEN jobs.cost_ucr > 0 THEN tasks.cost_ucr ELSE 0 END), 0) AS cost_ucr
-    FROM {_with_tasks}
-    WHERE {_of_month} AND {_stored}
-    GROUP BY tasks.route_id
-    ORDER BY count(*) DESC LIMIT {ROUTES_SHOWN_MAX}
+    FROM jobs JOIN tasks ON tasks.job_id = jobs.id
+    WHERE jobs.server_id = :server AND jobs.id > :after AND jobs.id <= :last AND {_stored}
+    GROUP BY tasks.route_id, day
 """
-FAILURES = f"""
-    SELECT jobs.failure, count(*) AS jobs FROM jobs
-    WHERE {_of_month} AND jobs.state = '{JobState.FAILED}'
-    GROUP BY jobs.failure
-    ORDER BY count(*) DESC LIMIT {FAILURES_SHOWN_MAX}
-"""
-WAITED = f"""
-    SELECT {_waited} FROM jobs
-    WHERE {_of_month} AND jobs.state = '{JobState.DONE}'
-    ORDER BY {_waited} LIMIT 1 OFFSET :before
-"""
-#: `after` stands first because SQLite begins to read at the first of two lower bounds
 SOME = f"""
     SELECT
         id AS job_id, created_at AS asked_at, user_id, request, state, finished_at,
         coalesce(failure, '') AS failure, coalesce(cost_ucr, 0) AS cost_ucr
     FROM jobs
-    WHERE server_id = :server AND id > :after AND id >= :first AND id < :end
+    WHERE {_next}
     ORDER BY id LIMIT {ROWS_AT_ONCE}
 """
 MADE = f"""
@@ -103,28 +72,34 @@ class Line(Struct, frozen=True):
     wait_s: float | None
 
 
-def month(tx: Transaction, server_id: int, of: date) -> Month:
+def some_numbers(tx: Transaction, server_id: int, of: date, after: str) -> tuple[Tally, str]:
     """
+    The numbers of the next jobs of a server's month, oldest first.
+
     Args:
         of: the month's first day.
+        after: id of the last job before them; empty: from the first on.
+    Returns:
+        The numbers, and the id of the last of these jobs; empty: there are no more.
     """
-    first, end = ids_of_month(of)
-    given = {"server": server_id, "first": first, "end": end}
-    states = {row.state: row for row in tx.rows(STATES, given)}
-    done = states[JobState.DONE].jobs if JobState.DONE in states else 0
-    failed = states[JobState.FAILED].jobs if JobState.FAILED in states else 0
-    waited = tx.scalar(WAITED, given | {"before": done // 2}) if done else None
-    images = {row.day: row.images for row in tx.rows(IMAGES, given)}
-    return Month(
-        jobs=sum(row.jobs for row in states.values()),
-        failed=failed,
-        cost_ucr=sum(row.cost_ucr for row in states.values()),
-        members=tx.values(OfMember, MEMBERS, given),
-        routes=tx.values(OfRoute, ROUTES, given),
-        failures=[(read_failure(row.failure), row.jobs) for row in tx.rows(FAILURES, given)],
-        median_wait_s=None if waited is None else waited / 1000,
-        days={row.day: OfDay(images.get(row.day, 0), row.cost_ucr) for row in tx.rows(DAYS, given)},
-    )
+    given = _given(server_id, of, after)
+    tally = Tally()
+    last = ""
+    for row in tx.rows(COUNTED, given | {"at_once": COUNTED_AT_ONCE}):
+        last = row.id
+        tally.jobs += 1
+        tally.jobs_of_member[row.user_id] += 1
+        tally.cost_of_member[row.user_id] += row.cost_ucr
+        tally.cost_of_day[row.day] += row.cost_ucr
+        if row.state == JobState.DONE:
+            tally.waits_ms.append(row.waited_ms)
+        elif row.state == JobState.FAILED:
+            tally.failures[read_failure(row.failure)] += 1
+    for row in tx.rows(IMAGES, given | {"last": last}):
+        tally.images_of_route[row.route_id] += row.images
+        tally.cost_of_route[row.route_id] += row.cost_ucr
+        tally.images_of_day[row.day] += row.images
+    return tally, last if tally.jobs == COUNTED_AT_ONCE else ""
 
 
 def some_lines(tx: Transaction, server_id: int, of: date, after: str) -> list[Line]:
@@ -135,14 +110,17 @@ def some_lines(tx: Transaction, server_id: int, of: date, after: str) -> list[Li
         of: the month's first day.
         after: id of the last job before them; empty: from the first on.
     """
-    first, end = ids_of_month(of)
-    # `first` is only the beginning of an id, so no id is equal to it.
-    given = {"server": server_id, "first": first, "end": end, "after": after or first}
-    rows = list(tx.rows(SOME, given))
+    rows = list(tx.rows(SOME, _given(server_id, of, after)))
     made: dict[str, list[str]] = {row.job_id: [] for row in rows}
     for row in tx.rows(MADE, {"ids": listed(made)}):
         made[row.job_id].append(row.route_id)
     return [_line(row, made[row.job_id]) for row in rows]
+
+
+def _given(server_id: int, of: date, after: str) -> dict[str, object]:
+    first, end = ids_of_month(of)
+    # `first` is only the beginning of an id, so no id is equal to it.
+    return {"server": server_id, "first": first, "end": end, "after": after or first}
 
 
 def _line(row: Row, routes: list[str]) -> Line:

@@ -140,7 +140,7 @@ def acts(database: Database, bench: Bench) -> dict[str, Callable[[], Awaitable[A
         await bench.accept(f"{id_at(NOW)}f{n:07x}", user=100_000 + n, server=OURS)
 
     return {
-        "/stats": lambda: database.read(stats.month, OURS, first),
+        "/stats": lambda: database.read(stats.some_numbers, OURS, first, ""),
         "/history": lambda: database.read(jobs.history, OURS, 1_007, limit=9),
         "/credits": lambda: database.read(quota.statement, bench.jobs.house, OURS, 1_007, (), NOW),
         "/imagine": accepted,

@@ -17,7 +17,7 @@ from bot.store.sql import Transaction
 from tests.chat.test_iterate import press
 from tests.chat.test_privacy import erase
 from tests.conftest import OpenEasel
-from tests.store.plans import plan_of
+from tests.store.plans import plan_of, recorded
 from tests.support import moderation
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise
@@ -67,6 +67,24 @@ async def test_it_tells_what_was_made_spent_and_not_made(opened: OpenEasel) -> N
         assert "Refused by the content filter: 1" in words
         assert "Waiting time, median" in words
         assert labels(message) == ["Download as CSV"]
+
+
+@pytest.mark.parametrize(("at_once", "pieces"), [(2, 3), (3, 2), (5, 1)])
+async def test_a_month_is_counted_in_pieces_between_which_others_may_read(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, at_once: int, pieces: int
+) -> None:
+    await easel.finished(await easel.imagine(count=3))
+    await easel.finished(await easel.imagine("Ben"))
+    easel.providers.endings.append(Fails("CONTENT_MODERATION", "vendor's own words"))
+    await easel.finished(await easel.imagine("Ben"))
+    easel.clock.advance(timedelta(days=1).total_seconds())
+    await easel.finished(await easel.imagine())
+    whole = said(await month(easel))
+    assert "Images: 5 from 4 jobs, 1 without an image" in whole
+    monkeypatch.setattr(stats, "COUNTED_AT_ONCE", at_once)
+    with recorded() as statements:
+        assert said(await month(easel)) == whole
+    assert [statement for statement, _ in statements].count(stats.COUNTED) == pieces
 
 
 async def test_a_budget_counts_as_it_does_for_quota(opened: OpenEasel) -> None:
@@ -180,15 +198,15 @@ async def test_each_question_goes_by_the_months_ids_alone(easel: Easel) -> None:
         "server": 1,
         "first": id_at(now - timedelta(days=20)),
         "end": id_at(now),
-        "before": 0,
+        "last": id_at(now),
         "after": "",
+        "at_once": 1,
     }
-    asked = (stats.STATES, stats.DAYS, stats.IMAGES, stats.MEMBERS, stats.ROUTES, stats.FAILURES)
 
     def explain(tx: Transaction) -> list[str]:
         return [
             "\n".join(plan_of(tx, statement, given))
-            for statement in (*asked, stats.WAITED, stats.SOME)
+            for statement in (stats.COUNTED, stats.IMAGES, stats.SOME)
         ]
 
     for plan in await easel.app.database.read(explain):
