@@ -93,16 +93,18 @@ class Export:
 
     async def of_member(self, user_id: int, parcel: Parcel) -> None:
         """Export what is stored of a member: JSON first, then the images, the newest first."""
-        rest = await self._database.read(steps.rest, steps.OF_MEMBER, {"user": user_id})
-        await _put(parcel, rest)
+        whose = {"user": user_id}
+        await _put(parcel, await self._database.read(steps.rest, steps.OF_MEMBER, whose))
+        await self._trail(parcel, steps.TRAIL_OF_MEMBER, whose)
         names: list[str] = []
         held: dict[str, list[steps.Values]] = {name: [] for name in steps.OF_ACCOUNT}
         servers = await self._database.read(privacy.servers_of, user_id)
         for server_id in servers:
             names += await self._jobs(parcel, server_id, user_id)
             await self._entries(parcel, server_id, user_id)
-            whose = {"server": server_id, "user": user_id}
-            of_account = await self._database.read(steps.rest, steps.OF_ACCOUNT, whose)
+            of_account = await self._database.read(
+                steps.rest, steps.OF_ACCOUNT, whose | {"server": server_id}
+            )
             for name, values in of_account.items():
                 held[name] += values
         await _put(parcel, held)
@@ -112,12 +114,25 @@ class Export:
 
     async def of_server(self, server_id: int, parcel: Parcel) -> None:
         """Export what is stored of a server, without its members' images."""
-        rest = await self._database.read(steps.rest, steps.OF_SERVER, {"server": server_id})
+        whose = {"server": server_id}
+        rest = await self._database.read(steps.rest, steps.OF_SERVER, whose)
         await _put(parcel, rest)
+        await self._trail(parcel, steps.TRAIL_OF_SERVER, whose)
         await self._jobs(parcel, server_id)
         for account in rest["accounts"]:
             await self._entries(parcel, server_id, account["user_id"])
         await asyncio.to_thread(parcel.close)
+
+    async def _trail(
+        self, parcel: Parcel, statements: Mapping[str, str], whose: Mapping[str, int]
+    ) -> None:
+        for name, statement in statements.items():
+            held: list[steps.Values] = []
+            after = 0
+            while some := await self._database.read(steps.some_of_trail, statement, whose, after):
+                held += some
+                after = some[-1]["id"]
+            await asyncio.to_thread(parcel.put_json, f"{name}.json", held)
 
     async def _jobs(self, parcel: Parcel, server_id: int, user_id: int | None = None) -> list[str]:
         """Export the jobs of a server, or of one member in it; returns their images' names."""

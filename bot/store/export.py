@@ -40,22 +40,6 @@ OF_MEMBER = {
     "basket": "SELECT reference, added_at FROM basket WHERE user_id = :user",
     "drafts": "SELECT request, created_at FROM drafts WHERE user_id = :user",
     "blocks": "SELECT server_id, reason, created_at, until FROM blocks WHERE user_id = :user",
-    # Not by whom. What members report of each other is for moderators alone.
-    "acts_to_you": f"""
-        SELECT id, server_id, action, job_id, amount_ucr, reason, created_at FROM acts
-        WHERE user_id = :user AND action != '{Action.REPORT}'
-        ORDER BY id
-    """,
-    "acts_by_you": """
-        SELECT id, server_id, action, user_id, job_id, amount_ucr, reason, created_at FROM acts
-        WHERE by_id = :user
-        ORDER BY id
-    """,
-    "setting_changes": """
-        SELECT id, server_id, setting, old, new, created_at FROM setting_changes
-        WHERE user_id = :user
-        ORDER BY id
-    """,
 }
 #: the same of a member's account in one server
 OF_ACCOUNT = {
@@ -69,11 +53,30 @@ OF_ACCOUNT = {
 OF_SERVER = {
     "accounts": ACCOUNTS_IN,
     "settings": "SELECT name, value FROM server_settings WHERE server_id = :server",
-    "setting_changes": "SELECT * FROM setting_changes WHERE server_id = :server ORDER BY id",
-    "acts": "SELECT * FROM acts WHERE server_id = :server ORDER BY id",
     "blocks": "SELECT * FROM blocks WHERE server_id = :server",
     "returns": "SELECT * FROM returns WHERE server_id = :server ORDER BY user_id, due_at",
     "notices": "SELECT period_start, percent FROM notices WHERE server_id = :server",
+}
+#: what was done by moderators and to members, which may be much: read in pieces, by ids
+_in_trail = f"id > :after ORDER BY id LIMIT {ENTRIES_AT_ONCE}"
+TRAIL_OF_MEMBER = {
+    # Not by whom. What members report of each other is for moderators alone.
+    "acts_to_you": f"""
+        SELECT id, server_id, action, job_id, amount_ucr, reason, created_at FROM acts
+        WHERE user_id = :user AND action != '{Action.REPORT}' AND {_in_trail}
+    """,
+    "acts_by_you": f"""
+        SELECT id, server_id, action, user_id, job_id, amount_ucr, reason, created_at FROM acts
+        WHERE by_id = :user AND {_in_trail}
+    """,
+    "setting_changes": f"""
+        SELECT id, server_id, setting, old, new, created_at FROM setting_changes
+        WHERE user_id = :user AND {_in_trail}
+    """,
+}
+TRAIL_OF_SERVER = {
+    "setting_changes": f"SELECT * FROM setting_changes WHERE server_id = :server AND {_in_trail}",
+    "acts": f"SELECT * FROM acts WHERE server_id = :server AND {_in_trail}",
 }
 #: columns that hold JSON
 _JSON = frozenset({"request", "reference"})
@@ -106,11 +109,25 @@ def some_entries(tx: Transaction, server_id: int, user_id: int, after: int) -> l
     return [_told(row) for row in tx.rows(ENTRIES_OF, given)]
 
 
+def some_of_trail(
+    tx: Transaction, statement: str, whose: Mapping[str, int], after: int
+) -> list[Values]:
+    """
+    The next of what was done, oldest first.
+
+    Args:
+        statement: one of TRAIL_OF_MEMBER or TRAIL_OF_SERVER.
+        whose: as for `rest`.
+        after: a row's id; 0: from the first on.
+    """
+    return [_told(row) for row in tx.rows(statement, {**whose, "after": after})]
+
+
 def rest(
     tx: Transaction, statements: Mapping[str, str], whose: Mapping[str, int]
 ) -> dict[str, list[Values]]:
     """
-    What is stored beside jobs and entries, by its name in the export.
+    What is stored beside jobs, entries and the trail, by its name in the export.
 
     Args:
         statements: OF_MEMBER, OF_ACCOUNT or OF_SERVER.

@@ -1,13 +1,17 @@
 """What is stored is given out whole: a column that comes to a table comes to the export as well."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.engine.export import Export, Parcel
 from bot.store import export
 from tests.store.bench import ADA, BEN, CLEO, NOW, OTHER_SERVER, SERVER, Bench
 from tests.store.plans import PARAMETER
@@ -20,17 +24,21 @@ GIVEN_OUT: dict[str, tuple[str, str, set[str]]] = {
     "a member's jobs": ("jobs", export.JOBS_OF, OURS),
     "entries": ("entries", export.ENTRIES_OF, set()),
     "accounts": ("accounts", export.ACCOUNTS_IN, set()),
-    "acts": ("acts", export.OF_SERVER["acts"], set()),
+    "acts": ("acts", export.TRAIL_OF_SERVER["acts"], set()),
     "a server's blocks": ("blocks", export.OF_SERVER["blocks"], set()),
     # Who blocked a member is the moderators' own affair.
     "a member's blocks": ("blocks", export.OF_MEMBER["blocks"], {"user_id", "by_id"}),
     "a server's returns": ("returns", export.OF_SERVER["returns"], set()),
     "a server's notices": ("notices", export.OF_SERVER["notices"], {"server_id"}),
-    "setting changes": ("setting_changes", export.OF_SERVER["setting_changes"], set()),
+    "setting changes": ("setting_changes", export.TRAIL_OF_SERVER["setting_changes"], set()),
     # What moderators did is theirs to answer for together; who of them did it is no member's data.
-    "acts to a member": ("acts", export.OF_MEMBER["acts_to_you"], {"user_id", "by_id"}),
-    "acts by a member": ("acts", export.OF_MEMBER["acts_by_you"], {"by_id"}),
-    "changes by a member": ("setting_changes", export.OF_MEMBER["setting_changes"], {"user_id"}),
+    "acts to a member": ("acts", export.TRAIL_OF_MEMBER["acts_to_you"], {"user_id", "by_id"}),
+    "acts by a member": ("acts", export.TRAIL_OF_MEMBER["acts_by_you"], {"by_id"}),
+    "changes by a member": (
+        "setting_changes",
+        export.TRAIL_OF_MEMBER["setting_changes"],
+        {"user_id"},
+    ),
     "a member's accounts": ("accounts", export.OF_ACCOUNT["accounts"], set()),
     "a member's returns": ("returns", export.OF_ACCOUNT["returns"], {"user_id"}),
     # All of them are of the one who asks, and the ids of rows say nothing of anybody.
@@ -68,6 +76,8 @@ def test_each_statement_of_the_export_is_looked_at() -> None:
         *export.OF_MEMBER.values(),
         *export.OF_SERVER.values(),
         *export.OF_ACCOUNT.values(),
+        *export.TRAIL_OF_MEMBER.values(),
+        *export.TRAIL_OF_SERVER.values(),
     } <= looked_at
 
 
@@ -128,9 +138,22 @@ async def fill(bench: Bench) -> None:
                 await bench.write(statement.format(server=server, **given))
 
 
+async def trail(
+    bench: Bench, statements: Mapping[str, str], whose: Mapping[str, int]
+) -> dict[str, list[Any]]:
+    return {
+        name: await bench.database.read(export.some_of_trail, statement, whose, 0)
+        for name, statement in statements.items()
+    }
+
+
 async def test_each_is_given_what_is_their_own_alone(bench: Bench) -> None:
     await fill(bench)
-    told = await bench.database.read(export.rest, export.OF_MEMBER, {"user": ADA})
+    given = {"user": ADA}
+    told = {
+        **await bench.database.read(export.rest, export.OF_MEMBER, given),
+        **await trail(bench, export.TRAIL_OF_MEMBER, given),
+    }
     mine = [f"of {ADA}"]
     # What members report of each other is no affair of those whom they report.
     marks = {
@@ -151,8 +174,38 @@ async def test_each_is_given_what_is_their_own_alone(bench: Bench) -> None:
     )
     assert [row["amount_ucr"] for row in account["returns"]] == [ADA]
 
-    told = await bench.database.read(export.rest, export.OF_SERVER, {"server": SERVER})
+    given = {"server": SERVER}
+    told = {
+        **await bench.database.read(export.rest, export.OF_SERVER, given),
+        **await trail(bench, export.TRAIL_OF_SERVER, given),
+    }
     servers = [row["server_id"] for name in told for row in told[name] if "server_id" in row]
     assert servers == [SERVER] * (2 + 4 + 2 + 2)
     assert [row["value"] for row in told["settings"]] == [str(SERVER)]
     assert [row["percent"] for row in told["notices"]] == [SERVER]
+
+
+@pytest.mark.parametrize("name", export.TRAIL_OF_MEMBER)
+async def test_what_a_moderator_did_is_read_in_pieces(
+    bench: Bench, tmp_path: Path, name: str
+) -> None:
+    """However much it is, it holds up no other reader, and all of it is given out."""
+    count = export.ENTRIES_AT_ONCE + 1
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
+    await bench.write(
+        "INSERT INTO acts (server_id, by_id, action, user_id, reason, created_at)"
+        f" {numbers} SELECT {SERVER}, {ADA}, 'grant', {ADA}, i, 1 FROM n"
+    )
+    await bench.write(
+        "INSERT INTO setting_changes (server_id, user_id, setting, old, new, created_at)"
+        f" {numbers} SELECT {SERVER}, {ADA}, i, '', '', 1 FROM n"
+    )
+    statement = export.TRAIL_OF_MEMBER[name]
+    some = await bench.database.read(export.some_of_trail, statement, {"user": ADA}, 0)
+    assert len(some) == export.ENTRIES_AT_ONCE
+    parcel = Parcel(tmp_path, "export", 10**9, 1)
+    await Export(bench.database, tmp_path).of_member(ADA, parcel)
+    [path] = parcel.paths
+    with zipfile.ZipFile(path) as file:
+        told = json.loads(file.read(f"{name}.json"))
+    assert [each["id"] for each in told] == list(range(1, count + 1))
