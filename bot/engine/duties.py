@@ -15,7 +15,7 @@ from bot.domain.ports import Messenger
 from bot.domain.queue import QueuePosition
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
-from bot.pictures.folder import Stored, stored_images
+from bot.pictures.folder import Stored, remove_named, stored_images
 from bot.store import jobs as job_steps
 from bot.store import members
 from bot.store.lock import Use
@@ -176,20 +176,19 @@ class Duties:
         job_ids = {image.job_id for image in stored}
         ended = await self._shop.database.read_of(job_steps.ended, job_ids)
         without_use = await self._shop.database.read_of(job_steps.without_use, ended)
-        kept = []
+        gone: list[Stored] = []
+        kept: list[Stored] = []
         for image in sorted(stored, key=lambda each: each.stored_at):
             is_old = image.stored_at < oldest and image.job_id in ended
-            if is_old or image.job_id in without_use:
-                image.path.unlink(missing_ok=True)
-            else:
-                kept.append(image)
-        self._make_room(kept, ended)
+            (gone if is_old or image.job_id in without_use else kept).append(image)
+        await self._remove(gone)
+        await self._make_room(kept, ended)
         now = self._shop.clock.now()
         while await self._shop.database.write(members.sweep, now):
             # Others who wait for the database are served before the next piece.
             pass
 
-    def _make_room(self, kept: Sequence[Stored], ended: Container[str]) -> None:
+    async def _make_room(self, kept: Sequence[Stored], ended: Container[str]) -> None:
         """
         Remove the oldest images kept for members while all together take too many bytes.
 
@@ -198,21 +197,25 @@ class Duties:
         """
         bytes_max = self._shop.house.keep.results_bytes_max
         over_bytes = sum(image.size_bytes for image in kept) - bytes_max
-        removed = 0
+        too_many: list[Stored] = []
         for image in kept:
             if over_bytes <= 0:
                 break
             if image.job_id in ended:
-                image.path.unlink(missing_ok=True)
+                too_many.append(image)
                 over_bytes -= image.size_bytes
-                removed += 1
-        if removed:
+        await self._remove(too_many)
+        if too_many:
             emit(
                 "kept_removed",
                 "%d kept images removed before their time: KEEP_BYTES_MAX is reached",
-                removed,
+                len(too_many),
                 level=logging.WARNING,
             )
+
+    async def _remove(self, images: Sequence[Stored]) -> None:
+        names = [image.path.name for image in images]
+        await asyncio.to_thread(remove_named, self._shop.folder, names)
 
     async def tell_cancelled(self) -> None:
         """Tell members of jobs that were cancelled just before the last process ended."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from bot.playground.faults import VendorCall
 from bot.store import privacy
 from bot.store.jobs import claim
 from bot.store.lock import sole_use
+from tests.chat.test_privacy import sweep
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import noise
@@ -235,6 +237,33 @@ async def test_kept_images_go_after_their_days(opened: OpenEasel) -> None:
             os.utime(path, ((easel.clock.now() - age).timestamp(),) * 2)
         await easel.app.runner._duties.tidy()
         assert (old.exists(), new.exists()) == (False, True)
+
+
+async def test_no_command_waits_while_a_slow_disk_removes_images(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those past their days, those beyond the room, and those of no job."""
+    async with opened(keep_results=2, keep_bytes_max=0, paint=lambda _: PICTURE) as easel:
+        for _ in range(2):
+            await easel.finished(await easel.imagine())
+        folder = easel.folder / "images"
+        old, _ = sorted(folder.glob("*.png"))
+        orphan = folder / "0000000000000000000-0.png"
+        orphan.write_bytes(PICTURE)
+        for path in (old, orphan):
+            os.utime(path, ((easel.clock.now() - timedelta(days=3)).timestamp(),) * 2)
+        unlink, removed_in = Path.unlink, []
+
+        def remove(path: Path, *, missing_ok: bool = False) -> None:
+            removed_in.append(threading.current_thread())
+            unlink(path, missing_ok=missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", remove)
+        await easel.app.runner._duties.tidy()
+        await sweep(easel)
+        assert list(folder.glob("*.png")) == []
+        assert len(removed_in) == 3
+        assert threading.main_thread() not in removed_in
 
 
 async def test_where_none_are_kept_those_under_way_stay_until_they_are_shown(
