@@ -5,6 +5,7 @@ import re
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import unquote
 
 from pydantic import (
     AfterValidator,
@@ -61,6 +62,8 @@ def _token(secret: SecretStr) -> SecretStr:
 
 
 def _home(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("no file's name holds a NUL")
     try:
         return path.expanduser()
     except RuntimeError:
@@ -109,8 +112,10 @@ def _key(secret: SecretStr) -> SecretStr:
 
 def _sqlite(url: str) -> str:
     scheme, slashes, path = url.partition(":///")
+    name = unquote(path.partition("?")[0])
     # SQLite takes it for no file, but for as many databases as there are connections.
-    if scheme != "sqlite" or not slashes or path in ("", ":memory:"):
+    in_memory = name == ":memory:"
+    if scheme != "sqlite" or not slashes or not name or in_memory or "\0" in name:
         raise ValueError("must look like sqlite:///data/easel.db")
     return f"sqlite:///{_home(Path(path))}"
 

@@ -175,6 +175,8 @@ def test_a_value_is_taken_as_it_was_meant(
         ("DATA_DIR", "~nobody-here/x", "DATA_DIR is wrong: there is no home folder for ~nobody"),
         ("DATABASE_URL", "easel.db", "DATABASE_URL is wrong: must look like sqlite:///"),
         ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL is wrong: must look like sqlite:///"),
+        ("DATABASE_URL", "sqlite:///:memory%3A?a", "DATABASE_URL is wrong: must look like sqlite"),
+        ("DATABASE_URL", "sqlite:///a%00b", "DATABASE_URL is wrong: must look like sqlite:///"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is wrong: Input should be 'DEBUG', 'INFO'"),
         ("DISCORD_API_BASE", "discord.com", "DISCORD_API_BASE is wrong: must be an address"),
     ],
@@ -190,6 +192,17 @@ def test_what_cannot_be_meant_is_refused_by_its_name(
     assert "\n" not in str(refused.value)
     if name.endswith(("TOKEN", "KEY")):
         assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["CATALOG_FILE", "DATA_DIR", "DATABASE_URL"])
+def test_a_nul_in_the_name_of_a_file_is_refused_by_its_setting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """The environment cannot hold one, but `.env` can."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"{name}=sqlite:///a\0b\n")
+    with pytest.raises(StartupError, match=f"^{name} is wrong: "):
+        load_settings()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders are named otherwise there")

@@ -54,7 +54,7 @@ async def serve_health(
     try:
         try:
             await web.TCPSite(runner, host, port).start()
-        except UnicodeError as error:
+        except ValueError as error:
             raise StartupError(f"OPS_HOST {host} is no host's name.", usage=True) from error
         except OSError as error:
             raise StartupError(

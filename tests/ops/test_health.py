@@ -66,7 +66,7 @@ async def test_an_address_of_another_machine_is_one_sentence() -> None:
             pass
 
 
-@pytest.mark.parametrize("host", ["a..b", ".", "long" * 16, "\udcff"])
+@pytest.mark.parametrize("host", ["a..b", ".", "long" * 16, "\udcff", "a\0b"])
 async def test_what_no_host_can_be_called_is_one_sentence(host: str) -> None:
     with pytest.raises(StartupError, match=f"^OPS_HOST {re.escape(host)} is no host's name") as no:
         async with serve_health(host, 1, {}):
