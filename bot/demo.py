@@ -150,7 +150,10 @@ async def running(app: App, discord: PlaygroundDiscord) -> AsyncIterator[None]:
         await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             serving.result()
-        await ready
+        try:
+            await ready
+        except TimeoutError as error:
+            raise StartupError(f"The bot did not start: {error}.") from error
         yield
     finally:
         ready.cancel()
