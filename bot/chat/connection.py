@@ -40,6 +40,13 @@ LOGIN_ERRORS = (
     *NETWORK_ERRORS,
 )
 
+NOT_LET_IN = (
+    "Discord does not accept DISCORD_TOKEN: open your application at"
+    " https://discord.com/developers/applications, Bot, and copy a new token."
+)
+
+# Discord docs, "Gateway Close Event Codes", read 2026-08
+AUTHENTICATION_FAILED = 4004
 # Discord docs, "JSON Error Codes", read 2026-08
 UNKNOWN_GUILD = 10004
 MISSING_ACCESS = 50001
@@ -80,6 +87,9 @@ async def run(client: discord.AutoShardedClient, token: str) -> None:
     try:
         await client.connect()
     except Exception as error:
+        if isinstance(error, discord.ConnectionClosed) and error.code == AUTHENTICATION_FAILED:
+            # The token was reset while the bot was running.
+            raise StartupError(NOT_LET_IN, usage=True) from error
         # A client that closed itself cannot be used again. A fresh process goes on with the jobs.
         raise GatewayLost(f"the connection to Discord ended for good: {error!r}") from error
 
@@ -137,10 +147,7 @@ def _refusal(error: Exception) -> str | None:
         One sentence; None: Discord or the network is down, so another try may help.
     """
     if isinstance(error, discord.LoginFailure):
-        return (
-            "Discord does not accept DISCORD_TOKEN: open your application at"
-            " https://discord.com/developers/applications, Bot, and copy a new token."
-        )
+        return NOT_LET_IN
     if isinstance(error, discord.GatewayNotFound) and isinstance(error.__cause__, Exception):
         return _refusal(error.__cause__)
     if not isinstance(error, discord.HTTPException) or is_down(error):

@@ -6,6 +6,7 @@ import logging
 import pytest
 from pydantic import SecretStr
 
+from bot.app import open_app
 from bot.chat import connection, intake, wire
 from bot.domain.ledger import EntryKind
 from bot.engine.delivery import DELIVERIES_MAX
@@ -209,6 +210,21 @@ async def test_a_wrong_token_is_one_sentence(opened) -> None:
     with pytest.raises(StartupError, match="Discord does not accept DISCORD_TOKEN"):
         async with opened(discord_token=SecretStr("wrong")):
             pass
+
+
+async def test_a_token_that_is_reset_meanwhile_is_the_same_sentence(easel: Easel) -> None:
+    gateway = easel.discord.gateway
+    token = gateway.token
+    await easel.bot.aclose()
+    async with open_app(easel.settings, easel.clock) as app:
+        serving = asyncio.create_task(app.run())
+        await easel.discord.wait_until_ready()
+        gateway.token = "reset"
+        await gateway.close(4004)
+        with pytest.raises(StartupError, match="Discord does not accept DISCORD_TOKEN") as refused:
+            await serving
+    assert refused.value.usage
+    gateway.token = token
 
 
 NOT_THERE = {"code": 50001, "message": "Missing Access"}
