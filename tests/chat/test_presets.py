@@ -10,6 +10,7 @@ from bot.domain.preferences import PRESETS_MAX
 from bot.playground.discord import DM, Message, Upload
 from bot.store import members
 from bot.store.rows import read_request
+from tests.chat.test_privacy import sweep
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
 from tests.support.pictures import mask, noise, picture
@@ -144,6 +145,23 @@ async def test_of_an_older_job_the_options_can_be_kept_but_of_ones_own_alone(eas
     for job in (bear, "nothing", "\ud83c", "'; --", "🏮" * 50):
         assert "You have no image" in said(await presets(easel, "save", name="x", job=job))
     assert await easel.rows("SELECT name FROM presets WHERE name <> 'fox'") == []
+
+
+@pytest.mark.parametrize("jobs", [0, 1])
+async def test_of_a_job_whose_words_are_kept_no_longer_there_is_nothing_to_keep(
+    opened: OpenEasel, jobs: int
+) -> None:
+    """Its references are gone as well, so an edit kept without them could never be used."""
+    async with opened(keep_prompts=1, keep_jobs=jobs) as easel:
+        options = {"prompt": "in winter", "image": upload("a.png")}
+        await easel.finished(await easel.discord.run_command("Ada", "studio", "edit", options))
+        [job] = await easel.rows("SELECT id FROM jobs")
+        easel.clock.advance(40 * DAY_S)
+        await sweep(easel)
+
+        for which in ({}, {"job": job.id}):
+            assert "You have no image" in said(await presets(easel, "save", name="cats", **which))
+        assert "You have none yet." in said(await presets(easel, "list"))
 
 
 async def test_they_are_their_members_alone(easel: Easel) -> None:

@@ -34,7 +34,8 @@ class PresetCommands(app_commands.Group):
             found = latest[0] if latest else None
         else:
             found = await self._easel.find(job.strip())
-        if found is None or found.user_id != user_id:
+        if found is None or found.user_id != user_id or not found.request.prompt:
+            # Without its words, its references are gone, too.
             raise wire.Declined(Notice.NO_JOB_TO_KEEP)
         request = _plain(found.request)
         await self._easel.save_preset(user_id, name, request)
