@@ -143,13 +143,15 @@ class Moderating:
         with about(**fields_of(job)):
             done = await self._oversight.remove(job.server_id, job.id, interaction.user.id, reason)
             spots = [case.spot, (job.channel_id, job.message_id or 0)]
+            copies: list[discord.Message] | None = []
             if job.channel_id:
                 # It may have been deleted there, and published again since.
                 here = (job.channel_id, job.server_id)
                 copies = await shown.among_latest(interaction.client, job, *here)
-                spots += [(job.channel_id, each.id) for each in copies]
+                spots += [(job.channel_id, each.id) for each in copies or ()]
             now = self._desk.shop.clock.now()
             gone = await shown.take_away(interaction.client, job, spots, now)
+            gone = gone and copies is not None
             if gone and job.message_id:
                 await self._desk.easel.forget_message(job.id, job.message_id)
             notice = Notice.REMOVED_NOW if gone else Notice.REMOVED_ELSEWHERE

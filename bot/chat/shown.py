@@ -48,8 +48,8 @@ async def find(client: discord.Client, job: Job, spot: Spot) -> discord.Message 
 
 async def among_latest(
     client: discord.Client, job: Job, channel_id: int, server_id: int
-) -> list[discord.Message]:
-    """The messages that show the job's result, newest first; none if they cannot be read."""
+) -> list[discord.Message] | None:
+    """The latest messages that show the job's result, newest first; None: they cannot be read."""
     channel = client.get_partial_messageable(channel_id, guild_id=server_id or None)
 
     async def look() -> list[discord.Message]:
@@ -62,7 +62,7 @@ async def among_latest(
     try:
         return await wire.call(look, tries_max=1)
     except wire.CallFailed:
-        return []
+        return None
 
 
 async def cover(client: discord.Client, job: Job, spot: Spot, locale: str) -> bool:
