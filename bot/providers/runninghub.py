@@ -93,7 +93,11 @@ def read_complaint(reply: Reply) -> Complaint | None:
     error = error_in(reply.body)
     if error is None and reply.is_good:
         return None
-    error = error or ErrorWords("", fields.any_message(reply.body) or "no message")
+    if error is None:
+        # Words in a shape that is not documented may be a gateway's, whose orders went on or not.
+        said = fields.any_message(reply.body) or "no message"
+        refused = is_content(said, status=reply.status)
+        return Complaint(said, reply.status, Kind.CONTENT if refused else Kind.STATUS)
     words = f"{error.code} {error.message}"
     if error.kind is Kind.STATUS:
         # The HTTP status may be a success nevertheless.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ProviderError
+from bot.errors import ProviderError, ProviderOutcomeUnknown
 from bot.playground.faults import Respond, VendorCall
 from bot.providers.moderation import is_content
 from tests.providers.stage import ROWS, Row, open_stage
@@ -87,6 +87,19 @@ async def test_a_refusal_is_known_in_whatever_shape_it_comes(row: Row, tmp_path:
                 await stage.provider().submit(stage.order())
             assert getattr(caught.value, "moderation", False), shape
             assert caught.value.status == 400, shape
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.route_id)
+@pytest.mark.parametrize("said", ["load balancer: no answer", "bad request", "403 Forbidden"])
+async def test_whether_a_gateway_passed_the_order_on_is_not_known(
+    row: Row, tmp_path: Path, said: str
+) -> None:
+    """Whatever it says: an order that is sent on to another vendor may be paid twice."""
+    async with open_stage(row, tmp_path) as stage:
+        for body in ({"message": said}, {"detail": said}, {"errors": [{"message": said}]}):
+            stage.server.faults.add(VendorCall.CREATE, Respond(502, body))
+            with pytest.raises(ProviderOutcomeUnknown):
+                await stage.provider().submit(stage.order())
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.route_id)
