@@ -82,12 +82,15 @@ class ErrorWords(Struct, frozen=True):
 
     code: str
     message: str
+    #: of an answer in a shape that is not documented; 0: its error says what it is about
+    status: int = 0
 
     @property
     def is_moderation(self) -> bool:
-        """If the code names another reason, only words that clearly speak of content count."""
+        """If another reason is named, only words that clearly speak of content count."""
         otherwise = self.is_operators or self.is_busy
-        return is_content(self.code, self.message, status=SERVICE_UNAVAILABLE if otherwise else 0)
+        status = SERVICE_UNAVAILABLE if otherwise else self.status
+        return is_content(self.code, self.message, status=status)
 
     @property
     def is_operators(self) -> bool:
@@ -187,7 +190,7 @@ def read_complaint(reply: Reply) -> Complaint | None:
     status, error = status_of(reply), error_in(reply.body)
     if error is None and 200 <= status < 300:
         return None
-    error = error or ErrorWords("", fields.any_message(reply.body) or "no message")
+    error = error or ErrorWords("", fields.any_message(reply.body) or "no message", status)
     words = f"{error.code} {error.message}"
     if error.is_moderation:
         facts = moderation_facts(reply.body)
@@ -206,7 +209,7 @@ def check_poll(http: VendorHttp, reply: Reply) -> Failed | None:
     if 200 <= status < 300:
         return ended_badly(reply.body)
     said = fields.any_message(reply.body) or f"answered {status}"
-    error = error_in(reply.body) or ErrorWords("", said)
+    error = error_in(reply.body) or ErrorWords("", said, status)
     if status in ENDED_STATUSES or error.is_moderation:
         return error.as_failed()
     if status in UNKNOWN_TASK_STATUSES:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.errors import ProviderError, ProviderOutcomeUnknown
 from bot.playground.faults import Respond, VendorCall
-from bot.providers.moderation import is_content
+from bot.providers.moderation import OTHER_STATUSES, is_content
 from tests.providers.stage import ROWS, Row, open_stage
 
 REFUSAL = "Your prompt was blocked by our content policy"
@@ -87,6 +87,21 @@ async def test_a_refusal_is_known_in_whatever_shape_it_comes(row: Row, tmp_path:
                 await stage.provider().submit(stage.order())
             assert getattr(caught.value, "moderation", False), shape
             assert caught.value.status == 400, shape
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.route_id)
+async def test_its_status_says_more_than_likely_words_in_an_unknown_shape(
+    row: Row, tmp_path: Path
+) -> None:
+    """Else a member would hear of a content filter while the vendor only is out of service."""
+    likely = "see our policy"
+    async with open_stage(row, tmp_path) as stage:
+        for status in sorted(OTHER_STATUSES):
+            for body in (likely.encode(), {"message": likely}, {"detail": [{"msg": likely}]}):
+                stage.server.faults.add(VendorCall.CREATE, Respond(status, body))
+                with pytest.raises(ProviderError) as caught:
+                    await stage.provider().submit(stage.order())
+                assert not getattr(caught.value, "moderation", False), (status, body)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.route_id)
