@@ -349,8 +349,7 @@ class Carrier:
         shop, task = self._shop, self._task
         shop.finished.add(task.id)
         image = await self._fetch(route, provider, finished)
-        path = image.path.rename(image.path.with_suffix(f".{image.format}"))
-        image = replace(image, path=path)
+        image = replace(image, path=image.path.rename(image.path.with_suffix(f".{image.format}")))
         cost = pricing.final_cost(route.price, task.price_ucr, finished.bill)
         allowance, now = shop.house.allowance, shop.clock.now()
         made = await shop.database.keep(steps.stored, allowance, task, image, cost, now)
@@ -370,11 +369,12 @@ class Carrier:
                     return await self._shop.fetcher.check(path, RESULT_LIMITS)
                 return await self._shop.fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
             except UnusableImage as error:
-                self._emit("result_unusable", "result unusable: %s", error, level=logging.ERROR)
                 may_pass = error.flaw in SPOILT and not finished.in_answer
                 wait_s = next(spoilt_waits, None) if may_pass else None
                 if wait_s is None:
+                    self._emit("result_unusable", "result unusable: %s", error, level=logging.ERROR)
                     raise Ended(Failure.BAD_RESULT) from error
+                self._emit("not_fetched", "result not fetched: %s", error, level=logging.WARNING)
             except FetchFailed as error:
                 self._emit("not_fetched", "result not fetched: %s", error, level=logging.WARNING)
                 tries[error.trouble] += 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import logging
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -280,16 +281,18 @@ async def test_a_provider_that_is_down_is_said_so(opened) -> None:
         (VendorCall.RESULT, Respond(200, b"", "image/png")),
         (VendorCall.UPLOAD, Reset(after_effect=True)),
     ],
-    ids=str,
+    ids=lambda each: str(each)[:60],
 )
 async def test_a_fault_that_passes_is_not_seen(
-    easel: Easel, call: VendorCall, fault: Respond | Reset
+    easel: Easel, call: VendorCall, fault: Respond | Reset, caplog: pytest.LogCaptureFixture
 ) -> None:
     easel.providers.faults.add(call, fault)
     message = await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))
 
     assert message.attachments, said(message)
     assert len(easel.providers.submissions) == 1
+    # Nor by whoever looks for what was lost.
+    assert [each.message for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 async def test_an_image_that_never_comes_is_given_up_with_its_id_kept(
