@@ -141,6 +141,18 @@ def test_imports_point_inwards(layer: str) -> None:
     assert wrong == []
 
 
+def test_chat_takes_no_more_of_the_workshop_than_it_shows_and_draws_with() -> None:
+    """All that changes or reads a job goes through the engine's use cases."""
+    taken = {
+        node.attr
+        for path in (BOT / "chat").rglob("*.py")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value).rpartition(".")[2] in ("shop", "_shop")
+    }
+    assert taken == {"clock", "folder", "house", "pool", "routing"}
+
+
 def test_the_domain_reads_no_clock() -> None:
     assert [
         f"{name(path)}:{node.lineno} {node.attr}"
