@@ -455,6 +455,7 @@ async def test_a_stop_leaves_a_job_that_waits_as_it_is(
     process = await start(tmp_path, "run", **environment)
     await discord.wait_until_ready()
     call = await discord.run_command("Ada", "studio", "imagine", {"prompt": "a lantern"})
+    await call.until(lambda message: "Drawing" in str(message.embeds))
     await polled.reached.wait()
     polled.until.set()
     process.send_signal(signal.SIGTERM)

@@ -307,9 +307,10 @@ class VendorHttp:
             message = "Cloudflare, not the vendor, refused the request; is it the User-Agent?"
         if not reply.is_good:
             said = (raw or b"")[:RAW_BYTES_MAX].decode(errors="replace")
-            # A web page's words may be about anything.
-            is_page = said.lstrip().startswith("<")
-            refused = not is_page and is_content(said, status=reply.status)
+            # A web page's words may be about anything. A gateway that blocks a poll says nothing
+            # about the image, which is paid.
+            may_be = stake is Stake.SUBMIT and not said.lstrip().startswith("<")
+            refused = may_be and is_content(said, status=reply.status)
             kind = Kind.CONTENT if refused else Kind.STATUS
             self.judge(reply, Complaint(message, reply.status, kind), stake)
         if stake is Stake.SUBMIT:

@@ -224,6 +224,17 @@ async def test_a_refusal_by_cloudflare_is_told_apart(
     assert "Cloudflare, not the vendor, refused the request" in error.words
 
 
+@pytest.mark.parametrize(("stake", "refused"), [(Stake.SUBMIT, True), (Stake.REPEATABLE, False)])
+async def test_a_plain_text_refuses_the_content_of_an_order_alone(
+    vendor: VendorHttp, server: AllVendors, stake: Stake, refused: bool
+) -> None:
+    """About a poll, it may be a gateway's, and the image is paid."""
+    blocked = Respond(403, b"blocked by our content policy", "text/plain")
+    server.faults.add(VendorCall.CREATE, blocked)
+    error = await error_of(vendor.post(PATH, BODY, stake))
+    assert (isinstance(error, ProviderRefused) and error.moderation) is refused
+
+
 async def test_a_busy_vendor_says_when_to_come_back(vendor: VendorHttp, server: AllVendors) -> None:
     busy = Respond(429, b"slow down", "text/plain", {"Retry-After": "7"})
     server.faults.add(VendorCall.CREATE, busy)
