@@ -25,7 +25,7 @@ PRIOR_SPREAD = 0.8
 #: in square roots of a second; the larger, the fewer polls
 POLL_WORTH = 0.68
 #: seconds between two polls; the first may come sooner, where images are done sooner
-WAIT_S_MIN = 0.5
+WAIT_S_MIN = 1.0
 WAIT_S_MAX = 15.0
 #: share of images that may be finished before the first poll
 FIRST_POLL_QUANTILE = 0.03

@@ -116,12 +116,3 @@ def test_a_learned_route_lags_two_seconds_at_nine_and_a_half_polls() -> None:
     assert mean(outcome.lag_s for outcome in outcomes) <= 2.0
     assert mean(outcome.polls for outcome in outcomes) <= 9.5
     assert mean(outcome.lag_s for outcome in vendor) > 6
-
-
-def test_a_quick_route_lags_a_fifth_of_a_second_at_two_polls() -> None:
-    chance = random.Random(13)
-    latencies_s = [2 * math.exp(chance.gauss(0, 0.05)) for _ in range(2_000)]
-    outcomes = run_learned(latencies_s, typical_s=2)[50:]
-
-    assert mean(outcome.lag_s for outcome in outcomes) <= 0.25
-    assert mean(outcome.polls for outcome in outcomes) <= 2.5
