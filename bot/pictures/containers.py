@@ -1,6 +1,6 @@
 """
-Takes a PNG, JPEG or WebP apart and puts it back together without its metadata and what follows its
-end, so that the pixels stay as they were to the bit. Knows no vendor and decodes nothing.
+Takes a PNG, JPEG, WebP or GIF apart and puts it back together without its metadata and what follows
+its end, so that the pixels stay as they were to the bit. Knows no vendor and decodes nothing.
 """
 
 import mmap
@@ -42,6 +42,16 @@ METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})
 KEPT_APPS = frozenset({0xE0, 0xEE})
 EXIF_HEAD, PROFILE_HEAD = b"Exif\x00\x00", b"ICC_PROFILE\x00"
 WEBP_CHUNKS = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
+#: what a GIF begins with, what a block of it begins with, a control extension, which says how the
+#: next frame is shown, and the bytes before the first block but for a palette (GIF89a, 18 to 27)
+GIF_HEAD = b"GIF8"
+GIF_BLOCK = re.compile(b"[,!;]")
+CONTROL = 0xF9
+SCREEN_BYTES = 13
+#: frames that are read at most, to see whether a picture moves
+FRAMES_MAX = 200
+#: pieces that the blocks of a GIF have; one of 50 MB has 200,000 of 255 bytes
+PIECES_MAX = 500_000
 #: the VP8X flags that announce a profile, EXIF and XMP (RFC 9649, 2.7.1)
 WEBP_METADATA_FLAGS = 0x20 | 0x08 | 0x04
 
@@ -86,12 +96,14 @@ def read_head(data: bytes | mmap.mmap) -> Head:
     The same. If a hostile file has several heads, no decoder makes room for more than this one.
 
     Args:
-        data: a PNG, JPEG or WebP, with its metadata or without.
+        data: a PNG, JPEG, WebP or GIF, with its metadata or without.
     """
     if data[:8] == PNG_HEAD:
         heads = _png_heads(data)
     elif data[:2] == b"\xff\xd8":
         heads = _jpeg_heads(data)
+    elif data[:4] == GIF_HEAD:
+        heads = _gif_heads(data)
     else:
         heads = _webp_heads(data)
     found = Head(0, 0)
@@ -169,12 +181,23 @@ def _webp_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
         place += 8 + length + length % 2
 
 
+def _gif_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
+    """The screen and each frame, for which Pillow makes the screen larger."""
+    yield Head(*struct.unpack("<HH", data[6:10]))
+    frames = 0
+    for place, _ in _gif_blocks(data):
+        if data[place] == ord(","):
+            frames += 1
+            left, top, width_px, height_px = struct.unpack("<4H", data[place + 1 : place + 9])
+            yield Head(left + width_px, top + height_px, may_move=frames > 1)
+
+
 def strip(data: bytes) -> Bare:
     """
     Take the metadata out of a file.
 
     Args:
-        data: a PNG, JPEG or WebP; a file that is cut off is put together as far as it goes.
+        data: a PNG, JPEG, WebP or GIF; a file that is cut off is put together as far as it goes.
     Raises:
         UnusableImage: it has more parts than any picture needs.
     """
@@ -182,6 +205,8 @@ def strip(data: bytes) -> Bare:
         return _strip_png(data)
     if data.startswith(b"\xff\xd8"):
         return _strip_jpeg(data)
+    if data.startswith(GIF_HEAD):
+        return _strip_gif(data)
     return _strip_webp(data)
 
 
@@ -314,3 +339,37 @@ def _strip_webp(data: bytes) -> Bare:
     content = b"WEBP" + b"".join(parts)
     plain = b"RIFF" + struct.pack("<I", len(content)) + content
     return Bare(plain, profile, exif, animated, plain)
+
+
+def _strip_gif(data: bytes) -> Bare:
+    parts = [data[: _behind_palette(SCREEN_BYTES, data[10])]]
+    parts += [data[place:end] for place, end in _gif_blocks(data)]
+    plain = b"".join(parts)
+    return Bare(plain, to_decode=plain)
+
+
+def _gif_blocks(data: bytes | mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Where each frame and each control extension begins and ends, up to FRAMES_MAX frames."""
+    place, frames, seen = _behind_palette(SCREEN_BYTES, data[10]), 0, 0
+    while frames < FRAMES_MAX and (found := GIF_BLOCK.search(data, place)):
+        place = found.start()
+        is_frame = found[0] == b","
+        if found[0] == b";" or place + 10 > len(data):
+            return
+        end = _behind_palette(place + 10, data[place + 9]) + 1 if is_frame else place + 2
+        piece_bytes = None
+        while piece_bytes != 0 and end < len(data):
+            piece_bytes = data[end]
+            end += 1 + piece_bytes
+            seen += 1
+            if seen > PIECES_MAX:
+                raise UnusableImage(Flaw.DAMAGED)
+        frames += is_frame
+        if is_frame or data[place + 1] == CONTROL:
+            yield place, end
+        place = end
+
+
+def _behind_palette(place: int, flags: int) -> int:
+    """Where the palette that begins here ends, if the flags say that there is one."""
+    return place + (3 << (flags & 7) + 1 if flags & 0x80 else 0)

@@ -16,7 +16,7 @@ KINDS = {
 #: The brands in a file's first box "ftyp" that say its format (ISO/IEC 14496-12 and 23008-12).
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
-STRIPPABLE = frozenset({"PngImageFile", "JpegImageFile", "WebPImageFile"})
+STRIPPABLE = frozenset({"PngImageFile", "JpegImageFile", "WebPImageFile", "GifImageFile"})
 
 
 def kind_of(data: bytes) -> tuple[str, str]:

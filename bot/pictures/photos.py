@@ -9,6 +9,8 @@ and without metadata. Pixels that are so already stay as they are to the bit.
 import hashlib
 import importlib
 import io
+import mmap
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +20,10 @@ from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_PIXELS_MAX
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.check import DECODER_ERRORS, check_pixels
-from bot.pictures.containers import Bare, Head, head_of, read_head, strip
+from bot.pictures.containers import FRAMES_MAX, Bare, Head, read_head, strip
 from bot.pictures.kinds import KIND_BYTES, STRIPPABLE, kind_of
 from bot.pictures.pool import Need
+from bot.pictures.tags import ORIENTATION, check_tags, orientation_in
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
 
 FORMATS = {"PNG": ImageFormat.PNG, "JPEG": ImageFormat.JPEG, "WEBP": ImageFormat.WEBP}
 UNLIMITED = ImageLimits(size_bytes_max=1 << 62, pixels_max=1 << 62)
-#: frames that are compared at most, to see whether a picture moves
-FRAMES_MAX = 200
 JPEG_QUALITY = 95
 #: share of its sides with which a file that is too large is tried again, and the tries in all
 SCALE = 0.75
@@ -48,25 +49,25 @@ KEPT_BYTES = 0.5
 #: the same of a picture with frames, which are compared; and pixels that are compared at most
 MOVING_BYTES = 24.0
 COMPARED_PIXELS_MAX = 200_000_000
-ORIENTATION = 0x0112
 #: TIFF 6.0, section 15
 TILE_WIDTH, TILE_HEIGHT = 322, 323
+#: An AVIF's entry for its EXIF (ISO/IEC 14496-12, 8.11.6), and the name that it is given instead.
+#: Pillow would read all of that as it opens the file, and the picture is turned by other entries.
+AVIF_EXIF = re.compile(rb"(infe[\x02\x03].{7}(?:..)?)Exif", re.DOTALL)
+NO_EXIF = b"none"
 
 
 def memory_of_plain(path: Path) -> Need:
     """What `make_plain` will take, judged by the head; only the file if there is none."""
     size_bytes = path.stat().st_size
     try:
-        with path.open("rb") as file:
-            first = file.read(KIND_BYTES)
-            module, name = kind_of(first)
+        with _mapped(path) as data:
+            first = data[:KIND_BYTES]
+            name = kind_of(first)[1]
             if name in STRIPPABLE:
-                head = head_of(file)
+                head = read_head(data)
             else:
-                file.seek(0)
-                picture = getattr(importlib.import_module(module), name)(file)
-                moves = name == "GifImageFile" and picture.is_animated
-                head = _largest(picture, may_move=moves or b"avis" in first)
+                head = _largest(_seen(data, kind_of(first)), may_move=b"avis" in first)
     except Exception:
         # What a decoder raises at hostile bytes, it raises again.
         return Need(0, 1, size_bytes)
@@ -83,6 +84,29 @@ def memory_of_plain(path: Path) -> Need:
             # A picture that stays as it is takes less, and may have more pixels.
             worked_bytes = round(min(pixels, WORKED_PIXELS_MAX) * WORKED_BYTES)
             return Need(pixels, KEPT_BYTES, size_bytes + worked_bytes)
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    """A file's bytes, by a copy of what is changed in them: an AVIF has no EXIF here."""
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    if kind_of(data[:KIND_BYTES])[1] == "AvifImageFile":
+        for end in [found.end() for found in AVIF_EXIF.finditer(data)]:
+            data[end - len(NO_EXIF) : end] = NO_EXIF
+    return data
+
+
+def _seen(data: bytes | mmap.mmap, kind: tuple[str, str]) -> "PillowFile":
+    """
+    The picture by its own Pillow class, not decoded yet: Image.open would guess, load all decoders,
+    and warn of large pictures by a limit of its own.
+    """
+    module, name = kind
+    if name == "TiffImageFile":
+        check_tags(data)
+    file = data if isinstance(data, mmap.mmap) else io.BytesIO(data)
+    picture: PillowFile = getattr(importlib.import_module(module), name)(file)
+    return picture
 
 
 def _largest(picture: "PillowFile", *, may_move: bool) -> Head:
@@ -118,6 +142,8 @@ def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
         raise UnusableImage(Flaw.EMPTY)
     kind = kind_of(data)
     try:
+        if kind[1] == "AvifImageFile":
+            data = AVIF_EXIF.sub(rb"\1" + NO_EXIF, data)
         bare = strip(data) if kind[1] in STRIPPABLE else Bare(data, to_decode=data)
         del data
         with _opened(bare, kind, limits) as picture:
@@ -155,16 +181,13 @@ def convert(
 
 @contextmanager
 def _opened(bare: Bare, kind: tuple[str, str], limits: ImageLimits) -> Iterator["PillowFile"]:
-    """
-    Open the picture with its own Pillow class, not decoded yet: Image.open would guess, load all
-    decoders, and warn of large pictures by a limit of its own.
-    """
-    data, (module, name) = bare.to_decode, kind
-    if name == "WebPImageFile":
+    """Open the picture, if its size is allowed where that has to be known before."""
+    data = bare.to_decode
+    if kind[1] == "WebPImageFile":
         # Pillow allocates the whole canvas as soon as it opens a WebP.
         head = read_head(data)
         check_pixels((head.width_px, head.height_px), limits)
-    with getattr(importlib.import_module(module), name)(io.BytesIO(data)) as picture:
+    with _seen(data, kind) as picture:
         yield picture
 
 
@@ -174,7 +197,7 @@ def _kept_format(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> Imag
     if picture.mode not in ("RGB", "RGBA") or keyed or bare.animated:
         return None
     deep = picture.format == "PNG" and bare.data[24] > 8
-    turned = _orientation(bare.exif) not in (0, 1)
+    turned = orientation_in(bare.exif) not in (0, 1)
     large = picture.size[0] * picture.size[1] > limits.pixels_max
     if deep or turned or large or not _is_srgb(bare.profile):
         return None
@@ -218,7 +241,7 @@ def _is_transparent(picture: "Picture") -> bool:
 def _plain(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> "Picture":
     _check_still(picture, limits)
     _decode(picture, bare, limits)
-    orientation = _orientation(bare.exif) if bare.exif else orientation_of(picture)
+    orientation = orientation_in(bare.exif) if bare.exif else orientation_of(picture)
     profile = bare.profile or picture.info.get("icc_profile") or b""
     eight_bit = in_eight_bits(picture)
     coloured = _in_srgb(eight_bit, profile)
@@ -320,22 +343,10 @@ def _is_srgb(profile: bytes) -> bool:
     return described.strip().lower().startswith("srgb")
 
 
-def _orientation(exif: bytes) -> int:
-    """The orientation, 1 to 8 (EXIF 2.32, tag 0x0112); 0 if EXIF does not tell it."""
-    from PIL import Image
-
-    if not exif:
-        return 0
-    tags = Image.Exif()
-    try:
-        tags.load(exif if exif.startswith(b"Exif") else b"Exif\x00\x00" + exif)
-        return int(tags.get(ORIENTATION) or 0)
-    except (*DECODER_ERRORS, KeyError):
-        return 0
-
-
 def orientation_of(picture: "Picture") -> int:
     """The orientation by the picture's EXIF, 1 to 8; 0 if that does not tell it."""
+    if exif := picture.info.get("exif"):
+        return orientation_in(exif)
     try:
         return int(picture.getexif().get(ORIENTATION) or 0)
     except (*DECODER_ERRORS, KeyError):
