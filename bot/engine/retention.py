@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bot.domain.jobs import id_at
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
-from bot.pictures.folder import remove_named, stored_images
+from bot.pictures.folder import remove_named, sheet_name, stored_images
 from bot.store import privacy
 from bot.store import retention as steps
 from bot.store.database import Step
@@ -20,6 +20,7 @@ IN_USE_MAX = timedelta(days=1)
 async def sweep(shop: Workshop) -> None:
     now, house = shop.clock.now(), shop.house
     await _run(shop, steps.empty_some, now, house.keep.prompts_days)
+    await _remove_sheets(shop, now, house.keep.prompts_days)
     await _run(shop, steps.reduce_some, now, house.keep.jobs_days)
     await shop.database.write(privacy.forget_accounts, house.allowance, now)
     await _remove_orphans(shop, now)
@@ -32,6 +33,16 @@ async def _run(shop: Workshop, step: Step[[str], bool], now: datetime, days: int
     while await shop.database.write(step, until):
         # Others who wait for the database are served before the next piece.
         pass
+
+
+async def _remove_sheets(shop: Workshop, now: datetime, days: int) -> None:
+    """Remove the sheets that show references, which are kept no longer than these."""
+    if not days:
+        return
+    until = id_at(now - timedelta(days=days))
+    stored = await asyncio.to_thread(stored_images, shop.folder)
+    sheets = {sheet_name(each.job_id) for each in stored if each.job_id < until}
+    await asyncio.to_thread(remove_named, shop.folder, sheets)
 
 
 async def _remove_orphans(shop: Workshop, now: datetime) -> None:

@@ -62,6 +62,18 @@ async def test_words_and_references_go_after_their_days_and_the_ledger_stays(
     assert said(again).startswith("-# <@")
 
 
+async def test_the_small_picture_of_references_goes_with_them(opened: OpenEasel) -> None:
+    async with opened(paint=lambda _: PICTURE, keep_prompts=1, keep_results=7) as easel:
+        await easel.finished(await easel.imagine(reference1=Upload("a.png", picture())))
+        names = [path.suffix for path in (easel.folder / "images").iterdir()]
+        assert sorted(names) == [".png", ".webp"]
+        await sweep(easel)
+        assert len(list((easel.folder / "images").iterdir())) == 2
+        easel.clock.advance(2 * DAY_S)
+        await sweep(easel)
+        assert [path.suffix for path in (easel.folder / "images").iterdir()] == [".png"]
+
+
 async def test_it_goes_on_where_it_was_and_stops_at_what_is_under_way(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
