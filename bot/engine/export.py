@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from bot.pictures.folder import FETCHED
+from bot.pictures.folder import FETCHED, sheet_name
 from bot.store import export as steps
 from bot.store import privacy
 from bot.store.database import Database
@@ -135,14 +135,17 @@ class Export:
             await asyncio.to_thread(parcel.put_json, f"{name}.json", held)
 
     async def _jobs(self, parcel: Parcel, server_id: int, user_id: int | None = None) -> list[str]:
-        """Export the jobs of a server, or of one member in it; returns their images' names."""
+        """
+        Export the jobs of a server, or of one member in it; returns the names of their images, and
+        of the sheets that show their references, where there may be one.
+        """
         names: list[str] = []
         after, number = "", 0
         while jobs := await self._database.read(steps.some_jobs, server_id, after, user_id):
             after, number = jobs[-1]["id"], number + 1
             file = f"jobs-{_place(server_id)}-{number:04}.json"
             await asyncio.to_thread(parcel.put_json, file, jobs)
-            names += [name for job in jobs for name in job["images"]]
+            names += [name for job in jobs for name in (*job["images"], sheet_name(job["id"]))]
         return names
 
     async def _entries(self, parcel: Parcel, server_id: int, user_id: int) -> None:

@@ -443,7 +443,8 @@ async def test_everything_is_given_out_to_its_member_alone(easel: Easel) -> None
     ]
     assert {entry["user_id"] for entry in entries} == {ada}
     made = [name for job in jobs for name in job["images"]]
-    assert sorted(f"images/{name}" for name in made) == sorted(
+    sheets = [name for name in files if name.endswith("-sheet.webp")]
+    assert sorted([*sheets, *(f"images/{name}" for name in made)]) == sorted(
         name for name in files if name.startswith("images/")
     )
     assert files[f"images/{made[0]}"] == PICTURE
@@ -490,6 +491,16 @@ async def test_who_has_nothing_here_gets_an_export_all_the_same(easel: Easel) ->
     [message] = await export(easel, "Ben")
     assert json.loads((await unpacked(easel, message))["presets.json"]) == []
     assert "Erased." in said(await erase(easel, "Ben"))
+
+
+async def test_an_export_has_the_small_pictures_of_references_too(easel: Easel) -> None:
+    await easel.finished(await easel.imagine("Ada", reference1=Upload("a.png", picture())))
+    [job] = await easel.rows("SELECT id FROM jobs")
+    [message] = await export(easel, "Ada")
+    files = await unpacked(easel, message)
+    stored = {f"images/{path.name}" for path in (easel.folder / "images").iterdir()}
+    assert f"images/{job.id}-sheet.webp" in stored
+    assert stored <= set(files)
 
 
 async def test_whose_pictures_others_work_from_is_erased_there_too(easel: Easel) -> None:
