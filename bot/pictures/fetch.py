@@ -245,15 +245,18 @@ class Fetcher:
         """The address to call, if its scheme is allowed and, if it is an IP address, its host."""
         try:
             target = base.join(URL(url)) if base else URL(url)
+            host = target.host
+            # A part of the name that is empty or too long is found only as the name is looked up.
+            (target.raw_host or "").encode("idna")
         except ValueError as error:
             raise FetchFailed("the link is malformed", FetchTrouble.NEVER) from error
-        if target.scheme not in self.rule.schemes or not target.host:
+        if target.scheme not in self.rule.schemes or not host:
             raise FetchFailed("the link is not https", FetchTrouble.NEVER)
         # aiohttp asks its resolver about names only, and some versions take "127.1" for an address.
-        if _is_number(target.host):
-            if not self.rule.allows(target.host):
+        if _is_number(host):
+            if not self.rule.allows(host):
                 raise FetchFailed("the link points into a private network", FetchTrouble.NEVER)
-        elif NUMBER_LIKE.search(target.host):
+        elif NUMBER_LIKE.search(host):
             raise FetchFailed("the link is malformed", FetchTrouble.NEVER)
         return target
 

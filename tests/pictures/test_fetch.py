@@ -304,6 +304,10 @@ async def test_a_redirect_to_nowhere_is_refused(fetching: Fetching, location: st
         "https://[::1]/a.png",
         "https://[::ffff:10.0.0.1]/a.png",
         "https://0.0.0.0/a.png",
+        "https://a..example/a.png",
+        f"https://{'a' * 64}.example/a.png",
+        "https://xn--/a.png",
+        "https://xn--a.example/a.png",
     ],
 )
 async def test_only_https_and_public_addresses_are_called(tmp_path: Path, url: str) -> None:
