@@ -20,7 +20,14 @@ from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_PIXELS_MAX
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.check import DECODER_ERRORS, check_pixels
-from bot.pictures.containers import FRAMES_MAX, Bare, Head, read_head, strip
+from bot.pictures.containers import (
+    FRAMES_MAX,
+    PROFILE_BYTES_MAX,
+    Bare,
+    Head,
+    read_head,
+    strip,
+)
 from bot.pictures.kinds import KIND_BYTES, STRIPPABLE, kind_of
 from bot.pictures.pool import Need
 from bot.pictures.tags import ORIENTATION, check_tags, orientation_in
@@ -243,6 +250,8 @@ def _plain(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> "Picture":
     _decode(picture, bare, limits)
     orientation = orientation_in(bare.exif) if bare.exif else orientation_of(picture)
     profile = bare.profile or picture.info.get("icc_profile") or b""
+    if len(profile) > PROFILE_BYTES_MAX:
+        profile = b""
     eight_bit = in_eight_bits(picture)
     coloured = _in_srgb(eight_bit, profile)
     plain = coloured.convert("RGBA" if coloured.has_transparency_data else "RGB")

@@ -12,12 +12,20 @@ import pytest
 from PIL import Image
 
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.containers import FRAMES_MAX, PIECES_MAX, strip
+from bot.pictures.containers import FRAMES_MAX, PIECES_MAX, PROFILE_BYTES_MAX, strip
 from bot.pictures.photos import make_plain, memory_of_plain, orientation_of
 from bot.pictures.pool import BUDGET_BYTES
 from bot.pictures.tags import LISTS_BYTES_MAX, ORIENTATION, orientation_in
 from tests.pictures.test_photos import ALL, LIMITS
-from tests.support.photos import chunk, drawn, png_with, turned, written
+from tests.support.photos import (
+    chunk,
+    drawn,
+    exchanged,
+    other_primaries,
+    png_with,
+    turned,
+    written,
+)
 
 #: types of a TIFF's values
 SHORT, LONG, RATIONAL, UNDEFINED = 3, 4, 5, 7
@@ -223,3 +231,15 @@ def test_orientation_is_read_in_both_orders(orientation: int) -> None:
 @pytest.mark.parametrize("length", range(30))
 def test_exif_that_is_cut_off_tells_nothing(length: int) -> None:
     assert orientation_in(turned(6)[1].tobytes()[:length]) == 0
+
+
+def test_a_profile_larger_than_any_camera_writes_is_ignored(tmp_path: Path) -> None:
+    """Of one with 41 MB of tables, applying it took 395 MiB."""
+    path = tmp_path / "picture"
+    for room, shown in ((0, drawn()), (PROFILE_BYTES_MAX, exchanged())):
+        profile = other_primaries() + bytes(room)
+        path.write_bytes(written(exchanged(), "TIFF", icc_profile=profile))
+        make_plain(path, LIMITS, ALL)
+        with Image.open(path) as plain:
+            seen, meant = (each.convert("RGB").getpixel((2, 2)) for each in (plain, shown))
+        assert all(abs(one - other) < 30 for one, other in zip(seen, meant, strict=True))
