@@ -214,9 +214,12 @@ class Fetcher:
         Raises:
             UnusableImage: it is not an image that Easel takes.
             FetchFailed: there is no room to mend it; the file is the caller's, to be checked again.
+                Or the file is gone.
         """
         try:
             return await self._pool.run(partial(memory_of_check, path), check_image, path, limits)
+        except FileNotFoundError as error:
+            raise FetchFailed("the image is not there", FetchTrouble.GONE) from error
         except OSError as error:
             raise _failure(error) from error
         except BaseException:

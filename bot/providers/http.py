@@ -144,8 +144,8 @@ class VendorHttp:
         POST a submit whose answer may carry the image.
 
         The image is written to `result_path`, and INLINE stands for it in the reply; see
-        InlineImage. If this raises, or the HTTP status is not a success, no file is left.
-        Otherwise the caller owns the file.
+        InlineImage. If this raises, or neither the HTTP status nor the body's `code` is a success,
+        no file is left. Otherwise the caller owns the file.
 
         Args:
             body: JSON, or multipart, whose files are streamed and stay the caller's.
@@ -267,7 +267,7 @@ class VendorHttp:
         try:
             async with self._transfers.one(response.content_length):
                 reply = self._read_reply(response, await read_answer(response, image), stake)
-            kept = reply.is_good
+            kept = reply.is_good or 200 <= reply.code < 300
             return reply
         finally:
             image.close()

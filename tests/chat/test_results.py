@@ -5,6 +5,7 @@ import base64
 from collections.abc import Mapping
 
 import pytest
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from bot.domain.ledger import EntryKind
@@ -42,6 +43,25 @@ async def test_a_link_that_is_the_picture_itself_is_kept(easel: Easel) -> None:
     easel.providers.faults.add(VendorCall.POLL, polled([DATA]))
 
     await assert_shown(easel, await easel.finished(await easel.imagine()))
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+async def test_a_picture_in_an_answer_whose_code_overrules_its_status_is_kept(
+    easel: Easel, status: int
+) -> None:
+    easel.providers.faults.add(VendorCall.POLL, replace(polled([DATA]), status=status))
+
+    await assert_shown(easel, await easel.finished(await easel.imagine()))
+
+
+async def test_a_picture_that_is_not_on_our_disk_is_not_waited_for(easel: Easel) -> None:
+    """It came in an answer that is an error in all but its state, so it was not kept."""
+    answer = {"code": 500, "data": {"state": "completed", "resultUrls": [DATA]}}
+    easel.providers.faults.add(VendorCall.POLL, Respond(status=500, body=answer))
+    message = await easel.finished(await easel.imagine())
+
+    await assert_refunded(easel, message, "did not hand it over")
+    assert sum(easel.clock.naps) < 120
 
 
 @pytest.mark.parametrize("url", [DATA, DATA.partition(",")[2]], ids=["data address", "base64"])
