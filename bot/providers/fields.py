@@ -126,19 +126,23 @@ def link(body: Mapping[str, object], *names: str) -> str | None:
 
 
 def results(values: object) -> tuple[tuple[str, ...], bool] | None:
-    """A list's links, and whether INLINE stood among them; None if it holds anything else."""
+    """As `links`, and whether INLINE stood in the list."""
     if not isinstance(values, list):
         return None
     found = links([each for each in values if each != INLINE])
-    return None if found is None else (found, INLINE in values)
+    in_answer = INLINE in values
+    return None if found is None and not in_answer else (found or (), in_answer)
 
 
 def links(values: object) -> tuple[str, ...] | None:
-    """A list's links; None if it is not a list of at most LINKS_MAX links."""
+    """
+    A list's links, whatever else is in it; some vendors put words or a null beside them. None if it
+    has only other things, or it is not a list of at most LINKS_MAX.
+    """
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) > LINKS_MAX:
         return None
     found = tuple(value for value in values if is_link(value))
-    return found if len(found) == len(values) else None
+    return found if found or not values else None
 
 
 def model_ids(body: Mapping[str, object]) -> list[str]:

@@ -22,6 +22,7 @@ from bot.providers.apimodels import (
     parse_upload,
 )
 from bot.providers.fields import compare_models
+from bot.providers.inline import INLINE
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, failed, load
 from tests.vendors import AllVendors
@@ -134,6 +135,13 @@ def test_an_answer_without_a_usable_id_breaks_the_contract(body: dict[str, objec
 def test_results_that_are_no_links_break_the_contract(links: object) -> None:
     with pytest.raises(ProviderContractBroken):
         parse_poll({"data": {"state": "completed", "resultUrls": links}})
+
+
+@pytest.mark.parametrize("beside", [None, "", 7, {}, "file:///etc/passwd"])
+def test_what_stands_beside_a_result_costs_no_image(beside: object) -> None:
+    for named, found in ((LINK, Finished((LINK,))), (INLINE, Finished(in_answer=True))):
+        data = {"state": "completed", "resultUrls": [beside, named]}
+        assert parse_poll({"data": data}) == found
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "Success", "succeeded"])

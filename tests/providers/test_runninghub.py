@@ -161,6 +161,15 @@ async def test_a_wrong_address_does_not_make_a_key_work(
         await provider.check(())
 
 
+def test_what_stands_beside_a_link_costs_no_image() -> None:
+    results = [
+        {"text": "a red kite", "outputType": "txt"},
+        {"url": LINK, "outputType": "png"},
+        None,
+    ]
+    assert parse_query({"status": "SUCCESS", "results": results}) == Finished((LINK,))
+
+
 @pytest.mark.parametrize("results", ["https://a.example/1.png", [7], [{}], [{"url": "ftp://a/1"}]])
 def test_results_that_are_no_links_break_the_contract(results: object) -> None:
     with pytest.raises(ProviderContractBroken):
