@@ -107,8 +107,12 @@ def read_complaint(reply: Reply) -> Complaint | None:
 
 
 def is_about_a_task(reply: Reply) -> bool:
-    """Its reason then stands where other answers have an error."""
-    return bool(fields.text(reply.body, "status"))
+    """
+    Its reason then stands where other answers have an error. In an answer with an error's HTTP
+    status, a `status` without a task's id is that of the call.
+    """
+    named = reply.is_good or fields.task_id(reply.body, "taskId", "task_id")
+    return bool(named and fields.text(reply.body, "status"))
 
 
 def submit_path(order: Order) -> str:

@@ -146,6 +146,25 @@ async def test_a_task_that_failed_for_want_of_another_is_known(
 
 
 @pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, ProviderMisconfigured),
+        (404, ProviderUnreachable),
+        (429, ProviderBusy),
+        (500, ProviderUnreachable),
+        (503, ProviderBusy),
+    ],
+)
+async def test_a_poll_that_failed_is_no_task_that_failed(
+    provider: Provider, server: AllVendors, status: int, kind: type[Exception]
+) -> None:
+    body = {"status": "error", "message": "no luck"}
+    server.faults.add(VendorCall.POLL, Respond(status, body))
+    with pytest.raises(kind):
+        await provider.poll(ID, NO_RESULT)
+
+
+@pytest.mark.parametrize(
     ("status", "body"),
     [
         (404, {"status": 404, "error": "Not Found", "path": "/query"}),
