@@ -77,7 +77,7 @@ def parse_create(
     links, in_answer = replies.images_in(body)
     if links or in_answer:
         return Finished(links, in_answer, _bill_in(body))
-    if replies.is_images_body(body) and not replies.listed_task(body):
+    if replies.is_images_body(body) and not replies.is_under_way(body):
         if replies.names_no_image(body):
             return Finished()
         raise ProviderContractBroken(NAME, "answered without an image")

@@ -335,6 +335,13 @@ def listed_task(body: Mapping[str, object]) -> Mapping[str, object]:
     return place if fields.task_id(place, "task_id", "taskId") else {}
 
 
+def is_under_way(body: Mapping[str, object]) -> bool:
+    """Whether an answer without images is about a task; its list of images may be empty so far."""
+    word = state_in(body).lower()
+    is_open = bool(word) and word not in fields.FINISHED_WORDS
+    return is_open or bool(listed_task(body) or fields.text(body, "poll_url"))
+
+
 def names_no_image(body: Mapping[str, object]) -> bool:
     """Whether nothing at all stands in the answer's lists of images."""
     lists = [value for name in IMAGE_LISTS if isinstance(value := body.get(name), list)]

@@ -166,6 +166,18 @@ def test_a_task_in_the_place_of_an_image_is_one() -> None:
     assert handle == "/tasks/task_mx_1"
 
 
+@pytest.mark.parametrize("name", ["data", "images", "urls"])
+@pytest.mark.parametrize("said", [{"status": "queued"}, {"poll_url": "https://elsewhere.example"}])
+def test_a_task_without_images_so_far_is_one(name: str, said: dict[str, object]) -> None:
+    body = {"task_id": "t", name: []} | said
+    assert parse_create(body, task_path="/tasks", own_address=nowhere) == "/tasks/t"
+
+
+def test_a_task_that_finished_at_once_without_images_is_none() -> None:
+    body = {"task_id": "t", "status": "completed", "data": []}
+    assert parse_create(body, task_path="/tasks", own_address=nowhere) == Finished()
+
+
 @pytest.mark.parametrize("task_id", ["../../v1/models", "a b", "a?b=c", "a#b", "a%2Fb"])
 def test_an_id_cannot_lead_to_another_path(task_id: str) -> None:
     handle = parse_create({"task_id": task_id}, task_path="/tasks", own_address=nowhere)
