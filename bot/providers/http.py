@@ -306,7 +306,7 @@ class VendorHttp:
         if raw and response.status == 403 and CLOUDFLARE.search(raw):
             message = "Cloudflare, not the vendor, refused the request; is it the User-Agent?"
         if not reply.is_good:
-            said = (raw or b"")[:RAW_BYTES_MAX].decode(errors="replace")
+            said = (raw or b"")[:RAW_BYTES_MAX].decode("utf-8-sig", errors="replace")
             # A web page's words may be about anything. A gateway that blocks a poll says nothing
             # about the image, which is paid.
             may_be = stake is Stake.SUBMIT and not said.lstrip().startswith("<")

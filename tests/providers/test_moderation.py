@@ -121,7 +121,8 @@ async def test_whether_a_gateway_passed_the_order_on_is_not_known(
 async def test_a_page_or_an_echo_is_no_refusal(row: Row, tmp_path: Path) -> None:
     echo = {"detail": [{"msg": "Field required", "input": {"prompt": REFUSAL}}]}
     async with open_stage(row, tmp_path) as stage:
-        for body in (b"\n<html>See our content policy", echo):
+        page = "\n<html>See our content policy"
+        for body in (page.encode(), page.encode("utf-8-sig"), echo):
             stage.server.faults.add(VendorCall.CREATE, Respond(400, body))
             with pytest.raises(ProviderError) as caught:
                 await stage.provider().submit(stage.order())
