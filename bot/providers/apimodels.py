@@ -61,9 +61,9 @@ class ApiModelsImages:
 def read_complaint(reply: Reply) -> Complaint | None:
     """What the answer complains about; None if it is a success."""
     code, words = reply.code, error_message(reply.body)
-    if 200 <= code < 300 and (reply.body.get("data") or not is_content(words)):
-        return None
     error = openai_images.parse_error(reply.body)
+    if 200 <= code < 300 and (reply.body.get("data") or not (error or is_content(words))):
+        return None
     if is_content(words, status=code) or (error and openai_images.is_moderation(error, code)):
         facts = openai_images.moderation_facts(reply.body)
         return Complaint(words, code, Kind.CONTENT, facts=facts)

@@ -6,7 +6,8 @@ import pytest
 
 from bot.domain.catalog import Route
 from bot.domain.ports import Finished, Provider
-from bot.errors import ProviderMisconfigured
+from bot.errors import ProviderMisconfigured, ProviderOutcomeUnknown, ProviderRefused
+from bot.playground.faults import Respond, VendorCall
 from bot.providers.apimodels import parse_submit
 from tests.providers.conftest import OrderOf, Read
 from tests.providers.samples import MODERATED, load
@@ -49,6 +50,24 @@ def test_a_task_in_the_place_of_an_image_is_one(
     entry: dict[str, object], answer: str | Finished
 ) -> None:
     assert parse_submit({"created": 1, "data": [entry]}) == answer
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("moderation_blocked", ProviderRefused),
+        ("insufficient_quota", ProviderMisconfigured),
+        ("server_error", ProviderOutcomeUnknown),
+    ],
+)
+async def test_an_error_in_openais_shape_is_one_whatever_the_status(
+    provider: Provider, server: AllVendors, order: OrderOf, code: str, kind: type[Exception]
+) -> None:
+    body = {"error": {"code": code, "message": "No image can be made."}}
+    server.faults.add(VendorCall.CREATE, Respond(body=body))
+    with pytest.raises(kind) as caught:
+        await provider.submit(order())
+    assert getattr(caught.value, "moderation", False) is (code == "moderation_blocked")
 
 
 async def test_the_documented_requests_are_sent_and_answered_at_once(
