@@ -46,8 +46,10 @@ CODE_DIGITS_MAX = 6
 #: Codes of a poll for a task that the vendor does not know; so says HTTP's status 404, too.
 UNKNOWN_TASK_CODES = frozenset({"423", "807", "1004"})
 NOT_FOUND = "404"
-#: The request itself is wrong.
-REQUEST_CODES = frozenset({"301", "400", "422", "433", "809", "1007", "1008", "1009", "1101"})
+#: The request itself is wrong: the vendor's own codes, whose messages may quote the prompt, and
+#: those that it takes from HTTP.
+OWN_REQUEST_CODES = frozenset({"301", "433", "809", "1007", "1008", "1009", "1101"})
+REQUEST_CODES = OWN_REQUEST_CODES | {"400", "422"}
 
 #: Parts of a message, in lower case; the vendor's client does not send such a request again.
 OPERATOR_WORDS = ("balance", "insufficient", "quota", "unauthorized", "forbidden", "api key")
@@ -71,7 +73,8 @@ class ErrorWords(Struct, frozen=True):
             return Kind.LIMIT
         if self.code in BUSY_CODES:
             return Kind.BUSY
-        if self.code in OPERATOR_CODES or self._says(OPERATOR_WORDS):
+        words_count = self.code not in OWN_REQUEST_CODES
+        if self.code in OPERATOR_CODES or (words_count and self._says(OPERATOR_WORDS)):
             return Kind.OPERATOR
         if self.code in REQUEST_CODES or self._says(REQUEST_WORDS):
             return Kind.REQUEST

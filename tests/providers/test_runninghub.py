@@ -12,6 +12,7 @@ from bot.errors import (
     ProviderUnreachable,
 )
 from bot.playground.faults import Respond, VendorCall
+from bot.providers.judge import Kind
 from bot.providers.runninghub import (
     build_submit,
     error_in,
@@ -118,6 +119,16 @@ def test_the_models_choice_of_a_ratio_has_a_word_of_its_own(order: OrderOf) -> N
 def test_an_error_is_found_wherever_it_stands(body: dict[str, object], code: str | None) -> None:
     complaint = error_in(body)
     assert (complaint.code if complaint else None) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("1007", Kind.REQUEST), ("400", Kind.OPERATOR), ("1002", Kind.OPERATOR), ("", Kind.OPERATOR)],
+)
+def test_a_quoted_prompt_is_not_what_is_wrong_with_the_account(code: str, kind: Kind) -> None:
+    complaint = error_in({"errorCode": code, "errorMessage": "prompt: the balance of a heron"})
+    assert complaint is not None
+    assert complaint.kind is kind
 
 
 @pytest.mark.parametrize(
