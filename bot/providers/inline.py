@@ -64,6 +64,8 @@ class InlineImage:
         self._pieces: deque[bytes] = deque()
         #: of the image whose text is being read, or that still has to be written
         self._file: RawIOBase | None = None
+        #: whether an image has begun whose file is still to be opened
+        self._begins = False
         self._unwritten = b""
         self._text: Base64Text | None = None
 
@@ -85,11 +87,12 @@ class InlineImage:
             end = self._feed_image(piece) if self._text else self._feed_rest(piece)
             if end < len(piece):
                 self._pieces.appendleft(piece[end:])
-        return not self._unwritten
+        return not (self._begins or self._unwritten)
 
     def close(self) -> None:
         """Drop an image that is not whole; may be called again."""
         self._unwritten = b""
+        self._begins = False
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -110,7 +113,7 @@ class InlineImage:
             self._searched = max(self._searched, len(self._rest) - START_BYTES_MAX)
             return len(piece)
         self._text = Base64Text()
-        self._file = self._next.open("wb", buffering=0)
+        self._begins = True
         # START looks ahead, so its first letters may have come before.
         self._feed_image(text[start.end() : len(before)])
         return max(start.end() - len(before), 0)
@@ -121,22 +124,29 @@ class InlineImage:
         quote = piece.find(b'"')
         is_final = quote >= 0
         end = quote if is_final else len(piece)
-        if self._file is not None:
+        if self._is_kept:
             try:
                 self._unwritten = self._text.decode(piece[:end], final=is_final)
             except ValueError:
                 self.close()
         if is_final:
-            self._rest += (INLINE if self._file else DROPPED).encode()
+            self._rest += (INLINE if self._is_kept else DROPPED).encode()
             self._text = None
             self._searched = len(self._rest)
         return end
 
+    @property
+    def _is_kept(self) -> bool:
+        return self._begins or self._file is not None
+
     def _is_written(self) -> bool:
         """Write what is decoded; False if the disk is full."""
-        if self._file is None:
-            return True
         try:
+            if self._begins:
+                self._file = self._next.open("wb", buffering=0)
+                self._begins = False
+            if self._file is None:
+                return True
             while self._unwritten:
                 self._unwritten = self._unwritten[self._file.write(self._unwritten) or 0 :]
         except OSError as error:

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import errno
 import json
 import random
 import resource
@@ -265,6 +266,25 @@ async def test_what_waits_for_room_keeps_no_thread_from_others(
     for order in orders:
         assert (await order).body["data"] == [{"b64_json": INLINE}]
     assert [each.read_bytes() for each in paths] == [PNG] * len(paths)
+
+
+async def test_an_image_for_which_no_file_can_be_made_is_waited_with(
+    vendor: VendorHttp, server: AllVendors, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "FULL_WAIT_S", 0.01)
+    made, full = Path.open, [errno.ENOSPC, errno.EDQUOT]
+
+    def make(file: Path, mode: str = "r", **rest: int) -> object:
+        if mode == "wb" and full:
+            raise OSError(full.pop(), "No space left on device")
+        return made(file, mode, **rest)
+
+    monkeypatch.setattr(Path, "open", make)
+    server.faults.add(VendorCall.CREATE, Respond(body=HEAD + TEXT.encode() + TAIL))
+    reply = await vendor.order(PATH, b"{}", result_path=path)
+    assert reply.body["data"] == [{"b64_json": INLINE}]
+    assert size_of(path) == len(PNG)
+    assert not full
 
 
 async def test_a_cancelled_order_leaves_no_file(
