@@ -87,6 +87,8 @@ async def test_an_unknown_outcome_is_never_ordered_again(
         message = await easel.finished(await easel.imagine())
 
         assert "unknown whether it is being made" in said(message)
+        # An answer did come.
+        assert "connection" not in said(message)
         assert not second.submissions
 
 
