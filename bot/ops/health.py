@@ -17,6 +17,8 @@ CHECK_TIMEOUT_S = 2.0
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: bytes of a vendor's callback
 CALLBACK_BYTES_MAX = 256 * 1024
+#: seconds in which it has to arrive
+CALLBACK_S_MAX = 10.0
 #: seconds that open connections get when the process stops
 STOP_S = 0.5
 
@@ -86,7 +88,10 @@ async def _callback(callbacks: Mapping[str, Callback], request: web.Request) -> 
     if hear is None:
         raise web.HTTPNotFound
     try:
-        body = await request.read()
+        async with asyncio.timeout(CALLBACK_S_MAX):
+            body = await request.read()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
     except (web.RequestPayloadError, ConnectionError) as error:
         raise web.HTTPBadRequest from error
     hear(request.headers, body)

@@ -107,6 +107,17 @@ async def test_garbage_is_refused_and_no_error_of_ours(capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("logging_restored")
+async def test_a_callback_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "CALLBACK_S_MAX", 0.1, raising=False)
+    heard: list[bytes] = []
+    port = free_port()
+    async with serve_health("127.0.0.1", port, {}, {"kie": lambda _, body: heard.append(body)}):
+        async with asyncio.timeout(5):
+            sent = posted("/callbacks/kie", b"Content-Length: 100", b"{")
+            assert await status_of(port, sent) == 408
+    assert heard == []
+
+
 async def test_a_defect_of_ours_is_still_logged(capsys: pytest.CaptureFixture[str]) -> None:
     configure("INFO", "console")
 
