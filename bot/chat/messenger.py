@@ -1,5 +1,6 @@
 """The engine's Messenger on Discord's REST API: it needs no gateway, so any process can use it."""
 
+import contextlib
 import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -94,7 +95,10 @@ class DiscordMessenger:
     async def catch_up(self, job: Job) -> None:
         spot = (job.channel_id, job.message_id or 0)
         if job.removed:
-            posted = (job.channel_id, await self._posted_before(job) or 0)
+            before = None
+            with contextlib.suppress(DeliveryError):
+                before = await self._posted_before(job)
+            posted = (job.channel_id, before or 0)
             await take_away(self._client, job, [spot, posted], self._clock.now())
         elif job.covered:
             await cover(self._client, job, spot, job.locale)
@@ -202,11 +206,18 @@ class DiscordMessenger:
         return await self._post_in_channel(job, card)
 
     async def _stands_already(self, job: Job, message_id: int, card: Card) -> bool:
-        """Whether an earlier edit had its effect before the token died, its answer being lost."""
+        """
+        Whether an earlier edit had its effect before the token died, its answer being lost.
+
+        Raises:
+            DeliveryError: Discord is down, so that is not known; a post could show it twice.
+        """
         channel = self._client.get_partial_messageable(job.channel_id)
         try:
             message = await wire.call(lambda: channel.fetch_message(message_id))
-        except wire.CallFailed:
+        except wire.CallFailed as error:
+            if error.trouble is wire.Trouble.DOWN:
+                raise _undelivered("status message", error) from error
             return False
         # No ending has the title of a status.
         heads = {shown.title for shown in message.embeds}
@@ -252,7 +263,9 @@ class DiscordMessenger:
         for minutes only: then Discord forgets it.
 
         Returns:
-            The message's id; None: it is not there, or the history cannot be read.
+            The message's id; None: it is not there, or the bot may not read the history.
+        Raises:
+            DeliveryError: Discord is down, so that is not known.
         """
         channel = self._client.get_partial_messageable(job.channel_id)
         # No answer is older than its interaction, whose id holds Discord's own time.
@@ -267,7 +280,9 @@ class DiscordMessenger:
 
         try:
             return await wire.call(look)
-        except wire.CallFailed:
+        except wire.CallFailed as error:
+            if error.trouble is wire.Trouble.DOWN:
+                raise _undelivered("history", error) from error
             return None
 
     async def _point_to(self, job: Job, posted: discord.Message) -> None:

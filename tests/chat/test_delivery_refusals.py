@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from bot.chat.wire import TRIES_MAX
 from bot.domain.ledger import EntryKind
 from bot.playground.discord import Call, Message
 from bot.playground.discord.validation import STRING_SELECT, walk
@@ -19,6 +20,9 @@ pytestmark = pytest.mark.slow
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
 EVER = 1_000
+#: seconds, past the life of an interaction's token, and after which Discord has forgotten a nonce
+TOKEN_OVER_S = 15 * 60 + 1
+NONCE_OVER_S = 4 * 60
 #: code -> HTTP status (Discord docs, "JSON Error Codes", read 2026-11)
 STATUSES = {
     10003: 404,
@@ -159,6 +163,46 @@ async def test_words_go_where_only_pictures_are_forbidden(easel: Easel) -> None:
     [message] = endings(easel)
     assert "get it with /history" in said(message)
     await assert_refunded_and_kept(easel)
+
+
+@pytest.mark.parametrize(
+    ("lost", "unread", "before_s", "wait_s"),
+    [
+        (("PATCH", "@original"), r"/messages/\{", 0, TOKEN_OVER_S),
+        (("POST", "/channels/"), r"/messages$", TOKEN_OVER_S, NONCE_OVER_S),
+    ],
+)
+async def test_what_may_stand_there_already_is_posted_only_once_that_is_known(
+    easel: Easel,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: tuple[str, str],
+    unread: str,
+    before_s: int,
+    wait_s: int,
+) -> None:
+    """The result is there, its answer was lost, and then the channel cannot be read for a while."""
+    (method, path), sleep = lost, easel.clock.sleep
+
+    async def wait(_: float) -> None:
+        monkeypatch.setattr(easel.clock, "sleep", sleep)
+        pass_time(easel, wait_s)
+        easel.discord.faults.add(method="GET", path=unread, status=503, times=TRIES_MAX)
+
+    async with delivered_against(easel):
+        pass_time(easel, before_s)
+        answer_lost = {"reset": True, "after_effect": True, "times": TRIES_MAX}
+        easel.discord.faults.add(method=method, path=path, **answer_lost)
+        monkeypatch.setattr(easel.clock, "sleep", wait)
+    await easel.idle()
+
+    [message] = endings(easel)
+    assert len(message.attachments) == 1
+    assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
+
+
+def pass_time(easel: Easel, seconds: int) -> None:
+    for clock in (easel.clock, easel.discord.clock):
+        clock.advance(seconds)
 
 
 async def test_a_status_message_that_was_deleted_is_followed_by_the_picture(easel: Easel) -> None:
