@@ -8,8 +8,6 @@ from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from bot.domain import pricing, waiting
 from bot.domain.catalog import Route
 from bot.domain.jobs import Failure, Job, Made, Task, TaskState
@@ -43,7 +41,7 @@ from bot.errors import (
     Refusal,
     UnusableImage,
 )
-from bot.pictures.folder import FETCHED
+from bot.pictures.folder import FETCHED, drop, named
 from bot.store import tasks as steps
 
 #: faults that end a task's submits; a submit is repeated only if it was surely not accepted
@@ -349,7 +347,6 @@ class Carrier:
         shop, task = self._shop, self._task
         shop.finished.add(task.id)
         image = await self._fetch(route, provider, finished)
-        image = replace(image, path=image.path.rename(image.path.with_suffix(f".{image.format}")))
         cost = pricing.final_cost(route.price, task.price_ucr, finished.bill)
         allowance, now = shop.house.allowance, shop.clock.now()
         made = await shop.database.keep(steps.stored, allowance, task, image, cost, now)
@@ -366,8 +363,9 @@ class Carrier:
         while True:
             try:
                 if finished.in_answer:
-                    return await self._shop.fetcher.check(path, RESULT_LIMITS)
-                return await self._shop.fetcher.fetch(finished.links[0], path, RESULT_LIMITS)
+                    return named(await self._shop.fetcher.check(path, RESULT_LIMITS))
+                link = finished.links[0]
+                return named(await self._shop.fetcher.fetch(link, path, RESULT_LIMITS))
             except UnusableImage as error:
                 may_pass = error.flaw in SPOILT and not finished.in_answer
                 wait_s = next(spoilt_waits, None) if may_pass else None
@@ -385,7 +383,7 @@ class Carrier:
                     tries_max = 1
                 if wait_s is None or tries[error.trouble] >= tries_max:
                     self._emit("result_lost", "result lost", level=logging.ERROR)
-                    path.unlink(missing_ok=True)
+                    drop(path)
                     raise Ended(Failure.RESULT_LOST) from error
             await self._shop.clock.sleep(wait_s)
             if self._task.provider_task_id is not None and not finished.in_answer:

@@ -27,6 +27,7 @@ from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_BYTES_MAX
 from bot.errors import FetchFailed, FetchTrouble, Flaw, UnusableImage
 from bot.pictures.check import check_image, memory_of_check
+from bot.pictures.folder import drop
 from bot.pictures.photos import WORKED_BYTES, convert, make_plain, memory_of_plain
 from bot.pictures.pool import Need, Pool
 from bot.pictures.threads import in_thread
@@ -184,7 +185,7 @@ class Fetcher:
             await in_thread(shutil.copyfile, kept, path)
             return await self._plain(path, limits, formats)
         except BaseException as error:
-            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+            drop(path)
             if isinstance(error, OSError):
                 raise FetchFailed(f"kept image: {error.strerror}", FetchTrouble.GONE) from error
             raise
@@ -223,7 +224,7 @@ class Fetcher:
         except OSError as error:
             raise _failure(error) from error
         except BaseException:
-            path.unlink(missing_ok=True)  # noqa: ASYNC240 - must not be interrupted
+            drop(path)
             raise
 
     async def _plain(
@@ -359,7 +360,7 @@ def _whole_or_gone(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        path.unlink(missing_ok=True)
+        drop(path)
         if isinstance(error, TRANSPORT_ERRORS):
             raise _failure(error) from error
         raise

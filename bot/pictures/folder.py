@@ -1,14 +1,19 @@
 """The folder of images: what lies there, and under which names."""
 
 import contextlib
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.domain.jobs import Job, Task
 from bot.domain.ports import ImageFile, ImageFormat
+from bot.errors import FetchFailed, FetchTrouble
+
+log = logging.getLogger(__name__)
 
 #: ending of a file that only the process at work needs: being fetched, unchecked, a reference, or
 #: an export
@@ -64,6 +69,31 @@ def stored_images(folder: Path) -> list[Stored]:
             stored_at = datetime.fromtimestamp(about.st_mtime, UTC)
             found.append(Stored(path, path.stem.partition("-")[0], stored_at, about.st_size))
     return found
+
+
+def named(image: ImageFile) -> ImageFile:
+    """
+    Give a fetched image the name under which it is kept. Blocks.
+
+    Raises:
+        FetchFailed: the disk does not let it; the file is there as before.
+    """
+    try:
+        path = image.path.rename(image.path.with_suffix(f".{image.format}"))
+    except OSError as error:
+        raise FetchFailed(f"the image was not renamed: {error}", FetchTrouble.OUR_DISK) from error
+    return replace(image, path=path)
+
+
+def drop(path: Path) -> None:
+    """
+    Remove a file that nobody needs any more. What the disk does not let go is logged: a later tidy
+    or start removes it, and whatever was done with the file has been done. Blocks.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("not removed: %s", error, extra={"action": "not_removed"})
 
 
 def remove_named(folder: Path, names: Iterable[str]) -> None:

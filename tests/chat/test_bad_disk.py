@@ -1,0 +1,84 @@
+"""What the folder of images does not let happen: it waits, or it holds up nothing else."""
+
+import errno
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.playground.discord import Message
+from tests.conftest import OpenEasel
+from tests.support.easel import Easel, images, said
+from tests.support.pictures import noise
+
+PICTURE = noise()
+READ_ONLY = (errno.EROFS, "Read-only file system")
+
+Deny = Callable[..., None]
+
+
+@pytest.fixture
+def deny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deny]:
+    """Makes a method of Path fail for files whose names end so, the first times."""
+
+    def begin(method: str, ending: str, times: int = 10_000, mode: str = "") -> None:
+        real, left = getattr(Path, method), [None] * times
+
+        def denied(path: Path, *args: object, **given: object) -> object:
+            if left and path.name.endswith(ending) and (not mode or args[:1] == (mode,)):
+                left.pop()
+                raise OSError(*READ_ONLY)
+            return real(path, *args, **given)
+
+        monkeypatch.setattr(Path, method, denied)
+
+    yield begin
+    monkeypatch.undo()
+
+
+@pytest.fixture(params=["a link", "the answer"])
+async def easel(request: pytest.FixtureRequest, opened: OpenEasel):
+    """The image comes by a link, or inside the answer to its order."""
+    async with opened(paint=lambda _: PICTURE, allowance="10.00") as easel:
+        if request.param == "the answer":
+            easel.settings = easel.settings.model_copy(
+                update={
+                    "apimodels_api_key": None,
+                    "openai_api_key": SecretStr(easel.providers.api_key),
+                    "openai_base_url": easel.providers.openai_base_url,
+                }
+            )
+            await easel.restart()
+        yield easel
+
+
+async def delivered(easel: Easel, **options: object) -> Message:
+    message = await easel.finished(await easel.imagine(**options))
+    assert len(images(message)) == 1, said(message)
+    assert len(easel.providers.submissions) == 1
+    return message
+
+
+def files(easel: Easel) -> list[str]:
+    return sorted(path.name for path in (easel.folder / "images").glob("*-*.*"))
+
+
+async def test_an_image_that_cannot_be_renamed_yet_is_not_lost(
+    easel: Easel, deny: Deny, caplog: pytest.LogCaptureFixture
+) -> None:
+    deny("rename", "-0.fetched", times=3)
+    await delivered(easel)
+    assert caplog.text.count("result not fetched") == 3
+    assert "Traceback" not in caplog.text
+    assert [Path(name).suffix for name in files(easel)] == [".png"]
+
+
+@pytest.mark.parametrize("easel", ["a link"], indirect=True)
+async def test_a_folder_that_is_read_only_for_a_while_loses_no_image(
+    easel: Easel, deny: Deny, caplog: pytest.LogCaptureFixture
+) -> None:
+    deny("open", "-0.fetched", times=30, mode="wb")
+    deny("unlink", "-0.fetched", times=30)
+    await delivered(easel)
+    assert "Traceback" not in caplog.text
