@@ -21,7 +21,7 @@ from bot.domain.jobs import Job
 from bot.domain.policy import covers
 from bot.engine.easel import Easel
 from bot.errors import BotError
-from bot.pictures.folder import FETCHED
+from bot.pictures.folder import FETCHED, drop
 from bot.pictures.pool import Pool
 from bot.pictures.sheet import draw_sheet
 
@@ -114,7 +114,7 @@ async def fill(
         await wire.fill(interaction, embed, view, lambda: open_sheet(sheet, spoiler=spoiler))
     finally:
         if sheet:
-            await asyncio.to_thread(sheet.unlink, missing_ok=True)
+            await asyncio.to_thread(drop, sheet)
 
 
 async def _draw(pictures: Sequence[Path | None], path: Path, pool: Pool) -> Path | None:
@@ -125,6 +125,6 @@ async def _draw(pictures: Sequence[Path | None], path: Path, pool: Pool) -> Path
         await draw_sheet(pictures, path, pool)
     except (OSError, BotError) as error:
         log.warning("sheet not drawn: %s", error, extra={"action": "no_sheet"})
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await asyncio.to_thread(drop, path)
         return None
     return path

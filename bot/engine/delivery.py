@@ -10,7 +10,7 @@ from bot.domain.ports import ImageFile, Messenger
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
 from bot.errors import DeliveryError, Facts
-from bot.pictures.folder import images_of, sheet_name
+from bot.pictures.folder import drop, images_of, sheet_name
 from bot.store import jobs as job_steps
 from bot.store import tasks as task_steps
 
@@ -173,5 +173,5 @@ class Delivery:
             )
         if not ended.keeps_images:
             for path in (*(image.path for image in images), self._shop.folder / sheet_name(job.id)):
-                path.unlink(missing_ok=True)
+                drop(path)
         return ended

@@ -15,7 +15,7 @@ from bot.domain.ports import Messenger
 from bot.domain.queue import QueuePosition
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
-from bot.pictures.folder import Stored, remove_named, stored_images
+from bot.pictures.folder import Stored, drop_named, stored_images
 from bot.store import jobs as job_steps
 from bot.store import members
 from bot.store.lock import Use
@@ -215,7 +215,7 @@ class Duties:
 
     async def _remove(self, images: Sequence[Stored]) -> None:
         names = [image.path.name for image in images]
-        await asyncio.to_thread(remove_named, self._shop.folder, names)
+        await asyncio.to_thread(drop_named, self._shop.folder, names)
 
     async def tell_cancelled(self) -> None:
         """Tell members of jobs that were cancelled just before the last process ended."""

@@ -8,7 +8,7 @@ from bot.domain.oversight import Act, Block, Done, Unreported, read_reason
 from bot.domain.policy import Place
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
-from bot.pictures.folder import remove_named, sheet_name
+from bot.pictures.folder import drop_named, sheet_name
 from bot.store import oversight as steps
 
 
@@ -119,7 +119,7 @@ class Oversight:
         done, names = await self._database.write(steps.remove, server_id, job_id, by_id, why, now)
         if names:
             names.append(sheet_name(job_id))
-            await asyncio.to_thread(remove_named, self._shop.folder, names)
+            await asyncio.to_thread(drop_named, self._shop.folder, names)
         if done:
             emit("result_removed", "result removed by a moderator")
         return done

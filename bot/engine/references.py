@@ -33,7 +33,7 @@ from bot.errors import (
     ProviderRefused,
     UnusableImage,
 )
-from bot.pictures.folder import FETCHED
+from bot.pictures.folder import FETCHED, drop
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ class References:
     def remove(self) -> None:
         """Remove the files, once no task needs them any more."""
         for path in self._begun:
-            path.unlink(missing_ok=True)
+            drop(path)
 
     def _begin(self, name: str) -> Path:
         """Where a file of this name is written."""

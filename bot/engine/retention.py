@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bot.domain.jobs import id_at
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
-from bot.pictures.folder import remove_named, sheet_name, stored_images
+from bot.pictures.folder import drop_named, sheet_name, stored_images
 from bot.store import privacy
 from bot.store import retention as steps
 from bot.store.database import Step
@@ -42,7 +42,7 @@ async def _remove_sheets(shop: Workshop, now: datetime, days: int) -> None:
     until = id_at(now - timedelta(days=days))
     stored = await asyncio.to_thread(stored_images, shop.folder)
     sheets = {sheet_name(each.job_id) for each in stored if each.job_id < until}
-    await asyncio.to_thread(remove_named, shop.folder, sheets)
+    await asyncio.to_thread(drop_named, shop.folder, sheets)
 
 
 async def _remove_orphans(shop: Workshop, now: datetime) -> None:
@@ -51,6 +51,6 @@ async def _remove_orphans(shop: Workshop, now: datetime) -> None:
     old = [each for each in stored if each.stored_at < now - IN_USE_MAX]
     known = await shop.database.read_of(steps.known, {each.job_id for each in old})
     orphans = [each.path.name for each in old if each.job_id not in known]
-    await asyncio.to_thread(remove_named, shop.folder, orphans)
+    await asyncio.to_thread(drop_named, shop.folder, orphans)
     if orphans:
         emit("orphans_removed", "%d files removed that were no job's", len(orphans))

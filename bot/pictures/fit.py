@@ -9,6 +9,7 @@ from msgspec import Struct
 from bot.domain.ports import ImageFile, ImageFormat
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.check import DECODER_ERRORS
+from bot.pictures.folder import drop
 from bot.pictures.photos import orientation_of, upright
 from bot.pictures.pool import BUDGET_BYTES, Need, Pool
 from bot.pictures.reduce import STRIP_BYTES, reduced
@@ -61,7 +62,7 @@ class Fitted(Struct, frozen=True):
 
     def remove(self) -> None:
         for path in self.copies:
-            path.unlink(missing_ok=True)
+            drop(path)
 
 
 async def fit(

@@ -96,6 +96,12 @@ def drop(path: Path) -> None:
         log.warning("not removed: %s", error, extra={"action": "not_removed"})
 
 
+def drop_named(folder: Path, names: Iterable[str]) -> None:
+    """Remove these files as `drop` does. Blocks."""
+    for name in names:
+        drop(folder / name)
+
+
 def remove_named(folder: Path, names: Iterable[str]) -> None:
     """Remove these files, as far as they are there. Blocks."""
     for name in names:

@@ -1,19 +1,23 @@
 """What the folder of images does not let happen: it waits, or it holds up nothing else."""
 
 import errno
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from bot.playground.discord import Message
+from bot.engine.duties import Duties
+from bot.playground.discord import Message, Upload
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, images, said
-from tests.support.pictures import noise
+from tests.support.moderation import card, filled, press
+from tests.support.pictures import noise, picture
 
 PICTURE = noise()
 READ_ONLY = (errno.EROFS, "Read-only file system")
+DAY_S = 24 * 3_600
 
 Deny = Callable[..., None]
 
@@ -82,3 +86,40 @@ async def test_a_folder_that_is_read_only_for_a_while_loses_no_image(
     deny("unlink", "-0.fetched", times=30)
     await delivered(easel)
     assert "Traceback" not in caplog.text
+
+
+async def test_a_reference_that_cannot_be_removed_does_not_hold_up_its_result(
+    easel: Easel, deny: Deny, caplog: pytest.LogCaptureFixture
+) -> None:
+    deny("unlink", "-reference1.fetched")
+    await delivered(easel, reference1=Upload("photo.png", picture()))
+    assert "not removed: [Errno 30]" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("easel", ["a link"], indirect=True)
+async def test_what_a_moderator_removes_is_taken_away_though_its_file_stays(
+    easel: Easel, deny: Deny, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = await delivered(easel)
+    deny("unlink", ".png")
+    form = await press(easel, await card(easel, message), "Remove")
+    await filled(easel, form, reason="spam")
+    shown = easel.discord.world.channels[message.channel_id].messages_by_id
+    await easel.discord.wait_for(lambda: message.id not in shown, "that it is gone")
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("easel", ["a link"], indirect=True)
+async def test_a_file_that_cannot_be_removed_keeps_no_other(
+    easel: Easel, deny: Deny, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    for _ in range(2):
+        await easel.finished(await easel.imagine())
+    stays, _ = files(easel)
+    deny("unlink", stays)
+    easel.clock.advance(30 * DAY_S)
+    duties: Duties = easel.app.runner._duties
+    await duties.tidy()
+    assert files(easel) == [stays]

@@ -20,6 +20,7 @@ from bot.domain.ledger import Period, period_end
 from bot.domain.statistics import OfMember
 from bot.engine.statistics import Told
 from bot.pictures.chart import draw_chart
+from bot.pictures.folder import drop
 
 #: months that are offered as choices
 MONTHS_OFFERED = 12
@@ -56,7 +57,7 @@ class StatsCommand:
             embed = self._shown(told, locale)
             await wire.fill(interaction, embed, buttons.view(download), _opening(path, CHART_NAME))
         finally:
-            path.unlink(missing_ok=True)
+            drop(path)
 
     async def _download(self, interaction: Interaction, month: str) -> None:
         first = self._allowed(interaction, month)
@@ -74,8 +75,8 @@ class StatsCommand:
             opening = _opening(table, f"easel-{name}{table.suffix}")
             await wire.fill(interaction, embed, buttons.view(), opening)
         finally:
-            path.unlink(missing_ok=True)
-            path.with_suffix(".zip").unlink(missing_ok=True)
+            drop(path)
+            drop(path.with_suffix(".zip"))
 
     def _allowed(self, interaction: Interaction, month: str) -> date:
         """
