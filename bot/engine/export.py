@@ -1,6 +1,7 @@
 """Exports what is stored of a member or a server into ZIP files of JSON and images, on disk."""
 
 import asyncio
+import contextlib
 import json
 import zipfile
 import zlib
@@ -10,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from bot.pictures.folder import FETCHED, sheet_name
+from bot.pictures.folder import FETCHED, drop, sheet_name
 from bot.store import export as steps
 from bot.store import privacy
 from bot.store.database import Database
@@ -60,9 +61,11 @@ class Parcel(Struct):
             self._zip = None
 
     def remove(self) -> None:
-        self.close()
+        # What the disk took only in part cannot be closed in order, and need not be.
+        with contextlib.suppress(OSError, ValueError):
+            self.close()
         for path in self.paths:
-            path.unlink(missing_ok=True)
+            drop(path)
 
     def _with_room(self, name: str, size_bytes: int) -> zipfile.ZipFile | None:
         """The ZIP file that takes the entry, a new one if this one is full; None: it fits none."""

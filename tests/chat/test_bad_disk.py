@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from bot.engine.duties import Duties
 from bot.playground.discord import Message, Upload
+from tests.chat.test_privacy import export
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, images, said
 from tests.support.moderation import card, filled, press
@@ -18,6 +20,7 @@ from tests.support.pictures import noise, picture
 PICTURE = noise()
 READ_ONLY = (errno.EROFS, "Read-only file system")
 DAY_S = 24 * 3_600
+ROOM_BYTES = 4_096
 
 Deny = Callable[..., None]
 
@@ -123,3 +126,16 @@ async def test_a_file_that_cannot_be_removed_keeps_no_other(
     duties: Duties = easel.app.runner._duties
     await duties.tidy()
     assert files(easel) == [stays]
+
+
+@pytest.mark.parametrize("easel", ["a link"], indirect=True)
+async def test_an_export_for_which_there_is_no_room_leaves_none_of_it(easel: Easel) -> None:
+    await delivered(easel)
+    kept, limits = files(easel), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM_BYTES, limits[1]))
+    try:
+        [message] = await export(easel)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert said(message) == "Please try again in a few minutes."
+    assert files(easel) == kept

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.books import grant
+from bot.chat.wire import TRIES_MAX
 from bot.domain.credits import parse_credits
 from bot.domain.preferences import Pings, Preferences
 from bot.playground.discord import DM, Message, Upload
@@ -485,6 +486,21 @@ async def test_what_is_too_much_for_one_file_comes_in_several(
         [message] = await export(easel)
         assert "does not fit into the files" in said(message)
         assert not message.attachments
+
+
+@pytest.mark.parametrize(
+    ("mishap", "words"),
+    [
+        ({"reset": True, "times": TRIES_MAX}, "Please try again in a few minutes."),
+        ({"status": 413, "body": {"code": 40005, "message": "no"}}, "does not fit into the files"),
+    ],
+)
+async def test_why_an_export_is_not_taken_is_told(
+    easel: Easel, mishap: dict[str, Any], words: str
+) -> None:
+    easel.discord.faults.add(method="PATCH", path="@original", **mishap)
+    pressed = await press(easel, await shown(easel), "Export mine")
+    await pressed.until(lambda message: words in said(message))
 
 
 async def test_who_has_nothing_here_gets_an_export_all_the_same(easel: Easel) -> None:

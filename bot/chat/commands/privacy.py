@@ -85,6 +85,10 @@ class PrivacyCommand:
             try:
                 await self._desk.export.of_member(interaction.user.id, parcel)
                 await self._send(interaction, parcel)
+            except OSError as error:
+                # There is no room for it.
+                log.warning("not exported: %s", error, extra={"action": "export_not_written"})
+                raise wire.Declined(Notice.TRY_AGAIN_SOON) from error
             finally:
                 parcel.remove()
 
@@ -103,7 +107,10 @@ class PrivacyCommand:
                 await wire.send_beside(interaction, partial(_files, path, number))
         except wire.CallFailed as error:
             log.warning("not exported: %s", error, extra={"action": "export_not_sent"})
-            await wire.tell_beside(interaction, say(Notice.TOO_LARGE_TO_EXPORT, locale))
+            notice = Notice.TRY_AGAIN_SOON
+            if error.trouble is wire.Trouble.TOO_LARGE:
+                notice = Notice.TOO_LARGE_TO_EXPORT
+            await wire.tell_beside(interaction, say(notice, locale))
 
 
 def _files(path: Path, number: int) -> list[discord.File]:
