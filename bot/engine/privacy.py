@@ -44,6 +44,9 @@ class Privacy:
         """
         Erase what is stored of a member: at once, or once the jobs that can no longer be cancelled
         are finished. Until then no new job of theirs is accepted.
+
+        Raises:
+            OSError: a file cannot be removed; the erasure waits for it.
         """
         erased_id = -1 - secrets.randbelow(steps.ERASED_ID_MAX)
         now = self._clock.now()
@@ -52,18 +55,36 @@ class Privacy:
         cancelled = 0
         for job_id in found:
             cancelled += await self._cancel(job_id)
-        await self.go_on()
+        held_up = await self._finish_all()
+        if user_id in held_up:
+            raise held_up[user_id]
         left = await self._database.read(steps.under_way, user_id)
         return Begun(cancelled, len(left))
 
     async def go_on(self) -> None:
         """Finish each erasure that waits for no job, even one that a crash cut short."""
+        await self._finish_all()
+
+    async def _finish_all(self) -> dict[int, OSError]:
+        """
+        Finish each erasure that can be.
+
+        Returns:
+            Member's id -> why a file of theirs cannot be removed, for which their erasure waits.
+        """
+        held_up: dict[int, OSError] = {}
         async with self._erasing:
             for erasure in await self._database.read(steps.pending):
-                if not await self._database.read(steps.under_way, erasure.user_id):
+                if await self._database.read(steps.under_way, erasure.user_id):
+                    continue
+                try:
                     await self._erase(erasure)
+                except OSError as error:
+                    emit("not_erased", "erasure held up: %s", error, level=logging.ERROR)
+                    held_up[erasure.user_id] = error
             if self._to_fold:
                 await self._fold()
+        return held_up
 
     async def _cancel(self, job_id: str) -> bool:
         try:

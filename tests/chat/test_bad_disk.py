@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from bot.engine.duties import Duties
 from bot.playground.discord import Message, Upload
-from tests.chat.test_privacy import export
+from tests.chat.test_privacy import erase, export
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, images, said
 from tests.support.moderation import card, filled, press
@@ -139,3 +139,19 @@ async def test_an_export_for_which_there_is_no_room_leaves_none_of_it(easel: Eas
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert said(message) == "Please try again in a few minutes."
     assert files(easel) == kept
+
+
+@pytest.mark.parametrize("easel", ["a link"], indirect=True)
+async def test_an_erasure_that_waits_for_a_file_holds_up_no_other(easel: Easel, deny: Deny) -> None:
+    for member in ("Ada", "Ben"):
+        await easel.finished(await easel.imagine(member))
+    stays, _ = files(easel)
+    deny("unlink", stays, times=2)
+    assert "Something went wrong inside this bot" in said(await erase(easel, "Ada"))
+    assert "Erased." in said(await erase(easel, "Ben"))
+    assert files(easel) == [stays]
+    refused = await easel.finished(await easel.imagine("Ada"))
+    assert "being erased" in said(refused)
+
+    assert "Erased." in said(await erase(easel, "Ada"))
+    assert files(easel) == []
