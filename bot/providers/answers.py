@@ -21,7 +21,7 @@ IMAGE_ANSWER_BYTES_MAX = 90 * 1024 * 1024
 READ_CHUNK_BYTES = 64 * 1024
 #: Bytes of an answer with an image that are gathered before a thread decodes and writes them.
 DECODE_BYTES = 512 * 1024
-#: Seconds between two tries to write an image while the disk is full, and the number of tries.
+#: Seconds between two tries to write an image while the disk does not take it, and their number.
 FULL_WAIT_S = 1.0
 FULL_WAITS_MAX = 300
 #: Longest pause that a vendor's Retry-After can ask for.
@@ -92,13 +92,13 @@ async def _read_with(image: InlineImage, response: aiohttp.ClientResponse) -> by
 
 
 async def _feed(image: InlineImage, pieces: Sequence[bytes]) -> None:
-    """Keep trying while the disk is full: the image is paid for and comes only once."""
+    """Keep trying while the disk does not take it: the image is paid for and comes only once."""
     for _ in range(FULL_WAITS_MAX):
         if await in_thread(image.feed, *pieces):
             return
         pieces = ()
         await asyncio.sleep(FULL_WAIT_S)
-    raise OSError(errno.ENOSPC, "the disk stayed full")
+    raise OSError(errno.EIO, "the disk took no image")
 
 
 def decoded(raw: bytes | None) -> Mapping[str, object]:

@@ -5,7 +5,6 @@ An image inside an answer is base64 text of up to 90 MB. Neither the text nor th
 whole in memory: each piece of the text is decoded into a file, and INLINE takes the text's place.
 """
 
-import errno
 import json
 import re
 import secrets
@@ -36,8 +35,6 @@ START_BYTES_MAX = 48
 ESCAPE_BYTES_MAX = 6
 #: Base64 is often broken into lines; a text with a space is not base64.
 LINE_BREAKS = b"\r\n"
-#: Errors of a write because the disk, the quota or the largest file size is used up.
-FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 #: Room for a data URI's head: some gateways put `data:image/png;base64,` before the image.
 DATA_URI_BYTES_MAX = 64
 #: Letters that need translation. They are rare, so a text is first searched for them.
@@ -62,10 +59,10 @@ class InlineImage:
         self._rest = bytearray()
         self._searched = 0
         self._pieces: deque[bytes] = deque()
-        #: of the image whose text is being read, or that still has to be written
+        #: whether an image is being read, or still has to be written, and is kept
+        self._keeps = False
+        #: of that image; None: not opened yet
         self._file: RawIOBase | None = None
-        #: whether an image has begun whose file is still to be opened
-        self._begins = False
         self._unwritten = b""
         self._text: Base64Text | None = None
 
@@ -79,20 +76,22 @@ class InlineImage:
         Take the next pieces. It blocks, but waits for nothing: use a thread.
 
         Returns:
-            Whether all is written; if not, the disk is full, and the next call goes on from there.
+            Whether all is written; if not, the disk does not let it, and the next call goes on from
+            there.
         """
         self._pieces.extend(pieces)
-        while self._is_written() and self._pieces:
+        while self._is_written():
+            if not self._pieces:
+                return True
             piece = self._pieces.popleft()
             end = self._feed_image(piece) if self._text else self._feed_rest(piece)
             if end < len(piece):
                 self._pieces.appendleft(piece[end:])
-        return not (self._begins or self._unwritten)
+        return False
 
     def close(self) -> None:
         """Drop an image that is not whole; may be called again."""
-        self._unwritten = b""
-        self._begins = False
+        self._unwritten, self._keeps = b"", False
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -112,8 +111,7 @@ class InlineImage:
         if start is None:
             self._searched = max(self._searched, len(self._rest) - START_BYTES_MAX)
             return len(piece)
-        self._text = Base64Text()
-        self._begins = True
+        self._text, self._keeps = Base64Text(), True
         # START looks ahead, so its first letters may have come before.
         self._feed_image(text[start.end() : len(before)])
         return max(start.end() - len(before), 0)
@@ -124,40 +122,33 @@ class InlineImage:
         quote = piece.find(b'"')
         is_final = quote >= 0
         end = quote if is_final else len(piece)
-        if self._is_kept:
+        if self._keeps:
             try:
                 self._unwritten = self._text.decode(piece[:end], final=is_final)
             except ValueError:
                 self.close()
         if is_final:
-            self._rest += (INLINE if self._is_kept else DROPPED).encode()
+            self._rest += (INLINE if self._keeps else DROPPED).encode()
             self._text = None
             self._searched = len(self._rest)
         return end
 
-    @property
-    def _is_kept(self) -> bool:
-        return self._begins or self._file is not None
-
     def _is_written(self) -> bool:
-        """Write what is decoded; False if the disk is full."""
+        """Write what is decoded; False: the disk is full, or does not let it for another reason."""
+        if not self._keeps:
+            return True
         try:
-            if self._begins:
-                self._file = self._next.open("wb", buffering=0)
-                self._begins = False
             if self._file is None:
-                return True
+                self._file = self._next.open("wb", buffering=0)
             while self._unwritten:
                 self._unwritten = self._unwritten[self._file.write(self._unwritten) or 0 :]
-        except OSError as error:
-            if error.errno not in FULL_DISK:
-                raise
+            if self._text is None:
+                # The closing quote was read, so the image is whole.
+                self._file.close()
+                self._next.replace(self._path)
+                self._file, self._keeps = None, False
+        except OSError:
             return False
-        if self._text is None:
-            # The closing quote was read, so the image is whole.
-            self._file.close()
-            self._file = None
-            self._next.replace(self._path)
         return True
 
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from bot.engine.duties import Duties
 from bot.playground.discord import Message, Upload
+from bot.providers import answers
 from tests.chat.test_privacy import erase, export
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, images, said
@@ -78,6 +79,17 @@ async def test_an_image_that_cannot_be_renamed_yet_is_not_lost(
     await delivered(easel)
     assert caplog.text.count("result not fetched") == 3
     assert "Traceback" not in caplog.text
+    assert [Path(name).suffix for name in files(easel)] == [".png"]
+
+
+@pytest.mark.parametrize("easel", ["the answer"], indirect=True)
+@pytest.mark.parametrize(("method", "mode"), [("open", "wb"), ("replace", "")])
+async def test_an_image_inside_an_answer_that_cannot_be_written_yet_is_not_lost(
+    easel: Easel, deny: Deny, monkeypatch: pytest.MonkeyPatch, method: str, mode: str
+) -> None:
+    monkeypatch.setattr(answers, "FULL_WAIT_S", 0.001)
+    deny(method, "-0.fetched", times=3, mode=mode)
+    await delivered(easel)
     assert [Path(name).suffix for name in files(easel)] == [".png"]
 
 
