@@ -85,13 +85,14 @@ ENDED = f"SELECT id FROM jobs WHERE id IN {among('ids')} AND finished_at IS NOT 
 WITHOUT_USE = f"{ENDED} AND NOT keeps_images"
 #: if this process's lease ran out meanwhile, the job's lease now is somebody else's
 _IS_OWN = f"{IS_QUEUED} AND lease_owner = :owner"
-#: a late answer takes nothing from a job that was delivered meanwhile
+#: a late answer takes nothing from a job that was delivered meanwhile, and brings nothing back to
+#: one whose member was erased
 HAND_OVER = f"""
     UPDATE jobs SET
         message_id = coalesce(message_id, :message),
         lease_owner = CASE WHEN {_IS_OWN} THEN NULL ELSE lease_owner END,
         lease_until = CASE WHEN {_IS_OWN} THEN NULL ELSE lease_until END
-    WHERE id = :job
+    WHERE id = :job AND user_id > 0
 """
 CANCEL = f"""
     UPDATE jobs SET

@@ -30,6 +30,7 @@ from tests.store.bench import (
     TOMORROW,
     Bench,
     lay,
+    make_job,
 )
 from tests.store.plans import plan_of
 
@@ -148,6 +149,17 @@ async def test_of_a_job_nothing_is_left_that_a_vendor_knows_or_said(bench: Bench
     tasks = await bench.rows("SELECT provider_task_id, facts FROM tasks")
     assert tasks == [(None, "{}")] * 2
     assert await bench.rows("SELECT 1 FROM jobs WHERE keeps_images") == []
+
+
+async def test_a_late_answer_brings_nothing_back_to_an_erased_job(bench: Bench) -> None:
+    """It waited for a database that was held, and the erasure was served before it."""
+    job, tasks = make_job()
+    await bench.take(job, tasks)
+    await bench.jobs.cancel(job.id, NOW)
+    await bench.database.write(privacy.begin, ADA, -77, NOW)
+    await erase(bench.database)
+    await bench.jobs.hand_over({job.id: 4711})
+    assert await bench.rows("SELECT user_id, message_id FROM jobs") == [(-77, None)]
 
 
 async def test_the_files_bytes_hold_nothing_of_it(url: str, bench: Bench) -> None:
