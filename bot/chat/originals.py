@@ -41,8 +41,9 @@ async def usable(
 async def as_kept(
     folder: Path, job: Job, tasks: Sequence[Task], pictures: Sequence[Reference]
 ) -> list[Reference]:
-    """The pictures of the job's message, each with its original file if that is on disk."""
-    sources = {stem(each.filename): each for each in await usable(folder, job, tasks, {})}
+    """The pictures of the job's message, each with the name of its original file."""
+    links = {stem(each.filename): each.url for each in pictures}
+    sources = {stem(each.filename): each for each in await usable(folder, job, tasks, links)}
     shown = [(each, sources.get(stem(each.filename))) for each in pictures]
     return [
         replace(source, url=each.url, filename=each.filename) if source else each

@@ -54,6 +54,12 @@ def covers(place: Place, *jobs: Job) -> bool:
     return any(job.covered or not (job.nsfw_checker or place.age_restricted) for job in jobs)
 
 
+def hides(job: Job, source: Job) -> bool:
+    """Whether a job's result does not show the picture of another job that it was made from."""
+    unfiltered = job.nsfw_checker and not source.nsfw_checker
+    return source.removed or source.covered or unfiltered
+
+
 def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allowance) -> Allowance:
     """
     What a member's account is refilled to: the best allowance of their roles counts, then the

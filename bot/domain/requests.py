@@ -86,6 +86,11 @@ class Reference(Struct, frozen=True, forbid_unknown_fields=True):
         names = {part.partition("=")[0] for part in query.split("&")}
         return path if SIGNED in names else self.url
 
+    @property
+    def job_id(self) -> str:
+        """Id of the job that made the image; empty: it is not known, or Easel did not make it."""
+        return self.kept_as.partition("-")[0]
+
 
 class ImageRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """One `/imagine` or `/edit`. In mode edit, the first reference is the image to change."""

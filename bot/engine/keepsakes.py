@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from bot.domain.jobs import Job
 from bot.domain.preferences import Preferences
 from bot.domain.requests import ImageRequest, Reference
 from bot.engine.workshop import Workshop
-from bot.store import members
+from bot.store import jobs, members
 
 
 class Keepsakes:
@@ -43,6 +44,10 @@ class Keepsakes:
     async def basket(self, user_id: int) -> list[Reference]:
         """The references that the member has gathered, oldest first."""
         return await self._database.read(members.basket, user_id, self._clock.now())
+
+    async def makers(self, pictures: Sequence[Reference]) -> dict[str, Job]:
+        """Name of a picture's file -> the job that made it, of those pictures that are a job's."""
+        return await self._database.read(jobs.makers, pictures)
 
     async def add_to_basket(self, user_id: int, references: Sequence[Reference]) -> list[Reference]:
         """

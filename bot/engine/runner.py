@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from bot.about import about
 from bot.domain.jobs import (
@@ -19,6 +20,7 @@ from bot.domain.jobs import (
     fields_of,
     latest,
 )
+from bot.domain.policy import hides
 from bot.domain.ports import Messenger
 from bot.domain.requests import UNREADABLE
 from bot.engine.carrier import Carrier
@@ -243,14 +245,25 @@ class Runner:
 
     async def _draw_sheet(self, job: Job, references: References) -> None:
         """Draw the sheet of references that the result shows; the result can go without it."""
-        if not references.paths:
-            return
         path = self._shop.folder / sheet_name(job.id)
-        if not path.exists():
-            try:
-                await draw_sheet(references.paths, path, self._shop.pool, tile_px=REFERENCE_TILE_PX)
-            except (OSError, BotError) as error:
-                emit("no_sheet", "sheet not drawn: %s", error, level=logging.WARNING)
+        if not references.paths or path.exists():
+            return
+        try:
+            shown = await self._shown(job, references.paths)
+            if any(shown):
+                await draw_sheet(shown, path, self._shop.pool, tile_px=REFERENCE_TILE_PX)
+        except (OSError, BotError) as error:
+            emit("no_sheet", "sheet not drawn: %s", error, level=logging.WARNING)
+
+    async def _shown(self, job: Job, paths: Sequence[Path]) -> Sequence[Path | None]:
+        """The files of the job's references; None for one that its result does not show."""
+        pictures = job.request.references
+        if not any(each.job_id for each in pictures):
+            return paths
+        makers = await self._shop.database.read(job_steps.makers, pictures)
+        hidden = {name for name, maker in makers.items() if hides(job, maker)}
+        pairs = zip(pictures, paths, strict=True)
+        return [None if each.kept_as in hidden else path for each, path in pairs]
 
     async def _show_progress(self, job: Job, ended: asyncio.Event, sent: asyncio.Event) -> None:
         """

@@ -18,7 +18,7 @@ from bot.domain.jobs import (
 )
 from bot.domain.ledger import Allowance
 from bot.domain.queue import Caps
-from bot.domain.requests import Mode
+from bot.domain.requests import Mode, Reference
 from bot.domain.settings import Keep
 from bot.errors import Facts, StepLost
 from bot.store import ledger, queue, tasks
@@ -287,6 +287,12 @@ def find(tx: Transaction, job_id: str) -> Job | None:
     """The job, for an id that came from outside."""
     row = tx.one_or_none(FIND, {"job": job_id})
     return read_job(row) if row else None
+
+
+def makers(tx: Transaction, pictures: Sequence[Reference]) -> dict[str, Job]:
+    """Name of a picture's file -> the job that made it, of those pictures that are a job's."""
+    jobs = {job_id: find(tx, job_id) for job_id in {each.job_id for each in pictures} - {""}}
+    return {each.kept_as: job for each in pictures if (job := jobs.get(each.job_id))}
 
 
 def job_of(tx: Transaction, job_id: str) -> Job:

@@ -1,10 +1,21 @@
 """/settings nsfw_checker: who may, what it does, and the trail it leaves."""
 
+import io
 import logging
 
 import pytest
+from PIL import Image
 
-from bot.playground.discord import DM, NotOfferedError, Permission, PlaygroundDiscord, Upload
+from bot.chat.render import SHEET_NAME
+from bot.playground.discord import (
+    DM,
+    Call,
+    Message,
+    NotOfferedError,
+    Permission,
+    PlaygroundDiscord,
+    Upload,
+)
 from bot.playground.discord.world import PRIVATE_THREAD, PUBLIC_THREAD, TEXT_CHANNEL
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
@@ -75,6 +86,44 @@ async def test_what_is_shown_small_is_covered_as_the_result_is(easel: Easel, cha
             [small] = shown.attachments
             assert small.filename.startswith("SPOILER_") is covered
             assert any("image" in embed for embed in shown.embeds) is not covered
+
+
+async def menu(easel: Easel, made: Message) -> Call:
+    return await easel.discord.run_message_command("Ada", "after-dark", "Use as reference", made)
+
+
+async def test_what_was_made_without_the_filter_is_shown_small_where_none_is_needed_alone(
+    easel: Easel,
+) -> None:
+    await set_nsfw(easel, "age_restricted")
+    made = await easel.finished(await easel.imagine(channel="after-dark"))
+    for place, hidden in (("studio", True), ("after-dark", False), (DM, True)):
+        assert "thumbnail" in (await (await menu(easel, made)).response()).embeds[0]
+        basket = await easel.discord.run_command("Ada", place, "basket")
+        assert ("thumbnail" in (await basket.response()).embeds[0]) is not hidden
+        message = await easel.finished(await easel.imagine(channel=place, use_basket=True))
+        names = [each.filename for each in message.attachments]
+        assert (SHEET_NAME in names) is not hidden
+        assert ("image" in message.embeds[0]) is not hidden
+
+
+@pytest.mark.parametrize("days", [0, 1])
+async def test_of_several_references_those_that_need_no_filter_are_shown_small(
+    opened: OpenEasel, days: int
+) -> None:
+    async with opened(keep_results=days) as easel:
+        await set_nsfw(easel, "age_restricted")
+        made = await easel.finished(await easel.imagine(channel="after-dark"))
+        await (await menu(easel, made)).response()
+        own = Upload("a.png", picture(64, 64))
+        message = await easel.finished(await easel.imagine(use_basket=True, reference1=own))
+        [_, sheet] = message.attachments
+        with Image.open(io.BytesIO(await easel.discord.read_attachment(sheet))) as opened_sheet:
+            drawn = opened_sheet.convert("RGBA")
+        width_px, height_px = drawn.size
+        first, second = (drawn.getpixel((width_px * each // 4, height_px // 2)) for each in (1, 3))
+        assert first[3] == 255
+        assert second[3] < 255
 
 
 FORUM = 15

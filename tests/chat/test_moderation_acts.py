@@ -225,6 +225,18 @@ async def test_spoiler_covers_the_message_and_whatever_is_shown_later(
         assert "Covered by a moderator." in said(again)
 
 
+@pytest.mark.parametrize("label", ["Again", "Vary"])
+async def test_what_is_covered_is_shown_beneath_no_later_result(easel: Easel, label: str) -> None:
+    parent = await easel.finished(await easel.imagine())
+    message = await easel.finished(await press(easel, parent, "Vary", "Ben"))
+    assert "image" in message.embeds[0]
+    await (await press(easel, await card(easel, parent), "Spoiler")).response()
+    pressed = await press(easel, message if label == "Again" else parent, label, "Ben")
+    later = await easel.finished(pressed)
+    assert len(later.attachments) == 1
+    assert "image" not in later.embeds[0]
+
+
 async def test_what_was_removed_is_not_said_to_be_covered(easel: Easel) -> None:
     message = await easel.finished(await easel.imagine())
     shown = await card(easel, message)

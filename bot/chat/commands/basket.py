@@ -4,7 +4,7 @@ pictures to work from.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import discord
 from msgspec.structs import replace
@@ -13,13 +13,14 @@ from bot.chat import buttons, options, originals, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
+from bot.chat.intake import place_of
 from bot.chat.pictures import author_of, job_shown, picture_options, pictures_of
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.texts.markdown import inert_line
 from bot.chat.translator import command, label
 from bot.chat.wire import Interaction, Page
 from bot.domain.jobs import Job
-from bot.domain.policy import may_take_pictures
+from bot.domain.policy import covers, may_take_pictures
 from bot.domain.requests import REFERENCES_MAX, Mode, Reference
 from bot.errors import NotAllowed, Reason
 
@@ -93,7 +94,7 @@ class BasketCommands:
         await self._show(interaction, await self._easel.basket(interaction.user.id))
 
     async def _show(self, interaction: Interaction, gathered: Sequence[Reference]) -> None:
-        await wire.show(interaction, *_shown(gathered, str(interaction.locale)))
+        await wire.show(interaction, *await self._page(interaction, gathered))
 
     async def _take_out(self, interaction: Interaction) -> None:
         chosen = buttons.must_choose(interaction)
@@ -109,7 +110,12 @@ class BasketCommands:
 
     async def _show_again(self, interaction: Interaction) -> None:
         gathered = await self._easel.basket(interaction.user.id)
-        await wire.update(interaction, *_shown(gathered, str(interaction.locale)))
+        await wire.update(interaction, *await self._page(interaction, gathered))
+
+    async def _page(self, interaction: Interaction, gathered: Sequence[Reference]) -> Page:
+        makers, place = await self._easel.makers(gathered), place_of(interaction)
+        covered = {name for name, job in makers.items() if job.removed or covers(place, job)}
+        return _shown(gathered, covered, str(interaction.locale))
 
     async def _from_basket(self, interaction: Interaction, mode: str) -> None:
         if mode not in set(Mode):
@@ -127,8 +133,13 @@ def _mark(picture: Reference) -> str:
     return hashlib.sha256(of_it.encode(errors="replace")).hexdigest()[:MARK_CHARS]
 
 
-def _shown(gathered: Sequence[Reference], locale: str) -> Page:
-    """The pictures, small, with the numbers by which a prompt can name them, and the buttons."""
+def _shown(gathered: Sequence[Reference], covered: Collection[str], locale: str) -> Page:
+    """
+    The pictures, small, with the numbers by which a prompt can name them, and the buttons.
+
+    Args:
+        covered: names of the files of pictures that are named only, for an embed has no cover.
+    """
     if not gathered:
         empty = discord.Embed(description=say(Notice.BASKET_EMPTY, locale))
         return [empty], buttons.view()
@@ -136,7 +147,7 @@ def _shown(gathered: Sequence[Reference], locale: str) -> Page:
     for number, picture in enumerate(gathered[:EMBEDS_MAX], start=1):
         name = say(Phrase.IMAGE_NUMBER, locale, number=number)
         embed = discord.Embed(description=f"**{name}**\n{inert_line(picture.filename)}")
-        if 0 < len(picture.url) <= URL_CHARS_MAX:
+        if 0 < len(picture.url) <= URL_CHARS_MAX and picture.kept_as not in covered:
             embed.set_thumbnail(url=picture.url)
         embeds.append(embed)
     rest = len(gathered) - len(embeds)
