@@ -75,8 +75,8 @@ def picture_options(pictures: Mapping[str, Reference], locale: str) -> list[disc
 def _embedded(part: Any) -> Iterator[Reference]:
     for embed in part.embeds:
         for shown in (embed.image, embed.thumbnail):
-            name = PurePosixPath(URL(shown.url).path).name if shown.url else ""
-            if shown.url and _is_picture(name):
+            name = _name_in(shown.url) if shown.url else None
+            if shown.url and name is not None and _is_picture(name):
                 yield Reference(
                     url=shown.url,
                     filename=name or "image",
@@ -84,6 +84,14 @@ def _embedded(part: Any) -> Iterator[Reference]:
                     width_px=shown.width,
                     height_px=shown.height,
                 )
+
+
+def _name_in(link: str) -> str | None:
+    """The file's name in a link, as other bots and sites write it; None: it is no link."""
+    try:
+        return PurePosixPath(URL(link).path).name.strip()
+    except ValueError:
+        return None
 
 
 def _is_picture(filename: str) -> bool:

@@ -103,6 +103,25 @@ async def test_the_pictures_of_embeds_are_taken_once(easel: Easel) -> None:
     assert len(kept.embeds) == 2
 
 
+@pytest.mark.parametrize("entry", [EDIT, KEEP])
+@pytest.mark.parametrize("link", ["https://example.com:99999/a.png", "https://[::1/a.png"])
+async def test_an_embed_whose_link_is_none_shows_no_picture(
+    easel: Easel, entry: str, link: str
+) -> None:
+    posted = await easel.discord.post("Ada", "studio", "look")
+    message = await shown(easel, posted, embeds=({"type": "rich", "image": {"url": link}},))
+    refused = await (await menu(easel, entry, message)).response()
+    assert "no picture that I can work from" in said(refused)
+
+
+async def test_a_picture_whose_name_is_blank_has_one_all_the_same(easel: Easel) -> None:
+    posted = await easel.discord.post("Ada", "studio", "look")
+    embeds = ({"type": "image", "thumbnail": {"url": "https://example.com/%20%20"}},)
+    kept = await (await menu(easel, KEEP, await shown(easel, posted, embeds=embeds))).response()
+    [[choice]] = selects(kept).values()
+    assert choice["description"].strip()
+
+
 async def test_pictures_whose_links_differ_behind_the_path_are_different(easel: Easel) -> None:
     """Search engines and proxies tell their pictures apart there."""
     posted = await easel.discord.post("Ada", "studio", "look")
