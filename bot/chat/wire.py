@@ -235,18 +235,23 @@ async def defer_update(interaction: Interaction) -> None:
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
-    await call(interaction.response.defer)
+    await _defer(interaction)
 
 
 async def defer(interaction: Interaction, *, ephemeral: bool) -> None:
     """Promise an answer; what comes later edits it. A failure shows up when the answer is given."""
+    with logged("not deferred", "defer_failed"):
+        await _defer(interaction, ephemeral=ephemeral, thinking=True)
+
+
+async def _defer(interaction: Interaction, **how: bool) -> None:
     try:
-        await call(lambda: interaction.response.defer(ephemeral=ephemeral, thinking=True))
+        await call(lambda: interaction.response.defer(**how))
     except CallFailed as error:
-        log.warning("not deferred: %s", error, extra={"action": "defer_failed"})
-        if error.trouble is Trouble.ANSWERED and error.repeated:
-            # An earlier try had its effect, and only its answer was lost.
-            interaction.extras[DEFERRED] = True
+        if error.trouble is not Trouble.ANSWERED or not error.repeated:
+            raise
+        # An earlier try had its effect, and only its answer was lost.
+        interaction.extras[DEFERRED] = True
 
 
 def ref(interaction: Interaction) -> str:
@@ -280,9 +285,8 @@ async def tell_beside(interaction: Interaction, text: str) -> None:
     if not has_answer(interaction):
         await tell(interaction, text)
         return
-    embed = discord.Embed(description=text)
     with logged("answer lost", "answer_lost"):
-        await call(lambda: interaction.followup.send(embed=embed, ephemeral=True, wait=True))
+        await call(lambda: interaction.followup.send(embeds=_told(text), ephemeral=True, wait=True))
 
 
 async def tell_instead(
@@ -297,12 +301,11 @@ async def tell_instead(
 
     discord.py may send a follow-up twice if an answer is lost; here that does no harm.
     """
-    embeds = _told(text, beside)
     with logged("answer lost", "answer_lost"):
         await delete(interaction.delete_original_response)
         await call(
             lambda: interaction.followup.send(
-                embeds=embeds, ephemeral=True, wait=True, view=or_missing(view)
+                embeds=_told(text, beside), ephemeral=True, wait=True, view=or_missing(view)
             )
         )
 
@@ -375,7 +378,7 @@ async def send_beside(interaction: Interaction, files: Callable[[], list[discord
     await call(lambda: interaction.followup.send(files=files(), ephemeral=True, wait=True))
 
 
-def _told(text: str, beside: discord.Embed | None) -> list[discord.Embed]:
+def _told(text: str, beside: discord.Embed | None = None) -> list[discord.Embed]:
     embed = discord.Embed(description=text)
     return [embed, beside] if beside else [embed]
 
@@ -388,9 +391,8 @@ def or_missing(value: T | None) -> T:
 def _trouble(error: discord.HTTPException) -> Trouble:
     if is_down(error):
         return Trouble.DOWN
-    if error.status == 413:
-        return Trouble.TOO_LARGE
-    return TROUBLES.get(error.code, Trouble.REFUSED)
+    otherwise = Trouble.TOO_LARGE if error.status == 413 else Trouble.REFUSED
+    return TROUBLES.get(error.code, otherwise)
 
 
 def is_down(error: discord.HTTPException) -> bool:

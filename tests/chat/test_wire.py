@@ -44,6 +44,15 @@ async def test_a_cut_connection_shows_nowhere(
     await assert_delivered_once(easel, message)
 
 
+async def test_a_press_whose_deferral_lost_its_answer_is_done_all_the_same(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    lost = easel.discord.faults.add(method="POST", path="/callback", reset=True, after_effect=True)
+    await easel.discord.press("Ada", message, label="Delete")
+    await easel.held_by(lost)
+    there = easel.discord.channel("studio").messages_by_id
+    await easel.discord.wait_for(lambda: message.id not in there, "its deletion")
+
+
 async def test_a_result_is_not_replaced_by_an_answer_that_comes_later(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
