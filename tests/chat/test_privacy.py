@@ -51,8 +51,8 @@ async def erase(easel: Easel, member: str = "Ada") -> Message:
     return await pressed.until(lambda message: not message.is_loading)
 
 
-async def export(easel: Easel, member: str = "Ada") -> list[Message]:
-    pressed = await press(easel, await shown(easel, member), "Export mine", member)
+async def export(easel: Easel, member: str = "Ada", channel: str = "studio") -> list[Message]:
+    pressed = await press(easel, await shown(easel, member, channel), "Export mine", member)
     first = await pressed.until(lambda message: not message.is_loading)
     parts = re.search(r"in (\d+) ZIP", said(first))
     count = int(parts[1]) if parts else 1
@@ -501,6 +501,23 @@ async def test_why_an_export_is_not_taken_is_told(
     easel.discord.faults.add(method="PATCH", path="@original", **mishap)
     pressed = await press(easel, await shown(easel), "Export mine")
     await pressed.until(lambda message: words in said(message))
+
+
+async def test_where_only_its_member_has_installed_the_bot_an_export_has_fewer_files(
+    opened: OpenEasel,
+) -> None:
+    """There, Discord takes five messages after the answer."""
+    async with opened(paint=lambda _: PICTURE, allowance="10.00") as easel:
+        for _ in range(7):
+            await easel.finished(await easel.imagine())
+        easel.discord.interactions.file_bytes_max = len(PICTURE) + 4_000
+        easel.discord.world.private_channel("group", ["Ada", "Ben"])
+        easel.discord.install("Ada")
+        for channel, parts in (("group", 6), ("studio", 7), (DM, 7)):
+            messages = await export(easel, channel=channel)
+            assert len(messages) == parts
+            left_out = "did not fit into what Discord takes here" in said(messages[0])
+            assert left_out == (channel == "group")
 
 
 async def test_who_has_nothing_here_gets_an_export_all_the_same(easel: Easel) -> None:

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 #: files of one export, each in its own message, because a message takes little more than one
 PARTS_MAX = 10
+#: the same where a member alone has installed the bot, and Discord takes five messages after the
+#: answer (Discord docs, Create Followup Message)
+GUEST_PARTS_MAX = 6
 
 
 class PrivacyCommand:
@@ -79,9 +82,12 @@ class PrivacyCommand:
     async def _export(self, interaction: Interaction) -> None:
         """Write the export to disk, send it from there, and remove it; one after the other."""
         await wire.defer(interaction, ephemeral=True)
-        name = f"{interaction.id}-export"
+        name, bytes_max = f"{interaction.id}-export", interaction.filesize_limit
+        # Zero stands for a server, and for the bot's own direct messages.
+        guest = 0 not in interaction._integration_owners
+        parts_max = GUEST_PARTS_MAX if guest else PARTS_MAX
         async with self._exporting:
-            parcel = Parcel(self._desk.shop.folder, name, interaction.filesize_limit, PARTS_MAX)
+            parcel = Parcel(self._desk.shop.folder, name, bytes_max, parts_max)
             try:
                 await self._desk.export.of_member(interaction.user.id, parcel)
                 await self._send(interaction, parcel)
