@@ -52,6 +52,18 @@ OUTDATED = (
 )
 
 
+def is_defect(record: logging.LogRecord) -> bool:
+    """Whether discord.py logs a defect: it does so too for choices that came too late."""
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, (discord.HTTPException, Refusal, *wire.NETWORK_ERRORS)):
+        return True
+    log.info("choices lost: %s", error, extra={"action": "choices_lost"})
+    return False
+
+
+logging.getLogger("discord.app_commands.tree").addFilter(is_defect)
+
+
 class EaselClient(discord.AutoShardedClient):
     """
     Args:

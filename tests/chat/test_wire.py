@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -87,6 +88,20 @@ async def test_an_answer_is_given_up_before_the_job_may_be_made(
 
     await assert_delivered_once(easel, message)
     assert "answer_late" in {vars(each).get("action") for each in caplog.records}
+
+
+@pytest.mark.parametrize(
+    "mishap", [{"status": 404, "body": {"code": 10062, "message": "Unknown"}}, {"reset": True}]
+)
+async def test_choices_that_discord_does_not_take_are_no_defect(
+    easel: Easel, caplog: pytest.LogCaptureFixture, mishap: dict[str, Any]
+) -> None:
+    caplog.set_level(logging.INFO)
+    easel.discord.faults.add(method="POST", path="/callback", times=9, **mishap)
+    with pytest.raises(TimeoutError):
+        await easel.discord.autocomplete("Ada", "studio", "imagine", "model", "g", timeout_s=0.2)
+    assert "choices_lost" in {vars(each).get("action") for each in caplog.records}
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
 async def test_a_503_is_tried_again_in_the_channel(easel: Easel) -> None:
