@@ -54,6 +54,7 @@ def reference_to(attachment: discord.Attachment, option: str = "") -> Reference:
         width_px=attachment.width,
         height_px=attachment.height,
         option=option,
+        covered=attachment.is_spoiler(),
     )
 
 

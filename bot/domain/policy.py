@@ -54,10 +54,16 @@ def covers(place: Place, *jobs: Job) -> bool:
     return any(job.covered or not (job.nsfw_checker or place.age_restricted) for job in jobs)
 
 
-def hides(job: Job, source: Job) -> bool:
-    """Whether a job's result does not show the picture of another job that it was made from."""
-    unfiltered = job.nsfw_checker and not source.nsfw_checker
-    return source.removed or source.covered or unfiltered
+def hides(job: Job, picture: Reference, maker: Job | None) -> bool:
+    """
+    Whether a job's result does not show a picture that it was made from.
+
+    Args:
+        maker: the job that made the picture; None: a member posted it, or that is not known.
+    """
+    if maker is None:
+        return picture.covered
+    return maker.removed or maker.covered or (job.nsfw_checker and not maker.nsfw_checker)
 
 
 def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allowance) -> Allowance:

@@ -78,6 +78,8 @@ class Reference(Struct, frozen=True, forbid_unknown_fields=True):
     kept_as: str = ""
     #: id of another member who posted it; 0: the member themselves did
     author_id: int = 0
+    #: whoever posted it put it behind a spoiler cover
+    covered: bool = False
 
     @property
     def address(self) -> str:

@@ -258,12 +258,13 @@ class Runner:
     async def _shown(self, job: Job, paths: Sequence[Path]) -> Sequence[Path | None]:
         """The files of the job's references; None for one that its result does not show."""
         pictures = job.request.references
-        if not any(each.job_id for each in pictures):
-            return paths
-        makers = await self._shop.database.read(job_steps.makers, pictures)
-        hidden = {name for name, maker in makers.items() if hides(job, maker)}
+        makers: dict[str, Job] = {}
+        if any(each.job_id for each in pictures):
+            makers = await self._shop.database.read(job_steps.makers, pictures)
         pairs = zip(pictures, paths, strict=True)
-        return [None if each.kept_as in hidden else path for each, path in pairs]
+        return [
+            None if hides(job, each, makers.get(each.kept_as)) else path for each, path in pairs
+        ]
 
     async def _show_progress(self, job: Job, ended: asyncio.Event, sent: asyncio.Event) -> None:
         """

@@ -84,6 +84,27 @@ async def test_whose_picture_it_was_is_said_and_pings_nobody(easel: Easel) -> No
     assert ben not in message.mentions
 
 
+@pytest.mark.parametrize("entry", ["option", KEEP, EDIT])
+async def test_what_its_poster_has_covered_is_shown_beneath_no_result(
+    easel: Easel, entry: str
+) -> None:
+    covered = upload("SPOILER_ending.png")
+    if entry == "option":
+        message = await easel.finished(await easel.imagine(reference1=covered))
+    else:
+        posted = await easel.discord.post("Ben", "studio", "the ending", [covered])
+        call = await menu(easel, entry, posted)
+        if entry == EDIT:
+            message = await edited(easel, call)
+        else:
+            await call.response()
+            message = await easel.finished(await easel.imagine(use_basket=True))
+    assert len(message.attachments) == 1
+    assert "image" not in message.embeds[0]
+    again = await easel.finished(await pressed(easel, message, "Again", "Ada"))
+    assert len(again.attachments) == 1
+
+
 async def test_the_picture_of_a_forward_is_taken(easel: Easel) -> None:
     posted = await easel.discord.post("Ben", "studio", "mine", [upload("forwarded.png")])
     forward = await easel.discord.forward("Ada", "studio", posted)
