@@ -236,11 +236,17 @@ async def tell_why_not(interaction: Interaction, error: Exception) -> bool:
             await wire.tell(interaction, text, beside=error.beside, view=error.view)
         case Refusal():
             await wire.tell(interaction, refuse(error, locale))
-        case wire.CallFailed():
+        case wire.CallFailed() if not _is_ours(error):
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
         case _:
             return False
     return True
+
+
+def _is_ours(error: wire.CallFailed) -> bool:
+    """Whether Discord has refused what the bot sent because it is wrong."""
+    cause = error.__cause__
+    return isinstance(cause, discord.HTTPException) and cause.code == connection.INVALID_FORM
 
 
 def invite(application_id: int) -> str:

@@ -8,7 +8,7 @@ from bot.chat.commands.jobs import JobCommands
 from bot.engine.easel import Easel as Engine
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
-from tests.support.easel import Easel, said
+from tests.support.easel import Easel, said, selects
 
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
@@ -93,3 +93,21 @@ async def test_a_press_that_breaks_says_nothing_of_charges(
         told = await press.response()
         assert "charged" not in said(told)
         assert ref_in(said(told))
+
+
+@pytest.mark.parametrize("pressed", [False, True])
+async def test_an_answer_that_discord_refuses_as_wrong_is_one_of_them(
+    easel: Easel, caplog: pytest.LogCaptureFixture, pressed: bool
+) -> None:
+    shown = await (await easel.discord.run_command("Ada", "studio", "models")).response()
+    wrong = {"status": 400, "body": {"code": 50035, "message": "Invalid Form Body"}}
+    easel.discord.faults.add(method="POST", path="/callback", **wrong)
+    if pressed:
+        [options] = selects(shown).values()
+        call = await easel.discord.select("Ada", shown, [options[0]["value"]])
+    else:
+        call = await easel.discord.run_command("Ada", "studio", "models")
+    told = await call.response()
+    assert "Something went wrong inside this bot" in said(told)
+    actions = {vars(each).get("action"): vars(each).get("ref") for each in caplog.records}
+    assert actions["press_failed" if pressed else "command_failed"] == ref_in(said(told))
