@@ -4,10 +4,12 @@ import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot import catalog
 from bot.playground.discord import ApiRequest, Call, Message, Upload
 from bot.playground.discord.validation import (
     BUTTON,
@@ -339,3 +341,19 @@ async def test_what_is_too_long_once_it_is_composed_is_given_back(easel: Easel) 
     assert prompt in said(refused)
     assert await easel.entries() == []
     assert_taken(easel)
+
+
+async def test_a_host_may_write_at_length_what_models_are_good_for(
+    opened: OpenEasel, tmp_path: Path
+) -> None:
+    shipped = Path(catalog.__file__).with_name("catalog.toml").read_text(encoding="utf-8")
+    words = filled("good for long words, ")[:1_500]
+    own = tmp_path / "catalog.toml"
+    own.write_text(re.sub(r'^summary = ".*"$', f'summary = "{words}"', shipped, flags=re.MULTILINE))
+    async with opened(catalog_file=own) as easel:
+        shown = await run(easel, "models")
+        assert "good for long words" in said(shown)
+        [model, *_] = [part for part in walk(shown.components) if part["type"] == STRING_SELECT]
+        call = await easel.discord.select("Ada", shown, [model["options"][0]["value"]])
+        assert words.strip() in said(await call.response())
+        assert_taken(easel)

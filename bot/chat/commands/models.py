@@ -13,6 +13,7 @@ from bot.chat.intake import place_of
 from bot.chat.options import model_choices
 from bot.chat.render import add_fields
 from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_name, tell_summary
+from bot.chat.texts.markdown import shortened
 from bot.chat.translator import command
 from bot.chat.wire import Interaction, Page
 from bot.domain.catalog import Model, NsfwSwitch, Route
@@ -23,6 +24,8 @@ from bot.errors import Reason
 
 #: argument of the button that shows all models; the select has none
 ALL = "all"
+#: characters and bytes of a summary in the list of all models, which takes 25 of them
+SUMMARY_CHARS, SUMMARY_BYTES = 100, 300
 
 
 class ModelCommands:
@@ -103,7 +106,7 @@ class ModelCommands:
         return embed
 
     def _in_short(self, model: Model, prices: Mapping[tuple[str, str], int], locale: str) -> str:
-        summary = self._summary(model.id, locale)
+        summary = shortened(self._summary(model.id, locale), SUMMARY_CHARS, SUMMARY_BYTES)
         if not prices:
             return f"{summary}\n{say(Phrase.NOT_RIGHT_NOW, locale)}"
         told = " · ".join(
