@@ -120,6 +120,7 @@ class Results:
     async def _details(self, interaction: Interaction, job_id: str) -> None:
         job, tasks = await self._job(interaction, job_id)
         locale = str(interaction.locale)
+        job = replace(job, locale=locale)
         embed = discord.Embed(title=say(Phrase.DETAILS, locale))
         parent = await self._easel.find(job.request.parent_id) if job.request.parent_id else None
         used = len(await self._easel.children(job.id))

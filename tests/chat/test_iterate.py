@@ -599,3 +599,11 @@ async def test_references_of_a_covered_result_are_covered(easel: Easel) -> None:
     for shown in (message, details):
         assert shown.attachments[-1].filename == "SPOILER_references.webp"
         assert not any("image" in embed for embed in shown.embeds)
+
+
+async def test_details_are_in_the_language_of_whoever_reads_them(easel: Easel) -> None:
+    message = await easel.finished(await easel.imagine())
+    await easel.app.database.write(lambda tx: tx.execute("UPDATE tasks SET cost_known = FALSE"))
+    easel.discord.set_locale("Ben", "de")
+    details = await (await press(easel, message, "Details", member="Ben")).response()
+    assert "Kosten: 0,06 cr (wie veranschlagt)" in said(details)
