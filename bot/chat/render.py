@@ -117,8 +117,10 @@ def unwatched(job: Job) -> discord.Embed:
     embed = discord.Embed(colour=FAILED, description=quote_prompt(job.request))
     embed.title = say(Phrase.NOT_AWAITED_ANY_MORE, job.locale)
     if job.problem:
-        text = explain(job.problem, job.locale)
-    elif job.state is JobState.DELIVERING:
+        # A footer would show a time as it is written.
+        embed.description = f"{explain(job.problem, job.locale)}\n\n{embed.description}"
+        return embed
+    if job.state is JobState.DELIVERING:
         text = say(Notice.MADE_UNAWAITED, job.locale, cost_ucr=job.cost_ucr or 0)
     else:
         text = say(Notice.NOT_AWAITED, job.locale, cost_ucr=job.quote_ucr)

@@ -1,7 +1,9 @@
 """Stop waiting: the image is paid and kept, /history gives it out, and nothing is posted."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import pytest
 
@@ -191,6 +193,23 @@ async def test_a_failure_says_that_it_cost_nothing(easel: Easel) -> None:
     assert "Nothing was charged." in said(call.messages[0])
     assert "It is being made" not in said(call.messages[0])
     assert await easel.balance_ucr() == ALLOWANCE_UCR
+
+
+async def test_when_to_try_again_is_said_where_discord_shows_a_time(easel: Easel) -> None:
+    """In a footer, a member would read the time's code."""
+    order = Hold(asyncio.Event())
+    easel.providers.faults.add(VendorCall.CREATE, order)
+    call = await easel.imagine()
+    await call.until(lambda message: labels(message) == ["Stop waiting"])
+    await stop(easel, call)
+    easel.providers.studio.balance_usd = Decimal(0)
+    order.until.set()
+    await ended(easel)
+    [embed] = call.messages[0].embeds
+    assert embed["title"] == "Stopped waiting"
+    assert re.search(r"Please try again <t:\d+:R>\. Nothing was charged\.", embed["description"])
+    assert "a paper lantern" in embed["description"]
+    assert "footer" not in embed
 
 
 async def test_what_is_gone_from_disk_is_given_back(easel: Easel) -> None:
