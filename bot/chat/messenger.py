@@ -15,7 +15,7 @@ from bot.chat import buttons, offers, render, wire
 from bot.chat.files import MESSAGE_BYTES_MAX, open_files, send_fitting
 from bot.chat.pings import Pings
 from bot.chat.shown import ORIGINAL, answer_to, cover, take_away
-from bot.chat.texts import Phrase, say
+from bot.chat.texts import Notice, Phrase, say
 from bot.domain.jobs import Job, JobState, Task, is_unsent, latest
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
@@ -148,15 +148,17 @@ class DiscordMessenger:
             return await self._post(job, Card(render.failure(job), view))
         view = offers.beneath_result(job, images, self._price_of)
         sheet = sheet_of(self._shop.folder, job)
+        keeps = self._shop.house.keep.results_days > 0
 
         async def post(fitted: Fitted) -> int:
+            told = Notice.REDUCED if keeps else Notice.REDUCED_ALONE
             embed = render.result(
                 job,
                 tasks,
                 images,
                 balance_ucr,
                 self._clock.now(),
-                reduced=fitted.reduced,
+                reduced=told if fitted.reduced else None,
                 sheet=sheet is not None,
             )
             async with self._transfers.one(sum(fitted.sizes_bytes)):

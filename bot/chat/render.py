@@ -146,7 +146,7 @@ def result(
     balance_ucr: int | None,
     now: datetime,
     *,
-    reduced: bool = False,
+    reduced: Notice | None = None,
     sheet: bool = False,
 ) -> discord.Embed:
     """
@@ -155,7 +155,7 @@ def result(
     Args:
         balance_ucr: what the member has left; None: it is not told.
         now: when it is delivered, which counts as the end of a job that has not ended.
-        reduced: the files were made smaller to fit Discord's limit.
+        reduced: says that the files were made smaller to fit Discord's limit, if they were.
         sheet: the file SHEET_NAME shows the job's references.
     """
     request = job.request
@@ -208,7 +208,7 @@ def author(by_id: int, locale: str) -> str:
 
 
 def _notes(
-    job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], *, reduced: bool
+    job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], *, reduced: Notice | None
 ) -> list[str]:
     """Notes on what differs from what was asked for, and on covers and pictures by others."""
     locale, request = job.locale, job.request
@@ -234,7 +234,7 @@ def _notes(
     if small:
         notes.append(_drawn(Notice.OTHER_SIZE, locale, request.resolution, small))
     if reduced:
-        notes.append(say(Notice.REDUCED, locale, bytes_max=job.reply.file_bytes_max))
+        notes.append(say(reduced, locale, bytes_max=job.reply.file_bytes_max))
     if job.covered:
         notes.append(say(Notice.COVERED_BY_MODERATOR, locale))
     elif job.spoiler:

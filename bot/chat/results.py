@@ -269,8 +269,9 @@ class Results:
         job = replace(job, reply=replace(job.reply, file_bytes_max=file_bytes_max))
 
         async def fill(fitted: Fitted) -> None:
+            reduced = Notice.REDUCED if fitted.reduced else None
             embed = render.result(
-                job, tasks, images, None, now, reduced=fitted.reduced, sheet=sheet is not None
+                job, tasks, images, None, now, reduced=reduced, sheet=sheet is not None
             )
             files = partial(open_files, job, fitted, sheet, places)
             await wire.fill(interaction, embed, view, files)

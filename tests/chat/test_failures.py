@@ -340,9 +340,17 @@ async def test_an_image_larger_than_discord_takes_is_sent_smaller_and_said_so(
     content = await easel.discord.read_attachment(attachment)
     with Image.open(io.BytesIO(content)) as image:
         assert image.format == "WEBP"
-    assert "this is a smaller copy" in said(message)
+    assert "this is a smaller copy; the original is kept." in said(message)
     assert await easel.balance_ucr() == ALLOWANCE_UCR - 60_000
     assert len(list((easel.folder / "images").glob("*.png"))) == 1
+
+
+async def test_where_no_result_is_kept_no_original_is_said_to_be(opened) -> None:
+    async with opened(keep_results=0) as easel:
+        easel.discord.interactions.file_bytes_max = 40_000
+        message = await easel.finished(await easel.imagine())
+        assert "this is a smaller copy." in said(message)
+        assert not list((easel.folder / "images").glob("*.png"))
 
 
 async def test_the_vendors_account_is_charged_once_an_image(easel: Easel) -> None:

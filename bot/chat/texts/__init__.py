@@ -86,6 +86,8 @@ class Notice(StrEnum):
     OTHER_SIZE = "other_size"
     #: bytes_max
     REDUCED = "reduced"
+    #: where results are not kept; bytes_max
+    REDUCED_ALONE = "reduced_alone"
     COVERED = "covered"
     #: authors
     PICTURE_BY = "picture_by"
