@@ -40,15 +40,21 @@ def named(job: Job) -> str:
 
 
 async def job_choices(
-    easel: Easel, interaction: Interaction, typed: str, kind: str = ""
+    easel: Easel, interaction: Interaction, typed: str, kind: str = "", *, worded: bool = False
 ) -> Choices:
-    """Choices of the member's latest jobs here whose prompts have all the words that were typed."""
+    """
+    Choices of the member's latest jobs here whose prompts have all the words that were typed.
+
+    Args:
+        worded: leave out those whose words are kept no longer.
+    """
     words = typed.casefold().split()
     limit = JOBS_SEARCHED_MAX if words else CHOICES_MAX
     jobs = await easel.history(
         interaction.guild_id or 0, interaction.user.id, kind=kind, limit=limit
     )
     found = [job for job in jobs if all(word in job.request.prompt.casefold() for word in words)]
+    found = [job for job in found if job.request.prompt or not worded]
     choices = [app_commands.Choice(name=render.first_words(job), value=job.id) for job in found]
     return choices[:CHOICES_MAX]
 

@@ -160,8 +160,10 @@ async def test_of_a_job_whose_words_are_kept_no_longer_there_is_nothing_to_keep(
         await sweep(easel)
 
         for which in ({}, {"job": job.id}):
-            assert "You have no image" in said(await presets(easel, "save", name="cats", **which))
+            told = said(await presets(easel, "save", name="cats", **which))
+            assert "The words and references of that image are no longer kept" in told
         assert "You have none yet." in said(await presets(easel, "list"))
+        assert await choices(easel, "presets save", "job", "", name="cats") == []
 
 
 async def test_they_are_their_members_alone(easel: Easel) -> None:

@@ -34,9 +34,11 @@ class PresetCommands(app_commands.Group):
             found = latest[0] if latest else None
         else:
             found = await self._easel.find(job.strip())
-        if found is None or found.user_id != user_id or not found.request.prompt:
-            # Without its words, its references are gone, too.
+        if found is None or found.user_id != user_id:
             raise wire.Declined(Notice.NO_JOB_TO_KEEP)
+        if not found.request.prompt:
+            # Without its words, its references are gone, too.
+            raise wire.Declined(Notice.NO_WORDS_TO_KEEP)
         request = _plain(found.request)
         await self._easel.save_preset(user_id, name, request)
         facts = {"name": inert_line(name), "knobs": render.knobs(request, locale)}
@@ -83,7 +85,7 @@ class PresetCommands(app_commands.Group):
 
     @save.autocomplete("job")
     async def _jobs(self, interaction: Interaction, typed: str) -> Choices:
-        return await lists.job_choices(self._easel, interaction, typed)
+        return await lists.job_choices(self._easel, interaction, typed, worded=True)
 
 
 def _plain(request: ImageRequest) -> ImageRequest:

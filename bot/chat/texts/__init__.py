@@ -114,6 +114,7 @@ class Notice(StrEnum):
     #: name
     PRESET_REMOVED = "preset_removed"
     NO_JOB_TO_KEEP = "no_job_to_keep"
+    NO_WORDS_TO_KEEP = "no_words_to_keep"
     NO_PICTURE_THERE = "no_picture_there"
     BASKET_EMPTY = "basket_empty"
     #: said
