@@ -177,10 +177,6 @@ def _choices(catalog: Catalog) -> dict[str, Choices]:
     }
 
 
-def model_choices(catalog: Catalog) -> Choices:
-    return [Choice(name=model_label(model), value=model.id) for model in catalog.models.values()]
-
-
 def model_or_preset_choices(
     catalog: Catalog, presets: Sequence[str], typed: str, prices: Mapping[str, int]
 ) -> Choices:

@@ -30,6 +30,7 @@ class SettingsPanel:
         self._servers = desk.easel.servers
         self._clock = desk.shop.clock
         self._models = list(desk.offered.models)
+        self._routing = desk.shop.routing
         self._operator = desk.operator
 
     async def open(self, interaction: Interaction) -> None:
@@ -145,7 +146,10 @@ class SettingsPanel:
             items.append(button(Phrase.TRAIL, locale, "trail"))
             embed = settings_shown.overview(decided, self._operator, locale)
             return [embed], buttons.view(*items)
-        items += settings_controls.controls(field, decided, self._models, locale)
+        named = {decided.default_model, *decided.allowed_models}
+        left_out = self._routing.ended() - named
+        models = [each for each in self._models if each not in left_out]
+        items += settings_controls.controls(field, decided, models, locale)
         if field != "paused_until":
             items.append(button(Phrase.RESET, locale, "reset", field))
         items.append(button(Phrase.ALL_SETTINGS, locale, "home"))

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from bot.app import SHIPPED_CATALOG
+from bot.domain.preferences import Preferences
 from bot.playground.discord import DM, Message, PlaygroundDiscord
-from bot.playground.discord.validation import STRING_SELECT, walk
+from bot.playground.discord.validation import walk
 from bot.playground.discord.world import PUBLIC_THREAD
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.counted import counted
-from tests.support.easel import Easel, images, labels, said, told
+from tests.support.easel import Easel, images, labels, said, selects, told
 from tests.support.pictures import noise
 from tests.support.settings import decide, set_filter
 
@@ -152,13 +153,12 @@ async def test_only_what_is_allowed_is_offered(easel: Easel) -> None:
     call = await easel.discord.run_command("Ada", "studio", "models", {"model": "gpt-image-2-lite"})
     assert "this server does not allow it" in said(await call.response())
     call = await easel.discord.run_command("Ada", "studio", "preferences")
-    selects = {
-        part["custom_id"]: [each["value"] for each in part["options"]]
-        for part in walk((await call.response()).components)
-        if part["type"] == STRING_SELECT
+    offered = {
+        name: [each["value"] for each in options]
+        for name, options in selects(await call.response()).items()
     }
-    assert selects["prefer:model"] == ["any", "gpt-image-2"]
-    assert selects["prefer:size"] == ["1K/1", "1K/2", "2K/1", "2K/2"]
+    assert offered["prefer:model"] == ["any", "gpt-image-2"]
+    assert offered["prefer:size"] == ["1K/1", "1K/2", "2K/1", "2K/2"]
     call = await easel.discord.run_command("Ada", "studio", "imagine")
     [kinds] = [
         part
@@ -194,6 +194,71 @@ async def test_a_model_that_its_makers_have_ended_is_not_offered(
             values = [each["value"] for each in offered]
             assert "gpt-image-2-beta" in values
             assert "gpt-image-2" not in values
+
+
+@pytest.fixture
+def with_one_ended(tmp_path: Path) -> Path:
+    """A catalog in which the makers of gpt-image-2-lite have ended it."""
+    catalog = tmp_path / "catalog.toml"
+    shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
+    heading = "[models.gpt-image-2-lite]\n"
+    catalog.write_text(shipped.replace(heading, f"{heading}retires = 2026-01-31\n"))
+    return catalog
+
+
+async def test_what_has_ended_is_no_choice_of_those_who_decide_or_look(
+    opened: OpenEasel, with_one_ended: Path
+) -> None:
+    async with opened(catalog_file=with_one_ended) as easel:
+        for command, option in (
+            ("models", "model"),
+            ("settings default_model", "model"),
+            ("settings allowed_models", "allow"),
+        ):
+            found = await easel.discord.autocomplete("Cleo", "studio", command, option, "gpt")
+            values = {each["value"] for each in found}
+            assert values == {"gpt-image-2-beta", "gpt-image-2", "gpt-image-2-quality"}
+        call = await easel.discord.run_command("Ada", "studio", "preferences")
+        preferred = selects(await call.response())["prefer:model"]
+        assert "gpt-image-2-lite" not in {each["value"] for each in preferred}
+        assert "gpt-image-2-lite" not in await panel(easel, "default_model")
+        assert "gpt-image-2-lite" not in await panel(easel, "allowed_models")
+        # What remains of all is what can be used.
+        await decide(easel, "allowed_models", forbid="gpt-image-2-beta")
+        shown = await panel(easel, "allowed_models")
+        assert [each for each in shown if shown[each]] == ["gpt-image-2", "gpt-image-2-quality"]
+
+
+async def test_what_has_ended_since_it_was_chosen_can_be_taken_out(
+    opened: OpenEasel, with_one_ended: Path
+) -> None:
+    ended = "gpt-image-2-lite"
+    async with opened(catalog_file=with_one_ended) as easel:
+        await decide(easel, "allowed_models", allow=ended)
+        await decide(easel, "allowed_models", allow="gpt-image-2")
+        await decide(easel, "default_model", model=ended)
+        await easel.app.client.easel.prefer(
+            easel.discord.world.user("Ada").id, Preferences(model=ended)
+        )
+        for field in ("allowed_models", "default_model"):
+            assert (await panel(easel, field))[ended]
+        call = await easel.discord.run_command("Ada", "studio", "preferences")
+        preferred = selects(await call.response())["prefer:model"]
+        assert [each["value"] for each in preferred if each.get("default")] == [ended]
+        found = await easel.discord.autocomplete(
+            "Cleo", "studio", "settings allowed_models", "forbid", "lite"
+        )
+        assert [each["value"] for each in found] == [ended]
+        await decide(easel, "allowed_models", forbid=ended)
+        assert (await panel(easel, "allowed_models"))["gpt-image-2"]
+
+
+async def panel(easel: Easel, field: str) -> dict[str, bool]:
+    """The values that the panel offers for a setting, and whether each is chosen."""
+    call = await easel.discord.run_command("Cleo", "studio", "settings panel")
+    opened = await easel.discord.select("Cleo", await call.response(), [field])
+    options = selects(await opened.response())[f"settings:set:{field}"]
+    return {each["value"]: each.get("default", False) for each in options}
 
 
 async def test_buttons_leave_out_what_is_above_the_maximum(easel: Easel) -> None:

@@ -4,17 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
-from discord import app_commands
 
 from bot.chat import buttons, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.intake import place_of
-from bot.chat.options import model_choices
+from bot.chat.options import model_named, model_or_preset_choices
 from bot.chat.render import add_fields
 from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_name, tell_summary
 from bot.chat.texts.markdown import shortened
-from bot.chat.translator import command
+from bot.chat.translator import Choices, command
 from bot.chat.wire import Interaction, Page
 from bot.domain.catalog import Model, NsfwSwitch, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
@@ -36,12 +35,17 @@ class ModelCommands:
 
     def add_to(self, client: EaselClient) -> None:
         models = command("models")(self._models)
-        app_commands.choices(model=model_choices(self._catalog))(models)
+        models.autocomplete("model")(self._choices)
         client.tree.add_command(models)
         client.presses[buttons.MODEL] = self._press
 
     async def _models(self, interaction: Interaction, model: str | None = None) -> None:
-        await wire.show(interaction, *await self._shown(interaction, model or ""))
+        named = model_named(model or "", self._catalog)
+        await wire.show(interaction, *await self._shown(interaction, named))
+
+    async def _choices(self, _: Interaction, typed: str) -> Choices:
+        offered = self._catalog.only(self._catalog.models.keys() - self._routing.ended())
+        return model_or_preset_choices(offered, (), typed, {})
 
     async def _press(self, interaction: Interaction, which: str = "") -> None:
         if which not in ("", ALL):

@@ -30,6 +30,7 @@ class PreferencesCommand:
     def __init__(self, desk: Desk) -> None:
         self._easel = desk.easel
         self._catalog = desk.offered
+        self._routing = desk.shop.routing
 
     def add_to(self, client: EaselClient) -> None:
         client.tree.add_command(command("preferences")(self.show))
@@ -56,7 +57,8 @@ class PreferencesCommand:
             if resolution in policy.resolutions_here(decided) and count <= decided.count_max
         }
         size = f"{preferred.resolution}/{preferred.count}"
-        known = self._catalog.models
+        left_out = self._routing.ended() - {preferred.model}
+        known = [each for each in self._catalog.models if each not in left_out]
         allowed = [each for each in known if policy.is_model_allowed(decided, each)]
         allowed = allowed[: buttons.OPTIONS_MAX - 1]
         models = {ANY: say(Phrase.ANY_MODEL, locale)} | {each: each for each in allowed}

@@ -24,6 +24,7 @@ from bot.chat.settings_shown import FIELDS, LANGUAGES
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.translator import Choices, choices, command, label, plain
 from bot.chat.wire import Interaction
+from bot.domain.catalog import Catalog
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings, effective, write_setting
@@ -62,6 +63,7 @@ class SettingsCommands(ModeratorCommands):
         self._clock = desk.shop.clock
         self._panel = panel
         self._catalog = desk.offered
+        self._routing = desk.shop.routing
         self._operator = desk.operator
 
     @command("settings panel")
@@ -100,7 +102,7 @@ class SettingsCommands(ModeratorCommands):
         if named[0] and named[0] not in self._catalog.models:
             raise self._no_such_model()
         added, removed = ({each} - {""} for each in named)
-        everything = frozenset(self._catalog.models)
+        everything = frozenset(self._lasting().models)
         await self._amend(interaction, "allowed_models", added, removed, everything)
 
     @command("settings resolution_max")
@@ -184,8 +186,12 @@ class SettingsCommands(ModeratorCommands):
     # Discord counts every fixed choice of a command, in every language, but no autocompletion.
     @default_model.autocomplete("model")
     @allowed_models.autocomplete("allow")
-    @allowed_models.autocomplete("forbid")
     async def _models(self, interaction: Interaction, typed: str) -> Choices:
+        return model_or_preset_choices(self._lasting(), (), typed, {})
+
+    @allowed_models.autocomplete("forbid")
+    async def _all_models(self, interaction: Interaction, typed: str) -> Choices:
+        # The list may have one that has ended since.
         return model_or_preset_choices(self._catalog, (), typed, {})
 
     @locale.autocomplete("language")
@@ -196,6 +202,10 @@ class SettingsCommands(ModeratorCommands):
             for locale, name in LANGUAGES.items()
             if wanted in name.casefold() or wanted in locale.casefold()
         ]
+
+    def _lasting(self) -> Catalog:
+        """The models that their makers have not ended."""
+        return self._catalog.only(self._catalog.models.keys() - self._routing.ended())
 
     def _no_such_model(self) -> InvalidRequest:
         return InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self._catalog.models))
