@@ -49,11 +49,11 @@ async def credits_of(easel: Easel, member: str = "Ada") -> str:
     return said(await call.response())
 
 
-def add_role(easel: Easel, name: str, *members: str) -> int:
+def add_role(easel: Easel, name: str, *members: str, role_id: int = 0) -> int:
     """A role of the studio's server, which these members have from now on."""
     world = easel.discord.world
     server = world.guilds[world.channel("studio").guild_id or 0]
-    role = Role(world.new_id(), name, MEMBER_PERMISSIONS)
+    role = Role(role_id or world.new_id(), name, MEMBER_PERMISSIONS)
     server.roles[role.id] = role
     for member in members:
         user = world.user(member).id
@@ -127,6 +127,8 @@ async def test_of_several_roles_the_best_counts_and_credits_name_it(easel: Easel
 async def test_roles_are_shown_the_oldest_first(easel: Easel) -> None:
     """Ids have had 19 digits since July 2022."""
     amounts = dict.fromkeys((10**18, 10**18 - 1), 500_000)
+    for role_id in amounts:
+        add_role(easel, f"Role {role_id}", role_id=role_id)
     server_id = easel.discord.world.channel("studio").guild_id or 0
     await easel.app.client.easel.servers.change(
         server_id, lambda _: {"role_allowances_ucr": amounts}, 3
@@ -140,6 +142,8 @@ async def test_a_server_has_so_many_roles_with_an_allowance_and_no_more(easel: E
     add_role(easel, "Guest", "Ben")
     await quota(easel, "role", role="Guest", allowance="0.05")
     amounts = dict.fromkeys(range(1, ROLES_MAX), 500_000)
+    for role_id in amounts:
+        add_role(easel, f"Role {role_id}", role_id=role_id)
     server_id = easel.discord.world.channel("studio").guild_id or 0
     servers = easel.app.client.easel.servers
     [(guest, given)] = servers.known(server_id).role_allowances_ucr.items()
@@ -152,6 +156,21 @@ async def test_a_server_has_so_many_roles_with_an_allowance_and_no_more(easel: E
     await quota(easel, "role", role="Guest", remove=True)
     assert f"<@&{painter}> 0.20 cr" in await quota(easel, "role", role="Painter", allowance="0.20")
     assert servers.known(server_id).role_allowances_ucr == amounts | {painter: 200_000}
+
+
+async def test_a_role_that_was_deleted_is_not_listed_and_takes_no_room(easel: Easel) -> None:
+    painter = add_role(easel, "Painter", "Ada")
+    guest = add_role(easel, "Guest", "Ben")
+    await quota(easel, "role", role="Painter", allowance="0.20")
+    server = easel.discord.world.guilds[easel.discord.world.channel("studio").guild_id or 0]
+    del server.roles[painter]
+    server.members[id_of(easel, "Ada")] = ()
+    gone = {"guild_id": str(server.id), "role_id": str(painter)}
+    easel.discord.gateway.dispatch("GUILD_ROLE_DELETE", gone, server.id)
+    assert f"<@&{painter}>" not in await quota(easel, "set")
+    await quota(easel, "role", role="Guest", allowance="0.05")
+    decided = easel.app.client.easel.servers.known(server.id)
+    assert decided.role_allowances_ucr == {guest: 50_000}
 
 
 async def next_midnight(easel: Easel) -> int:
@@ -411,6 +430,8 @@ async def test_roles_count_before_the_servers_roles_are_known(easel: Easel) -> N
     assert "0.04 cr of 0.04 cr" in await credits_of(easel)
     assert "0.02 cr of 0.02 cr" in await credits_of(easel, "Ben")
     assert "0.04 cr of 0.04 cr" in await quota(easel, "member", member="Ada")
+    await quota(easel, "role", role="Painter", allowance="0.03")
+    assert "0.02 cr of 0.02 cr" in await credits_of(easel, "Ben")
 
 
 async def known(guild: discord.Guild, role_id: int) -> bool:

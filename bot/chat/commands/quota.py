@@ -1,5 +1,7 @@
 """/quota: what a server's moderators let its members spend, grant them and take from them."""
 
+from collections.abc import Mapping
+
 import discord
 from discord import app_commands
 
@@ -53,7 +55,7 @@ class QuotaCommands(ModeratorCommands):
         amount = _typed(allowance) if allowance else None
 
         def decide(before: ServerSettings) -> dict[str, object]:
-            amounts = dict(before.role_allowances_ucr)
+            amounts = _of_present(before.role_allowances_ucr, interaction.guild)
             amounts.pop(role.id, None)
             if amount is not None and not remove:
                 amounts[role.id] = amount
@@ -166,9 +168,10 @@ class QuotaCommands(ModeratorCommands):
         embed = card(Phrase.QUOTA, locale)
         each = policy.allowance(decided, (), self._house.allowance)
         every = tell_name("allowances", each.period, locale, amount_ucr=each.amount_ucr)
+        present = _of_present(decided.role_allowances_ucr, interaction.guild)
         roles = [
             f"{accounts.role_name(role_id, server_id)} {tell_cost(amount, locale)}"
-            for role_id, amount in sorted(decided.role_allowances_ucr.items())
+            for role_id, amount in sorted(present.items())
         ]
         ceiling = say(Phrase.NO_LIMIT, locale)
         if decided.job_max_ucr is not None:
@@ -194,6 +197,15 @@ class QuotaCommands(ModeratorCommands):
         if host_ucr is not None and (decided.budget_ucr or 0) > host_ucr:
             return paragraph(text, say(Notice.BUDGET_OF_HOST, locale, host_ucr=host_ucr))
         return text
+
+
+def _of_present(
+    amounts: Mapping[int, Microcredits], guild: discord.Guild | None
+) -> dict[int, Microcredits]:
+    """The amounts by role, without roles that were deleted; all, if the roles are not known yet."""
+    if guild is None or guild.get_role(guild.id) is None:
+        return dict(amounts)
+    return {role_id: amount for role_id, amount in amounts.items() if guild.get_role(role_id)}
 
 
 def _typed(text: str, *, signed: bool = False) -> Microcredits:
