@@ -15,7 +15,7 @@ from bot.chat.drafts import Drafts
 from bot.chat.files import open_files, open_sheet, send_fitting
 from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
 from bot.chat.mentions import sees
-from bot.chat.pictures import links_of
+from bot.chat.pictures import author_of, links_of
 from bot.chat.shown import among_latest
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction
@@ -147,7 +147,7 @@ class Results:
         job = await self._easel.find(job_id)
         if job is None or not buttons.offers(interaction.message, buttons.DELETE, job_id):
             raise wire.Declined(Notice.UNKNOWN_BUTTON)
-        own = interaction.user.id == job.user_id
+        own = interaction.user.id == job.user_id or (job.user_id < 0 and _is_answer_to(interaction))
         if not own and not interaction.permissions.manage_messages:
             raise wire.Declined(Notice.NOT_YOURS)
         with about(**fields_of(job)):
@@ -375,6 +375,15 @@ def _is_open(job: Job, interaction: Interaction) -> bool:
     here = bool(job.server_id) and job.server_id == interaction.guild_id
     public = here and not job.request.private and sees(interaction, job.channel_id)
     return interaction.user.id == job.user_id or public
+
+
+def _is_answer_to(interaction: Interaction) -> bool:
+    """Whether the pressed message answers this member, who alone can have erased its job's data."""
+    message, user = interaction.message, interaction.user
+    # What was posted after the command's own answer was gone begins with a mention.
+    return message is not None and (
+        author_of(message) == user.id or message.content == user.mention
+    )
 
 
 def _is_public(interaction: Interaction) -> bool:

@@ -247,6 +247,25 @@ async def sweep(easel: Easel) -> None:
     await duty()
 
 
+@pytest.mark.parametrize("late", [False, True])
+async def test_what_was_posted_can_be_deleted_by_its_member_alone_after_an_erasure(
+    easel: Easel, *, late: bool
+) -> None:
+    async with easel.held(VendorCall.CREATE) as call:
+        if late:
+            for clock in (easel.discord.clock, easel.clock):
+                clock.advance(15 * 60 + 1)
+    result = await easel.discord.wait_for_message("studio", lambda each: bool(each.attachments))
+    await easel.idle()
+    await erase(easel)
+    refused = await (await press(easel, result, "Delete", "Ben")).response()
+    assert "Only whoever asked for this image" in said(refused)
+    await press(easel, result, "Delete", "Ada")
+    shown = call.interaction.channel.messages_by_id
+    await easel.discord.wait_for(lambda: result.id not in shown, "the message is gone")
+    assert await easel.rows("SELECT 1 FROM acts") == []
+
+
 async def test_jobs_that_wait_are_cancelled_and_those_being_made_finished_first(
     opened: OpenEasel,
 ) -> None:
