@@ -37,8 +37,9 @@ KINDS: Mapping[str, str] = {
     "": "TRUE",
     "generate": f"mode = '{Mode.GENERATE}'",
     "edit": f"mode = '{Mode.EDIT}'",
-    "pictures": f"state = '{JobState.DONE}'",
-    "failed": one_of("state", (JobState.FAILED, JobState.CANCELLED)),
+    # One that Discord did not take has failed, but its images are kept.
+    "pictures": f"(state = '{JobState.DONE}' OR keeps_images)",
+    "failed": f"{one_of('state', (JobState.FAILED, JobState.CANCELLED))} AND NOT keeps_images",
     "open": f"""id IN (
         SELECT id FROM jobs WHERE {IS_QUEUED} UNION ALL SELECT id FROM jobs WHERE {IS_WORKED_ON}
     )""",

@@ -81,6 +81,9 @@ async def test_each_kind_is_found_among_the_others(bench: Bench) -> None:
         gone = await accept(bench, next(numbers), request=request)
         of_state.setdefault(JobState.CANCELLED, []).append(gone.id)
         await bench.jobs.cancel(gone.id, NOW)
+    # Its images are made, and Discord did not take them.
+    failed = await bench.delivering(None, job_id=job_id(next(numbers)))
+    kept = await bench.jobs.finish(failed, 1, NOW, keeps_images=True)
     for request in (LANTERN, EDIT):
         queued = await accept(bench, next(numbers), request=request)
         of_state.setdefault(JobState.QUEUED, []).append(queued.id)
@@ -92,11 +95,13 @@ async def test_each_kind_is_found_among_the_others(bench: Bench) -> None:
     def of(*states: JobState) -> set[str]:
         return {each for state in states for each in of_state[state]}
 
-    generated = {each[0] for each in of_state.values()}
-    assert await found("") == of(*JobState)
+    generated = {kept.id, *(each[0] for each in of_state.values())}
+    assert await found("") == of(*JobState) | {kept.id}
     assert await found("generate") == generated
     assert await found("edit") == of(*JobState) - generated
-    assert await found("pictures") == of(JobState.DONE)
+    assert await found("pictures") == of(JobState.DONE) | {kept.id}
+    assert await found("failed") == of(JobState.FAILED, JobState.CANCELLED)
+    assert await found("pictures") == of(JobState.DONE) | {kept.id}
     assert await found("failed") == of(JobState.FAILED, JobState.CANCELLED)
     assert await found("open") == of(JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)
     for kind in KINDS:
