@@ -337,7 +337,9 @@ class Easel(Keepsakes):
         decided = await self.servers.settings(place.server_id)
         plain = policy.fitted(decided, preferred(self.preferences_of(user_id), Mode.GENERATE))
         asked, routes = self._shop.routing.best(plain, self._terms(decided, place))
-        return told, routes[0].quote(asked) if routes else None
+        most = decided.job_max_ucr
+        quotes = (route.quote(asked) for route in routes)
+        return told, next((each for each in quotes if most is None or each <= most), None)
 
     async def prices(
         self, place: Place, model: str, qualities: Sequence[str] = ("auto",)

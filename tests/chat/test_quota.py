@@ -190,8 +190,10 @@ async def test_what_costs_more_than_the_ceiling_is_refused_with_what_would_fit(
     refused = await easel.finished(await easel.imagine(count=2))
     assert "allow 0.05 cr for one job at most" in said(refused)
     assert await easel.entries() == []
+    assert "Enough for" not in await credits_of(easel)
 
     await quota(easel, "ceiling", amount="0.07")
+    assert "Enough for about 16 plain images at 0.06 cr each." in await credits_of(easel)
     refused = await easel.finished(await easel.imagine(count=2))
     assert "may cost up to 0.12 cr" in said(refused)
     made = await easel.finished(await easel.imagine())
