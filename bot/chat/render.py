@@ -364,7 +364,8 @@ def first_words(job: Job) -> str:
 
 def jump_link(job: Job) -> str | None:
     """A link to the result's message; None: there is none that others can see, or none known."""
-    if not job.message_id or job.state is not JobState.DONE or job.request.private:
+    unposted = job.request.private or (job.unwatched and job.keeps_images)
+    if not job.message_id or job.state is not JobState.DONE or unposted:
         return None
     return link_to(job, job.message_id)
 

@@ -98,6 +98,22 @@ async def test_its_image_is_paid_and_kept_and_nothing_is_posted(
     await assert_kept(easel, call)
 
 
+async def test_nothing_links_to_it_as_if_it_had_been_posted(easel: Easel) -> None:
+    call, poll = await ordered(easel)
+    await stop(easel, call)
+    poll.until.set()
+    await ended(easel)
+    listed = await (await easel.discord.run_command("Ada", "studio", "history")).response()
+    assert "a paper lantern · 0.06 cr" in said(listed)
+    assert "https:" not in said(listed)
+    for path in (easel.folder / "images").glob("*.png"):
+        path.unlink()
+    opened = await easel.discord.select(
+        "Ada", listed, [job.id for job in await easel.rows("SELECT id FROM jobs")]
+    )
+    assert said(await opened.response()) == "These images are no longer kept."
+
+
 async def test_pressing_twice_stops_once(easel: Easel) -> None:
     call, poll = await ordered(easel)
     presses = [
