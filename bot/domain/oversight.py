@@ -93,7 +93,7 @@ class Done(Struct, frozen=True):
     job: Job | None = None
     #: the end of a block, where it has one
     until: datetime | None = None
-    #: of a refund, what was of an allowance that has been refilled since
+    #: of a refund, what the account loses again: its allowance has been refilled or lowered since
     expired_ucr: Microcredits = Microcredits(0)
 
 

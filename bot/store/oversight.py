@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import asdict, replace
 
+from bot.domain import policy
+from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job
-from bot.domain.ledger import EVERYBODY, NOBODY
+from bot.domain.ledger import EVERYBODY, NOBODY, EntryKind
 from bot.domain.oversight import (
     EVERYWHERE,
     REPORTS_PER_HOUR_MAX,
@@ -18,7 +20,7 @@ from bot.domain.oversight import (
 )
 from bot.errors import Facts, NotAllowed, Reason, StepLost
 from bot.store import jobs as job_steps
-from bot.store import settings, tasks
+from bot.store import ledger, settings, tasks
 from bot.store.jobs import House
 from bot.store.rows import JOB, LAST, read_job
 from bot.store.schema import IS_REPORT
@@ -222,7 +224,27 @@ def refund(
     if not paid:
         return None
     act = Act(server_id, by_id, Action.REFUND, now, job.user_id, job.id, paid)
-    return replace(_done(tx, act, job), expired_ucr=expired)
+    lost = expired + _taken_again(tx, house, job, expired)
+    return replace(_done(tx, act, job), expired_ucr=Microcredits(lost))
+
+
+def _taken_again(tx: Transaction, house: House, job: Job, expired: int) -> int:
+    """
+    What the account's next look takes of a job's refund, because the allowance was lowered since.
+
+    Args:
+        expired: what of it has expired already.
+    """
+    account = ledger.read(tx, job.server_id, job.user_id)
+    decided, before = settings.of_server(tx, job.server_id), account.refilled_to
+    allowance = policy.allowance(decided, (), house.allowance)
+    if before is None or before.period is not allowance.period or decided.role_allowances_ucr:
+        # It depends on what was spent in another period, or on roles that only Discord knows.
+        return 0
+    lowered = max(0, before.amount_ucr - allowance.amount_ucr)
+    _, refunded = ledger.of_job(tx, job.id)[job.server_id, job.user_id][EntryKind.REFUND]
+    left = account.allowance_ucr
+    return min(lowered, left) - min(lowered, left - refunded.allowance_ucr + expired)
 
 
 def cancel(

@@ -838,6 +838,23 @@ async def test_a_removal_deletes_no_message_that_does_not_show_the_job(easel: Ea
     assert await acts(easel) == [("remove", "Cleo", "Ada", None, "no")]
 
 
+@pytest.mark.parametrize(
+    ("allowance", "lost"), [("0.05", " Of that, 0.19 cr has expired because"), ("9.90", "")]
+)
+async def test_a_refund_says_what_of_it_a_lowered_allowance_takes_again(
+    easel: Easel, allowance: str, lost: str
+) -> None:
+    result = await easel.finished(await easel.imagine(count=4))
+    shown = await card(easel, result)
+    given = {"allowance": allowance}
+    await (await easel.discord.run_command("Cleo", "studio", "quota set", given)).response()
+    told = said(await (await press(easel, shown, "Refund")).response())
+    assert told.partition(">")[2].startswith(f" was given back 0.24 cr.{lost}")
+    assert bool(lost) is ("expired" in told)
+    call = await easel.discord.run_command("Ada", "studio", "credits")
+    assert f"{allowance} cr left" in said(await call.response())
+
+
 async def test_a_refund_says_what_of_it_has_expired(easel: Easel) -> None:
     result = await easel.finished(await easel.imagine())
     shown = await card(easel, result)
