@@ -65,6 +65,8 @@ class Reason(StrEnum):
     NOTHING_TO_EDIT = "nothing_to_edit"
     #: references_max
     TOO_MANY_REFERENCES = "too_many_references"
+    #: images_max
+    BASKET_FULL = "basket_full"
     MASK_WITHOUT_IMAGE = "mask_without_image"
     #: option, filename, and those of `flaw`
     REFERENCE = "reference"

@@ -135,7 +135,7 @@ def add_to_basket(
         after[index : index + 1] = [_renewed(known, reference)]
         touched.add(index)
     if len(after) > REFERENCES_MAX:
-        raise InvalidRequest(Reason.TOO_MANY_REFERENCES, references_max=REFERENCES_MAX)
+        raise InvalidRequest(Reason.BASKET_FULL, images_max=REFERENCES_MAX)
     if not before:
         # Rows may be left that are too old, or cannot be read.
         tx.execute(EMPTY, {"user": user_id})

@@ -26,7 +26,14 @@ from bot.domain.oversight import Action, Block
 from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
 from bot.domain.quota import Action as Amend
-from bot.domain.requests import ImageRequest, Mode, Reference, check_request, flawed
+from bot.domain.requests import (
+    REFERENCES_MAX,
+    ImageRequest,
+    Mode,
+    Reference,
+    check_request,
+    flawed,
+)
 from bot.domain.settings import FOREVER, SETTINGS, PictureMenus, ServerSettings, Source
 from bot.engine.routing import Routing, Terms
 from bot.errors import Content, Flaw, Reason, Refusal, StoreBusy
@@ -310,11 +317,14 @@ async def gone(tmp_path: Path, schema: Path) -> list[Refusal]:
             await database.write(members.save_preset, ADA, f"{number}", LANTERN, NOW)
         with pytest.raises(Refusal) as too_many:
             await database.write(members.save_preset, ADA, "more", LANTERN, NOW)
+        pictures = [replace(PHOTO, url=f"https://x.test/{n}") for n in range(REFERENCES_MAX + 1)]
+        with pytest.raises(Refusal) as basket_full:
+            await database.write(members.add_to_basket, ADA, pictures, NOW)
         block = Block(SERVER, ADA, CLEO, "rude *words*", NOW, NOW + timedelta(days=2))
         await database.write(oversight.block, block)
         with pytest.raises(Refusal) as blocked:
             await lay(database).take(*make_job())
-        return [used.value, too_many.value, blocked.value]
+        return [each.value for each in (used, too_many, basket_full, blocked)]
 
 
 async def lack_of_permission(easel: Easel) -> str:

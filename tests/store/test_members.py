@@ -153,8 +153,8 @@ async def test_a_full_basket_takes_all_of_it_or_nothing(database: Database) -> N
     before = await gathered(database)
     with pytest.raises(InvalidRequest) as refused:
         await pick(database, picture(0, "ex=2"), picture(50), picture(51))
-    assert refused.value.reason is Reason.TOO_MANY_REFERENCES
-    assert refused.value.facts == {"references_max": REFERENCES_MAX}
+    assert refused.value.reason is Reason.BASKET_FULL
+    assert refused.value.facts == {"images_max": REFERENCES_MAX}
     assert await gathered(database) == before
     assert len(await pick(database, picture(50), picture(50, "ex=2"))) == REFERENCES_MAX
     # What is there already fits.
