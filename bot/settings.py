@@ -28,6 +28,8 @@ from bot.providers.vendors import Value
 
 #: quotes that people, other programs and word processors put around values
 QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb", "``")
+#: what is no part of a value, on either side of it
+AROUND = "\ufeff \t\r\n\u00a0\u200b"
 #: how much a name is like that of the setting that was meant, by difflib's ratio; 1: the same
 ALIKE = 0.82
 COMMENT = re.compile(r"\s+#.*$")
@@ -37,9 +39,9 @@ def _plain(text: str) -> str:
     """
     A value as it was meant: `docker run --env-file` keeps quotes, comments and trailing spaces.
     """
-    text = text.strip("\ufeff \t\r\n\u00a0\u200b")
-    if not _quoted(text):
-        text = COMMENT.sub("", text).rstrip()
+    if not _quoted(text.strip(AROUND)):
+        text = COMMENT.sub("", text)
+    text = text.strip(AROUND)
     return text[1:-1].strip() if _quoted(text) else text
 
 

@@ -109,7 +109,7 @@ def test_the_environment_is_taken_as_it_was_meant(
     assert read(name) == plain
 
 
-@pytest.mark.parametrize("empty", ["", " ", '""', "''", ' " " '])
+@pytest.mark.parametrize("empty", ["", " ", '""', "''", ' " " ', "  # as README says"])
 @pytest.mark.parametrize("name", GIVEN)
 def test_what_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str, empty: str) -> None:
     monkeypatch.setenv(name, empty)
