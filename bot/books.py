@@ -45,7 +45,9 @@ async def refund(settings: Settings, job_id: str) -> None:
     async with open_database(settings.database_url, migrate=False) as database:
         now = datetime.now(UTC)
         default = rules.Allowance(settings.allowance_ucr, settings.allowance_period)
-        paid, expired = await database.write(operator.refund, default, job_id, now)
+        # What the terminal sent that is no text is in no id, and the database would not take it.
+        id_as_text = job_id.encode(errors="replace").decode()
+        paid, expired = await database.write(operator.refund, default, id_as_text, now)
     if not paid:
         raise StartupError(f"Job {job_id} is not there, is under way, or has cost nothing.")
     print(f"{format_credits(paid)} given back for job {job_id}.")

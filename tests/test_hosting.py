@@ -80,6 +80,11 @@ async def test_the_host_is_told_what_of_a_refund_has_expired(
     assert "Of that, 0.06 cr has expired" in told
 
 
+async def test_what_is_no_text_is_the_id_of_no_job(easel: Easel) -> None:
+    with pytest.raises(StartupError, match="is not there"):
+        await books.refund(easel.settings, os.fsdecode(b"\xff"))
+
+
 async def test_a_member_is_blocked_and_unblocked_with_a_trail(
     easel: Easel, capsys: pytest.CaptureFixture[str]
 ) -> None:
