@@ -36,7 +36,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        # In ASCII, because what a terminal has no letter for would be escaped as JSON knows it not.
+        return json.dumps(line, default=str)
 
 
 def configure(level: str, style: Literal["console", "json"]) -> None:

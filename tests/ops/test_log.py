@@ -36,6 +36,13 @@ def test_a_json_line_carries_its_fields() -> None:
     }
 
 
+def test_a_json_line_can_be_read_whatever_letters_the_terminal_has() -> None:
+    line = JsonFormatter().format(record(name_of="Änne \U0001f3a8"))
+    written = line.encode("ascii", "backslashreplace")
+
+    assert json.loads(written)["name_of"] == "Änne \U0001f3a8"
+
+
 def test_a_console_line_ends_with_its_fields() -> None:
     line = ConsoleFormatter().format(record(job_id="j1"))
 
