@@ -348,3 +348,27 @@ async def test_routes_tried_before_a_restart_are_not_tried_again(
             "apimodels/gpt-image-2-beta",
             "kie/gpt-image-2",
         ]
+
+
+async def test_what_is_told_of_a_model_is_so_of_the_routes_that_may_make_it(
+    opened, second: AllVendors
+) -> None:
+    """The first route has no qualities and a filter; the others, qualities and masks, and none."""
+    keys = {"maxapi_key": SecretStr(second.api_key), "maxapi_base_url": second.maxapi_base_url}
+    async with opened(**keys) as easel:
+
+        async def told() -> str:
+            call = await easel.discord.run_command("Ada", "studio", "models", {"model": beta})
+            return said(await call.response())
+
+        beta, shop = "gpt-image-2-beta", easel.app._shop
+        filtered = await told()
+        assert "One image: 1K: 0.06 cr" in filtered
+        assert "mask" not in filtered
+
+        await set_filter(easel, "off")
+        assert "low quality: 1K:" in await told()
+        for route in shop.catalog.models[beta].routes:
+            if route.provider == "maxapi":
+                shop.traffic.fault(route, misconfigured=True)
+        assert "One image: 1K: 0.06 cr" in await told()

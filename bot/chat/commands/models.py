@@ -97,26 +97,35 @@ class ModelCommands:
         filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
         for model in (self._catalog.models[each] for each in offered):
             prices = await self._easel.prices(place, model.id)
-            if filtered and not self._has_filter(model):
+            routes = self._routes(model, filtered=filtered)
+            if filtered and not routes:
                 unfiltered.append(model.id)
                 continue
             name = model.id
             if model.id == offered[0]:
                 name = say(Phrase.USED_BY_DEFAULT, locale, model=model.id)
-            embed.add_field(name=name, value=self._in_short(model, prices, locale), inline=False)
+            embed.add_field(
+                name=name, value=self._in_short(model, routes, prices, locale), inline=False
+            )
         add_fields(
             embed, {Phrase.UNFILTERED_MODELS: listed(unfiltered, locale)}, locale, inline=False
         )
         return embed
 
-    def _in_short(self, model: Model, prices: Mapping[tuple[str, str], int], locale: str) -> str:
+    def _in_short(
+        self,
+        model: Model,
+        routes: Sequence[Route],
+        prices: Mapping[tuple[str, str], int],
+        locale: str,
+    ) -> str:
         summary = shortened(self._summary(model.id, locale), SUMMARY_CHARS, SUMMARY_BYTES)
         if not prices:
             return f"{summary}\n{say(Phrase.NOT_RIGHT_NOW, locale)}"
         told = " · ".join(
             f"{resolution} {tell_cost(price, locale)}" for (resolution, _), price in prices.items()
         )
-        seconds = min(self._routing.typical_s(route.id) for route in self._routes(model))
+        seconds = min(self._routing.typical_s(route.id) for route in routes)
         usual = say(Phrase.USUALLY, locale, seconds=round(seconds))
         return "\n".join([summary, told, _with_end(usual, model, locale)])
 
@@ -129,18 +138,22 @@ class ModelCommands:
             return discord.Embed(title=model.id, description=gone)
         summary = self._summary(model.id, locale)
         embed = discord.Embed(title=model.id, description=_with_end(summary, model, locale))
-        routes = self._routes(model)
+        filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
+        routes = self._routes(model, filtered=filtered)
         qualities = [each for each in QUALITIES if any(each in route.qualities for route in routes)]
-        prices = await self._easel.prices(place, model.id, qualities or ["auto"])
+        prices = await self._easel.prices(place, model.id, ["auto", *qualities])
         if not is_model_allowed(decided, model.id):
             embed.description = f"{embed.description}\n{say(Phrase.NOT_ALLOWED_HERE, locale)}"
             return embed
         if not prices:
-            filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
-            unfiltered = filtered and not self._has_filter(model)
-            why = say(Phrase.UNFILTERED_MODEL if unfiltered else Phrase.NOT_RIGHT_NOW, locale)
+            why = say(
+                Phrase.UNFILTERED_MODEL if filtered and not routes else Phrase.NOT_RIGHT_NOW, locale
+            )
             embed.description = f"{embed.description}\n{why}"
             return embed
+        if not any(quality in qualities for _, quality in prices):
+            # No route that is ready has them.
+            qualities = []
         for quality in qualities or ["auto"]:
             lines = [
                 paired(resolution, tell_cost(prices[resolution, quality], locale), locale)
@@ -156,11 +169,17 @@ class ModelCommands:
     def _summary(self, model_id: str, locale: str) -> str:
         return tell_summary(model_id, self._catalog.models[model_id].summary, locale)
 
-    def _has_filter(self, model: Model) -> bool:
-        return any(route.nsfw_switch is not NsfwSwitch.NONE for route in self._routes(model))
-
-    def _routes(self, model: Model) -> list[Route]:
-        return [route for route in model.routes if route.provider in self._routing.providers]
+    def _routes(self, model: Model, *, filtered: bool) -> list[Route]:
+        """
+        Args:
+            filtered: only those with an NSFW filter.
+        """
+        return [
+            route
+            for route in model.routes
+            if route.provider in self._routing.providers
+            and not (filtered and route.nsfw_switch is NsfwSwitch.NONE)
+        ]
 
 
 def _abilities(routes: Sequence[Route], locale: str) -> list[str]:
