@@ -26,6 +26,8 @@ from bot.errors import StartupError
 
 #: choices of one option (Discord docs, Application Command Option)
 MODELS_MAX = 25
+#: of a model's id, which is a choice (Discord docs, Application Command Option Choice)
+CHARS_MAX = 100
 #: what `auto` is priced as (apimodels.app docs, gpt-image-2-all)
 AUTO_QUALITY = "medium"
 #: key of a price that counts for every quality
@@ -59,6 +61,7 @@ COMPLAINTS = {
     "frozen_set_type": "must be a list",
     "string_type": "must be a text",
     "string_too_short": "must not be empty",
+    "string_too_long": f"has more than {CHARS_MAX} characters",
     "string_pattern_mismatch": "must be a width and a height, as in 4096x4096",
     "too_short": "must not be empty",
     "too_long": f"has more than {MODELS_MAX} entries",
@@ -100,6 +103,7 @@ def _amount(text: object) -> Microcredits:
 
 
 Word = Annotated[str, StringConstraints(min_length=1)]
+ModelId = Annotated[str, StringConstraints(min_length=1, max_length=CHARS_MAX)]
 Number = Annotated[int, Field(strict=True)]
 Seconds = Annotated[Number, Field(ge=1, le=86_400)]
 Calls = Annotated[Number, Field(ge=1, le=100_000)]
@@ -258,7 +262,7 @@ class _Model(_Table):
 
 class _Catalog(_Table):
     read: date | None = None
-    models: Annotated[Mapping[Word, _Model], Field(min_length=1, max_length=MODELS_MAX)]
+    models: Annotated[Mapping[ModelId, _Model], Field(min_length=1, max_length=MODELS_MAX)]
 
     @model_validator(mode="after")
     def _has_each_route_once(self) -> Self:

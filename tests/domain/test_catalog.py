@@ -144,6 +144,10 @@ FIRST = "models.painter.routes[0]"
         (lambda doc: doc.update(models={}), "models must not be empty"),
         (lambda doc: doc["models"].update(painter="x"), "models.painter must be a table"),
         (lambda doc: doc["models"]["painter"].pop("summary"), "models.painter.summary is missing"),
+        (
+            lambda doc: doc["models"].update({"x" * 101: doc["models"]["painter"]}),
+            f"models.{'x' * 101} has more than 100 characters",
+        ),
         (lambda doc: doc["models"]["painter"].pop("routes"), "models.painter.routes is missing"),
         (
             lambda doc: doc["models"]["painter"]["routes"].clear(),
