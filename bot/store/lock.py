@@ -102,8 +102,9 @@ def _said_if_held(what: str, advice: str, *, usage: bool = False) -> Iterator[No
 
 
 def _lock_path(url: str) -> Path:
-    # Resolved, so that two names of one database lead to one lock.
-    database = database_path(url).resolve()
+    # Resolved, so that two names of one database lead to one lock; not by pathlib, which before
+    # Python 3.13 fails on links that lead in a circle with what is no OSError.
+    database = Path(os.path.realpath(database_path(url)))
     return database.with_name(f"{database.name}.lock")
 
 

@@ -35,6 +35,12 @@ def test_a_second_use_is_refused_until_the_first_ends(tmp_path: Path) -> None:
         pass
 
 
+def test_links_in_a_circle_are_in_nobody_s_use(tmp_path: Path) -> None:
+    circle = tmp_path / "easel.db"
+    circle.symlink_to(circle)
+    assert not is_in_use(f"sqlite:///{circle}")
+
+
 def test_who_only_looks_whether_it_is_in_use_keeps_no_process_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
