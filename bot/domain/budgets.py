@@ -29,6 +29,19 @@ def without_end(account: Account, now: datetime) -> Allowance | None:
     return NO_END if account.period_start == ledger.period_start(now, Period.MONTH) else None
 
 
+def limits_of_host(budget_ucr: Microcredits | None, server_id: int) -> list[tuple[int, int]]:
+    """
+    The budgets by which the host limits what jobs in a server cost, as (server id, user id). No
+    refund of an image goes back to these: the vendor is paid for it, and whoever can have images
+    paid back again and again, as by removing the bot's message, would make it pay without end.
+
+    Args:
+        budget_ucr: what the host lets each server spend; None: no limit.
+    """
+    of_server = [] if budget_ucr is None else [(server_id, ledger.NOBODY)]
+    return [ledger.EVERYBODY, *of_server]
+
+
 def count_in(renewal: Change, spent_ucr: int, under_way: Collection[tuple[str, int]]) -> Change:
     """
     An account that was just refilled, with what came before it in its period. It then is as if it

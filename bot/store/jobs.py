@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from bot.domain.budgets import limits_of_host
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import (
     Claimed,
@@ -362,7 +363,8 @@ def refund(tx: Transaction, house: House, job: Job, problem: Problem, now: datet
     if cost is None:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
     if cost:
-        ledger.pay_back(tx, house.allowance, job.id, cost, now)
+        stays_spent = limits_of_host(house.budget_ucr, job.server_id)
+        ledger.pay_back(tx, house.allowance, job.id, cost, now, stays_spent)
     return read_job(tx.one(REFUND, {"job": job.id} | problem_row(problem)))
 
 

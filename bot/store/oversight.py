@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from msgspec.structs import asdict, replace
 
 from bot.domain import policy
+from bot.domain.budgets import limits_of_host
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job
-from bot.domain.ledger import EVERYBODY, NOBODY, EntryKind
+from bot.domain.ledger import EntryKind
 from bot.domain.oversight import (
     EVERYWHERE,
     REPORTS_PER_HOUR_MAX,
@@ -208,8 +209,7 @@ def refund(
     tx: Transaction, house: House, server_id: int, job_id: str, by_id: int, now: datetime
 ) -> Done | None:
     """
-    Give back what a job was charged: to the member, and to the server's budget unless the host
-    limits that. The host has paid the vendor, and could be made to pay without end.
+    Give back what a job was charged, but to the host's limits.
 
     Returns:
         None: it has not ended, has cost nothing, was paid back, or is not this server's.
@@ -217,9 +217,7 @@ def refund(
     job = of_server(tx, server_id, job_id)
     if job is None:
         return None
-    stays_spent = [EVERYBODY]
-    if house.budget_ucr is not None:
-        stays_spent.append((server_id, NOBODY))
+    stays_spent = limits_of_host(house.budget_ucr, server_id)
     paid, expired = job_steps.refund_ended(tx, house.allowance, job_id, now, stays_spent)
     if not paid:
         return None

@@ -1,6 +1,6 @@
 """What members, jobs and turns should look like, told without entries, turn numbers or SQL."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, timedelta
 
 from msgspec import Struct, field
@@ -47,6 +47,8 @@ class ModelJob(Struct):
     charged_s: int | None = None
     #: what is not the member's: the whole hold, then the cost, then nothing
     away: tuple[int, int] = (0, 0)
+    #: what was refunded, but stays spent: of the budget of all together, and of its server's
+    lost: tuple[int, int] = (0, 0)
 
     @property
     def is_open(self) -> bool:
@@ -127,7 +129,8 @@ class Model(Struct):
         """
         amount = self.budget(server)
         jobs = [job for job in self.jobs.values() if server in (0, job.member[0])]
-        gone = sum(sum(job.away) for job in jobs if job.month == self.this_month)
+        jobs = [job for job in jobs if job.month == self.this_month]
+        gone = sum(sum(job.away) + job.lost[1 if server else 0] for job in jobs)
         return None if amount is None else max(amount - gone, 0)
 
     def covers(self, server: int, quote: int) -> bool:
@@ -272,9 +275,15 @@ class Model(Struct):
             job.failure = job.tasks[0].failure
         job.charge(job.cost)
 
-    def refund(self, job: ModelJob, failure: str) -> None:
+    def refund(self, job: ModelJob, failure: str, counting: Collection[int]) -> None:
+        """
+        Args:
+            counting: the servers whose budgets count the job's month by now; 0: that of all does.
+        """
         if job.cost:
             self.refill(job.member)
+            of_server = self.of_host is not None and job.member[0] in counting
+            job.lost = (job.cost if 0 in counting else 0, job.cost if of_server else 0)
         job.cost, job.failure, job.away, job.refunded = 0, failure, (0, 0), True
 
 

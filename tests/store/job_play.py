@@ -207,8 +207,10 @@ class JobPlay:
             with pytest.raises(StepLost):
                 self.run(refunding)
             return
+        is_budget = f"user_id = {NOBODY} AND period_start = '{job.month}'"
+        counting = self._rows(f"SELECT server_id FROM accounts WHERE {is_budget}")
         self.job_values.append(self.run(refunding))
-        self.model.refund(job, UNDELIVERABLE.failure)
+        self.model.refund(job, UNDELIVERABLE.failure, {row["server_id"] for row in counting})
 
     # A task's steps
 

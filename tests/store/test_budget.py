@@ -39,16 +39,23 @@ async def decide(bench: Bench, name: str, value: Any) -> None:
     await bench.database.write(settings.change, SERVER, lambda _: {name: value}, CLEO, NOW)
 
 
-async def test_a_job_is_held_settled_and_paid_back_on_both_accounts(bench: Bench) -> None:
+@pytest.mark.parametrize("is_host_s", [False, True])
+async def test_a_job_is_held_settled_and_paid_back_but_for_the_host_s_limit(
+    database: Database, is_host_s: bool
+) -> None:
+    bench = lay(database, budget=150_000 if is_host_s else None)
+    if not is_host_s:
+        await decide(bench, "budget_ucr", 150_000)
     job = await bench.delivering(40_000)
     assert await left(bench) == 110_000
     assert await bench.balance() == 960_000
     await bench.jobs.refund(job, Problem(Failure.UNDELIVERABLE), NOW)
-    assert await left(bench) == 150_000
+    assert await left(bench) == (110_000 if is_host_s else 150_000)
     assert await bench.balance() == 1_000_000
     kinds = [(entry.user_id, entry.kind.value) for entry in await bench.entries()]
     both = ["allowance", "hold", "settle", "refund"]
-    assert sorted(kinds) == sorted((user, kind) for user in (ADA, NOBODY) for kind in both)
+    expected = [(user, kind) for user in (ADA, NOBODY) for kind in both]
+    assert sorted(kinds) == sorted(expected + [(NOBODY, "expire")] * is_host_s)
     assert await bench.differences() == []
 
 
@@ -274,12 +281,14 @@ async def test_a_refund_of_what_was_spent_before_the_budget_began_comes_back_to_
 ) -> None:
     without = lay(bench.database)
     job = await without.delivering(170_000, price=170_000, job_id=id_of(NOW, 1), at=NOW)
-    await bench.jobs.accept_or_keep(*offered(id_of(NOW, 2)))
-    assert await left(bench) == 0
-    await bench.jobs.refund(job, Problem(Failure.UNDELIVERABLE), NOW)
-    await bench.accept(id_of(NOW, 3), price=150_000)
-    assert await left(bench) == 0
-    assert await bench.differences() == []
+    await without.accept(id_of(NOW, 2))
+    await decide(without, "budget_ucr", 150_000)
+    await without.jobs.accept_or_keep(*offered(id_of(NOW, 4)))
+    assert await left(without) == 0
+    await without.jobs.refund(job, Problem(Failure.UNDELIVERABLE), NOW)
+    await without.accept(id_of(NOW, 3), price=90_000)
+    assert await left(without) == 0
+    assert await without.differences() == []
 
 
 async def test_a_refund_of_another_months_job_that_the_budget_never_held_gives_it_nothing(
