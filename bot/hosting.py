@@ -1,6 +1,7 @@
 """`easel servers`, `block`, `unblock` and `export`: what the host sees of servers and members."""
 
 import math
+import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,8 +65,9 @@ async def export(
         StartupError: the file is there already, or cannot be written.
     """
     try:
-        folder = _folder_of_new(output)
-        parcel = Parcel(folder, f".{output.name}.{secrets.token_hex(4)}", math.inf, parts_max=1)
+        _expect_new(output)
+        stem = f".{output.name}.{secrets.token_hex(4)}"
+        parcel = Parcel(output.parent, stem, math.inf, parts_max=1)
         try:
             async with open_database(settings.database_url, migrate=False) as database:
                 giving = Export(database, settings.data_dir / "images")
@@ -82,10 +84,10 @@ async def export(
     print(f"Written to {output}. It holds what members wrote: give it to nobody else.")
 
 
-def _folder_of_new(output: Path) -> Path:
-    if output.exists():
+def _expect_new(output: Path) -> None:
+    # A link that leads nowhere, or in a circle, is there, too.
+    if os.path.lexists(output):
         raise StartupError(f"{output} is there already; name another file.")
-    return output.resolve().parent
 
 
 def _where(server_id: int) -> str:

@@ -136,10 +136,14 @@ async def test_a_member_and_a_server_are_exported_whole(easel: Easel, tmp_path: 
     assert len(json.loads(files["accounts.json"])) == 2
     assert not any(name.startswith("images/") for name in files)
     assert zips(tmp_path) == {"ada.zip", "server.zip"}
-    with pytest.raises(StartupError, match="is there already"):
-        await hosting.export(easel.settings, member, user_id=ada)
+    circle = tmp_path / "circle.zip"
+    circle.symlink_to(circle)
+    for there in (member, circle):
+        with pytest.raises(StartupError, match="is there already"):
+            await hosting.export(easel.settings, there, user_id=ada)
     # The last cannot even be looked for, as in a folder that another user keeps to themselves.
-    for nowhere in (tmp_path / "no" / "such.zip", tmp_path / f"{'long' * 99}.zip"):
+    names = ("no/such.zip", "circle.zip/mine.zip", f"{'long' * 99}.zip")
+    for nowhere in map(tmp_path.joinpath, names):
         with pytest.raises(StartupError, match="cannot be written"):
             await hosting.export(easel.settings, nowhere, user_id=ada)
 
