@@ -136,6 +136,7 @@ async def test_a_member_and_a_server_are_exported_whole(easel: Easel, tmp_path: 
     assert len(json.loads(files["accounts.json"])) == 2
     assert not any(name.startswith("images/") for name in files)
     assert zips(tmp_path) == {"ada.zip", "server.zip"}
+    assert {path.stat().st_mode & 0o777 for path in (member, server)} == {0o600}
     circle = tmp_path / "circle.zip"
     circle.symlink_to(circle)
     for there in (member, circle):

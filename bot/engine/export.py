@@ -77,8 +77,10 @@ class Parcel(Struct):
         if is_full:
             self.close()
             path = self.folder / f"{self.stem}-{len(self.paths) + 1}{FETCHED}"
-            self._zip = zipfile.ZipFile(path, "w")
             self.paths.append(path)
+            # It holds what members wrote: no other user of the machine may read it.
+            path.touch(0o600)
+            self._zip = zipfile.ZipFile(path, "w")
             self._size_bytes = END_BYTES
         self._size_bytes += taken
         return self._zip
