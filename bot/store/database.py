@@ -282,13 +282,9 @@ class Database:
         if revision is None and await self.write(_create):
             return True
         # Imported here because it takes 20 MiB, and is needed once per release.
-        from bot.store.migrations.apply import revisions, upgrade
+        from bot.store.migrations.apply import upgrade
 
-        if revision is not None and revision not in revisions():
-            raise StartupError(
-                f"The database has schema {revision}, which this version of Easel does not know:"
-                " it was written by a newer one."
-            )
+        _expect_known(revision)
         if revision is not None and revision < SECURE_SINCE:
             # Before Easel asked for it, not every build of SQLite overwrote what it deleted. This
             # comes first: if there is no room for it, the next start tries again.
@@ -380,9 +376,20 @@ def database_path(url: str) -> Path:
     return Path(unquote(url.removeprefix("sqlite:///").partition("?")[0]))
 
 
+def _expect_known(revision: str | None) -> None:
+    from bot.store.migrations.apply import revisions
+
+    if revision is not None and revision not in revisions():
+        raise StartupError(
+            f"The database has schema {revision}, which this version of Easel does not know:"
+            " it was written by a newer one."
+        )
+
+
 async def _expect_head(database: Database) -> None:
     revision = await database.revision()
     if revision != HEAD_REVISION:
+        _expect_known(revision)
         raise StartupError(
             f"The database has schema {revision or 'none'}, this version of Easel needs"
             f" {HEAD_REVISION}: `easel migrate` brings an older one up to date."

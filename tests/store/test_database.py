@@ -172,10 +172,11 @@ async def test_a_new_file_is_migrated_once_with_the_folder_above_it(tmp_path: Pa
         assert await database.migrate() is False
 
 
-async def test_a_newer_schema_is_left_alone(url: str, bench: Bench) -> None:
+@pytest.mark.parametrize("migrate", [True, False])
+async def test_a_newer_schema_is_left_alone(url: str, bench: Bench, migrate: bool) -> None:
     await bench.write("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StartupError, match=r"schema 9999, which this version .* a newer one\.$"):
-        async with open_database(url):
+        async with open_database(url, migrate=migrate):
             pass
     assert await bench.rows("SELECT version_num FROM alembic_version") == [("9999",)]
 
