@@ -200,7 +200,7 @@ class EaselClient(discord.AutoShardedClient):
         text = say(Notice.LEAVING, str(guild.preferred_locale))
         try:
             if guild.system_channel is not None:
-                with contextlib.suppress(discord.HTTPException):
+                with contextlib.suppress(discord.HTTPException, *wire.NETWORK_ERRORS):
                     await guild.system_channel.send(text)
             await guild.leave()
         except (discord.HTTPException, *wire.NETWORK_ERRORS) as error:

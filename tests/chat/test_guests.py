@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.playground.discord.world import Channel, User
+from bot.playground.discord.world import Channel, Guild, User
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
@@ -12,18 +12,30 @@ from tests.support.pictures import noise
 from tests.support.settings import decide, set_filter
 
 PICTURE = noise()
-OWN, OTHER = "Lantern Community", "Northwind Design"
+OWN = "Lantern Community"
 
 
-async def test_a_server_that_is_not_served_is_told_why_and_left(opened: OpenEasel) -> None:
+@pytest.mark.parametrize("mishap", [{}, {"status": 403}, {"reset": True}], ids=str)
+async def test_a_server_that_is_not_served_is_told_why_and_left(
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch, mishap: dict[str, Any]
+) -> None:
     async with opened() as easel:
-        world = easel.discord.world
+        world, spot = easel.discord.world, easel.discord.channel("mockups")
         [own] = [guild.id for guild in world.guilds.values() if guild.name == OWN]
-        [other] = [guild.id for guild in world.guilds.values() if guild.name == OTHER]
+        other = spot.guild_id
+        written = easel.discord.payloads.guild
+
+        def with_system_channel(guild: Guild) -> dict[str, Any]:
+            return written(guild) | {"system_channel_id": str(spot.id)}
+
+        monkeypatch.setattr(easel.discord.payloads, "guild", with_system_channel)
+        telling = f"/channels/{spot.id}/messages"
+        told = easel.discord.faults.add(method="POST", path=telling, **mishap)
         easel.settings = easel.settings.model_copy(update={"allowed_servers": (own,)})
         await easel.restart()
 
         await easel.discord.wait_for(lambda: other not in world.guilds, "its leaving")
+        assert told.hits == 1
         assert own in world.guilds
         assert (await easel.finished(await easel.imagine())).attachments
 
