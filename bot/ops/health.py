@@ -3,6 +3,7 @@
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -43,7 +44,7 @@ async def serve_health(
         callbacks: NAME -> what takes each post to `/callbacks/NAME`.
         measure: what answers `/metrics`; None: nothing does.
     Raises:
-        StartupError: the port cannot be had, or no host can have that name.
+        StartupError: the port cannot be had, or there is no such host.
     """
     app = web.Application(client_max_size=CALLBACK_BYTES_MAX)
     app.router.add_get("/healthz", _healthz)
@@ -58,6 +59,8 @@ async def serve_health(
             await web.TCPSite(runner, host, port).start()
         except ValueError as error:
             raise StartupError(f"OPS_HOST {host} is no host's name.", usage=True) from error
+        except socket.gaierror as error:
+            raise StartupError(f"OPS_HOST {host} is not found: {error.strerror}.") from error
         except OSError as error:
             raise StartupError(
                 f"OPS_PORT {port} on {host} cannot be had ({error.strerror or error}): choose"

@@ -74,6 +74,13 @@ async def test_what_no_host_can_be_called_is_one_sentence(host: str) -> None:
     assert no.value.usage
 
 
+@pytest.mark.parametrize("host", ["no host", "[::1]"])
+async def test_a_host_that_is_not_found_is_one_sentence(host: str) -> None:
+    with pytest.raises(StartupError, match=f"^OPS_HOST {re.escape(host)} is not found: "):
+        async with serve_health(host, 1, {}):
+            pass
+
+
 async def test_a_port_that_is_taken_is_one_sentence() -> None:
     port = free_port()
     async with serve_health("127.0.0.1", port, {}):
