@@ -56,7 +56,7 @@ export function summary(message) {
   const files = message.attachments.length;
   const said = textOf(message).slice(0, 300);
   if (message.flags & LOADING) return `${message.author.name} is thinking`;
-  return `${message.author.name}: ${said}${files ? ` (${files} files)` : ""}`;
+  return `${message.author.name}: ${said}${files ? ` (files: ${files})` : ""}`;
 }
 
 function textOf(message) {
