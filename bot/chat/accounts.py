@@ -81,8 +81,8 @@ def budget_left(budget: Allowance, left_ucr: int, now: datetime, locale: str) ->
 
 def decider(decided: ServerSettings, locale: str) -> str:
     """Who decided what the server's members get."""
-    of_server = decided.allowance_ucr is not None
-    return say(Phrase.BY_SERVER if of_server else Phrase.BY_HOST, locale)
+    of_host = decided.allowance_ucr is None and decided.allowance_period is None
+    return say(Phrase.BY_HOST if of_host else Phrase.BY_SERVER, locale)
 
 
 def role_name(role_id: int, server_id: int) -> str:

@@ -95,6 +95,7 @@ async def test_the_servers_allowance_and_its_period_count_from_the_next_command(
     easel: Easel,
 ) -> None:
     assert "1.00 cr a day\nset by whoever hosts" in await quota(easel, "set")
+    assert "1.00 cr a month\nset by this server" in await quota(easel, "set", period="month")
     shown = await quota(easel, "set", allowance="0,1", period="week")
     assert "0.10 cr a week\nset by this server" in shown
     await easel.finished(await easel.imagine())
