@@ -33,6 +33,8 @@ from enum import Enum, StrEnum, auto
 #: a value that fills a gap in a reason's sentence; JSON can hold it
 Fact = str | int | Sequence[str]
 Facts = Mapping[str, Fact]
+#: characters of a vendor's number that are printed
+STATUS_CHARS_MAX = 20
 
 
 class BotError(Exception):
@@ -198,7 +200,8 @@ class ProviderError(BotError):
 
     def __init__(self, provider: str, message: str, *, status: int | None = None) -> None:
         # The words may quote the prompt, so they are no part of what is printed.
-        super().__init__(f"{provider}: {type(self).__name__}" + (f" ({status})" if status else ""))
+        number = f" ({str(status)[:STATUS_CHARS_MAX]})" if status else ""
+        super().__init__(f"{provider}: {type(self).__name__}{number}")
         self.words = message
         self.status = status
 

@@ -33,7 +33,7 @@ from bot.providers.connections import (
     open_connections,
 )
 from bot.providers.http import TimeLimits, VendorHttp
-from bot.providers.judge import Reply, Stake
+from bot.providers.judge import Complaint, Reply, Stake
 from tests.providers.stage import unused_port
 from tests.vendors import AllVendors
 
@@ -76,6 +76,12 @@ async def test_a_failed_tls_handshake_was_surely_not_accepted(
 ) -> None:
     vendor = vendor_at(server.root_url.replace("http://", "https://"))
     assert type(await error_of(vendor.post(PATH, BODY, Stake.SUBMIT))) is ProviderUnreachable
+
+
+def test_of_a_vendors_own_number_only_the_beginning_is_printed(vendor: VendorHttp) -> None:
+    reply = Reply(200, {"code": 10**4_000})
+    with pytest.raises(ProviderError, match=r"ProviderUnreachable \(10{19}\)$"):
+        vendor.judge(reply, Complaint("", reply.code), Stake.REPEATABLE)
 
 
 class NoNames(AbstractResolver):
