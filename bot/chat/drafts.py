@@ -18,7 +18,6 @@ class Drafts:
     def __init__(self, desk: Desk, intake: Intake) -> None:
         self._easel = desk.easel
         self._intake = intake
-        self._oversight = desk.oversight
 
     def add_to(self, client: EaselClient) -> None:
         client.presses |= {
@@ -34,16 +33,13 @@ class Drafts:
         Args:
             which: the member is to choose one of the draft's references.
         Raises:
-            NotAllowed: the member is blocked here, or the server does not allow such a draft,
-                whatever they fill in.
+            NotAllowed: it would be refused here, whatever the member fills in.
         """
-        await self._oversight.check_block(place_of(interaction), interaction.user.id)
-        known = self._easel.servers.known(interaction.guild_id or 0)
-        self._easel.check_draft(known, draft)
-        draft = fitted(known, draft)
+        place, locale = place_of(interaction), str(interaction.locale)
+        decided = await self._easel.check_draft(draft, place, interaction.user.id)
+        draft = fitted(decided, draft)
         draft_id = await self._easel.keep_draft(interaction.user.id, draft)
         one = replace(draft, references=draft.references[:1]) if which else draft
-        place, locale = place_of(interaction), str(interaction.locale)
         kinds = await self._easel.kinds(one, place)
         # A form takes five fields at most.
         is_full = which or (draft.mask and not draft.references)

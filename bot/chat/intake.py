@@ -38,7 +38,6 @@ class Intake:
         self._easel = desk.easel
         self._messenger = desk.messenger
         self._clock = desk.shop.clock
-        self._oversight = desk.oversight
 
     async def offer(
         self,
@@ -79,10 +78,10 @@ class Intake:
     ) -> None:
         """
         Raises:
-            Refusal: the member is blocked here, or the request cannot be kept until they answer.
+            Refusal: it would be refused here, or cannot be kept until they answer.
         """
         locale = str(interaction.locale)
-        await self._oversight.check_block(place_of(interaction), interaction.user.id)
+        await self._easel.check_draft(request, place_of(interaction), interaction.user.id)
         draft_id = draft_id or await self._easel.keep_draft(interaction.user.id, request)
         notice = Phrase.CONFIRM_RISEN if risen else Phrase.CONFIRM
         words = f"{say(Phrase.GO, locale)} · {tell_cost(amount, locale)}"

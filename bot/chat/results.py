@@ -84,9 +84,7 @@ class Results:
         if len(sources) > 1 and chosen is None:
             draft = replace(job.request, references=tuple(sources))
             # Refused before the question, so that nobody chooses in vain.
-            await self._oversight.check_block(place_of(interaction), interaction.user.id)
-            known = self._easel.servers.known(interaction.guild_id or 0)
-            self._easel.check_draft(known, draft)
+            await self._easel.check_draft(draft, place_of(interaction), interaction.user.id)
             locale = str(interaction.locale)
             labels = {
                 str(index): say(Phrase.IMAGE_NUMBER, locale, number=index + 1)

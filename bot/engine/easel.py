@@ -29,7 +29,7 @@ from bot.errors import (
     StepLost,
     StoreBusy,
 )
-from bot.store import accept, jobs, settings, tasks
+from bot.store import accept, jobs, oversight, settings, tasks
 
 #: a model's cheapest image has one of these qualities, with or without a quality setting
 CHEAP_QUALITIES = ("auto", "low")
@@ -113,17 +113,26 @@ class Easel(Keepsakes):
         position = QueuePosition.after(ahead, self._shop.house.caps, typical_s, own)
         return Accepted(offer.job, offer.tasks, position, terms.decided.private_seen)
 
-    def check_draft(self, decided: ServerSettings, draft: ImageRequest) -> None:
+    async def check_draft(self, draft: ImageRequest, place: Place, user_id: int) -> ServerSettings:
         """
-        Check what no form changes.
+        Check what no form and no answer changes, so that nobody is asked in vain.
 
+        Returns:
+            The server's settings.
         Raises:
-            NotAllowed: the server does not allow the draft, whatever its member fills in.
+            NotAllowed: the member is blocked here, nothing is made here, or not now, or the server
+                does not allow the draft, whatever its member fills in.
         """
+        self.guests.check(place)
+        now = self._clock.now()
+        await self._database.read(oversight.check_block, place.server_id, user_id, now)
+        decided = await self.servers.settings(place.server_id)
+        policy.check_place(decided, place, now)
         try:
             policy.check_draft(decided, draft)
         except Refusal as refused:
             raise self._with_way_out(refused) from None
+        return decided
 
     def _with_way_out(self, refused: Refusal) -> Refusal:
         """The refusal, with when or where it may be asked for again, as far as that is known."""

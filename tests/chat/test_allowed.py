@@ -83,6 +83,18 @@ async def test_what_is_not_allowed_is_refused_by_each_way(
     assert len(await jobs(easel)) == (way == "button")
 
 
+@pytest.mark.parametrize("what", ["paused", "channel"])
+async def test_where_nothing_is_made_nobody_is_asked_in_vain(easel: Easel, what: str) -> None:
+    setting, given, words = REFUSED[what]
+    made = await easel.finished(await easel.imagine())
+    await decide(easel, "confirm_above", credits=0.01)
+    await decide(easel, setting, **given)
+    for label in ("Again", "Edit"):
+        assert words in said(await (await press(easel, made, label)).response())
+    unopened = await easel.discord.run_command("Ada", "studio", "imagine", {})
+    assert words in said(await unopened.response())
+
+
 async def test_a_pause_ends_by_itself_or_is_resumed(easel: Easel) -> None:
     await decide(easel, "pause", hours=2.0)
     assert "The pause ends <t:" in said(await easel.finished(await easel.imagine()))
