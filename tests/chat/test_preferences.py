@@ -213,6 +213,17 @@ async def test_what_the_server_does_not_allow_is_left_out_of_what_is_preferred(
     assert WITHOUT_4K in said(message)
 
 
+async def test_a_preferred_model_is_shown_where_the_server_does_not_allow_it(
+    easel: Easel,
+) -> None:
+    await prefer(easel, model="gpt-image-2")
+    await decide(easel, "allowed_models", allow="gpt-image-2-beta")
+    message = await preferences(easel)
+    assert decided(message)["model"] == "gpt-image-2"
+    [offered] = [each for name, each in selects(message).items() if name == "prefer:model"]
+    assert {each["value"] for each in offered} == {"any", "gpt-image-2", "gpt-image-2-beta"}
+
+
 async def test_a_preferred_size_that_is_allowed_no_longer_is_left_out_of_a_draft(
     easel: Easel,
 ) -> None:

@@ -57,12 +57,15 @@ class PreferencesCommand:
             if resolution in policy.resolutions_here(decided) and count <= decided.count_max
         }
         size = f"{preferred.resolution}/{preferred.count}"
-        left_out = self._routing.ended() - {preferred.model}
-        known = [each for each in self._catalog.models if each not in left_out]
-        allowed = [each for each in known if policy.is_model_allowed(decided, each)]
-        allowed = allowed[: buttons.OPTIONS_MAX - 1]
-        models = {ANY: say(Phrase.ANY_MODEL, locale)} | {each: each for each in allowed}
-        model = preferred.model if preferred.model in allowed else ANY
+        ended = self._routing.ended()
+        offered = [
+            each
+            for each in self._catalog.models
+            if each == preferred.model
+            or (each not in ended and policy.is_model_allowed(decided, each))
+        ][: buttons.OPTIONS_MAX - 1]
+        models = {ANY: say(Phrase.ANY_MODEL, locale)} | {each: each for each in offered}
+        model = preferred.model if preferred.model in offered else ANY
         pings = {each.value: tell_name("choices", f"pings_{each}", locale) for each in Pings}
         private = Phrase.PRIVATE_ON if preferred.private else Phrase.PRIVATE_OFF
         view = buttons.view(
