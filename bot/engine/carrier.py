@@ -103,6 +103,8 @@ class Carrier:
             try:
                 return await self._carry_on_route()
             except Ended as ended:
+                # An image may have come that nobody waits for, as beside a refusal.
+                drop(self._fetched())
                 problem, keep = ended.problem, self._shop.database.keep
                 self._emit("task_failed", "task failed: %s", problem.failure, level=logging.WARNING)
                 onto = await self._next_task() if ended.elsewhere else None
@@ -383,7 +385,6 @@ class Carrier:
                     tries_max = 1
                 if wait_s is None or tries[error.trouble] >= tries_max:
                     self._emit("result_lost", "result lost", level=logging.ERROR)
-                    drop(path)
                     raise Ended(Failure.RESULT_LOST) from error
             await self._shop.clock.sleep(wait_s)
             if self._task.provider_task_id is not None and not finished.in_answer:
