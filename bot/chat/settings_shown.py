@@ -9,7 +9,7 @@ import discord
 
 from bot.chat import render
 from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_name
-from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined, shortened
+from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, fitting, joined, shortened
 from bot.domain.policy import is_model_allowed
 from bot.domain.settings import (
     FOREVER,
@@ -25,6 +25,8 @@ from bot.domain.settings import (
 
 #: entries of a list that are shown, and characters of a value that cannot be read
 LISTED_MAX = 25
+#: characters of a list that is shown, so that it fits into a field with what is said of it
+LISTED_CHARS_MAX = 800
 #: entries of a list that are shown in a line of the trail
 LISTED_IN_LINE_MAX = 4
 #: characters and bytes of a reason in a line of the trail
@@ -108,8 +110,10 @@ def value(field: str, value: Any, locale: str, *, most: int = LISTED_MAX) -> str
 
 
 def _some(shown: Sequence[str], locale: str, most: int) -> str:
-    rest = ["…"] if len(shown) > most else []
-    return listed([*shown[:most], *rest], locale)
+    _, left_out = fitting(shown, LISTED_CHARS_MAX)
+    some = shown[: min(most, len(shown) - left_out)]
+    rest = ["…"] if len(some) < len(shown) else []
+    return listed([*some, *rest], locale)
 
 
 def line(decided: ServerSettings, operator: Operator, field: str, locale: str) -> str:
@@ -147,11 +151,13 @@ def explained(decided: ServerSettings, operator: Operator, field: str, locale: s
     return told
 
 
-def trail(changes: Sequence[SettingChange], locale: str) -> str:
+def trail(
+    changes: Sequence[SettingChange], locale: str, *, chars_max: int = DESCRIPTION_CHARS_MAX
+) -> str:
     """Who changed what, and when; the newest first."""
     if not changes:
         return say(Phrase.NEVER_CHANGED, locale)
-    return joined([_change(each, locale) for each in changes], DESCRIPTION_CHARS_MAX)
+    return joined([_change(each, locale) for each in changes], chars_max)
 
 
 def _change(change: SettingChange, locale: str) -> str:

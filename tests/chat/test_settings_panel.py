@@ -572,3 +572,19 @@ async def test_a_default_model_that_is_not_allowed_any_more_is_shown_so(
     ):
         assert words in said(shown)
         assert "Not here: this server does not allow it." in said(shown)
+
+
+async def test_a_list_of_long_names_is_shown_as_far_as_there_is_room(easel: Easel) -> None:
+    names = [f"{number:02}-{'long' * 24}" for number in range(25)]
+    servers, server_id = easel.app.client.easel.servers, easel.discord.world.guild(SERVER).id
+    for left_out in names[:10]:
+        models = frozenset(names) - {left_out}
+        await servers.change(server_id, lambda _, new=models: {"allowed_models": new}, 5)
+    for call in (
+        decide(easel, "panel"),
+        decide(easel, "trail"),
+        decide(easel, "allowed_models", forbid=names[-1]),
+    ):
+        shown = said(await call)
+        assert names[0] in shown
+        assert "…" in shown

@@ -22,6 +22,7 @@ from bot.chat.settings_controls import (
 from bot.chat.settings_panel import SettingsPanel, lacks, reset
 from bot.chat.settings_shown import FIELDS, LANGUAGES
 from bot.chat.texts import Notice, Phrase, say
+from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX
 from bot.chat.translator import Choices, choices, command, label, plain
 from bot.chat.wire import Interaction
 from bot.domain.catalog import Catalog
@@ -270,5 +271,7 @@ class SettingsCommands(ModeratorCommands):
         changes = await self._servers.changes(server_id)
         if changes:
             told += ["", f"**{say(Phrase.TRAIL, locale)}**"]
-        told.append(settings_shown.trail(changes, locale))
-        await wire.tell(interaction, "\n".join(told))
+        above = "\n".join([*told, ""])
+        room = DESCRIPTION_CHARS_MAX - len(above)
+        trail = settings_shown.trail(changes, locale, chars_max=room)
+        await wire.tell(interaction, above + trail)
