@@ -34,7 +34,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "model": ("allowed_models", {"allow": "gpt-image-2-lite"}, "It allows gpt-image-2-lite;"),
     "resolution": ("resolution_max", {"resolution": "1K"}, "does not allow 2K. It allows 1K."),
     "count": ("count_max", {"count": 2}, "allows up to 2 images at a time."),
-    "private": ("private_allowed", {"allowed": False}, "does not allow private images."),
+    "private": ("private_allowed", {"allowed": False}, "/edit with `private` set to False"),
 }
 WANTED = {"model": "gpt-image-2", "resolution": "2K", "count": 4, "private": True}
 
