@@ -55,7 +55,8 @@ OUTDATED = (
 def is_defect(record: logging.LogRecord) -> bool:
     """Whether discord.py logs a defect: it does so too for choices that came too late."""
     error = record.exc_info[1] if record.exc_info else None
-    if not isinstance(error, (discord.HTTPException, Refusal, *wire.NETWORK_ERRORS)):
+    passing = isinstance(error, (discord.HTTPException, Refusal, *wire.NETWORK_ERRORS))
+    if not passing or _is_ours(error):
         return True
     log.info("choices lost: %s", error, extra={"action": "choices_lost"})
     return False
@@ -236,17 +237,16 @@ async def tell_why_not(interaction: Interaction, error: Exception) -> bool:
             await wire.tell(interaction, text, beside=error.beside, view=error.view)
         case Refusal():
             await wire.tell(interaction, refuse(error, locale))
-        case wire.CallFailed() if not _is_ours(error):
+        case wire.CallFailed() if not _is_ours(error.__cause__):
             log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
         case _:
             return False
     return True
 
 
-def _is_ours(error: wire.CallFailed) -> bool:
+def _is_ours(error: BaseException | None) -> bool:
     """Whether Discord has refused what the bot sent because it is wrong."""
-    cause = error.__cause__
-    return isinstance(cause, discord.HTTPException) and cause.code == connection.INVALID_FORM
+    return isinstance(error, discord.HTTPException) and error.code == connection.INVALID_FORM
 
 
 def invite(application_id: int) -> str:

@@ -104,6 +104,16 @@ async def test_choices_that_discord_does_not_take_are_no_defect(
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
+async def test_choices_that_discord_refuses_as_wrong_are_a_defect(
+    easel: Easel, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = {"code": 50035, "message": "Invalid Form Body"}
+    easel.discord.faults.add(method="POST", path="/callback", status=400, body=wrong)
+    with pytest.raises(TimeoutError):
+        await easel.discord.autocomplete("Ada", "studio", "imagine", "model", "g", timeout_s=0.2)
+    assert [each.name for each in caplog.records if each.exc_info] == ["discord.app_commands.tree"]
+
+
 async def test_a_503_is_tried_again_in_the_channel(easel: Easel) -> None:
     easel.discord.faults.add(path="/messages/@original", status=404, times=9, body=DEAD_TOKEN)
     easel.discord.faults.add(method="POST", path="/channels/", status=503)
