@@ -111,4 +111,4 @@ def remove_named(folder: Path, names: Iterable[str]) -> None:
 def remove_fetched(folder: Path) -> None:
     """Remove what a dead process was fetching; its jobs fetch it anew as they go on. Blocks."""
     for path in folder.glob(f"*{FETCHED}"):
-        path.unlink(missing_ok=True)
+        drop(path)

@@ -113,6 +113,16 @@ async def test_a_reference_that_cannot_be_removed_does_not_hold_up_its_result(
 
 
 @pytest.mark.parametrize("easel", ["a link"], indirect=True)
+async def test_what_cannot_be_removed_at_a_start_does_not_hold_that_up(
+    easel: Easel, deny: Deny, caplog: pytest.LogCaptureFixture
+) -> None:
+    deny("unlink", "-reference1.fetched")
+    await delivered(easel, reference1=Upload("photo.png", picture()))
+    await easel.restart()
+    assert caplog.text.count("not removed: [Errno 30]") == 2
+
+
+@pytest.mark.parametrize("easel", ["a link"], indirect=True)
 async def test_what_a_moderator_removes_is_taken_away_though_its_file_stays(
     easel: Easel, deny: Deny, caplog: pytest.LogCaptureFixture
 ) -> None:
