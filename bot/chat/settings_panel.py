@@ -148,7 +148,8 @@ class SettingsPanel:
             return [embed], buttons.view(*items)
         named = {decided.default_model, *decided.allowed_models}
         left_out = self._routing.ended() - named
-        models = [each for each in self._models if each not in left_out]
+        # Discord takes no select without an option, so all stay if none is left.
+        models = [each for each in self._models if each not in left_out] or self._models
         items += settings_controls.controls(field, decided, models, locale)
         if field != "paused_until":
             items.append(button(Phrase.RESET, locale, "reset", field))

@@ -1,6 +1,7 @@
 """What a server allows: refused by command, form and button alike, and not offered elsewhere."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -239,6 +240,18 @@ async def test_what_has_ended_is_no_choice_of_those_who_decide_or_look(
         await decide(easel, "allowed_models", forbid="gpt-image-2-beta")
         shown = await panel(easel, "allowed_models")
         assert [each for each in shown if shown[each]] == ["gpt-image-2", "gpt-image-2-quality"]
+
+
+async def test_the_panel_opens_where_every_model_has_ended(
+    opened: OpenEasel, tmp_path: Path
+) -> None:
+    catalog = tmp_path / "catalog.toml"
+    shipped = SHIPPED_CATALOG.read_text(encoding="utf-8")
+    heading = re.compile(r'^\[models\.("[^"]+"|[^.\]]+)\]\n', re.MULTILINE)
+    catalog.write_text(heading.sub(r"\g<0>retires = 2026-01-31\n", shipped))
+    async with opened(catalog_file=catalog) as easel:
+        for field in ("allowed_models", "default_model"):
+            assert "gpt-image-2" in await panel(easel, field)
 
 
 async def test_what_has_ended_since_it_was_chosen_can_be_taken_out(
