@@ -97,7 +97,7 @@ async def test_what_its_poster_has_covered_is_shown_beneath_no_result(
         if entry == EDIT:
             message = await edited(easel, call)
         else:
-            await call.response()
+            assert "thumbnail" not in (await call.response()).embeds[0]
             message = await easel.finished(await easel.imagine(use_basket=True))
     assert len(message.attachments) == 1
     assert "image" not in message.embeds[0]

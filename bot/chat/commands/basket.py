@@ -114,8 +114,13 @@ class BasketCommands:
 
     async def _page(self, interaction: Interaction, gathered: Sequence[Reference]) -> Page:
         makers, place = await self._easel.makers(gathered), place_of(interaction)
-        covered = {name for name, job in makers.items() if job.removed or covers(place, job)}
-        return _shown(gathered, covered, str(interaction.locale))
+
+        def is_hidden(picture: Reference) -> bool:
+            maker = makers.get(picture.kept_as)
+            return picture.covered if maker is None else maker.removed or covers(place, maker)
+
+        hidden = [picture for picture in gathered if is_hidden(picture)]
+        return _shown(gathered, hidden, str(interaction.locale))
 
     async def _from_basket(self, interaction: Interaction, mode: str) -> None:
         if mode not in set(Mode):
@@ -133,12 +138,12 @@ def _mark(picture: Reference) -> str:
     return hashlib.sha256(of_it.encode(errors="replace")).hexdigest()[:MARK_CHARS]
 
 
-def _shown(gathered: Sequence[Reference], covered: Collection[str], locale: str) -> Page:
+def _shown(gathered: Sequence[Reference], hidden: Collection[Reference], locale: str) -> Page:
     """
     The pictures, small, with the numbers by which a prompt can name them, and the buttons.
 
     Args:
-        covered: names of the files of pictures that are named only, for an embed has no cover.
+        hidden: pictures that are named only, for an embed has no cover.
     """
     if not gathered:
         empty = discord.Embed(description=say(Notice.BASKET_EMPTY, locale))
@@ -147,7 +152,7 @@ def _shown(gathered: Sequence[Reference], covered: Collection[str], locale: str)
     for number, picture in enumerate(gathered[:EMBEDS_MAX], start=1):
         name = say(Phrase.IMAGE_NUMBER, locale, number=number)
         embed = discord.Embed(description=f"**{name}**\n{inert_line(picture.filename)}")
-        if 0 < len(picture.url) <= URL_CHARS_MAX and picture.kept_as not in covered:
+        if 0 < len(picture.url) <= URL_CHARS_MAX and picture not in hidden:
             embed.set_thumbnail(url=picture.url)
         embeds.append(embed)
     rest = len(gathered) - len(embeds)
