@@ -47,9 +47,10 @@ async def refund(settings: Settings, job_id: str) -> None:
         default = rules.Allowance(settings.allowance_ucr, settings.allowance_period)
         # What the terminal sent that is no text is in no id, and the database would not take it.
         id_as_text = job_id.encode(errors="replace").decode()
-        paid, expired = await database.write(operator.refund, default, id_as_text, now)
+        paid, lost = await database.write(operator.refund, default, id_as_text, now)
     if not paid:
         raise StartupError(f"Job {job_id} is not there, is under way, or has cost nothing.")
     print(f"{format_credits(paid)} given back for job {job_id}.")
-    if expired:
-        print(f"Of that, {format_credits(expired)} has expired: its allowance was refilled since.")
+    if lost:
+        why = "its allowance was refilled or lowered since"
+        print(f"Of that, {format_credits(lost)} has expired: {why}.")

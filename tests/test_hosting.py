@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,6 +79,17 @@ async def test_the_host_is_told_what_of_a_refund_has_expired(
     told = capsys.readouterr().out
     assert "0.06 cr given back" in told
     assert "Of that, 0.06 cr has expired" in told
+
+
+async def test_the_host_is_told_what_of_a_refund_a_lowered_allowance_takes_again(
+    easel: Easel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(books, "datetime", SimpleNamespace(now=lambda _: easel.clock.now()))
+    await easel.finished(await easel.imagine())
+    [[job_id]] = await easel.rows("SELECT id FROM jobs")
+    lowered = easel.settings.model_copy(update={"allowance": "0.02"})
+    await books.refund(lowered, job_id)
+    assert "Of that, 0.04 cr has expired" in capsys.readouterr().out
 
 
 async def test_what_is_no_text_is_the_id_of_no_job(easel: Easel) -> None:

@@ -69,10 +69,16 @@ def grant(
 def refund(
     tx: Transaction, default: Allowance, job_id: str, now: datetime
 ) -> tuple[Microcredits, Microcredits]:
-    """Give back what a job was charged; see `jobs.refund_ended`."""
+    """
+    Give back what a job was charged; see `jobs.refund_ended`.
+
+    Returns:
+        The amount, and what of it the account loses again.
+    """
     paid, expired = jobs.refund_ended(tx, default, job_id, now)
-    if paid:
-        job = jobs.job_of(tx, job_id)
-        whose = (job.user_id, job_id, paid)
-        oversight.record(tx, Act(job.server_id, OPERATOR, Action.REFUND, now, *whose))
-    return paid, expired
+    if not paid:
+        return paid, expired
+    job = jobs.job_of(tx, job_id)
+    whose = (job.user_id, job_id, paid)
+    oversight.record(tx, Act(job.server_id, OPERATOR, Action.REFUND, now, *whose))
+    return paid, Microcredits(expired + oversight.taken_again(tx, default, job, expired))

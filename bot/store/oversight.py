@@ -9,7 +9,7 @@ from bot.domain import policy
 from bot.domain.budgets import limits_of_host
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Job
-from bot.domain.ledger import EntryKind
+from bot.domain.ledger import Allowance, EntryKind
 from bot.domain.oversight import (
     EVERYWHERE,
     REPORTS_PER_HOUR_MAX,
@@ -222,20 +222,21 @@ def refund(
     if not paid:
         return None
     act = Act(server_id, by_id, Action.REFUND, now, job.user_id, job.id, paid)
-    lost = expired + _taken_again(tx, house, job, expired)
+    lost = expired + taken_again(tx, house.allowance, job, expired)
     return replace(_done(tx, act, job), expired_ucr=Microcredits(lost))
 
 
-def _taken_again(tx: Transaction, house: House, job: Job, expired: int) -> int:
+def taken_again(tx: Transaction, default: Allowance, job: Job, expired: int) -> int:
     """
     What the account's next look takes of a job's refund, because the allowance was lowered since.
 
     Args:
+        default: the allowance where a server has decided on none.
         expired: what of it has expired already.
     """
     account = ledger.read(tx, job.server_id, job.user_id)
     decided, before = settings.of_server(tx, job.server_id), account.refilled_to
-    allowance = policy.allowance(decided, (), house.allowance)
+    allowance = policy.allowance(decided, (), default)
     if before is None or before.period is not allowance.period or decided.role_allowances_ucr:
         # It depends on what was spent in another period, or on roles that only Discord knows.
         return 0
