@@ -132,10 +132,17 @@ class Intake:
         await tell(interaction, refuse(refusal, locale), beside=prompt, view=view)
 
     async def _follow_up(self, interaction: Interaction, accepted: Accepted) -> None:
-        """Show the accepted job. Its credits are held already; a defect here does not end it."""
+        """
+        Show the accepted job. Its credits are held already; a defect here does not end it.
+
+        Raises:
+            CallFailed: Discord refused the answer, and the job was taken back.
+        """
         locale = str(interaction.locale)
         try:
             await self._show(interaction, accepted)
+        except wire.CallFailed:
+            raise
         except Exception:
             log.exception("accepted, but not shown", extra={"action": "show_failed"})
             text = say(Notice.ACCEPTED_ALL_THE_SAME, locale, ref=short(accepted.job.id))
@@ -173,28 +180,34 @@ class Intake:
         knows of it. If Discord refuses the answer, or another process has given one, the job is
         taken back. If the answer only did not get through in time, the job goes on: its result can
         still be delivered.
+
+        Raises:
+            CallFailed: the answer was refused, and the job was taken back.
         """
         job = accepted.job
-        message_id, is_there = None, True
+        message_id, refused = None, None
         try:
             message_id = await self._answer(interaction, accepted)
         except TimeoutError:
             log.warning("answer too late", extra={"action": "answer_late"})
         except wire.CallFailed as error:
-            log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
-            is_there = error.trouble is wire.Trouble.DOWN
+            if error.trouble is wire.Trouble.DOWN:
+                log.warning("answer lost: %s", error, extra={"action": "answer_lost"})
+            else:
+                refused = error
         finally:
             cancelled = self._easel.cancelled_meanwhile(job.id)
         if cancelled is not None:
             # The answer has replaced the news of that, or came after it.
             tasks = await self._easel.tasks(job.id)
             await self._messenger.show_progress(cancelled, tasks)
-        elif is_there:
+        elif refused is None:
             self._easel.hand_over(job.id, message_id)
         else:
             # The answer may be there, its news lost, and the member may have pressed Cancel.
             with contextlib.suppress(StepLost):
                 await self._easel.cancel(job.id, Failure.UNANSWERED)
+            raise refused
 
     async def _answer(self, interaction: Interaction, accepted: Accepted) -> int | None:
         """

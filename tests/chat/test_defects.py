@@ -9,6 +9,7 @@ from bot.engine.easel import Easel as Engine
 from bot.playground.faults import VendorCall
 from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said, selects
+from tests.support.moderation import press
 
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
@@ -111,3 +112,23 @@ async def test_an_answer_that_discord_refuses_as_wrong_is_one_of_them(
     assert "Something went wrong inside this bot" in said(told)
     actions = {vars(each).get("action"): vars(each).get("ref") for each in caplog.records}
     assert actions["press_failed" if pressed else "command_failed"] == ref_in(said(told))
+
+
+@pytest.mark.parametrize("pressed", [False, True])
+async def test_a_job_whose_message_discord_refuses_as_wrong_is_taken_back_and_told(
+    easel: Easel, caplog: pytest.LogCaptureFixture, pressed: bool
+) -> None:
+    shown = await easel.finished(await easel.imagine())
+    wrong = {"status": 400, "body": {"code": 50035, "message": "Invalid Form Body"}}
+    easel.discord.faults.add(method="POST", path="/callback", **wrong)
+    call = await (press(easel, shown, "Again", "Ada") if pressed else easel.imagine())
+    told = await call.response()
+    assert "Something went wrong inside this bot" in said(told)
+    assert told.is_ephemeral
+    assert ref_in(said(told))
+    assert [each.state for each in await easel.rows("SELECT state FROM jobs ORDER BY id")] == [
+        "done",
+        "cancelled",
+    ]
+    assert await easel.balance_ucr() == ALLOWANCE_UCR - PRICE_UCR
+    assert "Traceback" in caplog.text
