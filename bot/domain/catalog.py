@@ -221,6 +221,10 @@ class Catalog(Struct, frozen=True):
         """The catalog with these models alone."""
         return Catalog({model.id: model for model in self.models.values() if model.id in models})
 
+    def without(self, models: Collection[str]) -> "Catalog":
+        """The catalog with all but these models."""
+        return self.only(self.models.keys() - models)
+
     def lasting(self, today: date) -> list[str]:
         """The ids of the models that their makers have not ended; all, if none is left."""
         left = [model.id for model in self.models.values() if not model.is_retired(today)]

@@ -44,7 +44,7 @@ class ModelCommands:
         await wire.show(interaction, *await self._shown(interaction, named))
 
     async def _choices(self, _: Interaction, typed: str) -> Choices:
-        offered = self._catalog.only(self._catalog.models.keys() - self._routing.ended())
+        offered = self._catalog.without(self._routing.ended())
         return model_or_preset_choices(offered, (), typed, {})
 
     async def _press(self, interaction: Interaction, which: str = "") -> None:
@@ -60,8 +60,7 @@ class ModelCommands:
         """
         place, locale = place_of(interaction), str(interaction.locale)
         decided = await self._easel.servers.settings(place.server_id)
-        ended = self._routing.ended()
-        there = [each for each in self._catalog.models if each not in ended]
+        there = self._catalog.without(self._routing.ended()).models
         offered = models_here(decided, there, self._routing.default_model)
         options = [
             discord.SelectOption(

@@ -57,12 +57,11 @@ class PreferencesCommand:
             if resolution in policy.resolutions_here(decided) and count <= decided.count_max
         }
         size = f"{preferred.resolution}/{preferred.count}"
-        ended = self._routing.ended()
+        known = self._catalog.without(self._routing.ended() - {preferred.model}).models
         offered = [
             each
-            for each in self._catalog.models
-            if each == preferred.model
-            or (each not in ended and policy.is_model_allowed(decided, each))
+            for each in known
+            if each == preferred.model or policy.is_model_allowed(decided, each)
         ][: buttons.OPTIONS_MAX - 1]
         models = {ANY: say(Phrase.ANY_MODEL, locale)} | {each: each for each in offered}
         model = preferred.model if preferred.model in offered else ANY

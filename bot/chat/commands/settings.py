@@ -206,7 +206,7 @@ class SettingsCommands(ModeratorCommands):
 
     def _lasting(self) -> Catalog:
         """The models that their makers have not ended."""
-        return self._catalog.only(self._catalog.models.keys() - self._routing.ended())
+        return self._catalog.without(self._routing.ended())
 
     def _no_such_model(self) -> InvalidRequest:
         return InvalidRequest(Reason.NO_SUCH_MODEL, allowed=list(self._catalog.models))
