@@ -51,7 +51,7 @@ SCREEN_BYTES = 13
 #: frames that are read at most, to see whether a picture moves
 FRAMES_MAX = 200
 #: pieces that the blocks of a GIF have; one of 50 MB has 200,000 of 255 bytes
-PIECES_MAX = 500_000
+PIECES_MAX = 250_000
 #: the VP8X flags that announce a profile, EXIF and XMP (RFC 9649, 2.7.1)
 WEBP_METADATA_FLAGS = 0x20 | 0x08 | 0x04
 
