@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.containers import Head, head_of, read_head, strip
+from bot.pictures.kinds import KINDS, format_of
 from bot.pictures.pool import Need
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def memory_of_check(path: Path) -> Need:
     """What `check_image` will take, judged by the head; nothing if there is none."""
     try:
         with path.open("rb") as file:
-            image_format = format_of(file.read(HEAD_BYTES))
+            image_format = read_format(file.read(HEAD_BYTES))
             head = head_of(file)
     except (UnusableImage, ValueError):
         return Need(0, 1)
@@ -64,7 +65,7 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
     if size_bytes > limits.size_bytes_max:
         raise UnusableImage(Flaw.TOO_MANY_BYTES, bytes_max=limits.size_bytes_max)
     with path.open("rb") as file:
-        image_format = format_of(file.read(HEAD_BYTES))
+        image_format = read_format(file.read(HEAD_BYTES))
         try:
             width_px, height_px, alpha = _decode(file, head_of(file), image_format, limits)
         except DECODER_ERRORS:
@@ -100,19 +101,15 @@ def _overwrite(path: Path, data: bytes) -> None:
         raise
 
 
-def format_of(head: bytes) -> ImageFormat:
+def read_format(head: bytes) -> ImageFormat:
     """
     The format, read from a file's first `HEAD_BYTES`, whatever its name says.
 
     Raises:
         UnusableImage: it is no PNG, JPEG or WebP.
     """
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return ImageFormat.PNG
-    if head.startswith(b"\xff\xd8\xff"):
-        return ImageFormat.JPEG
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return ImageFormat.WEBP
+    if known := format_of(head):
+        return known
     if not head:
         raise UnusableImage(Flaw.EMPTY)
     if head[4:8] == b"ftyp":
@@ -130,7 +127,7 @@ def _decode(
     # Before Pillow sees the file: it allocates the whole canvas as soon as it opens a WebP.
     check_pixels((head.width_px, head.height_px), limits)
     file.seek(0)
-    image = opened(file, image_format)
+    image = KINDS[image_format].open(file)
     width_px, height_px = image.size
     check_pixels((width_px, height_px), limits)
     if getattr(image, "is_animated", False):
@@ -140,7 +137,7 @@ def _decode(
         return width_px, height_px, alpha
     if image_format is ImageFormat.PNG:
         file.seek(0)
-        image = opened(file, image_format)
+        image = KINDS[image_format].open(file)
     image.draft(None, (max(width_px // JPEG_DRAFT, 1), max(height_px // JPEG_DRAFT, 1)))
     image.load()
     return width_px, height_px, alpha
@@ -156,28 +153,6 @@ def _is_as_written(png: "PillowFile") -> bool:
     except DECODER_ERRORS:
         return False
     return True
-
-
-def opened(file: BinaryIO, image_format: ImageFormat) -> "PillowFile":
-    """
-    Open a file with the format's own Pillow class, instead of Image.open.
-
-    This loads one decoder rather than five, never guesses another format, and leaves the verdict on
-    large images to Easel (Image.open warns of a "decompression bomb" by a limit of its own).
-    """
-    match image_format:
-        case ImageFormat.PNG:
-            from PIL.PngImagePlugin import PngImageFile
-
-            return PngImageFile(file)
-        case ImageFormat.JPEG:
-            from PIL.JpegImagePlugin import JpegImageFile
-
-            return JpegImageFile(file)
-        case ImageFormat.WEBP:
-            from PIL.WebPImagePlugin import WebPImageFile
-
-            return WebPImageFile(file)
 
 
 def check_pixels(size_px: tuple[int, int], limits: ImageLimits) -> None:

@@ -1,43 +1,91 @@
-"""Tells a picture's format by its first bytes, and which Pillow class reads it."""
+"""Tells a picture's format by its first bytes, and opens it with that format's own Pillow class."""
 
+import importlib
+import mmap
+from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec import Struct
+
+from bot.domain.ports import ImageFormat
 from bot.errors import Flaw, UnusableImage
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile as PillowFile
+
+
+class Kind(Struct, frozen=True):
+    """A format that can be read, by Pillow's module and class."""
+
+    module: str
+    reader: str
+
+    def open(self, file: BinaryIO | mmap.mmap) -> "PillowFile":
+        """
+        Open a file, but do not decode it yet.
+
+        Unlike Image.open, this loads one decoder rather than all, never guesses another format, and
+        leaves the verdict on large images to Easel (Image.open warns of a "decompression bomb" by a
+        limit of its own).
+        """
+        opened: PillowFile = getattr(importlib.import_module(self.module), self.reader)(file)
+        return opened
+
+
+PNG = Kind("PIL.PngImagePlugin", "PngImageFile")
+JPEG = Kind("PIL.JpegImagePlugin", "JpegImageFile")
+WEBP = Kind("PIL.WebPImagePlugin", "WebPImageFile")
+GIF = Kind("PIL.GifImagePlugin", "GifImageFile")
+BMP = Kind("PIL.BmpImagePlugin", "BmpImageFile")
+TIFF = Kind("PIL.TiffImagePlugin", "TiffImageFile")
+AVIF = Kind("PIL.AvifImagePlugin", "AvifImageFile")
+HEIC = Kind("pi_heif.as_plugin", "HeifImageFile")
+#: the formats that vendors take and answer with
+KINDS = {ImageFormat.PNG: PNG, ImageFormat.JPEG: JPEG, ImageFormat.WEBP: WEBP}
 
 #: enough of a file to tell its kind
 KIND_BYTES = 64
-#: What the bytes begin with -> Pillow's plugin and class. A file's name proves nothing.
-KINDS = {
-    b"\x89PNG\r\n\x1a\n": ("PngImagePlugin", "PngImageFile"),
-    b"\xff\xd8\xff": ("JpegImagePlugin", "JpegImageFile"),
-    b"GIF8": ("GifImagePlugin", "GifImageFile"),
-    b"BM": ("BmpImagePlugin", "BmpImageFile"),
-    b"II*\x00": ("TiffImagePlugin", "TiffImageFile"),
-    b"MM\x00*": ("TiffImagePlugin", "TiffImageFile"),
-}
+#: What files of other formats begin with. A file's name proves nothing.
+OTHERS = {b"GIF8": GIF, b"BM": BMP, b"II*\x00": TIFF, b"MM\x00*": TIFF}
 #: The brands in a file's first box "ftyp" that say its format (ISO/IEC 14496-12 and 23008-12).
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
-STRIPPABLE = frozenset({"PngImageFile", "JpegImageFile", "WebPImageFile", "GifImageFile"})
+#: those whose metadata can be taken out
+STRIPPABLE = frozenset({PNG, JPEG, WEBP, GIF})
 
 
-def kind_of(data: bytes) -> tuple[str, str]:
+def format_of(data: bytes) -> ImageFormat | None:
+    """
+    Args:
+        data: a file's first bytes.
+    Returns:
+        None: it is no PNG, JPEG or WebP.
+    """
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return ImageFormat.PNG
+    if data.startswith(b"\xff\xd8\xff"):
+        return ImageFormat.JPEG
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return ImageFormat.WEBP
+    return None
+
+
+def kind_of(data: bytes) -> Kind:
     """
     Args:
         data: at least a file's first KIND_BYTES, if it has so many.
-    Returns:
-        Pillow's module and class.
     Raises:
         UnusableImage: it is no picture.
     """
-    for magic, (module, name) in KINDS.items():
+    if known := format_of(data):
+        return KINDS[known]
+    for magic, kind in OTHERS.items():
         if data.startswith(magic):
-            return f"PIL.{module}", name
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "PIL.WebPImagePlugin", "WebPImageFile"
+            return kind
     if data[4:8] == b"ftyp":
         brands = {data[place : place + 4] for place in (8, *range(16, KIND_BYTES, 4))}
         if brands & AVIF_BRANDS:
-            return "PIL.AvifImagePlugin", "AvifImageFile"
+            return AVIF
         if brands & HEIC_BRANDS:
-            return "pi_heif.as_plugin", "HeifImageFile"
+            return HEIC
         raise UnusableImage(Flaw.VIDEO)
     raise UnusableImage(Flaw.NO_PICTURE)

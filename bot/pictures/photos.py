@@ -7,12 +7,9 @@ and without metadata. Pixels that are so already stay as they are to the bit.
 """
 
 import hashlib
-import importlib
 import io
 import mmap
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +25,7 @@ from bot.pictures.containers import (
     read_head,
     strip,
 )
-from bot.pictures.kinds import KIND_BYTES, STRIPPABLE, kind_of
+from bot.pictures.kinds import AVIF, JPEG, KIND_BYTES, STRIPPABLE, TIFF, WEBP, Kind, kind_of
 from bot.pictures.pool import Need
 from bot.pictures.tags import ORIENTATION, check_tags, orientation_in
 
@@ -70,50 +67,42 @@ def memory_of_plain(path: Path) -> Need:
     try:
         with _mapped(path) as data:
             first = data[:KIND_BYTES]
-            name = kind_of(first)[1]
-            if name in STRIPPABLE:
+            kind = kind_of(first)
+            if kind in STRIPPABLE:
                 head = read_head(data)
             else:
-                head = _largest(_seen(data, kind_of(first)), may_move=b"avis" in first)
+                head = _largest(_seen(data, kind), may_move=b"avis" in first)
     except Exception:
         # What a decoder raises at hostile bytes, it raises again.
         return Need(0, 1, size_bytes)
     pixels = head.width_px * head.height_px
     if head.may_move:
         return Need(pixels, MOVING_BYTES, size_bytes)
-    match name:
-        case "WebPImageFile":
-            return Need(pixels, WEBP_BYTES, size_bytes)
-        case "JpegImageFile":
-            read = PROGRESSIVE_BYTES if head.in_scans else KEPT_JPEG_BYTES
-            return Need(pixels, read + WORKED_BYTES / _scale(head) ** 2, size_bytes)
-        case _:
-            # A picture that stays as it is takes less, and may have more pixels.
-            worked_bytes = round(min(pixels, WORKED_PIXELS_MAX) * WORKED_BYTES)
-            return Need(pixels, KEPT_BYTES, size_bytes + worked_bytes)
+    if kind is WEBP:
+        return Need(pixels, WEBP_BYTES, size_bytes)
+    if kind is JPEG:
+        read = PROGRESSIVE_BYTES if head.in_scans else KEPT_JPEG_BYTES
+        return Need(pixels, read + WORKED_BYTES / _scale(head) ** 2, size_bytes)
+    # A picture that stays as it is takes less, and may have more pixels.
+    worked_bytes = round(min(pixels, WORKED_PIXELS_MAX) * WORKED_BYTES)
+    return Need(pixels, KEPT_BYTES, size_bytes + worked_bytes)
 
 
 def _mapped(path: Path) -> mmap.mmap:
     """A file's bytes, by a copy of what is changed in them: an AVIF has no EXIF here."""
     with path.open("rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    if kind_of(data[:KIND_BYTES])[1] == "AvifImageFile":
+    if kind_of(data[:KIND_BYTES]) is AVIF:
         for end in [found.end() for found in AVIF_EXIF.finditer(data)]:
             data[end - len(NO_EXIF) : end] = NO_EXIF
     return data
 
 
-def _seen(data: bytes | mmap.mmap, kind: tuple[str, str]) -> "PillowFile":
-    """
-    The picture by its own Pillow class, not decoded yet: Image.open would guess, load all decoders,
-    and warn of large pictures by a limit of its own.
-    """
-    module, name = kind
-    if name == "TiffImageFile":
+def _seen(data: bytes | mmap.mmap, kind: Kind) -> "PillowFile":
+    """The picture, not decoded yet."""
+    if kind is TIFF:
         check_tags(data)
-    file = data if isinstance(data, mmap.mmap) else io.BytesIO(data)
-    picture: PillowFile = getattr(importlib.import_module(module), name)(file)
-    return picture
+    return kind.open(data if isinstance(data, mmap.mmap) else io.BytesIO(data))
 
 
 def _largest(picture: "PillowFile", *, may_move: bool) -> Head:
@@ -149,9 +138,9 @@ def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
         raise UnusableImage(Flaw.EMPTY)
     kind = kind_of(data)
     try:
-        if kind[1] == "AvifImageFile":
+        if kind is AVIF:
             data = AVIF_EXIF.sub(rb"\1" + NO_EXIF, data)
-        bare = strip(data) if kind[1] in STRIPPABLE else Bare(data, to_decode=data)
+        bare = strip(data) if kind in STRIPPABLE else Bare(data, to_decode=data)
         del data
         with _opened(bare, kind, limits) as picture:
             size_px = picture.size
@@ -186,16 +175,13 @@ def convert(
     return _saved(plain.resize(size_px), path, UNLIMITED, formats)
 
 
-@contextmanager
-def _opened(bare: Bare, kind: tuple[str, str], limits: ImageLimits) -> Iterator["PillowFile"]:
+def _opened(bare: Bare, kind: Kind, limits: ImageLimits) -> "PillowFile":
     """Open the picture, if its size is allowed where that has to be known before."""
-    data = bare.to_decode
-    if kind[1] == "WebPImageFile":
+    if kind is WEBP:
         # Pillow allocates the whole canvas as soon as it opens a WebP.
-        head = read_head(data)
+        head = read_head(bare.to_decode)
         check_pixels((head.width_px, head.height_px), limits)
-    with _seen(data, kind) as picture:
-        yield picture
+    return _seen(bare.to_decode, kind)
 
 
 def _kept_format(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> ImageFormat | None:

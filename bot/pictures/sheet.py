@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from bot.domain.ports import ImageFormat
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.check import HEAD_BYTES, format_of, memory_of_check, opened
+from bot.pictures.check import HEAD_BYTES, memory_of_check, read_format
+from bot.pictures.kinds import KINDS
 from bot.pictures.photos import orientation_of, upright
 from bot.pictures.pool import BUDGET_BYTES, Need, Pool
 from bot.pictures.reduce import STRIP_BYTES, STRIP_PIXELS, reduced
@@ -81,7 +82,7 @@ async def _tile(path: Path | None, pool: Pool) -> "Picture | None":
 
 def _memory_of_tile(path: Path) -> Need:
     with path.open("rb") as file:
-        image_format = format_of(file.read(HEAD_BYTES))
+        image_format = read_format(file.read(HEAD_BYTES))
     # Pillow reads a WebP's whole file into memory.
     held_bytes = path.stat().st_size if image_format is ImageFormat.WEBP else 0
     decoding = memory_of_check(path)
@@ -101,9 +102,9 @@ def _scaled(path: Path) -> "Picture":
     from PIL import Image
 
     with path.open("rb") as file:
-        image_format = format_of(file.read(HEAD_BYTES))
+        image_format = read_format(file.read(HEAD_BYTES))
         file.seek(0)
-        picture = opened(file, image_format)
+        picture = KINDS[image_format].open(file)
         if getattr(picture, "is_animated", False):
             raise UnusableImage(Flaw.ANIMATED)
         if max(picture.size) > SIDE_PX_MAX:
