@@ -198,6 +198,11 @@ class ProviderError(BotError):
         status: HTTP status or the vendor's own numeric code, where there was one.
     """
 
+    #: seconds until the vendor wants to be asked again; None: it did not say
+    retry_after_s: float | None = None
+    #: whether too many calls were sent; nothing is wrong with the vendor then
+    rate_limited = False
+
     def __init__(self, provider: str, message: str, *, status: int | None = None) -> None:
         # The words may quote the prompt, so they are no part of what is printed.
         number = f" ({str(status)[:STATUS_CHARS_MAX]})" if status else ""
@@ -233,13 +238,7 @@ class ProviderRefused(ProviderError):
 
 
 class ProviderBusy(ProviderError):
-    """
-    Certainly not accepted; may be sent again.
-
-    Args:
-        retry_after_s: seconds until the vendor wants to be asked again; None: it did not say.
-        rate_limited: too many calls were sent; nothing is wrong with the vendor.
-    """
+    """Certainly not accepted; may be sent again."""
 
     def __init__(
         self,

@@ -184,9 +184,8 @@ class Carrier:
                 if not isinstance(error, ProviderBusy | ProviderUnreachable):
                     raise of_submit(error, shop.traffic, route) from error
                 self._task = await shop.database.keep(steps.not_accepted, self._task)
-                limited = isinstance(error, ProviderBusy) and error.rate_limited
-                wait_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
-                if limited:
+                wait_s = error.retry_after_s
+                if error.rate_limited:
                     limits += 1
                     shop.traffic.too_many(route, wait_s)
                 else:
@@ -197,7 +196,7 @@ class Carrier:
                 hopeless = not shop.traffic.lets_through(route) or (wait_s or 0) > PATIENCE_S
                 if hopeless and await self._next_task():
                     raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
-                if not limited:
+                if not error.rate_limited:
                     await shop.clock.sleep(wait_s or RETRY_WAIT_S)
             else:
                 took_s = (shop.clock.now() - sent_at).total_seconds()

@@ -27,7 +27,6 @@ from bot.errors import (
     FetchFailed,
     FetchTrouble,
     Flaw,
-    ProviderBusy,
     ProviderError,
     ProviderMisconfigured,
     ProviderRefused,
@@ -219,7 +218,8 @@ class References:
                             raise Ended(Failure.NOT_ACCEPTED, elsewhere=True) from error
                     if attempt == TRANSFERS_MAX:
                         raise Ended(Failure.PROVIDER_DOWN, elsewhere=True) from error
-                    await self._shop.clock.sleep(_retry_wait_s(error))
+                    wait_s = min(error.retry_after_s or RETRY_WAIT_S, RETRY_WAIT_S_MAX)
+                    await self._shop.clock.sleep(wait_s)
                     attempt += 1
 
 
@@ -232,8 +232,3 @@ async def all_of(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         if isinstance(outcome, BaseException):
             raise outcome
     return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-
-
-def _retry_wait_s(error: ProviderError) -> float:
-    retry_after_s = error.retry_after_s if isinstance(error, ProviderBusy) else None
-    return min(retry_after_s or RETRY_WAIT_S, RETRY_WAIT_S_MAX)
