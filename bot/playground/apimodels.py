@@ -5,28 +5,24 @@ Source: apimodels.app docs, image page; the vendor's clients apimodels-mcp and a
 read 2026-11. What these sources leave open is a guess, and is marked as a guess.
 """
 
-import hmac
 import ipaddress
 import json
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
-from aiohttp.typedefs import Handler
 
 from bot.playground import openai_images
 from bot.playground.drawing import SCALE, SIZES_1K_PX, size_px
-from bot.playground.faults import VendorCall, VendorFaults
-from bot.playground.openai_images import ImagesError, reject
+from bot.playground.faults import VendorCall
+from bot.playground.formats import Endpoint, Format, ImagesError, read_json, reject
 from bot.playground.studio import (
     Commission,
     Fails,
     OutOfMoney,
     Stage,
     Sticks,
-    Studio,
     StudioTask,
     Submission,
     TooLarge,
@@ -53,61 +49,56 @@ SYNC_PRICES_USD = {
 }
 
 
-class ApiModelsFormat:
+class ApiModelsFormat(Format):
     """The routes below BASE_PATH."""
 
-    def __init__(self, studio: Studio, submissions: deque[Submission], *, api_key: str) -> None:
-        self._studio = studio
-        self._submissions = submissions
-        self._api_key = api_key
-        self._sync = openai_images.OpenAiImages(
-            studio,
-            submissions,
+    @property
+    def _sync(self) -> openai_images.OpenAiImages:
+        return openai_images.OpenAiImages(
+            self.studio,
+            self.submissions,
             models=(SYNC_MODEL,),
             price_usd=_sync_price,
             usage=False,
             moderation="low",
         )
 
-    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
-        def around(call: VendorCall, handler: Handler) -> Handler:
-            return faults.around(call, self._guarded(handler))
-
+    def endpoints(self) -> Sequence[Endpoint]:
         images = f"{BASE_PATH}/images"
         return [
-            web.post(f"{images}/generations", around(VendorCall.CREATE, self._create)),
-            web.post(f"{images}/edits", around(VendorCall.CREATE, self._edit)),
-            web.get(f"{images}/generations", around(VendorCall.POLL, self._poll)),
-            web.post(f"{BASE_PATH}/files", around(VendorCall.UPLOAD, self._upload)),
-            web.get(f"{BASE_PATH}/balance", around(VendorCall.BALANCE, self._balance)),
-            web.get(f"{BASE_PATH}/models", around(VendorCall.MODELS, self._models)),
+            ("POST", f"{images}/generations", VendorCall.CREATE, self._create),
+            ("POST", f"{images}/edits", VendorCall.CREATE, self._edit),
+            ("GET", f"{images}/generations", VendorCall.POLL, self._poll),
+            ("POST", f"{BASE_PATH}/files", VendorCall.UPLOAD, self._upload),
+            ("GET", f"{BASE_PATH}/balance", VendorCall.BALANCE, self._balance),
+            ("GET", f"{BASE_PATH}/models", VendorCall.MODELS, self._models),
         ]
 
-    def _guarded(self, handler: Handler) -> Handler:
-        """Check the key, and turn a rejection into the vendor's envelope."""
+    def wrong_key(self) -> ImagesError:
+        return ImagesError(401, "Invalid API key")
 
-        async def answer(request: web.Request) -> web.StreamResponse:
-            try:
-                key = request.headers.get("Authorization", "").encode()
-                if not hmac.compare_digest(key, f"Bearer {self._api_key}".encode()):
-                    raise ImagesError(401, "Invalid API key")
-                return await handler(request)
-            except ImagesError as error:
-                return _envelope(error)
-
-        return answer
+    def written(self, error: ImagesError) -> web.Response:
+        """That the vendor's synchronous model uses its envelope, too, is a guess."""
+        code, message = error.status, str(error)
+        if error.code == "moderation_blocked":
+            message = f"CONTENT_MODERATION: {message}"
+        if error.code == "insufficient_quota":
+            code, message = 402, "Insufficient balance"
+        # As at the real vendor, a lack of money comes with HTTP 200 (apimodels-skill).
+        status = 200 if code == 402 else code
+        return web.json_response({"code": code, "msg": message, "data": None}, status=status)
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
-        body = await openai_images.read_json(request)
+        body = await read_json(request)
         if body.get("model") == SYNC_MODEL:
             return web.json_response(await self._sync.generate(_with_size(body)))
         task: StudioTask | None = None
         try:
-            task = self._studio.start(_read_commission(body, uploads=self._studio.uploads))
+            task = self.studio.start(_read_commission(body, uploads=self.studio.uploads))
         except OutOfMoney:
             raise ImagesError(402, "", code="insufficient_quota") from None
         finally:
-            self._submissions.append(Submission(body, task.id if task else None))
+            self.submissions.append(Submission(body, task.id if task else None))
         return _success({"taskId": task.id})
 
     async def _edit(self, request: web.Request) -> web.StreamResponse:
@@ -117,14 +108,14 @@ class ApiModelsFormat:
         task_id = request.query.get("task_id")
         if not task_id:
             reject("task_id is required")
-        task = self._studio.task(task_id)
+        task = self.studio.task(task_id)
         if task is None:
             # The status 404 is a guess.
             raise ImagesError(404, "Task not found")
         return _success(self._task_data(task))
 
     def _task_data(self, task: StudioTask) -> dict[str, object]:
-        stage = self._studio.look(task)
+        stage = self.studio.look(task)
         data: dict[str, object] = {
             "taskId": task.id,
             "state": "processing",
@@ -141,7 +132,7 @@ class ApiModelsFormat:
                 "retryable": task.ending.retryable,
             }
         elif stage in {Stage.EMPTY, Stage.COMPLETED}:
-            links = [self._studio.result_link(task)] if stage is Stage.COMPLETED else []
+            links = [self.studio.result_link(task)] if stage is Stage.COMPLETED else []
             data |= {
                 "state": "completed",
                 "resultUrls": links,
@@ -158,7 +149,7 @@ class ApiModelsFormat:
             if not isinstance(part, BodyPartReader) or part.name != "file":
                 reject("file is required")
             content_type = part.headers.get("Content-Type", "application/octet-stream")
-            upload = await self._studio.keep(part.filename or "file", content_type, chunks_of(part))
+            upload = await self.studio.keep(part.filename or "file", content_type, chunks_of(part))
         except ValueError:
             reject("Malformed multipart body")
         except TooLarge:
@@ -166,8 +157,8 @@ class ApiModelsFormat:
         return _success({"publicUrl": upload.link})
 
     async def _balance(self, request: web.Request) -> web.StreamResponse:
-        frozen = self._studio.frozen_usd()
-        total = self._studio.balance_usd
+        frozen = self.studio.frozen_usd()
+        total = self.studio.balance_usd
         money = {"balance": total - frozen, "total": total, "frozen": frozen}
         data: dict[str, object] = {name: float(amount) for name, amount in money.items()}
         return _success(data | {"currency": "USD"})
@@ -192,18 +183,6 @@ def _sync_price(wanted: openai_images.Wanted) -> Decimal:
     longer_px = max(wanted.size_px or openai_images.SQUARE_PX)
     prices = next(each for side, each in SYNC_PRICES_USD.items() if longer_px <= side)
     return prices["medium" if wanted.quality == "auto" else wanted.quality]
-
-
-def _envelope(error: ImagesError) -> web.Response:
-    """The vendor's envelope for an error; that its synchronous model uses it, too, is a guess."""
-    code, message = error.status, str(error)
-    if error.code == "moderation_blocked":
-        message = f"CONTENT_MODERATION: {message}"
-    if error.code == "insufficient_quota":
-        code, message = 402, "Insufficient balance"
-    # As at the real vendor, a lack of money comes with HTTP 200 (apimodels-skill).
-    status = 200 if code == 402 else code
-    return web.json_response({"code": code, "msg": message, "data": None}, status=status)
 
 
 def _success(data: object) -> web.Response:

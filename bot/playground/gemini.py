@@ -7,24 +7,23 @@ docs (paths, headers); read 2026-11. The answers about an operation are a guess.
 
 import base64
 import binascii
-from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from msgspec import field
 
 from bot.playground.drawing import SCALE
-from bot.playground.faults import VendorCall, VendorFaults
-from bot.playground.maxapi import BASE_PATH, ORDERS_MAX, PRICES, Habits, guarded
-from bot.playground.openai_images import ImagesError, read_json, read_word
+from bot.playground.faults import VendorCall
+from bot.playground.formats import Endpoint, ImagesError, read_json
+from bot.playground.maxapi import BASE_PATH, ORDERS_MAX, PRICES, GatewayFormat
+from bot.playground.openai_images import read_word
 from bot.playground.studio import (
     Commission,
     Fails,
     OutOfMoney,
     Stage,
     Sticks,
-    Studio,
     StudioTask,
     Submission,
 )
@@ -39,7 +38,7 @@ TOKENS_MADE, TOKENS_GIVEN = 1_120, 258
 PROMPT_CHARS_PER_TOKEN = 4
 
 
-class GeminiFormat:
+class GeminiFormat(GatewayFormat):
     """
     The routes below BASE_PATH that speak Gemini's language.
 
@@ -49,26 +48,14 @@ class GeminiFormat:
 
     base_path = BASE_PATH
 
-    def __init__(
-        self, studio: Studio, submissions: deque[Submission], habits: Habits, *, api_key: str
-    ) -> None:
-        self._studio = studio
-        self._submissions = submissions
-        self._habits = habits
-        self._api_key = api_key
-        #: by task id, oldest first
-        self._operations: dict[str, StudioTask] = {}
+    #: by task id, oldest first
+    operations: dict[str, StudioTask] = field(default_factory=dict)
 
-    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
-        def around(call: VendorCall, handler: Handler) -> Handler:
-            return faults.around(call, guarded(self._api_key, handler))
-
+    def endpoints(self) -> Sequence[Endpoint]:
         root = f"{self.base_path}/v1beta"
         return [
-            web.post(
-                root + "/models/{model}:generateContent", around(VendorCall.CREATE, self._generate)
-            ),
-            web.get(root + "/operations/{task_id}", around(VendorCall.POLL, self._poll)),
+            ("POST", root + "/models/{model}:generateContent", VendorCall.CREATE, self._generate),
+            ("GET", root + "/operations/{task_id}", VendorCall.POLL, self._poll),
         ]
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
@@ -76,26 +63,26 @@ class GeminiFormat:
         task: StudioTask | None = None
         try:
             commission = await self._commission(request, body)
-            task = self._studio.start(commission)
+            task = self.studio.start(commission)
         except OutOfMoney:
             raise ImagesError(403, "", code="insufficient_quota") from None
         finally:
-            self._submissions.append(Submission(body, task.id if task else None))
-        if request.headers.get("X-MaxAPI-Async") == "true" and not self._habits.ignores_async:
-            self._operations[task.id] = task
-            if len(self._operations) > ORDERS_MAX:
-                del self._operations[next(iter(self._operations))]
+            self.submissions.append(Submission(body, task.id if task else None))
+        if request.headers.get("X-MaxAPI-Async") == "true" and not self.habits.ignores_async:
+            self.operations[task.id] = task
+            if len(self.operations) > ORDERS_MAX:
+                del self.operations[next(iter(self.operations))]
             return web.json_response({"name": f"operations/{task.id}", "done": False})
-        await self._studio.until_ready(task)
+        await self.studio.until_ready(task)
         answer = await self._answer(task)
         return web.json_response(answer, status=503 if "error" in answer else 200)
 
     async def _poll(self, request: web.Request) -> web.StreamResponse:
-        task = self._operations.get(request.match_info["task_id"])
+        task = self.operations.get(request.match_info["task_id"])
         if task is None:
             raise ImagesError(404, "Operation not found", code="not_found")
         name = f"operations/{task.id}"
-        stage = self._studio.look(task)
+        stage = self.studio.look(task)
         if stage is Stage.RUNNING:
             word = task.ending.word if isinstance(task.ending, Sticks) else "PROCESSING"
             return web.json_response({"name": name, "done": False, "metadata": {"state": word}})
@@ -155,7 +142,7 @@ class GeminiFormat:
         async def once() -> AsyncIterator[bytes]:
             yield data
 
-        upload = await self._studio.keep("inline", mime_type, once())
+        upload = await self.studio.keep("inline", mime_type, once())
         return upload.link
 
     async def _answer(self, task: StudioTask) -> dict[str, object]:
@@ -177,10 +164,10 @@ class GeminiFormat:
             ],
         }
         image: dict[str, object] = {
-            "fileData": {"mimeType": "image/png", "fileUri": self._studio.result_link(task)}
+            "fileData": {"mimeType": "image/png", "fileUri": self.studio.result_link(task)}
         }
-        if self._habits.inline:
-            data = await self._studio.result_in_base64(task)
+        if self.habits.inline:
+            data = await self.studio.result_in_base64(task)
             image = {"inlineData": {"mimeType": "image/png", "data": data}}
         content = {"role": "model", "parts": [{"text": "Here it is."}, image]}
         return {

@@ -6,27 +6,18 @@ and a `poll_url`. The shapes are guesses from what gateways of its kind answer
 (QuantumNous/new-api and its forks), and `Habits` chooses between them.
 """
 
-import hmac
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from bot.playground.faults import VendorCall, VendorFaults
-from bot.playground.openai_images import (
-    ImagesError,
-    OpenAiImages,
-    Wanted,
-    price_by_tokens,
-    read_json,
-    read_word,
-)
-from bot.playground.studio import Fails, Stage, Sticks, Studio, StudioTask, Submission
+from bot.playground.faults import VendorCall
+from bot.playground.formats import Endpoint, Format, ImagesError, read_json
+from bot.playground.openai_images import OpenAiImages, Wanted, price_by_tokens, read_word
+from bot.playground.studio import Fails, Stage, Sticks, StudioTask
 
 BASE_PATH = "/maxapi"
 #: maxapi.dev, model page of openai/gpt-image-2-beta: "4096x4096 for 1:1 at 4K"
@@ -72,14 +63,10 @@ class Accepted(Struct, frozen=True):
 
 
 class MaxApiImages(OpenAiImages):
-    """
-    OpenAI's calls, with MaxAPI's own fields.
-
-    Args:
-        accepted: by task id, oldest first.
-    """
+    """OpenAI's calls, with MaxAPI's own fields."""
 
     habits: Habits = field(default_factory=Habits)
+    #: by task id, oldest first
     accepted: dict[str, Accepted] = field(default_factory=dict)
 
     async def generate(self, body: Mapping[str, object]) -> dict[str, object]:
@@ -109,37 +96,54 @@ class MaxApiImages(OpenAiImages):
         return answer
 
 
-class MaxApiFormat:
+class GatewayFormat(Format):
+    """What both of MaxAPI's formats do alike."""
+
+    habits: Habits
+
+    def key_in(self, request: web.Request) -> str:
+        key = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return f"Bearer {request.headers.get('x-goog-api-key', key)}"
+
+    def wrong_key(self) -> ImagesError:
+        return gateway_error(401, "Invalid token", "")
+
+    def written(self, error: ImagesError) -> web.Response:
+        """The gateway's own error, where it differs from OpenAI's."""
+        if error.code == "insufficient_quota":
+            error = gateway_error(403, "insufficient quota", "insufficient_user_quota")
+        elif error.code == "model_not_found":
+            error = gateway_error(503, "No available channel", "model_not_found")
+        return error.answer()
+
+
+class MaxApiFormat(GatewayFormat):
     """The routes below BASE_PATH that speak OpenAI's language."""
 
-    def __init__(
-        self, studio: Studio, submissions: deque[Submission], habits: Habits, *, api_key: str
-    ) -> None:
-        self._studio = studio
-        self._habits = habits
-        self._api_key = api_key
-        self._images = MaxApiImages(
-            studio,
-            submissions,
+    #: by task id, oldest first
+    accepted: dict[str, Accepted] = field(default_factory=dict)
+
+    @property
+    def _images(self) -> MaxApiImages:
+        return MaxApiImages(
+            self.studio,
+            self.submissions,
             models=MODELS,
             links=True,
             moderation="low",
             own_sizes_px=OWN_SIZES_PX,
-            habits=habits,
+            habits=self.habits,
+            accepted=self.accepted,
         )
 
-    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
-        def around(call: VendorCall, handler: Handler) -> Handler:
-            return faults.around(call, guarded(self._api_key, handler))
-
+    def endpoints(self) -> Sequence[Endpoint]:
         images = f"{BASE_PATH}/v1/images"
+        task = images + "/{kind:generations|edits}/{task_id}"
         return [
-            web.post(f"{images}/generations", around(VendorCall.CREATE, self._generate)),
-            web.post(f"{images}/edits", around(VendorCall.CREATE, self._edit)),
-            web.get(
-                images + "/{kind:generations|edits}/{task_id}", around(VendorCall.POLL, self._poll)
-            ),
-            web.get(f"{BASE_PATH}/v1/models", around(VendorCall.MODELS, self._models)),
+            ("POST", f"{images}/generations", VendorCall.CREATE, self._generate),
+            ("POST", f"{images}/edits", VendorCall.CREATE, self._edit),
+            ("GET", task, VendorCall.POLL, self._poll),
+            ("GET", f"{BASE_PATH}/v1/models", VendorCall.MODELS, self._models),
         ]
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
@@ -150,10 +154,10 @@ class MaxApiFormat:
 
     async def _poll(self, request: web.Request) -> web.StreamResponse:
         task_id = request.match_info["task_id"]
-        order = self._images.accepted.get(task_id)
+        order = self.accepted.get(task_id)
         if order is None:
-            raise ImagesError(404, "task not found", code="task_not_found", kind="new_api_error")
-        stages = [self._studio.look(task) for task in order.tasks]
+            raise gateway_error(404, "task not found", "task_not_found")
+        stages = [self.studio.look(task) for task in order.tasks]
         if Stage.FAILED in stages:
             return self._failure(next(t for t in order.tasks if isinstance(t.ending, Fails)))
         if all(stage is Stage.COMPLETED for stage in stages):
@@ -172,49 +176,28 @@ class MaxApiFormat:
         if not isinstance(task_id, str):
             return web.json_response(answer)
         fields: dict[str, object] = {"status": "queued"}
-        if self._habits.names_poll_url:
+        if self.habits.names_poll_url:
             fields["poll_url"] = str(request.url / task_id)
         return web.json_response(self._task(task_id, fields), status=202)
 
     def _task(self, task_id: str, fields: Mapping[str, object]) -> dict[str, object]:
         task = {"task_id": task_id, **fields}
-        return {"success": True, "data": task} if self._habits.wraps else task
+        return {"success": True, "data": task} if self.habits.wraps else task
 
     def _failure(self, task: StudioTask) -> web.Response:
         assert isinstance(task.ending, Fails)
         reason = task.ending.message
-        if self._habits.disguises_failures:
+        if self.habits.disguises_failures:
             data = {"url": f"status_code={task.ending.code}, {reason}"}
             return web.json_response({"created": int(task.created_at_s), "data": data})
         fields: dict[str, object] = {"status": "failed"}
-        if self._habits.wraps:
+        if self.habits.wraps:
             fields = {"status": "FAILURE", "fail_reason": f"{task.ending.code}: {reason}"}
         else:
             fields["error"] = {"message": reason, "type": "new_api_error", "code": task.ending.code}
         return web.json_response(self._task(task.id, fields))
 
 
-def guarded(api_key: str, handler: Handler) -> Handler:
-    """Check the key, and turn an error into New API's shape."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            key = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            key = request.headers.get("x-goog-api-key", key)
-            if not hmac.compare_digest(key.encode(), api_key.encode()):
-                raise ImagesError(401, "Invalid token", code="", kind="new_api_error")
-            return await handler(request)
-        except ImagesError as error:
-            return _as_gateway(error).answer()
-
-    return answer
-
-
-def _as_gateway(error: ImagesError) -> ImagesError:
-    """The gateway's own error, where it differs from OpenAI's."""
-    kind = "new_api_error"
-    if error.code == "insufficient_quota":
-        return ImagesError(403, "insufficient quota", code="insufficient_user_quota", kind=kind)
-    if error.code == "model_not_found":
-        return ImagesError(503, "No available channel", code="model_not_found", kind=kind)
-    return error
+def gateway_error(status: int, message: str, code: str) -> ImagesError:
+    """An error of the gateway itself, in New API's words."""
+    return ImagesError(status, message, code=code, kind="new_api_error")

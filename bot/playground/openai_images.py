@@ -8,13 +8,11 @@ a size are estimated from the prices.
 """
 
 import asyncio
-import json
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Never
 
 from aiohttp import BodyPartReader, web
 from msgspec import Struct
@@ -22,6 +20,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from bot.playground.drawing import REFERENCE_PIXELS_MAX
+from bot.playground.formats import ImagesError, reject
 from bot.playground.studio import (
     Commission,
     Fails,
@@ -62,23 +61,6 @@ TOKENS_OF_REFERENCE = 400
 PROMPT_CHARS_PER_TOKEN = 4
 #: USD for a million tokens of gpt-image-2, of text and images given and of images made (price list)
 RATES_USD = (Decimal(5), Decimal(8), Decimal(30))
-
-
-class ImagesError(Exception):
-    """The vendor's error instead of an image; each vendor writes it in its own shape."""
-
-    def __init__(
-        self, status: int, message: str, *, code: str | None = None, kind: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.kind = kind or "invalid_request_error"
-
-    def answer(self) -> web.Response:
-        """The error in OpenAI's own shape."""
-        error = {"message": str(self), "type": self.kind, "param": None, "code": self.code}
-        return web.json_response({"error": error}, status=self.status)
 
 
 class Wanted(Struct, frozen=True):
@@ -265,17 +247,6 @@ class OpenAiImages(Struct):
         return self.studio.uploads.get(link) if isinstance(link, str) else None
 
 
-async def read_json(request: web.Request) -> dict[str, object]:
-    """Read a JSON object. Raises ImagesError."""
-    try:
-        body = json.loads(await request.read())
-    except ValueError:
-        reject("We could not parse the JSON body of your request.")
-    if not isinstance(body, dict):
-        reject("The body of your request is not a JSON object.")
-    return body
-
-
 async def read_form(request: web.Request, studio: Studio) -> dict[str, object]:
     """
     A multipart body: texts as they are, `image` as a list of links, `mask` as a link. Raises
@@ -372,8 +343,3 @@ def _mask_problem(mask: Path, first: Path) -> str | None:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return "it cannot be read"
     return None
-
-
-def reject(message: str) -> Never:
-    """Raise an ImagesError about the form of a request."""
-    raise ImagesError(400, message, code="invalid_value")

@@ -74,12 +74,11 @@ class PlaygroundProviders:
 
     def _formats(self) -> Iterable[web.RouteDef]:
         """The routes of each vendor's wire format."""
-        studio, submissions = self.studio, self.submissions
-        of_maxapi = (studio, submissions, self.maxapi_habits)
+        given = (self.studio, self.submissions, self.api_key)
         for written in (
-            apimodels.ApiModelsFormat(studio, submissions, api_key=self.api_key),
-            maxapi.MaxApiFormat(*of_maxapi, api_key=self.api_key),
-            gemini.GeminiFormat(*of_maxapi, api_key=self.api_key),
+            apimodels.ApiModelsFormat(*given),
+            maxapi.MaxApiFormat(*given, self.maxapi_habits),
+            gemini.GeminiFormat(*given, self.maxapi_habits),
         ):
             yield from written.routes(self.faults)
 

@@ -11,24 +11,23 @@ import hashlib
 import hmac
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Never
 
 import aiohttp
 from aiohttp import BodyPartReader, web
-from aiohttp.typedefs import Handler
-from msgspec import Struct
+from msgspec import Struct, field
 
 from bot.playground.drawing import SCALE, SIZES_1K_PX
-from bot.playground.faults import VendorCall, VendorFaults
+from bot.playground.faults import VendorCall
+from bot.playground.formats import Endpoint, Format, ImagesError
 from bot.playground.studio import (
     Commission,
     Fails,
     OutOfMoney,
     Stage,
     Sticks,
-    Studio,
     StudioTask,
     Submission,
     TooLarge,
@@ -74,19 +73,17 @@ class Asked(Struct, frozen=True):
     callback_url: str | None
 
 
-class _Rejected(Exception):
+class _Rejected(ImagesError):
     """
     Args:
         http_status: whether HTTP's status follows the code is not documented; some do.
     """
 
     def __init__(self, code: int, message: str, *, http_status: int = 200) -> None:
-        super().__init__(message)
-        self.code = code
-        self.http_status = http_status
+        super().__init__(http_status, message, code=str(code))
 
 
-class KieFormat:
+class KieFormat(Format):
     """
     The routes below BASE_PATH and UPLOAD_BASE_PATH.
 
@@ -94,33 +91,26 @@ class KieFormat:
         clock: epoch seconds.
     """
 
-    def __init__(
-        self,
-        studio: Studio,
-        submissions: deque[Submission],
-        *,
-        api_key: str,
-        clock: Callable[[], float],
-    ) -> None:
-        self._studio = studio
-        self._submissions = submissions
-        self._api_key = api_key
-        self._clock = clock
-        self._accepted_at_s: deque[float] = deque(maxlen=SUBMITS_MAX)
-        self._asked: dict[str, Asked] = {}
+    clock: Callable[[], float]
+    accepted_at_s: deque[float] = field(default_factory=lambda: deque(maxlen=SUBMITS_MAX))
+    asked: dict[str, Asked] = field(default_factory=dict)
 
-    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
-        def around(call: VendorCall, handler: Handler) -> Handler:
-            return faults.around(call, self._guarded(handler))
-
+    def endpoints(self) -> Sequence[Endpoint]:
         jobs = f"{BASE_PATH}/api/v1/jobs"
         upload = f"{UPLOAD_BASE_PATH}/api/file-stream-upload"
         return [
-            web.post(f"{jobs}/createTask", around(VendorCall.CREATE, self._create)),
-            web.get(f"{jobs}/recordInfo", around(VendorCall.POLL, self._record)),
-            web.get(f"{BASE_PATH}/api/v1/chat/credit", around(VendorCall.BALANCE, self._credit)),
-            web.post(upload, around(VendorCall.UPLOAD, self._upload)),
+            ("POST", f"{jobs}/createTask", VendorCall.CREATE, self._create),
+            ("GET", f"{jobs}/recordInfo", VendorCall.POLL, self._record),
+            ("GET", f"{BASE_PATH}/api/v1/chat/credit", VendorCall.BALANCE, self._credit),
+            ("POST", upload, VendorCall.UPLOAD, self._upload),
         ]
+
+    def wrong_key(self) -> _Rejected:
+        return _Rejected(401, "You do not have access permissions", http_status=401)
+
+    def written(self, error: ImagesError) -> web.Response:
+        body = {"code": int(error.code), "msg": str(error), "data": None}
+        return web.json_response(body, status=error.status)
 
     async def deliver_callback(self, task_id: str) -> int:
         """
@@ -131,7 +121,7 @@ class KieFormat:
         Raises:
             ValueError: the task has not ended, or was created without a callBackUrl.
         """
-        task, asked = self._studio.task(task_id), self._asked.get(task_id)
+        task, asked = self.studio.task(task_id), self.asked.get(task_id)
         if task is None or asked is None or asked.callback_url is None:
             raise ValueError(f"{task_id} was not created with a callBackUrl")
         data = self._task_data(task, asked)
@@ -139,7 +129,7 @@ class KieFormat:
             raise ValueError(f"{task_id} has not ended")
         code = 200 if data["state"] == "success" else 501
         body = {"code": code, "msg": "Playground task completed.", "data": data}
-        timestamp = str(int(self._clock()))
+        timestamp = str(int(self.clock()))
         async with (
             aiohttp.ClientSession() as session,
             session.post(
@@ -153,21 +143,6 @@ class KieFormat:
         ):
             return response.status
 
-    def _guarded(self, handler: Handler) -> Handler:
-        """Check the key, and turn a rejection into the vendor's envelope."""
-
-        async def answer(request: web.Request) -> web.StreamResponse:
-            try:
-                key = request.headers.get("Authorization", "").encode()
-                if not hmac.compare_digest(key, f"Bearer {self._api_key}".encode()):
-                    raise _Rejected(401, "You do not have access permissions", http_status=401)
-                return await handler(request)
-            except _Rejected as rejected:
-                body = {"code": rejected.code, "msg": str(rejected), "data": None}
-                return web.json_response(body, status=rejected.http_status)
-
-        return answer
-
     async def _create(self, request: web.Request) -> web.StreamResponse:
         try:
             body = json.loads(await request.read())
@@ -179,40 +154,40 @@ class KieFormat:
         try:
             task = self._start(body)
         finally:
-            self._submissions.append(Submission(body, task.id if task else None))
+            self.submissions.append(Submission(body, task.id if task else None))
         return _success({"taskId": task.id})
 
     def _start(self, body: Mapping[str, object]) -> StudioTask:
-        now_s = self._clock()
-        full = len(self._accepted_at_s) == SUBMITS_MAX
-        if full and now_s - self._accepted_at_s[0] < SUBMIT_WINDOW_S:
+        now_s = self.clock()
+        full = len(self.accepted_at_s) == SUBMITS_MAX
+        if full and now_s - self.accepted_at_s[0] < SUBMIT_WINDOW_S:
             raise _Rejected(429, "Rate limit exceeded", http_status=429)
         callback_url = body.get("callBackUrl")
         if callback_url is not None and not isinstance(callback_url, str):
             _reject("callBackUrl must be a uri")
         try:
-            task = self._studio.start(_read_commission(body, uploads=self._studio.uploads))
+            task = self.studio.start(_read_commission(body, uploads=self.studio.uploads))
         except OutOfMoney:
             raise _Rejected(402, "Insufficient credits") from None
-        self._accepted_at_s.append(now_s)
-        self._asked[task.id] = Asked(body, callback_url)
-        if len(self._asked) > ASKED_MAX:
-            del self._asked[next(iter(self._asked))]
+        self.accepted_at_s.append(now_s)
+        self.asked[task.id] = Asked(body, callback_url)
+        if len(self.asked) > ASKED_MAX:
+            del self.asked[next(iter(self.asked))]
         return task
 
     async def _record(self, request: web.Request) -> web.StreamResponse:
         task_id = request.query.get("taskId")
         if not task_id:
             raise _Rejected(400, "taskId is required")
-        task, asked = self._studio.task(task_id), self._asked.get(task_id)
+        task, asked = self.studio.task(task_id), self.asked.get(task_id)
         if task is None or asked is None:
             raise _Rejected(422, "recordInfo is null", http_status=422)
         return _success(self._task_data(task, asked))
 
     def _task_data(self, task: StudioTask, asked: Asked) -> dict[str, object]:
-        stage = self._studio.look(task)
+        stage = self.studio.look(task)
         created_ms, age_ms = (
-            int(each * 1000) for each in (task.created_at_s, self._clock() - task.created_at_s)
+            int(each * 1000) for each in (task.created_at_s, self.clock() - task.created_at_s)
         )
         data: dict[str, object] = {
             "taskId": task.id,
@@ -234,7 +209,7 @@ class KieFormat:
             code, message = _failure(task.ending)
             failed = {"state": "fail", "resultJson": None, "failCode": code, "failMsg": message}
             return data | failed | {"creditsConsumed": 0}
-        links = [self._studio.result_link(task)] if stage is Stage.COMPLETED else []
+        links = [self.studio.result_link(task)] if stage is Stage.COMPLETED else []
         return data | {
             "state": "success",
             "resultJson": json.dumps({"resultUrls": links}),
@@ -242,7 +217,7 @@ class KieFormat:
         }
 
     async def _credit(self, request: web.Request) -> web.StreamResponse:
-        left = self._studio.balance_usd - self._studio.frozen_usd()
+        left = self.studio.balance_usd - self.studio.frozen_usd()
         return _success(float(left / USD_PER_CREDIT))
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
@@ -259,7 +234,7 @@ class KieFormat:
                 if part.name == "file":
                     content_type = part.headers.get("Content-Type", "application/octet-stream")
                     name = words.get("fileName") or part.filename or "file"
-                    upload = await self._studio.keep(name, content_type, chunks_of(part))
+                    upload = await self.studio.keep(name, content_type, chunks_of(part))
                 else:
                     words[part.name or ""] = (await part.read())[:FIELD_BYTES_MAX].decode()
         except ValueError:

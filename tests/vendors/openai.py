@@ -1,48 +1,32 @@
 """OpenAI's own paths, key check and errors around the Images API."""
 
-import hmac
-from collections import deque
+from collections.abc import Sequence
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
-from bot.playground.faults import VendorCall, VendorFaults
-from bot.playground.openai_images import ImagesError, OpenAiImages, read_json
-from bot.playground.studio import Studio, Submission
+from bot.playground.faults import VendorCall
+from bot.playground.formats import Endpoint, Format, ImagesError, read_json
+from bot.playground.openai_images import OpenAiImages
 
 BASE_PATH = "/openai/v1"
 
 
-class OpenAiFormat:
+class OpenAiFormat(Format):
     """The routes below BASE_PATH."""
 
-    def __init__(self, studio: Studio, submissions: deque[Submission], *, api_key: str) -> None:
-        self.images = OpenAiImages(studio, submissions)
-        self._api_key = api_key
+    @property
+    def images(self) -> OpenAiImages:
+        return OpenAiImages(self.studio, self.submissions)
 
-    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
-        def around(call: VendorCall, handler: Handler) -> Handler:
-            return faults.around(call, self._guarded(handler))
-
+    def endpoints(self) -> Sequence[Endpoint]:
         return [
-            web.post(f"{BASE_PATH}/images/generations", around(VendorCall.CREATE, self._generate)),
-            web.post(f"{BASE_PATH}/images/edits", around(VendorCall.CREATE, self._edit)),
-            web.get(f"{BASE_PATH}/models", around(VendorCall.MODELS, self._models)),
+            ("POST", f"{BASE_PATH}/images/generations", VendorCall.CREATE, self._generate),
+            ("POST", f"{BASE_PATH}/images/edits", VendorCall.CREATE, self._edit),
+            ("GET", f"{BASE_PATH}/models", VendorCall.MODELS, self._models),
         ]
 
-    def _guarded(self, handler: Handler) -> Handler:
-        """Check the key, and turn an error into the vendor's shape."""
-
-        async def answer(request: web.Request) -> web.StreamResponse:
-            try:
-                key = request.headers.get("Authorization", "").encode()
-                if not hmac.compare_digest(key, f"Bearer {self._api_key}".encode()):
-                    raise ImagesError(401, "Incorrect API key provided.", code="invalid_api_key")
-                return await handler(request)
-            except ImagesError as error:
-                return error.answer()
-
-        return answer
+    def wrong_key(self) -> ImagesError:
+        return ImagesError(401, "Incorrect API key provided.", code="invalid_api_key")
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(await self.images.generate(await read_json(request)))

@@ -6,26 +6,23 @@ Source: HM-RunningHub/ComfyUI_RH_OpenAPI, the vendor's client, model registry an
 guess, and marked as one.
 """
 
-import hmac
 import json
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Never
 
 from aiohttp import BodyPartReader, web
-from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from bot.playground.drawing import SIZES_1K_PX
-from bot.playground.faults import VendorCall, VendorFaults
+from bot.playground.faults import VendorCall
+from bot.playground.formats import Endpoint, Format, ImagesError
 from bot.playground.studio import (
     Commission,
     Fails,
     OutOfMoney,
     Stage,
     Sticks,
-    Studio,
     StudioTask,
     Submission,
     TooLarge,
@@ -84,53 +81,37 @@ OFFERS = {
 }
 
 
-class _Rejected(Exception):
+class _Rejected(ImagesError):
     """
     Args:
         in_envelope: as the upload answers, with `code`.
     """
 
     def __init__(self, code: int, message: str, *, in_envelope: bool = False) -> None:
-        super().__init__(message)
-        self.code = code
+        super().__init__(200, message, code=str(code))
         self.in_envelope = in_envelope
 
 
-class RunningHubFormat:
+class RunningHubFormat(Format):
     """The routes below BASE_PATH."""
 
-    def __init__(self, studio: Studio, submissions: deque[Submission], *, api_key: str) -> None:
-        self._studio = studio
-        self._submissions = submissions
-        self._api_key = api_key
-
-    def routes(self, faults: VendorFaults) -> list[web.RouteDef]:
-        def around(call: VendorCall, handler: Handler) -> Handler:
-            return faults.around(call, self._guarded(handler))
-
+    def endpoints(self) -> Sequence[Endpoint]:
         kind = "{kind:text-to-image|image-to-image}"
         upload = f"{BASE_PATH}/media/upload/binary"
         return [
-            web.post(f"{BASE_PATH}/{{model}}/{kind}", around(VendorCall.CREATE, self._submit)),
-            web.post(f"{BASE_PATH}/query", around(VendorCall.POLL, self._query)),
-            web.post(upload, around(VendorCall.UPLOAD, self._upload)),
+            ("POST", f"{BASE_PATH}/{{model}}/{kind}", VendorCall.CREATE, self._submit),
+            ("POST", f"{BASE_PATH}/query", VendorCall.POLL, self._query),
+            ("POST", upload, VendorCall.UPLOAD, self._upload),
         ]
 
-    def _guarded(self, handler: Handler) -> Handler:
-        """Check the key, and turn a rejection into the vendor's shape: to HTTP, all is well."""
+    def wrong_key(self) -> _Rejected:
+        return _Rejected(BAD_KEY, "Invalid API key, please check your API key")
 
-        async def answer(request: web.Request) -> web.StreamResponse:
-            try:
-                key = request.headers.get("Authorization", "").encode()
-                if not hmac.compare_digest(key, f"Bearer {self._api_key}".encode()):
-                    raise _Rejected(BAD_KEY, "Invalid API key, please check your API key")
-                return await handler(request)
-            except _Rejected as rejected:
-                if rejected.in_envelope:
-                    return web.json_response({"code": rejected.code, "message": str(rejected)})
-                return web.json_response(_task("", "", rejected.code, str(rejected)))
-
-        return answer
+    def written(self, error: ImagesError) -> web.Response:
+        """To HTTP, all is well."""
+        if error.in_envelope:
+            return web.json_response({"code": int(error.code), "message": str(error)})
+        return web.json_response(_task("", "", error.code, str(error)))
 
     async def _submit(self, request: web.Request) -> web.StreamResponse:
         body = await _read_json(request)
@@ -140,31 +121,31 @@ class RunningHubFormat:
             offer = OFFERS.get(request.match_info["model"])
             if offer is None:
                 raise _Rejected(1001, "Invalid URL, please check your request URL")
-            task = self._studio.start(_read_commission(body, offer, edits=edits))
+            task = self.studio.start(_read_commission(body, offer, edits=edits))
         except OutOfMoney:
             raise _Rejected(NO_MONEY, "CORPAPIKEY_INSUFFICIENT_FUNDS") from None
         finally:
-            self._submissions.append(Submission(body, task.id if task else None))
+            self.submissions.append(Submission(body, task.id if task else None))
         return web.json_response(_task(task.id, "QUEUED"))
 
     async def _query(self, request: web.Request) -> web.StreamResponse:
         task_id = (await _read_json(request)).get("taskId")
         if not isinstance(task_id, str) or not task_id:
             _reject("taskId is required")
-        task = self._studio.task(task_id)
+        task = self.studio.task(task_id)
         if task is None:
             raise _Rejected(NO_SUCH_TASK, "Task does not exist or has expired")
         return web.json_response(self._task_answer(task))
 
     def _task_answer(self, task: StudioTask) -> dict[str, object]:
-        stage = self._studio.look(task)
+        stage = self.studio.look(task)
         if isinstance(task.ending, Sticks):
             return _task(task.id, task.ending.word)
         if stage is Stage.RUNNING:
             return _task(task.id, "RUNNING")
         if isinstance(task.ending, Fails):
             return _task(task.id, "FAILED", *_failure(task.ending))
-        link = self._studio.result_link(task)
+        link = self.studio.result_link(task)
         results = [{"url": link, "outputType": "image"}] if stage is Stage.COMPLETED else []
         return _task(task.id, "SUCCESS") | {"results": results}
 
@@ -176,7 +157,7 @@ class RunningHubFormat:
             if not isinstance(part, BodyPartReader) or part.name != "file":
                 _reject("file is required", in_envelope=True)
             content_type = part.headers.get("Content-Type", "application/octet-stream")
-            upload = await self._studio.keep(part.filename or "file", content_type, chunks_of(part))
+            upload = await self.studio.keep(part.filename or "file", content_type, chunks_of(part))
         except ValueError:
             _reject("Malformed multipart body", in_envelope=True)
         except TooLarge:

@@ -13,14 +13,14 @@ class AllVendors(PlaygroundProviders):
     kie: kie.KieFormat
 
     def _formats(self) -> Iterable[web.RouteDef]:
-        key = {"api_key": self.api_key}
+        given = (self.studio, self.submissions, self.api_key)
         yield from super()._formats()
-        self.kie = kie.KieFormat(self.studio, self.submissions, **key, clock=self.clock)
+        self.kie = kie.KieFormat(*given, clock=self.clock)
         for double in (
             self.kie,
-            openai.OpenAiFormat(self.studio, self.submissions, **key),
-            runninghub.RunningHubFormat(self.studio, self.submissions, **key),
-            google.GoogleFormat(self.studio, self.submissions, maxapi.Habits(), **key),
+            openai.OpenAiFormat(*given),
+            runninghub.RunningHubFormat(*given),
+            google.GoogleFormat(*given, maxapi.Habits()),
         ):
             yield from double.routes(self.faults)
 
