@@ -122,47 +122,47 @@ def read_head(data: bytes | mmap.mmap) -> Head:
 
 
 def _png_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
-    place = len(PNG_HEAD)
-    while place + 16 <= len(data):
-        length, kind = struct.unpack(">I4s", data[place : place + 8])
+    offset = len(PNG_HEAD)
+    while offset + 16 <= len(data):
+        length, kind = struct.unpack(">I4s", data[offset : offset + 8])
         if kind == b"IDAT":
             return
         if kind == b"IHDR":
-            yield Head(*struct.unpack(">II", data[place + 8 : place + 16]))
+            yield Head(*struct.unpack(">II", data[offset + 8 : offset + 16]))
         else:
             yield Head(0, 0, may_move=kind == b"acTL")
-        place += 12 + length
+        offset += 12 + length
 
 
 def _jpeg_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
     components = 0
-    place = data.find(b"\xff", 2)
-    while 0 <= place <= len(data) - 10:
-        marker = data[place + 1]
-        end = place + 2
+    offset = data.find(b"\xff", 2)
+    while 0 <= offset <= len(data) - 10:
+        marker = data[offset + 1]
+        end = offset + 2
         head = Head(0, 0)
         if marker in (0xFF, 0x00):
-            end = _behind_fill(data, place)
+            end = _behind_fill(data, offset)
         elif marker == SOS:
-            yield Head(0, 0, in_scans=data[place + 4] < components)
+            yield Head(0, 0, in_scans=data[offset + 4] < components)
             return
         elif marker not in WITHOUT_LENGTH:
-            end += int.from_bytes(data[place + 2 : place + 4], "big")
+            end += int.from_bytes(data[offset + 2 : offset + 4], "big")
             if marker in FRAMES:
                 height_px, width_px, components = struct.unpack(
-                    ">HHB", data[place + 5 : place + 10]
+                    ">HHB", data[offset + 5 : offset + 10]
                 )
                 head = Head(width_px, height_px, marker in PROGRESSIVE)
         yield head
-        place = data.find(b"\xff", end)
+        offset = data.find(b"\xff", end)
 
 
 def _webp_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
     """The canvas (VP8X) and the picture, lossless (VP8L) or not (WebP, RFC 9649)."""
-    place = 12
-    while place + 18 <= len(data):
-        kind, length = struct.unpack("<4sI", data[place : place + 8])
-        body = data[place + 8 : place + 18]
+    offset = 12
+    while offset + 18 <= len(data):
+        kind, length = struct.unpack("<4sI", data[offset : offset + 8])
+        body = data[offset + 8 : offset + 18]
         if kind == b"VP8X":
             width_px, height_px = (
                 int.from_bytes(body[first : first + 3], "little") + 1 for first in (4, 7)
@@ -178,17 +178,17 @@ def _webp_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
             return
         else:
             yield Head(0, 0)
-        place += 8 + length + length % 2
+        offset += 8 + length + length % 2
 
 
 def _gif_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
     """The screen and each frame, for which Pillow makes the screen larger."""
     yield Head(*struct.unpack("<HH", data[6:10]))
     frames = 0
-    for place, _ in _gif_blocks(data):
-        if data[place] == ord(","):
+    for offset, _ in _gif_blocks(data):
+        if data[offset] == ord(","):
             frames += 1
-            left, top, width_px, height_px = struct.unpack("<4H", data[place + 1 : place + 9])
+            left, top, width_px, height_px = struct.unpack("<4H", data[offset + 1 : offset + 9])
             yield Head(left + width_px, top + height_px, may_move=frames > 1)
 
 
@@ -212,20 +212,20 @@ def strip(data: bytes) -> Bare:
 
 def _strip_png(data: bytes) -> Bare:
     parts, profile, exif, animated = [PNG_HEAD], None, b"", False
-    place, seen = len(PNG_HEAD), 0
-    while place + 8 <= len(data):
+    offset, seen = len(PNG_HEAD), 0
+    while offset + 8 <= len(data):
         seen = _counted(seen)
-        length, kind = struct.unpack(">I4s", data[place : place + 8])
-        body = data[place + 8 : place + 8 + length]
+        length, kind = struct.unpack(">I4s", data[offset : offset + 8])
+        body = data[offset + 8 : offset + 8 + length]
         if kind in PNG_CHUNKS:
-            parts.append(data[place : place + 12 + length])
+            parts.append(data[offset : offset + 12 + length])
         elif kind == b"iCCP" and profile is None:
             profile = _inflated(body.partition(b"\x00")[2][1:])
         elif kind == b"eXIf":
             exif = body
         elif kind == b"fdAT":
             animated = True
-        place += 12 + length
+        offset += 12 + length
         if kind == b"IEND":
             break
     # An animation's frames stand in chunks that are left out above.
@@ -272,59 +272,59 @@ def _strip_jpeg(data: bytes) -> Bare:
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Each marker, its whole segment (with a scan's data) and its body, up to the end mark."""
-    place, seen = 2, 0
-    while place + 2 <= len(data):
+    offset, seen = 2, 0
+    while offset + 2 <= len(data):
         seen = _counted(seen)
-        if data[place] != 0xFF:
+        if data[offset] != 0xFF:
             # Some writers leave a gap before a marker.
-            place = data.find(b"\xff", place)
-            if place < 0:
+            offset = data.find(b"\xff", offset)
+            if offset < 0:
                 return
             continue
-        marker = data[place + 1]
+        marker = data[offset + 1]
         if marker in (0xFF, 0x00):
-            place = _behind_fill(data, place)
+            offset = _behind_fill(data, offset)
             continue
         if marker == EOI:
-            yield marker, data[place : place + 2], b""
+            yield marker, data[offset : offset + 2], b""
             return
         if marker in WITHOUT_LENGTH:
             # Outside of a scan they mean nothing.
-            place += 2
+            offset += 2
             continue
-        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        body = data[place + 4 : end]
+        end = offset + 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
+        body = data[offset + 4 : end]
         if marker == SOS:
             end = _scan_end(data, end)
-        yield marker, data[place:end], body
-        place = end
+        yield marker, data[offset:end], body
+        offset = end
 
 
-def _behind_fill(data: bytes | mmap.mmap, place: int) -> int:
+def _behind_fill(data: bytes | mmap.mmap, offset: int) -> int:
     """Where a run of fill bytes has its last one; behind a single one."""
-    run = FILL.match(data, place)
-    return max(run.end() - 1, place + 1) if run else place + 1
+    run = FILL.match(data, offset)
+    return max(run.end() - 1, offset + 1) if run else offset + 1
 
 
-def _scan_end(data: bytes, place: int) -> int:
+def _scan_end(data: bytes, offset: int) -> int:
     """Where a scan's data ends: at the next marker that is neither restart nor stuffed byte."""
-    while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
-        following = data[place + 1]
+    while (offset := data.find(b"\xff", offset)) >= 0 and offset + 1 < len(data):
+        following = data[offset + 1]
         if following not in (0x00, 0xFF) and not 0xD0 <= following <= 0xD7:
-            return place
-        place += 1 if following == 0xFF else 2
+            return offset
+        offset += 1 if following == 0xFF else 2
     return len(data)
 
 
 def _strip_webp(data: bytes) -> Bare:
     parts, profile, exif, animated = [], b"", b"", False
-    place, seen = 12, 0
+    offset, seen = 12, 0
     # What follows the end is none of it.
     last = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
-    while place + 8 <= last:
+    while offset + 8 <= last:
         seen = _counted(seen)
-        kind, length = struct.unpack("<4sI", data[place : place + 8])
-        whole = data[place : place + 8 + length + length % 2]
+        kind, length = struct.unpack("<4sI", data[offset : offset + 8])
+        whole = data[offset : offset + 8 + length + length % 2]
         body = whole[8 : 8 + length]
         if kind == b"VP8X":
             parts.append(whole[:8] + bytes((body[0] & ~WEBP_METADATA_FLAGS,)) + whole[9:])
@@ -335,7 +335,7 @@ def _strip_webp(data: bytes) -> Bare:
         elif kind in WEBP_CHUNKS:
             animated = animated or kind == b"ANMF"
             parts.append(whole)
-        place += len(whole)
+        offset += len(whole)
     content = b"WEBP" + b"".join(parts)
     plain = b"RIFF" + struct.pack("<I", len(content)) + content
     return Bare(plain, profile, exif, animated, plain)
@@ -343,20 +343,20 @@ def _strip_webp(data: bytes) -> Bare:
 
 def _strip_gif(data: bytes) -> Bare:
     parts = [data[: _behind_palette(SCREEN_BYTES, data[10])]]
-    parts += [data[place:end] for place, end in _gif_blocks(data)]
+    parts += [data[offset:end] for offset, end in _gif_blocks(data)]
     plain = b"".join(parts)
     return Bare(plain, to_decode=plain)
 
 
 def _gif_blocks(data: bytes | mmap.mmap) -> Iterator[tuple[int, int]]:
     """Where each frame and each control extension begins and ends, up to FRAMES_MAX frames."""
-    place, frames, seen = _behind_palette(SCREEN_BYTES, data[10]), 0, 0
-    while frames < FRAMES_MAX and (found := GIF_BLOCK.search(data, place)):
-        place = found.start()
+    offset, frames, seen = _behind_palette(SCREEN_BYTES, data[10]), 0, 0
+    while frames < FRAMES_MAX and (found := GIF_BLOCK.search(data, offset)):
+        offset = found.start()
         is_frame = found[0] == b","
-        if found[0] == b";" or place + 10 > len(data):
+        if found[0] == b";" or offset + 10 > len(data):
             return
-        end = _behind_palette(place + 10, data[place + 9]) + 1 if is_frame else place + 2
+        end = _behind_palette(offset + 10, data[offset + 9]) + 1 if is_frame else offset + 2
         piece_bytes = None
         while piece_bytes != 0 and end < len(data):
             piece_bytes = data[end]
@@ -365,11 +365,11 @@ def _gif_blocks(data: bytes | mmap.mmap) -> Iterator[tuple[int, int]]:
             if seen > PIECES_MAX:
                 raise UnusableImage(Flaw.DAMAGED)
         frames += is_frame
-        if is_frame or data[place + 1] == CONTROL:
-            yield place, end
-        place = end
+        if is_frame or data[offset + 1] == CONTROL:
+            yield offset, end
+        offset = end
 
 
-def _behind_palette(place: int, flags: int) -> int:
+def _behind_palette(offset: int, flags: int) -> int:
     """Where the palette that begins here ends, if the flags say that there is one."""
-    return place + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    return offset + (3 << (flags & 7) + 1 if flags & 0x80 else 0)

@@ -82,7 +82,7 @@ def kind_of(data: bytes) -> Kind:
         if data.startswith(magic):
             return kind
     if data[4:8] == b"ftyp":
-        brands = {data[place : place + 4] for place in (8, *range(16, KIND_BYTES, 4))}
+        brands = {data[offset : offset + 4] for offset in (8, *range(16, KIND_BYTES, 4))}
         if brands & AVIF_BRANDS:
             return AVIF
         if brands & HEIC_BRANDS:

@@ -151,14 +151,14 @@ def _write(tiles: Sequence["Picture | None"], path: Path, scale: float) -> None:
     sheet = Image.new("RGBA", _sheet_size(len(tiles)), (0, 0, 0, 0))
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(NUMBER_PX)
-    for place, tile in enumerate(tiles):
-        left = place % COLUMNS_MAX * (TILE_PX + GAP_PX)
-        top = place // COLUMNS_MAX * (TILE_PX + GAP_PX)
+    for index, tile in enumerate(tiles):
+        left = index % COLUMNS_MAX * (TILE_PX + GAP_PX)
+        top = index // COLUMNS_MAX * (TILE_PX + GAP_PX)
         draw.rectangle((left, top, left + TILE_PX - 1, top + TILE_PX - 1), FREE)
         if tile is not None:
             spare = (TILE_PX - tile.width) // 2, (TILE_PX - tile.height) // 2
             sheet.paste(tile, (left + spare[0], top + spare[1]))
-        number = str(place + 1)
+        number = str(index + 1)
         left, top = left + BADGE_MARGIN_PX, top + BADGE_MARGIN_PX
         width_px = max(BADGE_PX, round(font.getlength(number)) + 2 * BADGE_PADDING_PX)
         corners = (left, top, left + width_px - 1, top + BADGE_PX - 1)

@@ -67,13 +67,13 @@ def check_tags(data: bytes | mmap.mmap) -> None:
         UnusableImage: its tags have more or longer lists than any picture needs.
     """
     order = ORDERS[data[:4]]
-    places, held_bytes, lists_bytes = [_number(order, data[4:8])], 0, 0
-    for place in places:
-        for tag in _tags(data, order, place):
+    offsets, held_bytes, lists_bytes = [_number(order, data[4:8])], 0, 0
+    for offset in offsets:
+        for tag in _tags(data, order, offset):
             if tag.number in FURTHER:
                 if tag.count != 1 or tag.kind not in (LONG, DIRECTORY):
                     raise UnusableImage(Flaw.DAMAGED)
-                places.append(_number(order, tag.value))
+                offsets.append(_number(order, tag.value))
             if tag.size_bytes <= VALUE_BYTES:
                 continue
             held_bytes += tag.size_bytes
@@ -81,14 +81,14 @@ def check_tags(data: bytes | mmap.mmap) -> None:
             # Tags may share their values, so that Pillow would read these again and again.
             if held_bytes > len(data) or lists_bytes > LISTS_BYTES_MAX:
                 raise UnusableImage(Flaw.DAMAGED)
-        if len(places) > DIRECTORIES_MAX:
+        if len(offsets) > DIRECTORIES_MAX:
             raise UnusableImage(Flaw.DAMAGED)
 
 
-def _tags(data: bytes | mmap.mmap, order: str, place: int) -> Iterator[Tag]:
+def _tags(data: bytes | mmap.mmap, order: str, offset: int) -> Iterator[Tag]:
     """The tags that stand together in one place, as far as the data goes."""
-    first = place + 2
-    end = min(first + 12 * _number(order, data[place:first]), len(data) - 11)
+    first = offset + 2
+    end = min(first + 12 * _number(order, data[offset:first]), len(data) - 11)
     for start in range(first, end, 12):
         yield Tag(*struct.unpack(f"{order}HHI4s", data[start : start + 12]))
 

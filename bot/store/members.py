@@ -50,8 +50,8 @@ OLD_DRAFTS = f"""
 
 BASKET = "SELECT id, reference, added_at FROM basket WHERE user_id = :user ORDER BY id"
 ADD = insert("basket", "user_id", "reference", "added_at")
-ADD_AGAIN = "UPDATE basket SET reference = :text, added_at = :now WHERE id = :place"
-TAKE = "DELETE FROM basket WHERE id = :place"
+ADD_AGAIN = "UPDATE basket SET reference = :text, added_at = :now WHERE id = :row"
+TAKE = "DELETE FROM basket WHERE id = :row"
 EMPTY = "DELETE FROM basket WHERE user_id = :user"
 OLD_BASKETS = f"""
     DELETE FROM basket WHERE id IN (
@@ -139,10 +139,10 @@ def add_to_basket(
     if not before:
         # Rows may be left that are too old, or cannot be read.
         tx.execute(EMPTY, {"user": user_id})
-    for index, (place, _) in enumerate(before):
+    for index, (row_id, _) in enumerate(before):
         if index in touched:
             text = write_json(after[index])
-            tx.execute(ADD_AGAIN, {"place": place, "text": text, "now": now})
+            tx.execute(ADD_AGAIN, {"row": row_id, "text": text, "now": now})
     added = [
         {"user_id": user_id, "reference": write_json(each), "added_at": now}
         for each in after[len(before) :]
@@ -155,14 +155,14 @@ def add_to_basket(
 def take_from_basket(tx: Transaction, user_id: int, index: int | None) -> None:
     """
     Args:
-        index: the reference's place in the basket, from 0; None: take all of them.
+        index: of the reference to take, from 0; None: take all of them.
     """
     if index is None:
         tx.execute(EMPTY, {"user": user_id})
         return
-    for number, (place, _) in enumerate(_gathered(tx, user_id)):
+    for number, (row_id, _) in enumerate(_gathered(tx, user_id)):
         if number == index:
-            tx.execute(TAKE, {"place": place})
+            tx.execute(TAKE, {"row": row_id})
 
 
 def presets(tx: Transaction, user_id: int) -> dict[str, ImageRequest]:
@@ -222,7 +222,7 @@ def _gathered(
     if now is not None and all(row.added_at <= now - BASKET_KEPT for row in rows):
         return []
     read = ((row.id, read_reference(row.reference)) for row in rows)
-    return [(place, reference) for place, reference in read if reference is not None]
+    return [(row_id, reference) for row_id, reference in read if reference is not None]
 
 
 def _same(one: Reference, other: Reference) -> bool:

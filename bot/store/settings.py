@@ -32,7 +32,7 @@ REMEMBER = insert("synced_commands", "scope")
 def synced_servers(tx: Transaction, application: str) -> set[int]:
     scopes = (scope.rsplit("/", 1) for scope in tx.scalars(SYNCED))
     # An earlier version kept the global scope there as well.
-    return {int(place) for before, place in scopes if before == application and place.isdigit()}
+    return {int(server) for owner, server in scopes if owner == application and server.isdigit()}
 
 
 def remember_servers(tx: Transaction, application: str, server_ids: Collection[int]) -> None:

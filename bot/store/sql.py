@@ -65,12 +65,12 @@ Shape: TypeAlias = Callable[[Iterable[Any]], Row]
 def _shape(columns: tuple[str, ...]) -> Shape:
     made: Any = namedtuple("Row", columns, rename=True)  # type: ignore[misc]
     shape: Shape = made._make
-    times = [place for place, name in enumerate(columns) if name.endswith(TIMES)]
+    times = [index for index, name in enumerate(columns) if name.endswith(TIMES)]
 
     def with_times(stored: Iterable[Any]) -> Row:
         values = list(stored)
-        for place in times:
-            values[place] = _read_time(values[place])
+        for index in times:
+            values[index] = _read_time(values[index])
         return shape(values)
 
     return with_times if times else shape
