@@ -204,15 +204,12 @@ def _remarks(settings: Settings) -> list[str]:
     if settings.public_url is None:
         return []
     lacking = []
-    # The settings of the keys with which each vendor signs that calls back.
-    signing = [
-        [name for name, option in vendor.options.items() if option.takes == "key"]
-        for vendor in VENDORS
-        if vendor.verify_callback
-    ]
-    if not any(all(map(settings.of_vendor, names)) for names in signing):
-        keys = " or ".join(name for names in signing for name in names)
-        lacking.append(f"PUBLIC_URL is of no use without {keys}: no provider calls back.")
+    # The settings of the keys with which vendors sign that call back.
+    calling = [vendor.options for vendor in VENDORS if vendor.verify_callback]
+    keys = [name for its in calling for name, option in its.items() if option.takes == "key"]
+    if not any(map(settings.of_vendor, keys)):
+        named = " or ".join(keys)
+        lacking.append(f"PUBLIC_URL is of no use without {named}: no provider calls back.")
     if settings.ops_port == 0:
         lacking.append("PUBLIC_URL is of no use with OPS_PORT=0: nothing hears a call.")
     return lacking
