@@ -19,7 +19,6 @@ from bot.domain.ledger import (
 from bot.store.schema import OF_A_JOB
 from bot.store.sql import Transaction
 
-_OF_MONTH = "id >= :first AND id < :end"
 _HOLDS_NOTHING = f"""
     cost_ucr IS NULL AND state != '{JobState.CANCELLED}' AND NOT EXISTS (
         SELECT 1 FROM entries
@@ -27,17 +26,20 @@ _HOLDS_NOTHING = f"""
             AND entries.server_id = :server AND entries.user_id = {NOBODY}
     )
 """
-#: what a month's jobs have cost, in a server and in all places
-SPENT = f"SELECT coalesce(sum(cost_ucr), 0) FROM jobs WHERE server_id = :server AND {_OF_MONTH}"
-SPENT_BY_ALL = f"SELECT coalesce(sum(cost_ucr), 0) FROM jobs WHERE {_OF_MONTH}"
-#: those that are being made, and hold nothing of the budget yet
-UNDER_WAY = f"""
-    SELECT id, quote_ucr FROM jobs
-    WHERE server_id = :server AND {_OF_MONTH} AND {_HOLDS_NOTHING} ORDER BY id
-"""
-UNDER_WAY_OF_ALL = f"""
-    SELECT id, quote_ucr FROM jobs WHERE {_OF_MONTH} AND {_HOLDS_NOTHING} ORDER BY id
-"""
+
+
+def _of_month(server: str) -> list[str]:
+    """What a month's jobs have cost, and those under way that hold nothing of the budget yet."""
+    its = f"FROM jobs WHERE {server} id >= :first AND id < :end"
+    return [
+        f"SELECT coalesce(sum(cost_ucr), 0) {its}",
+        f"SELECT id, quote_ucr {its} AND {_HOLDS_NOTHING} ORDER BY id",
+    ]
+
+
+#: in a server, and in all places
+OF_SERVER = _of_month("server_id = :server AND")
+OF_ALL = _of_month("")
 
 
 def renew(tx: Transaction, account: Account, budget: Allowance, now: datetime) -> Change:
@@ -50,10 +52,12 @@ def renew(tx: Transaction, account: Account, budget: Allowance, now: datetime) -
         return renewal
     first, end = ids_of_month(period_start(now, Period.MONTH))
     given = {"server": account.server_id, "first": first, "end": end}
-    of_all = (account.server_id, account.user_id) == EVERYBODY
-    spent_ucr = tx.scalar(SPENT_BY_ALL if of_all else SPENT, given)
-    under_way = tx.rows(UNDER_WAY_OF_ALL if of_all else UNDER_WAY, given)
-    return count_in(renewal, spent_ucr, [(row.id, row.quote_ucr) for row in under_way])
+    is_for_all = (account.server_id, account.user_id) == EVERYBODY
+    spent, under_way = OF_ALL if is_for_all else OF_SERVER
+    spent_ucr = tx.scalar(spent, given)
+    return count_in(
+        renewal, spent_ucr, [(row.id, row.quote_ucr) for row in tx.rows(under_way, given)]
+    )
 
 
 def uncount(account: Account, job_id: str, cost: Microcredits) -> Change:
