@@ -309,7 +309,7 @@ def look(tx: Transaction, job_id: str) -> tuple[Job, list[Task]]:
 def to_deliver(tx: Transaction, house: House, job_id: str, now: datetime) -> Made:
     """A job in delivery as it is now."""
     job = job_of(tx, job_id)
-    account, _ = ledger.renewed(tx, job.server_id, job.user_id, house.allowance, now)
+    account, _ = ledger.keep_up(tx, job.server_id, job.user_id, house.allowance, now)
     return Made(job, tasks.of_job(tx, job_id), account.available_ucr)
 
 

@@ -179,11 +179,11 @@ def renew(tx: Transaction, account: Account, allowance: Allowance, now: datetime
     return rolling.renew(account, allowance, now)
 
 
-def renewed(
+def keep_up(
     tx: Transaction, server_id: int, user_id: int, default: Allowance, now: datetime
 ) -> Change:
     """
-    The account, brought up to now by the allowance that it had the last time.
+    Bring an account up to now, for no command, by the allowance that it had the last time.
 
     Args:
         default: the allowance of an account that does not remember one.
@@ -250,7 +250,7 @@ def end_hold(
     left_ucr = 0
     for whose, its_entries in of_job(tx, job.id).items():
         _, held = its_entries[EntryKind.HOLD]
-        account, refilled = renewed(tx, *whose, default, now)
+        account, refilled = keep_up(tx, *whose, default, now)
         if cost is None:
             ending = release(account, held)
         else:
@@ -281,7 +281,7 @@ def pay_back(
     expired_ucr = 0
     found = of_job(tx, job_id)
     for whose, its_entries in found.items():
-        account, refilled = renewed(tx, *whose, default, now)
+        account, refilled = keep_up(tx, *whose, default, now)
         _, held = its_entries[EntryKind.HOLD]
         settled_at, settled = its_entries[EntryKind.SETTLE]
         back = rolling.refund(account, held, settled, settled_at)
