@@ -83,16 +83,28 @@ class VendorHttp:
 
     async def get(
         self,
-        path: str,
+        address: str,
         params: Mapping[str, str] | None = None,
         *,
         result_path: Path | None = None,
     ) -> Reply:
         """
         Args:
+            address: a path below the root, or a full URL that the vendor named.
             result_path: where an image inside the answer goes, as in `order`; None: it has none.
+        Raises:
+            ProviderContractBroken: the URL is on another host, which must not see the key.
         """
-        return await self._get(self._base_url + path, params, result_path)
+        is_below = address.startswith("/") and not address.startswith("//")
+        own = self._base_url + address if is_below else self.own_address(address)
+        return await self._send(
+            "GET",
+            required(own, self.provider, "named an address on another host"),
+            Stake.REPEATABLE,
+            answer_s=self.limits.answer_s if result_path is None else self.limits.transfer_s,
+            params=params,
+            result_path=result_path,
+        )
 
     def own_address(self, address: str) -> str | None:
         """
@@ -111,20 +123,6 @@ class VendorHttp:
             return str(whole) if ours else None
         except ValueError:
             return None
-
-    async def get_at(self, address: str, *, result_path: Path | None = None) -> Reply:
-        """
-        GET an address that the vendor named.
-
-        Args:
-            address: as in `own_address`.
-            result_path: as in `get`.
-        Raises:
-            ProviderContractBroken: the address is on another host, which must not see the key.
-        """
-        own = self.own_address(address)
-        whole = required(own, self.provider, "named an address on another host")
-        return await self._get(whole, None, result_path)
 
     async def post(self, path: str, body: Mapping[str, object], stake: Stake) -> Reply:
         """POST what is answered without an image."""
@@ -203,19 +201,6 @@ class VendorHttp:
                 message = message.replace(each, "…")
         printable = "".join(each if each.isprintable() else " " for each in message)
         return " ".join(printable.split())[:MESSAGE_CHARS_MAX]
-
-    async def _get(
-        self, address: str, params: Mapping[str, str] | None, result_path: Path | None
-    ) -> Reply:
-        limits = self.limits
-        return await self._send(
-            "GET",
-            address,
-            Stake.REPEATABLE,
-            answer_s=limits.answer_s if result_path is None else limits.transfer_s,
-            params=params,
-            result_path=result_path,
-        )
 
     async def _send(
         self,

@@ -273,10 +273,8 @@ class MaxApiTasks:
 
     async def poll(self, provider_task_id: str, result_path: Path) -> Progress:
         """Make the poll that `handle_in` named; its answer may carry the image."""
-        http = self._http
-        get = http.get if provider_task_id.startswith("/") else http.get_at
-        reply = await get(provider_task_id, result_path=result_path)
-        return check_poll(http, reply) or self._parse_poll(reply.body)
+        reply = await self._http.get(provider_task_id, result_path=result_path)
+        return check_poll(self._http, reply) or self._parse_poll(reply.body)
 
     async def check(self, upstreams: Collection[str]) -> str:
         """
