@@ -172,10 +172,10 @@ def _with_size(body: Mapping[str, object]) -> Mapping[str, object]:
     """The body with a size; if it has none, the size follows from ratio and resolution."""
     if "size" in body:
         return body
-    ratio = _read_word(body, "aspect_ratio", "auto", ("auto", *SIZES_1K_PX))
+    ratio = _read_word(body, "aspect_ratio", ("auto", *SIZES_1K_PX))
     if ratio == "auto":
         return body
-    width_px, height_px = size_px(ratio, _read_word(body, "resolution", "1K", tuple(SCALE)).upper())
+    width_px, height_px = size_px(ratio, _read_word(body, "resolution", tuple(SCALE)).upper())
     return {**body, "size": f"{width_px}x{height_px}"}
 
 
@@ -202,13 +202,13 @@ def _read_commission(body: Mapping[str, object], *, uploads: Mapping[str, object
     nsfw_checker = body.get("nsfw_checker", False)
     if not isinstance(nsfw_checker, bool):
         reject("nsfw_checker must be a boolean")
-    resolution = _read_word(body, "resolution", "1K", tuple(SCALE)).upper()
+    resolution = _read_word(body, "resolution", tuple(SCALE)).upper()
     if prices_usd is _FLAT:
         # The beta's documentation has no resolution; that the vendor ignores it is a guess.
         resolution = "1K"
     return Commission(
         prompt=prompt,
-        aspect_ratio=_read_word(body, "aspect_ratio", "auto", ("auto", *SIZES_1K_PX)),
+        aspect_ratio=_read_word(body, "aspect_ratio", ("auto", *SIZES_1K_PX)),
         resolution=resolution,
         references=_read_references(body, uploads),
         nsfw_checker=nsfw_checker,
@@ -216,10 +216,9 @@ def _read_commission(body: Mapping[str, object], *, uploads: Mapping[str, object
     )
 
 
-def _read_word(
-    body: Mapping[str, object], name: str, default: str, allowed: tuple[str, ...]
-) -> str:
-    word = body.get(name, default)
+def _read_word(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
+    """The first allowed word is the default, and its case does not matter. Raises ImagesError."""
+    word = body.get(name, allowed[0])
     if not isinstance(word, str) or word.upper() not in [each.upper() for each in allowed]:
         reject(f"{name} must be one of {', '.join(allowed)}")
     return word
