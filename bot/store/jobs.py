@@ -45,21 +45,20 @@ KINDS: Mapping[str, str] = {
         SELECT id FROM jobs WHERE {IS_QUEUED} UNION ALL SELECT id FROM jobs WHERE {IS_WORKED_ON}
     )""",
 }
-HISTORY = {
-    kind: f"""
+
+
+def _history(kind: str) -> str:
+    # With a plus, SQLite begins with the few that have not ended.
+    plus = "+" if kind == "open" else ""
+    return f"""
         SELECT {JOB} FROM jobs
-        WHERE server_id = :server AND user_id = :user AND id < :before AND NOT removed AND {its}
+        WHERE {plus}server_id = :server AND {plus}user_id = :user AND {plus}id < :before
+            AND NOT removed AND {KINDS[kind]}
         ORDER BY id DESC LIMIT :shown_max
     """
-    for kind, its in KINDS.items()
-}
-#: the same, but SQLite begins with the few that have not ended
-HISTORY["open"] = f"""
-    SELECT {JOB} FROM jobs
-    WHERE {KINDS["open"]} AND +server_id = :server AND +user_id = :user AND +id < :before
-        AND NOT removed
-    ORDER BY id DESC LIMIT :shown_max
-"""
+
+
+HISTORY = {kind: _history(kind) for kind in KINDS}
 CHILDREN = f"SELECT id FROM jobs WHERE {HAS_PARENT} AND parent_id = :parent ORDER BY id"
 #: not while the job is being delivered: its result may be on its way to Discord; nor once its
 #: member has all of theirs erased: nothing is kept for them to get
