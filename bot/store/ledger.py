@@ -138,7 +138,7 @@ def statement(
     return Statement(
         account,
         amount,
-        tx.scalar(HELD, given) or 0,
+        tx.scalar(HELD, given),
         tuple(tx.values(Spending, SPENDINGS, given)),
         role_id,
         tuple(_dated(row) for row in tx.rows(LATEST, given)),

@@ -71,7 +71,7 @@ def reached(
         gone_ucr = row.refilled_to_ucr - row.allowance_ucr
         if budget is None or share_reached(budget.amount_ucr, gone_ucr, least_ucr) <= row.told:
             continue
-        held_ucr = tx.scalar(HELD, {"server": row.server_id, "month": month}) or 0
+        held_ucr = tx.scalar(HELD, {"server": row.server_id, "month": month})
         spent_ucr = gone_ucr - held_ucr
         percent = share_reached(budget.amount_ucr, spent_ucr, least_ucr)
         if percent > row.told:

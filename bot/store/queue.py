@@ -139,9 +139,9 @@ def enqueue(tx: Transaction, job: Job, others: int) -> tuple[int, int]:
     ahead = own
     if whole.waiting > member.waiting:
         given = {"party": party, "user": job.user_id, "rounds": own, "turn": member.turn}
-        ahead += tx.scalar(MEMBERS_AHEAD, given) or 0
+        ahead += tx.scalar(MEMBERS_AHEAD, given)
     elsewhere = {"party": party, "rounds": ahead, "turn": whole.turn}
-    return ahead + (tx.scalar(PARTIES_AHEAD, elsewhere) or 0), own
+    return ahead + tx.scalar(PARTIES_AHEAD, elsewhere), own
 
 
 def leave(tx: Transaction, job: Job) -> None:

@@ -39,7 +39,7 @@ def write_facts(facts: Facts) -> str:
 def read_facts(stored: str) -> Facts:
     """A problem's facts; empty if they cannot be read."""
     try:
-        facts = json.loads(stored or "{}")
+        facts = json.loads(stored)
     except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
