@@ -61,7 +61,7 @@ class DiscordMessenger:
         self._client = client
         self._shop = shop
         self._clock = shop.clock
-        self._price_of = easel.price_of
+        self._easel = easel
         self._pings = Pings(client, shop.clock, easel)
 
     async def close(self) -> None:
@@ -143,10 +143,11 @@ class DiscordMessenger:
     async def deliver(
         self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], balance_ucr: int
     ) -> int:
+        prices = offers.prices_there(self._easel, job)
         if not images:
-            view = offers.beneath_failure(job, self._price_of)
+            view = offers.beneath_failure(job, prices)
             return await self._post(job, Card(render.failure(job), view))
-        view = offers.beneath_result(job, images, self._price_of)
+        view = offers.beneath_result(job, images, prices)
         sheet = sheet_of(self._shop.folder, job)
         keeps = self._shop.house.keep.results_days > 0
 

@@ -1,6 +1,7 @@
 """The buttons beneath a job's result or failure, with what each would cost now."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import discord
 from msgspec.structs import replace
@@ -15,10 +16,13 @@ from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 from bot.engine.easel import Easel
 
-Priced = tuple[ImageRequest, Microcredits]
-#: called with a request, nsfw_checker and server_id; returns the request, with a model that can do
-#: it, and what would be held. None: it cannot be made now, or the server does not allow it
-PriceOf = Callable[..., Priced | None]
+#: Easel.price_of on the terms of one place
+PriceOf = Callable[[ImageRequest], tuple[ImageRequest, Microcredits] | None]
+
+
+def prices_there(easel: Easel, job: Job) -> PriceOf:
+    """What a press may cost where the job was made."""
+    return partial(easel.price_of, nsfw_checker=job.nsfw_checker, server_id=job.server_id)
 
 
 def prices_here(easel: Easel, job: Job, place: Place) -> PriceOf:
@@ -26,15 +30,8 @@ def prices_here(easel: Easel, job: Job, place: Place) -> PriceOf:
     rule = nsfw_rule(easel.servers.known(place.server_id).nsfw_checker, place)
     # What goes on from a public result is public, but for its member alone in other places.
     private = job.request.private or job.server_id != place.server_id
-
-    def price_of(request: ImageRequest, **_: object) -> Priced | None:
-        return easel.price_of(
-            replace(request, private=private),
-            nsfw_checker=rule.nsfw_checker,
-            server_id=place.server_id,
-        )
-
-    return price_of
+    price_of = partial(easel.price_of, nsfw_checker=rule.nsfw_checker, server_id=place.server_id)
+    return lambda request: price_of(replace(request, private=private))
 
 
 def beneath_result(
@@ -87,9 +84,7 @@ def _priced(
 ) -> buttons.Button | None:
     """A button with its price; None: it cannot be done now, or its words are kept no longer."""
     worded = job.request.prompt or action == buttons.EDIT
-    if request is None or not worded:
-        return None
-    priced = price_of(request, nsfw_checker=job.nsfw_checker, server_id=job.server_id)
+    priced = price_of(request) if request and worded else None
     if priced is None:
         return None
     _, amount = priced
