@@ -14,10 +14,10 @@ from pathlib import Path
 
 from bot.catalog import parse_catalog
 from bot.chat import connection
-from bot.chat.budgets import post_share
 from bot.chat.client import EaselClient
 from bot.chat.commands import add_commands
 from bot.chat.desk import Desk
+from bot.chat.log_channel import post_share
 from bot.chat.messenger import DiscordMessenger
 from bot.domain.catalog import Catalog
 from bot.domain.ledger import Allowance

@@ -7,8 +7,12 @@ import discord
 
 from bot.chat import trail, wire
 from bot.chat.intake import spoken_here
+from bot.chat.render import WORKING
+from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction
 from bot.domain.oversight import Done
+from bot.domain.ports import BudgetShare
+from bot.domain.quota import SHARES
 
 log = logging.getLogger(__name__)
 
@@ -61,3 +65,26 @@ async def tell(interaction: Interaction, done: Done | None, link: str | None = N
     if done is not None:
         embed = trail.act_embed(done, link, spoken_here(interaction))
         await post(interaction.client, done.log_channel_id, embed)
+
+
+async def post_share(client: discord.Client, share: BudgetShare) -> bool:
+    """
+    Post how much of its budget a server has spent. What is repeated within minutes is posted once.
+
+    Args:
+        client: logged in; need not be connected.
+    Returns:
+        False: it did not get through, and may later.
+    """
+    guild, locale = client.get_guild(share.server_id), share.locale
+    if not locale and guild is not None:
+        locale = str(guild.preferred_locale)
+    title, text = Phrase.BUDGET_SHARE, Notice.BUDGET_SPENT
+    if share.percent == SHARES[-1]:
+        title, text = Phrase.BUDGET_USED_UP, Notice.BUDGET_USED_UP
+    embed = discord.Embed(colour=WORKING, title=say(title, locale, percent=share.percent))
+    facts = {"spent_ucr": share.spent_ucr, "budget_ucr": share.budget_ucr}
+    renewed_at = int(share.renewed_at.timestamp())
+    embed.description = say(text, locale, **facts, renewed_at=renewed_at)
+    nonce = f"budget-{share.renewed_at:%Y%m%d}-{share.percent}"
+    return await post(client, share.channel_id, embed, nonce=nonce)
