@@ -10,7 +10,7 @@ import discord
 from bot.app import load_catalog, make_folder, open_providers
 from bot.chat import connection
 from bot.chat.client import invite
-from bot.domain.catalog import Catalog, NsfwSwitch, Route
+from bot.domain.catalog import Catalog, Route
 from bot.domain.credits import tell_cost
 from bot.domain.ledger import Period
 from bot.domain.ports import Provider
@@ -191,7 +191,7 @@ def _month(settings: Settings) -> str:
 
 def _without_filter(routes: Sequence[Route], providers: Collection[str]) -> list[str]:
     on = [route for route in routes if route.provider in providers]
-    if not on or any(route.nsfw_switch is not NsfwSwitch.NONE for route in on):
+    if not on or any(route.nsfw_switch.serves(nsfw_checker=True) for route in on):
         return []
     return [
         "No route of your providers has an NSFW filter, so images can be made only where a server"

@@ -210,12 +210,12 @@ class Catalog(Struct, frozen=True):
 
     def offered(self, providers: Collection[str]) -> "Catalog":
         """The catalog with the models that these providers offer; with all if they offer none."""
-        found = {
-            model.id: model
+        found = [
+            model.id
             for model in self.models.values()
             if any(route.provider in providers for route in model.routes)
-        }
-        return Catalog(found or self.models)
+        ]
+        return self.only(found or self.models)
 
     def only(self, models: Container[str]) -> "Catalog":
         """The catalog with these models alone."""
@@ -232,19 +232,12 @@ class Catalog(Struct, frozen=True):
 
     def default_model(self, providers: Collection[str], today: date) -> str:
         """The model for a member who names none: the first on offer, if possible with a filter."""
-        on = {
-            model_id: [
-                route for route in self.models[model_id].routes if route.provider in providers
-            ]
-            for model_id in self.lasting(today)
-        }
-        with_filter = [
-            model_id
-            for model_id, routes in on.items()
-            if any(route.nsfw_switch is not NsfwSwitch.NONE for route in routes)
-        ]
-        there = [model_id for model_id, routes in on.items() if routes]
-        return [*with_filter, *there, *self.models][0]
+
+        def suits(model_id: str) -> tuple[bool, bool]:
+            routes = [each for each in self.models[model_id].routes if each.provider in providers]
+            return any(each.nsfw_switch.serves(nsfw_checker=True) for each in routes), bool(routes)
+
+        return max(self.lasting(today), key=suits)
 
     def _refusal(self, request: ImageRequest, here: Here) -> InvalidRequest | NotAllowed:
         """Why no route can do the request: the first check that none of the routes left passes."""

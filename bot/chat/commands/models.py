@@ -15,7 +15,7 @@ from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_name, te
 from bot.chat.texts.markdown import shortened
 from bot.chat.translator import Choices, command
 from bot.chat.wire import Interaction, Page
-from bot.domain.catalog import Model, NsfwSwitch, Route
+from bot.domain.catalog import Model, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
 from bot.domain.settings import ServerSettings
@@ -177,7 +177,7 @@ class ModelCommands:
             route
             for route in model.routes
             if route.provider in self._routing.providers
-            and not (filtered and route.nsfw_switch is NsfwSwitch.NONE)
+            and route.nsfw_switch.serves(nsfw_checker=filtered)
         ]
 
 
