@@ -1,6 +1,6 @@
 """The panel's controls for each of a server's settings, and the reading of what was chosen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -14,11 +14,9 @@ from bot.chat.wire import controls as controls_of
 from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.policy import is_model_allowed
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
-from bot.domain.settings import ServerSettings, read_setting, write_setting
+from bot.domain.settings import Decide, ServerSettings, fixed, read_setting, write_setting
 
 Item = discord.ui.Item[Any]
-#: called with the settings as they are; returns what is to be set, by field
-Decide = Callable[[ServerSettings], dict[str, object]]
 
 #: an option's value for "nothing chosen", because Discord takes no empty value
 NOTHING = "-"
@@ -154,10 +152,6 @@ def channel_id(text: str) -> int:
         return int(text)
     except ValueError as error:
         raise buttons.Outdated(text) from error
-
-
-def fixed(field: str, value: object) -> Decide:
-    return lambda _: {field: value}
 
 
 def amended(field: str, after: set[Any], before: set[Any]) -> Decide:

@@ -11,12 +11,12 @@ from bot.chat import buttons, lists, settings_controls, settings_shown, wire
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
 from bot.chat.moderators import check_moderator
-from bot.chat.settings_controls import Decide, button, fixed
+from bot.chat.settings_controls import button
 from bot.chat.settings_shown import PAGE_CHANGES, PANEL
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction, Page
 from bot.domain.policy import in_force
-from bot.domain.settings import FOREVER, UNDECIDED, NsfwMode, ServerSettings
+from bot.domain.settings import FOREVER, Decide, NsfwMode, ServerSettings, fixed, undecided
 from bot.domain.words import clean
 
 #: permissions that posting a notice needs
@@ -158,9 +158,8 @@ class SettingsPanel:
 
 
 def reset(field: str) -> Decide:
-    """Set a field as if the server had never decided about it."""
-    fields = ("paused_until", "pause_reason") if field == "paused_until" else (field,)
-    return lambda _: {each: getattr(UNDECIDED, each) for each in fields}
+    """As if the server had never decided about a field; a pause ends with its reason."""
+    return undecided(field, "pause_reason") if field == "paused_until" else undecided(field)
 
 
 def lacks(interaction: Interaction, channel_id: int) -> list[str]:

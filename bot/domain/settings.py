@@ -1,6 +1,6 @@
 """What a server's moderators have decided, and the trail of their changes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
@@ -118,6 +118,20 @@ def effective(decided: ServerSettings, operator: Operator, name: str) -> tuple[A
         return value, Source.SERVER
     source = Source.OPERATOR if name in operator.chosen else Source.DEFAULT
     return operator.values.get(name, value), source
+
+
+#: called with the settings of that moment; returns what to set, by fields of ServerSettings. It may
+#: raise to change nothing
+Decide = Callable[[ServerSettings], dict[str, object]]
+
+
+def fixed(name: str, value: object) -> Decide:
+    return lambda _: {name: value}
+
+
+def undecided(*names: str) -> Decide:
+    """As if the server had never decided about these."""
+    return lambda _: {name: getattr(UNDECIDED, name) for name in names}
 
 
 class SettingChange(Struct, frozen=True):

@@ -1,8 +1,6 @@
 """Servers' settings: kept in the database, and held in memory as they were last read."""
 
-from collections.abc import Callable
-
-from bot.domain.settings import UNDECIDED, ServerSettings, SettingChange
+from bot.domain.settings import UNDECIDED, Decide, ServerSettings, SettingChange
 from bot.engine.workshop import Workshop
 from bot.store import settings
 
@@ -39,16 +37,15 @@ class Servers:
         return decided
 
     async def change(
-        self, server_id: int, decide: Callable[[ServerSettings], dict[str, object]], by: int
+        self, server_id: int, decide: Decide, by: int
     ) -> tuple[ServerSettings, ServerSettings]:
         """
         Change settings, and record each change; the value that a setting has already records
         nothing.
 
         Args:
-            decide: called with the settings of that moment, so that another moderator's changes are
-                not lost; returns what to set, by fields of ServerSettings. A pure function, which
-                may raise to change nothing.
+            decide: given the settings of that moment, so that another moderator's changes are not
+                lost.
             by: the moderator's id.
         Returns:
             The settings before and after.

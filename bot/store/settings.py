@@ -1,12 +1,18 @@
 """Each server's settings, the trail of their changes, and what was synced to Discord."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec.structs import asdict, replace
 
-from bot.domain.settings import ServerSettings, SettingChange, read_settings, write_setting
+from bot.domain.settings import (
+    Decide,
+    ServerSettings,
+    SettingChange,
+    read_settings,
+    write_setting,
+)
 from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed, upsert
 
 #: how many changes a moderator is shown beside a setting
@@ -58,18 +64,13 @@ def of_all_servers(tx: Transaction) -> dict[int, ServerSettings]:
 
 
 def change(
-    tx: Transaction,
-    server_id: int,
-    decide: Callable[[ServerSettings], dict[str, object]],
-    by: int,
-    now: datetime,
+    tx: Transaction, server_id: int, decide: Decide, by: int, now: datetime
 ) -> tuple[ServerSettings, ServerSettings]:
     """
     Change what `decide` makes of the current settings, and record each change; if a value is the
     same, nothing is recorded.
 
     Args:
-        decide: a pure function; returns new values by field of ServerSettings.
         by: the moderator's id.
     Returns:
         The settings before and after.

@@ -1,6 +1,7 @@
 """/quota: what a server's moderators let its members spend, grant them and take from them."""
 
 from collections.abc import Mapping
+from itertools import chain
 
 import discord
 from discord import app_commands
@@ -20,7 +21,7 @@ from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
 from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
-from bot.domain.settings import UNDECIDED, ServerSettings
+from bot.domain.settings import Decide, ServerSettings, fixed, undecided
 
 Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
 
@@ -39,9 +40,9 @@ class QuotaCommands(ModeratorCommands):
         self, interaction: Interaction, allowance: str | None = None, period: str | None = None
     ) -> None:
         if allowance:
-            await self._change(interaction, "allowance_ucr", _typed(allowance))
+            await self._change(interaction, fixed("allowance_ucr", _typed(allowance)))
         if period is not None:
-            await self._change(interaction, "allowance_period", Period(period))
+            await self._change(interaction, fixed("allowance_period", Period(period)))
         await self._show(interaction)
 
     @command("quota role")
@@ -64,8 +65,7 @@ class QuotaCommands(ModeratorCommands):
             return {"role_allowances_ucr": amounts}
 
         if remove or allowance:
-            by_id = interaction.user.id
-            await self._easel.servers.change(interaction.guild_id or 0, decide, by_id)
+            await self._change(interaction, decide)
         await self._show(interaction)
 
     @command("quota budget")
@@ -113,11 +113,8 @@ class QuotaCommands(ModeratorCommands):
     @command("quota reset")
     @app_commands.choices(what=choices("reset", QUOTA))
     async def reset(self, interaction: Interaction, what: str | None = None) -> None:
-        parts = [QUOTA[what]] if what else QUOTA.values()
-        undecided = {name: getattr(UNDECIDED, name) for part in parts for name in part}
-        await self._easel.servers.change(
-            interaction.guild_id or 0, lambda _: undecided, interaction.user.id
-        )
+        names = QUOTA[what] if what else chain.from_iterable(QUOTA.values())
+        await self._change(interaction, undecided(*names))
         await self._show(interaction)
 
     async def _limit(
@@ -125,12 +122,12 @@ class QuotaCommands(ModeratorCommands):
     ) -> None:
         given = _typed(amount) if amount else None
         if remove or amount:
-            await self._change(interaction, name, None if remove else given)
+            await self._change(interaction, fixed(name, None if remove else given))
         await self._show(interaction)
 
-    async def _change(self, interaction: Interaction, name: str, value: object) -> None:
-        server_id, by_id = interaction.guild_id or 0, interaction.user.id
-        await self._easel.servers.change(server_id, lambda _: {name: value}, by_id)
+    async def _change(self, interaction: Interaction, decide: Decide) -> None:
+        by_id = interaction.user.id
+        await self._easel.servers.change(interaction.guild_id or 0, decide, by_id)
 
     async def _amend(
         self,

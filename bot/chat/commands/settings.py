@@ -15,7 +15,6 @@ from bot.chat.settings_controls import (
     HOURS_MAX,
     HOURS_MIN,
     REASON_CHARS_MAX,
-    Decide,
     given_amount,
     read,
 )
@@ -28,7 +27,14 @@ from bot.chat.wire import Interaction
 from bot.domain.catalog import Catalog
 from bot.domain.policy import check_model_allowed, in_force
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
-from bot.domain.settings import NsfwMode, PictureMenus, ServerSettings, effective, write_setting
+from bot.domain.settings import (
+    Decide,
+    NsfwMode,
+    PictureMenus,
+    ServerSettings,
+    effective,
+    write_setting,
+)
 from bot.errors import InvalidRequest, Reason
 
 
