@@ -5,7 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bot.domain.jobs import Job
-from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference, Turn
+from bot.domain.requests import RESOLUTIONS, ImageRequest, Mode, Reference, Turn, by_itself
 from bot.errors import Facts, Flaw
 
 
@@ -23,7 +23,7 @@ def owned(picture: Reference, job: Job, by_id: int) -> Reference:
 
 def again(job: Job) -> ImageRequest:
     """The same by the same model. What its member preferred tells nothing of whoever goes on."""
-    return replace(job.request, parent_id=job.id, instead_of="", prefers="", wishes={})
+    return replace(by_itself(job.request), parent_id=job.id, turn=job.request.turn)
 
 
 def is_unusable(facts: Facts) -> bool:
@@ -62,7 +62,7 @@ def larger(job: Job, source: Reference) -> ImageRequest | None:
 
 def _from(source: Reference, job: Job, *, turn: Turn = Turn.PLAIN, **others: Any) -> ImageRequest:
     return replace(
-        job.request,
+        by_itself(job.request),
         mode=Mode.EDIT,
         aspect_ratio="auto",
         count=1,
@@ -70,8 +70,5 @@ def _from(source: Reference, job: Job, *, turn: Turn = Turn.PLAIN, **others: Any
         mask=None,
         parent_id=job.id,
         turn=turn,
-        instead_of="",
-        prefers="",
-        wishes={},
         **others,
     )

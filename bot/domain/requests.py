@@ -122,6 +122,11 @@ class ImageRequest(Struct, frozen=True, forbid_unknown_fields=True):
     wishes: Mapping[str, str] = field(default_factory=dict)
 
 
+def by_itself(request: ImageRequest) -> ImageRequest:
+    """The request without what it goes on from, and without what was preferred or replaced."""
+    return replace(request, parent_id="", turn=Turn.PLAIN, instead_of="", prefers="", wishes={})
+
+
 def asking(request: ImageRequest, **asked: Any) -> ImageRequest:
     """The request with what its member asks for, which is a wish no longer."""
     wishes = {name: wish for name, wish in request.wishes.items() if name not in asked}

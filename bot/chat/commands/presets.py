@@ -12,7 +12,7 @@ from bot.chat.texts import Notice, Phrase, say
 from bot.chat.texts.markdown import fitting, inert_line
 from bot.chat.translator import CHOICES_MAX, Choices, command, label, plain
 from bot.chat.wire import Interaction
-from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, Turn
+from bot.domain.requests import PROMPT_CHARS_MAX, ImageRequest, by_itself
 
 #: characters of the list, which leaves room for a sentence beneath it (Discord docs, Embed Limits)
 LIST_CHARS_MAX = 3_800
@@ -39,7 +39,7 @@ class PresetCommands(app_commands.Group):
         if not found.request.prompt:
             # Without its words, its references are gone, too.
             raise wire.Declined(Notice.NO_WORDS_TO_KEEP)
-        request = _plain(found.request)
+        request = _kept(found.request)
         await self._easel.save_preset(user_id, name, request)
         facts = {"name": inert_line(name), "knobs": render.knobs(request, locale)}
         await wire.tell(interaction, say(Notice.PRESET_KEPT, locale, **facts))
@@ -88,21 +88,11 @@ class PresetCommands(app_commands.Group):
         return await lists.job_choices(self._easel, interaction, typed, worded=True)
 
 
-def _plain(request: ImageRequest) -> ImageRequest:
-    """
-    The request as a preset keeps it: without where it came from, which options held its files, and
-    what was preferred or replaced.
-    """
-    return replace(
-        request,
-        references=tuple(replace(each, option="") for each in request.references),
-        mask=replace(request.mask, option="") if request.mask else None,
-        parent_id="",
-        turn=Turn.PLAIN,
-        instead_of="",
-        prefers="",
-        wishes={},
-    )
+def _kept(request: ImageRequest) -> ImageRequest:
+    """The request as a preset keeps it: by itself, and without which options held its files."""
+    references = tuple(replace(each, option="") for each in request.references)
+    mask = replace(request.mask, option="") if request.mask else None
+    return replace(by_itself(request), references=references, mask=mask)
 
 
 def _listed(lines: Sequence[str], locale: str) -> str:
