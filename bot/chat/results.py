@@ -139,7 +139,7 @@ class Results:
             embed.set_image(url=f"attachment://{render.SHEET_NAME}")
         prompt = prompt_back(job.request.prompt, locale, Phrase.PROMPT)
         embeds = [embed, prompt] if prompt else [embed]
-        await wire.show(interaction, embeds, files=lambda: open_sheet(sheet, spoiler=spoiler))
+        await wire.answer(interaction, embeds, files=lambda: open_sheet(sheet, spoiler=spoiler))
 
     async def _delete(self, interaction: Interaction, job_id: str) -> None:
         job = await self._easel.find(job_id)

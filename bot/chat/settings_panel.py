@@ -35,7 +35,7 @@ class SettingsPanel:
 
     async def open(self, interaction: Interaction) -> None:
         decided = await self._servers.settings(interaction.guild_id or 0)
-        await wire.show(interaction, *self._page(decided, "", str(interaction.locale)))
+        await wire.answer(interaction, *self._page(decided, "", str(interaction.locale)))
 
     async def press(self, interaction: Interaction, what: str, *arguments: str) -> None:
         """

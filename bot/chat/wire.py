@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 #: what a message shows, and its buttons
 Page = tuple[Sequence[discord.Embed], discord.ui.View]
+#: opens files, anew for each try to send them
+Files = Callable[[], list[discord.File]]
 T = TypeVar("T")
 
 #: tries of one call, each with discord.py's own five for most 5xx
@@ -159,27 +161,42 @@ async def delete(operation: Callable[[], Awaitable[object]]) -> None:
 async def answer(
     interaction: Interaction,
     embeds: Sequence[discord.Embed],
-    view: discord.ui.View | None,
+    view: discord.ui.View | None = None,
+    files: Files = list,
     *,
-    ephemeral: bool,
+    ephemeral: bool = True,
 ) -> int | None:
     """
     Give the interaction its first answer; if it was deferred, edit the deferral.
 
+    Args:
+        ephemeral: whether this member alone sees the answer; a deferral has settled that already.
     Returns:
         The message's id, if Discord told it.
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
     if has_answer(interaction):
-        edited = await call(lambda: interaction.edit_original_response(embeds=embeds, view=view))
-        return edited.id
-    sent = await call(
-        lambda: interaction.response.send_message(
-            embeds=embeds, ephemeral=ephemeral, view=or_missing(view)
+        edited = await call(
+            lambda: interaction.edit_original_response(
+                embeds=embeds, view=view, attachments=or_missing(files() or None)
+            )
         )
-    )
-    return sent.message_id
+        return edited.id
+
+    async def send() -> int | None:
+        opened = files()
+        try:
+            sent = await interaction.response.send_message(
+                embeds=embeds, files=opened, view=or_missing(view), ephemeral=ephemeral
+            )
+            return sent.message_id
+        finally:
+            # discord.py closes files itself, but not those of a first answer.
+            for file in opened:
+                file.close()
+
+    return await call(send)
 
 
 def has_answer(interaction: Interaction) -> bool:
@@ -277,7 +294,7 @@ async def tell(
 ) -> None:
     """Answer with a sentence for this member alone; a failure is logged, not raised."""
     with logged("answer lost", "answer_lost"):
-        await answer(interaction, _told(text, beside), view, ephemeral=True)
+        await answer(interaction, _told(text, beside), view)
 
 
 async def tell_beside(interaction: Interaction, text: str) -> None:
@@ -318,46 +335,12 @@ async def open_form(interaction: Interaction, form: discord.ui.Modal) -> None:
     await call(lambda: interaction.response.send_modal(form))
 
 
-async def show(
-    interaction: Interaction,
-    embeds: Sequence[discord.Embed],
-    view: discord.ui.View | None = None,
-    files: Callable[[], list[discord.File]] = list,
-) -> None:
-    """
-    Answer this member alone.
-
-    Args:
-        files: opens the files anew for each try.
-    Raises:
-        CallFailed: the answer was refused, or did not get through.
-    """
-
-    async def send() -> None:
-        opened = files()
-        try:
-            await interaction.response.send_message(
-                embeds=list(embeds), files=opened, view=or_missing(view), ephemeral=True
-            )
-        finally:
-            # discord.py closes files itself, but not those of a first answer.
-            for file in opened:
-                file.close()
-
-    await call(send)
-
-
 async def fill(
-    interaction: Interaction,
-    embed: discord.Embed,
-    view: discord.ui.View,
-    files: Callable[[], list[discord.File]],
+    interaction: Interaction, embed: discord.Embed, view: discord.ui.View, files: Files
 ) -> None:
     """
     Fill a deferred answer, with files.
 
-    Args:
-        files: opens the files anew for each try.
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """
@@ -366,12 +349,10 @@ async def fill(
     )
 
 
-async def send_beside(interaction: Interaction, files: Callable[[], list[discord.File]]) -> None:
+async def send_beside(interaction: Interaction, files: Files) -> None:
     """
     Send further files to this member alone. discord.py may send them twice if an answer is lost.
 
-    Args:
-        files: opens the files anew for each try.
     Raises:
         CallFailed: the answer was refused, or did not get through.
     """

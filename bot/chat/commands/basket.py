@@ -94,7 +94,7 @@ class BasketCommands:
         await self._show(interaction, await self._easel.basket(interaction.user.id))
 
     async def _show(self, interaction: Interaction, gathered: Sequence[Reference]) -> None:
-        await wire.show(interaction, *await self._page(interaction, gathered))
+        await wire.answer(interaction, *await self._page(interaction, gathered))
 
     async def _take_out(self, interaction: Interaction) -> None:
         chosen = buttons.must_choose(interaction)

@@ -31,7 +31,7 @@ class CreditsCommand:
         )
         decided = await self._easel.servers.settings(place.server_id)
         embed = _shown(told, decided, price_ucr, self._clock.now(), str(interaction.locale))
-        await wire.show(interaction, [embed])
+        await wire.answer(interaction, [embed])
 
 
 def _shown(

@@ -50,7 +50,7 @@ class HelpCommand:
             buttons.button(say(name, locale), buttons.BEGIN, task)
             for task, (name, _) in self._begins.items()
         ]
-        await wire.show(interaction, [embed], buttons.view(*begins))
+        await wire.answer(interaction, [embed], buttons.view(*begins))
 
     async def _begin(self, interaction: Interaction, task: str) -> None:
         if task not in self._begins:

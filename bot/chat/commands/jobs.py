@@ -81,7 +81,7 @@ class JobCommands:
         await lists.fill(interaction, self._desk, embed, items, jobs)
 
     async def _jobs(self, interaction: Interaction) -> None:
-        await wire.show(interaction, *await self._listed(interaction))
+        await wire.answer(interaction, *await self._listed(interaction))
 
     async def _listed(self, interaction: Interaction) -> Page:
         server_id, user_id = interaction.guild_id or 0, interaction.user.id
@@ -133,7 +133,7 @@ class JobCommands:
             card = render.failure(job) if job.state is JobState.FAILED else render.cancelled(job)
             prices = offers.prices_here(self._easel, job, place_of(interaction))
             view = offers.beneath_failure(job, prices)
-            await wire.show(interaction, [card], view)
+            await wire.answer(interaction, [card], view)
 
     async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
         job = await self._shown_job(interaction, job_id, moderators=True)

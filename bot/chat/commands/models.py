@@ -41,7 +41,7 @@ class ModelCommands:
 
     async def _models(self, interaction: Interaction, model: str | None = None) -> None:
         named = model_named(model or "", self._catalog)
-        await wire.show(interaction, *await self._shown(interaction, named))
+        await wire.answer(interaction, *await self._shown(interaction, named))
 
     async def _choices(self, _: Interaction, typed: str) -> Choices:
         offered = self._catalog.without(self._routing.ended())

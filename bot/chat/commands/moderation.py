@@ -64,11 +64,11 @@ class ModerationCommands(ModeratorCommands):
 
     @command("moderation blocks")
     async def blocks(self, interaction: Interaction) -> None:
-        await wire.show(interaction, *await self._listed_blocks(interaction, 0))
+        await wire.answer(interaction, *await self._listed_blocks(interaction, 0))
 
     @command("moderation acts")
     async def acts(self, interaction: Interaction) -> None:
-        await wire.show(interaction, *await self._listed_acts(interaction, 0))
+        await wire.answer(interaction, *await self._listed_acts(interaction, 0))
 
     async def _recent_page(
         self, interaction: Interaction, user: str = "", before: str = "", *_: str

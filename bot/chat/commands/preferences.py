@@ -37,7 +37,7 @@ class PreferencesCommand:
         client.presses[buttons.PREFER] = self._prefer
 
     async def show(self, interaction: Interaction) -> None:
-        await wire.show(interaction, *self._panel(interaction))
+        await wire.answer(interaction, *self._panel(interaction))
 
     async def _prefer(self, interaction: Interaction, name: str) -> None:
         before = self._easel.preferences_of(interaction.user.id)

@@ -63,7 +63,7 @@ class PresetCommands(app_commands.Group):
             for name, request in presets.items()
         ]
         text = _listed(lines, locale) or say(Notice.NO_PRESETS, locale)
-        await wire.show(interaction, [render.card(Phrase.YOUR_PRESETS, locale, text)])
+        await wire.answer(interaction, [render.card(Phrase.YOUR_PRESETS, locale, text)])
 
     @command("presets remove")
     async def remove(self, interaction: Interaction, name: str) -> None:

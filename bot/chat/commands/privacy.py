@@ -51,7 +51,7 @@ class PrivacyCommand:
             buttons.button(say(Phrase.EXPORT_MINE, locale), buttons.PRIVACY, "export"),
             buttons.button(say(Phrase.ERASE_MINE, locale), buttons.PRIVACY, "erase"),
         )
-        await wire.show(interaction, [embed], view)
+        await wire.answer(interaction, [embed], view)
 
     async def _press(self, interaction: Interaction, what: str) -> None:
         does = {"export": self._export, "erase": self._ask, "now": self._erase}.get(what)

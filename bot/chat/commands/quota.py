@@ -108,7 +108,7 @@ class QuotaCommands(ModeratorCommands):
         left = say(Phrase.BALANCE_LEFT, locale, left_ucr=told.account.available_ucr)
         embed.description = f"{member.mention} · {left}"
         accounts.add_entries(embed, told.latest, locale)
-        await wire.show(interaction, [embed])
+        await wire.answer(interaction, [embed])
 
     @command("quota reset")
     @app_commands.choices(what=choices("reset", QUOTA))
@@ -183,7 +183,7 @@ class QuotaCommands(ModeratorCommands):
             if value:
                 title = tell_name("settings", name, locale)
                 embed.add_field(name=title, value=value, inline=False)
-        await wire.show(interaction, [embed])
+        await wire.answer(interaction, [embed])
 
     def _budget(self, decided: ServerSettings, budget: Account | None, locale: str) -> str:
         host_ucr = self._house.budget_ucr

@@ -1,7 +1,7 @@
 """/stats: what was made and spent in a server in a month, for its moderators."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -157,5 +157,5 @@ def _by_day(told: Told) -> tuple[list[int], list[float]]:
     )
 
 
-def _opening(path: Path, name: str) -> Callable[[], list[discord.File]]:
+def _opening(path: Path, name: str) -> wire.Files:
     return lambda: [discord.File(path, filename=name)]
