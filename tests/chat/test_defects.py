@@ -89,7 +89,7 @@ async def test_a_press_that_breaks_says_nothing_of_charges(
     async with opened(max_jobs_per_user=1) as easel, easel.held(VendorCall.CREATE):
         waiting = await easel.imagine()
         shown = await waiting.until(lambda message: bool(message.components))
-        monkeypatch.setattr(JobCommands, "_own_job", broken)
+        monkeypatch.setattr(JobCommands, "_shown_job", broken)
         press = await easel.discord.press("Ada", shown, label="Cancel")
         told = await press.response()
         assert "charged" not in said(told)

@@ -122,7 +122,9 @@ class JobCommands:
     async def _open_job(
         self, interaction: Interaction, job_id: str, unknown: Notice = Notice.UNKNOWN_BUTTON
     ) -> None:
-        job = await self._own_job(interaction, job_id, moderators=False, unknown=unknown)
+        job = await self._results.find(job_id, unknown)
+        if interaction.user.id != job.user_id:
+            raise wire.Declined(Notice.ONLY_THEIRS)
         if job.finished_at is None:
             raise wire.Declined(Notice.NOT_THERE_YET)
         if _has_images(job):
@@ -202,41 +204,24 @@ class JobCommands:
 
     async def _shown_job(self, interaction: Interaction, job_id: str, *, moderators: bool) -> Job:
         """
-        The job of `_own_job`, for what changes the message that was pressed.
+        The job that the pressed message shows, if this member may act on it.
 
+        Args:
+            moderators: members who may manage messages in the job's channel may act on it, too.
         Raises:
+            Declined: they may not, or it is not there to act on.
             Outdated: the message does not show the job.
         """
-        job = await self._own_job(interaction, job_id, moderators=moderators)
+        job = await self._results.find(job_id)
+        here = job.server_id == interaction.guild_id and job.channel_id == interaction.channel_id
+        moderates = moderators and here and interaction.permissions.manage_messages
+        if interaction.user.id != job.user_id and not moderates:
+            raise wire.Declined(Notice.NOT_YOURS if moderators else Notice.ONLY_THEIRS)
         message = interaction.message
         # A form may come in when the message has changed.
         its_own = message is not None and message.id == job.message_id
         if not its_own and not buttons.names(message, job_id):
             raise buttons.Outdated(job_id)
-        return job
-
-    async def _own_job(
-        self,
-        interaction: Interaction,
-        job_id: str,
-        *,
-        moderators: bool,
-        unknown: Notice = Notice.UNKNOWN_BUTTON,
-    ) -> Job:
-        """
-        The job, if this member may act on it.
-
-        Args:
-            moderators: members who may manage messages in the job's channel may act on it, too.
-            unknown: what is said if there is no such job.
-        Raises:
-            Declined: they may not, or it is not there to act on.
-        """
-        job = await self._results.find(job_id, unknown)
-        here = job.server_id == interaction.guild_id and job.channel_id == interaction.channel_id
-        moderates = moderators and here and interaction.permissions.manage_messages
-        if interaction.user.id != job.user_id and not moderates:
-            raise wire.Declined(Notice.NOT_YOURS if moderators else Notice.ONLY_THEIRS)
         return job
 
 
