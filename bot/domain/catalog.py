@@ -1,7 +1,7 @@
 """Models, their routes and prices: which routes can do a request, and what it may cost."""
 
 import math
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from functools import cache
@@ -273,7 +273,7 @@ def _shaped(request: ImageRequest, routes: Sequence[Route]) -> ImageRequest:
     first_px = _first_px(request)
     if "auto" in ratios and not (request.mode is Mode.EDIT and first_px):
         return request
-    named = [each for each in ASPECT_RATIOS if each in ratios and each != "auto"]
+    named = _in_order(ASPECT_RATIOS, ratios - {"auto"})
     if not named:
         return request
     width_px, height_px = first_px or (1, 1)
@@ -321,20 +321,20 @@ def _about_size(routes: Sequence[Route], request: ImageRequest) -> Lack:
     """Says which pairs of ratio and resolution work, whichever of the routes makes them."""
     ratio, resolution = request.aspect_ratio, request.resolution
     pairs = {(each, size) for route in routes for each in route.sizes for size in route.sizes[each]}
-    ratios = [each for each in ASPECT_RATIOS if (each, resolution) in pairs]
-    sizes = [each for each in RESOLUTIONS if (ratio, each) in pairs]
+    ratios = _in_order(ASPECT_RATIOS, (each for each, size in pairs if size == resolution))
+    sizes = _in_order(RESOLUTIONS, (size for each, size in pairs if each == ratio))
     if not sizes:
-        offered = [
-            each for each in ASPECT_RATIOS if any((each, size) in pairs for size in RESOLUTIONS)
-        ]
+        offered = _in_order(ASPECT_RATIOS, (each for each, _ in pairs))
         return Reason.MODEL_RATIO, {"ratio": ratio, "ratios": offered}
     if not ratios:
-        known = [
-            each for each in RESOLUTIONS if any((shape, each) in pairs for shape in ASPECT_RATIOS)
-        ]
+        known = _in_order(RESOLUTIONS, (size for _, size in pairs))
         return Reason.MODEL_RESOLUTION, {"resolution": resolution, "resolutions": known}
     pair = {"ratio": ratio, "resolution": resolution}
     return Reason.MODEL_SIZE, pair | {"resolutions": sizes, "ratios": ratios}
+
+
+def _in_order(known: Sequence[str], found: Iterable[str]) -> list[str]:
+    return sorted(set(found), key=known.index)
 
 
 #: what a route must be able to do, and what is said if none of the routes left is
