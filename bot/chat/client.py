@@ -11,7 +11,7 @@ import discord
 from discord import app_commands
 
 from bot.about import about, fields_at
-from bot.chat import buttons, connection, wire
+from bot.chat import buttons, connection, origin, wire
 from bot.chat.sync import sync
 from bot.chat.texts import Notice, refuse, say
 from bot.chat.wire import Interaction
@@ -219,12 +219,12 @@ class EaselClient(discord.AutoShardedClient):
             await wire.tell(interaction, say(Notice.UNKNOWN_BUTTON, str(interaction.locale)))
         except Exception as error:
             button = buttons.read(data["custom_id"])[0]
-            fields = {"button": button, **wire.fields_of(interaction), **fields_at(error)}
+            fields = {"button": button, **origin.fields_of(interaction), **fields_at(error)}
             with about(**fields):
                 if await tell_why_not(interaction, error):
                     return
             log.exception("press failed", extra={"action": "press_failed", **fields})
-            text = say(Notice.PRESS_FAILED, str(interaction.locale), ref=wire.ref(interaction))
+            text = say(Notice.PRESS_FAILED, str(interaction.locale), ref=origin.ref(interaction))
             await wire.tell(interaction, text)
 
 
@@ -270,10 +270,10 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
             await wire.tell(interaction, say(Notice.OUTDATED_COMMAND, str(interaction.locale)))
             return
         name = getattr(interaction.command, "name", "")
-        fields = {"command": name, **wire.fields_of(interaction), **fields_at(cause)}
+        fields = {"command": name, **origin.fields_of(interaction), **fields_at(cause)}
         with about(**fields):
             if await tell_why_not(interaction, cause):
                 return
         log.error("command failed", exc_info=error, extra={"action": "command_failed", **fields})
-        text = say(Notice.COMMAND_FAILED, str(interaction.locale), ref=wire.ref(interaction))
+        text = say(Notice.COMMAND_FAILED, str(interaction.locale), ref=origin.ref(interaction))
         await wire.tell(interaction, text)

@@ -6,7 +6,8 @@ from bot.chat import buttons, forms, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
-from bot.chat.intake import Intake, place_of, prompt_back
+from bot.chat.intake import Intake, prompt_back
+from bot.chat.origin import place_of
 from bot.chat.texts import Notice
 from bot.chat.wire import Interaction
 from bot.domain.policy import fitted

@@ -4,21 +4,20 @@ import asyncio
 import contextlib
 import logging
 from datetime import timedelta
-from typing import Any
 
 import discord
 
 from bot.about import about, short
 from bot.chat import buttons, wire
 from bot.chat.desk import Desk
+from bot.chat.origin import check_permissions, place_of, role_ids_of, spoken
 from bot.chat.texts import Notice, Phrase, refuse, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, block
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Accepted, Failure, Reply, fields_of
-from bot.domain.policy import Place, public_locale
 from bot.domain.requests import ImageRequest
-from bot.domain.settings import UNDECIDED, ServerSettings
-from bot.errors import NotAllowed, Reason, Refusal, Repeated, StepLost
+from bot.domain.settings import UNDECIDED
+from bot.errors import Refusal, Repeated, StepLost
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +28,6 @@ DEFER_AFTER_S = 1.5
 ANSWER_S_MAX = 50.0
 #: life of an interaction's token (Discord docs, Receiving and Responding, read 2026-08)
 TOKEN_LIFE = timedelta(minutes=15)
-#: permissions that delivering a result needs, also after the token's end
-PERMISSIONS = ("view_channel", "send_messages", "attach_files", "embed_links")
 
 
 class Intake:
@@ -240,60 +237,3 @@ def prompt_back(
     if not prompt.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
         return None
     return discord.Embed(title=say(title, locale), description=shown)
-
-
-def spoken(interaction: Interaction, decided: ServerSettings, *, private: bool) -> str:
-    """The locale of an answer: the member's, or the server's where everyone reads it."""
-    if private or interaction.guild_id is None:
-        return str(interaction.locale)
-    return public_locale(decided, str(interaction.guild_locale or interaction.locale))
-
-
-def spoken_here(interaction: Interaction) -> str:
-    """The locale of public text here, by the settings in memory."""
-    decided = interaction.client.easel.servers.known(interaction.guild_id or 0)
-    return spoken(interaction, decided, private=False)
-
-
-def role_ids_of(user: discord.User | discord.Member) -> list[int]:
-    if not isinstance(user, discord.Member):
-        return []
-    # Not `roles`: these are looked up in the server, which may not be known yet, or never. The role
-    # of all members has the server's id.
-    return [*user._roles, user.guild.id]
-
-
-def place_of(interaction: Interaction) -> Place:
-    channel: Any = interaction.channel
-    # A thread has no age restriction of its own; discord.py asks its parent.
-    restricted = channel.is_nsfw() if hasattr(channel, "is_nsfw") else False
-    parent_id = channel.parent_id if isinstance(channel, discord.Thread) else 0
-    return Place(interaction.guild_id or 0, interaction.channel_id or 0, restricted, parent_id)
-
-
-def _has_joined(thread: discord.Thread) -> bool:
-    """Whether the bot was added to the thread; the interaction's copy of it does not say."""
-    known = thread.guild.get_thread(thread.id)
-    return known is not None and known.me is not None
-
-
-def check_permissions(interaction: Interaction) -> None:
-    """
-    Raises:
-        NotAllowed: the bot could not post the result here; names the permissions that it lacks.
-    """
-    if interaction.guild_id is None or not interaction.is_guild_integration():
-        # Where the bot is not a member, all it can ever edit is its answer.
-        return
-    granted, channel = interaction.app_permissions, interaction.channel
-    needed = list(PERMISSIONS)
-    if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
-        needed.append("connect")
-    if isinstance(channel, discord.Thread):
-        needed.append("send_messages_in_threads")
-        needed.remove("send_messages")
-        if channel.locked or (channel.is_private() and not _has_joined(channel)):
-            needed.append("manage_threads")
-    lacking = [name for name in needed if not getattr(granted, name)]
-    if lacking:
-        raise NotAllowed(Reason.PERMISSIONS, permissions=lacking)

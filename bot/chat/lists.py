@@ -12,7 +12,7 @@ from discord import app_commands
 from bot.chat import buttons, originals, render, wire
 from bot.chat.desk import Desk
 from bot.chat.files import open_sheet
-from bot.chat.intake import place_of
+from bot.chat.origin import place_of
 from bot.chat.texts import Phrase, say
 from bot.chat.texts.markdown import inert
 from bot.chat.translator import CHOICES_MAX, Choices

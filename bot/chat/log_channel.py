@@ -6,7 +6,7 @@ import secrets
 import discord
 
 from bot.chat import trail, wire
-from bot.chat.intake import spoken_here
+from bot.chat.origin import spoken_here
 from bot.chat.render import WORKING
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction

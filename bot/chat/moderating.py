@@ -8,8 +8,8 @@ from bot.chat import buttons, lists, log_channel, reasons, render, shown, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
-from bot.chat.intake import spoken_here
 from bot.chat.moderators import check_moderator, offer_to_moderators
+from bot.chat.origin import spoken_here
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost
 from bot.chat.translator import label

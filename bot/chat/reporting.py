@@ -7,9 +7,9 @@ from bot.chat import buttons, log_channel, reasons, trail, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
-from bot.chat.intake import spoken_here
 from bot.chat.moderating import Case, case_buttons, read_id
 from bot.chat.moderators import offer_in_servers
+from bot.chat.origin import spoken_here
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.translator import label

@@ -13,8 +13,9 @@ from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
 from bot.chat.files import open_files, open_sheet, send_fitting
-from bot.chat.intake import Intake, check_permissions, place_of, prompt_back, spoken
+from bot.chat.intake import Intake, prompt_back
 from bot.chat.mentions import sees
+from bot.chat.origin import check_permissions, place_of, spoken
 from bot.chat.pictures import author_of, links_of
 from bot.chat.shown import among_latest
 from bot.chat.texts import Notice, Phrase, say

@@ -17,7 +17,6 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.about import short
 from bot.chat.texts import Notice, Phrase
 from bot.errors import Fact
 
@@ -269,20 +268,6 @@ async def _defer(interaction: Interaction, **how: bool) -> None:
             raise
         # An earlier try had its effect, and only its answer was lost.
         interaction.extras[DEFERRED] = True
-
-
-def ref(interaction: Interaction) -> str:
-    """A short text that finds a defect's log line: from the time in the id, in milliseconds."""
-    return short(f"{interaction.id >> 22:x}")
-
-
-def fields_of(interaction: Interaction) -> dict[str, object]:
-    return {
-        "ref": ref(interaction),
-        "server_id": interaction.guild_id or 0,
-        "channel_id": interaction.channel_id,
-        "user_id": interaction.user.id,
-    }
 
 
 async def tell(

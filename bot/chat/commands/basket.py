@@ -13,7 +13,7 @@ from bot.chat import buttons, options, originals, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
-from bot.chat.intake import place_of
+from bot.chat.origin import place_of
 from bot.chat.pictures import author_of, job_shown, picture_options, pictures_of
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.texts.markdown import inert_line

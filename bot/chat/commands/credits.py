@@ -7,7 +7,7 @@ import discord
 from bot.chat import accounts, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.intake import place_of, role_ids_of
+from bot.chat.origin import place_of, role_ids_of
 from bot.chat.render import add_fields, stamp
 from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.translator import command

@@ -9,8 +9,9 @@ from bot.chat import options, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.drafts import Drafts
-from bot.chat.intake import Intake, place_of, prompt_back
+from bot.chat.intake import Intake, prompt_back
 from bot.chat.mentions import as_seen
+from bot.chat.origin import place_of
 from bot.chat.texts import Notice
 from bot.chat.texts.markdown import inert_line
 from bot.chat.translator import Choices

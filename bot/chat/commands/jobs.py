@@ -11,7 +11,7 @@ from bot.chat import buttons, lists, log_channel, offers, reasons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import typed
-from bot.chat.intake import place_of
+from bot.chat.origin import place_of
 from bot.chat.results import Results
 from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined

@@ -8,8 +8,8 @@ import discord
 from bot.chat import buttons, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.intake import place_of
 from bot.chat.options import model_named, model_or_preset_choices
+from bot.chat.origin import place_of
 from bot.chat.render import add_fields
 from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_name, tell_summary
 from bot.chat.texts.markdown import shortened

@@ -8,8 +8,8 @@ from discord import app_commands
 
 from bot.chat import accounts, log_channel, wire
 from bot.chat.desk import Desk
-from bot.chat.intake import role_ids_of
 from bot.chat.moderators import ModeratorCommands
+from bot.chat.origin import role_ids_of
 from bot.chat.reasons import checked
 from bot.chat.render import card
 from bot.chat.settings_shown import QUOTA
