@@ -13,7 +13,7 @@ from yarl import URL
 
 from bot.chat import buttons, offers, render, wire
 from bot.chat.files import MESSAGE_BYTES_MAX, open_files, send_fitting
-from bot.chat.pings import Pings
+from bot.chat.pings import Pinging
 from bot.chat.shown import ORIGINAL, answer_to, cover, take_away
 from bot.chat.texts import Notice, Phrase, say
 from bot.domain.jobs import Job, JobState, Task, is_unsent, latest
@@ -62,7 +62,7 @@ class DiscordMessenger:
         self._shop = shop
         self._clock = shop.clock
         self._easel = easel
-        self._pings = Pings(client, shop.clock, easel)
+        self._pings = Pinging(client, shop.clock, easel)
 
     async def close(self) -> None:
         await self._pings.close()

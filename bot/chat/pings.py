@@ -10,7 +10,7 @@ import discord
 from bot.chat import render, wire
 from bot.chat.texts import Phrase, say
 from bot.domain.jobs import KEPT, Job
-from bot.domain.preferences import Pings as Wish
+from bot.domain.preferences import Pings
 from bot.engine.easel import Easel
 from bot.engine.stopping import StoppableClock, Stopped
 
@@ -22,7 +22,7 @@ STAYS_S = 60.0
 CLOSE_S_MAX = 1.5
 
 
-class Pings:
+class Pinging:
     """
     Args:
         client: logged in; need not be connected.
@@ -38,7 +38,7 @@ class Pings:
     def whom(self, job: Job) -> discord.AllowedMentions:
         pings = self._easel.preferences_of(job.user_id).pings
         long = self._clock.now() - job.created_at > LONG_WAIT
-        wanted = pings is Wish.ALWAYS or (pings is Wish.LONG and long)
+        wanted = pings is Pings.ALWAYS or (pings is Pings.LONG and long)
         users = [discord.Object(job.user_id)] if wanted else []
         return discord.AllowedMentions(everyone=False, roles=False, users=users, replied_user=False)
 

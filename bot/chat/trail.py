@@ -6,7 +6,7 @@ from bot.chat import render
 from bot.chat.texts import Phrase, say, tell_cost, tell_name
 from bot.chat.texts.markdown import inert, shortened
 from bot.domain.oversight import Act, Action, Block, Done
-from bot.domain.quota import Action as Amend
+from bot.domain.quota import Amend
 
 #: characters of a reason in a line of a list
 LINE_REASON_CHARS, LINE_REASON_BYTES = 90, 270

@@ -57,7 +57,7 @@ class Act(Struct, frozen=True):
     server_id: int
     #: id of the moderator, of the member who reported, or of the operator (0)
     by_id: int
-    #: an Action, or one of bot/domain/quota.py
+    #: an Action, or an Amend of bot/domain/quota.py
     action: str
     created_at: datetime
     #: whom it was done to

@@ -18,7 +18,7 @@ ROLES_MAX = 25
 SHARES = (50, 80, 100)
 
 
-class Action(StrEnum):
+class Amend(StrEnum):
     """What is done, as `acts` stores it."""
 
     #: gives credits that do not expire
@@ -30,7 +30,7 @@ class Action(StrEnum):
 
 
 class Amendment(Struct, frozen=True):
-    action: Action
+    action: Amend
     server_id: int
     user_id: int
     #: signed for a correction, else positive
@@ -47,11 +47,11 @@ def amend(account: Account, amendment: Amendment, now: datetime) -> Change:
     """
     amount = Microcredits(amendment.amount_ucr)
     match amendment.action:
-        case Action.GRANT:
+        case Amend.GRANT:
             changed = ledger.grant(account, amount)
-        case Action.REVOKE:
+        case Amend.REVOKE:
             changed = ledger.revoke(account, amount)
-        case Action.CORRECT:
+        case Amend.CORRECT:
             changed = rolling.correct(account, amount, now)
     return ledger.signed(changed, amendment.by_id, amendment.reason)
 

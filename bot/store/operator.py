@@ -9,7 +9,7 @@ from bot.domain.credits import Microcredits
 from bot.domain.jobs import ids_of_month
 from bot.domain.ledger import Account, Allowance
 from bot.domain.oversight import Act, Action
-from bot.domain.quota import Action as Amend
+from bot.domain.quota import Amend
 from bot.store import jobs, ledger, oversight
 from bot.store.sql import Transaction
 

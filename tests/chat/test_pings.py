@@ -163,7 +163,7 @@ async def test_a_delivery_that_is_repeated_pings_once(
 
     monkeypatch.setattr(easel.clock, "sleep", stays)
     # What is to be removed at the end of the process stays, as after a kill.
-    monkeypatch.setattr("bot.chat.pings.Pings.close", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr("bot.chat.pings.Pinging.close", lambda _: asyncio.sleep(0))
     async with easel.held(VendorCall.CREATE) as call:
         easel.clock.advance(LONG_S)
     await finishes.wait()

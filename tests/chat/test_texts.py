@@ -25,7 +25,7 @@ from bot.domain.ledger import EntryKind, Period
 from bot.domain.oversight import Action, Block
 from bot.domain.policy import Guests, Place, check_allowed, check_place
 from bot.domain.preferences import PRESETS_MAX, preset_name
-from bot.domain.quota import Action as Amend
+from bot.domain.quota import Amend
 from bot.domain.requests import (
     REFERENCES_MAX,
     ImageRequest,

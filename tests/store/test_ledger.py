@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.jobs import id_at
 from bot.domain.ledger import Account, Period, Spending
-from bot.domain.quota import Action, Amendment
+from bot.domain.quota import Amend, Amendment
 from bot.store import quota
 from bot.store.database import Database
 from bot.store.ledger import list_entries
@@ -65,7 +65,7 @@ async def test_a_statement_tells_what_is_held_and_what_was_spent_the_latest_firs
 
 
 async def test_a_statement_tells_of_a_grant_behind_many_jobs(bench: Bench) -> None:
-    granted = Amendment(Action.GRANT, SERVER, ADA, 10_000, CLEO, "a gift")
+    granted = Amendment(Amend.GRANT, SERVER, ADA, 10_000, CLEO, "a gift")
     await bench.database.write(quota.amend, bench.jobs.house.allowance, granted, (), NOW)
     for number in range(15):
         await bench.delivering(40_000, job_id=f"{number:02}")
@@ -207,7 +207,7 @@ async def test_what_a_moderator_took_today_stays_taken_as_the_period_changes(
 ) -> None:
     yesterday = NOW - timedelta(days=1)
     await bench.delivering(60_000, job_id=id_of(yesterday, 1), at=yesterday)
-    taken = Amendment(Action.CORRECT, SERVER, ADA, -100_000, CLEO, "a mistake")
+    taken = Amendment(Amend.CORRECT, SERVER, ADA, -100_000, CLEO, "a mistake")
     await bench.database.write(quota.amend, bench.refills, taken, (), NOW)
     assert await bench.balance() == 900_000
     assert await lay(bench.database, period=then).balance() == 840_000

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from bot.domain.ledger import Period
-from bot.domain.quota import Action, Amendment
+from bot.domain.quota import Amend, Amendment
 from bot.domain.requests import ImageRequest, Mode, Reference
 from bot.errors import Reason, Refusal
 from bot.store import privacy, quota
@@ -81,7 +81,7 @@ async def test_at_each_commit_entries_and_balances_agree(
     monkeypatch.setattr(privacy, "ENTRIES", fewer)
     bench = lay(database, allowance=50_000)
     await used(bench, 24)
-    amended = ((Action.GRANT, SERVER, 5_000), (Action.CORRECT, OTHER_SERVER, -700))
+    amended = ((Amend.GRANT, SERVER, 5_000), (Amend.CORRECT, OTHER_SERVER, -700))
     for action, server, amount in amended:
         amendment = Amendment(action, server, ADA, amount, CLEO, WORD)
         await database.write(quota.amend, bench.refills, amendment, (), NOW)
@@ -297,7 +297,7 @@ async def test_who_was_erased_and_begins_afresh_keeps_their_account(bench: Bench
 async def test_what_was_granted_to_an_erased_member_stays_theirs(
     bench: Bench, spent_ucr: int
 ) -> None:
-    grant = Amendment(Action.GRANT, SERVER, ADA, 5_000, CLEO, "prize")
+    grant = Amendment(Amend.GRANT, SERVER, ADA, 5_000, CLEO, "prize")
     await bench.database.write(quota.amend, bench.refills, grant, (), NOW)
     await erased(bench, spent_ucr)
     assert await bench.balance() == ALLOWANCE_UCR - spent_ucr + 5_000

@@ -20,7 +20,7 @@ from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
 from bot.domain.ledger import Account, Period
-from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Action, Amendment
+from bot.domain.quota import AMOUNT_MAX_UCR, REASON_CHARS_MAX, ROLES_MAX, Amend, Amendment
 from bot.domain.settings import Decide, ServerSettings, fixed, undecided
 
 Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
@@ -84,19 +84,19 @@ class QuotaCommands(ModeratorCommands):
     async def grant(
         self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
     ) -> None:
-        await self._amend(interaction, Action.GRANT, member, amount, reason)
+        await self._amend(interaction, Amend.GRANT, member, amount, reason)
 
     @command("quota revoke")
     async def revoke(
         self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
     ) -> None:
-        await self._amend(interaction, Action.REVOKE, member, amount, reason)
+        await self._amend(interaction, Amend.REVOKE, member, amount, reason)
 
     @command("quota correct")
     async def correct(
         self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
     ) -> None:
-        await self._amend(interaction, Action.CORRECT, member, amount, reason)
+        await self._amend(interaction, Amend.CORRECT, member, amount, reason)
 
     @command("quota member")
     async def member(self, interaction: Interaction, member: discord.User) -> None:
@@ -132,18 +132,18 @@ class QuotaCommands(ModeratorCommands):
     async def _amend(
         self,
         interaction: Interaction,
-        action: Action,
+        action: Amend,
         member: discord.User,
         typed: str,
         reason: str,
     ) -> None:
-        amount = _typed(typed, signed=action is Action.CORRECT)
+        amount = _typed(typed, signed=action is Amend.CORRECT)
         if not amount:
             raise wire.Declined(Notice.NOTHING_TO_GIVE, most_ucr=AMOUNT_MAX_UCR)
         by_id, server_id = interaction.user.id, interaction.guild_id or 0
         amendment = Amendment(action, server_id, member.id, amount, by_id, checked(reason))
         account, done = await self._quota.amend(amendment, role_ids_of(member))
-        if done is None and action is Action.REVOKE:
+        if done is None and action is Amend.REVOKE:
             raise wire.Declined(Notice.NOT_SO_MUCH_GRANTED, left_ucr=account.grant_ucr)
         if done is None:
             raise wire.Declined(Notice.NOT_SO_MUCH_THERE, left_ucr=account.available_ucr)
