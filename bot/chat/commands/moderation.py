@@ -83,7 +83,7 @@ class ModerationCommands(ModeratorCommands):
             interaction.guild_id or 0, user_id=user_id, before=before, limit=PAGE_JOBS
         )
         lines = [_line(number, job, locale) for number, job in enumerate(jobs, start=1)]
-        embed = _listed(Phrase.LATEST_HERE, lines, Notice.NO_ACTS, locale)
+        embed = _listed(Phrase.LATEST_HERE, lines, Notice.NOTHING_YET, locale)
         items = [
             *lists.opening(say(Phrase.OPEN_TO_MODERATE, locale), buttons.MOD_OPEN, jobs, jobs),
             *lists.turning(locale, buttons.MOD_RECENT, user_id, before=before, older=older),
@@ -120,7 +120,7 @@ class ModerationCommands(ModeratorCommands):
             interaction.guild_id or 0, before=before, limit=PAGE_LINES + 1
         )
         lines = [trail.act_line(each, locale) for each in found[:PAGE_LINES]]
-        embed = _listed(Phrase.ACTS_HERE, lines, Notice.NO_ACTS, locale)
+        embed = _listed(Phrase.ACTS_HERE, lines, Notice.NOTHING_YET, locale)
         older = found[PAGE_LINES - 1].id if len(found) > PAGE_LINES else 0
         items = lists.turning(locale, buttons.MOD_ACTS, before=before, older=older)
         return [embed], buttons.view(*items)

@@ -146,7 +146,7 @@ class Notice(StrEnum):
     #: user_id
     NOT_BLOCKED = "not_blocked"
     NOBODY_BLOCKED = "nobody_blocked"
-    NO_ACTS = "no_acts"
+    NOTHING_YET = "nothing_yet"
     COVERED_NOW = "covered_now"
     COVERED_ELSEWHERE = "covered_elsewhere"
     REMOVED_NOW = "removed_now"
