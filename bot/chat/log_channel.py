@@ -10,9 +10,8 @@ from bot.chat.origin import spoken_here
 from bot.chat.render import WORKING
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction
+from bot.domain.budgets import SHARES, BudgetShare
 from bot.domain.oversight import Done
-from bot.domain.ports import BudgetShare
-from bot.domain.quota import SHARES
 
 log = logging.getLogger(__name__)
 

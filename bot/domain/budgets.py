@@ -11,12 +11,15 @@ is left is its amount less what the jobs of its month hold or have cost, wheneve
 from collections.abc import Collection
 from datetime import datetime
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bot.domain import ledger
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Account, Allowance, Change, EntryKind, Period
 
+#: percent of a server's budget; when each is reached, the moderators are told
+SHARES = (50, 80, 100)
 #: more than any budget that can be set
 NO_END = Allowance(Microcredits(10**15), Period.MONTH)
 
@@ -70,3 +73,30 @@ def stay_spent(back: Change) -> Change:
         return back
     changed, expired = ledger.change(account, EntryKind.EXPIRE, -kept, 0, entries[0].job_id)
     return changed, entries + expired
+
+
+class BudgetShare(Struct, frozen=True):
+    """What a server has spent of its budget, for its moderators to be told."""
+
+    server_id: int
+    #: where they are told: the server's log channel
+    channel_id: int
+    #: language, as Discord names it; empty: the server's own
+    locale: str
+    #: the share that it has reached: 50, 80 or 100
+    percent: int
+    spent_ucr: int
+    budget_ucr: int
+    renewed_at: datetime
+
+
+def share_reached(budget_ucr: int, spent_ucr: int, least_ucr: int) -> int:
+    """
+    The highest of SHARES that was spent; 0: none.
+
+    Args:
+        least_ucr: what a plain image costs; a rest that does not pay for one counts as spent.
+    """
+    if spent_ucr + max(least_ucr, 1) > budget_ucr:
+        return SHARES[-1]
+    return max((each for each in SHARES if spent_ucr * 100 >= budget_ucr * each), default=0)

@@ -202,18 +202,3 @@ class Messenger(Protocol):
 
     async def close(self) -> None:
         """Remove messages that are there only for a while; nothing more will be shown."""
-
-
-class BudgetShare(Struct, frozen=True):
-    """What a server has spent of its budget, for its moderators to be told."""
-
-    server_id: int
-    #: where they are told: the server's log channel
-    channel_id: int
-    #: language, as Discord names it; empty: the server's own
-    locale: str
-    #: the share that it has reached: 50, 80 or 100
-    percent: int
-    spent_ucr: int
-    budget_ucr: int
-    renewed_at: datetime

@@ -1,4 +1,4 @@
-"""What moderators and the operator do to a member's credits, and shares of a server's budget."""
+"""What moderators and the operator do to a member's credits."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,8 +14,6 @@ AMOUNT_MAX_UCR = Microcredits(100_000 * UCR_PER_CREDIT)
 REASON_CHARS_MAX = 200
 #: roles of a server that can have an allowance
 ROLES_MAX = 25
-#: percent of a server's budget; when each is reached, the moderators are told
-SHARES = (50, 80, 100)
 
 
 class Amend(StrEnum):
@@ -54,15 +52,3 @@ def amend(account: Account, amendment: Amendment, now: datetime) -> Change:
         case Amend.CORRECT:
             changed = rolling.correct(account, amount, now)
     return ledger.signed(changed, amendment.by_id, amendment.reason)
-
-
-def share_reached(budget_ucr: int, spent_ucr: int, least_ucr: int) -> int:
-    """
-    The highest of SHARES that was spent; 0: none.
-
-    Args:
-        least_ucr: what a plain image costs; a rest that does not pay for one counts as spent.
-    """
-    if spent_ucr + max(least_ucr, 1) > budget_ucr:
-        return SHARES[-1]
-    return max((each for each in SHARES if spent_ucr * 100 >= budget_ucr * each), default=0)

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
+from bot.domain.budgets import BudgetShare
 from bot.domain.credits import Microcredits
-from bot.domain.ports import BudgetShare
 from bot.domain.requests import ImageRequest, Mode
 from bot.engine.easel import Easel
 from bot.engine.workshop import Workshop

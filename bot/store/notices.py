@@ -3,10 +3,9 @@
 from datetime import datetime
 
 from bot.domain import policy
+from bot.domain.budgets import BudgetShare, share_reached
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import NOBODY, EntryKind, Period, period_start
-from bot.domain.ports import BudgetShare
-from bot.domain.quota import share_reached
 from bot.domain.settings import read_settings
 from bot.store import settings
 from bot.store.jobs import House

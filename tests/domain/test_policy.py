@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from bot.domain import policy
+from bot.domain.budgets import share_reached
 from bot.domain.credits import Microcredits
 from bot.domain.ledger import Allowance, Period
 from bot.domain.policy import (
@@ -19,7 +20,6 @@ from bot.domain.policy import (
     nsfw_rule,
     public_locale,
 )
-from bot.domain.quota import share_reached
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS, ImageRequest, Mode
 from bot.domain.settings import FOREVER, NsfwMode, ServerSettings
 from bot.errors import NotAllowed, Reason

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from bot.domain.budgets import BudgetShare
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Failure, Offer, Problem, id_at
 from bot.domain.ledger import NOBODY, Period
-from bot.domain.ports import BudgetShare
 from bot.errors import InsufficientCredits, Reason
 from bot.store import notices, quota, settings
 from bot.store.database import Database
