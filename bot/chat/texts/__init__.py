@@ -21,18 +21,18 @@ COSTS_MAX = 1_000
 
 
 class Notice(StrEnum):
-    """Sentences other than refusals and failures; above each are the facts that it takes."""
+    """
+    Sentences other than refusals and failures; the names in braces in en.toml are the facts that
+    each takes.
+    """
 
     NOTHING_CHARGED = "nothing_charged"
-    #: others
     OTHERS_CAN = "others_can"
-    #: unfiltered
     UNFILTERED_CAN = "unfiltered_can"
     NO_OTHER_CAN = "no_other_can"
     ASK_DIRECTLY = "ask_directly"
     OUTDATED_COMMAND = "outdated_command"
     TAKEN_ELSEWHERE = "taken_elsewhere"
-    #: again_at
     TRY_AGAIN_AT = "try_again_at"
     TRY_AGAIN_SOON = "try_again_soon"
     TOO_LATE = "too_late"
@@ -43,107 +43,77 @@ class Notice(StrEnum):
     NOT_THERE_YET = "not_there_yet"
     UNKNOWN_BUTTON = "unknown_button"
     IMAGES_GONE = "images_gone"
-    #: keep_days
     KEPT_FOR = "kept_for"
     NOT_SHOWN_HERE = "not_shown_here"
     NOT_TAKEN_HERE = "not_taken_here"
     MODERATORS_ONLY = "moderators_only"
-    #: a defect of Easel's in a command, before anything was held; ref
+    #: a defect of Easel's in a command, before anything was held
     COMMAND_FAILED = "command_failed"
-    #: a defect of Easel's after a press, whose job may have been charged long ago; ref
+    #: a defect of Easel's after a press, whose job may have been charged long ago
     PRESS_FAILED = "press_failed"
-    #: a defect of Easel's between a job's acceptance and its status message; ref
+    #: a defect of Easel's between a job's acceptance and its status message
     ACCEPTED_ALL_THE_SAME = "accepted_all_the_same"
-    #: default, model
     DRAWN_INSTEAD = "drawn_instead"
-    #: default: the model that the member prefers; model
+    #: default: the model that the member prefers
     DRAWN_AGAINST_PREFERENCE = "drawn_against_preference"
-    #: wishes
     WITHOUT_WISHES = "without_wishes"
-    #: a content filter refused the words or a reference; contents
+    #: a content filter refused the words or a reference
     WORDS_REFUSED_FOR = "words_refused_for"
     WORDS_REFUSED = "words_refused"
-    #: contents
     PICTURE_REFUSED_FOR = "picture_refused_for"
     PICTURE_REFUSED = "picture_refused"
     #: said in a server that the host does not serve
     LEAVING = "leaving"
-    #: usual_ucr
     USUAL = "usual"
-    #: fits
     FITS = "fits"
-    #: option
     NAMED_BY_OPTION = "named_by_option"
-    #: filename
     NAMED_BY_FILE = "named_by_file"
     FETCHING = "fetching"
     FETCHING_REST = "fetching_rest"
-    #: missing, images, why
     SOME_MISSING = "some_missing"
-    #: asked, width, height
     OTHER_RATIO = "other_ratio"
-    #: asked, width, height
     OTHER_SIZE = "other_size"
-    #: bytes_max
     REDUCED = "reduced"
-    #: where results are not kept; bytes_max
+    #: where results are not kept
     REDUCED_ALONE = "reduced_alone"
     COVERED = "covered"
-    #: authors
     PICTURE_BY = "picture_by"
-    #: cost_ucr
     NOT_AWAITED = "not_awaited"
-    #: cost_ucr
     MADE_UNAWAITED = "made_unawaited"
     NOT_DELETED = "not_deleted"
     UNFILTERED = "unfiltered"
     NONE_YET = "none_yet"
     ENDED = "ended"
     DRAFT_GONE = "draft_gone"
-    #: price_ucr
     NOT_ENOUGH = "not_enough"
-    #: pictures, price_ucr
     ENOUGH_FOR = "enough_for"
-    #: name
     NO_PRESET = "no_preset"
     NO_PRESETS = "no_presets"
-    #: presets
     PRESETS_MORE = "presets_more"
-    #: name, knobs
     PRESET_KEPT = "preset_kept"
-    #: name
     PRESET_REMOVED = "preset_removed"
     NO_JOB_TO_KEEP = "no_job_to_keep"
     NO_WORDS_TO_KEEP = "no_words_to_keep"
     NO_PICTURE_THERE = "no_picture_there"
     BASKET_EMPTY = "basket_empty"
-    #: said
     MODERATORS_SAY = "moderators_say"
     NSFW_OFF_ASK = "nsfw_off_ask"
     NO_AMOUNT = "no_amount"
     NO_HOURS = "no_hours"
     LAST_OF_THEM = "last_of_them"
     NO_LANGUAGE = "no_language"
-    #: permissions
     LOG_LACKS = "log_lacks"
-    #: until
     BLOCKED_UNTIL = "blocked_until"
-    #: because
     BLOCKED_FOR = "blocked_for"
     COVERED_BY_MODERATOR = "covered_by_moderator"
-    #: by_id, because
     CANCELLED_BY = "cancelled_by"
     REMOVED = "removed"
     NOT_OF_THIS_SERVER = "not_of_this_server"
     END_NOT_READ = "end_not_read"
     REASON_MISSING = "reason_missing"
-    #: user_id
     MEMBER_BLOCKED = "member_blocked"
-    #: user_id, until
     MEMBER_BLOCKED_UNTIL = "member_blocked_until"
-    #: user_id
     MEMBER_UNBLOCKED = "member_unblocked"
-    #: user_id
     NOT_BLOCKED = "not_blocked"
     NOBODY_BLOCKED = "nobody_blocked"
     NOTHING_YET = "nothing_yet"
@@ -151,9 +121,7 @@ class Notice(StrEnum):
     COVERED_ELSEWHERE = "covered_elsewhere"
     REMOVED_NOW = "removed_now"
     REMOVED_ELSEWHERE = "removed_elsewhere"
-    #: user_id, amount_ucr
     REFUNDED_NOW = "refunded_now"
-    #: lost_ucr
     REFUND_EXPIRED = "refund_expired"
     NOTHING_TO_REFUND = "nothing_to_refund"
     REPORTED_NOW = "reported_now"
@@ -161,54 +129,36 @@ class Notice(StrEnum):
     REPORTED_BEFORE = "reported_before"
     TOO_MANY_REPORTS = "too_many_reports"
     PRIVATE_SEEN = "private_seen"
-    #: refills_at
     ALLOWANCE_REFILLS = "allowance_refills"
-    #: for an allowance that rolls; back_ucr, back_at
+    #: for an allowance that rolls
     COMES_BACK = "comes_back"
-    #: spent_ucr, budget_ucr, renewed_at
     BUDGET_SPENT = "budget_spent"
-    #: spent_ucr, budget_ucr, renewed_at
     BUDGET_USED_UP = "budget_used_up"
-    #: typed, most_ucr
     WRONG_AMOUNT = "wrong_amount"
-    #: most_ucr
     NOTHING_TO_GIVE = "nothing_to_give"
-    #: left_ucr
     NOT_SO_MUCH_GRANTED = "not_so_much_granted"
-    #: left_ucr
     NOT_SO_MUCH_THERE = "not_so_much_there"
-    #: roles_max
     TOO_MANY_ROLES = "too_many_roles"
-    #: host_ucr
     BUDGET_OF_HOST = "budget_of_host"
     STORED = "stored"
-    #: days
     PROMPTS_KEPT = "prompts_kept"
     PROMPTS_KEPT_FOR_EVER = "prompts_kept_for_ever"
-    #: days
     RESULTS_KEPT = "results_kept"
     RESULTS_NOT_KEPT = "results_not_kept"
-    #: days
     JOBS_KEPT = "jobs_kept"
     JOBS_KEPT_FOR_EVER = "jobs_kept_for_ever"
     LEDGER_KEPT = "ledger_kept"
     VENDORS_GET = "vendors_get"
     ERASE_ASKED = "erase_asked"
     ERASED = "erased"
-    #: jobs
     ERASED_AFTER = "erased_after"
-    #: jobs
     CANCELLED_FIRST = "cancelled_first"
-    #: parts
     EXPORTED = "exported"
-    #: files
     NOT_EXPORTED = "not_exported"
     TOO_LARGE_TO_EXPORT = "too_large_to_export"
     WORDS_GONE = "words_gone"
     NO_SUCH_MONTH = "no_such_month"
-    #: month
     NOTHING_IN_MONTH = "nothing_in_month"
-    #: month
     TABLE_OF_MONTH = "table_of_month"
     TABLE_TOO_LARGE = "table_too_large"
 
