@@ -6,161 +6,18 @@ to them). All sentences are Easel's own: none has a vendor's words.
 """
 
 from collections.abc import Iterable
-from enum import StrEnum
 from functools import lru_cache
 
 from bot.chat.texts.languages import FALLBACK, english
 from bot.chat.texts.markdown import inert, inert_line
-from bot.chat.texts.phrases import Phrase as Phrase  # given on
+from bot.chat.texts.phrases import Notice as Notice  # given on, as is the next
+from bot.chat.texts.phrases import Phrase as Phrase
 from bot.chat.texts.writer import writer
 from bot.domain.jobs import Failure, Problem
 from bot.errors import Content, Fact, Facts, Flaw, Reason, Refusal, Stage
 
 #: amounts whose words are remembered; most buttons show one of a few prices
 COSTS_MAX = 1_000
-
-
-class Notice(StrEnum):
-    """
-    Sentences other than refusals and failures; the names in braces in en.toml are the facts that
-    each takes.
-    """
-
-    NOTHING_CHARGED = "nothing_charged"
-    OTHERS_CAN = "others_can"
-    UNFILTERED_CAN = "unfiltered_can"
-    NO_OTHER_CAN = "no_other_can"
-    ASK_DIRECTLY = "ask_directly"
-    OUTDATED_COMMAND = "outdated_command"
-    TAKEN_ELSEWHERE = "taken_elsewhere"
-    TRY_AGAIN_AT = "try_again_at"
-    TRY_AGAIN_SOON = "try_again_soon"
-    TOO_LATE = "too_late"
-    NOT_YOURS = "not_yours"
-    #: where moderators cannot do it either
-    ONLY_THEIRS = "only_theirs"
-    NO_SUCH_JOB = "no_such_job"
-    NOT_THERE_YET = "not_there_yet"
-    UNKNOWN_BUTTON = "unknown_button"
-    IMAGES_GONE = "images_gone"
-    KEPT_FOR = "kept_for"
-    NOT_SHOWN_HERE = "not_shown_here"
-    NOT_TAKEN_HERE = "not_taken_here"
-    MODERATORS_ONLY = "moderators_only"
-    #: a defect of Easel's in a command, before anything was held
-    COMMAND_FAILED = "command_failed"
-    #: a defect of Easel's after a press, whose job may have been charged long ago
-    PRESS_FAILED = "press_failed"
-    #: a defect of Easel's between a job's acceptance and its status message
-    ACCEPTED_ALL_THE_SAME = "accepted_all_the_same"
-    DRAWN_INSTEAD = "drawn_instead"
-    #: default: the model that the member prefers
-    DRAWN_AGAINST_PREFERENCE = "drawn_against_preference"
-    WITHOUT_WISHES = "without_wishes"
-    #: a content filter refused the words or a reference
-    WORDS_REFUSED_FOR = "words_refused_for"
-    WORDS_REFUSED = "words_refused"
-    PICTURE_REFUSED_FOR = "picture_refused_for"
-    PICTURE_REFUSED = "picture_refused"
-    #: said in a server that the host does not serve
-    LEAVING = "leaving"
-    USUAL = "usual"
-    FITS = "fits"
-    NAMED_BY_OPTION = "named_by_option"
-    NAMED_BY_FILE = "named_by_file"
-    FETCHING = "fetching"
-    FETCHING_REST = "fetching_rest"
-    SOME_MISSING = "some_missing"
-    OTHER_RATIO = "other_ratio"
-    OTHER_SIZE = "other_size"
-    REDUCED = "reduced"
-    #: where results are not kept
-    REDUCED_ALONE = "reduced_alone"
-    COVERED = "covered"
-    PICTURE_BY = "picture_by"
-    NOT_AWAITED = "not_awaited"
-    MADE_UNAWAITED = "made_unawaited"
-    NOT_DELETED = "not_deleted"
-    UNFILTERED = "unfiltered"
-    NONE_YET = "none_yet"
-    ENDED = "ended"
-    DRAFT_GONE = "draft_gone"
-    NOT_ENOUGH = "not_enough"
-    ENOUGH_FOR = "enough_for"
-    NO_PRESET = "no_preset"
-    NO_PRESETS = "no_presets"
-    PRESETS_MORE = "presets_more"
-    PRESET_KEPT = "preset_kept"
-    PRESET_REMOVED = "preset_removed"
-    NO_JOB_TO_KEEP = "no_job_to_keep"
-    NO_WORDS_TO_KEEP = "no_words_to_keep"
-    NO_PICTURE_THERE = "no_picture_there"
-    BASKET_EMPTY = "basket_empty"
-    MODERATORS_SAY = "moderators_say"
-    NSFW_OFF_ASK = "nsfw_off_ask"
-    NO_AMOUNT = "no_amount"
-    NO_HOURS = "no_hours"
-    LAST_OF_THEM = "last_of_them"
-    NO_LANGUAGE = "no_language"
-    LOG_LACKS = "log_lacks"
-    BLOCKED_UNTIL = "blocked_until"
-    BLOCKED_FOR = "blocked_for"
-    COVERED_BY_MODERATOR = "covered_by_moderator"
-    CANCELLED_BY = "cancelled_by"
-    REMOVED = "removed"
-    NOT_OF_THIS_SERVER = "not_of_this_server"
-    END_NOT_READ = "end_not_read"
-    REASON_MISSING = "reason_missing"
-    MEMBER_BLOCKED = "member_blocked"
-    MEMBER_BLOCKED_UNTIL = "member_blocked_until"
-    MEMBER_UNBLOCKED = "member_unblocked"
-    NOT_BLOCKED = "not_blocked"
-    NOBODY_BLOCKED = "nobody_blocked"
-    NOTHING_YET = "nothing_yet"
-    COVERED_NOW = "covered_now"
-    COVERED_ELSEWHERE = "covered_elsewhere"
-    REMOVED_NOW = "removed_now"
-    REMOVED_ELSEWHERE = "removed_elsewhere"
-    REFUNDED_NOW = "refunded_now"
-    REFUND_EXPIRED = "refund_expired"
-    NOTHING_TO_REFUND = "nothing_to_refund"
-    REPORTED_NOW = "reported_now"
-    NO_LOG_CHANNEL = "no_log_channel"
-    REPORTED_BEFORE = "reported_before"
-    TOO_MANY_REPORTS = "too_many_reports"
-    PRIVATE_SEEN = "private_seen"
-    ALLOWANCE_REFILLS = "allowance_refills"
-    #: for an allowance that rolls
-    COMES_BACK = "comes_back"
-    BUDGET_SPENT = "budget_spent"
-    BUDGET_USED_UP = "budget_used_up"
-    WRONG_AMOUNT = "wrong_amount"
-    NOTHING_TO_GIVE = "nothing_to_give"
-    NOT_SO_MUCH_GRANTED = "not_so_much_granted"
-    NOT_SO_MUCH_THERE = "not_so_much_there"
-    TOO_MANY_ROLES = "too_many_roles"
-    BUDGET_OF_HOST = "budget_of_host"
-    STORED = "stored"
-    PROMPTS_KEPT = "prompts_kept"
-    PROMPTS_KEPT_FOR_EVER = "prompts_kept_for_ever"
-    RESULTS_KEPT = "results_kept"
-    RESULTS_NOT_KEPT = "results_not_kept"
-    JOBS_KEPT = "jobs_kept"
-    JOBS_KEPT_FOR_EVER = "jobs_kept_for_ever"
-    LEDGER_KEPT = "ledger_kept"
-    VENDORS_GET = "vendors_get"
-    ERASE_ASKED = "erase_asked"
-    ERASED = "erased"
-    ERASED_AFTER = "erased_after"
-    CANCELLED_FIRST = "cancelled_first"
-    EXPORTED = "exported"
-    NOT_EXPORTED = "not_exported"
-    TOO_LARGE_TO_EXPORT = "too_large_to_export"
-    WORDS_GONE = "words_gone"
-    NO_SUCH_MONTH = "no_such_month"
-    NOTHING_IN_MONTH = "nothing_in_month"
-    TABLE_OF_MONTH = "table_of_month"
-    TABLE_TOO_LARGE = "table_too_large"
 
 
 def say(words: Notice | Phrase, locale: str = FALLBACK, **facts: Fact) -> str:
