@@ -80,6 +80,11 @@ def open_files(
     return files + open_sheet(sheet, spoiler=job.spoiler)
 
 
+def opening(path: Path, name: str) -> wire.Files:
+    """Opens one file, which is sent by this name."""
+    return lambda: [discord.File(path, filename=name)]
+
+
 def _opened(path: Path) -> Path | BytesIO:
     """The file; its bytes, if it is small: aiohttp would make two trips to a thread for them."""
     return path if path.stat().st_size > READ_BYTES_MAX else BytesIO(path.read_bytes())

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from functools import partial
-from pathlib import Path
 
 import discord
 
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
+from bot.chat.files import opening
 from bot.chat.texts import Notice, Phrase, paragraph, say
 from bot.chat.translator import command
 from bot.chat.wire import Interaction
@@ -106,18 +105,17 @@ class PrivacyCommand:
         if parcel.left_out:
             told.append(say(Notice.NOT_EXPORTED, locale, files=len(parcel.left_out)))
         embed = discord.Embed(description=paragraph(*told))
-        first, *others = parcel.paths
+        first, *others = (
+            opening(path, f"easel-export-{number}.zip")
+            for number, path in enumerate(parcel.paths, start=1)
+        )
         try:
-            await wire.fill(interaction, embed, buttons.view(), partial(_files, first, 1))
-            for number, path in enumerate(others, start=2):
-                await wire.send_beside(interaction, partial(_files, path, number))
+            await wire.fill(interaction, embed, buttons.view(), first)
+            for each in others:
+                await wire.send_beside(interaction, each)
         except wire.CallFailed as error:
             log.warning("not exported: %s", error, extra={"action": "export_not_sent"})
             notice = Notice.TRY_AGAIN_SOON
             if error.trouble is wire.Trouble.TOO_LARGE:
                 notice = Notice.TOO_LARGE_TO_EXPORT
             await wire.tell_beside(interaction, say(notice, locale))
-
-
-def _files(path: Path, number: int) -> list[discord.File]:
-    return [discord.File(path, filename=f"easel-export-{number}.zip")]

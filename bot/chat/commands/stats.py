@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 
 import discord
 
 from bot.chat import accounts, buttons, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
+from bot.chat.files import opening
 from bot.chat.moderators import check_moderator, offer_to_moderators
 from bot.chat.texts import Notice, Phrase, listed, paired, say, tell_cost, tell_name
 from bot.chat.translator import Choices, command, plain
@@ -55,7 +55,7 @@ class StatsCommand:
         try:
             await draw_chart(*_by_day(told), path, self._shop.pool)
             embed = self._shown(told, locale)
-            await wire.fill(interaction, embed, buttons.view(download), _opening(path, CHART_NAME))
+            await wire.fill(interaction, embed, buttons.view(download), opening(path, CHART_NAME))
         finally:
             drop(path)
 
@@ -72,8 +72,8 @@ class StatsCommand:
                 raise wire.Declined(Notice.TABLE_TOO_LARGE)
             text = say(Notice.TABLE_OF_MONTH, locale, month=name)
             embed = discord.Embed(description=text)
-            opening = _opening(table, f"easel-{name}{table.suffix}")
-            await wire.fill(interaction, embed, buttons.view(), opening)
+            files = opening(table, f"easel-{name}{table.suffix}")
+            await wire.fill(interaction, embed, buttons.view(), files)
         finally:
             drop(path)
             drop(path.with_suffix(".zip"))
@@ -155,7 +155,3 @@ def _by_day(told: Told) -> tuple[list[int], list[float]]:
         [day.images if day else 0 for day in days],
         [day.cost_ucr / UCR_PER_CREDIT if day else 0.0 for day in days],
     )
-
-
-def _opening(path: Path, name: str) -> wire.Files:
-    return lambda: [discord.File(path, filename=name)]
