@@ -9,24 +9,17 @@ and without metadata. Pixels that are so already stay as they are to the bit.
 import hashlib
 import io
 import mmap
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_PIXELS_MAX
 from bot.errors import Flaw, UnusableImage
+from bot.pictures.avif import EXIF, NO_EXIF, coded_bytes
 from bot.pictures.check import DECODER_ERRORS, check_pixels
-from bot.pictures.containers import (
-    FRAMES_MAX,
-    PROFILE_BYTES_MAX,
-    Bare,
-    Head,
-    read_head,
-    strip,
-)
+from bot.pictures.containers import FRAMES_MAX, PROFILE_BYTES_MAX, Bare, Head, read_head, strip
 from bot.pictures.kinds import AVIF, JPEG, KIND_BYTES, STRIPPABLE, TIFF, WEBP, Kind, kind_of
-from bot.pictures.pool import Need
+from bot.pictures.pool import THREADS, Need
 from bot.pictures.tags import ORIENTATION, check_tags, orientation_in
 
 if TYPE_CHECKING:
@@ -46,6 +39,8 @@ PROGRESSIVE_PIXELS_MAX = 6_000_000
 #: bytes for each pixel of a picture that is converted: for decoding, and for each step's copies
 WORKED_BYTES = 13.2
 WEBP_BYTES = 20.5
+#: the same of an AVIF that is decoded, beside its coded pictures
+AVIF_BYTES = 8.5
 #: bytes for each pixel beside that: of a progressive JPEG, another JPEG, and other pictures
 PROGRESSIVE_BYTES = 6.5
 KEPT_JPEG_BYTES = 0.3
@@ -55,10 +50,6 @@ MOVING_BYTES = 24.0
 COMPARED_PIXELS_MAX = 200_000_000
 #: TIFF 6.0, section 15
 TILE_WIDTH, TILE_HEIGHT = 322, 323
-#: An AVIF's entry for its EXIF (ISO/IEC 14496-12, 8.11.6), and the name that it is given instead.
-#: Pillow would read all of that as it opens the file, and the picture is turned by other entries.
-AVIF_EXIF = re.compile(rb"(infe[\x02\x03].{7}(?:..)?)Exif", re.DOTALL)
-NO_EXIF = b"none"
 
 
 def memory_of_plain(path: Path) -> Need:
@@ -66,16 +57,13 @@ def memory_of_plain(path: Path) -> Need:
     size_bytes = path.stat().st_size
     try:
         with _mapped(path) as data:
-            first = data[:KIND_BYTES]
-            kind = kind_of(first)
-            if kind in STRIPPABLE:
-                head = read_head(data)
-            else:
-                head = _largest(_seen(data, kind), may_move=b"avis" in first)
+            kind = kind_of(data[:KIND_BYTES])
+            head = read_head(data) if kind in STRIPPABLE else _largest(_seen(data, kind))
+            pixels = head.width_px * head.height_px
+            coded = coded_bytes(data, pixels) if kind is AVIF else 0
     except Exception:
         # What a decoder raises at hostile bytes, it raises again.
         return Need(0, 1, size_bytes)
-    pixels = head.width_px * head.height_px
     if head.may_move:
         return Need(pixels, MOVING_BYTES, size_bytes)
     if kind is WEBP:
@@ -83,6 +71,8 @@ def memory_of_plain(path: Path) -> Need:
     if kind is JPEG:
         read = PROGRESSIVE_BYTES if head.in_scans else KEPT_JPEG_BYTES
         return Need(pixels, read + WORKED_BYTES / _scale(head) ** 2, size_bytes)
+    if kind is AVIF:
+        return Need(pixels, max(WORKED_BYTES, coded / pixels + AVIF_BYTES), size_bytes)
     # A picture that stays as it is takes less, and may have more pixels.
     worked_bytes = round(min(pixels, WORKED_PIXELS_MAX) * WORKED_BYTES)
     return Need(pixels, KEPT_BYTES, size_bytes + worked_bytes)
@@ -93,7 +83,7 @@ def _mapped(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     if kind_of(data[:KIND_BYTES]) is AVIF:
-        for end in [found.end() for found in AVIF_EXIF.finditer(data)]:
+        for end in [found.end() for found in EXIF.finditer(data)]:
             data[end - len(NO_EXIF) : end] = NO_EXIF
     return data
 
@@ -102,15 +92,23 @@ def _seen(data: bytes | mmap.mmap, kind: Kind) -> "PillowFile":
     """The picture, not decoded yet."""
     if kind is TIFF:
         check_tags(data)
-    return kind.open(data if isinstance(data, mmap.mmap) else io.BytesIO(data))
+    elif kind is AVIF:
+        from PIL import AvifImagePlugin
+
+        # By default it decodes with as many threads as there are cores, each with its own memory.
+        AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS
+    picture = kind.open(data if isinstance(data, mmap.mmap) else io.BytesIO(data))
+    if kind is AVIF:
+        coded_bytes(data, picture.size[0] * picture.size[1])
+    return picture
 
 
-def _largest(picture: "PillowFile", *, may_move: bool) -> Head:
+def _largest(picture: "PillowFile") -> Head:
     """The picture's size, or that of a TIFF's tiles, which may be larger than the picture."""
     width_px, height_px = picture.size
     tags = getattr(picture, "tag_v2", {})
     tile_px = int(tags.get(TILE_WIDTH, 0)), int(tags.get(TILE_HEIGHT, 0))
-    return Head(max(width_px, tile_px[0]), max(height_px, tile_px[1]), may_move=may_move)
+    return Head(max(width_px, tile_px[0]), max(height_px, tile_px[1]))
 
 
 def _scale(jpeg: Head) -> int:
@@ -139,7 +137,7 @@ def make_plain(path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
     kind = kind_of(data)
     try:
         if kind is AVIF:
-            data = AVIF_EXIF.sub(rb"\1" + NO_EXIF, data)
+            data = EXIF.sub(rb"\1" + NO_EXIF, data)
         bare = strip(data) if kind in STRIPPABLE else Bare(data, to_decode=data)
         del data
         with _opened(bare, kind, limits) as picture:
@@ -216,10 +214,12 @@ def _decode(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> None:
     check_pixels(picture.size, limits)
     _check_worked(picture)
     picture.load()
+    # An AVIF's holds the picture as it was coded: half as much memory again.
+    vars(picture).pop("_decoder", None)
 
 
 def _check_worked(picture: "PillowFile") -> None:
-    largest = _largest(picture, may_move=False)
+    largest = _largest(picture)
     if largest.width_px * largest.height_px > WORKED_PIXELS_MAX:
         raise UnusableImage(Flaw.TOO_MANY_PIXELS_BUT_AS_JPEG, pixels_max=WORKED_PIXELS_MAX)
 
