@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HEAD_BYTES = 32
 #: JPEG is decoded at an eighth of its size: all its data is read, but little memory is needed.
 JPEG_DRAFT = 8
-#: What decoding takes for each pixel: a PNG at most, a progressive JPEG, a WebP with its canvases.
-BYTES_A_PIXEL = {ImageFormat.PNG: 4.2, ImageFormat.JPEG: 6.5, ImageFormat.WEBP: 16.5}
+#: What decoding takes for each pixel: a PNG at most, and a WebP with its canvases.
+BYTES_A_PIXEL = {ImageFormat.PNG: 4.2, ImageFormat.WEBP: 16.5}
 #: The same for a baseline JPEG, which is decoded at an eighth.
 BASELINE_BYTES = 0.3
 #: What other files begin with that are found behind image links.
@@ -44,8 +44,8 @@ def memory_of_check(path: Path) -> Need:
     except (UnusableImage, ValueError):
         return Need(0, 1)
     pixels = head.width_px * head.height_px
-    if image_format is ImageFormat.JPEG and not head.in_scans:
-        return Need(pixels, BASELINE_BYTES)
+    if image_format is ImageFormat.JPEG:
+        return Need(pixels, head.scan_bytes if head.in_scans else BASELINE_BYTES)
     return Need(pixels, BYTES_A_PIXEL[image_format])
 
 

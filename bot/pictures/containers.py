@@ -78,6 +78,13 @@ class Head(Struct, frozen=True):
     in_scans: bool = False
     #: there may be several frames, which are compared
     may_move: bool = False
+    #: of a JPEG, as red or black
+    bands: int = 0
+
+    @property
+    def scan_bytes(self) -> float:
+        """For each pixel, what a decoder holds of a JPEG in several scans until the last one."""
+        return 2 * max(self.bands, 3) + 0.5
 
 
 def head_of(file: BinaryIO) -> Head:
@@ -115,6 +122,7 @@ def read_head(data: bytes | mmap.mmap) -> Head:
             max(found.height_px, head.height_px),
             found.in_scans or head.in_scans,
             found.may_move or head.may_move,
+            max(found.bands, head.bands),
         )
     if not found.width_px:
         raise ValueError("no head")
@@ -152,7 +160,7 @@ def _jpeg_heads(data: bytes | mmap.mmap) -> Iterator[Head]:
                 height_px, width_px, components = struct.unpack(
                     ">HHB", data[offset + 5 : offset + 10]
                 )
-                head = Head(width_px, height_px, marker in PROGRESSIVE)
+                head = Head(width_px, height_px, marker in PROGRESSIVE, bands=components)
         yield head
         offset = data.find(b"\xff", end)
 

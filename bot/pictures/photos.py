@@ -41,8 +41,7 @@ WORKED_BYTES = 13.2
 WEBP_BYTES = 20.5
 #: the same of an AVIF that is decoded, beside its coded pictures
 AVIF_BYTES = 8.5
-#: bytes for each pixel beside that: of a progressive JPEG, another JPEG, and other pictures
-PROGRESSIVE_BYTES = 6.5
+#: bytes for each pixel beside that: of a JPEG that is not in scans, and of other pictures
 KEPT_JPEG_BYTES = 0.3
 KEPT_BYTES = 0.5
 #: the same of a picture with frames, which are compared; and pixels that are compared at most
@@ -69,7 +68,7 @@ def memory_of_plain(path: Path) -> Need:
     if kind is WEBP:
         return Need(pixels, WEBP_BYTES, size_bytes)
     if kind is JPEG:
-        read = PROGRESSIVE_BYTES if head.in_scans else KEPT_JPEG_BYTES
+        read = head.scan_bytes if head.in_scans else KEPT_JPEG_BYTES
         return Need(pixels, read + WORKED_BYTES / _scale(head) ** 2, size_bytes)
     if kind is AVIF:
         return Need(pixels, max(WORKED_BYTES, coded / pixels + AVIF_BYTES), size_bytes)

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.domain.ports import ImageFormat
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.check import BASELINE_BYTES, BYTES_A_PIXEL, memory_of_check
+from bot.pictures.check import BASELINE_BYTES, memory_of_check
 from bot.pictures.containers import (
     PARTS_MAX,
     PROFILE_BYTES_MAX,
@@ -21,12 +20,14 @@ from bot.pictures.containers import (
     read_head,
     strip,
 )
-from bot.pictures.photos import MOVING_BYTES, make_plain, memory_of_plain
+from bot.pictures.photos import MOVING_BYTES, WORKED_BYTES, make_plain, memory_of_plain
 from bot.pictures.pool import BUDGET_BYTES
 from tests.pictures.test_check import GOOD
 from tests.pictures.test_photos import ALL, LIMITS
 
 PIXELS = 97 * 61
+#: for each pixel of a JPEG in scans: two for each band, and what else it takes
+SCAN_BYTES, SCAN_BYTES_WITH_BLACK = 6.5, 8.5
 SOS = b"\xff\xda"
 
 
@@ -90,7 +91,7 @@ def test_a_jpeg_in_several_scans_is_held_as_a_whole(tmp_path: Path) -> None:
     one_of_them = struct.pack(">HB", length - 4, 1) + after[3:5] + after[9:]
     path = tmp_path / "picture"
     path.write_bytes(before + SOS + one_of_them)
-    assert memory_of_check(path).bytes_a_pixel == BYTES_A_PIXEL[ImageFormat.JPEG]
+    assert memory_of_check(path).bytes_a_pixel == SCAN_BYTES
     path.write_bytes(GOOD["jpg"])
     assert memory_of_check(path).bytes_a_pixel == BASELINE_BYTES
 
@@ -177,3 +178,14 @@ def test_a_tiff_is_judged_by_its_tiles(tmp_path: Path) -> None:
     with pytest.raises(UnusableImage) as refused:
         make_plain(path, LIMITS, ALL)
     assert refused.value.flaw is Flaw.TOO_MANY_PIXELS_BUT_AS_JPEG
+
+
+def test_a_jpeg_in_scans_with_black_takes_more(tmp_path: Path) -> None:
+    """One of thirty megapixels took 233 MiB."""
+    path = tmp_path / "print.jpg"
+    needs = []
+    for mode in ("L", "RGB", "CMYK"):
+        Image.new(mode, (64, 64)).save(path, "JPEG", progressive=True)
+        needs.append(memory_of_check(path).bytes_a_pixel)
+        assert memory_of_plain(path).bytes_a_pixel == needs[-1] + WORKED_BYTES
+    assert needs == [SCAN_BYTES, SCAN_BYTES, SCAN_BYTES_WITH_BLACK]
