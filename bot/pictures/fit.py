@@ -122,9 +122,13 @@ def _copy(image: ImageFile, path: Path, size_bytes_max: int, divisor: int) -> No
 
     try:
         with Image.open(image.path) as original:
+            width_px, height_px = original.size
+            # A JPEG is made smaller as it is decoded.
+            original.draft(None, (max(width_px // divisor, 1), max(height_px // divisor, 1)))
+            left = divisor if original.size == (width_px, height_px) else 1
             original.load()
             # The copy has no EXIF to say how it is to be turned.
-            picture = upright(reduced(original, (divisor, divisor)), orientation_of(original))
+            picture = upright(reduced(original, (left, left)), orientation_of(original))
     except DECODER_ERRORS as error:
         # A PNG is checked by its checksums alone.
         raise UnusableImage(Flaw.DAMAGED) from error

@@ -19,7 +19,7 @@ from bot.pictures.check import check_image
 from bot.pictures.fit import MADE_BY_MODEL, SIDE_PX_MAX, fit
 from bot.pictures.photos import ORIENTATION
 from bot.pictures.pool import Pool
-from bot.pictures.reduce import STRIP_BYTES
+from bot.pictures.reduce import STRIP_BYTES, reduced
 from tests.support.photos import other_primaries
 from tests.support.pictures import noise
 
@@ -225,6 +225,23 @@ async def test_a_copy_is_made_of_each_kind_that_is_reduced_before(
         assert picture.size == (SIDE_PX // 8, SIDE_PX // 8)
         middle = picture.convert("RGB").getpixel((SIDE_PX // 16, SIDE_PX // 16))
     assert all(100 < band < 156 for band in middle)
+
+
+def test_a_jpeg_is_decoded_no_larger_than_its_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In several scans, one of thirty megapixels took 293 MiB."""
+    seen = []
+
+    def told_of(picture: Image.Image, divisors: tuple[int, int]) -> Image.Image:
+        seen.append((picture.size, divisors))
+        return reduced(picture, divisors)
+
+    monkeypatch.setattr(fitting, "reduced", told_of)
+    image = told(tmp_path / "result.jpg", ImageFormat.JPEG)
+    for divisor in fitting.DIVISORS:
+        fitting._copy(image, tmp_path / "copy.webp", 1 << 30, divisor)
+        assert seen.pop() == ((SIDE_PX // divisor, SIDE_PX // divisor), (1, 1))
 
 
 @pytest.mark.parametrize("pillow_format", ["PNG", "JPEG", "WEBP"])
