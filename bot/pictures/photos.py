@@ -41,6 +41,8 @@ WORKED_BYTES = 13.2
 WEBP_BYTES = 20.5
 #: the same of an AVIF that is decoded, beside its coded pictures
 AVIF_BYTES = 8.5
+#: the same of a HEIC with transparency and more than eight bits, measured with pi-heif 1.4
+DEEP_HEIC_BYTES = 20.0
 #: bytes for each pixel beside that: of a JPEG that is not in scans, and of other pictures
 KEPT_JPEG_BYTES = 0.3
 KEPT_BYTES = 0.5
@@ -57,7 +59,8 @@ def memory_of_plain(path: Path) -> Need:
     try:
         with _mapped(path) as data:
             kind = kind_of(data[:KIND_BYTES])
-            head = read_head(data) if kind in STRIPPABLE else _largest(_seen(data, kind))
+            picture = None if kind in STRIPPABLE else _seen(data, kind)
+            head = _largest(picture) if picture else read_head(data)
             pixels = head.width_px * head.height_px
             coded = coded_bytes(data, pixels) if kind is AVIF else 0
     except Exception:
@@ -72,6 +75,8 @@ def memory_of_plain(path: Path) -> Need:
         return Need(pixels, read + WORKED_BYTES / _scale(head) ** 2, size_bytes)
     if kind is AVIF:
         return Need(pixels, max(WORKED_BYTES, coded / pixels + AVIF_BYTES), size_bytes)
+    if picture and picture.mode == "RGBA" and picture.info.get("bit_depth", 0) > 8:
+        return Need(pixels, DEEP_HEIC_BYTES, size_bytes)
     # A picture that stays as it is takes less, and may have more pixels.
     worked_bytes = round(min(pixels, WORKED_PIXELS_MAX) * WORKED_BYTES)
     return Need(pixels, KEPT_BYTES, size_bytes + worked_bytes)

@@ -20,7 +20,14 @@ from bot.pictures.containers import (
     read_head,
     strip,
 )
-from bot.pictures.photos import MOVING_BYTES, WORKED_BYTES, make_plain, memory_of_plain
+from bot.pictures.photos import (
+    DEEP_HEIC_BYTES,
+    KEPT_BYTES,
+    MOVING_BYTES,
+    WORKED_BYTES,
+    make_plain,
+    memory_of_plain,
+)
 from bot.pictures.pool import BUDGET_BYTES
 from tests.pictures.test_check import GOOD
 from tests.pictures.test_photos import ALL, LIMITS
@@ -189,3 +196,19 @@ def test_a_jpeg_in_scans_with_black_takes_more(tmp_path: Path) -> None:
         needs.append(memory_of_check(path).bytes_a_pixel)
         assert memory_of_plain(path).bytes_a_pixel == needs[-1] + WORKED_BYTES
     assert needs == [SCAN_BYTES, SCAN_BYTES, SCAN_BYTES_WITH_BLACK]
+
+
+@pytest.mark.parametrize(
+    ("mode", "bytes_a_pixel"), [("RGBA", DEEP_HEIC_BYTES), ("RGB", KEPT_BYTES)]
+)
+def test_a_deep_heic_with_transparency_takes_more(
+    tmp_path: Path, mode: str, bytes_a_pixel: float
+) -> None:
+    """One of twelve megapixels took 232 MiB."""
+    from pillow_heif import from_bytes
+
+    path, size = tmp_path / "picture.heic", (64, 48)
+    samples = bytes(2 * len(mode) * size[0] * size[1])
+    from_bytes(mode=f"{mode};16", size=size, data=samples).save(path, quality=90)
+    need = memory_of_plain(path)
+    assert (need.pixels, need.bytes_a_pixel) == (64 * 48, bytes_a_pixel)
