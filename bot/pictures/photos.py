@@ -101,10 +101,7 @@ def _seen(data: bytes | mmap.mmap, kind: Kind) -> "PillowFile":
 
         # By default it decodes with as many threads as there are cores, each with its own memory.
         AvifImagePlugin.DEFAULT_MAX_THREADS = THREADS
-    picture = kind.open(data if isinstance(data, mmap.mmap) else io.BytesIO(data))
-    if kind is AVIF:
-        coded_bytes(data, picture.size[0] * picture.size[1])
-    return picture
+    return kind.open(data if isinstance(data, mmap.mmap) else io.BytesIO(data))
 
 
 def _largest(picture: "PillowFile") -> Head:
@@ -178,12 +175,20 @@ def convert(
 
 
 def _opened(bare: Bare, kind: Kind, limits: ImageLimits) -> "PillowFile":
-    """Open the picture, if its size is allowed where that has to be known before."""
+    """
+    Open the picture to decode it.
+
+    Raises:
+        UnusableImage: a WebP is too large to be opened, or an AVIF is not what it says.
+    """
     if kind is WEBP:
         # Pillow allocates the whole canvas as soon as it opens a WebP.
         head = read_head(bare.to_decode)
         check_pixels((head.width_px, head.height_px), limits)
-    return _seen(bare.to_decode, kind)
+    picture = _seen(bare.to_decode, kind)
+    if kind is AVIF:
+        coded_bytes(bare.to_decode, picture.size[0] * picture.size[1])
+    return picture
 
 
 def _kept_format(picture: "PillowFile", bare: Bare, limits: ImageLimits) -> ImageFormat | None:
