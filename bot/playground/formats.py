@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from typing import Never
@@ -46,11 +47,13 @@ class Format(Struct):
     submissions: deque[Submission]
     api_key: str
 
+    @abstractmethod
     def endpoints(self) -> Sequence[Endpoint]:
-        raise NotImplementedError
+        """What the vendor answers."""
 
+    @abstractmethod
     def wrong_key(self) -> ImagesError:
-        raise NotImplementedError
+        """The error of a call without the right key."""
 
     def written(self, error: ImagesError) -> web.Response:
         """The error in the vendor's shape."""
