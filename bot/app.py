@@ -43,9 +43,9 @@ from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
 from bot.engine.workshop import Workshop
 from bot.errors import StartupError
+from bot.pictures.decoder import Decoder
 from bot.pictures.fetch import Fetcher
 from bot.pictures.folder import remove_fetched
-from bot.pictures.pool import Pool
 from bot.providers.connections import open_connections
 from bot.providers.registry import VENDORS, build_providers, check_catalog, options_of
 from bot.providers.vendors import Vendor
@@ -251,8 +251,8 @@ async def _open_shop(
         default_model = settings.default_model or catalog.default_model(on, clock.now().date())
         routing = Routing(catalog, on, default_model, settings.route_order, database, clock)
         await routing.load()
-        with closing(Pool()) as pool:
-            async with Fetcher(allow_private_addresses=private, pool=pool) as fetcher:
+        with closing(Decoder()) as decoder:
+            async with Fetcher(allow_private_addresses=private, decoder=decoder) as fetcher:
                 yield Workshop(
                     database=database,
                     house=_house(settings, catalog),
@@ -263,7 +263,7 @@ async def _open_shop(
                     fetcher=fetcher,
                     clock=clock,
                     folder=folder,
-                    pool=pool,
+                    decoder=decoder,
                     member_hash=member_hash(open_salt(settings.data_dir)),
                 )
 

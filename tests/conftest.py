@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, settings
 
 from bot.chat import wire
 from bot.engine import runner
+from bot.pictures.decoder import Decoder
 from bot.store.database import open_database
 from tests.support.easel import Easel, open_easel
-from tests.support.once import share_catalogs, share_payloads
+from tests.support.once import SharedDecoder, share_catalogs, share_decoder, share_payloads
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -43,11 +44,19 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    decoder = SharedDecoder()
+    yield decoder
+    decoder.end()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def worked_out_once() -> Iterator[None]:
+def worked_out_once(decoder: SharedDecoder) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         share_payloads(patch)
         share_catalogs(patch)
+        share_decoder(patch, decoder)
         yield
 
 

@@ -14,8 +14,8 @@ import discord
 from bot.chat import render, wire
 from bot.domain.jobs import Job
 from bot.domain.ports import ImageFile
+from bot.pictures.decoder import Decoder
 from bot.pictures.fit import Fitted, fit
-from bot.pictures.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ READ_BYTES_MAX = 256 * 1024
 async def send_fitting(
     images: Sequence[ImageFile],
     file_bytes_max: int,
-    pool: Pool,
+    decoder: Decoder,
     send: Callable[[Fitted], Awaitable[T]],
 ) -> T:
     """
@@ -45,7 +45,7 @@ async def send_fitting(
         CallFailed: from `send`.
     """
     for shrinks_left in range(SHRINKS_MAX, -1, -1):
-        fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, pool)
+        fitted = await fit(images, file_bytes_max, MESSAGE_BYTES_MAX, decoder)
         try:
             return await send(fitted)
         except wire.CallFailed as error:

@@ -21,8 +21,8 @@ from bot.domain.jobs import Job
 from bot.domain.policy import covers
 from bot.engine.easel import Easel
 from bot.errors import BotError
+from bot.pictures.decoder import Decoder
 from bot.pictures.folder import FETCHED, drop
-from bot.pictures.pool import Pool
 from bot.pictures.sheet import draw_sheet
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ async def fill(
     if firsts:
         pictures = [images[0].path if images else None for images in found]
     path = desk.shop.folder / f"{interaction.id}-list{FETCHED}"
-    sheet = await _draw(pictures, path, desk.shop.pool)
+    sheet = await _draw(pictures, path, desk.shop.decoder)
     spoiler = covers(place_of(interaction), *jobs)
     if sheet and not spoiler:
         # An embed has no cover: a covered sheet is a file of its own.
@@ -123,12 +123,12 @@ async def fill(
             await asyncio.to_thread(drop, sheet)
 
 
-async def _draw(pictures: Sequence[Path | None], path: Path, pool: Pool) -> Path | None:
+async def _draw(pictures: Sequence[Path | None], path: Path, decoder: Decoder) -> Path | None:
     """The sheet's path, whose ending lets the next start remove it; None: the list goes without."""
     if not any(pictures):
         return None
     try:
-        await draw_sheet(pictures, path, pool)
+        await draw_sheet(pictures, path, decoder)
     except (OSError, BotError) as error:
         log.warning("sheet not drawn: %s", error, extra={"action": "no_sheet"})
         await asyncio.to_thread(drop, path)

@@ -166,7 +166,7 @@ class DiscordMessenger:
                 return await self._post(job, Card(embed, view, fitted, sheet))
 
         try:
-            return await send_fitting(images, job.reply.file_bytes_max, self._shop.pool, post)
+            return await send_fitting(images, job.reply.file_bytes_max, self._shop.decoder, post)
         except (UnusableImage, wire.CallFailed) as error:
             raise DeliveryError(f"no copy that fits: {error}", retryable=False) from error
         except OSError as error:

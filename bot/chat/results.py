@@ -275,7 +275,7 @@ class Results:
             files = partial(open_files, job, fitted, sheet, places)
             await wire.fill(interaction, embed, view, files)
 
-        await send_fitting(images, file_bytes_max, self._shop.pool, fill)
+        await send_fitting(images, file_bytes_max, self._shop.decoder, fill)
 
     async def _job(self, interaction: Interaction, job_id: str) -> tuple[Job, list[Task]]:
         """

@@ -251,7 +251,7 @@ class Runner:
         try:
             shown = await self._shown(job, references.paths)
             if any(shown):
-                await draw_sheet(shown, path, self._shop.pool, tile_px=REFERENCE_TILE_PX)
+                await draw_sheet(shown, path, self._shop.decoder, tile_px=REFERENCE_TILE_PX)
         except (OSError, BotError) as error:
             emit("no_sheet", "sheet not drawn: %s", error, level=logging.WARNING)
 

@@ -12,8 +12,8 @@ from bot.engine.identity import MemberHash
 from bot.engine.routing import Routing
 from bot.engine.stopping import StoppableClock
 from bot.engine.traffic import Traffic
+from bot.pictures.decoder import Decoder
 from bot.pictures.fetch import Fetcher
-from bot.pictures.pool import Pool
 from bot.store.database import Database
 from bot.store.jobs import House
 
@@ -43,7 +43,7 @@ class Workshop(Struct, frozen=True):
     clock: StoppableClock
     folder: Path
     #: where pictures are decoded
-    pool: Pool
+    decoder: Decoder
     member_hash: MemberHash
     #: by provider and its task id
     waits: dict[tuple[str, str], Wait] = field(default_factory=dict)

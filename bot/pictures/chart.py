@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.pictures.pool import Need, Pool
+from bot.pictures.decoder import Decoder
 
 #: pixels; wide enough for 31 days on a phone
 WIDTH_PX, HEIGHT_PX = 960, 480
 DOTS_PER_INCH = 120
-#: bytes for each pixel of the drawing, with the copies that are made on its way into a PNG
-PIXEL_BYTES = 24
 #: the chart has its own background, so that it looks alike on a dark page and on a light one
 GROUND, TEXT, LINES = "#2b2d31", "#e3e5e8", "#4a4d55"
 IMAGES, CREDITS = "#7289ff", "#43b581"
 
 
 async def draw_chart(
-    images: Sequence[int], credits_spent: Sequence[float], path: Path, pool: Pool
+    images: Sequence[int], credits_spent: Sequence[float], path: Path, decoder: Decoder
 ) -> None:
     """
     Write a PNG.
@@ -27,8 +25,7 @@ async def draw_chart(
     Raises:
         OSError: the file cannot be written.
     """
-    need = Need(WIDTH_PX * HEIGHT_PX, PIXEL_BYTES)
-    await pool.run(lambda: need, _draw, list(images), list(credits_spent), path)
+    await decoder.run(_draw, list(images), list(credits_spent), path)
 
 
 def _draw(images: list[int], credits_spent: list[float], path: Path) -> None:

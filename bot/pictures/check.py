@@ -2,26 +2,34 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.containers import Head, head_of, read_head, strip
-from bot.pictures.kinds import KINDS, format_of
-from bot.pictures.pool import Need
+from bot.pictures.containers import PNG_HEAD, strip
+from bot.pictures.kinds import AVIF, KINDS, WEBP, Kind, format_of
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile as PillowFile
 
-#: Enough to know the format and, for PNG and WebP, the size.
+#: Enough to know the format and, of a WebP, the size.
 HEAD_BYTES = 32
 #: JPEG is decoded at an eighth of its size: all its data is read, but little memory is needed.
 JPEG_DRAFT = 8
-#: What decoding takes for each pixel: a PNG at most, and a WebP with its canvases.
-BYTES_A_PIXEL = {ImageFormat.PNG: 4.2, ImageFormat.WEBP: 16.5}
-#: The same for a baseline JPEG, which is decoded at an eighth.
-BASELINE_BYTES = 0.3
+#: of a WebP, for each of which Pillow takes sixteen bytes as it decodes it
+WEBP_PIXELS_MAX = 9_400_000
+#: what a decoder may hold of a JPEG in several scans until it has read the last one
+HELD_BYTES_MAX = 144 * 1024 * 1024
+#: chunks of a PNG that Pillow decompresses as it opens one; so much becomes a mebibyte at most
+PACKED = frozenset({b"iCCP", b"iTXt", b"zTXt"})
+PACKED_BYTES_MAX = 1000
+#: depths of each kind of colours, and those kinds with transparency (PNG, third edition, 11.2.1)
+PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+PNG_WITH_ALPHA = (4, 6)
+#: what is read of a file at a time
+PIECE_BYTES = 256 * 1024
 #: What other files begin with that are found behind image links.
 OTHER_FORMATS = {
     b"GIF8": "GIF",
@@ -35,18 +43,60 @@ OTHER_FORMATS = {
 DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
 
 
-def memory_of_check(path: Path) -> Need:
-    """What `check_image` will take, judged by the head; nothing if there is none."""
-    try:
-        with path.open("rb") as file:
-            image_format = read_format(file.read(HEAD_BYTES))
-            head = head_of(file)
-    except (UnusableImage, ValueError):
-        return Need(0, 1)
-    pixels = head.width_px * head.height_px
-    if image_format is ImageFormat.JPEG:
-        return Need(pixels, head.scan_bytes if head.in_scans else BASELINE_BYTES)
-    return Need(pixels, BYTES_A_PIXEL[image_format])
+def check_whole_png(path: Path, limits: ImageLimits) -> ImageFile | None:
+    """
+    Check a file without a decoder, if it is a PNG as most are: every chunk up to the end mark has
+    its right checksum, so that nothing was lost or changed, and nothing moves. Blocks.
+
+    Returns:
+        None: `check_image` has to look at it.
+    Raises:
+        UnusableImage: it is no PNG, JPEG or WebP, or it is too large.
+        OSError: it cannot be read.
+    """
+    size_bytes = path.stat().st_size
+    if size_bytes > limits.size_bytes_max:
+        raise UnusableImage(Flaw.TOO_MANY_BYTES, bytes_max=limits.size_bytes_max)
+    with path.open("rb") as file:
+        if read_format(file.read(HEAD_BYTES)) is not ImageFormat.PNG:
+            return None
+        file.seek(len(PNG_HEAD))
+        try:
+            width_px, height_px, alpha = _whole_png(file)
+        except (ValueError, struct.error):
+            return None
+    check_pixels((width_px, height_px), limits)
+    return ImageFile(path, ImageFormat.PNG, width_px, height_px, size_bytes, alpha)
+
+
+def _whole_png(file: BinaryIO) -> tuple[int, int, bool]:
+    """
+    Returns:
+        Width, height, and whether parts may be transparent.
+    Raises:
+        ValueError: it is not whole, or not as most are.
+        struct.error: the same.
+    """
+    head, kinds = b"", set[bytes]()
+    kind = b""
+    while kind != b"IEND":
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if (not kinds and (kind, length) != (b"IHDR", 13)) or kind == b"acTL":
+            raise ValueError("not as most are")
+        if kind in PACKED and length > PACKED_BYTES_MAX:
+            raise ValueError("much may be packed in it")
+        kinds.add(kind)
+        checksum = zlib.crc32(kind)
+        for start in range(0, length, PIECE_BYTES):
+            piece = file.read(min(PIECE_BYTES, length - start))
+            checksum = zlib.crc32(piece, checksum)
+            head = head or piece
+        if struct.unpack(">I", file.read(4)) != (checksum,):
+            raise ValueError("damaged")
+    width_px, height_px, depth, colour = struct.unpack(">IIBB", head[:10])
+    if depth not in PNG_DEPTHS.get(colour, ()) or b"IDAT" not in kinds:
+        raise ValueError("damaged")
+    return width_px, height_px, colour in PNG_WITH_ALPHA or b"tRNS" in kinds
 
 
 def check_image(path: Path, limits: ImageLimits) -> ImageFile:
@@ -55,10 +105,11 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
     image is complete: a PNG by its checksums, others and a PNG that fails them by decoding.
 
     A file that cannot be decoded is tried again without its metadata, and overwritten if that
-    works. Blocks for as long as decoding takes and needs its memory: call it off the event loop.
+    works. Blocks, and needs memory for each pixel: call it in the decoder's process.
 
     Raises:
         UnusableImage: it is no PNG, JPEG or WebP, or it is too large, animated or damaged.
+        MemoryError: it does not fit into the process.
         OSError: it cannot be read, or overwritten.
     """
     size_bytes = path.stat().st_size
@@ -67,7 +118,7 @@ def check_image(path: Path, limits: ImageLimits) -> ImageFile:
     with path.open("rb") as file:
         image_format = read_format(file.read(HEAD_BYTES))
         try:
-            width_px, height_px, alpha = _decode(file, head_of(file), image_format, limits)
+            width_px, height_px, alpha = _decode(file, image_format, limits)
         except DECODER_ERRORS:
             return _check_bare(path, image_format, limits)
     return ImageFile(path, image_format, width_px, height_px, size_bytes, alpha)
@@ -81,9 +132,7 @@ def _check_bare(path: Path, image_format: ImageFormat, limits: ImageLimits) -> I
     try:
         bare = strip(path.read_bytes())
         data, shown = bare.data, bare.to_decode
-        width_px, height_px, alpha = _decode(
-            io.BytesIO(shown), read_head(shown), image_format, limits
-        )
+        width_px, height_px, alpha = _decode(io.BytesIO(shown), image_format, limits)
     except DECODER_ERRORS as error:
         raise UnusableImage(Flaw.DAMAGED) from error
     _overwrite(path, data)
@@ -121,26 +170,76 @@ def read_format(head: bytes) -> ImageFormat:
 
 
 def _decode(
-    file: BinaryIO, head: Head, image_format: ImageFormat, limits: ImageLimits
+    file: BinaryIO, image_format: ImageFormat, limits: ImageLimits
 ) -> tuple[int, int, bool]:
     """Decode a file; returns width, height, and whether parts may be transparent."""
-    # Before Pillow sees the file: it allocates the whole canvas as soon as it opens a WebP.
-    check_pixels((head.width_px, head.height_px), limits)
-    file.seek(0)
-    image = KINDS[image_format].open(file)
+    image = opened(file, KINDS[image_format], limits)
     width_px, height_px = image.size
-    check_pixels((width_px, height_px), limits)
+    check_pixels(image.size, limits)
     if getattr(image, "is_animated", False):
         raise UnusableImage(Flaw.ANIMATED)
     alpha = "A" in image.getbands() or "transparency" in image.info
-    if image_format is ImageFormat.PNG and _is_as_written(image):
-        return width_px, height_px, alpha
     if image_format is ImageFormat.PNG:
-        file.seek(0)
-        image = KINDS[image_format].open(file)
+        if _is_as_written(image):
+            return width_px, height_px, alpha
+        image = opened(file, KINDS[image_format], limits)
     image.draft(None, (max(width_px // JPEG_DRAFT, 1), max(height_px // JPEG_DRAFT, 1)))
     image.load()
     return width_px, height_px, alpha
+
+
+def opened(file: BinaryIO, kind: Kind, limits: ImageLimits) -> "PillowFile":
+    """
+    Open a picture to decode it.
+
+    Raises:
+        UnusableImage: it is of a kind that takes more memory than others, and too large for that.
+    """
+    file.seek(0)
+    if kind is WEBP:
+        # Pillow makes room for the whole canvas as soon as it opens a WebP.
+        width_px, height_px = _webp_size(file.read(HEAD_BYTES))
+        check_pixels((width_px, height_px), limits)
+        if width_px * height_px > WEBP_PIXELS_MAX:
+            raise UnusableImage(Flaw.TOO_MANY_PIXELS_OF_ITS_KIND, pixels_max=WEBP_PIXELS_MAX)
+        file.seek(0)
+    elif kind is AVIF:
+        from PIL import AvifImagePlugin
+
+        # Each thread would take memory of its own.
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    picture = kind.open(file)
+    if (held := held_bytes(picture)) > HELD_BYTES_MAX:
+        pixels_max = picture.size[0] * picture.size[1] * HELD_BYTES_MAX // held
+        raise UnusableImage(Flaw.TOO_MANY_PIXELS_OF_ITS_KIND, pixels_max=pixels_max)
+    return picture
+
+
+def held_bytes(picture: "PillowFile") -> int:
+    """What a decoder holds of a JPEG in several scans until the last: two bytes for each value."""
+    if "progressive" not in picture.info:
+        return 0
+    return 2 * len(picture.getbands()) * picture.size[0] * picture.size[1]
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    """
+    The size by a file's first HEAD_BYTES (RFC 9649, 2.5 to 2.7).
+
+    Raises:
+        ValueError: it stands elsewhere.
+    """
+    match head[12:16]:
+        case b"VP8X":
+            width_px, height_px = (int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
+            return width_px + 1, height_px + 1
+        case b"VP8L":
+            bits = int.from_bytes(head[21:25], "little")
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            width_px, height_px = struct.unpack("<HH", head[26:30])
+            return width_px & 0x3FFF, height_px & 0x3FFF
+    raise ValueError("no size")
 
 
 def _is_as_written(png: "PillowFile") -> bool:

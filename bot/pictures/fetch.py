@@ -14,7 +14,6 @@ import socket
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -26,10 +25,10 @@ from yarl import URL
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.domain.requests import PHOTO_BYTES_MAX
 from bot.errors import FetchFailed, FetchTrouble, Flaw, UnusableImage
-from bot.pictures.check import check_image, memory_of_check
+from bot.pictures.check import check_image, check_whole_png
+from bot.pictures.decoder import Decoder
 from bot.pictures.folder import drop
-from bot.pictures.photos import WORKED_BYTES, convert, make_plain, memory_of_plain
-from bot.pictures.pool import Need, Pool
+from bot.pictures.photos import convert, make_plain
 from bot.pictures.threads import in_thread
 from bot.pictures.transfers import Transfers
 
@@ -45,9 +44,6 @@ CONNECTIONS_MAX = 64
 #: Bytes gathered before a thread writes them. A small image takes one write, a large one a write
 #: per MiB, and none blocks the event loop.
 WRITE_BYTES = 1024 * 1024
-#: Bytes at most of a last piece that waits in memory until the image's turn to be checked comes, so
-#: that one thread does both. Hundreds may wait.
-WAITING_BYTES = 256 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Client errors that may pass: request timeout, too early, too many requests.
 PASSING_CODES = frozenset({408, 425, 429})
@@ -93,7 +89,6 @@ class Fetcher:
 
     Args:
         allow_private_addresses: the rule is ANYWHERE if true, else PUBLIC_ONLY.
-        pool: where images are decoded.
         resolver: looks names up; None: the system's.
         timeout_s: seconds for a whole fetch.
     """
@@ -102,14 +97,14 @@ class Fetcher:
         self,
         *,
         allow_private_addresses: bool,
-        pool: Pool,
+        decoder: Decoder,
         resolver: AbstractResolver | None = None,
         timeout_s: float = FETCH_TIMEOUT_S,
     ) -> None:
         self.rule = ANYWHERE if allow_private_addresses else PUBLIC_ONLY
         self._resolver = resolver
         self._timeout_s = timeout_s
-        self._pool = pool
+        self._decoder = decoder
         self._transfers = Transfers()
 
     async def __aenter__(self) -> Self:
@@ -140,16 +135,13 @@ class Fetcher:
         with _whole_or_gone(path):
             async with asyncio.timeout(self._timeout_s):
                 rest, mode = await self._stream(url, path, limits)
-            if len(rest) > WAITING_BYTES:
-                await in_thread(_write, path, mode, rest)
-                rest, mode = bytearray(), "ab"
 
-            def need() -> Need:
-                # This spares a trip to another thread.
+            def written() -> ImageFile | None:
                 _write(path, mode, rest)
-                return memory_of_check(path)
+                return check_whole_png(path, limits)
 
-            return await self._pool.run(need, check_image, path, limits)
+            whole = await in_thread(written)
+            return whole or await self._decoded(path, limits)
 
     async def fetch_photo(
         self, url: str, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
@@ -169,7 +161,7 @@ class Fetcher:
             async with asyncio.timeout(self._timeout_s):
                 rest, mode = await self._stream(url, path, fetched)
             await in_thread(_write, path, mode, rest)
-            return await self._plain(path, limits, formats)
+            return await self._decoder.run(make_plain, path, limits, formats)
 
     async def take_photo(
         self, kept: Path, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
@@ -183,7 +175,7 @@ class Fetcher:
         """
         try:
             await in_thread(shutil.copyfile, kept, path)
-            return await self._plain(path, limits, formats)
+            return await self._decoder.run(make_plain, path, limits, formats)
         except BaseException as error:
             drop(path)
             if isinstance(error, OSError):
@@ -204,9 +196,8 @@ class Fetcher:
             UnusableImage: it needs more memory than there is for pictures.
             FetchFailed: it could not be stored.
         """
-        need = Need(image.width_px * image.height_px, WORKED_BYTES, image.size_bytes)
         with _whole_or_gone(path):
-            return await self._pool.run(lambda: need, convert, image, path, size_px, formats)
+            return await self._decoder.run(convert, image, path, size_px, formats)
 
     async def check(self, path: Path, limits: ImageLimits) -> ImageFile:
         """
@@ -218,7 +209,8 @@ class Fetcher:
                 Or the file is gone.
         """
         try:
-            return await self._pool.run(partial(memory_of_check, path), check_image, path, limits)
+            whole = await in_thread(check_whole_png, path, limits)
+            return whole or await self._decoded(path, limits)
         except FileNotFoundError as error:
             raise FetchFailed("the image is not there", FetchTrouble.GONE) from error
         except OSError as error:
@@ -227,12 +219,8 @@ class Fetcher:
             drop(path)
             raise
 
-    async def _plain(
-        self, path: Path, limits: ImageLimits, formats: tuple[ImageFormat, ...]
-    ) -> ImageFile:
-        return await self._pool.run(
-            partial(memory_of_plain, path), make_plain, path, limits, formats
-        )
+    async def _decoded(self, path: Path, limits: ImageLimits) -> ImageFile:
+        return await self._decoder.run(check_image, path, limits)
 
     async def _stream(self, url: str, path: Path, limits: ImageLimits) -> tuple[bytearray, str]:
         """Write all pieces but the last; returns that one and the mode to write it in."""

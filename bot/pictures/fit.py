@@ -1,18 +1,24 @@
 """Makes images small enough for Discord, off the event loop: first re-encoded, then scaled."""
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from bot.domain.ports import ImageFile, ImageFormat
+from bot.domain.ports import ImageFile
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.check import DECODER_ERRORS
+from bot.pictures.decoder import Decoder
+from bot.pictures.decoding import limited
 from bot.pictures.folder import drop
 from bot.pictures.photos import orientation_of, upright
-from bot.pictures.pool import BUDGET_BYTES, Need, Pool
-from bot.pictures.reduce import STRIP_BYTES, reduced
+from bot.pictures.reduce import reduced
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 #: WebP quality of a copy, which looks the same as the original
 COPY_QUALITY = 90
@@ -22,14 +28,10 @@ SIDE_PX_MAX = 16_383
 SCALE = 0.75
 #: copies of one image at most; the last one's sides are 0.75^11 = 4 % of the original's
 COPIES_MAX = 12
-#: bytes for each pixel that decoding takes, before the sides are divided by one of DIVISORS
-DECODED_BYTES = {ImageFormat.PNG: 4.2, ImageFormat.JPEG: 10.5, ImageFormat.WEBP: 16.5}
+#: what making a copy may take, so that the bot keeps within 200 MiB while it makes many
+COPY_MEMORY_BYTES = 100 * 1024 * 1024
+#: A picture whose copy takes too much memory loses pixels at once: it has to become small anyway.
 DIVISORS = (1, 2, 4, 8)
-#: bytes that encoding the copy takes: for each pixel, without and with transparency; and for each
-#: byte of the file, because an image takes more the less it can be compressed
-COPY_BYTES = 10
-ALPHA_COPY_BYTES = 19
-FILE_TIMES = {ImageFormat.PNG: 6.5, ImageFormat.JPEG: 13, ImageFormat.WEBP: 13}
 #: a copy's only metadata, an XMP packet (ISO 16684-1) that says that a model made the image (IPTC
 #: Photo Metadata Standard, Digital Source Type)
 MADE_BY_MODEL = (
@@ -66,7 +68,7 @@ class Fitted(Struct, frozen=True):
 
 
 async def fit(
-    images: Sequence[ImageFile], file_bytes_max: int, message_bytes_max: int, pool: Pool
+    images: Sequence[ImageFile], file_bytes_max: int, message_bytes_max: int, decoder: Decoder
 ) -> Fitted:
     """
     Make a smaller copy of each image over the limit. If all images together are too large for the
@@ -85,7 +87,7 @@ async def fit(
     fitted = Fitted(paths, tuple(copied.values()))
     try:
         for index, path in copied.items():
-            await _fit(images[index], path, limit, pool)
+            await decoder.run(_copy, images[index].path, path, limit)
     except BaseException:
         fitted.remove()
         raise
@@ -97,31 +99,21 @@ def _copied(path: Path) -> Path:
     return path.with_name(f"{path.stem}.{secrets.token_hex(4)}.webp")
 
 
-async def _fit(image: ImageFile, path: Path, size_bytes_max: int, pool: Pool) -> None:
-    # A large image may lose pixels at once: its copy has to become small anyway.
+def _copy(original: Path, path: Path, size_bytes_max: int) -> None:
     for divisor in DIVISORS:
-        need = _need(image, divisor)
-        if need.size_bytes <= BUDGET_BYTES:
-            break
-    else:
-        # It was decoded once, when it was checked; with the whole budget it can be again.
-        need = Need(0, 1, BUDGET_BYTES)
-    await pool.run(lambda: need, _copy, image, path, size_bytes_max, divisor)
+        # WebP's encoder calls it an error of a value.
+        with limited(COPY_MEMORY_BYTES), contextlib.suppress(MemoryError, ValueError):
+            return _save(_reduced(original, divisor), path, size_bytes_max)
+    # The largest are decoded with all that the process may take.
+    return _save(_reduced(original, DIVISORS[-1]), path, size_bytes_max)
 
 
-def _need(image: ImageFile, divisor: int) -> Need:
-    pixels = image.width_px * image.height_px
-    copied = pixels * (ALPHA_COPY_BYTES if image.alpha else COPY_BYTES)
-    copied += round(image.size_bytes * FILE_TIMES[image.format])
-    return Need(pixels, DECODED_BYTES[image.format], copied // divisor**2 + STRIP_BYTES)
-
-
-def _copy(image: ImageFile, path: Path, size_bytes_max: int, divisor: int) -> None:
-    # Imported here: most processes never need it.
+def _reduced(path: Path, divisor: int) -> "Picture":
+    # Imported here: the bot's own process never needs it.
     from PIL import Image
 
     try:
-        with Image.open(image.path) as original:
+        with Image.open(path) as original:
             width_px, height_px = original.size
             # A JPEG is made smaller as it is decoded.
             original.draft(None, (max(width_px // divisor, 1), max(height_px // divisor, 1)))
@@ -133,6 +125,13 @@ def _copy(image: ImageFile, path: Path, size_bytes_max: int, divisor: int) -> No
         # A PNG is checked by its checksums alone.
         raise UnusableImage(Flaw.DAMAGED) from error
     picture.thumbnail((SIDE_PX_MAX, SIDE_PX_MAX))
+    return picture
+
+
+def _save(picture: "Picture", path: Path, size_bytes_max: int) -> None:
+    """In the first size within the limit; the last one in any case."""
+    from PIL import Image
+
     for _ in range(COPIES_MAX):
         picture.save(path, "WEBP", quality=COPY_QUALITY, xmp=MADE_BY_MODEL)
         if path.stat().st_size <= size_bytes_max:

@@ -1,7 +1,6 @@
 """Tells a picture's format by its first bytes, and opens it with that format's own Pillow class."""
 
 import importlib
-import mmap
 from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
@@ -19,7 +18,7 @@ class Kind(Struct, frozen=True):
     module: str
     reader: str
 
-    def open(self, file: BinaryIO | mmap.mmap) -> "PillowFile":
+    def open(self, file: BinaryIO) -> "PillowFile":
         """
         Open a file, but do not decode it yet.
 
@@ -50,7 +49,7 @@ OTHERS = {b"GIF8": GIF, b"BM": BMP, b"II*\x00": TIFF, b"MM\x00*": TIFF}
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 #: those whose metadata can be taken out
-STRIPPABLE = frozenset({PNG, JPEG, WEBP, GIF})
+STRIPPABLE = frozenset({PNG, JPEG, WEBP})
 
 
 def format_of(data: bytes) -> ImageFormat | None:

@@ -7,14 +7,13 @@ it does not reduce pictures with a palette or of sixteen bits.
 
 from typing import TYPE_CHECKING
 
-from bot.pictures.photos import in_eight_bits
+from bot.pictures.photos import in_eight_bits, in_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-#: pixels of a strip that is converted at a time, and its bytes: it is cut out and converted twice
-STRIP_PIXELS = 500_000
-STRIP_BYTES = 3 * 4 * STRIP_PIXELS
+#: pixels of a strip that is converted at a time
+STRIP_PIXELS = 250_000
 
 
 def reduced(picture: "Picture", divisors: tuple[int, int]) -> "Picture":
@@ -26,8 +25,11 @@ def reduced(picture: "Picture", divisors: tuple[int, int]) -> "Picture":
         picture: decoded.
         divisors: for the width and for the height; 1 or more.
     Returns:
-        A new picture: RGBA if the given one may be transparent, else RGB.
+        RGBA if the given picture may be transparent, else RGB; that one itself if it is so already
+        and nothing is divided.
     """
+    if divisors == (1, 1):
+        return in_rgb(in_eight_bits(picture))
     from PIL import Image
 
     width_px, height_px = picture.size

@@ -1,17 +1,16 @@
 """Draws several pictures small and numbered on one sheet, to choose from at a glance."""
 
+import contextlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.domain.ports import ImageFormat
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.check import HEAD_BYTES, memory_of_check, read_format
+from bot.pictures.check import HEAD_BYTES, opened, read_format
+from bot.pictures.decoder import Decoder
 from bot.pictures.kinds import KINDS
-from bot.pictures.photos import orientation_of, upright
-from bot.pictures.pool import BUDGET_BYTES, Need, Pool
-from bot.pictures.reduce import STRIP_BYTES, STRIP_PIXELS, reduced
+from bot.pictures.photos import UNLIMITED, orientation_of, upright
+from bot.pictures.reduce import STRIP_PIXELS, reduced
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -24,11 +23,6 @@ GAP_PX = 6
 SIDE_PX_MAX = 65_535
 #: a picture is first reduced by whole numbers, to at least this many times its sides in the tile
 REDUCED_TO = 2
-#: bytes that a tile takes beside what checking its picture takes: the strips as it is reduced, up
-#: to three copies of the reduced picture, and the pixels of a JPEG decoded larger than at an eighth
-TILE_BYTES = STRIP_BYTES + 3 * 4 * (2 * REDUCED_TO * TILE_PX) ** 2 + 4 * 1024 * 1024
-#: bytes that drawing and encoding take for each pixel of the sheet
-SHEET_BYTES = 24
 SHEET_QUALITY = 85
 #: the part of a tile that its picture leaves free: a grey that shows on light and dark pages
 FREE = (128, 128, 128, 72)
@@ -45,14 +39,14 @@ NUMBER = (255, 255, 255, 255)
 
 
 async def draw_sheet(
-    pictures: Sequence[Path | None], path: Path, pool: Pool, *, tile_px: int = TILE_PX
+    pictures: Sequence[Path | None], path: Path, decoder: Decoder, *, tile_px: int = TILE_PX
 ) -> None:
     """
     Write a WebP of numbered tiles, in the order given, up to four in a row.
 
     Each picture is shown whole and upright, with its transparent parts on a checkerboard. A tile
     stays empty if its picture is None, is gone, moves, or is no PNG, JPEG or WebP that can be
-    decoded. One picture at a time is decoded.
+    decoded.
 
     Args:
         pictures: 1 to `TILES_MAX`.
@@ -61,35 +55,22 @@ async def draw_sheet(
     Raises:
         ValueError: no pictures, or too many.
         OSError: the sheet cannot be written.
+        UnusableImage: a picture crashed the decoder.
     """
     if not 1 <= len(pictures) <= TILES_MAX:
         raise ValueError(f"{len(pictures)} pictures on a sheet of 1 to {TILES_MAX}")
-    tiles = [await _tile(picture, pool) for picture in pictures]
-    width_px, height_px = _sheet_size(len(tiles))
-    need = Need(width_px * height_px, SHEET_BYTES)
-    await pool.run(lambda: need, _write, tiles, path, tile_px / TILE_PX)
+    await decoder.run(_draw, list(pictures), path, tile_px / TILE_PX)
 
 
-async def _tile(path: Path | None, pool: Pool) -> "Picture | None":
-    if path is None:
-        return None
-    try:
-        return await pool.run(partial(_memory_of_tile, path), _scaled, path)
-    except Exception:
-        # Whatever a decoder raises at a hostile file, the other pictures are still shown.
-        return None
+def _draw(pictures: list[Path | None], path: Path, scale: float) -> None:
+    _write([_tile(picture) for picture in pictures], path, scale)
 
 
-def _memory_of_tile(path: Path) -> Need:
-    with path.open("rb") as file:
-        image_format = read_format(file.read(HEAD_BYTES))
-    # Pillow reads a WebP's whole file into memory.
-    held_bytes = path.stat().st_size if image_format is ImageFormat.WEBP else 0
-    decoding = memory_of_check(path)
-    # The picture could be decoded when it was checked; with the whole budget it can be again.
-    left_bytes = max(0, BUDGET_BYTES - decoding.size_bytes)
-    beside_bytes = min(held_bytes + TILE_BYTES, left_bytes)
-    return Need(decoding.pixels, decoding.bytes_a_pixel, beside_bytes)
+def _tile(path: Path | None) -> "Picture | None":
+    # Whatever a decoder raises at a hostile file, the other pictures are still shown.
+    with contextlib.suppress(Exception):
+        return None if path is None else _scaled(path)
+    return None
 
 
 def _scaled(path: Path) -> "Picture":
@@ -103,8 +84,7 @@ def _scaled(path: Path) -> "Picture":
 
     with path.open("rb") as file:
         image_format = read_format(file.read(HEAD_BYTES))
-        file.seek(0)
-        picture = KINDS[image_format].open(file)
+        picture = opened(file, KINDS[image_format], UNLIMITED)
         if getattr(picture, "is_animated", False):
             raise UnusableImage(Flaw.ANIMATED)
         if max(picture.size) > SIDE_PX_MAX:

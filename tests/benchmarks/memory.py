@@ -6,12 +6,13 @@ shrink beside them; then sheets of all of them.
 """
 
 import asyncio
+import os
 import random
 import shutil
 import struct
 import tempfile
 import zlib
-from functools import partial
+from contextlib import closing
 from pathlib import Path
 
 from PIL import Image
@@ -20,11 +21,12 @@ from bot.domain.ports import ImageFile, ImageFormat
 from bot.engine.carrier import RESULT_LIMITS
 from bot.engine.references import REFERENCE_LIMITS
 from bot.errors import UnusableImage
-from bot.pictures.check import check_image, memory_of_check
+from bot.pictures.check import check_image
+from bot.pictures.decoder import Decoder
 from bot.pictures.fit import fit
-from bot.pictures.photos import make_plain, memory_of_plain
-from bot.pictures.pool import Pool
+from bot.pictures.photos import make_plain
 from bot.pictures.sheet import draw_sheet
+from tests.support.memory import forget_peak, taken_bytes
 
 #: what makes a glance at a WebP, and Pillow's at a PNG, find another size or none
 WEBP_JUNK = b"JUNK" + struct.pack("<I", 10) + bytes(10)
@@ -36,14 +38,21 @@ SIDE_PX = 6_324
 AT_ONCE = 4
 
 
-def peak_mib() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    [line] = [line for line in lines if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
+class Peak:
+    """What the bot's process and the decoder's take together, above the bot's alone."""
 
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._idle_bytes = taken_bytes("self", "VmRSS")
 
-def forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
+    async def forget(self) -> None:
+        forget_peak("self")
+        forget_peak(await self._decoder.run(os.getpid))
+
+    async def tell(self, kind: str, name: str, said: str) -> None:
+        pid = await self._decoder.run(os.getpid)
+        taken = taken_bytes("self", "VmHWM") + taken_bytes(pid, "VmHWM") - self._idle_bytes
+        print(f"{kind:10} {name:18} {taken / 1024**2:6.0f} MiB above idle: {said}")
 
 
 def hostile(folder: Path) -> list[Path]:
@@ -88,20 +97,19 @@ def large_results(folder: Path) -> list[ImageFile]:
     return [ImageFile(path, ImageFormat.PNG, side_px, side_px, size_bytes) for path in paths]
 
 
-async def shrink(image: ImageFile, pool: Pool) -> None:
-    (await fit([image], 10_485_760, 26_214_400, pool)).remove()
+async def shrink(image: ImageFile, decoder: Decoder) -> None:
+    (await fit([image], 10_485_760, 26_214_400, decoder)).remove()
 
 
-async def look(path: Path, pool: Pool, *, photo: bool) -> str:
+async def look(path: Path, decoder: Decoder, *, photo: bool) -> str:
     copy = path.with_name(f"{path.name}-{random.random()}")
     shutil.copy(path, copy)
     try:
         if photo:
             formats = tuple(ImageFormat)
-            need = partial(memory_of_plain, copy)
-            await pool.run(need, make_plain, copy, REFERENCE_LIMITS, formats)
+            await decoder.run(make_plain, copy, REFERENCE_LIMITS, formats)
         else:
-            await pool.run(partial(memory_of_check, copy), check_image, copy, RESULT_LIMITS)
+            await decoder.run(check_image, copy, RESULT_LIMITS)
     except UnusableImage as error:
         return str(error)
     finally:
@@ -110,36 +118,27 @@ async def look(path: Path, pool: Pool, *, photo: bool) -> str:
 
 
 async def main() -> None:
-    pool = Pool()
-    with tempfile.TemporaryDirectory(prefix="easel-memory-") as name:
+    with tempfile.TemporaryDirectory(prefix="easel-memory-") as name, closing(Decoder()) as decoder:
         folder = Path(name)
-        paths, results, clear = await asyncio.to_thread(
-            lambda: (hostile(folder), large_results(folder), see_through(folder))
-        )
-        await look(paths[1], pool, photo=False)
-        forget_peak()
-        idle = peak_mib()
+        paths, results, clear = hostile(folder), large_results(folder), see_through(folder)
+        peak = Peak(decoder)
         for photo in (False, True):
             for path in paths:
-                forget_peak()
+                await peak.forget()
                 said = await asyncio.gather(
-                    *(look(path, pool, photo=photo) for _ in range(AT_ONCE)),
-                    *(shrink(image, pool) for image in results),
+                    *(look(path, decoder, photo=photo) for _ in range(AT_ONCE)),
+                    *(shrink(image, decoder) for image in results),
                 )
-                kind = "reference" if photo else "result"
-                print(
-                    f"{kind:10} {path.name:12} {peak_mib() - idle:6.0f} MiB above idle: {said[0]}"
-                )
-        forget_peak()
-        await asyncio.gather(*(shrink(clear, pool) for _ in range(AT_ONCE)))
-        print(f"{'result':10} {'see-through':12} {peak_mib() - idle:6.0f} MiB above idle: copied")
-        forget_peak()
+                await peak.tell("reference" if photo else "result", path.name, said[0])
+        await peak.forget()
+        await asyncio.gather(*(shrink(clear, decoder) for _ in range(AT_ONCE)))
+        await peak.tell("result", "see-through", "copied")
+        await peak.forget()
         on_sheet = [*paths, clear.path, *(result.path for result in results)]
         await asyncio.gather(
-            *(draw_sheet(on_sheet, folder / f"sheet-{n}.webp", pool) for n in range(AT_ONCE))
+            *(draw_sheet(on_sheet, folder / f"sheet-{n}.webp", decoder) for n in range(AT_ONCE))
         )
-        print(f"{'sheet':10} {'of all':12} {peak_mib() - idle:6.0f} MiB above idle: drawn")
-    pool.close()
+        await peak.tell("sheet", "of all", "drawn")
 
 
 if __name__ == "__main__":

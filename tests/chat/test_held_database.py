@@ -1,7 +1,6 @@
 """Another program holds the database, or its disk is full, just as something was done outside."""
 
 import asyncio
-import errno
 import logging
 import resource
 import sqlite3
@@ -17,13 +16,12 @@ from bot.domain.ledger import EntryKind
 from bot.engine import carrier
 from bot.engine.references import TRANSFERS_MAX
 from bot.errors import FetchTrouble
-from bot.pictures import fetch, fit
-from bot.pictures.folder import FETCHED
 from bot.playground.discord import Call, Upload
 from bot.playground.faults import Hold, VendorCall
 from bot.playground.studio import Fails
 from bot.store import database
 from tests.conftest import OpenEasel
+from tests.support.disk import no_room_for
 from tests.support.easel import Easel, said
 from tests.support.photos import MADE, drawn, written
 from tests.support.pictures import noise
@@ -201,16 +199,7 @@ async def no_room_to_mend(
     The image that comes inside an answer says more than a decoder takes in, so it is written anew
     without that, for which there is no room the first times.
     """
-    write = Path.write_bytes
-    full = [OSError(errno.ENOSPC, "No space left on device")] * times
-
-    def write_if_there_is_room(path: Path, data: bytes) -> int:
-        if full and path.suffix == FETCHED:
-            write(path, data[:ROOM_BYTES])
-            raise full.pop()
-        return write(path, data)
-
-    monkeypatch.setattr(Path, "write_bytes", write_if_there_is_room)
+    full = no_room_for(monkeypatch, "check_image", times=times)
     async with opened(apimodels_api_key=None, paint=lambda _: WORDY) as easel:
         keys = {
             "openai_api_key": SecretStr(easel.providers.api_key),
@@ -248,16 +237,7 @@ async def test_a_reference_for_which_there_is_no_room_is_tried_again_but_not_for
     opened: OpenEasel, monkeypatch: pytest.MonkeyPatch, step: str, times: int, delivered: bool
 ) -> None:
     """Nothing is ordered yet, so nothing is lost with the job."""
-    work = getattr(fetch, step)
-    left = [None] * times
-
-    def full(*args: object) -> object:
-        if left:
-            left.pop()
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return work(*args)
-
-    monkeypatch.setattr(fetch, step, full)
+    no_room_for(monkeypatch, step, times=times)
     async with opened(apimodels_api_key=None) as easel:
         keys = {
             "runninghub_api_key": SecretStr(easel.providers.api_key),
@@ -280,17 +260,11 @@ async def test_a_reference_for_which_there_is_no_room_is_tried_again_but_not_for
 async def test_a_result_for_whose_smaller_copy_there_is_no_room_is_tried_again(
     easel: Easel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = fit._copy
-
-    def full(*_: object) -> None:
-        monkeypatch.setattr(fit, "_copy", copy)
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(fit, "_copy", full)
+    left = no_room_for(monkeypatch, "_copy", times=1)
     too_large = {"code": 40005, "message": "Request entity too large"}
     easel.discord.faults.add(method="PATCH", path="@original", status=413, body=too_large, times=2)
     await assert_delivered(easel, await easel.imagine())
-    assert fit._copy is copy
+    assert not left
 
 
 async def test_an_image_that_was_fetched_is_not_lost(opened: OpenEasel, waits) -> None:

@@ -1,6 +1,5 @@
 """/history: what became of a member's jobs, and the images that could not be posted."""
 
-import errno
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +11,7 @@ from bot.playground.discord.interactions import COMPONENT
 from bot.playground.discord.validation import BUTTON, STRING_SELECT, walk
 from bot.playground.faults import VendorCall
 from bot.playground.studio import Fails
+from tests.support.disk import no_room_for
 from tests.support.easel import Easel, labels, said
 from tests.support.pictures import noise
 
@@ -169,16 +169,13 @@ async def test_a_full_disk_leaves_the_list_without_pictures_and_the_result_for_l
 ) -> None:
     large = noise(400)
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     async with opened(paint=lambda _: large) as easel:
         await easel.finished(await easel.imagine())
-        monkeypatch.setattr("bot.pictures.sheet._write", full)
+        no_room_for(monkeypatch, "_draw")
         shown = await history(easel)
         assert "a paper lantern" in said(shown)
         assert not shown.attachments
-        monkeypatch.setattr("bot.pictures.fit._copy", full)
+        no_room_for(monkeypatch, "_copy")
         easel.discord.interactions.file_bytes_max = len(large) // 2
         pressed = await open_latest(easel, shown)
         message = await pressed.until(lambda message: not message.is_loading)

@@ -1,23 +1,29 @@
 """
-Small files that make a decoder take many times their bytes in memory: lists as long as a tag says,
-comments in pieces, frames larger than the picture. They are stopped before Pillow sees them.
+Files that make a decoder take many times their bytes in memory, and others that look odd and are
+pictures. None takes more than the decoder's process may have, and none ends more than that.
 """
 
 import io
 import struct
-import tracemalloc
+import sys
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from bot.errors import Flaw, UnusableImage
-from bot.pictures import containers
-from bot.pictures.containers import FRAMES_MAX, PROFILE_BYTES_MAX, strip
-from bot.pictures.photos import make_plain, memory_of_plain, orientation_of
-from bot.pictures.pool import BUDGET_BYTES
-from bot.pictures.tags import LISTS_BYTES_MAX, ORIENTATION, orientation_in
+from bot.domain.ports import ImageFile
+from bot.errors import UnusableImage
+from bot.pictures.check import HELD_BYTES_MAX, WEBP_PIXELS_MAX, check_image
+from bot.pictures.containers import PROFILE_BYTES_MAX, SCANS_MAX, strip
+from bot.pictures.decoder import Decoder
+from bot.pictures.decoding import MEMORY_BYTES
+from bot.pictures.photos import FRAMES_MAX, ORIENTATION, make_plain, orientation_in
+from tests.pictures.test_check import GOOD
 from tests.pictures.test_photos import ALL, LIMITS
+from tests.support.memory import forget_peak_of, peak_bytes_of
 from tests.support.photos import (
     chunk,
     drawn,
@@ -28,16 +34,15 @@ from tests.support.photos import (
     written,
 )
 
+#: Pillow warns of damage; the decoder's process does not listen.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 #: types of a TIFF's values
-SHORT, LONG, RATIONAL, UNDEFINED = 3, 4, 5, 7
-SIZES = {SHORT: 2, LONG: 4, RATIONAL: 8, UNDEFINED: 1}
-VALUES = 200_000
+SHORT, LONG, RATIONAL = 3, 4, 5
+SIZES = {SHORT: 2, LONG: 4, RATIONAL: 8}
+#: of a list; each becomes an object of some thirty bytes
+VALUES = 6_000_000
 PICTURE = {256: 16, 257: 16, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 279: 256}
-#: for each byte of a file: it is read, taken apart, and read again by a decoder
-TIMES_MAX = 8
-#: pieces of a GIF that these tests allow: to count as many as Easel does takes seconds here, where
-#: each is traced
-PIECES_FEWER = 20_000
 
 
 def tag(number: int, kind: int, count: int, value: int) -> bytes:
@@ -57,22 +62,12 @@ def tiff(*more: bytes, picture: dict[int, int] = PICTURE, behind: bytes = b"") -
 
 
 def with_list(number: int, kind: int) -> bytes:
-    count = LISTS_BYTES_MAX // SIZES[kind] + 1
-    return tiff(tag(number, kind, count, 1_000), behind=b"\7" * (count * SIZES[kind]))
+    return tiff(tag(number, kind, VALUES, 1_000), behind=b"\7" * (VALUES * SIZES[kind]))
 
 
 def with_list_in_exif() -> bytes:
     further = directory(tag(0x9101, LONG, VALUES * 2, 1_100))
     return tiff(tag(34665, LONG, 1, 1_000), behind=further.ljust(100) + b"\7" * (VALUES * 8))
-
-
-def with_shared_values() -> bytes:
-    shared = [tag(60_000 + number, UNDEFINED, VALUES, 1_000) for number in range(50)]
-    return tiff(*shared, behind=bytes(VALUES))
-
-
-def in_circles() -> bytes:
-    return tiff(tag(34665, LONG, 1, 8))
 
 
 def exif_with_list() -> bytes:
@@ -116,94 +111,148 @@ def blank(side_px: int) -> Image.Image:
     return Image.new("P", (side_px, side_px))
 
 
-REFUSED = {
-    "TIFF with many strips": with_list(273, LONG),
-    "TIFF with many bits": with_list(258, SHORT),
-    "TIFF that is turned many times": with_list(ORIENTATION, RATIONAL),
-    "TIFF with a list in its EXIF": with_list_in_exif(),
-    "TIFF whose tags share their values": with_shared_values(),
-    "TIFF whose EXIF is the picture itself": in_circles(),
-    "TIFF whose EXIF is a list": tiff(tag(34665, LONG, 2, 1_000), behind=bytes(100)),
-    "GIF with a comment in small pieces": gif(
-        blank(16), between=b"!\xfe" + b"\x02ab" * (PIECES_FEWER + 1) + b"\0"
+def lying(side_px: int, said_px: int) -> bytes:
+    """An AVIF that is larger than its boxes say."""
+    data = written(Image.new("RGB", (side_px, side_px)), "AVIF", speed=10)
+    true, said = (
+        b"ispe" + bytes(4) + struct.pack(">II", side, side) for side in (side_px, said_px)
+    )
+    assert data.count(true) == 1
+    return data.replace(true, said)
+
+
+def tiles() -> bytes:
+    """Larger than the picture."""
+    numbers = {256: 16, 257: 16, 258: 8, 259: 1, 262: 1, 277: 1, 322: 20_000, 323: 30_000}
+    return tiff(picture=numbers | {324: 1_000, 325: 256}, behind=bytes(256))
+
+
+def in_a_jpeg(added: bytes) -> bytes:
+    return with_chunk(GOOD["jpg"], 2, added)
+
+
+def with_chunk(data: bytes, place: int, added: bytes) -> bytes:
+    return data[:place] + added + data[place:]
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "TIFF with many strips": lambda: with_list(273, LONG),
+    "TIFF with many bits": lambda: with_list(258, SHORT),
+    "TIFF that is turned many times": lambda: with_list(ORIENTATION, RATIONAL),
+    "TIFF with a list in its EXIF": with_list_in_exif,
+    "TIFF with tiles": tiles,
+    "PNG with a list in its EXIF": lambda: png_with(chunk(b"eXIf", exif_with_list())),
+    "HEIC with a list in its EXIF": heic_with_list,
+    "AVIF with a list in its EXIF": lambda: written(drawn(), "AVIF", exif=Forged()),
+    "AVIF that is larger than it says": lambda: lying(8_000, 16),
+    "GIF with a comment in small pieces": lambda: gif(
+        blank(16), between=b"!\xfe" + b"\x02ab" * 4_000_000 + b"\0"
     ),
-    "GIF with many extensions": gif(blank(16), between=b"!\x01\0" * (PIECES_FEWER + 1)),
-}
-SHOWN = {
-    "PNG": png_with(chunk(b"eXIf", exif_with_list())),
-    "HEIC": heic_with_list(),
-    "AVIF": written(drawn(), "AVIF", exif=Forged()),
-    "GIF with a comment": gif(drawn(), between=b"!\xfe" + b"\x02ab" * 100_000 + b"\0"),
+    "GIF that grows": lambda: gif(blank(16), blank(20_000)),
+    "JPEG with many segments": lambda: in_a_jpeg(b"\xff\xe0\x00\x02" * VALUES),
+    "PNG with many chunks": lambda: with_chunk(
+        GOOD["png"], 33, chunk(b"juNk", b"") * (VALUES // 4)
+    ),
 }
 
 
-def peak_bytes(path: Path) -> int:
-    """What Python's own objects take at most, while a picture is judged and made plain."""
-    tracemalloc.start()
-    try:
-        memory_of_plain(path)
-        make_plain(path, LIMITS, ALL)
-    finally:
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    return peak
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_file_of_endless_lists_is_damaged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone limits memory so")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOMBS)
+async def test_no_file_takes_more_than_the_process_may(
+    tmp_path: Path, decoder: Decoder, name: str
 ) -> None:
-    monkeypatch.setattr(containers, "PIECES_MAX", PIECES_FEWER)
     path = tmp_path / "picture"
-    path.write_bytes(REFUSED[name])
-    tracemalloc.start()
-    try:
-        memory_of_plain(path)
-        with pytest.raises(UnusableImage) as refused:
-            make_plain(path, LIMITS, ALL)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert refused.value.flaw is Flaw.DAMAGED
-    assert peak < TIMES_MAX * len(REFUSED[name]) + 200_000
+    path.write_bytes(BOMBS[name]())
+    before = await forget_peak_of(decoder)
+    with suppress(UnusableImage):
+        await decoder.run(make_plain, path, LIMITS, ALL)
+    assert await peak_bytes_of(decoder) - before < MEMORY_BYTES
 
 
-@pytest.mark.parametrize("name", SHOWN)
-def test_what_is_no_part_of_the_picture_takes_no_memory(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("work", ["photo", "result"])
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_a_jpeg_in_scans_that_is_too_large_is_told_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, work: str
+) -> None:
+    """A decoder holds two bytes for each value until it has read the last scan."""
+    path, pixels = tmp_path / "print.jpg", 640 * 480
+    held = 2 * len(mode) * pixels
+
+    def check() -> ImageFile:
+        Image.new(mode, (640, 480)).save(path, "JPEG", progressive=True)
+        return make_plain(path, LIMITS, ALL) if work == "photo" else check_image(path, LIMITS)
+
+    monkeypatch.setattr("bot.pictures.check.HELD_BYTES_MAX", held)
+    assert check().width_px == 640
+    monkeypatch.setattr("bot.pictures.check.HELD_BYTES_MAX", held // 2)
+    with pytest.raises(UnusableImage, match=f"of_its_kind, pixels_max {pixels // 2}"):
+        check()
+
+
+def test_twenty_four_megapixels_in_scans_are_taken() -> None:
+    assert 6_000 * 4_000 * 2 * len("RGB") < HELD_BYTES_MAX
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0II*\0"}])
+def test_a_webp_that_is_too_large_is_told_its_limit(
+    tmp_path: Path, options: dict[str, object]
+) -> None:
+    """Pillow makes room for all of it before it tells its size."""
+    path = tmp_path / "large.webp"
+    path.write_bytes(written(Image.new("RGB", (4_000, 2_360)), "WEBP", method=0, **options))
+    for check in (lambda: make_plain(path, LIMITS, ALL), lambda: check_image(path, LIMITS)):
+        with pytest.raises(UnusableImage, match=f"of_its_kind, pixels_max {WEBP_PIXELS_MAX}"):
+            check()
+
+
+#: a name -> a picture, and the same with what makes Pillow, or a glance, find another size or none
+ODD = {
+    "PNG with more text than Pillow reads": with_chunk(
+        GOOD["png"], 33, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2 << 20)))
+    ),
+    "PNG whose head comes late": with_chunk(GOOD["png"], 8, chunk(b"juNk", bytes(8))),
+    "JPEG with a damaged profile": in_a_jpeg(b"\xff\xe2\x00\x0eICC_PROFILE\0"),
+    "JPEG with gaps": in_a_jpeg(b"\xff\xff\x00junk"),
+    "JPEG with much before a marker": in_a_jpeg(b"\xff" * 100_000),
+    "JPEG with bare markers": in_a_jpeg(b"\xff\xd0" * 100_000),
+    "WebP with much behind its end": GOOD["webp"] + bytes(1_000_000),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_looks_odd_may_be_a_picture(tmp_path: Path, name: str) -> None:
     path = tmp_path / "picture"
-    path.write_bytes(written(drawn(), "PNG"))
-    peak_bytes(path)
-    path.write_bytes(SHOWN[name])
-    assert peak_bytes(path) < TIMES_MAX * len(SHOWN[name])
-    with Image.open(path) as plain:
-        assert plain.size == drawn().size
+    path.write_bytes(ODD[name])
+    assert check_image(path, LIMITS).width_px == 97
+    path.write_bytes(ODD[name])
+    plain = make_plain(path, LIMITS, ALL)
+    assert (plain.width_px, plain.height_px) == (97, 61)
 
 
-def test_a_result_is_turned_without_reading_a_list() -> None:
-    picture = drawn()
-    picture.info["exif"] = exif_with_list()
-    assert orientation_of(picture) == 0
-    assert picture._exif is None
+def test_a_jpeg_of_endless_scans_is_damaged(tmp_path: Path) -> None:
+    """Each takes a decoder through the whole picture."""
+    path = tmp_path / "picture"
+    scans = b"\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00" * (SCANS_MAX + 1)
+    path.write_bytes(GOOD["jpg, progressive"][:-2] + scans + b"\xff\xd9")
+    with pytest.raises(UnusableImage, match="damaged"):
+        make_plain(path, LIMITS, ALL)
 
 
-def test_a_gif_is_judged_by_its_largest_frame(tmp_path: Path) -> None:
-    path = tmp_path / "growing.gif"
-    path.write_bytes(gif(blank(16), blank(4_000)))
-    assert memory_of_plain(path).pixels == 4_000 * 4_000
-    assert memory_of_plain(path).size_bytes > BUDGET_BYTES
-
-
-def test_a_gif_keeps_the_frames_that_are_compared() -> None:
-    data = gif(*[blank(1)] * (FRAMES_MAX + 50))
-    with Image.open(io.BytesIO(strip(data).to_decode)) as picture:
-        assert picture.n_frames == FRAMES_MAX
+def test_frames_that_are_alike_are_compared_up_to_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "still.gif"
+    alike = [drawn()] * FRAMES_MAX
+    path.write_bytes(gif(*alike, blank(16)))
+    assert make_plain(path, LIMITS, ALL).width_px == drawn().width
+    path.write_bytes(gif(*alike[1:], blank(16)))
+    with pytest.raises(UnusableImage, match="animated"):
+        make_plain(path, LIMITS, ALL)
 
 
 @pytest.mark.parametrize("length", range(0, 120, 3))
 def test_a_gif_that_is_cut_off_is_damaged(tmp_path: Path, length: int) -> None:
     path = tmp_path / "picture"
     path.write_bytes(gif(drawn())[: 4 + length])
-    memory_of_plain(path)
     with pytest.raises(UnusableImage):
         make_plain(path, LIMITS, ALL)
 
@@ -211,18 +260,18 @@ def test_a_gif_that_is_cut_off_is_damaged(tmp_path: Path, length: int) -> None:
 def test_a_tiff_of_many_strips_is_a_picture(tmp_path: Path) -> None:
     """Some writers give each row its own."""
     rows = 60_000
-    lists = tiff(
-        tag(273, LONG, rows, 1_000),
-        tag(279, LONG, rows, 1_000 + 4 * rows),
-        tag(278, LONG, 1, 1),
-        picture=PICTURE | {256: 1, 257: rows},
-        behind=struct.pack(f"<{rows}I", *range(1_000 + 8 * rows, 1_000 + 9 * rows))
-        + struct.pack(f"<{rows}I", *[1] * rows)
-        + bytes(rows),
-    )
-    assert 8 * rows < LISTS_BYTES_MAX
     path = tmp_path / "rows.tiff"
-    path.write_bytes(lists)
+    path.write_bytes(
+        tiff(
+            tag(273, LONG, rows, 1_000),
+            tag(279, LONG, rows, 1_000 + 4 * rows),
+            tag(278, LONG, 1, 1),
+            picture=PICTURE | {256: 1, 257: rows},
+            behind=struct.pack(f"<{rows}I", *range(1_000 + 8 * rows, 1_000 + 9 * rows))
+            + struct.pack(f"<{rows}I", *[1] * rows)
+            + bytes(rows),
+        )
+    )
     assert make_plain(path, LIMITS, ALL).height_px == rows
 
 
@@ -250,3 +299,8 @@ def test_a_profile_larger_than_any_camera_writes_is_ignored(tmp_path: Path) -> N
         with Image.open(path) as plain:
             seen, meant = (each.convert("RGB").getpixel((2, 2)) for each in (plain, shown))
         assert all(abs(one - other) < 30 for one, other in zip(seen, meant, strict=True))
+
+
+def test_a_profile_in_many_pieces_ends_somewhere() -> None:
+    piece = b"\xff\xe2\xff\xff" + b"ICC_PROFILE\0\x01\x01" + bytes(65_519)
+    assert len(strip(in_a_jpeg(piece * 100)).profile) == PROFILE_BYTES_MAX

@@ -15,8 +15,9 @@ from PIL import Image
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import UnusableImage
-from bot.pictures.check import check_image
+from bot.pictures.check import check_image, check_whole_png
 from tests.providers.conftest import LIMITS
+from tests.support.photos import chunk as png_chunk
 
 NOISE = Image.frombytes("RGB", (97, 61), random.Random(1).randbytes(97 * 61 * 3))
 
@@ -46,7 +47,15 @@ GOOD = {
 def checked(tmp_path: Path, content: bytes, limits: ImageLimits = LIMITS) -> ImageFile:
     path = tmp_path / "image"
     path.write_bytes(content)
-    return check_image(path, limits)
+    return checked_twice(path, limits)
+
+
+def checked_twice(path: Path, limits: ImageLimits) -> ImageFile:
+    """A glance says the same as a decoder, or nothing."""
+    at_a_glance = check_whole_png(path, limits)
+    image = check_image(path, limits)
+    assert at_a_glance in (None, image)
+    return image
 
 
 def problem_of(tmp_path: Path, content: bytes, limits: ImageLimits = LIMITS) -> str:
@@ -95,6 +104,44 @@ def test_what_is_no_image_we_take_is_called_by_its_name(
     assert problem_of(tmp_path, content).startswith(problem)
 
 
+@pytest.mark.parametrize("kind", list(GOOD))
+def test_a_png_is_known_at_a_glance_and_no_other(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(GOOD[kind])
+    seen = check_whole_png(path, LIMITS)
+    assert (seen is not None) is kind.startswith("png")
+
+
+@pytest.mark.parametrize(
+    ("mode", "keyed"),
+    [
+        *((mode, None) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
+        ("1", 0),
+        ("L", 3),
+        ("P", 3),
+        ("RGB", (1, 2, 3)),
+        ("I;16", 3),
+    ],
+)
+def test_a_glance_tells_transparency(
+    tmp_path: Path, mode: str, keyed: int | tuple[int, ...] | None
+) -> None:
+    picture = Image.new("I;16", (8, 8)) if mode == "I;16" else NOISE.convert(mode)
+    image = checked(tmp_path, encoded(picture, "PNG", transparency=keyed))
+    assert check_whole_png(image.path, LIMITS) == image
+    assert image.alpha is (mode in ("LA", "RGBA") or keyed is not None)
+
+
+@pytest.mark.parametrize("name", ["zTXt", "iTXt", "iCCP"])
+def test_what_may_be_packed_in_a_png_is_left_to_the_decoder(tmp_path: Path, name: str) -> None:
+    place = 33
+    added = png_chunk(name.encode(), b"a\0\0" + zlib.compress(bytes(2 << 20)))
+    path = tmp_path / "image"
+    path.write_bytes(GOOD["png"][:place] + added + GOOD["png"][place:])
+    assert check_whole_png(path, LIMITS) is None
+    assert check_image(path, LIMITS).width_px == 97
+
+
 @pytest.mark.parametrize("pillow_format", ["PNG", "WEBP"])
 def test_an_animation_is_refused(tmp_path: Path, pillow_format: str) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
@@ -125,7 +172,7 @@ def test_damage_is_seen_or_harmless_and_raises_nothing_else(
     path = tmp_path_factory.getbasetemp() / "damaged"
     path.write_bytes(content)
     with contextlib.suppress(UnusableImage):
-        assert check_image(path, LIMITS).size_bytes == path.stat().st_size
+        assert checked_twice(path, LIMITS).size_bytes == path.stat().st_size
 
 
 def test_too_many_bytes_are_refused(tmp_path: Path) -> None:
@@ -145,13 +192,9 @@ def test_one_pixel_too_many_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 def png_claiming(width_px: int, height_px: int) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + checksum
-
     head = struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0)
-    pixels = chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + pixels
+    pixels = png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + pixels
 
 
 BOMBS = {

@@ -3,7 +3,6 @@ import gzip
 import io
 import random
 import socket
-import threading
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -16,8 +15,8 @@ from PIL import Image
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import FetchFailed, FetchTrouble, UnusableImage
-from bot.pictures.fetch import WAITING_BYTES, WRITE_BYTES, AddressRule, Fetcher, is_public
-from bot.pictures.pool import THREADS, Need, Pool
+from bot.pictures.decoder import Decoder
+from bot.pictures.fetch import WRITE_BYTES, AddressRule, Fetcher, is_public
 from bot.playground.drawing import Picture
 from bot.playground.faults import Hold, Reset, Respond, VendorCall
 from tests.providers.conftest import LIMITS, plain_png
@@ -55,8 +54,8 @@ class Fetching(Struct):
 
 
 @pytest.fixture
-async def fetching(server: AllVendors, tmp_path: Path) -> AsyncIterator[Fetching]:
-    async with Fetcher(allow_private_addresses=True, pool=Pool()) as fetcher:
+async def fetching(server: AllVendors, tmp_path: Path, decoder: Decoder) -> AsyncIterator[Fetching]:
+    async with Fetcher(allow_private_addresses=True, decoder=decoder) as fetcher:
         link = f"{server.root_url}/results/any.png"
         yield Fetching(fetcher, server, link, tmp_path / "result")
 
@@ -133,34 +132,6 @@ async def test_a_huge_result_is_never_whole_in_memory(fetching: Fetching) -> Non
     assert peak_bytes < 8 * WRITE_BYTES
 
 
-async def test_what_waits_to_be_checked_waits_on_disk(server: AllVendors, tmp_path: Path) -> None:
-    pool, let = Pool(), threading.Event()
-    others = [asyncio.create_task(pool.run(lambda: Need(0, 1), let.wait)) for _ in range(THREADS)]
-    async with Fetcher(allow_private_addresses=True, pool=pool) as fetcher:
-        link = f"{server.root_url}/results/any.png"
-        fetching = Fetching(fetcher, server, link, tmp_path / "result")
-        noise = Image.frombytes("RGB", (400, 300), random.Random(1).randbytes(360_000))
-        png = io.BytesIO()
-        noise.save(png, "PNG")
-        content = png.getvalue()
-        assert WAITING_BYTES < len(content) < WRITE_BYTES
-        fetching.answers(image(content))
-        running = asyncio.create_task(fetching.fetch())
-        try:
-            async with asyncio.timeout(10):
-                while size_of(fetching.path) < len(content):  # noqa: ASYNC110 - no event for this
-                    await asyncio.sleep(0.001)
-        finally:
-            let.set()
-        await asyncio.gather(running, *others)
-        assert fetching.path.read_bytes() == content
-    pool.close()
-
-
-def size_of(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
 @pytest.mark.parametrize(
     ("status", "trouble"),
     [
@@ -189,8 +160,10 @@ async def test_a_broken_connection_may_be_tried_again(
     assert (await fetching.failure()).trouble is FetchTrouble.PASSING
 
 
-async def test_a_silent_server_is_given_up(server: AllVendors, tmp_path: Path) -> None:
-    async with Fetcher(allow_private_addresses=True, pool=Pool(), timeout_s=0.05) as fetcher:
+async def test_a_silent_server_is_given_up(
+    server: AllVendors, tmp_path: Path, decoder: Decoder
+) -> None:
+    async with Fetcher(allow_private_addresses=True, decoder=decoder, timeout_s=0.05) as fetcher:
         fetching = Fetching(fetcher, server, f"{server.root_url}/results/a.png", tmp_path / "a")
         fetching.answers(Hold(asyncio.Event()))
         assert (await fetching.failure()).trouble is FetchTrouble.PASSING
@@ -310,8 +283,10 @@ async def test_a_redirect_to_nowhere_is_refused(fetching: Fetching, location: st
         "https://xn--a.example/a.png",
     ],
 )
-async def test_only_https_and_public_addresses_are_called(tmp_path: Path, url: str) -> None:
-    async with Fetcher(allow_private_addresses=False, pool=Pool()) as fetcher:
+async def test_only_https_and_public_addresses_are_called(
+    tmp_path: Path, decoder: Decoder, url: str
+) -> None:
+    async with Fetcher(allow_private_addresses=False, decoder=decoder) as fetcher:
         with pytest.raises(FetchFailed) as caught:
             await fetcher.fetch(url, tmp_path / "a", LIMITS)
     assert caught.value.trouble is FetchTrouble.NEVER
@@ -339,10 +314,10 @@ class Names(AbstractResolver):
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["93.184.215.14", "10.0.0.1"], ["fd00::1"]])
 async def test_a_name_for_a_private_address_is_never_connected_to(
-    tmp_path: Path, addresses: list[str]
+    tmp_path: Path, decoder: Decoder, addresses: list[str]
 ) -> None:
     names = Names(addresses)
-    async with Fetcher(allow_private_addresses=False, pool=Pool(), resolver=names) as fetcher:
+    async with Fetcher(allow_private_addresses=False, decoder=decoder, resolver=names) as fetcher:
         with pytest.raises(FetchFailed, match="private network") as caught:
             await fetcher.fetch("https://results.example/a.png", tmp_path / "a", LIMITS)
     assert caught.value.trouble is FetchTrouble.NEVER
@@ -355,9 +330,9 @@ LOOPBACK_IS_PUBLIC = AddressRule(frozenset({"http"}), lambda address: address ==
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "[::1]", "rebound.example"])
 async def test_a_redirect_to_a_private_address_is_refused(
-    server: AllVendors, tmp_path: Path, host: str
+    server: AllVendors, tmp_path: Path, decoder: Decoder, host: str
 ) -> None:
-    fetcher = Fetcher(allow_private_addresses=False, pool=Pool(), resolver=Names(["127.0.0.2"]))
+    fetcher = Fetcher(allow_private_addresses=False, decoder=decoder, resolver=Names(["127.0.0.2"]))
     fetcher.rule = LOOPBACK_IS_PUBLIC
     async with fetcher:
         url = f"{server.root_url}/results/a.png"
@@ -368,11 +343,11 @@ async def test_a_redirect_to_a_private_address_is_refused(
 
 
 async def test_a_name_that_changes_its_answer_gains_nothing(
-    server: AllVendors, tmp_path: Path
+    server: AllVendors, tmp_path: Path, decoder: Decoder
 ) -> None:
     """DNS rebinding: the answer that is checked is the one that is connected to."""
     names = Names(["127.0.0.1"], ["127.0.0.2"])
-    fetcher = Fetcher(allow_private_addresses=False, pool=Pool(), resolver=names)
+    fetcher = Fetcher(allow_private_addresses=False, decoder=decoder, resolver=names)
     fetcher.rule = LOOPBACK_IS_PUBLIC
     async with fetcher:
         url = f"{server.root_url}/results/a.png".replace("127.0.0.1", "rebinding.example")

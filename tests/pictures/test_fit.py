@@ -3,10 +3,12 @@
 import asyncio
 import io
 import struct
+import sys
 import threading
 import zlib
-from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -16,10 +18,11 @@ from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
 from bot.errors import Flaw, UnusableImage
 from bot.pictures import fit as fitting
 from bot.pictures.check import check_image
+from bot.pictures.decoder import Decoder
 from bot.pictures.fit import MADE_BY_MODEL, SIDE_PX_MAX, fit
 from bot.pictures.photos import ORIENTATION
-from bot.pictures.pool import Pool
-from bot.pictures.reduce import STRIP_BYTES, reduced
+from bot.pictures.reduce import reduced
+from tests.support.memory import forget_peak_of, peak_bytes_of
 from tests.support.photos import other_primaries
 from tests.support.pictures import noise
 
@@ -30,13 +33,6 @@ LIMIT_BYTES = 20_000
 EXTENDED, PIXELS, XMP = b"VP8X", {b"VP8 ", b"VP8L", b"ALPH"}, b"XMP "
 SOURCE_TYPE = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
-    pool = Pool()
-    yield pool
-    pool.close()
 
 
 def told(path: Path, image_format: ImageFormat, mode: str = "RGB") -> ImageFile:
@@ -84,10 +80,10 @@ def webp_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     ],
 )
 async def test_a_copy_says_that_a_model_made_it_and_nothing_else(
-    tmp_path: Path, pool: Pool, image_format: ImageFormat, mode: str
+    tmp_path: Path, decoder: Decoder, image_format: ImageFormat, mode: str
 ) -> None:
     image = told(tmp_path / f"told.{image_format}", image_format, mode)
-    fitted = await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)
+    fitted = await fit([image], LIMIT_BYTES, LIMIT_BYTES, decoder)
     [copy] = fitted.copies
     data = copy.read_bytes()
     assert len(data) <= LIMIT_BYTES
@@ -116,39 +112,40 @@ def test_what_a_copy_says_is_read_by_whoever_reads_xmp() -> None:
     }
 
 
-async def test_what_a_copy_says_counts_toward_its_limit(
-    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+def test_what_a_copy_says_counts_toward_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = told(tmp_path / "told.png", ImageFormat.PNG)
 
-    async def sizes(limit: int) -> tuple[int, tuple[int, int]]:
-        [copy] = (await fit([image], limit, limit, pool)).copies
+    def sizes(limit: int) -> tuple[int, tuple[int, int]]:
+        copy = tmp_path / "copy.webp"
+        fitting._copy(image.path, copy, limit)
         with Image.open(copy) as picture:
             return copy.stat().st_size, picture.size
 
-    size_bytes, size_px = await sizes(LIMIT_BYTES)
-    assert await sizes(size_bytes) == (size_bytes, size_px)
-    smaller_bytes, smaller_px = await sizes(size_bytes - 1)
+    size_bytes, size_px = sizes(LIMIT_BYTES)
+    assert sizes(size_bytes) == (size_bytes, size_px)
+    smaller_bytes, smaller_px = sizes(size_bytes - 1)
     assert smaller_bytes < size_bytes - 1
     assert smaller_px < size_px
     monkeypatch.setattr(fitting, "MADE_BY_MODEL", b"")
-    assert (await sizes(size_bytes - 1))[1] == size_px
+    assert sizes(size_bytes - 1)[1] == size_px
 
 
 @pytest.mark.parametrize("image_format", list(ImageFormat))
 async def test_what_fits_goes_out_to_the_byte(
-    tmp_path: Path, pool: Pool, image_format: ImageFormat
+    tmp_path: Path, decoder: Decoder, image_format: ImageFormat
 ) -> None:
     image = told(tmp_path / f"told.{image_format}", image_format)
     before = image.path.read_bytes()
-    fitted = await fit([image], image.size_bytes, image.size_bytes, pool)
+    fitted = await fit([image], image.size_bytes, image.size_bytes, decoder)
     assert fitted.paths == (image.path,)
     assert not fitted.reduced
     assert image.path.read_bytes() == before
 
 
 async def test_where_all_are_too_large_together_each_has_an_even_share(
-    tmp_path: Path, pool: Pool
+    tmp_path: Path, decoder: Decoder
 ) -> None:
     images = [
         told(tmp_path / "large.png", ImageFormat.PNG),
@@ -157,73 +154,67 @@ async def test_where_all_are_too_large_together_each_has_an_even_share(
     paths = tuple(image.path for image in images)
     large_bytes, small_bytes = (image.size_bytes for image in images)
     together = large_bytes + small_bytes
-    assert (await fit(images, large_bytes, together, pool)).paths == paths
+    assert (await fit(images, large_bytes, together, decoder)).paths == paths
     share = (together - 1) // 2
     assert small_bytes <= share < large_bytes
-    fitted = await fit(images, large_bytes, together - 1, pool)
+    fitted = await fit(images, large_bytes, together - 1, decoder)
     assert fitted.copies == fitted.paths[:1]
     assert fitted.paths[1:] == paths[1:]
     assert fitted.sizes_bytes[0] <= share
 
 
-async def test_a_copy_loses_pixels_at_once_only_where_memory_would_not_do(
-    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    image = told(tmp_path / "told.png", ImageFormat.PNG)
-    limit = image.size_bytes - 1
-    for spare_bytes, side_px in ((0, SIDE_PX), (-1, SIDE_PX // 2)):
-        budget_bytes = fitting._need(image, 1).size_bytes + spare_bytes
-        monkeypatch.setattr(fitting, "BUDGET_BYTES", budget_bytes)
-        [copy] = (await fit([image], limit, limit, pool)).copies
-        with Image.open(copy) as picture:
-            assert picture.size == (side_px, side_px)
-
-
-async def test_what_takes_more_than_the_whole_budget_however_small_is_copied_all_the_same(
+def test_a_copy_loses_pixels_at_once_only_where_memory_would_not_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its result is paid for, and it was decoded once already."""
     image = told(tmp_path / "told.png", ImageFormat.PNG)
-    budget_bytes = fitting._need(image, 8).size_bytes - 1
-    monkeypatch.setattr(fitting, "BUDGET_BYTES", budget_bytes)
-    pool = Pool(budget_bytes)
-    [copy] = (await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)).copies
-    pool.close()
+    copy = tmp_path / "copy.webp"
+    save = fitting._save
+    room_px = SIDE_PX
+
+    def saving(picture: Image.Image, path: Path, size_bytes_max: int) -> None:
+        if picture.width > room_px:
+            raise MemoryError
+        save(picture, path, size_bytes_max)
+
+    monkeypatch.setattr(fitting, "_save", saving)
+    for divisor in fitting.DIVISORS:
+        room_px = SIDE_PX // divisor
+        fitting._copy(image.path, copy, image.size_bytes)
+        with Image.open(copy) as picture:
+            assert picture.size == (room_px, room_px)
+    room_px = 1
+    with pytest.raises(MemoryError):
+        fitting._copy(image.path, copy, image.size_bytes)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what the process took at most")
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+async def test_a_large_picture_is_copied_within_its_limit(
+    tmp_path: Path, decoder: Decoder, mode: str
+) -> None:
+    path = tmp_path / "large.png"
+    Image.effect_noise((4_000, 3_000), 90).convert(mode).save(path, "PNG", compress_level=1)
+    image = ImageFile(path, ImageFormat.PNG, 4_000, 3_000, path.stat().st_size, mode == "RGBA")
+    before = await forget_peak_of(decoder)
+    [copy] = (await fit([image], LIMIT_BYTES * 100, LIMIT_BYTES * 100, decoder)).copies
+    assert await peak_bytes_of(decoder) - before < fitting.COPY_MEMORY_BYTES
     with Image.open(copy) as picture:
-        assert picture.size == (SIDE_PX // 8, SIDE_PX // 8)
+        assert picture.width >= 1_000
 
 
-@pytest.mark.parametrize(
-    ("alpha", "divisor", "size_bytes"),
-    [
-        (False, 1, 42_000 + 100_000 + 13_000),
-        (True, 1, 42_000 + 190_000 + 13_000),
-        (False, 2, 42_000 + (100_000 + 13_000) // 4),
-    ],
-)
-def test_what_a_copy_takes_is_judged_by_pixels_transparency_and_file(
-    alpha: bool, divisor: int, size_bytes: int
-) -> None:
-    """Decoding a PNG takes 4.2 bytes a pixel; only what is encoded is reduced before."""
-    image = ImageFile(Path("any.png"), ImageFormat.PNG, 100, 100, 2_000, alpha)
-    assert fitting._need(image, divisor).size_bytes == size_bytes + STRIP_BYTES
-
-
+@pytest.mark.parametrize("divisor", [1, 8])
 @pytest.mark.parametrize("mode", ["P", "L", "LA", "I;16"])
-async def test_a_copy_is_made_of_each_kind_that_is_reduced_before(
-    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch, mode: str
-) -> None:
+def test_a_copy_is_made_of_each_kind(tmp_path: Path, mode: str, divisor: int) -> None:
     path = tmp_path / "large.png"
     grey = Image.linear_gradient("L").resize((SIDE_PX, SIDE_PX))
     if mode == "I;16":
         grey = grey.convert("I").point(lambda value: value * 257)
     grey.convert(mode).save(path, "PNG")
-    image = ImageFile(path, ImageFormat.PNG, SIDE_PX, SIDE_PX, LIMIT_BYTES + 1)
-    monkeypatch.setattr(fitting, "BUDGET_BYTES", fitting._need(image, 8).size_bytes)
-    [copy] = (await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)).copies
-    with Image.open(copy) as picture:
-        assert picture.size == (SIDE_PX // 8, SIDE_PX // 8)
-        middle = picture.convert("RGB").getpixel((SIDE_PX // 16, SIDE_PX // 16))
+    picture = fitting._reduced(path, divisor)
+    side_px = SIDE_PX // divisor
+    assert picture.size == (side_px, side_px)
+    middle = picture.convert("RGB").getpixel((side_px // 2, side_px // 2))
     assert all(100 < band < 156 for band in middle)
 
 
@@ -240,19 +231,19 @@ def test_a_jpeg_is_decoded_no_larger_than_its_copy(
     monkeypatch.setattr(fitting, "reduced", told_of)
     image = told(tmp_path / "result.jpg", ImageFormat.JPEG)
     for divisor in fitting.DIVISORS:
-        fitting._copy(image, tmp_path / "copy.webp", 1 << 30, divisor)
+        fitting._reduced(image.path, divisor)
         assert seen.pop() == ((SIDE_PX // divisor, SIDE_PX // divisor), (1, 1))
 
 
 @pytest.mark.parametrize("pillow_format", ["PNG", "JPEG", "WEBP"])
-async def test_a_copy_is_upright(tmp_path: Path, pool: Pool, pillow_format: str) -> None:
+async def test_a_copy_is_upright(tmp_path: Path, decoder: Decoder, pillow_format: str) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     path = tmp_path / "turned"
     with Image.open(io.BytesIO(noise(SIDE_PX))) as picture:
         picture.crop((0, 0, SIDE_PX, SIDE_PX // 2)).save(path, pillow_format, exif=exif)
     image = check_image(path, ImageLimits(10 * LIMIT_BYTES, SIDE_PX * SIDE_PX))
-    [copy] = (await fit([image], image.size_bytes - 1, LIMIT_BYTES, pool)).copies
+    [copy] = (await fit([image], image.size_bytes - 1, LIMIT_BYTES, decoder)).copies
     with Image.open(copy) as picture:
         assert picture.width < picture.height
         assert not picture.getexif()
@@ -260,12 +251,12 @@ async def test_a_copy_is_upright(tmp_path: Path, pool: Pool, pillow_format: str)
 
 @pytest.mark.parametrize("size_px", [(17_000, 20), (3, 60_000)])
 async def test_a_copy_is_made_of_a_picture_longer_than_its_format_takes(
-    tmp_path: Path, pool: Pool, size_px: tuple[int, int]
+    tmp_path: Path, decoder: Decoder, size_px: tuple[int, int]
 ) -> None:
     path = tmp_path / "long"
     Image.effect_noise(size_px, 90).convert("RGB").save(path, "PNG")
     image = check_image(path, ImageLimits(10_000_000, 1_000_000))
-    [copy] = (await fit([image], image.size_bytes - 1, 10_000_000, pool)).copies
+    [copy] = (await fit([image], image.size_bytes - 1, 10_000_000, decoder)).copies
     with Image.open(copy) as picture:
         assert max(picture.size) == SIDE_PX_MAX
 
@@ -292,43 +283,43 @@ def undecodable(path: Path) -> ImageFile:
 
 
 async def test_what_cannot_be_decoded_after_all_is_said_to_be_damaged(
-    tmp_path: Path, pool: Pool
+    tmp_path: Path, decoder: Decoder
 ) -> None:
     image = undecodable(tmp_path / "zeros.png")
     with pytest.raises(UnusableImage) as refused:
-        await fit([image], LIMIT_BYTES, LIMIT_BYTES, pool)
+        await fit([image], LIMIT_BYTES, LIMIT_BYTES, decoder)
     assert refused.value.flaw is Flaw.DAMAGED
 
 
 async def test_where_one_of_several_cannot_be_made_smaller_no_copy_is_left(
-    tmp_path: Path, pool: Pool
+    tmp_path: Path, decoder: Decoder
 ) -> None:
     images = [
         told(tmp_path / "told.png", ImageFormat.PNG),
         undecodable(tmp_path / "zeros.png"),
     ]
     with pytest.raises(UnusableImage):
-        await fit(images, LIMIT_BYTES, LIMIT_BYTES, pool)
+        await fit(images, LIMIT_BYTES, LIMIT_BYTES, decoder)
     assert copies_in(tmp_path) == []
 
 
 async def test_who_is_cancelled_leaves_no_copy(
-    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, decoder: Decoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, let = threading.Event(), threading.Event()
 
-    def held(*args: object) -> None:
-        begun.set()
-        assert let.wait(10)
-        copy(*args)
+    class Held(Decoder):
+        def _run(self, *work: Any) -> Any:
+            begun.set()
+            assert let.wait(10)
+            return super()._run(*work)
 
-    copy = fitting._copy
-    monkeypatch.setattr(fitting, "_copy", held)
     image = told(tmp_path / "told.png", ImageFormat.PNG)
-    running = asyncio.create_task(fit([image], LIMIT_BYTES, LIMIT_BYTES, pool))
-    assert await asyncio.to_thread(begun.wait, 10)
-    running.cancel()
-    let.set()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    with closing(Held()) as held:
+        running = asyncio.create_task(fit([image], LIMIT_BYTES, LIMIT_BYTES, held))
+        assert await asyncio.to_thread(begun.wait, 10)
+        running.cancel()
+        let.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
     assert copies_in(tmp_path) == []

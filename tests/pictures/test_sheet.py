@@ -1,15 +1,16 @@
 """Pictures on one sheet: each in its place with its number, and none that spoils the others."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops
 
-from bot.pictures.pool import BUDGET_BYTES, Pool
+from bot.pictures.decoder import Decoder
+from bot.pictures.decoding import MEMORY_BYTES
 from bot.pictures.sheet import GAP_PX, TILE_PX, draw_sheet
-from tests.benchmarks.memory import forget_peak, peak_mib
+from tests.support.memory import forget_peak_of, peak_bytes_of
 from tests.support.photos import BLUE, GREEN, RED, drawn, jpeg, turned, written
 from tests.support.pictures import animation, noise
 
@@ -17,13 +18,6 @@ STEP_PX = TILE_PX + GAP_PX
 LIGHT, DARK = (255, 255, 255), (49, 51, 56)
 #: colours that are far from each other and from the grey of an empty tile
 COLOURS = [(r, g, b) for r in (0, 120, 255) for g in (0, 255) for b in (0, 120, 255)][:16]
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
-    pool = Pool()
-    yield pool
-    pool.close()
 
 
 @pytest.fixture
@@ -39,9 +33,9 @@ def put(tmp_path: Path) -> Callable[[bytes], Path]:
 Put = Callable[[bytes], Path]
 
 
-async def sheet_of(pictures: list[Path | None], folder: Path, pool: Pool) -> Image.Image:
+async def sheet_of(pictures: list[Path | None], folder: Path, decoder: Decoder) -> Image.Image:
     path = folder / "sheet.webp"
-    await draw_sheet(pictures, path, pool)
+    await draw_sheet(pictures, path, decoder)
     with Image.open(path) as sheet:
         assert sheet.format == "WEBP"
         return sheet.convert("RGBA")
@@ -66,10 +60,10 @@ def assert_near(seen: tuple[int, ...], colour: tuple[int, ...]) -> None:
     [(1, 1, 1), (2, 2, 1), (4, 4, 1), (5, 4, 2), (8, 4, 2), (9, 4, 3), (16, 4, 4)],
 )
 async def test_each_picture_stands_in_its_place(
-    tmp_path: Path, pool: Pool, put: Put, count: int, columns: int, rows: int
+    tmp_path: Path, decoder: Decoder, put: Put, count: int, columns: int, rows: int
 ) -> None:
     paths = [put(written(Image.new("RGB", (300, 300), each), "PNG")) for each in COLOURS[:count]]
-    sheet = await sheet_of([*paths], tmp_path, pool)
+    sheet = await sheet_of([*paths], tmp_path, decoder)
     assert sheet.size == (columns * STEP_PX - GAP_PX, rows * STEP_PX - GAP_PX)
     for number in range(1, count + 1):
         shown = tile(sheet, number)
@@ -83,10 +77,12 @@ async def test_each_picture_stands_in_its_place(
         assert sheet.getpixel((sheet.width - 1, sheet.height - 1))[3] == 0
 
 
-async def test_numbers_are_read_on_light_and_on_dark(tmp_path: Path, pool: Pool, put: Put) -> None:
+async def test_numbers_are_read_on_light_and_on_dark(
+    tmp_path: Path, decoder: Decoder, put: Put
+) -> None:
     white, black = (written(Image.new("RGB", (9, 9), each), "PNG") for each in ("white", "black"))
     given = [put(white), put(black), None] * 5
-    sheet = await sheet_of(given, tmp_path, pool)
+    sheet = await sheet_of(given, tmp_path, decoder)
     badges = []
     for number in range(1, 16):
         badge = tile(sheet, number).crop((6, 6, 34, 34))
@@ -105,9 +101,9 @@ async def test_numbers_are_read_on_light_and_on_dark(tmp_path: Path, pool: Pool,
 
 
 @pytest.mark.parametrize("count", [0, 17])
-async def test_a_sheet_has_one_to_sixteen(tmp_path: Path, pool: Pool, count: int) -> None:
+async def test_a_sheet_has_one_to_sixteen(tmp_path: Path, decoder: Decoder, count: int) -> None:
     with pytest.raises(ValueError, match=f"{count} pictures"):
-        await draw_sheet([None] * count, tmp_path / "sheet.webp", pool)
+        await draw_sheet([None] * count, tmp_path / "sheet.webp", decoder)
 
 
 def large_sides(width_px: int, height_px: int) -> bytes:
@@ -137,21 +133,21 @@ SPOILT = {
 
 @pytest.mark.parametrize("name", SPOILT)
 async def test_a_spoilt_file_leaves_its_tile_empty_and_the_others_as_they_are(
-    tmp_path: Path, pool: Pool, put: Put, name: str
+    tmp_path: Path, decoder: Decoder, put: Put, name: str
 ) -> None:
     good = put(written(Image.new("RGB", (300, 300), BLUE), "PNG"))
-    sheet = await sheet_of([good, put(SPOILT[name]()), good], tmp_path, pool)
+    sheet = await sheet_of([good, put(SPOILT[name]()), good], tmp_path, decoder)
     assert is_empty(tile(sheet, 2))
     for number in (1, 3):
         assert_near(tile(sheet, number).getpixel((80, 80)), BLUE)
 
 
 async def test_what_is_not_there_leaves_its_tile_empty(
-    tmp_path: Path, pool: Pool, put: Put
+    tmp_path: Path, decoder: Decoder, put: Put
 ) -> None:
     good = put(written(Image.new("RGB", (300, 300), BLUE), "PNG"))
     given = [None, tmp_path / "vanished.png", tmp_path, good]
-    sheet = await sheet_of(given, tmp_path, pool)
+    sheet = await sheet_of(given, tmp_path, decoder)
     assert [is_empty(tile(sheet, number)) for number in (1, 2, 3, 4)] == [True, True, True, False]
 
 
@@ -175,9 +171,9 @@ AS_DRAWN = {
 
 @pytest.mark.parametrize("name", AS_DRAWN)
 async def test_each_kind_is_seen_whole_and_upright(
-    tmp_path: Path, pool: Pool, put: Put, name: str
+    tmp_path: Path, decoder: Decoder, put: Put, name: str
 ) -> None:
-    sheet = await sheet_of([None, put(AS_DRAWN[name]())], tmp_path, pool)
+    sheet = await sheet_of([None, put(AS_DRAWN[name]())], tmp_path, decoder)
     shown = tile(sheet, 2)
     # Three by two in a square: 160 x 107, below 26 pixels that are left free.
     assert_near(shown.getpixel((37, 49)), GREEN)
@@ -189,11 +185,11 @@ async def test_each_kind_is_seen_whole_and_upright(
     assert shown.getpixel((150, 10))[3] < 100
 
 
-async def test_a_line_is_seen_as_a_line(tmp_path: Path, pool: Pool, put: Put) -> None:
+async def test_a_line_is_seen_as_a_line(tmp_path: Path, decoder: Decoder, put: Put) -> None:
     lying = put(written(Image.new("RGB", (16_000, 1), RED), "PNG"))
     standing = put(written(Image.new("RGB", (1, 16_000), RED), "PNG"))
     wide = put(written(Image.new("RGB", (65_000, 600), RED), "JPEG"))
-    sheet = await sheet_of([lying, standing, wide], tmp_path, pool)
+    sheet = await sheet_of([lying, standing, wide], tmp_path, decoder)
     for number, place in ((1, (100, 79)), (2, (79, 100)), (3, (100, 79))):
         shown = tile(sheet, number)
         assert shown.getpixel(place)[3] == 255
@@ -202,7 +198,7 @@ async def test_a_line_is_seen_as_a_line(tmp_path: Path, pool: Pool, put: Put) ->
 
 
 async def test_what_is_transparent_lies_on_a_checkerboard(
-    tmp_path: Path, pool: Pool, put: Put
+    tmp_path: Path, decoder: Decoder, put: Put
 ) -> None:
     clear = Image.new("RGBA", (400, 400), (0, 0, 0, 0))
     clear.paste(RED, (0, 0, 200, 400))
@@ -214,7 +210,7 @@ async def test_what_is_transparent_lies_on_a_checkerboard(
         put(written(clear, "WEBP", lossless=True)),
         put(written(keyed, "PNG", transparency=0)),
     ]
-    sheet = await sheet_of([*given], tmp_path, pool)
+    sheet = await sheet_of([*given], tmp_path, decoder)
     for number in (1, 2, 3):
         shown = tile(sheet, number)
         assert_near(shown.getpixel((40, 120)), RED)
@@ -228,18 +224,16 @@ async def test_what_is_transparent_lies_on_a_checkerboard(
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what the process took at most")
 @pytest.mark.parametrize(
     ("image_format", "mode", "side_px"),
-    [("PNG", "RGBA", 6_324), ("PNG", "P", 6_324), ("JPEG", "RGB", 6_324), ("WEBP", "RGBA", 3_400)],
+    [("PNG", "RGBA", 6_324), ("PNG", "P", 6_324), ("JPEG", "RGB", 6_324), ("WEBP", "RGBA", 3_060)],
 )
 async def test_forty_megapixels_keep_within_the_budget(
-    tmp_path: Path, pool: Pool, put: Put, image_format: str, mode: str, side_px: int
+    tmp_path: Path, decoder: Decoder, put: Put, image_format: str, mode: str, side_px: int
 ) -> None:
     colour = {"RGBA": (*RED, 99), "RGB": RED, "P": 0}[mode]
     options = {"lossless": True, "method": 0} if image_format == "WEBP" else {}
     path = put(written(Image.new(mode, (side_px, side_px), colour), image_format, **options))
-    await sheet_of([None], tmp_path, pool)
-    forget_peak()
-    idle = peak_mib()
-    sheet = await sheet_of([path, path], tmp_path, pool)
-    assert (peak_mib() - idle) * 1024 * 1024 < BUDGET_BYTES
+    before = await forget_peak_of(decoder)
+    sheet = await sheet_of([path, path], tmp_path, decoder)
+    assert await peak_bytes_of(decoder) - before < MEMORY_BYTES
     assert not is_empty(tile(sheet, 1))
     assert not is_empty(tile(sheet, 2))

@@ -10,6 +10,7 @@ from discord import app_commands
 
 from bot import app
 from bot.domain.catalog import Catalog
+from bot.pictures.decoder import Decoder
 from bot.playground.drawing import Picture, draw
 from bot.settings import Settings
 
@@ -50,6 +51,20 @@ def share_catalogs(patch: pytest.MonkeyPatch) -> None:
         return known[key]
 
     patch.setattr(app, "load_catalog", shared)
+
+
+class SharedDecoder(Decoder):
+    """Its process takes as long to start as a test does."""
+
+    def close(self) -> None:
+        """It goes on for the next test."""
+
+    def end(self) -> None:
+        super().close()
+
+
+def share_decoder(patch: pytest.MonkeyPatch, decoder: SharedDecoder) -> None:
+    patch.setattr(app, "Decoder", lambda: decoder)
 
 
 def paint(picture: Picture) -> bytes:

@@ -53,7 +53,7 @@ class StatsCommand:
         download = buttons.button(say(Phrase.DOWNLOAD_TABLE, locale), buttons.STATS, name)
         path = self._shop.folder / f"{interaction.id}-month.png"
         try:
-            await draw_chart(*_by_day(told), path, self._shop.pool)
+            await draw_chart(*_by_day(told), path, self._shop.decoder)
             embed = self._shown(told, locale)
             await wire.fill(interaction, embed, buttons.view(download), opening(path, CHART_NAME))
         finally:

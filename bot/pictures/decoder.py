@@ -1,0 +1,129 @@
+"""
+Has all work on pictures done in a process of its own, the only one in which they are decoded.
+
+A hostile file can make a decoder take any memory or time, or crash it. So the system limits that
+process, which may end at any moment, and the bot's own goes on. It begins with the first picture
+and ends itself when it has had none for a while.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+from msgspec import Struct
+
+from bot.errors import Flaw, UnusableImage
+from bot.pictures.decoding import PIXELS_THAT_FIT, Answer, Done, Refused
+from bot.pictures.threads import in_thread
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+#: what the process gets of the environment: no secret
+PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "MPLCONFIGDIR", "PYTHONDONTWRITEBYTECODE")
+#: glibc, and the library that matplotlib computes with, keep memory for each thread and for later;
+#: blocks of at least this many bytes go back to the system as soon as they are freed
+FRUGAL = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(512 * 1024),
+    "OPENBLAS_NUM_THREADS": "1",
+}
+SERVE = "from bot.pictures.decoding import main; main()"
+#: A process that has just ended itself, or was killed from outside, has done nothing wrong.
+TRIES = 2
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Running(Struct, frozen=True):
+    process: subprocess.Popen[bytes]
+    connection: "Connection"
+
+
+class Decoder:
+    """Does one thing at a time: what is asked meanwhile waits its turn."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._running: Running | None = None
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End the process, whatever it is doing; what it was asked fails."""
+        self._is_closed = True
+        if running := self._running:
+            running.process.kill()
+        self._thread.submit(self._end)
+        self._thread.shutdown(wait=False)
+
+    async def run(self, work: Callable[[*Ts], T], *args: *Ts) -> T:
+        """
+        Call a function of a module in the process.
+
+        Args:
+            args: and what the function returns: whatever can be pickled.
+        Raises:
+            UnusableImage: the function raises it, takes too much memory or time, or crashes.
+            OSError: the function raises it, the process cannot be started, or all is being closed.
+        """
+        return await in_thread(self._run, work, args, executor=self._thread)
+
+    def _run(self, work: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
+        for _ in range(TRIES):
+            answer: Answer[T] | None = self._ask(work, args)
+            if isinstance(answer, Done):
+                return answer.value
+            if isinstance(answer, Refused):
+                raise UnusableImage(answer.flaw, **answer.facts)
+            if answer:
+                raise answer.error
+            ended = self._end()
+            if self._is_closed:
+                raise OSError("the bot stops")
+            if ended > 0:
+                raise OSError(f"the decoder's process ended with {ended}")
+            if ended not in (0, -signal.SIGKILL):
+                raise UnusableImage(Flaw.DAMAGED)
+        # The system kills it where the machine has no memory left.
+        raise UnusableImage(Flaw.TOO_MANY_PIXELS_OF_ITS_KIND, pixels_max=PIXELS_THAT_FIT)
+
+    def _ask(self, work: Callable[[*Ts], T], args: tuple[*Ts]) -> Answer[T] | None:
+        """The process's answer; None: it has ended."""
+        running = self._running or self._start()
+        try:
+            running.connection.send((work, args))
+            answer: Answer[T] = running.connection.recv()
+        except (EOFError, ConnectionError):
+            return None
+        return answer
+
+    def _start(self) -> Running:
+        from multiprocessing.connection import Pipe
+
+        ours, theirs = Pipe()
+        given = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - this very program
+                [sys.executable, "-P", "-W", "ignore", "-c", SERVE, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                env=given | FRUGAL | {"PYTHONPATH": os.pathsep.join(sys.path)},
+                pass_fds=[theirs.fileno()],
+            )
+        self._running = Running(process, ours)
+        return self._running
+
+    def _end(self) -> int:
+        """
+        Returns:
+            What the process ended with; 0: there is none.
+        """
+        running, self._running = self._running, None
+        if running is None:
+            return 0
+        running.connection.close()
+        return running.process.wait()
