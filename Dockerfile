@@ -10,8 +10,8 @@ RUN python -m venv --without-pip /opt/easel \
     && find /opt/easel -type d -name tests -prune -exec rm -r {} + \
     && cd / && { python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/easel || true; } \
     && /opt/easel/bin/python -c "\
-from bot.chat.texts.languages import languages, translations; \
-[translations(name) for name in languages()]"
+from bot.chat.texts.languages import english, languages, translations; \
+english(); [translations(name) for name in languages()]"
 
 FROM python:3.11-slim
 # Python's own modules come uncompiled in this image: each start would compile those that it imports.

@@ -321,6 +321,30 @@ def test_what_is_compiled_follows_its_file(small: Path) -> None:
     assert read("de").pgettext("flaws.empty", "It is empty.") == "Niente."
 
 
+def test_the_english_is_compiled_once_and_follows_its_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(reading, "FOLDER", tmp_path)
+    source, read = tmp_path / "en.toml", reading.english.__wrapped__
+    counted = '{ count = "n", one = "One.", other = "{n}." }'
+    for mtime_ns, words in ((2_000, "It is empty."), (1_000, "Nothing is in it.")):
+        flaws = f'[flaws]\nempty = "{words}"\nmany = {counted}\n'
+        source.write_text(f"[commands]\nhelp = 'Help'\n[options]\n{flaws}")
+        os.utime(source, ns=(mtime_ns, mtime_ns))
+        assert read() == {
+            "commands.help": Sentence("Help"),
+            "flaws.empty": Sentence(words),
+            "flaws.many": Sentence("{n}.", one="One.", count="n"),
+            "names.help": Sentence("help"),
+        }
+        [compiled] = (tmp_path / reading.COMPILED).iterdir()
+        assert compiled.stat().st_mtime_ns == mtime_ns
+
+    compiled.write_bytes(compiled.read_bytes().replace(b"Nothing", b"Nought"))
+    os.utime(compiled, ns=(1_000, 1_000))
+    assert read()["flaws.empty"] == Sentence("Nought is in it.")
+
+
 def test_where_nothing_can_be_written_a_language_is_read_all_the_same(small: Path) -> None:
     (small / "de.po").write_bytes(updated("de", b""))
     (small / reading.COMPILED).touch()

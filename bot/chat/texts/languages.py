@@ -1,4 +1,8 @@
-"""Reads the languages when needed: English from en.toml, the others from PO files beside it."""
+"""
+Reads the languages when needed: English from en.toml, the others from PO files beside it.
+
+What is compiled from a file is kept, so that a start need not parse it.
+"""
 
 import contextlib
 import gettext
@@ -6,14 +10,15 @@ import io
 import os
 import secrets
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 FALLBACK = "en"
 FOLDER = Path(__file__).parent
-#: folder beside the PO files for what is compiled from them, as Python has for its own sources
+#: folder beside the files for what is compiled from them, as Python has for its own sources
 COMPILED = "__pycache__"
 
 
@@ -40,9 +45,10 @@ def english() -> dict[str, Sentence]:
     The names of the commands and options that the tables describe are among them, such as
     `names.imagine`, because they are translated, too.
     """
-    document = tomllib.loads((FOLDER / f"{FALLBACK}.toml").read_text(encoding="utf-8"))
+    content = _compiled(FOLDER / f"{FALLBACK}.toml", ".json", _json)
+    document = json.decode(content, type=dict[str, dict[str, str | Sentence]])
     sentences = {
-        f"{table}.{key}": Sentence(words) if isinstance(words, str) else Sentence(**words)
+        f"{table}.{key}": Sentence(words) if isinstance(words, str) else words
         for table, entries in document.items()
         for key, words in entries.items()
     }
@@ -80,21 +86,30 @@ def translations(name: str) -> gettext.NullTranslations:
     """
     if name == FALLBACK:
         return gettext.NullTranslations()
-    source = FOLDER / f"{name}.po"
-    compiled = FOLDER / COMPILED / f"{name}.mo"
+    content = _compiled(FOLDER / f"{name}.po", ".mo", _mo)
+    return gettext.GNUTranslations(io.BytesIO(content))
+
+
+def _compiled(source: Path, suffix: str, compile_: Callable[[Path], bytes]) -> bytes:
+    """What is compiled from a file, anew if the file has changed."""
+    compiled = FOLDER / COMPILED / f"{source.stem}{suffix}"
     # The time is read before the file: what changes in between is compiled anew the next time.
     mtime_ns = source.stat().st_mtime_ns
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if compiled.stat().st_mtime_ns == mtime_ns:
-            return gettext.GNUTranslations(io.BytesIO(compiled.read_bytes()))
-    content = _compile(source)
+            return compiled.read_bytes()
+    content = compile_(source)
     # If nothing can be written here, the file is compiled at each start.
     with contextlib.suppress(OSError):
         _save(compiled, content, mtime_ns)
-    return gettext.GNUTranslations(io.BytesIO(content))
+    return content
 
 
-def _compile(source: Path) -> bytes:
+def _json(source: Path) -> bytes:
+    return json.encode(tomllib.loads(source.read_text(encoding="utf-8")))
+
+
+def _mo(source: Path) -> bytes:
     # Imported here, because a file that is compiled already needs none of it.
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
