@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot import VERSION
 from bot.domain.credits import Microcredits, parse_credits
 from bot.errors import BotError, StartupError, StoreBusy
 from bot.signals import ended_at_once, until_signal
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="easel", description="A Discord bot that makes and edits images."
     )
-    parser.add_argument("--version", action="version", version=f"easel {version('easel-bot')}")
+    parser.add_argument("--version", action="version", version=f"easel {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     demo = _add(commands, "demo", _demo, "try the bot in a browser: no token, no key")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,11 @@ MAY_SEE: dict[str, tuple[set[str], set[str]]] = {
 }
 #: what every part may see: the classes of its values
 FOR_ALL = {"msgspec"}
+#: what some commands, languages, pictures or first times need: it would delay every start
+LATER = {
+    *("PIL", "alembic", "babel", "matplotlib", "multiprocessing", "pi_heif", "prometheus_client"),
+    *("sqlalchemy", "bot.ops.health", "bot.playground"),
+}
 #: now, ids and chance come into the domain as arguments
 NOT_IN_DOMAIN = {"asyncio", "random", "secrets", "time"}
 
@@ -163,6 +169,22 @@ def test_the_domain_reads_no_clock() -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id in ("date", "datetime")
     ] == []
+
+
+def test_a_start_imports_only_what_every_start_needs(tmp_path: Path) -> None:
+    program = (
+        "import sys, bot.cli, bot.app, bot.ops.log; from bot.settings import load_settings;"
+        "bot.app.load_catalog(load_settings()); print(*sys.modules)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert LATER.intersection(ended.stdout.split()) == set()
 
 
 def test_each_folder_has_its_rule() -> None:
