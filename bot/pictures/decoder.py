@@ -10,8 +10,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from msgspec import Struct
@@ -51,19 +53,17 @@ class Decoder:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._running: Running | None = None
-        self._is_closed = False
+        self._is_closed = threading.Event()
 
     def close(self) -> None:
         """End the process, whatever it is doing; what it was asked fails."""
-        self._is_closed = True
-        if running := self._running:
-            running.process.kill()
+        self._kill(self._is_closed)
         self._thread.submit(self._end)
         self._thread.shutdown(wait=False)
 
     async def run(self, work: Callable[[*Ts], T], *args: *Ts) -> T:
         """
-        Call a function of a module in the process.
+        Call a function of a module in the process. When cancelled, end it whatever it has done.
 
         Args:
             args: and what the function returns: whatever can be pickled.
@@ -71,9 +71,16 @@ class Decoder:
             UnusableImage: the function raises it, takes too much memory or time, or crashes.
             OSError: the function raises it, the process cannot be started, or all is being closed.
         """
-        return await in_thread(self._run, work, args, executor=self._thread)
+        is_over = threading.Event()
+        stop = partial(self._kill, is_over)
+        return await in_thread(self._run, is_over, work, args, executor=self._thread, stop=stop)
 
-    def _run(self, work: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
+    def _kill(self, is_over: threading.Event) -> None:
+        is_over.set()
+        if running := self._running:
+            running.process.kill()
+
+    def _run(self, is_over: threading.Event, work: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
         for _ in range(TRIES):
             answer: Answer[T] | None = self._ask(work, args)
             if isinstance(answer, Done):
@@ -83,8 +90,8 @@ class Decoder:
             if answer:
                 raise answer.error
             ended = self._end()
-            if self._is_closed:
-                raise OSError("the bot stops")
+            if is_over.is_set() or self._is_closed.is_set():
+                raise OSError("nobody waits for it")
             if ended > 0:
                 raise OSError(f"the decoder's process ended with {ended}")
             if ended not in (0, -signal.SIGKILL):

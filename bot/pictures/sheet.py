@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.check import HEAD_BYTES, opened, read_format
 from bot.pictures.decoder import Decoder
+from bot.pictures.folder import FETCHED
 from bot.pictures.kinds import KINDS
 from bot.pictures.photos import UNLIMITED, orientation_of, upright
 from bot.pictures.reduce import STRIP_PIXELS, reduced
@@ -148,4 +149,7 @@ def _write(tiles: Sequence["Picture | None"], path: Path, scale: float) -> None:
     if scale < 1:
         sides = [round(side * scale) for side in sheet.size]
         sheet = sheet.resize((sides[0], sides[1]), Image.Resampling.LANCZOS)
-    sheet.save(path, "WEBP", quality=SHEET_QUALITY)
+    # Who finds the file may take it for whole.
+    unfinished = path.with_name(path.name + FETCHED)
+    sheet.save(unfinished, "WEBP", quality=SHEET_QUALITY)
+    unfinished.replace(path)

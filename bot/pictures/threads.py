@@ -12,16 +12,26 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-async def in_thread(work: Callable[[*Ts], T], *args: *Ts, executor: Executor = FILES) -> T:
+async def in_thread(
+    work: Callable[[*Ts], T],
+    *args: *Ts,
+    executor: Executor = FILES,
+    stop: Callable[[], None] | None = None,
+) -> T:
     """
     Run the work in a thread. When cancelled, withdraw it if it has not begun; otherwise wait for
     its end, because a thread that went on writing would bring back a file just removed.
+
+    Args:
+        stop: makes work that has begun end sooner.
     """
     running = executor.submit(work, *args)
     try:
         return await asyncio.wrap_future(running)
     except asyncio.CancelledError:
         if not running.cancel():
+            if stop is not None:
+                stop()
             ended = asyncio.wrap_future(running)
             await asyncio.wait([ended])
             ended.exception()

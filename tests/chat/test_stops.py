@@ -1,16 +1,20 @@
 """A stop lets the answers under way be given; what they began goes on at the next start."""
 
 import asyncio
+import signal
+from pathlib import Path
 
 import pytest
 
 from bot.chat import client
 from bot.chat.intake import TOKEN_LIFE
 from bot.engine import runner
-from bot.playground.discord import Call
+from bot.pictures import fetch
+from bot.playground.discord import Call, Upload
 from bot.playground.discord.faults import Fault
 from bot.playground.faults import Hold, VendorCall
 from tests.support.easel import Easel, said
+from tests.support.pictures import noise
 
 #: seconds; a stop without anything under way takes less
 STOP_S = 0.5
@@ -91,3 +95,24 @@ async def test_an_update_that_hangs_holds_up_no_stop(
     gate.until.set()
     await stopping
     assert is_stopped
+
+
+def work_without_end(path: Path, *_: object) -> None:
+    """As a hostile picture may keep a decoder at work."""
+    path.with_suffix(".begun").touch()
+    signal.pause()
+
+
+async def test_a_picture_in_work_holds_up_no_stop(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "STOP_GRACE_S", 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(fetch, "make_plain", work_without_end)
+        call = await easel.imagine(reference1=Upload("photo.png", noise()))
+        async with asyncio.timeout(5):
+            while not list(easel.folder.rglob("*.begun")):  # noqa: ASYNC110 - no event for this
+                await asyncio.sleep(0.001)
+            await easel.bot.aclose()
+    await easel.restart()
+    assert (await easel.finished(call)).attachments

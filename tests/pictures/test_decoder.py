@@ -130,15 +130,41 @@ async def is_gone(pid: int) -> None:
                 await asyncio.sleep(0.001)
 
 
-async def test_what_is_in_work_as_the_bot_stops_is_not_the_picture_s_fault() -> None:
+async def working(decoder: Decoder, folder: Path) -> asyncio.Task[None]:
+    """Has the process begin what never ends."""
+    begun = folder / "begun"
+    task = asyncio.create_task(decoder.run(pause, begun))
+    async with asyncio.timeout(10):
+        while not begun.exists():  # noqa: ASYNC110 - no event for this
+            await asyncio.sleep(0.001)
+    return task
+
+
+def pause(begun: Path) -> None:
+    begun.touch()
+    signal.pause()
+
+
+async def test_what_is_in_work_as_the_bot_stops_is_not_the_picture_s_fault(tmp_path: Path) -> None:
     decoder = Decoder()
     pid = await decoder.run(os.getpid)
-    working = asyncio.create_task(decoder.run(signal.pause))
-    await asyncio.sleep(0)
+    task = await working(decoder, tmp_path)
     decoder.close()
-    with pytest.raises(OSError, match="the bot stops"):
-        await working
+    with pytest.raises(OSError, match="nobody waits"):
+        await task
     await is_gone(pid)
+
+
+async def test_who_is_cancelled_does_not_wait_for_the_picture(own: Decoder, tmp_path: Path) -> None:
+    task = await working(own, tmp_path)
+    waiting = asyncio.create_task(own.run(len, "abc"))
+    withdrawn = asyncio.create_task(own.run(signal.pause))
+    await asyncio.sleep(0)
+    for cancelled in (withdrawn, task):
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+    assert await waiting == 3
 
 
 def test_it_ends_itself_when_it_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
