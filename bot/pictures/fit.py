@@ -20,7 +20,7 @@ from bot.pictures.reduce import reduced
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-#: WebP quality of a copy, which looks the same as the original
+#: of a copy as WebP or JPEG, which looks the same as the original
 COPY_QUALITY = 90
 #: pixels of a side at most (RFC 9649, 2.6: 14 bits)
 SIDE_PX_MAX = 16_383
@@ -30,7 +30,7 @@ SCALE = 0.75
 COPIES_MAX = 12
 #: what making a copy may take, so that the bot keeps within 200 MiB while it makes many
 COPY_MEMORY_BYTES = 100 * 1024 * 1024
-#: A picture whose copy takes too much memory loses pixels at once: it has to become small anyway.
+#: A picture whose copy takes too much memory also as a JPEG loses pixels at once.
 DIVISORS = (1, 2, 4, 8)
 #: a copy's only metadata, an XMP packet (ISO 16684-1) that says that a model made the image (IPTC
 #: Photo Metadata Standard, Digital Source Type)
@@ -80,18 +80,18 @@ async def fit(
     limit = file_bytes_max
     if sum(image.size_bytes for image in images) > message_bytes_max:
         limit = min(limit, message_bytes_max // len(images))
-    copied = {
-        index: _copied(image.path) for index, image in enumerate(images) if image.size_bytes > limit
-    }
-    paths = tuple(copied.get(index, image.path) for index, image in enumerate(images))
-    fitted = Fitted(paths, tuple(copied.values()))
+    copied: dict[int, Path] = {}
     try:
-        for index, path in copied.items():
-            await decoder.run(_copy, images[index].path, path, limit)
+        for index, image in enumerate(images):
+            if image.size_bytes > limit:
+                copied[index] = _copied(image.path)
+                copied[index] = await decoder.run(_copy, image.path, copied[index], limit)
     except BaseException:
-        fitted.remove()
+        for path in copied.values():
+            drop(path)
         raise
-    return fitted
+    paths = tuple(copied.get(index, image.path) for index, image in enumerate(images))
+    return Fitted(paths, tuple(copied.values()))
 
 
 def _copied(path: Path) -> Path:
@@ -99,13 +99,28 @@ def _copied(path: Path) -> Path:
     return path.with_name(f"{path.stem}.{secrets.token_hex(4)}.webp")
 
 
-def _copy(original: Path, path: Path, size_bytes_max: int) -> None:
+def _copy(original: Path, path: Path, size_bytes_max: int) -> Path:
+    """
+    Args:
+        path: where the copy is written, if it is a WebP.
+    Returns:
+        Where it was written.
+    """
     for divisor in DIVISORS:
-        # WebP's encoder calls it an error of a value.
-        with limited(COPY_MEMORY_BYTES), contextlib.suppress(MemoryError, ValueError):
-            return _save(_reduced(original, divisor), path, size_bytes_max)
+        with limited(COPY_MEMORY_BYTES), contextlib.suppress(MemoryError):
+            if copy := _within_limits(_reduced(original, divisor), path, size_bytes_max):
+                return copy
     # The largest are decoded with all that the process may take.
-    return _save(_reduced(original, DIVISORS[-1]), path, size_bytes_max)
+    return _as_webp(_reduced(original, DIVISORS[-1]), path, size_bytes_max)
+
+
+def _within_limits(picture: "Picture", path: Path, size_bytes_max: int) -> Path | None:
+    # WebP's encoder calls a lack of memory an error of a value.
+    with contextlib.suppress(MemoryError, ValueError):
+        return _as_webp(picture, path, size_bytes_max)
+    if picture.mode == "RGB" and _as_jpeg(picture, path) <= size_bytes_max:
+        return path.rename(path.with_suffix(".jpg"))
+    return None
 
 
 def _reduced(path: Path, divisor: int) -> "Picture":
@@ -128,7 +143,7 @@ def _reduced(path: Path, divisor: int) -> "Picture":
     return picture
 
 
-def _save(picture: "Picture", path: Path, size_bytes_max: int) -> None:
+def _as_webp(picture: "Picture", path: Path, size_bytes_max: int) -> Path:
     """In the first size within the limit; the last one in any case."""
     from PIL import Image
 
@@ -138,3 +153,10 @@ def _save(picture: "Picture", path: Path, size_bytes_max: int) -> None:
             break
         width, height = (max(1, int(side * SCALE)) for side in picture.size)
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    return path
+
+
+def _as_jpeg(picture: "Picture", path: Path) -> int:
+    """Its encoder takes hardly any memory. Returns the bytes of the file."""
+    picture.save(path, "JPEG", quality=COPY_QUALITY, subsampling=0, xmp=MADE_BY_MODEL)
+    return path.stat().st_size

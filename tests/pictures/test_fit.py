@@ -163,28 +163,60 @@ async def test_where_all_are_too_large_together_each_has_an_even_share(
     assert fitted.sizes_bytes[0] <= share
 
 
+def room_for(patch: pytest.MonkeyPatch, webp_px: int, jpeg_px: int) -> None:
+    """Have encoders find no memory for larger pictures."""
+    as_webp, as_jpeg = fitting._as_webp, fitting._as_jpeg
+
+    def webp(picture: Image.Image, *rest: Any) -> Path:
+        if picture.width > webp_px:
+            raise ValueError("encoding error 1")
+        return as_webp(picture, *rest)
+
+    def jpeg(picture: Image.Image, *rest: Any) -> int:
+        if picture.width > jpeg_px:
+            raise MemoryError
+        return as_jpeg(picture, *rest)
+
+    patch.setattr(fitting, "_as_webp", webp)
+    patch.setattr(fitting, "_as_jpeg", jpeg)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("divisor", [1, 2, 4, 8])
 def test_a_copy_loses_pixels_at_once_only_where_memory_would_not_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, divisor: int
+) -> None:
+    image = told(tmp_path / "told.png", ImageFormat.PNG, mode)
+    room_for(monkeypatch, SIDE_PX // divisor, 0)
+    copy = fitting._copy(image.path, tmp_path / "copy.webp", image.size_bytes)
+    with Image.open(copy) as picture:
+        assert (picture.format, picture.size) == ("WEBP", (SIDE_PX // divisor, SIDE_PX // divisor))
+
+
+def test_where_memory_would_do_for_no_copy_there_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = told(tmp_path / "told.png", ImageFormat.PNG)
-    copy = tmp_path / "copy.webp"
-    save = fitting._save
-    room_px = SIDE_PX
+    room_for(monkeypatch, 1, 1)
+    with pytest.raises(ValueError, match="encoding error"):
+        fitting._copy(image.path, tmp_path / "copy.webp", image.size_bytes)
 
-    def saving(picture: Image.Image, path: Path, size_bytes_max: int) -> None:
-        if picture.width > room_px:
-            raise MemoryError
-        save(picture, path, size_bytes_max)
 
-    monkeypatch.setattr(fitting, "_save", saving)
-    for divisor in fitting.DIVISORS:
-        room_px = SIDE_PX // divisor
-        fitting._copy(image.path, copy, image.size_bytes)
-        with Image.open(copy) as picture:
-            assert picture.size == (room_px, room_px)
-    room_px = 1
-    with pytest.raises(MemoryError):
-        fitting._copy(image.path, copy, image.size_bytes)
+def test_as_a_jpeg_a_copy_keeps_its_pixels_where_webp_takes_too_much_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result in 4K is as large on Discord."""
+    image = told(tmp_path / "told.png", ImageFormat.PNG)
+    room_for(monkeypatch, SIDE_PX // 2, SIDE_PX)
+    copy = fitting._copy(image.path, tmp_path / "copy.webp", image.size_bytes)
+    assert copy == tmp_path / "copy.jpg"
+    with Image.open(copy) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (SIDE_PX, SIDE_PX))
+        assert picture.info["xmp"] == MADE_BY_MODEL
+        assert not picture.getexif()
+        assert not {"exif", "icc_profile", "comment"} & set(picture.info)
+    fits_as_webp = fitting._copy(image.path, tmp_path / "copy.webp", copy.stat().st_size - 1)
+    assert fits_as_webp == tmp_path / "copy.webp"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what the process took at most")
