@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import discord
 from discord import app_commands
 
 from bot.chat.texts import Notice
@@ -14,15 +13,13 @@ Offered = app_commands.Command[Any, ..., Any] | app_commands.ContextMenu | app_c
 
 def offer_in_servers(offered: Offered) -> None:
     """Offer it only where the bot is a member."""
-    offered.allowed_contexts = app_commands.AppCommandContext(
-        guild=True, dm_channel=False, private_channel=False
-    )
-    offered.allowed_installs = app_commands.AppInstallationType(guild=True, user=False)
+    app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)(offered)
+    app_commands.allowed_installs(guilds=True, users=False)(offered)
 
 
 def offer_to_moderators(offered: Offered) -> None:
     offer_in_servers(offered)
-    offered.default_permissions = discord.Permissions(manage_guild=True)
+    app_commands.default_permissions(manage_guild=True)(offered)
 
 
 def is_moderator(interaction: Interaction) -> bool:
