@@ -10,21 +10,17 @@ from bot.chat.texts import Phrase, paired, say, tell_cost, tell_name
 from bot.chat.texts.markdown import FIELD_CHARS_MAX, fitting, inert
 from bot.domain import rolling
 from bot.domain.ledger import Allowance, Entry, EntryKind, Period, Statement
-from bot.domain.settings import ServerSettings
 
 
-def shown(
-    told: Statement, decided: ServerSettings, title: str, now: datetime, locale: str
-) -> discord.Embed:
+def shown(told: Statement, title: str, now: datetime, locale: str) -> discord.Embed:
     """
     Show what is left, where the allowance comes from, and what is held.
 
     Args:
         told: the account as a command given now would find it.
-        decided: the settings of the account's server.
     """
     embed = discord.Embed(colour=WORKING, title=title)
-    lines = [_allowance(told, now, locale), _source(told, decided, locale)]
+    lines = [_allowance(told, now, locale), _source(told, locale)]
     name = tell_name("settings", "allowance_ucr", locale)
     embed.add_field(name=name, value="\n".join(lines))
     fields = {}
@@ -65,11 +61,11 @@ def _allowance(told: Statement, now: datetime, locale: str) -> str:
     return f"{text}\n{say(Phrase.NEXT_BACK, locale, **when)}"
 
 
-def _source(told: Statement, decided: ServerSettings, locale: str) -> str:
+def _source(told: Statement, locale: str) -> str:
     if told.role_id is not None:
         role = role_name(told.role_id, told.account.server_id)
         return say(Phrase.BY_ROLE, locale, role=role)
-    return decider(decided, locale)
+    return decider(locale, by_server=told.by_server)
 
 
 def budget_left(budget: Allowance, left_ucr: int, now: datetime, locale: str) -> str:
@@ -79,10 +75,9 @@ def budget_left(budget: Allowance, left_ucr: int, now: datetime, locale: str) ->
     return say(Phrase.BUDGET_LEFT, locale, **facts, renewed_at=renewed_at)
 
 
-def decider(decided: ServerSettings, locale: str) -> str:
+def decider(locale: str, *, by_server: bool) -> str:
     """Who decided what the server's members get."""
-    of_host = decided.allowance_ucr is None and decided.allowance_period is None
-    return say(Phrase.BY_HOST if of_host else Phrase.BY_SERVER, locale)
+    return say(Phrase.BY_SERVER if by_server else Phrase.BY_HOST, locale)
 
 
 def role_name(role_id: int, server_id: int) -> str:

@@ -127,6 +127,8 @@ class Statement(Struct, frozen=True):
     latest_others: tuple[tuple[datetime, "Entry"], ...] = ()
     #: what the budgets leave for everybody together; None: there is no budget
     budget_left_ucr: int | None = None
+    #: whether the server has a part in the allowance that comes from no role
+    by_server: bool = False
 
 
 class Entry(Struct, frozen=True):

@@ -81,6 +81,11 @@ def allowance(decided: ServerSettings, role_ids: Collection[int], default: Allow
     )
 
 
+def decides_allowance(decided: ServerSettings) -> bool:
+    """Whether the server has a part in what its members get without a role's allowance."""
+    return decided.allowance_ucr is not None or decided.allowance_period is not None
+
+
 def best_role(decided: ServerSettings, role_ids: Collection[int]) -> int | None:
     """The one of these roles with the highest allowance; None: none of them has one."""
     amounts = decided.role_allowances_ucr

@@ -30,7 +30,7 @@ def statement(
     ((account, _), allowance, _), *budgets = purses
     told = ledger.statement(tx, account, allowance.amount_ucr, policy.best_role(decided, role_ids))
     left = min((budget.available_ucr for (budget, _), *_ in budgets), default=None)
-    return replace(told, budget_left_ucr=left)
+    return replace(told, budget_left_ucr=left, by_server=policy.decides_allowance(decided))
 
 
 def amend(

@@ -13,7 +13,6 @@ from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.domain.ledger import Statement
-from bot.domain.settings import ServerSettings
 
 
 class CreditsCommand:
@@ -29,14 +28,11 @@ class CreditsCommand:
         told, price_ucr = await self._easel.statement(
             place, interaction.user.id, role_ids_of(interaction.user)
         )
-        decided = await self._easel.servers.settings(place.server_id)
-        embed = _shown(told, decided, price_ucr, self._clock.now(), str(interaction.locale))
+        embed = _shown(told, price_ucr, self._clock.now(), str(interaction.locale))
         await wire.answer(interaction, [embed])
 
 
-def _shown(
-    told: Statement, decided: ServerSettings, price_ucr: int | None, now: datetime, locale: str
-) -> discord.Embed:
+def _shown(told: Statement, price_ucr: int | None, now: datetime, locale: str) -> discord.Embed:
     """
     Args:
         told: the account as a command given now would find it.
@@ -44,7 +40,7 @@ def _shown(
     """
     account = told.account
     left = say(Phrase.BALANCE_LEFT, locale, left_ucr=account.available_ucr)
-    embed = accounts.shown(told, decided, left, now, locale)
+    embed = accounts.shown(told, left, now, locale)
     here_ucr = account.available_ucr
     if told.budget_left_ucr is not None:
         here_ucr = min(here_ucr, told.budget_left_ucr)

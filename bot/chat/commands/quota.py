@@ -102,9 +102,8 @@ class QuotaCommands(ModeratorCommands):
     async def member(self, interaction: Interaction, member: discord.User) -> None:
         locale, server_id = str(interaction.locale), interaction.guild_id or 0
         told = await self._quota.statement(server_id, member.id, role_ids_of(member))
-        decided = await self._easel.servers.settings(server_id)
         title = say(Phrase.CREDITS_OF, locale, member=inert(member.display_name))
-        embed = accounts.shown(told, decided, title, self._clock.now(), locale)
+        embed = accounts.shown(told, title, self._clock.now(), locale)
         left = say(Phrase.BALANCE_LEFT, locale, left_ucr=told.account.available_ucr)
         embed.description = f"{member.mention} · {left}"
         accounts.add_entries(embed, told.latest, locale)
@@ -170,11 +169,12 @@ class QuotaCommands(ModeratorCommands):
             f"{accounts.role_name(role_id, server_id)} {tell_cost(amount, locale)}"
             for role_id, amount in sorted(present.items())
         ]
+        decider = accounts.decider(locale, by_server=policy.decides_allowance(decided))
         ceiling = say(Phrase.NO_LIMIT, locale)
         if decided.job_max_ucr is not None:
             ceiling = say(Phrase.CEILING, locale, amount_ucr=decided.job_max_ucr)
         shown = {
-            "allowance_ucr": f"{every}\n{accounts.decider(decided, locale)}",
+            "allowance_ucr": f"{every}\n{decider}",
             "role_allowances_ucr": "\n".join(roles),
             "budget_ucr": self._budget(decided, budget, locale),
             "job_max_ucr": ceiling,
