@@ -33,10 +33,6 @@ class SettingsPanel:
         self._routing = desk.shop.routing
         self._operator = desk.operator
 
-    async def open(self, interaction: Interaction) -> None:
-        decided = await self._servers.settings(interaction.guild_id or 0)
-        await wire.answer(interaction, *self._page(decided, "", str(interaction.locale)))
-
     async def press(self, interaction: Interaction, what: str, *arguments: str) -> None:
         """
         Answer any control of the panel, and of its questions and forms.
@@ -50,11 +46,11 @@ class SettingsPanel:
         chosen = buttons.chosen(interaction) or ""
         match what, *arguments:
             case "open", *_ if chosen in PANEL:
-                await self._show(interaction, chosen)
+                await self.show(interaction, chosen)
             case "home", *_:
-                await self._show(interaction, "")
+                await self.show(interaction)
             case "set", "nsfw_checker" if chosen == NsfwMode.OFF:
-                await wire.update(interaction, *self.off_question(str(interaction.locale)))
+                await self.ask_off(interaction)
             case "set", "log_channel_id" if lacking := lacks(interaction, _channel(interaction)):
                 raise wire.Declined(Notice.LOG_LACKS, permissions=lacking)
             case "set", field:
@@ -73,20 +69,25 @@ class SettingsPanel:
             case "filled", field:
                 await self._take_form(interaction, field)
             case "trail", *before:
-                page = await self.trail(interaction, buttons.number(before[0]) if before else 0)
-                await wire.update(interaction, *page)
+                await self.show_trail(interaction, buttons.number(before[0]) if before else 0)
             case _:
                 raise buttons.Outdated(what)
 
-    def off_question(self, locale: str) -> Page:
+    async def ask_off(self, interaction: Interaction) -> None:
         """Ask again before the filter is turned off."""
+        locale = str(interaction.locale)
         embed = discord.Embed(description=say(Notice.NSFW_OFF_ASK, locale))
         off = button(Phrase.TURN_OFF, locale, "off", style=discord.ButtonStyle.danger)
-        return [embed], buttons.view(off, button(Phrase.KEEP_IT, locale, "home"))
+        view = buttons.view(off, button(Phrase.KEEP_IT, locale, "home"))
+        await wire.show(interaction, [embed], view)
 
-    async def _show(self, interaction: Interaction, field: str) -> None:
+    async def show(self, interaction: Interaction, field: str = "") -> None:
+        """
+        Args:
+            field: the setting to open, a field of ServerSettings; empty: none.
+        """
         decided = await self._servers.settings(interaction.guild_id or 0)
-        await wire.update(interaction, *self._page(decided, field, str(interaction.locale)))
+        await wire.show(interaction, *self._page(decided, field, str(interaction.locale)))
 
     async def _decide(self, interaction: Interaction, field: str, decide: Decide) -> None:
         server_id = interaction.guild_id or 0
@@ -118,7 +119,7 @@ class SettingsPanel:
         said = " ".join(clean(reason).split())
         return lambda _: {"paused_until": until, "pause_reason": said}
 
-    async def trail(self, interaction: Interaction, before: int = 0) -> Page:
+    async def show_trail(self, interaction: Interaction, before: int = 0) -> None:
         """
         Args:
             before: a change's id: show only older ones; 0: from the latest on.
@@ -130,10 +131,11 @@ class SettingsPanel:
         embed = discord.Embed(title=say(Phrase.TRAIL, locale))
         embed.description = settings_shown.trail(changes, locale)
         older = changes[-1].id if more else 0
-        return [embed], buttons.view(
+        view = buttons.view(
             button(Phrase.ALL_SETTINGS, locale, "home"),
             *lists.turning(locale, buttons.SETTINGS, "trail", before=before, older=older),
         )
+        await wire.show(interaction, [embed], view)
 
     def _page(self, decided: ServerSettings, field: str, locale: str) -> Page:
         """

@@ -244,6 +244,22 @@ async def update(
     await call(lambda: interaction.response.edit_message(embeds=list(embeds), view=view))
 
 
+async def show(
+    interaction: Interaction, embeds: Sequence[discord.Embed], view: discord.ui.View
+) -> None:
+    """
+    Answer a command with a page for this member alone; after a press, put the page in the place of
+    the one that it was on.
+
+    Raises:
+        CallFailed: the answer was refused, or did not get through.
+    """
+    if interaction.message is None:
+        await answer(interaction, embeds, view)
+    else:
+        await update(interaction, embeds, view)
+
+
 async def defer_update(interaction: Interaction) -> None:
     """
     Promise to change or delete the message that was pressed, even if only the presser sees it.

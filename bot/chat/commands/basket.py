@@ -94,25 +94,6 @@ class BasketCommands:
         await self._show(interaction, await self._easel.basket(interaction.user.id))
 
     async def _show(self, interaction: Interaction, gathered: Sequence[Reference]) -> None:
-        await wire.answer(interaction, *await self._page(interaction, gathered))
-
-    async def _take_out(self, interaction: Interaction) -> None:
-        chosen = buttons.must_choose(interaction)
-        gathered = await self._easel.basket(interaction.user.id)
-        for index, picture in enumerate(gathered):
-            if _mark(picture) == chosen:
-                await self._easel.take_from_basket(interaction.user.id, index)
-        await self._show_again(interaction)
-
-    async def _empty(self, interaction: Interaction) -> None:
-        await self._easel.take_from_basket(interaction.user.id, None)
-        await self._show_again(interaction)
-
-    async def _show_again(self, interaction: Interaction) -> None:
-        gathered = await self._easel.basket(interaction.user.id)
-        await wire.update(interaction, *await self._page(interaction, gathered))
-
-    async def _page(self, interaction: Interaction, gathered: Sequence[Reference]) -> Page:
         makers, place = await self._easel.makers(gathered), place_of(interaction)
 
         def is_hidden(picture: Reference) -> bool:
@@ -120,7 +101,19 @@ class BasketCommands:
             return picture.covered if maker is None else maker.removed or covers(place, maker)
 
         hidden = [picture for picture in gathered if is_hidden(picture)]
-        return _shown(gathered, hidden, str(interaction.locale))
+        await wire.show(interaction, *_shown(gathered, hidden, str(interaction.locale)))
+
+    async def _take_out(self, interaction: Interaction) -> None:
+        chosen = buttons.must_choose(interaction)
+        gathered = await self._easel.basket(interaction.user.id)
+        for index, picture in enumerate(gathered):
+            if _mark(picture) == chosen:
+                await self._easel.take_from_basket(interaction.user.id, index)
+        await self._basket(interaction)
+
+    async def _empty(self, interaction: Interaction) -> None:
+        await self._easel.take_from_basket(interaction.user.id, None)
+        await self._basket(interaction)
 
     async def _from_basket(self, interaction: Interaction, mode: str) -> None:
         if mode not in set(Mode):

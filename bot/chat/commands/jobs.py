@@ -16,7 +16,7 @@ from bot.chat.results import Results
 from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, joined
 from bot.chat.translator import Choices, choices, command
-from bot.chat.wire import Interaction, Page
+from bot.chat.wire import Interaction
 from bot.domain.jobs import Job, JobState, fields_of, is_unsent
 from bot.errors import StepLost
 
@@ -81,9 +81,6 @@ class JobCommands:
         await lists.fill(interaction, self._desk, embed, items, jobs)
 
     async def _jobs(self, interaction: Interaction) -> None:
-        await wire.answer(interaction, *await self._listed(interaction))
-
-    async def _listed(self, interaction: Interaction) -> Page:
         server_id, user_id = interaction.guild_id or 0, interaction.user.id
         locale = str(interaction.locale)
         under_way = await self._easel.history(server_id, user_id, kind="open", limit=LISTED_MAX)
@@ -107,7 +104,8 @@ class JobCommands:
             if is_unsent(tasks[job.id])
         ]
         items = [*_opening(jobs, locale), *cancels[: buttons.ROW_BUTTONS_MAX]]
-        return [render.card(Phrase.YOUR_JOBS, locale, text)], buttons.view(*items)
+        embed = render.card(Phrase.YOUR_JOBS, locale, text)
+        await wire.show(interaction, [embed], buttons.view(*items))
 
     @app_commands.rename(job_id="id")
     async def _job(self, interaction: Interaction, job_id: str) -> None:
@@ -154,7 +152,7 @@ class JobCommands:
                 await self._show_cancelled(interaction, job)
                 return
             try:
-                await wire.update(interaction, *await self._listed(interaction))
+                await self._jobs(interaction)
             finally:
                 # Discord waits for the answer to the press, but not for the job's own message.
                 await self.show(job)

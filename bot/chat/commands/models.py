@@ -14,7 +14,7 @@ from bot.chat.render import add_fields
 from bot.chat.texts import Phrase, listed, paired, say, tell_cost, tell_name, tell_summary
 from bot.chat.texts.markdown import shortened
 from bot.chat.translator import Choices, command
-from bot.chat.wire import Interaction, Page
+from bot.chat.wire import Interaction
 from bot.domain.catalog import Model, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
@@ -40,8 +40,7 @@ class ModelCommands:
         client.presses[buttons.MODEL] = self._press
 
     async def _models(self, interaction: Interaction, model: str | None = None) -> None:
-        named = model_named(model or "", self._catalog)
-        await wire.answer(interaction, *await self._shown(interaction, named))
+        await self._show(interaction, model_named(model or "", self._catalog))
 
     async def _choices(self, _: Interaction, typed: str) -> Choices:
         offered = self._catalog.without(self._routing.ended())
@@ -50,10 +49,9 @@ class ModelCommands:
     async def _press(self, interaction: Interaction, which: str = "") -> None:
         if which not in ("", ALL):
             raise buttons.Outdated(which)
-        page = await self._shown(interaction, buttons.chosen(interaction) or "")
-        await wire.update(interaction, *page)
+        await self._show(interaction, buttons.chosen(interaction) or "")
 
-    async def _shown(self, interaction: Interaction, model_id: str) -> Page:
+    async def _show(self, interaction: Interaction, model_id: str) -> None:
         """
         Args:
             model_id: the model to show; all are shown if it is empty or no longer in the catalog.
@@ -81,7 +79,7 @@ class ModelCommands:
         else:
             embed = await self._in_full(chosen, place, decided, locale)
             items.append(buttons.button(say(Phrase.ALL_MODELS, locale), buttons.MODEL, ALL))
-        return [embed], buttons.view(*items)
+        await wire.show(interaction, [embed], buttons.view(*items))
 
     async def _all(
         self, place: Place, decided: ServerSettings, offered: Sequence[str], locale: str

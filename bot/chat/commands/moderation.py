@@ -13,7 +13,7 @@ from bot.chat.moderators import ModeratorCommands, check_moderator
 from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.translator import command
-from bot.chat.wire import Interaction, Page
+from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
 from bot.domain.oversight import REASON_CHARS_MAX
 
@@ -35,8 +35,8 @@ class ModerationCommands(ModeratorCommands):
         client.presses |= {
             buttons.MOD_RECENT: self._recent_page,
             buttons.MOD_OPEN: self._open,
-            buttons.MOD_BLOCKS: self._blocks_page,
-            buttons.MOD_ACTS: self._acts_page,
+            buttons.MOD_BLOCKS: self._show_blocks,
+            buttons.MOD_ACTS: self._show_acts,
         }
 
     @command("moderation recent")
@@ -64,11 +64,11 @@ class ModerationCommands(ModeratorCommands):
 
     @command("moderation blocks")
     async def blocks(self, interaction: Interaction) -> None:
-        await wire.answer(interaction, *await self._listed_blocks(interaction, 0))
+        await self._show_blocks(interaction)
 
     @command("moderation acts")
     async def acts(self, interaction: Interaction) -> None:
-        await wire.answer(interaction, *await self._listed_acts(interaction, 0))
+        await self._show_acts(interaction)
 
     async def _recent_page(
         self, interaction: Interaction, user: str = "", before: str = "", *_: str
@@ -93,37 +93,31 @@ class ModerationCommands(ModeratorCommands):
     async def _open(self, interaction: Interaction, *_: str) -> None:
         await self._moderating.open(interaction, buttons.chosen(interaction) or "")
 
-    async def _blocks_page(self, interaction: Interaction, after: str = "", *_: str) -> None:
+    async def _show_blocks(self, interaction: Interaction, after: str = "", *_: str) -> None:
         check_moderator(interaction)
-        await wire.update(interaction, *await self._listed_blocks(interaction, read_id(after)))
-
-    async def _listed_blocks(self, interaction: Interaction, after: int) -> Page:
         locale = str(interaction.locale)
         found = await self._oversight.blocks(
-            interaction.guild_id or 0, after=after, limit=PAGE_LINES + 1
+            interaction.guild_id or 0, after=read_id(after), limit=PAGE_LINES + 1
         )
         lines = [trail.block_line(each, locale) for each in found[:PAGE_LINES]]
         embed = _listed(Phrase.BLOCKED_HERE, lines, Notice.NOBODY_BLOCKED, locale)
-        if len(found) <= PAGE_LINES:
-            return [embed], buttons.view()
-        last = found[PAGE_LINES - 1].user_id
-        more = buttons.button(say(Phrase.NEXT, locale), buttons.MOD_BLOCKS, last)
-        return [embed], buttons.view(more)
+        items: list[lists.Item] = []
+        if len(found) > PAGE_LINES:
+            last = found[PAGE_LINES - 1].user_id
+            items.append(buttons.button(say(Phrase.NEXT, locale), buttons.MOD_BLOCKS, last))
+        await wire.show(interaction, [embed], buttons.view(*items))
 
-    async def _acts_page(self, interaction: Interaction, before: str = "", *_: str) -> None:
+    async def _show_acts(self, interaction: Interaction, before: str = "", *_: str) -> None:
         check_moderator(interaction)
-        await wire.update(interaction, *await self._listed_acts(interaction, read_id(before)))
-
-    async def _listed_acts(self, interaction: Interaction, before: int) -> Page:
         locale = str(interaction.locale)
         found = await self._oversight.acts(
-            interaction.guild_id or 0, before=before, limit=PAGE_LINES + 1
+            interaction.guild_id or 0, before=read_id(before), limit=PAGE_LINES + 1
         )
         lines = [trail.act_line(each, locale) for each in found[:PAGE_LINES]]
         embed = _listed(Phrase.ACTS_HERE, lines, Notice.NOTHING_YET, locale)
         older = found[PAGE_LINES - 1].id if len(found) > PAGE_LINES else 0
         items = lists.turning(locale, buttons.MOD_ACTS, before=before, older=older)
-        return [embed], buttons.view(*items)
+        await wire.show(interaction, [embed], buttons.view(*items))
 
 
 def _listed(title: Phrase, lines: Sequence[str], otherwise: Notice, locale: str) -> discord.Embed:

@@ -75,7 +75,7 @@ class SettingsCommands(ModeratorCommands):
 
     @command("settings panel")
     async def panel(self, interaction: Interaction) -> None:
-        await self._panel.open(interaction)
+        await self._panel.show(interaction)
 
     @command("settings nsfw_checker")
     @app_commands.choices(mode=choices("nsfw_checker", NsfwMode))
@@ -83,7 +83,7 @@ class SettingsCommands(ModeratorCommands):
         if mode == NsfwMode.OFF:
             decided = await self._servers.settings(interaction.guild_id or 0)
             if decided.nsfw_checker is not NsfwMode.OFF:
-                await wire.answer(interaction, *self._panel.off_question(str(interaction.locale)))
+                await self._panel.ask_off(interaction)
                 return
         await self._set(interaction, "nsfw_checker", mode)
 
@@ -188,7 +188,7 @@ class SettingsCommands(ModeratorCommands):
 
     @command("settings trail")
     async def trail(self, interaction: Interaction) -> None:
-        await wire.answer(interaction, *await self._panel.trail(interaction))
+        await self._panel.show_trail(interaction)
 
     # Discord counts every fixed choice of a command, in every language, but no autocompletion.
     @default_model.autocomplete("model")
