@@ -4,10 +4,9 @@ import discord
 from msgspec import Struct
 
 from bot.about import about
-from bot.chat import buttons, lists, log_channel, reasons, render, shown, wire
+from bot.chat import buttons, fields, lists, log_channel, render, shown, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.fields import typed
 from bot.chat.moderators import check_moderator, offer_to_moderators
 from bot.chat.origin import spoken_here
 from bot.chat.pictures import job_shown
@@ -133,11 +132,12 @@ class Moderating:
 
     async def _remove(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)
-        await reasons.ask(interaction, Phrase.REMOVE, buttons.MOD_REMOVE_WHY, *case.arguments)
+        action = buttons.MOD_REMOVE_WHY
+        await fields.ask_reason(interaction, Phrase.REMOVE, action, *case.arguments)
 
     async def _removed(self, interaction: Interaction, *given: str) -> None:
         case = await self._case(interaction, *given)
-        reason = reasons.checked(typed(interaction, reasons.REASON))
+        reason = fields.typed_reason(interaction)
         await wire.defer(interaction, ephemeral=True)
         job = case.job
         with about(**fields_of(job)):
@@ -174,12 +174,12 @@ class Moderating:
 
     async def _block(self, interaction: Interaction, *given: str) -> None:
         case = await self._of_somebody(interaction, *given)
-        action = buttons.MOD_BLOCK_WHY
-        await reasons.ask(interaction, Phrase.BLOCK_MEMBER, action, *case.arguments, end=True)
+        action, where = buttons.MOD_BLOCK_WHY, case.arguments
+        await fields.ask_reason(interaction, Phrase.BLOCK_MEMBER, action, *where, end=True)
 
     async def _blocked(self, interaction: Interaction, *given: str) -> None:
         case = await self._of_somebody(interaction, *given)
-        reason, end = (typed(interaction, field) for field in (reasons.REASON, reasons.END))
+        reason, end = (fields.typed(interaction, each) for each in (fields.REASON, fields.END))
         await self.block(interaction, case.job.user_id, reason, end)
 
     async def block(self, interaction: Interaction, user_id: int, reason: str, end: str) -> None:
@@ -189,7 +189,7 @@ class Moderating:
         Args:
             end: the block's end as it was typed.
         """
-        locale, why = str(interaction.locale), reasons.checked(reason)
+        locale, why = str(interaction.locale), fields.checked_reason(reason)
         try:
             until = read_end(end, self._desk.shop.clock.now())
         except ValueError as error:

@@ -3,10 +3,9 @@
 import discord
 
 from bot.about import about
-from bot.chat import buttons, log_channel, reasons, trail, wire
+from bot.chat import buttons, fields, log_channel, trail, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.fields import typed
 from bot.chat.moderating import Case, case_buttons, read_id
 from bot.chat.moderators import offer_in_servers
 from bot.chat.origin import spoken_here
@@ -40,10 +39,10 @@ class Reporting:
         if isinstance(found, Unreported):
             raise wire.Declined(WHY_NOT[found])
         given = (buttons.REPORT_WHY, found.id, message.channel.id, message.id)
-        await reasons.ask(interaction, Phrase.REPORT_IMAGE, *given, why=Phrase.REPORT_WHY)
+        await fields.ask_reason(interaction, Phrase.REPORT_IMAGE, *given, why=Phrase.REPORT_WHY)
 
     async def _report(self, interaction: Interaction, *given: str) -> None:
-        reason = reasons.checked(typed(interaction, reasons.REASON))
+        reason = fields.typed_reason(interaction)
         job_id, channel_id, message_id = (*given, "", "", "")[:3]
         done = await self._oversight.report(
             interaction.guild_id or 0, job_id, interaction.user.id, reason

@@ -7,10 +7,9 @@ from discord import app_commands
 from msgspec.structs import replace
 
 from bot.about import about
-from bot.chat import buttons, lists, log_channel, offers, reasons, render, wire
+from bot.chat import buttons, fields, lists, log_channel, offers, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.fields import typed
 from bot.chat.origin import place_of
 from bot.chat.results import Results
 from bot.chat.texts import Notice, Phrase, say, tell_cost
@@ -138,7 +137,7 @@ class JobCommands:
     async def _cancel(self, interaction: Interaction, job_id: str, pressed_in: str = "") -> None:
         job = await self._shown_job(interaction, job_id, moderators=True)
         if job.user_id != interaction.user.id:
-            await reasons.ask(interaction, Phrase.CANCEL, buttons.CANCEL_WHY, job_id)
+            await fields.ask_reason(interaction, Phrase.CANCEL, buttons.CANCEL_WHY, job_id)
             return
         with about(**fields_of(job)):
             try:
@@ -160,7 +159,7 @@ class JobCommands:
     async def _cancel_others(self, interaction: Interaction, job_id: str = "", *_: str) -> None:
         """Cancel another member's job for the reason that a moderator wrote in the form."""
         job = await self._shown_job(interaction, job_id, moderators=True)
-        reason = reasons.checked(typed(interaction, reasons.REASON))
+        reason = fields.typed_reason(interaction)
         with about(**fields_of(job)):
             by_id = interaction.user.id
             try:

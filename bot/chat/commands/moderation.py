@@ -8,9 +8,9 @@ from discord import app_commands
 from bot.chat import buttons, lists, log_channel, render, trail, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
+from bot.chat.fields import END_CHARS_MAX
 from bot.chat.moderating import Moderating, channel_of, read_id
 from bot.chat.moderators import ModeratorCommands, check_moderator
-from bot.chat.reasons import END_CHARS_MAX
 from bot.chat.texts import Notice, Phrase, say, tell_cost
 from bot.chat.translator import command
 from bot.chat.wire import Interaction

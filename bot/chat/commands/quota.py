@@ -8,9 +8,9 @@ from discord import app_commands
 
 from bot.chat import accounts, log_channel, wire
 from bot.chat.desk import Desk
+from bot.chat.fields import checked_reason
 from bot.chat.moderators import ModeratorCommands
 from bot.chat.origin import role_ids_of
-from bot.chat.reasons import checked
 from bot.chat.render import card
 from bot.chat.settings_shown import QUOTA
 from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost, tell_name
@@ -140,7 +140,7 @@ class QuotaCommands(ModeratorCommands):
         if not amount:
             raise wire.Declined(Notice.NOTHING_TO_GIVE, most_ucr=AMOUNT_MAX_UCR)
         by_id, server_id = interaction.user.id, interaction.guild_id or 0
-        amendment = Amendment(action, server_id, member.id, amount, by_id, checked(reason))
+        amendment = Amendment(action, server_id, member.id, amount, by_id, checked_reason(reason))
         account, done = await self._quota.amend(amendment, role_ids_of(member))
         if done is None and action is Amend.REVOKE:
             raise wire.Declined(Notice.NOT_SO_MUCH_GRANTED, left_ucr=account.grant_ucr)
