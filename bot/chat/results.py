@@ -11,7 +11,6 @@ from bot.about import about
 from bot.chat import buttons, lists, log_channel, offers, originals, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.drafts import Drafts
 from bot.chat.files import open_files, open_sheet, send_fitting
 from bot.chat.intake import Intake, prompt_back
 from bot.chat.mentions import sees
@@ -36,10 +35,9 @@ GoOn = Callable[[Job, Reference], ImageRequest | None]
 
 
 class Results:
-    def __init__(self, desk: Desk, intake: Intake, drafts: Drafts) -> None:
+    def __init__(self, desk: Desk, intake: Intake) -> None:
         self._easel = desk.easel
         self._intake = intake
-        self._drafts = drafts
         self._shop = desk.shop
         self._oversight = desk.oversight
         #: ids of channels and jobs that are being published there
@@ -108,13 +106,13 @@ class Results:
     async def _edit(self, interaction: Interaction, job_id: str, _told: str = "") -> None:
         job, sources = await self._sources(interaction, job_id)
         draft = replace(iterate.edit(job, sources[0]), references=tuple(sources))
-        await self._drafts.open_form(interaction, draft, which=len(sources) > 1)
+        await self._intake.open_form(interaction, draft, which=len(sources) > 1)
 
     async def _words(self, interaction: Interaction, job_id: str) -> None:
         job = await self._worded(interaction, job_id)
         facts = job.problem.facts if job.problem else {}
         draft = iterate.reworded(iterate.again(job), facts)
-        await self._drafts.open_form(interaction, draft)
+        await self._intake.open_form(interaction, draft)
 
     async def _details(self, interaction: Interaction, job_id: str) -> None:
         job, tasks = await self._job(interaction, job_id)
@@ -324,7 +322,7 @@ class Results:
     ) -> tuple[Job, Sequence[Reference]]:
         """The job as it was when its images were offered, and these images, in their order."""
         job, _ = await self._job(interaction, job_id)
-        draft = await self._drafts.find(interaction, draft_id)
+        draft = await self._intake.draft(interaction, draft_id)
         return replace(job, request=draft), draft.references
 
     async def _sources(

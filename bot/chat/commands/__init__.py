@@ -16,7 +16,6 @@ from bot.chat.commands.quota import QuotaCommands
 from bot.chat.commands.settings import SettingsCommands
 from bot.chat.commands.stats import StatsCommand
 from bot.chat.desk import Desk
-from bot.chat.drafts import Drafts
 from bot.chat.intake import Intake
 from bot.chat.moderating import Moderating
 from bot.chat.reporting import Reporting
@@ -27,18 +26,17 @@ from bot.chat.settings_panel import SettingsPanel
 def add_commands(client: EaselClient, desk: Desk) -> None:
     """Add all commands; they are listed in this order."""
     intake = Intake(desk)
-    drafts = Drafts(desk, intake)
-    drafts.add_to(client)
-    results = Results(desk, intake, drafts)
+    intake.add_to(client)
+    results = Results(desk, intake)
     results.add_to(client)
-    images = ImageCommands(desk, intake, drafts)
+    images = ImageCommands(desk, intake)
     images.add_to(client)
     balance = CreditsCommand(desk)
     balance.add_to(client)
     jobs = JobCommands(desk, results)
     jobs.add_to(client)
     client.show = jobs.show
-    basket = BasketCommands(desk, drafts)
+    basket = BasketCommands(desk, intake)
     basket.add_to(client)
     client.tree.add_command(PresetCommands(desk, images))
     preferences = PreferencesCommand(desk)

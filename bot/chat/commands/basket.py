@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from bot.chat import buttons, options, originals, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.drafts import Drafts
+from bot.chat.intake import Intake
 from bot.chat.origin import place_of
 from bot.chat.pictures import author_of, job_shown, picture_options, pictures_of
 from bot.chat.texts import Notice, Phrase, say
@@ -33,9 +33,9 @@ MARK_CHARS = 16
 
 
 class BasketCommands:
-    def __init__(self, desk: Desk, drafts: Drafts) -> None:
+    def __init__(self, desk: Desk, intake: Intake) -> None:
         self._easel = desk.easel
-        self._drafts = drafts
+        self._intake = intake
         self._folder = desk.shop.folder
 
     def add_to(self, client: EaselClient) -> None:
@@ -54,7 +54,7 @@ class BasketCommands:
         draft = options.preferred(Mode.EDIT, self._easel, interaction)
         parent_id = job.id if job else ""
         draft = replace(draft, references=tuple(pictures), count=1, parent_id=parent_id)
-        await self._drafts.open_form(interaction, draft, which=len(pictures) > 1)
+        await self._intake.open_form(interaction, draft, which=len(pictures) > 1)
 
     async def _use_as_reference(self, interaction: Interaction, message: discord.Message) -> None:
         pictures, _ = await self._pictures(interaction, message)
@@ -122,7 +122,7 @@ class BasketCommands:
         if not gathered:
             raise wire.Declined(Notice.BASKET_EMPTY)
         draft = options.preferred(Mode(mode), self._easel, interaction)
-        await self._drafts.open_form(interaction, replace(draft, references=tuple(gathered)))
+        await self._intake.open_form(interaction, replace(draft, references=tuple(gathered)))
 
 
 def _mark(picture: Reference) -> str:

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from bot.chat import options, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.drafts import Drafts
 from bot.chat.intake import Intake, prompt_back
 from bot.chat.mentions import as_seen
 from bot.chat.origin import place_of
@@ -21,10 +20,9 @@ from bot.errors import InvalidRequest, Reason
 
 
 class ImageCommands:
-    def __init__(self, desk: Desk, intake: Intake, drafts: Drafts) -> None:
+    def __init__(self, desk: Desk, intake: Intake) -> None:
         self._easel = desk.easel
         self._intake = intake
-        self._drafts = drafts
         self._catalog = desk.offered
         self._routing = desk.shop.routing
 
@@ -84,7 +82,7 @@ class ImageCommands:
             await self._intake.refuse(interaction, request, too_many)
             return
         if given.get("prompt") is None and not request.prompt:
-            await self._drafts.open_form(interaction, request)
+            await self._intake.open_form(interaction, request)
             return
         request = replace(request, prompt=as_seen(request.prompt, interaction))
         await self._intake.take(interaction, request)
