@@ -1,23 +1,33 @@
-"""A moderator's card of a result: cover it, remove it, refund it, or block its member."""
+"""
+*Moderate* in a message's menu, a card of a result: cover it, remove it, refund it, or block its
+member. *Report* there: any member can point moderators to a result.
+"""
 
 import discord
 from msgspec import Struct
 
 from bot.about import about
-from bot.chat import buttons, fields, lists, log_channel, render, shown, wire
+from bot.chat import buttons, fields, lists, log_channel, render, shown, trail, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.moderators import check_moderator, offer_to_moderators
+from bot.chat.moderators import check_moderator, offer_in_servers, offer_to_moderators
 from bot.chat.origin import spoken_here
 from bot.chat.pictures import job_shown
 from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost
 from bot.chat.translator import label
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Job, JobState, fields_of
-from bot.domain.oversight import read_end
+from bot.domain.oversight import Unreported, read_end
 
 #: digits of a Discord id made before July 2022; newer ones have one more
 ID_DIGITS_MAX = 18
+
+WHY_NOT = {
+    Unreported.NOTHING_THERE: Notice.NOT_OF_THIS_SERVER,
+    Unreported.NO_CHANNEL: Notice.NO_LOG_CHANNEL,
+    Unreported.BEFORE: Notice.REPORTED_BEFORE,
+    Unreported.TOO_MANY: Notice.TOO_MANY_REPORTS,
+}
 
 
 class Case(Struct, frozen=True):
@@ -79,6 +89,7 @@ class Moderating:
 
     def add_to(self, client: EaselClient) -> None:
         offer_to_moderators(client.tree.context_menu(name=label("menus.moderate"))(self._menu))
+        offer_in_servers(client.tree.context_menu(name=label("menus.report"))(self._report_menu))
         client.presses |= {
             buttons.MODERATE: self.open,
             buttons.MOD_SPOILER: self._spoiler,
@@ -87,6 +98,7 @@ class Moderating:
             buttons.MOD_BLOCK: self._block,
             buttons.MOD_REMOVE_WHY: self._removed,
             buttons.MOD_BLOCK_WHY: self._blocked,
+            buttons.REPORT_WHY: self._report,
         }
 
     async def _menu(self, interaction: Interaction, message: discord.Message) -> None:
@@ -204,6 +216,33 @@ class Moderating:
             text = say(Notice.MEMBER_BLOCKED_UNTIL, locale, user_id=user_id, until=ends)
         await wire.tell(interaction, text)
         await log_channel.tell(interaction, done)
+
+    async def _report_menu(self, interaction: Interaction, message: discord.Message) -> None:
+        found = await self._oversight.reportable(
+            interaction.guild_id or 0, job_shown(message) or "", interaction.user.id
+        )
+        if isinstance(found, Unreported):
+            raise wire.Declined(WHY_NOT[found])
+        given = (buttons.REPORT_WHY, found.id, message.channel.id, message.id)
+        await fields.ask_reason(interaction, Phrase.REPORT_IMAGE, *given, why=Phrase.REPORT_WHY)
+
+    async def _report(self, interaction: Interaction, *given: str) -> None:
+        reason = fields.typed_reason(interaction)
+        job_id, channel_id, message_id = (*given, "", "", "")[:3]
+        done = await self._oversight.report(
+            interaction.guild_id or 0, job_id, interaction.user.id, reason
+        )
+        if isinstance(done, Unreported):
+            raise wire.Declined(WHY_NOT[done])
+        assert done.job is not None
+        with about(**fields_of(done.job)):
+            await wire.tell(interaction, say(Notice.REPORTED_NOW, str(interaction.locale)))
+            case = Case(done.job, (read_id(channel_id), read_id(message_id)))
+            public = spoken_here(interaction)
+            card = buttons.button(say(Phrase.MODERATE, public), buttons.MODERATE, *case.arguments)
+            view = buttons.view(*case_buttons(case, public), card)
+            embed = trail.act_embed(done, case.link, public)
+            await log_channel.post(interaction.client, done.log_channel_id, embed, view)
 
     async def _of_somebody(self, interaction: Interaction, *given: str) -> Case:
         """

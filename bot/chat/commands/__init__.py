@@ -18,7 +18,6 @@ from bot.chat.commands.stats import StatsCommand
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake
 from bot.chat.moderating import Moderating
-from bot.chat.reporting import Reporting
 from bot.chat.results import Results
 from bot.chat.settings_panel import SettingsPanel
 
@@ -52,5 +51,4 @@ def add_commands(client: EaselClient, desk: Desk) -> None:
     moderating = Moderating(desk)
     moderating.add_to(client)
     ModerationCommands(desk, moderating).add_to(client)
-    Reporting(desk).add_to(client)
     StatsCommand(desk).add_to(client)
