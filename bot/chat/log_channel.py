@@ -5,13 +5,14 @@ import secrets
 
 import discord
 
-from bot.chat import trail, wire
+from bot.chat import render, wire
 from bot.chat.origin import spoken_here
-from bot.chat.render import WORKING
-from bot.chat.texts import Notice, Phrase, say
+from bot.chat.texts import Notice, Phrase, say, tell_cost, tell_name
+from bot.chat.texts.markdown import inert
 from bot.chat.wire import Interaction
 from bot.domain.budgets import SHARES, BudgetShare
-from bot.domain.oversight import Done
+from bot.domain.oversight import Act, Action, Done
+from bot.domain.quota import Amend
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ async def tell(interaction: Interaction, done: Done | None, link: str | None = N
         link: leads to a message that shows the result.
     """
     if done is not None:
-        embed = trail.act_embed(done, link, spoken_here(interaction))
+        embed = act_embed(done, link, spoken_here(interaction))
         await post(interaction.client, done.log_channel_id, embed)
 
 
@@ -81,9 +82,39 @@ async def post_share(client: discord.Client, share: BudgetShare) -> bool:
     title, text = Phrase.BUDGET_SHARE, Notice.BUDGET_SPENT
     if share.percent == SHARES[-1]:
         title, text = Phrase.BUDGET_USED_UP, Notice.BUDGET_USED_UP
-    embed = discord.Embed(colour=WORKING, title=say(title, locale, percent=share.percent))
+    embed = discord.Embed(colour=render.WORKING, title=say(title, locale, percent=share.percent))
     facts = {"spent_ucr": share.spent_ucr, "budget_ucr": share.budget_ucr}
     renewed_at = int(share.renewed_at.timestamp())
     embed.description = say(text, locale, **facts, renewed_at=renewed_at)
     nonce = f"budget-{share.renewed_at:%Y%m%d}-{share.percent}"
     return await post(client, share.channel_id, embed, nonce=nonce)
+
+
+def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
+    """An act for the log channel. Only the trail says who reported, as others may read here."""
+    act = done.act
+    reported = act.action == Action.REPORT
+    name = tell_name("acts", act.action, locale)
+    title = say(Phrase.REPORTED_IMAGE, locale) if reported else name
+    embed = discord.Embed(title=title, timestamp=act.created_at)
+    if done.job and not done.job.request.private and act.action != Action.REMOVE:
+        embed.description = render.quote_prompt(done.job.request)
+    fields = {Phrase.BY_MODERATOR: "" if reported else render.author(act.by_id, locale)}
+    fields[Phrase.OF_MEMBER] = render.mention(act.user_id, locale) if act.user_id else ""
+    fields[Phrase.AMOUNT] = amount(act, locale) if act.amount_ucr else ""
+    fields[Phrase.IMAGE] = link or ""
+    if act.action == Action.BLOCK:
+        ends = render.stamp(done.until, "f") if done.until else say(Phrase.NO_END, locale)
+        fields[Phrase.LASTS_UNTIL] = ends
+    fields[Phrase.REASON] = inert(act.reason)
+    render.add_fields(embed, fields, locale)
+    if act.job_id:
+        embed.set_footer(text=act.job_id)
+    return embed
+
+
+def amount(act: Act, locale: str) -> str:
+    """The act's amount; that of a correction says whether it was given or taken."""
+    amount = act.amount_ucr or 0
+    sign = ("-" if amount < 0 else "+") if act.action == Amend.CORRECT else ""
+    return f"{sign}{tell_cost(abs(amount), locale)}"

@@ -7,7 +7,7 @@ import discord
 from msgspec import Struct
 
 from bot.about import about
-from bot.chat import buttons, fields, lists, log_channel, render, shown, trail, wire
+from bot.chat import buttons, fields, lists, log_channel, render, shown, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.moderators import check_moderator, offer_in_servers, offer_to_moderators
@@ -241,7 +241,7 @@ class Moderating:
             public = spoken_here(interaction)
             card = buttons.button(say(Phrase.MODERATE, public), buttons.MODERATE, *case.arguments)
             view = buttons.view(*case_buttons(case, public), card)
-            embed = trail.act_embed(done, case.link, public)
+            embed = log_channel.act_embed(done, case.link, public)
             await log_channel.post(interaction.client, done.log_channel_id, embed, view)
 
     async def _of_somebody(self, interaction: Interaction, *given: str) -> Case:

@@ -5,22 +5,25 @@ from collections.abc import Sequence
 import discord
 from discord import app_commands
 
-from bot.chat import buttons, lists, log_channel, render, trail, wire
+from bot.chat import buttons, lists, log_channel, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.fields import END_CHARS_MAX
 from bot.chat.moderating import Moderating, channel_of, read_id
 from bot.chat.moderators import ModeratorCommands, check_moderator
-from bot.chat.texts import Notice, Phrase, say, tell_cost
+from bot.chat.texts import Notice, Phrase, say, tell_cost, tell_name
+from bot.chat.texts.markdown import inert, shortened
 from bot.chat.translator import command
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Job
-from bot.domain.oversight import REASON_CHARS_MAX
+from bot.domain.oversight import REASON_CHARS_MAX, Act, Block
 
 #: jobs on one page, whose images are drawn on one sheet
 PAGE_JOBS = 8
 #: lines on one page of blocks or acts
 PAGE_LINES = 10
+#: characters of a reason in a line of a list
+LINE_REASON_CHARS, LINE_REASON_BYTES = 90, 270
 
 
 class ModerationCommands(ModeratorCommands):
@@ -99,7 +102,7 @@ class ModerationCommands(ModeratorCommands):
         found = await self._oversight.blocks(
             interaction.guild_id or 0, after=read_id(after), limit=PAGE_LINES + 1
         )
-        lines = [trail.block_line(each, locale) for each in found[:PAGE_LINES]]
+        lines = [_block_line(each, locale) for each in found[:PAGE_LINES]]
         embed = _listed(Phrase.BLOCKED_HERE, lines, Notice.NOBODY_BLOCKED, locale)
         items: list[lists.Item] = []
         if len(found) > PAGE_LINES:
@@ -113,7 +116,7 @@ class ModerationCommands(ModeratorCommands):
         found = await self._oversight.acts(
             interaction.guild_id or 0, before=read_id(before), limit=PAGE_LINES + 1
         )
-        lines = [trail.act_line(each, locale) for each in found[:PAGE_LINES]]
+        lines = [_act_line(each, locale) for each in found[:PAGE_LINES]]
         embed = _listed(Phrase.ACTS_HERE, lines, Notice.NOTHING_YET, locale)
         older = found[PAGE_LINES - 1].id if len(found) > PAGE_LINES else 0
         items = lists.turning(locale, buttons.MOD_ACTS, before=before, older=older)
@@ -138,3 +141,26 @@ def _line(number: int, job: Job, locale: str) -> str:
     if job.removed:
         parts.append(say(Phrase.WAS_REMOVED, locale))
     return f"`{number}` {render.stamp(job.created_at)} {' · '.join(parts)}"
+
+
+def _act_line(act: Act, locale: str) -> str:
+    at, by = render.stamp(act.created_at, "f"), render.author(act.by_id, locale)
+    parts = [at, by, f"**{tell_name('acts', act.action, locale)}**"]
+    if act.user_id:
+        parts.append(render.mention(act.user_id, locale))
+    if act.amount_ucr:
+        parts.append(log_channel.amount(act, locale))
+    if act.job_id:
+        parts.append(f"`{act.job_id[-6:]}`")
+    return " · ".join([*parts, *_shortened(act.reason)])
+
+
+def _block_line(block: Block, locale: str) -> str:
+    ends = render.stamp(block.until) if block.until else say(Phrase.NO_END, locale)
+    by = render.author(block.by_id, locale)
+    return " · ".join([f"<@{block.user_id}>", ends, by, *_shortened(block.reason)])
+
+
+def _shortened(reason: str) -> list[str]:
+    shown = inert(shortened(reason, LINE_REASON_CHARS, LINE_REASON_BYTES))
+    return [shown] if shown else []
