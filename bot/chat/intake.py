@@ -210,8 +210,7 @@ class Intake:
             cancelled = self._easel.cancelled_meanwhile(job.id)
         if cancelled is not None:
             # The answer has replaced the news of that, or came after it.
-            tasks = await self._easel.tasks(job.id)
-            await self._messenger.show_progress(cancelled, tasks)
+            await self._messenger.show_progress(cancelled)
         elif refused is None:
             self._easel.hand_over(job.id, message_id)
         else:

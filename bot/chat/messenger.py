@@ -70,7 +70,7 @@ class DiscordMessenger:
     async def show_progress(
         self,
         job: Job,
-        tasks: Sequence[Task],
+        tasks: Sequence[Task] = (),
         position: QueuePosition | None = None,
         finished: Collection[str] = (),
         images: Sequence[ImageFile] = (),
@@ -125,6 +125,10 @@ class DiscordMessenger:
         finished: Collection[str] = (),
     ) -> tuple[discord.Embed, discord.ui.View | None]:
         """The status message now, with a button to cancel the job or stop waiting, if any."""
+        if job.state is JobState.CANCELLED:
+            return render.cancelled(job), None
+        if job.unwatched:
+            return render.unwatched(job), None
         typical_s = self._shop.routing.typical_s(latest(tasks)[0].route_id)
         now = self._clock.now()
         embed = render.status(
@@ -135,7 +139,7 @@ class DiscordMessenger:
             return embed, buttons.view(buttons.button(words, buttons.CANCEL, job.id))
         # Without kept results, nothing would be left of a job that nobody waits for.
         keeps = self._shop.house.keep.results_days > 0
-        if keeps and not job.unwatched and job.state is JobState.RUNNING:
+        if keeps and job.state is JobState.RUNNING:
             words = say(Phrase.STOP_WAITING, job.locale)
             return embed, buttons.view(buttons.button(words, buttons.STOP, job.id))
         return embed, None

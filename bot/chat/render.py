@@ -58,17 +58,13 @@ def status(
     finished: Collection[str] = (),
 ) -> discord.Embed:
     """
-    The status message of a job that has no result yet.
+    The status message of a job that is waiting or under way.
 
     Args:
         typical_s: seconds that an image usually takes on the job's route.
         position: the job's place in the queue, if it is queued.
         finished: ids of tasks whose images are finished and being fetched.
     """
-    if job.state is JobState.CANCELLED:
-        return cancelled(job)
-    if job.unwatched:
-        return unwatched(job)
     embed = discord.Embed(colour=WORKING, description=quote_prompt(job.request))
     images = latest(tasks)
     elapsed_s = max(0.0, (now - (job.started_at or now)).total_seconds())

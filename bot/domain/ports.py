@@ -165,7 +165,7 @@ class Messenger(Protocol):
     async def show_progress(
         self,
         job: Job,
-        tasks: Sequence[Task],
+        tasks: Sequence[Task] = (),
         position: QueuePosition | None = None,
         finished: Collection[str] = (),
         images: Sequence[ImageFile] = (),
@@ -174,6 +174,7 @@ class Messenger(Protocol):
         Bring the status message up to date; a failure to do so is logged, never raised.
 
         Args:
+            tasks: not needed of a job that was cancelled, or is not awaited.
             position: a queued job's.
             finished: ids of tasks whose images are finished and being fetched.
             images: all that are there, if some are not shown yet; none: keep those that are shown.

@@ -48,7 +48,7 @@ class Delivery:
             emit("images_gone", "images are gone from disk", level=logging.ERROR)
             job = await self._refund(job, Failure.RESULT_LOST)
         if job.unwatched and self._keep_days:
-            await self._keep(job, tasks, images)
+            await self._keep(job, images)
             return
         try:
             shown = () if job.problem else images
@@ -79,10 +79,10 @@ class Delivery:
         await self._finish(job, told, images, wanted=False)
         emit("job_withdrawn", "job withdrawn: it was removed, or its server is gone")
 
-    async def _keep(self, job: Job, tasks: Sequence[Task], images: Sequence[ImageFile]) -> None:
+    async def _keep(self, job: Job, images: Sequence[ImageFile]) -> None:
         """End a job whose member has stopped waiting: its images are for /history alone."""
         # A late update may have replaced what the member saw when they pressed the button.
-        await self._messenger.show_progress(job, tasks)
+        await self._messenger.show_progress(job)
         await self._finish(job, None, images, wanted=job.problem is None)
         emit("job_kept", "job kept for its member, who awaits it no longer")
 

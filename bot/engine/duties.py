@@ -227,10 +227,10 @@ class Duties:
 
     async def show_cancelled(self, job_id: str) -> None:
         """Show again that a job is cancelled: a late update may have replaced that message."""
-        job, tasks = await self._shop.database.read(job_steps.look, job_id)
+        job, _ = await self._shop.database.read(job_steps.look, job_id)
         if job.state is JobState.CANCELLED:
             with about(**fields_of(job)):
-                await self._messenger.show_progress(job, tasks)
+                await self._messenger.show_progress(job)
 
 
 async def every(seconds: float, duty: Duty) -> None:

@@ -13,7 +13,6 @@ from bot.engine.workshop import Workshop
 from bot.errors import StepLost, StoreBusy
 from bot.pictures.folder import remove_named, sheet_name
 from bot.store import privacy as steps
-from bot.store import tasks as task_steps
 from bot.store.privacy import Erasure
 
 #: seconds between two looks at erasures that wait for jobs or were cut short by a crash
@@ -91,8 +90,7 @@ class Privacy:
             job = await self._easel.cancel(job_id)
         except StepLost:
             return False
-        tasks = await self._database.read(task_steps.of_job, job_id)
-        await self._messenger.show_progress(job, tasks)
+        await self._messenger.show_progress(job)
         return True
 
     async def _erase(self, erasure: Erasure) -> None:

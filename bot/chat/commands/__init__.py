@@ -34,7 +34,7 @@ def add_commands(client: EaselClient, desk: Desk) -> None:
     balance.add_to(client)
     jobs = JobCommands(desk, results)
     jobs.add_to(client)
-    client.show = jobs.show
+    client.show = desk.messenger.show_progress
     basket = BasketCommands(desk, intake)
     basket.add_to(client)
     client.tree.add_command(PresetCommands(desk, images))

@@ -154,7 +154,7 @@ class JobCommands:
                 await self._jobs(interaction)
             finally:
                 # Discord waits for the answer to the press, but not for the job's own message.
-                await self.show(job)
+                await self._messenger.show_progress(job)
 
     async def _cancel_others(self, interaction: Interaction, job_id: str = "", *_: str) -> None:
         """Cancel another member's job for the reason that a moderator wrote in the form."""
@@ -178,12 +178,8 @@ class JobCommands:
             log.info("cancelling not shown: %s", error, extra={"action": "cancelling_not_shown"})
             # The press cannot be answered any more, as when Discord sent it too late.
             pressed_on = interaction.message.id if interaction.message else None
-            await self.show(replace(job, message_id=job.message_id or pressed_on))
-
-    async def show(self, job: Job) -> None:
-        """Show in its status message that the job was cancelled."""
-        tasks = await self._easel.tasks(job.id)
-        await self._messenger.show_progress(job, tasks)
+            shown = replace(job, message_id=job.message_id or pressed_on)
+            await self._messenger.show_progress(shown)
 
     async def _stop(self, interaction: Interaction, job_id: str) -> None:
         job = await self._shown_job(interaction, job_id, moderators=False)
