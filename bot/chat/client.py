@@ -193,7 +193,7 @@ class EaselClient(discord.AutoShardedClient):
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """Leave a server that the host does not serve; say why in its system channel, if any."""
-        self.easel.come_back(guild.id)
+        self.easel.gone.discard(guild.id)
         if self.easel.guests.lets_in(guild.id):
             return
         fields = {"action": "server_left", "server_id": guild.id}

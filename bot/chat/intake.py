@@ -21,7 +21,6 @@ from bot.chat.texts import Notice, Phrase, refuse, say, tell_cost
 from bot.chat.texts.markdown import DESCRIPTION_CHARS_MAX, block
 from bot.chat.wire import Interaction
 from bot.domain.jobs import Accepted, Failure, Reply, fields_of
-from bot.domain.policy import fitted
 from bot.domain.requests import ImageRequest
 from bot.domain.settings import UNDECIDED
 from bot.errors import Reason, Refusal, Repeated, StepLost
@@ -251,14 +250,13 @@ class Intake:
             NotAllowed: it would be refused here, whatever the member fills in.
         """
         place, locale = place_of(interaction), str(interaction.locale)
-        decided = await self._easel.check_draft(draft, place, interaction.user.id)
-        draft = fitted(decided, draft)
+        draft = await self._easel.check_draft(draft, place, interaction.user.id)
         draft_id = await self._easel.keep_draft(interaction.user.id, draft)
         one = replace(draft, references=draft.references[:1]) if which else draft
-        kinds = await self._easel.kinds(one, place)
+        kinds = self._easel.kinds(one, place)
         # A form takes five fields at most.
         is_full = which or (draft.mask and not draft.references)
-        backgrounds = [] if is_full else await self._easel.backgrounds(one, place)
+        backgrounds = [] if is_full else self._easel.backgrounds(one, place)
         form = forms.request_form(
             draft, draft_id, kinds, locale, backgrounds=backgrounds, which=which
         )

@@ -11,7 +11,7 @@ from bot.chat.texts import Phrase, say, tell_cost
 from bot.domain import iterate
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import Job
-from bot.domain.policy import Place, nsfw_rule
+from bot.domain.policy import Place
 from bot.domain.ports import ImageFile
 from bot.domain.requests import ImageRequest, Reference
 from bot.engine.easel import Easel
@@ -27,11 +27,9 @@ def prices_there(easel: Easel, job: Job) -> PriceOf:
 
 def prices_here(easel: Easel, job: Job, place: Place) -> PriceOf:
     """What a press here may cost, wherever and on what terms the job was made."""
-    rule = nsfw_rule(easel.servers.known(place.server_id).nsfw_checker, place)
     # What goes on from a public result is public, but for its member alone in other places.
     private = job.request.private or job.server_id != place.server_id
-    price_of = partial(easel.price_of, nsfw_checker=rule.nsfw_checker, server_id=place.server_id)
-    return lambda request: price_of(replace(request, private=private))
+    return lambda request: easel.price_here(replace(request, private=private), place)
 
 
 def beneath_result(

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from bot.chat.pictures import reference_to
 from bot.chat.translator import CHOICES_MAX, Choices, Command, command, label, model_label, plain
 from bot.chat.wire import Interaction
-from bot.domain import policy, preferences
 from bot.domain.catalog import Catalog
 from bot.domain.requests import (
     ASPECT_RATIOS,
@@ -27,7 +26,6 @@ from bot.domain.requests import (
     asking,
 )
 from bot.domain.words import clean
-from bot.engine.easel import Easel
 
 #: stands before a preset's name that is given in the option `model`
 PRESET_MARK = "★"
@@ -57,12 +55,6 @@ def image_command(mode: Mode, catalog: Catalog, callback: Callable[..., Any]) ->
     offered = {name: some for name, some in _choices(catalog).items() if name in names}
     invoke = app_commands.choices(**offered)(invoke)
     return command({Mode.GENERATE: "imagine", Mode.EDIT: "edit"}[mode])(invoke)
-
-
-def preferred(mode: Mode, easel: Easel, interaction: Interaction) -> ImageRequest:
-    """A request without words, by the member's preferences as far as the server allows them."""
-    liked = preferences.preferred(easel.preferences_of(interaction.user.id), mode)
-    return policy.fitted(easel.servers.known(interaction.guild_id or 0), liked)
 
 
 def read_request(

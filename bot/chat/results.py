@@ -171,10 +171,7 @@ class Results:
         if job.server_id != place.server_id:
             # The moderators here could not act on it.
             raise wire.Declined(Notice.NOT_OF_THIS_SERVER)
-        await self._oversight.check_block(place, interaction.user.id)
-        self._easel.guests.check(place)
-        decided = await self._easel.servers.settings(place.server_id)
-        policy.check_place(decided, place, self._shop.clock.now())
+        decided = await self._easel.check_place(place, interaction.user.id)
         rule = nsfw_rule(decided.nsfw_checker, place)
         if rule.nsfw_checker and not job.nsfw_checker:
             raise wire.Declined(Notice.UNFILTERED)

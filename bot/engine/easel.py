@@ -5,13 +5,12 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from bot.domain import policy
+from bot.domain import policy, preferences
 from bot.domain.credits import Microcredits
 from bot.domain.iterate import reworded
 from bot.domain.jobs import Accepted, Failure, Job, Offer, Reply, Task, is_job_id
 from bot.domain.ledger import Statement
 from bot.domain.policy import Guests, Place, nsfw_rule
-from bot.domain.preferences import preferred
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import BACKGROUNDS, QUALITIES, RESOLUTIONS, ImageRequest, Mode, asking
 from bot.domain.settings import UNDECIDED, ServerSettings
@@ -113,25 +112,41 @@ class Easel(Keepsakes):
         position = QueuePosition.after(ahead, self._shop.house.caps, typical_s, own)
         return Accepted(offer.job, offer.tasks, position, terms.decided.private_seen)
 
-    async def check_draft(self, draft: ImageRequest, place: Place, user_id: int) -> ServerSettings:
+    def preferred(self, mode: Mode, server_id: int, user_id: int) -> ImageRequest:
+        """A request without words, by the member's preferences as far as the server allows them."""
+        liked = preferences.preferred(self.preferences_of(user_id), mode)
+        return policy.fitted(self.servers.known(server_id), liked)
+
+    async def check_draft(self, draft: ImageRequest, place: Place, user_id: int) -> ImageRequest:
         """
         Check what no form and no answer changes, so that nobody is asked in vain.
 
         Returns:
+            The draft as the server allows it.
+        Raises:
+            NotAllowed: as `check_place`; or the server does not allow the draft, whatever its
+                member fills in.
+        """
+        decided = await self.check_place(place, user_id)
+        try:
+            policy.check_draft(decided, draft)
+        except Refusal as refused:
+            raise self._with_way_out(refused) from None
+        return policy.fitted(decided, draft)
+
+    async def check_place(self, place: Place, user_id: int) -> ServerSettings:
+        """
+        Returns:
             The server's settings.
         Raises:
-            NotAllowed: the member is blocked here, nothing is made here, or not now, or the server
-                does not allow the draft, whatever its member fills in.
+            NotAllowed: the host does not serve this place, the member is blocked here, or nothing
+                is made here, or not now.
         """
         self.guests.check(place)
         now = self._clock.now()
         await self._database.read(oversight.check_block, place.server_id, user_id, now)
         decided = await self.servers.settings(place.server_id)
         policy.check_place(decided, place, now)
-        try:
-            policy.check_draft(decided, draft)
-        except Refusal as refused:
-            raise self._with_way_out(refused) from None
         return decided
 
     def _with_way_out(self, refused: Refusal) -> Refusal:
@@ -187,36 +202,34 @@ class Easel(Keepsakes):
             As `price_of`, and the amount above which a member is asked first here.
         """
         decided = await self.servers.settings(place.server_id)
-        priced = self._price_here(request, decided, place)
+        priced = self.price_here(request, place)
         asks_above = policy.asks_above(decided, self._asks_above_ucr)
         return None if priced is None else (*priced, asks_above)
 
-    def _price_here(
-        self, request: ImageRequest, decided: ServerSettings, place: Place
+    def price_here(
+        self, request: ImageRequest, place: Place
     ) -> tuple[ImageRequest, Microcredits] | None:
-        rule = nsfw_rule(decided.nsfw_checker, place)
+        """As `price_of`, by the settings in memory."""
+        rule = nsfw_rule(self.servers.known(place.server_id).nsfw_checker, place)
         return self.price_of(request, nsfw_checker=rule.nsfw_checker, server_id=place.server_id)
 
-    async def kinds(
-        self, request: ImageRequest, place: Place
-    ) -> dict[tuple[str, str], Microcredits]:
+    def kinds(self, request: ImageRequest, place: Place) -> dict[tuple[str, str], Microcredits]:
         """What one image of the request costs here now at most, by resolution and quality."""
-        decided, found = await self.servers.settings(place.server_id), {}
+        found = {}
         for resolution in RESOLUTIONS:
             for quality in QUALITIES:
                 kind = asking(request, resolution=resolution, quality=quality, count=1)
-                if priced := self._price_here(kind, decided, place):
+                if priced := self.price_here(kind, place):
                     found[resolution, quality] = priced[1]
         return found
 
-    async def backgrounds(self, request: ImageRequest, place: Place) -> list[str]:
+    def backgrounds(self, request: ImageRequest, place: Place) -> list[str]:
         """The backgrounds that the request could have here now, and the one that it has."""
-        decided = await self.servers.settings(place.server_id)
         return [
             word
             for word in BACKGROUNDS
             if word == request.background
-            or self._price_here(replace(request, background=word), decided, place)
+            or self.price_here(replace(request, background=word), place)
         ]
 
     async def by_quality(self, request: ImageRequest, place: Place) -> dict[str, Microcredits]:
@@ -277,10 +290,6 @@ class Easel(Keepsakes):
             with contextlib.suppress(StepLost):
                 cancelled.append(await self.cancel(job_id, Failure.REMOVED))
         return cancelled
-
-    def come_back(self, server_id: int) -> None:
-        """The bot is in the server, for the first time or again."""
-        self.gone.discard(server_id)
 
     async def find(self, job_id: str) -> Job | None:
         """The job, for an id that came from outside; None: there is none."""
@@ -344,29 +353,25 @@ class Easel(Keepsakes):
         """
         told = await self.quota.statement(place.server_id, user_id, role_ids)
         decided = await self.servers.settings(place.server_id)
-        plain = policy.fitted(decided, preferred(self.preferences_of(user_id), Mode.GENERATE))
+        plain = self.preferred(Mode.GENERATE, place.server_id, user_id)
         asked, routes = self._shop.routing.best(plain, self._terms(decided, place))
         most = decided.job_max_ucr
         quotes = (route.quote(asked) for route in routes)
         return told, next((each for each in quotes if most is None or each <= most), None)
 
-    async def prices(
+    def prices(
         self, place: Place, model: str, qualities: Sequence[str] = ("auto",)
     ) -> dict[tuple[str, str], int]:
         """
-        What one image costs at most, on the route that would make it here and now.
+        What one image costs at most, on the route that would make it here and now; by the settings
+        in memory, because it is asked of each model, and at each letter that a member types.
 
         Args:
             model: its id.
         Returns:
             Micro-credits by resolution and quality; what cannot be made is left out.
         """
-        decided = await self.servers.settings(place.server_id)
-        return self._of_model(decided, place, model, qualities)
-
-    def _of_model(
-        self, decided: ServerSettings, place: Place, model: str, qualities: Sequence[str]
-    ) -> dict[tuple[str, str], int]:
+        decided = self.servers.known(place.server_id)
         plain = ImageRequest(Mode.GENERATE, "", model)
         terms, resolutions = self._terms(decided, place), policy.resolutions_here(decided)
         kinds = self._shop.routing.kinds(plain, terms, resolutions, qualities)
@@ -379,12 +384,8 @@ class Easel(Keepsakes):
         return Terms(rule.nsfw_checker, self._shop.traffic.ready(request), decided)
 
     def cheapest(self, place: Place, models: Iterable[str]) -> dict[str, int]:
-        """
-        What the cheapest image of each model costs at most here and now, in micro-credits; see
-        `prices`. It reads no database, because it is asked at each letter that a member types.
-        """
-        decided = self.servers.known(place.server_id)
-        found = {each: self._of_model(decided, place, each, CHEAP_QUALITIES) for each in models}
+        """What the cheapest image of each model costs, in micro-credits; see `prices`."""
+        found = {each: self.prices(place, each, CHEAP_QUALITIES) for each in models}
         return {model: min(prices.values()) for model, prices in found.items() if prices}
 
     async def synced_servers(self, application: str) -> set[int]:

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from bot.domain.jobs import Job
 from bot.domain.oversight import Act, Block, Done, Unreported, read_reason
-from bot.domain.policy import Place
 from bot.engine.events import emit
 from bot.engine.workshop import Workshop
 from bot.pictures.folder import drop_named, sheet_name
@@ -14,23 +13,15 @@ from bot.store import oversight as steps
 
 class Oversight:
     """
-    The caller makes sure first that a moderator of the server asks, except for `check_block`,
-    `reportable` and `report`, which serve members. Each act is recorded in the transaction that
-    does it. Jobs of other servers and of direct messages are never touched.
+    The caller makes sure first that a moderator of the server asks, except for `reportable` and
+    `report`, which serve members. Each act is recorded in the transaction that does it. Jobs of
+    other servers and of direct messages are never touched.
     """
 
     def __init__(self, shop: Workshop) -> None:
         self._database = shop.database
         self._clock = shop.clock
         self._shop = shop
-
-    async def check_block(self, place: Place, user_id: int) -> None:
-        """
-        Raises:
-            NotAllowed: the member is blocked here.
-        """
-        now = self._clock.now()
-        await self._database.read(steps.check_block, place.server_id, user_id, now)
 
     async def block(
         self, server_id: int, user_id: int, by_id: int, reason: str, until: datetime | None

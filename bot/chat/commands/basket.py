@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 import discord
 from msgspec.structs import replace
 
-from bot.chat import buttons, options, originals, wire
+from bot.chat import buttons, originals, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
 from bot.chat.intake import Intake
@@ -51,7 +51,8 @@ class BasketCommands:
 
     async def _edit_image(self, interaction: Interaction, message: discord.Message) -> None:
         pictures, job = await self._pictures(interaction, message)
-        draft = options.preferred(Mode.EDIT, self._easel, interaction)
+        server_id, user_id = interaction.guild_id or 0, interaction.user.id
+        draft = self._easel.preferred(Mode.EDIT, server_id, user_id)
         parent_id = job.id if job else ""
         draft = replace(draft, references=tuple(pictures), count=1, parent_id=parent_id)
         await self._intake.open_form(interaction, draft, which=len(pictures) > 1)
@@ -121,7 +122,8 @@ class BasketCommands:
         gathered = await self._easel.basket(interaction.user.id)
         if not gathered:
             raise wire.Declined(Notice.BASKET_EMPTY)
-        draft = options.preferred(Mode(mode), self._easel, interaction)
+        server_id, user_id = interaction.guild_id or 0, interaction.user.id
+        draft = self._easel.preferred(Mode(mode), server_id, user_id)
         await self._intake.open_form(interaction, replace(draft, references=tuple(gathered)))
 
 

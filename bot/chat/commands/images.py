@@ -98,7 +98,7 @@ class ImageCommands:
     ) -> ImageRequest | None:
         """The values of options that are left out; None: there is no preset of that name."""
         if not options.is_preset(model):
-            return options.preferred(mode, self._easel, interaction)
+            return self._easel.preferred(mode, interaction.guild_id or 0, interaction.user.id)
         presets = await self._easel.presets(interaction.user.id)
         name = options.preset_meant(options.preset_in(model), presets)
         if name is None:

@@ -75,13 +75,13 @@ class ModelCommands:
             items.append(buttons.select(about, options, buttons.MODEL))
         chosen = self._catalog.models.get(model_id)
         if chosen is None:
-            embed = await self._all(place, decided, offered, locale)
+            embed = self._all(place, decided, offered, locale)
         else:
-            embed = await self._in_full(chosen, place, decided, locale)
+            embed = self._in_full(chosen, place, decided, locale)
             items.append(buttons.button(say(Phrase.ALL_MODELS, locale), buttons.MODEL, ALL))
         await wire.show(interaction, [embed], buttons.view(*items))
 
-    async def _all(
+    def _all(
         self, place: Place, decided: ServerSettings, offered: Sequence[str], locale: str
     ) -> discord.Embed:
         """
@@ -93,7 +93,7 @@ class ModelCommands:
         unfiltered = []
         filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
         for model in (self._catalog.models[each] for each in offered):
-            prices = await self._easel.prices(place, model.id)
+            prices = self._easel.prices(place, model.id)
             routes = self._routes(model, filtered=filtered)
             if filtered and not routes:
                 unfiltered.append(model.id)
@@ -126,7 +126,7 @@ class ModelCommands:
         usual = say(Phrase.USUALLY, locale, seconds=round(seconds))
         return "\n".join([summary, told, _with_end(usual, model, locale)])
 
-    async def _in_full(
+    def _in_full(
         self, model: Model, place: Place, decided: ServerSettings, locale: str
     ) -> discord.Embed:
         if model.id in self._routing.ended():
@@ -138,7 +138,7 @@ class ModelCommands:
         filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
         routes = self._routes(model, filtered=filtered)
         qualities = [each for each in QUALITIES if any(each in route.qualities for route in routes)]
-        prices = await self._easel.prices(place, model.id, ["auto", *qualities])
+        prices = self._easel.prices(place, model.id, ["auto", *qualities])
         if not is_model_allowed(decided, model.id):
             embed.description = f"{embed.description}\n{say(Phrase.NOT_ALLOWED_HERE, locale)}"
             return embed
