@@ -1,6 +1,6 @@
 """/models: which models can be chosen here, what they are good for and what they cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -18,7 +18,6 @@ from bot.chat.wire import Interaction
 from bot.domain.catalog import Model, Route
 from bot.domain.policy import Place, is_model_allowed, models_here, nsfw_rule
 from bot.domain.requests import QUALITIES, RESOLUTIONS
-from bot.domain.settings import ServerSettings
 from bot.errors import Reason
 
 #: argument of the button that shows all models; the select has none
@@ -57,7 +56,8 @@ class ModelCommands:
             model_id: the model to show; all are shown if it is empty or no longer in the catalog.
         """
         place, locale = place_of(interaction), str(interaction.locale)
-        decided = await self._easel.servers.settings(place.server_id)
+        decided = self._easel.servers.known(place.server_id)
+        filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
         there = self._catalog.without(self._routing.ended()).models
         offered = models_here(decided, there, self._routing.default_model)
         options = [
@@ -75,25 +75,25 @@ class ModelCommands:
             items.append(buttons.select(about, options, buttons.MODEL))
         chosen = self._catalog.models.get(model_id)
         if chosen is None:
-            embed = self._all(place, decided, offered, locale)
+            embed = self._all(place, offered, locale, filtered=filtered)
         else:
-            embed = self._in_full(chosen, place, decided, locale)
+            allowed = is_model_allowed(decided, model_id)
+            embed = self._in_full(chosen, place, locale, filtered=filtered, allowed=allowed)
             items.append(buttons.button(say(Phrase.ALL_MODELS, locale), buttons.MODEL, ALL))
         await wire.show(interaction, [embed], buttons.view(*items))
 
     def _all(
-        self, place: Place, decided: ServerSettings, offered: Sequence[str], locale: str
+        self, place: Place, offered: Sequence[str], locale: str, *, filtered: bool
     ) -> discord.Embed:
         """
         Args:
             offered: ids of the models that the server allows and that have not ended, the default
                 first.
+            filtered: the NSFW filter is on here.
         """
         embed = discord.Embed(title=say(Phrase.MODELS_TITLE, locale))
         unfiltered = []
-        filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
         for model in (self._catalog.models[each] for each in offered):
-            prices = self._easel.prices(place, model.id)
             routes = self._routes(model, filtered=filtered)
             if filtered and not routes:
                 unfiltered.append(model.id)
@@ -101,22 +101,15 @@ class ModelCommands:
             name = model.id
             if model.id == offered[0]:
                 name = say(Phrase.USED_BY_DEFAULT, locale, model=model.id)
-            embed.add_field(
-                name=name, value=self._in_short(model, routes, prices, locale), inline=False
-            )
-        add_fields(
-            embed, {Phrase.UNFILTERED_MODELS: listed(unfiltered, locale)}, locale, inline=False
-        )
+            value = self._in_short(model, routes, place, locale)
+            embed.add_field(name=name, value=value, inline=False)
+        rest = {Phrase.UNFILTERED_MODELS: listed(unfiltered, locale)}
+        add_fields(embed, rest, locale, inline=False)
         return embed
 
-    def _in_short(
-        self,
-        model: Model,
-        routes: Sequence[Route],
-        prices: Mapping[tuple[str, str], int],
-        locale: str,
-    ) -> str:
+    def _in_short(self, model: Model, routes: Sequence[Route], place: Place, locale: str) -> str:
         summary = shortened(self._summary(model.id, locale), SUMMARY_CHARS, SUMMARY_BYTES)
+        prices = self._easel.prices(place, model.id)
         if not prices:
             return f"{summary}\n{say(Phrase.NOT_RIGHT_NOW, locale)}"
         told = " · ".join(
@@ -127,26 +120,26 @@ class ModelCommands:
         return "\n".join([summary, told, _with_end(usual, model, locale)])
 
     def _in_full(
-        self, model: Model, place: Place, decided: ServerSettings, locale: str
+        self, model: Model, place: Place, locale: str, *, filtered: bool, allowed: bool
     ) -> discord.Embed:
+        """
+        Args:
+            filtered: the NSFW filter is on here.
+            allowed: the server allows the model.
+        """
+        embed = discord.Embed(title=model.id)
         if model.id in self._routing.ended():
             facts = {"model": model.id, "since": str(model.retires)}
-            gone = tell_name("refusals", Reason.RETIRED, locale, **facts)
-            return discord.Embed(title=model.id, description=gone)
-        summary = self._summary(model.id, locale)
-        embed = discord.Embed(title=model.id, description=_with_end(summary, model, locale))
-        filtered = nsfw_rule(decided.nsfw_checker, place).nsfw_checker
+            embed.description = tell_name("refusals", Reason.RETIRED, locale, **facts)
+            return embed
+        embed.description = _with_end(self._summary(model.id, locale), model, locale)
         routes = self._routes(model, filtered=filtered)
         qualities = [each for each in QUALITIES if any(each in route.qualities for route in routes)]
         prices = self._easel.prices(place, model.id, ["auto", *qualities])
-        if not is_model_allowed(decided, model.id):
-            embed.description = f"{embed.description}\n{say(Phrase.NOT_ALLOWED_HERE, locale)}"
-            return embed
-        if not prices:
-            why = say(
-                Phrase.UNFILTERED_MODEL if filtered and not routes else Phrase.NOT_RIGHT_NOW, locale
-            )
-            embed.description = f"{embed.description}\n{why}"
+        if not allowed or not prices:
+            lacks = Phrase.UNFILTERED_MODEL if filtered and not routes else Phrase.NOT_RIGHT_NOW
+            why = lacks if allowed else Phrase.NOT_ALLOWED_HERE
+            embed.description += f"\n{say(why, locale)}"
             return embed
         if not any(quality in qualities for _, quality in prices):
             # No route that is ready has them.
