@@ -1,7 +1,7 @@
 """What members do with a result: go on from it, see its details, publish it, delete it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import discord
@@ -30,8 +30,11 @@ from bot.pictures.folder import images_of, sheet_of
 
 log = logging.getLogger(__name__)
 
-#: makes the next request from a job and one of its images; None: no such request is possible
-GoOn = Callable[[Job, Reference], ImageRequest | None]
+#: buttons that go on from one image: what makes the next request; None: there is no such request
+GO_ON: Mapping[str, Callable[[Job, Reference], ImageRequest | None]] = {
+    buttons.VARY: iterate.vary,
+    buttons.LARGER: iterate.larger,
+}
 
 
 class Results:
@@ -46,8 +49,7 @@ class Results:
     def add_to(self, client: EaselClient) -> None:
         client.presses |= {
             buttons.AGAIN: self._again,
-            buttons.VARY: partial(self._go_on_from, action=buttons.VARY, go_on=iterate.vary),
-            buttons.LARGER: partial(self._go_on_from, action=buttons.LARGER, go_on=iterate.larger),
+            **{action: partial(self._go_on_from, action) for action in GO_ON},
             buttons.EDIT: self._edit,
             buttons.DETAILS: self._details,
             buttons.PUBLISH: self._publish,
@@ -61,27 +63,23 @@ class Results:
         await self._intake.offer(interaction, iterate.again(job), buttons.number(told))
 
     async def _go_on_from(
-        self,
-        interaction: Interaction,
-        job_id: str,
-        told: str,
-        draft_id: str = "",
-        *,
-        action: str,
-        go_on: GoOn,
+        self, action: str, interaction: Interaction, job_id: str, told: str, draft_id: str = ""
     ) -> None:
         """
         Args:
             draft_id: of the draft that has the images to choose from; empty: none was asked for.
         """
         if draft_id:
-            job, sources = await self._offered(interaction, job_id, draft_id)
+            job, _ = await self._job(interaction, job_id)
+            draft = await self._intake.draft(interaction, draft_id)
+            # The job as it was when its images were offered, and these, in their order.
+            job, sources = replace(job, request=draft), draft.references
         else:
             job, sources = await self._sources(interaction, job_id)
         _check_words(job)
         chosen = buttons.chosen(interaction)
         if len(sources) > 1 and chosen is None:
-            draft = replace(job.request, references=tuple(sources))
+            draft = replace(job.request, references=sources)
             # Refused before the question, so that nobody chooses in vain.
             await self._easel.check_draft(draft, place_of(interaction), interaction.user.id)
             locale = str(interaction.locale)
@@ -97,7 +95,7 @@ class Results:
             await wire.tell(interaction, which, view=buttons.view(choice))
             return
         index = buttons.number(chosen or "0")
-        request = go_on(job, sources[index]) if index < len(sources) else None
+        request = GO_ON[action](job, sources[index]) if index < len(sources) else None
         if request is None:
             # The button is not offered if there is no such request.
             raise buttons.Outdated(action)
@@ -105,7 +103,7 @@ class Results:
 
     async def _edit(self, interaction: Interaction, job_id: str, _told: str = "") -> None:
         job, sources = await self._sources(interaction, job_id)
-        draft = replace(iterate.edit(job, sources[0]), references=tuple(sources))
+        draft = replace(iterate.edit(job, sources[0]), references=sources)
         await self._intake.open_form(interaction, draft, which=len(sources) > 1)
 
     async def _words(self, interaction: Interaction, job_id: str) -> None:
@@ -314,17 +312,9 @@ class Results:
         _check_words(job)
         return job
 
-    async def _offered(
-        self, interaction: Interaction, job_id: str, draft_id: str
-    ) -> tuple[Job, Sequence[Reference]]:
-        """The job as it was when its images were offered, and these images, in their order."""
-        job, _ = await self._job(interaction, job_id)
-        draft = await self._intake.draft(interaction, draft_id)
-        return replace(job, request=draft), draft.references
-
     async def _sources(
         self, interaction: Interaction, job_id: str
-    ) -> tuple[Job, Sequence[Reference]]:
+    ) -> tuple[Job, tuple[Reference, ...]]:
         """
         The job, and its images that can still be used: by the file on disk or, if that is gone, by
         the link in the message that was pressed.
@@ -337,7 +327,7 @@ class Results:
         usable = await originals.usable(self._shop.folder, job, tasks, links)
         if not usable:
             raise self._gone(interaction, job)
-        return job, [iterate.owned(each, job, interaction.user.id) for each in usable]
+        return job, tuple(iterate.owned(each, job, interaction.user.id) for each in usable)
 
 
 def _check_words(job: Job) -> None:
