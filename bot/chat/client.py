@@ -104,6 +104,8 @@ class EaselClient(discord.AutoShardedClient):
         self._server_ids = server_ids
         #: what a press does, by its custom id's action
         self.presses: dict[str, buttons.Press] = {}
+        #: what a button beneath /help begins, by the command's name
+        self.begins: dict[str, buttons.Press] = {}
         #: shows in its status message that a job was cancelled; `add_commands` sets it
         self.show: Callable[[Job], Awaitable[None]]
         #: set once the gateway has let the bot in

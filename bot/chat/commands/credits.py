@@ -21,9 +21,10 @@ class CreditsCommand:
         self._clock = desk.shop.clock
 
     def add_to(self, client: EaselClient) -> None:
-        client.tree.add_command(command("credits")(self.show))
+        client.tree.add_command(command("credits")(self._show))
+        client.begins["credits"] = self._show
 
-    async def show(self, interaction: Interaction) -> None:
+    async def _show(self, interaction: Interaction) -> None:
         place = place_of(interaction)
         told, price_ucr = await self._easel.statement(
             place, interaction.user.id, role_ids_of(interaction.user)

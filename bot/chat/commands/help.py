@@ -2,36 +2,26 @@
 
 from bot.chat import buttons, render, wire
 from bot.chat.client import EaselClient
-from bot.chat.commands.credits import CreditsCommand
-from bot.chat.commands.images import ImageCommands
-from bot.chat.commands.jobs import JobCommands
-from bot.chat.commands.preferences import PreferencesCommand
+from bot.chat.desk import Desk
 from bot.chat.moderators import is_moderator
 from bot.chat.texts import Notice, Phrase, say, tell_name
 from bot.chat.translator import command
 from bot.chat.wire import Interaction
-from bot.engine.easel import Easel
 
 TASKS = ("imagine", "edit", "gather", "go_on", "look_back", "credits")
 OF_MODERATORS = ("moderate",)
+#: commands that a button begins, without options
+BEGINS = {
+    "imagine": Phrase.NEW_IMAGE,
+    "history": Phrase.YOUR_IMAGES,
+    "credits": Phrase.YOUR_CREDITS,
+    "preferences": Phrase.PREFERENCES,
+}
 
 
 class HelpCommand:
-    def __init__(
-        self,
-        images: ImageCommands,
-        jobs: JobCommands,
-        balance: CreditsCommand,
-        preferences: PreferencesCommand,
-        easel: Easel,
-    ) -> None:
-        self._easel = easel
-        self._begins = {
-            "imagine": (Phrase.NEW_IMAGE, images.imagine),
-            "history": (Phrase.YOUR_IMAGES, jobs.history),
-            "credits": (Phrase.YOUR_CREDITS, balance.show),
-            "preferences": (Phrase.PREFERENCES, preferences.show),
-        }
+    def __init__(self, desk: Desk) -> None:
+        self._easel = desk.easel
 
     def add_to(self, client: EaselClient) -> None:
         client.tree.add_command(command("help")(self._help))
@@ -47,13 +37,12 @@ class HelpCommand:
             embed.description = say(Notice.PRIVATE_SEEN, locale)
         embed.set_footer(text=say(Phrase.MADE_WITH_AI, locale))
         begins = [
-            buttons.button(say(name, locale), buttons.BEGIN, task)
-            for task, (name, _) in self._begins.items()
+            buttons.button(say(words, locale), buttons.BEGIN, name)
+            for name, words in BEGINS.items()
         ]
         await wire.answer(interaction, [embed], buttons.view(*begins))
 
-    async def _begin(self, interaction: Interaction, task: str) -> None:
-        if task not in self._begins:
-            raise buttons.Outdated(task)
-        _, begin = self._begins[task]
-        await begin(interaction)
+    async def _begin(self, interaction: Interaction, name: str) -> None:
+        if name not in BEGINS:
+            raise buttons.Outdated(name)
+        await interaction.client.begins[name](interaction)

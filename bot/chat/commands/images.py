@@ -32,6 +32,7 @@ class ImageCommands:
             made.autocomplete("quality")(self._qualities)
             made.autocomplete("model")(self._models)
             client.tree.add_command(made)
+        client.begins["imagine"] = self.imagine
 
     async def imagine(self, interaction: Interaction, **given: Any) -> None:
         await self._take(interaction, Mode.GENERATE, given)

@@ -38,7 +38,8 @@ class JobCommands:
         self._messenger = desk.messenger
 
     def add_to(self, client: EaselClient) -> None:
-        client.tree.add_command(command("history")(self.history))
+        client.tree.add_command(command("history")(self._history))
+        client.begins["history"] = self._history
         client.tree.add_command(command("jobs")(self._jobs))
         job = command("job")(self._job)
         job.autocomplete("job_id")(self._job_choices)
@@ -52,7 +53,7 @@ class JobCommands:
         }
 
     @app_commands.choices(kind=choices("kind", KINDS))
-    async def history(self, interaction: Interaction, kind: str | None = None) -> None:
+    async def _history(self, interaction: Interaction, kind: str | None = None) -> None:
         await wire.defer(interaction, ephemeral=True)
         await self._show_page(interaction, kind if kind in KINDS else "", "")
 

@@ -33,10 +33,11 @@ class PreferencesCommand:
         self._routing = desk.shop.routing
 
     def add_to(self, client: EaselClient) -> None:
-        client.tree.add_command(command("preferences")(self.show))
+        client.tree.add_command(command("preferences")(self._show))
+        client.begins["preferences"] = self._show
         client.presses[buttons.PREFER] = self._prefer
 
-    async def show(self, interaction: Interaction) -> None:
+    async def _show(self, interaction: Interaction) -> None:
         await wire.answer(interaction, *self._panel(interaction))
 
     async def _prefer(self, interaction: Interaction, name: str) -> None:
