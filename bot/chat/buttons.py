@@ -11,7 +11,9 @@ import discord
 
 from bot.chat.wire import Interaction, controls
 
+Item = discord.ui.Item[Any]
 Button = discord.ui.Button[Any]
+Select = discord.ui.Select[Any]
 #: what a press does; called with the interaction and the custom id's arguments
 Press = Callable[..., Awaitable[None]]
 
@@ -100,7 +102,7 @@ def button(
 
 def select(
     placeholder: str, options: Sequence[discord.SelectOption], action: str, *arguments: object
-) -> discord.ui.Select[Any]:
+) -> Select:
     return discord.ui.Select(
         placeholder=placeholder, options=list(options), custom_id=custom_id(action, *arguments)
     )
@@ -121,7 +123,7 @@ def options(labels: Mapping[str, str], chosen: Collection[str]) -> list[discord.
     ]
 
 
-def view(*items: discord.ui.Item[Any]) -> discord.ui.View:
+def view(*items: Item) -> discord.ui.View:
     """A view of these items; it must be made while an event loop runs."""
     made = discord.ui.View(timeout=None)
     for item in items:

@@ -6,7 +6,7 @@ from typing import Any
 import discord
 
 from bot.chat import wire
-from bot.chat.buttons import custom_id
+from bot.chat.buttons import Item, custom_id
 from bot.chat.texts import Notice, Phrase, say
 from bot.chat.wire import Interaction
 from bot.domain.oversight import REASON_CHARS_MAX, read_reason
@@ -27,9 +27,7 @@ def form(title: str, fields: Sequence[Field], action: str, *arguments: object) -
     return made
 
 
-def labelled(
-    name: Phrase, locale: str, field: discord.ui.Item[Any], hint: Phrase | None = None
-) -> Field:
+def labelled(name: Phrase, locale: str, field: Item, hint: Phrase | None = None) -> Field:
     described = say(hint, locale) if hint else None
     return discord.ui.Label(text=say(name, locale), description=described, component=field)
 

@@ -132,16 +132,14 @@ def _uploads(
     return labelled(name, locale, upload, Phrase.REFERENCES_HINT)
 
 
-def _ratios(draft: ImageRequest, locale: str) -> discord.ui.Select[Any]:
+def _ratios(draft: ImageRequest, locale: str) -> buttons.Select:
     of_model = Phrase.RATIO_KEPT if draft.mode is Mode.EDIT else Phrase.RATIO_AUTO
     labels = {ratio: ratio for ratio in ASPECT_RATIOS} | {"auto": say(of_model, locale)}
     options = buttons.options(labels, {draft.aspect_ratio})
     return discord.ui.Select(custom_id="ratio", options=options)
 
 
-def _backgrounds(
-    draft: ImageRequest, offered: Sequence[str], locale: str
-) -> discord.ui.Select[Any]:
+def _backgrounds(draft: ImageRequest, offered: Sequence[str], locale: str) -> buttons.Select:
     labels = {word: capital(tell_name("choices", word, locale)) for word in offered}
     if "auto" in labels:
         labels["auto"] = say(Phrase.RATIO_AUTO, locale)
@@ -149,7 +147,7 @@ def _backgrounds(
     return discord.ui.Select(custom_id="background", options=options)
 
 
-def _kinds(draft: ImageRequest, kinds: Kinds, locale: str) -> discord.ui.Select[Any]:
+def _kinds(draft: ImageRequest, kinds: Kinds, locale: str) -> buttons.Select:
     wanted = ((each.resolution, each.quality) for each in yielding(draft))
     chosen = next((each for each in wanted if each in kinds), None)
     options = [
@@ -166,7 +164,7 @@ def _kinds(draft: ImageRequest, kinds: Kinds, locale: str) -> discord.ui.Select[
     return discord.ui.Select(custom_id="kind", options=options[: buttons.OPTIONS_MAX])
 
 
-def _which(pictures: Sequence[Reference], locale: str) -> discord.ui.Select[Any]:
+def _which(pictures: Sequence[Reference], locale: str) -> buttons.Select:
     options = picture_options({str(n): each for n, each in enumerate(pictures)}, locale)
     options[0].default = True
     return discord.ui.Select(custom_id="which", options=options)

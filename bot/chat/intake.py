@@ -262,19 +262,17 @@ class Intake:
         )
         await wire.open_form(interaction, form)
 
-    async def draft(
-        self, interaction: Interaction, draft_id: str, written: str = ""
-    ) -> ImageRequest:
+    async def draft(self, interaction: Interaction, draft_id: str, words: str = "") -> ImageRequest:
         """
         Args:
-            written: words that the member is given back if the draft is gone.
+            words: what was written: the member is given it back if the draft is gone.
         Raises:
             Declined: the draft is gone.
         """
         draft = await self._easel.draft(draft_id, interaction.user.id)
         if draft is None:
-            words = prompt_back(written, str(interaction.locale))
-            raise wire.Declined(Notice.DRAFT_GONE, beside=words)
+            beside = prompt_back(words, str(interaction.locale))
+            raise wire.Declined(Notice.DRAFT_GONE, beside=beside)
         return draft
 
     async def _reword(self, interaction: Interaction, draft_id: str) -> None:
@@ -292,11 +290,9 @@ class Intake:
         await self.offer(interaction, draft, told_ucr, draft_id)
 
 
-def prompt_back(
-    prompt: str, locale: str, title: Phrase = Phrase.YOUR_WORDS
-) -> discord.Embed | None:
+def prompt_back(words: str, locale: str, title: Phrase = Phrase.YOUR_WORDS) -> discord.Embed | None:
     """A request's words as they were, to be copied; None: there are none, or too many."""
-    shown = block(prompt)
-    if not prompt.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
+    shown = block(words)
+    if not words.strip() or len(shown) > DESCRIPTION_CHARS_MAX:
         return None
     return discord.Embed(title=say(title, locale), description=shown)

@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot.chat import buttons, originals, render, wire
+from bot.chat.buttons import Item
 from bot.chat.desk import Desk
 from bot.chat.files import open_sheet
 from bot.chat.origin import place_of
@@ -26,8 +26,6 @@ from bot.pictures.folder import FETCHED, drop
 from bot.pictures.sheet import draw_sheet
 
 log = logging.getLogger(__name__)
-
-Item = discord.ui.Item[Any]
 
 #: latest jobs that are searched for words that a member types
 JOBS_SEARCHED_MAX = 200

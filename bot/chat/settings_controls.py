@@ -6,6 +6,7 @@ from typing import Any
 import discord
 
 from bot.chat import buttons, fields
+from bot.chat.buttons import Item
 from bot.chat.settings_shown import LANGUAGES, PANEL, WORDS
 from bot.chat.texts import Phrase, say, tell_name
 from bot.chat.texts.markdown import capital
@@ -15,8 +16,6 @@ from bot.domain.credits import UCR_PER_CREDIT, Microcredits, parse_credits
 from bot.domain.policy import is_model_allowed
 from bot.domain.requests import IMAGES_MAX, RESOLUTIONS
 from bot.domain.settings import Decide, ServerSettings, fixed, read_setting, write_setting
-
-Item = discord.ui.Item[Any]
 
 #: an option's value for "nothing chosen", because Discord takes no empty value
 NOTHING = "-"

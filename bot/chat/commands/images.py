@@ -44,7 +44,7 @@ class ImageCommands:
         given = dict(iter(interaction.namespace))
         command: Any = interaction.command
         mode = Mode.EDIT if command.name == Mode.EDIT else Mode.GENERATE
-        base = await self._base_of(interaction, mode, given.get("model") or "")
+        base = await self._base(interaction, mode, given.get("model") or "")
         if base is None:
             return []
         gathered = await self._gathered(interaction, given)
@@ -67,7 +67,7 @@ class ImageCommands:
     async def _take(self, interaction: Interaction, mode: Mode, given: Mapping[str, Any]) -> None:
         locale = str(interaction.locale)
         model = given.get("model") or ""
-        base = await self._base_of(interaction, mode, model)
+        base = await self._base(interaction, mode, model)
         if base is None:
             name = inert_line(options.preset_in(model))
             words = prompt_back(given.get("prompt") or "", locale)
@@ -94,9 +94,7 @@ class ImageCommands:
         """The member's basket, if they take it."""
         return await self._easel.basket(interaction.user.id) if given.get("use_basket") else []
 
-    async def _base_of(
-        self, interaction: Interaction, mode: Mode, model: str
-    ) -> ImageRequest | None:
+    async def _base(self, interaction: Interaction, mode: Mode, model: str) -> ImageRequest | None:
         """The values of options that are left out; None: there is no preset of that name."""
         if not options.is_preset(model):
             return self._easel.preferred(mode, interaction.guild_id or 0, interaction.user.id)

@@ -244,6 +244,6 @@ def _has_images(job: Job) -> bool:
     return job.state is JobState.DONE or job.keeps_images
 
 
-def _opening(jobs: Sequence[Job], locale: str) -> list[lists.Item]:
+def _opening(jobs: Sequence[Job], locale: str) -> list[buttons.Item]:
     openable = [job for job in jobs if _has_images(job)]
     return lists.opening(say(Phrase.OPEN, locale), buttons.OPEN, jobs, openable)

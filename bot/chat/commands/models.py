@@ -1,7 +1,6 @@
 """/models: which models can be chosen here, what they are good for and what they cost."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import discord
 
@@ -69,7 +68,7 @@ class ModelCommands:
             )
             for each in offered[: buttons.OPTIONS_MAX]
         ]
-        items: list[discord.ui.Item[Any]] = []
+        items: list[buttons.Item] = []
         if options:
             about = say(Phrase.MORE_ABOUT_MODEL, locale)
             items.append(buttons.select(about, options, buttons.MODEL))

@@ -104,7 +104,7 @@ class ModerationCommands(ModeratorCommands):
         )
         lines = [_block_line(each, locale) for each in found[:PAGE_LINES]]
         embed = _listed(Phrase.BLOCKED_HERE, lines, Notice.NOBODY_BLOCKED, locale)
-        items: list[lists.Item] = []
+        items: list[buttons.Item] = []
         if len(found) > PAGE_LINES:
             last = found[PAGE_LINES - 1].user_id
             items.append(buttons.button(say(Phrase.NEXT, locale), buttons.MOD_BLOCKS, last))

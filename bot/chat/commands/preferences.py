@@ -1,9 +1,7 @@
 """/preferences: the values that count when a member leaves an option out."""
 
 from collections.abc import Mapping
-from typing import Any
 
-import discord
 from msgspec.structs import replace
 
 from bot.chat import buttons, render, wire
@@ -103,7 +101,7 @@ class PreferencesCommand:
 
 def _select(
     name: Phrase, what: str, labels: Mapping[str, str], chosen: str, locale: str
-) -> discord.ui.Select[Any]:
+) -> buttons.Select:
     """A select with its name before each option, because a chosen one hides the placeholder."""
     title = say(name, locale)
     named = {value: paired(title, label, locale) for value, label in labels.items()}
