@@ -14,9 +14,9 @@ from bot.chat.moderators import check_moderator
 from bot.chat.settings_controls import button
 from bot.chat.settings_shown import PAGE_CHANGES, PANEL
 from bot.chat.texts import Notice, Phrase, say
-from bot.chat.wire import Interaction, Page
+from bot.chat.wire import Interaction
 from bot.domain.policy import in_force
-from bot.domain.settings import FOREVER, Decide, NsfwMode, ServerSettings, fixed, undecided
+from bot.domain.settings import FOREVER, Decide, NsfwMode, fixed, undecided
 from bot.domain.words import clean
 
 #: permissions that posting a notice needs
@@ -84,15 +84,29 @@ class SettingsPanel:
     async def show(self, interaction: Interaction, field: str = "") -> None:
         """
         Args:
-            field: the setting to open, a field of ServerSettings; empty: none.
+            field: the setting that is open, a field of ServerSettings; empty: none.
         """
+        locale = str(interaction.locale)
         decided = await self._servers.settings(interaction.guild_id or 0)
-        await wire.show(interaction, *self._page(decided, field, str(interaction.locale)))
+        decided = in_force(decided, self._clock.now())
+        items = [settings_controls.settings_select(field, locale)]
+        if not field:
+            items.append(button(Phrase.TRAIL, locale, "trail"))
+            embed = settings_shown.overview(decided, self._operator, locale)
+        else:
+            left_out = self._routing.ended() - {decided.default_model, *decided.allowed_models}
+            # Discord takes no select without an option, so all stay if none is left.
+            models = [each for each in self._models if each not in left_out] or self._models
+            items += settings_controls.controls(field, decided, models, locale)
+            if field != "paused_until":
+                items.append(button(Phrase.RESET, locale, "reset", field))
+            items.append(button(Phrase.ALL_SETTINGS, locale, "home"))
+            embed = settings_shown.one(decided, self._operator, field, locale)
+        await wire.show(interaction, [embed], buttons.view(*items))
 
     async def _decide(self, interaction: Interaction, field: str, decide: Decide) -> None:
-        server_id = interaction.guild_id or 0
-        _, decided = await self._servers.change(server_id, decide, interaction.user.id)
-        await wire.update(interaction, *self._page(decided, field, str(interaction.locale)))
+        await self._servers.change(interaction.guild_id or 0, decide, interaction.user.id)
+        await self.show(interaction, field)
 
     async def _take_form(self, interaction: Interaction, field: str) -> None:
         pauses = field == "paused_until"
@@ -136,27 +150,6 @@ class SettingsPanel:
             *lists.turning(locale, buttons.SETTINGS, "trail", before=before, older=older),
         )
         await wire.show(interaction, [embed], view)
-
-    def _page(self, decided: ServerSettings, field: str, locale: str) -> Page:
-        """
-        Args:
-            field: the setting that is open, a field of ServerSettings; empty: none.
-        """
-        decided = in_force(decided, self._clock.now())
-        items = [settings_controls.settings_select(field, locale)]
-        if not field:
-            items.append(button(Phrase.TRAIL, locale, "trail"))
-            embed = settings_shown.overview(decided, self._operator, locale)
-            return [embed], buttons.view(*items)
-        named = {decided.default_model, *decided.allowed_models}
-        left_out = self._routing.ended() - named
-        # Discord takes no select without an option, so all stay if none is left.
-        models = [each for each in self._models if each not in left_out] or self._models
-        items += settings_controls.controls(field, decided, models, locale)
-        if field != "paused_until":
-            items.append(button(Phrase.RESET, locale, "reset", field))
-        items.append(button(Phrase.ALL_SETTINGS, locale, "home"))
-        return [settings_shown.one(decided, self._operator, field, locale)], buttons.view(*items)
 
 
 def reset(field: str) -> Decide:
