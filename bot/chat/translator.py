@@ -15,6 +15,8 @@ from bot.domain.catalog import Model
 from bot.domain.requests import IMAGES_MAX
 from bot.errors import Fact
 
+#: what a command does, called with the interaction and the options that were given
+Callback = Callable[..., Coroutine[Any, Any, Any]]
 Command = app_commands.Command[Any, ..., Any]
 Choices = list[Choice[str]]
 
@@ -33,7 +35,7 @@ def label(key: str, **facts: Fact) -> locale_str:
     return locale_str(writer(FALLBACK).write(key, facts), key=key, facts=facts)
 
 
-def command(name: str) -> Callable[[Callable[..., Coroutine[Any, Any, Any]]], Command]:
+def command(name: str) -> Callable[[Callback], Command]:
     """
     Decorates what a command does: makes the command, with its and its options' descriptions.
 
@@ -41,7 +43,7 @@ def command(name: str) -> Callable[[Callable[..., Coroutine[Any, Any, Any]]], Co
         name: the command's whole name: `presets save`.
     """
 
-    def make(callback: Callable[..., Coroutine[Any, Any, Any]]) -> Command:
+    def make(callback: Callback) -> Command:
         own_name, description = name.split()[-1], label(f"commands.{name}")
         made: Command = app_commands.Command(
             name=own_name, description=description, callback=callback

@@ -15,7 +15,7 @@ from bot.chat.render import card
 from bot.chat.settings_shown import QUOTA
 from bot.chat.texts import Notice, Phrase, paragraph, say, tell_cost, tell_name
 from bot.chat.texts.markdown import inert
-from bot.chat.translator import choices, command
+from bot.chat.translator import Callback, choices, command
 from bot.chat.wire import Interaction
 from bot.domain import policy
 from bot.domain.credits import Microcredits, read_amount
@@ -25,6 +25,9 @@ from bot.domain.settings import Decide, ServerSettings, fixed, undecided
 
 Reason = app_commands.Range[str, 1, REASON_CHARS_MAX]
 
+#: command -> the limit that it sets, a field of ServerSettings
+LIMITS = {"budget": "budget_ucr", "ceiling": "job_max_ucr"}
+
 
 class QuotaCommands(ModeratorCommands):
     def __init__(self, desk: Desk) -> None:
@@ -33,6 +36,10 @@ class QuotaCommands(ModeratorCommands):
         self._quota = desk.easel.quota
         self._house = desk.shop.house
         self._clock = desk.shop.clock
+        for name, field in LIMITS.items():
+            self.add_command(command(f"quota {name}")(self._limiting(field)))
+        for action in Amend:
+            self.add_command(command(f"quota {action}")(self._amending(action)))
 
     @command("quota set")
     @app_commands.choices(period=choices("period", Period))
@@ -68,36 +75,6 @@ class QuotaCommands(ModeratorCommands):
             await self._change(interaction, decide)
         await self._show(interaction)
 
-    @command("quota budget")
-    async def budget(
-        self, interaction: Interaction, amount: str | None = None, remove: bool = False
-    ) -> None:
-        await self._limit(interaction, "budget_ucr", amount, remove=remove)
-
-    @command("quota ceiling")
-    async def ceiling(
-        self, interaction: Interaction, amount: str | None = None, remove: bool = False
-    ) -> None:
-        await self._limit(interaction, "job_max_ucr", amount, remove=remove)
-
-    @command("quota grant")
-    async def grant(
-        self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
-    ) -> None:
-        await self._amend(interaction, Amend.GRANT, member, amount, reason)
-
-    @command("quota revoke")
-    async def revoke(
-        self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
-    ) -> None:
-        await self._amend(interaction, Amend.REVOKE, member, amount, reason)
-
-    @command("quota correct")
-    async def correct(
-        self, interaction: Interaction, member: discord.User, amount: str, reason: Reason
-    ) -> None:
-        await self._amend(interaction, Amend.CORRECT, member, amount, reason)
-
     @command("quota member")
     async def member(self, interaction: Interaction, member: discord.User) -> None:
         locale, server_id = str(interaction.locale), interaction.guild_id or 0
@@ -116,46 +93,53 @@ class QuotaCommands(ModeratorCommands):
         await self._change(interaction, undecided(*names))
         await self._show(interaction)
 
-    async def _limit(
-        self, interaction: Interaction, name: str, amount: str | None, *, remove: bool
-    ) -> None:
-        given = _typed(amount) if amount else None
-        if remove or amount:
-            await self._change(interaction, fixed(name, None if remove else given))
-        await self._show(interaction)
+    def _limiting(self, field: str) -> Callback:
+        """What the command does that sets this limit, a field of ServerSettings."""
+
+        async def limit(
+            interaction: Interaction, amount: str | None = None, remove: bool = False
+        ) -> None:
+            given = _typed(amount) if amount else None
+            if remove or amount:
+                await self._change(interaction, fixed(field, None if remove else given))
+            await self._show(interaction)
+
+        return limit
 
     async def _change(self, interaction: Interaction, decide: Decide) -> None:
         by_id = interaction.user.id
         await self._easel.servers.change(interaction.guild_id or 0, decide, by_id)
 
-    async def _amend(
-        self,
-        interaction: Interaction,
-        action: Amend,
-        member: discord.User,
-        typed: str,
-        reason: str,
-    ) -> None:
-        amount = _typed(typed, signed=action is Amend.CORRECT)
-        if not amount:
-            raise wire.Declined(Notice.NOTHING_TO_GIVE, most_ucr=AMOUNT_MAX_UCR)
-        by_id, server_id = interaction.user.id, interaction.guild_id or 0
-        amendment = Amendment(action, server_id, member.id, amount, by_id, checked_reason(reason))
-        account, done = await self._quota.amend(amendment, role_ids_of(member))
-        if done is None and action is Amend.REVOKE:
-            raise wire.Declined(Notice.NOT_SO_MUCH_GRANTED, left_ucr=account.grant_ucr)
-        if done is None:
-            raise wire.Declined(Notice.NOT_SO_MUCH_THERE, left_ucr=account.available_ucr)
-        text = tell_name(
-            "amendments",
-            "correct_down" if amount < 0 else action,
-            str(interaction.locale),
-            member=member.mention,
-            amount_ucr=abs(amount),
-            left_ucr=account.available_ucr,
-        )
-        await wire.tell(interaction, text)
-        await log_channel.tell(interaction, done)
+    def _amending(self, action: Amend) -> Callback:
+        """What the command of this name does."""
+
+        async def amend(
+            interaction: Interaction, member: discord.User, amount: str, reason: Reason
+        ) -> None:
+            given = _typed(amount, signed=action is Amend.CORRECT)
+            if not given:
+                raise wire.Declined(Notice.NOTHING_TO_GIVE, most_ucr=AMOUNT_MAX_UCR)
+            by_id, server_id = interaction.user.id, interaction.guild_id or 0
+            amendment = Amendment(
+                action, server_id, member.id, given, by_id, checked_reason(reason)
+            )
+            account, done = await self._quota.amend(amendment, role_ids_of(member))
+            if done is None and action is Amend.REVOKE:
+                raise wire.Declined(Notice.NOT_SO_MUCH_GRANTED, left_ucr=account.grant_ucr)
+            if done is None:
+                raise wire.Declined(Notice.NOT_SO_MUCH_THERE, left_ucr=account.available_ucr)
+            text = tell_name(
+                "amendments",
+                "correct_down" if given < 0 else action,
+                str(interaction.locale),
+                member=member.mention,
+                amount_ucr=abs(given),
+                left_ucr=account.available_ucr,
+            )
+            await wire.tell(interaction, text)
+            await log_channel.tell(interaction, done)
+
+        return amend
 
     async def _show(self, interaction: Interaction) -> None:
         """Show the server's quota as it is now."""
