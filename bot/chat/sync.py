@@ -91,7 +91,7 @@ async def _scope(tree: Tree, server_id: int | None, *, wanted: bool) -> str:
     found: Sequence[Mapping[str, Any]] = await tree.client.http.request(
         Route("GET", path), params={"with_localizations": "true"}
     )
-    if _are_same(_by_name(commands), _by_name(found)):
+    if _by_name(commands) == _by_name(found):
         return f"{place}: {len(commands)} commands, as they should be"
     try:
         await tree.client.http.request(Route("PUT", path), json=commands)
@@ -108,19 +108,6 @@ async def _scope(tree: Tree, server_id: int | None, *, wanted: bool) -> str:
 async def _servers(client: discord.Client) -> set[int]:
     """Ids of the servers that the bot is in."""
     return {server.id async for server in client.fetch_guilds(limit=None, with_counts=False)}
-
-
-def _are_same(ours: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> bool:
-    return ours.keys() == theirs.keys() and all(
-        # If a command does not say where it may be used, Discord's own value counts.
-        command
-        == {
-            key: each
-            for key, each in theirs[name].items()
-            if key in command or key not in ("contexts", "integration_types")
-        }
-        for name, command in ours.items()
-    )
 
 
 def _by_name(commands: Sequence[Mapping[str, Any]]) -> dict[tuple[int, str], Any]:
