@@ -90,6 +90,12 @@ def _opened(path: Path) -> Path | BytesIO:
     return path if path.stat().st_size > READ_BYTES_MAX else BytesIO(path.read_bytes())
 
 
+def show_sheet(embed: discord.Embed, sheet: Path | None, *, spoiler: bool) -> None:
+    """Show a sheet in the embed, which has no cover: a covered one stays a file of its own."""
+    if sheet and not spoiler:
+        embed.set_image(url=f"attachment://{render.SHEET_NAME}")
+
+
 def open_sheet(sheet: Path | None, *, spoiler: bool) -> list[discord.File]:
     if sheet is None:
         return []

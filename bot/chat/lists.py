@@ -11,7 +11,7 @@ from discord import app_commands
 from bot.chat import buttons, originals, render, wire
 from bot.chat.buttons import Item
 from bot.chat.desk import Desk
-from bot.chat.files import open_sheet
+from bot.chat.files import open_sheet, show_sheet
 from bot.chat.origin import place_of
 from bot.chat.texts import Phrase, say
 from bot.chat.texts.markdown import inert
@@ -110,9 +110,7 @@ async def fill(
     path = desk.shop.folder / f"{interaction.id}-list{FETCHED}"
     sheet = await _draw(pictures, path, desk.shop.decoder)
     spoiler = covers(place_of(interaction), *jobs)
-    if sheet and not spoiler:
-        # An embed has no cover: a covered sheet is a file of its own.
-        embed.set_image(url=f"attachment://{render.SHEET_NAME}")
+    show_sheet(embed, sheet, spoiler=spoiler)
     try:
         view = buttons.view(*items)
         await wire.fill(interaction, embed, view, lambda: open_sheet(sheet, spoiler=spoiler))

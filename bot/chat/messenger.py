@@ -12,7 +12,7 @@ from msgspec import Struct
 from yarl import URL
 
 from bot.chat import buttons, offers, render, wire
-from bot.chat.files import MESSAGE_BYTES_MAX, open_files, send_fitting
+from bot.chat.files import MESSAGE_BYTES_MAX, open_files, send_fitting, show_sheet
 from bot.chat.pings import Pinging
 from bot.chat.shown import ORIGINAL, answer_to, cover, take_away
 from bot.chat.texts import Notice, Phrase, say
@@ -157,15 +157,9 @@ class DiscordMessenger:
 
         async def post(fitted: Fitted) -> int:
             told = Notice.REDUCED if keeps else Notice.REDUCED_ALONE
-            embed = render.result(
-                job,
-                tasks,
-                images,
-                balance_ucr,
-                self._clock.now(),
-                reduced=told if fitted.reduced else None,
-                sheet=sheet is not None,
-            )
+            reduced, now = told if fitted.reduced else None, self._clock.now()
+            embed = render.result(job, tasks, images, balance_ucr, now, reduced)
+            show_sheet(embed, sheet, spoiler=job.spoiler)
             async with self._transfers.one(sum(fitted.sizes_bytes)):
                 return await self._post(job, Card(embed, view, fitted, sheet))
 

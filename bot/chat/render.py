@@ -141,9 +141,7 @@ def result(
     images: Sequence[ImageFile],
     balance_ucr: int | None,
     now: datetime,
-    *,
-    reduced: Notice | None = None,
-    sheet: bool = False,
+    reduced: Notice | None,
 ) -> discord.Embed:
     """
     What is said beneath the images, which are attachments of the same message.
@@ -152,7 +150,6 @@ def result(
         balance_ucr: what the member has left; None: it is not told.
         now: when it is delivered, which counts as the end of a job that has not ended.
         reduced: says that the files were made smaller to fit Discord's limit, if they were.
-        sheet: the file SHEET_NAME shows the job's references.
     """
     request = job.request
     lines = [quote_prompt(request), f"-# {' · '.join(_about(job, tasks, images, now))}"]
@@ -160,11 +157,7 @@ def result(
         # In public, the balance is nobody else's business.
         lines.append(f"-# {say(Phrase.BALANCE_LEFT, job.locale, left_ucr=balance_ucr)}")
     lines += [f"-# {note}" for note in _notes(job, tasks, images, reduced=reduced)]
-    embed = discord.Embed(description="\n".join(line for line in lines if line))
-    if sheet and not job.spoiler:
-        # Covered, it has another name, and an embed would show it uncovered.
-        embed.set_image(url=f"attachment://{SHEET_NAME}")
-    return embed
+    return discord.Embed(description="\n".join(line for line in lines if line))
 
 
 def _about(

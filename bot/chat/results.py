@@ -11,7 +11,7 @@ from bot.about import about
 from bot.chat import buttons, lists, log_channel, offers, originals, render, wire
 from bot.chat.client import EaselClient
 from bot.chat.desk import Desk
-from bot.chat.files import open_files, open_sheet, send_fitting
+from bot.chat.files import open_files, open_sheet, send_fitting, show_sheet
 from bot.chat.intake import Intake, prompt_back
 from bot.chat.mentions import sees
 from bot.chat.origin import check_permissions, place_of, spoken
@@ -132,8 +132,7 @@ class Results:
         embed.set_footer(text=job.id)
         sheet = sheet_of(self._shop.folder, job)
         spoiler = policy.covers(place_of(interaction), job)
-        if sheet and not spoiler:
-            embed.set_image(url=f"attachment://{render.SHEET_NAME}")
+        show_sheet(embed, sheet, spoiler=spoiler)
         prompt = prompt_back(job.request.prompt, locale, Phrase.PROMPT)
         embeds = [embed, prompt] if prompt else [embed]
         await wire.answer(interaction, embeds, files=lambda: open_sheet(sheet, spoiler=spoiler))
@@ -262,9 +261,8 @@ class Results:
 
         async def fill(fitted: Fitted) -> None:
             reduced = Notice.REDUCED if fitted.reduced else None
-            embed = render.result(
-                job, tasks, images, None, now, reduced=reduced, sheet=sheet is not None
-            )
+            embed = render.result(job, tasks, images, None, now, reduced)
+            show_sheet(embed, sheet, spoiler=job.spoiler)
             files = partial(open_files, job, fitted, sheet, places)
             await wire.fill(interaction, embed, view, files)
 
