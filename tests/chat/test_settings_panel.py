@@ -370,6 +370,13 @@ async def test_what_is_not_there_cannot_be_decided(easel: Easel, setting: str, o
     assert await trail(easel) == []
 
 
+@pytest.mark.parametrize("setting", ["allowed_models", "allowed_channels"])
+async def test_a_list_is_shown_where_nothing_is_to_be_changed(easel: Easel, setting: str) -> None:
+    shown = said(await decide(easel, setting))
+    assert "**all**" in shown
+    assert "Nothing was changed" not in shown
+
+
 async def test_forbidding_what_is_not_there_changes_nothing(easel: Easel) -> None:
     told = said(await decide(easel, "allowed_models", forbid="klingon"))
     assert "Nothing was changed" in told

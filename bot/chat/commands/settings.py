@@ -272,7 +272,7 @@ class SettingsCommands(ModeratorCommands):
             counted, _ = effective(in_force(before, now), self._operator, field)
             old = settings_shown.value(field, counted, locale)
             told.append(say(Phrase.IT_WAS, locale, old=old))
-        elif unless:
+        elif decide and unless:
             told.append(unless)
         changes = await self._servers.changes(server_id)
         if changes:
