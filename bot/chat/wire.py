@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 import aiohttp
 import discord
-from discord import app_commands
+from discord import Embed, app_commands
+from discord.ui import View
 
 from bot.chat.texts import Notice, Phrase
 from bot.errors import Fact
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
 #: what a message shows, and its buttons
-Page = tuple[Sequence[discord.Embed], discord.ui.View]
+Page = tuple[Sequence[Embed], View]
 #: opens files, anew for each try to send them
 Files = Callable[[], list[discord.File]]
 T = TypeVar("T")
@@ -97,8 +98,8 @@ class Declined(app_commands.AppCommandError):
         self,
         words: Notice | Phrase,
         *,
-        beside: discord.Embed | None = None,
-        view: discord.ui.View | None = None,
+        beside: Embed | None = None,
+        view: View | None = None,
         **facts: Fact,
     ) -> None:
         super().__init__(words)
@@ -159,8 +160,8 @@ async def delete(operation: Callable[[], Awaitable[object]]) -> None:
 
 async def answer(
     interaction: Interaction,
-    embeds: Sequence[discord.Embed],
-    view: discord.ui.View | None = None,
+    embeds: Sequence[Embed],
+    view: View | None = None,
     files: Files = list,
     *,
     ephemeral: bool = True,
@@ -231,7 +232,7 @@ def controls(message: discord.Message | None) -> Iterator[Any]:
 
 
 async def update(
-    interaction: Interaction, embeds: Sequence[discord.Embed], view: discord.ui.View | None = None
+    interaction: Interaction, embeds: Sequence[Embed], view: View | None = None
 ) -> None:
     """
     Answer a press by changing the message that it was on.
@@ -244,9 +245,7 @@ async def update(
     await call(lambda: interaction.response.edit_message(embeds=list(embeds), view=view))
 
 
-async def show(
-    interaction: Interaction, embeds: Sequence[discord.Embed], view: discord.ui.View
-) -> None:
+async def show(interaction: Interaction, embeds: Sequence[Embed], view: View) -> None:
     """
     Answer a command with a page for this member alone; after a press, put the page in the place of
     the one that it was on.
@@ -287,11 +286,7 @@ async def _defer(interaction: Interaction, **how: bool) -> None:
 
 
 async def tell(
-    interaction: Interaction,
-    text: str,
-    *,
-    beside: discord.Embed | None = None,
-    view: discord.ui.View | None = None,
+    interaction: Interaction, text: str, *, beside: Embed | None = None, view: View | None = None
 ) -> None:
     """Answer with a sentence for this member alone; a failure is logged, not raised."""
     with logged("answer lost", "answer_lost"):
@@ -308,11 +303,7 @@ async def tell_beside(interaction: Interaction, text: str) -> None:
 
 
 async def tell_instead(
-    interaction: Interaction,
-    text: str,
-    *,
-    beside: discord.Embed | None = None,
-    view: discord.ui.View | None = None,
+    interaction: Interaction, text: str, *, beside: Embed | None = None, view: View | None = None
 ) -> None:
     """
     After a public deferral, take the "thinking" away and tell this member alone.
@@ -336,9 +327,7 @@ async def open_form(interaction: Interaction, form: discord.ui.Modal) -> None:
     await call(lambda: interaction.response.send_modal(form))
 
 
-async def fill(
-    interaction: Interaction, embed: discord.Embed, view: discord.ui.View, files: Files
-) -> None:
+async def fill(interaction: Interaction, embed: Embed, view: View, files: Files) -> None:
     """
     Fill a deferred answer, with files.
 
@@ -360,8 +349,8 @@ async def send_beside(interaction: Interaction, files: Files) -> None:
     await call(lambda: interaction.followup.send(files=files(), ephemeral=True, wait=True))
 
 
-def _told(text: str, beside: discord.Embed | None = None) -> list[discord.Embed]:
-    embed = discord.Embed(description=text)
+def _told(text: str, beside: Embed | None = None) -> list[Embed]:
+    embed = Embed(description=text)
     return [embed, beside] if beside else [embed]
 
 
