@@ -45,11 +45,7 @@ PERMISSIONS = discord.Permissions(
 PRESSED = (discord.InteractionType.component, discord.InteractionType.modal_submit)
 
 #: errors of a command that Discord shows in an old form, or that a changed client sends
-OUTDATED = (
-    app_commands.CommandSignatureMismatch,
-    app_commands.CommandNotFound,
-    buttons.Outdated,
-)
+OUTDATED = (app_commands.CommandSignatureMismatch, app_commands.CommandNotFound, buttons.Outdated)
 
 
 def is_defect(record: logging.LogRecord) -> bool:
@@ -261,10 +257,7 @@ class EaselTree(app_commands.CommandTree[EaselClient]):
         return not self.client.is_repeat(interaction)
 
     async def on_error(
-        self,
-        interaction: discord.Interaction[EaselClient],
-        error: app_commands.AppCommandError,
-        /,
+        self, interaction: discord.Interaction[EaselClient], error: app_commands.AppCommandError, /
     ) -> None:
         """Tell the member of what failed; what is no defect of Easel's is not logged as one."""
         cause = getattr(error, "original", error)

@@ -27,6 +27,8 @@ from bot.domain.requests import (
 )
 from bot.domain.words import clean
 
+#: a command's options, as they were given
+Given = Mapping[str, Any]
 #: stands before a preset's name that is given in the option `model`
 PRESET_MARK = "★"
 #: options that are fields of a request, by the same name
@@ -58,10 +60,7 @@ def image_command(mode: Mode, catalog: Catalog, callback: Callable[..., Any]) ->
 
 
 def read_request(
-    base: ImageRequest,
-    options: Mapping[str, Any],
-    catalog: Catalog,
-    gathered: Sequence[Reference],
+    base: ImageRequest, options: Given, catalog: Catalog, gathered: Sequence[Reference]
 ) -> ImageRequest:
     """
     Read what the member asked for. Nothing is checked here: the domain does that.

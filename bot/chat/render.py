@@ -8,16 +8,7 @@ import discord
 from bot.about import short
 from bot.chat.texts import Notice, Phrase, explain, listed, say, tell_cost, tell_name, why
 from bot.chat.texts.markdown import LINE_BYTES, LINE_CHARS, inert, shortened
-from bot.domain.jobs import (
-    KEPT,
-    OPEN_TASK_STATES,
-    Failure,
-    Job,
-    JobState,
-    Task,
-    TaskState,
-    latest,
-)
+from bot.domain.jobs import KEPT, OPEN_TASK_STATES, Failure, Job, JobState, Task, TaskState, latest
 from bot.domain.ports import ImageFile
 from bot.domain.queue import QueuePosition
 from bot.domain.requests import ImageRequest, Mode, Turn, denied

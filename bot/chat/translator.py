@@ -101,10 +101,7 @@ class EaselTranslator(app_commands.Translator):
         }
 
     async def translate(
-        self,
-        string: locale_str,
-        locale: Locale,
-        context: app_commands.TranslationContextTypes,
+        self, string: locale_str, locale: Locale, context: app_commands.TranslationContextTypes
     ) -> str | None:
         """The translation; None: there is none, or it is the same as the English."""
         reader = self._readers.get(locale)

@@ -1,6 +1,5 @@
 """/imagine and /edit: they read the options, or open a form if there is no prompt."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -64,7 +63,7 @@ class ImageCommands:
         cheapest = self._easel.cheapest(place, offered.models)
         return options.model_or_preset_choices(offered, list(presets), typed, cheapest)
 
-    async def _take(self, interaction: Interaction, mode: Mode, given: Mapping[str, Any]) -> None:
+    async def _take(self, interaction: Interaction, mode: Mode, given: options.Given) -> None:
         locale = str(interaction.locale)
         model = given.get("model") or ""
         base = await self._base(interaction, mode, model)
@@ -88,9 +87,7 @@ class ImageCommands:
         request = replace(request, prompt=as_seen(request.prompt, interaction))
         await self._intake.take(interaction, request)
 
-    async def _gathered(
-        self, interaction: Interaction, given: Mapping[str, Any]
-    ) -> list[Reference]:
+    async def _gathered(self, interaction: Interaction, given: options.Given) -> list[Reference]:
         """The member's basket, if they take it."""
         return await self._easel.basket(interaction.user.id) if given.get("use_basket") else []
 
