@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from typing import Any
 
 import discord
+from discord import ButtonStyle
 
 from bot.chat.wire import Interaction, controls
 
@@ -75,6 +76,7 @@ STATS = "stats"
 #: sees it; the moderators' pages are not among them, because they check who presses
 OF_OWN_LIST = frozenset({PAGE, TAKE_OUT, EMPTY, PREFER, MODEL, SETTINGS})
 
+SECONDARY, PRIMARY, DANGER = ButtonStyle.secondary, ButtonStyle.primary, ButtonStyle.danger
 ROW_BUTTONS_MAX = 5
 #: options of a select, and characters of an option's description (Discord docs, String Select)
 OPTIONS_MAX = 25
@@ -91,12 +93,7 @@ def custom_id(action: str, *arguments: object) -> str:
     return ":".join([action, *map(str, arguments)])
 
 
-def button(
-    label: str,
-    action: str,
-    *arguments: object,
-    style: discord.ButtonStyle = discord.ButtonStyle.secondary,
-) -> Button:
+def button(label: str, action: str, *arguments: object, style: ButtonStyle = SECONDARY) -> Button:
     return discord.ui.Button(label=label, custom_id=custom_id(action, *arguments), style=style)
 
 

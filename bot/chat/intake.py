@@ -95,9 +95,7 @@ class Intake:
         draft_id = draft_id or await self._easel.keep_draft(interaction.user.id, request)
         notice = Phrase.CONFIRM_RISEN if risen else Phrase.CONFIRM
         words = f"{say(Phrase.GO, locale)} · {tell_cost(amount, locale)}"
-        go_on = buttons.button(
-            words, buttons.GO, draft_id, amount, style=discord.ButtonStyle.primary
-        )
+        go_on = buttons.button(words, buttons.GO, draft_id, amount, style=buttons.PRIMARY)
         text = say(notice, locale, cost_ucr=amount)
         await wire.tell(interaction, text, view=buttons.view(go_on))
 

@@ -115,6 +115,6 @@ def act_embed(done: Done, link: str | None, locale: str) -> discord.Embed:
 
 def amount(act: Act, locale: str) -> str:
     """The act's amount; that of a correction says whether it was given or taken."""
-    amount = act.amount_ucr or 0
-    sign = ("-" if amount < 0 else "+") if act.action == Amend.CORRECT else ""
-    return f"{sign}{tell_cost(abs(amount), locale)}"
+    signed_ucr = act.amount_ucr or 0
+    sign = ("-" if signed_ucr < 0 else "+") if act.action == Amend.CORRECT else ""
+    return f"{sign}{tell_cost(abs(signed_ucr), locale)}"

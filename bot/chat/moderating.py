@@ -59,13 +59,12 @@ def read_id(text: str) -> int:
 def case_buttons(case: Case, locale: str) -> list[buttons.Button]:
     """Buttons for what can be done with the result now."""
     job, given = case.job, case.arguments
-    danger = discord.ButtonStyle.danger
     items = []
     if not job.removed and not job.covered:
         items.append(buttons.button(say(Phrase.SPOILER, locale), buttons.MOD_SPOILER, *given))
     if job.finished_at or job.state is JobState.DELIVERING:
         words = say(Phrase.REMOVE, locale)
-        items.append(buttons.button(words, buttons.MOD_REMOVE, *given, style=danger))
+        items.append(buttons.button(words, buttons.MOD_REMOVE, *given, style=buttons.DANGER))
     if job.user_id < 0:
         # The member's data was erased: nobody is left to be paid back, or to be blocked.
         return items
@@ -73,7 +72,7 @@ def case_buttons(case: Case, locale: str) -> list[buttons.Button]:
         words = f"{say(Phrase.REFUND, locale)} · {tell_cost(job.cost_ucr, locale)}"
         items.append(buttons.button(words, buttons.MOD_REFUND, *given))
     words = say(Phrase.BLOCK_MEMBER, locale)
-    items.append(buttons.button(words, buttons.MOD_BLOCK, *given, style=danger))
+    items.append(buttons.button(words, buttons.MOD_BLOCK, *given, style=buttons.DANGER))
     return items
 
 

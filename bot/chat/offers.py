@@ -48,8 +48,8 @@ def beneath_result(
         buttons.button(say(Phrase.DETAILS, job.locale), buttons.DETAILS, job.id),
     ]
     if job.request.private and publishable:
-        words, primary = say(Phrase.PUBLISH, job.locale), discord.ButtonStyle.primary
-        items.append(buttons.button(words, buttons.PUBLISH, job.id, style=primary))
+        words = say(Phrase.PUBLISH, job.locale)
+        items.append(buttons.button(words, buttons.PUBLISH, job.id, style=buttons.PRIMARY))
     items.append(buttons.button(say(Phrase.DELETE, job.locale), buttons.DELETE, job.id))
     return buttons.view(*(item for item in items if item))
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import discord
+from discord import ButtonStyle
 
 from bot.chat import buttons, fields
-from bot.chat.buttons import Item
+from bot.chat.buttons import SECONDARY, Item
 from bot.chat.settings_shown import LANGUAGES, PANEL, WORDS
 from bot.chat.texts import Phrase, say, tell_name
 from bot.chat.texts.markdown import capital
@@ -87,12 +88,7 @@ def controls(field: str, decided: ServerSettings, models: Sequence[str], locale:
     return [buttons.select(title, options, buttons.SETTINGS, "set", field)]
 
 
-def button(
-    name: Phrase,
-    locale: str,
-    *arguments: str,
-    style: discord.ButtonStyle = discord.ButtonStyle.secondary,
-) -> Item:
+def button(name: Phrase, locale: str, *arguments: str, style: ButtonStyle = SECONDARY) -> Item:
     """A button of the panel; the first argument says what it does."""
     return buttons.button(capital(say(name, locale)), buttons.SETTINGS, *arguments, style=style)
 

@@ -77,7 +77,7 @@ class SettingsPanel:
         """Ask again before the filter is turned off."""
         locale = str(interaction.locale)
         embed = discord.Embed(description=say(Notice.NSFW_OFF_ASK, locale))
-        off = button(Phrase.TURN_OFF, locale, "off", style=discord.ButtonStyle.danger)
+        off = button(Phrase.TURN_OFF, locale, "off", style=buttons.DANGER)
         view = buttons.view(off, button(Phrase.KEEP_IT, locale, "home"))
         await wire.show(interaction, [embed], view)
 

@@ -60,9 +60,8 @@ class PrivacyCommand:
 
     async def _ask(self, interaction: Interaction) -> None:
         locale = str(interaction.locale)
-        sure = buttons.button(
-            say(Phrase.ERASE_NOW, locale), buttons.PRIVACY, "now", style=discord.ButtonStyle.danger
-        )
+        words = say(Phrase.ERASE_NOW, locale)
+        sure = buttons.button(words, buttons.PRIVACY, "now", style=buttons.DANGER)
         await wire.tell(interaction, say(Notice.ERASE_ASKED, locale), view=buttons.view(sure))
 
     async def _erase(self, interaction: Interaction) -> None:
