@@ -109,8 +109,7 @@ class SettingsCommands(ModeratorCommands):
         if named[0] and named[0] not in self._catalog.models:
             raise self._no_such_model()
         added, removed = ({each} - {""} for each in named)
-        everything = frozenset(self._lasting().models)
-        await self._amend(interaction, "allowed_models", added, removed, everything)
+        await self._amend(interaction, "allowed_models", added, removed)
 
     @command("settings resolution_max")
     @app_commands.choices(resolution=plain(RESOLUTIONS))
@@ -229,23 +228,15 @@ class SettingsCommands(ModeratorCommands):
         await self._decide(interaction, field, decide)
 
     async def _amend(
-        self,
-        interaction: Interaction,
-        field: str,
-        added: set[Any],
-        removed: set[Any],
-        everything: frozenset[Any] = frozenset(),
+        self, interaction: Interaction, field: str, added: set[Any], removed: set[Any]
     ) -> None:
-        """
-        Add to a list and take out of it; if nothing is named, it is only shown.
-
-        Args:
-            everything: what an empty list stands for, so that all but what is taken out remain.
-        """
+        """Add to a list and take out of it; if nothing is named, it is only shown."""
+        # What an empty list stands for, so that all but what is taken out remain.
+        everything = self._lasting().models.keys() if field == "allowed_models" else set()
 
         def decide(now: ServerSettings) -> dict[str, object]:
             before = getattr(now, field)
-            kept = before or (everything if removed & everything else before)
+            kept = before or frozenset(everything if removed & everything else ())
             return {field: frozenset((kept | added) - removed) or before}
 
         last = say(Notice.LAST_OF_THEM, str(interaction.locale))
