@@ -143,7 +143,7 @@ def result(
         reduced: says that the files were made smaller to fit Discord's limit, if they were.
     """
     request = job.request
-    lines = [quote_prompt(request), f"-# {' · '.join(_about(job, tasks, images, now))}"]
+    lines = [quote_prompt(request), f"-# {_about(job, tasks, images, now)}"]
     if request.private and balance_ucr is not None:
         # In public, the balance is nobody else's business.
         lines.append(f"-# {say(Phrase.BALANCE_LEFT, job.locale, left_ucr=balance_ucr)}")
@@ -151,9 +151,7 @@ def result(
     return discord.Embed(description="\n".join(line for line in lines if line))
 
 
-def _about(
-    job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], now: datetime
-) -> list[str]:
+def _about(job: Job, tasks: Sequence[Task], images: Sequence[ImageFile], now: datetime) -> str:
     sizes = dict.fromkeys(
         f"{each.width_px}\N{MULTIPLICATION SIGN}{each.height_px}" for each in images
     )
@@ -161,7 +159,7 @@ def _about(
     parts = [mention(job.user_id, job.locale), knobs(job.request, job.locale)]
     took = say(Phrase.TOOK, job.locale, seconds=max(1, round(took_s)))
     parts += [listed(sizes, job.locale), took, cost(job, tasks)]
-    return [part for part in parts if part]
+    return " · ".join(filter(None, parts))
 
 
 def mention(user_id: int, locale: str) -> str:
