@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-#: Scenes are drawn twice as large as 1K and then scaled down, which smooths their edges.
+#: Scenes are drawn twice as large as their picture, at 1K at most, and then scaled down, which
+#: smooths their edges.
 OVERSAMPLING = 2
 
 Colour = tuple[int, int, int]
@@ -105,7 +106,7 @@ def landscape(
     prompt: str, size: tuple[int, int], palette: Palette, rng: random.Random
 ) -> Image.Image:
     """Draw sky, light, hills, something in front and something in the air, from back to front."""
-    shrink = math.sqrt(size[0] * size[1]) / (1024 * OVERSAMPLING)
+    shrink = max(math.sqrt(size[0] * size[1]) / 1024, 1) / OVERSAMPLING
     canvas = _sky((round(size[0] / shrink), round(size[1] / shrink)), palette)
     if palette.dark:
         _scatter_stars(canvas, rng)
