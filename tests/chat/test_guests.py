@@ -1,5 +1,6 @@
 """The host chooses whom the bot serves; others are told so, and left."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -113,8 +114,9 @@ async def back(easel: Easel, server_id: int) -> bool:
 
 
 async def test_who_has_installed_it_for_themselves_goes_on_where_it_was_removed(
-    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch
+    opened: OpenEasel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "bot.chat.client")
     async with opened(paint=lambda _: PICTURE) as easel:
         context = easel.discord.payloads.context
 
@@ -126,9 +128,10 @@ async def test_who_has_installed_it_for_themselves_goes_on_where_it_was_removed(
         own = easel.discord.channel("studio").guild_id
         easel.discord.gateway.dispatch("GUILD_DELETE", {"id": str(own)}, own)
 
-        async def gone() -> bool:
-            return own in easel.app.client.easel.gone
+        async def left() -> bool:
+            # What was under way there has been looked for.
+            return "removed from a server" in caplog.text
 
-        await easel.until(gone)
+        await easel.until(left)
         assert (await easel.finished(await easel.imagine())).attachments
         assert [row.cost_ucr for row in await easel.rows("SELECT cost_ucr FROM jobs")] == [60_000]
