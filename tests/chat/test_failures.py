@@ -15,10 +15,12 @@ from bot.engine.carrier import LIMITS_MAX, SPOILT_WAITS_S, TRIES_MAX
 from bot.engine.traffic import FAULTS_MAX, MISCONFIGURED_FOR
 from bot.errors import FetchTrouble
 from bot.playground.discord import Message, Upload
+from bot.playground.drawing import draw
 from bot.playground.faults import Reset, Respond, VendorCall
 from bot.playground.studio import Completes, Fails
+from tests.conftest import OpenEasel
 from tests.support.easel import Easel, said
-from tests.support.pictures import animation, picture
+from tests.support.pictures import animation, blank, picture
 from tests.support.settings import set_filter
 
 ALLOWANCE_UCR = 1_000_000
@@ -53,7 +55,7 @@ async def assert_uncharged_and_well(easel: Easel, message: Message) -> None:
         ({"model": "gpt-image-2"}, "has no NSFW filter"),
         ({"reference1": Upload("big.png", bytes(50_000_001))}, "`reference1` is larger than 50 MB"),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else value,
 )
 async def test_a_request_that_cannot_be_taken_is_refused_to_the_member_alone(
     easel: Easel, options: dict[str, object], words: str
@@ -95,7 +97,7 @@ async def test_more_references_than_the_route_takes_are_refused(easel: Easel) ->
         (Upload("fake.png", b"this is no picture at all"), "is not a picture: PNG, JPEG, WebP,"),
         (Upload("notes.txt", b"words"), "is not a picture"),
         (Upload("clip.mp4", b"\x00\x00\x00\x18ftypmp42" + bytes(40)), "is a video"),
-        (Upload("huge.png", picture(8_000, 6_000)), "has more than 40 megapixels"),
+        (Upload("huge.png", blank(8_000, 6_000)), "has more than 40 megapixels"),
         (Upload("cut.png", picture(400, 400)[:-200]), "is damaged or cut off"),
         (Upload("moving.png", animation("PNG")), "is animated"),
         (Upload("moving.webp", animation("WEBP")), "is animated"),
@@ -330,23 +332,24 @@ async def test_one_failed_image_of_several_is_not_charged(easel: Easel) -> None:
 
 
 async def test_an_image_larger_than_discord_takes_is_sent_smaller_and_said_so(
-    easel: Easel,
+    opened: OpenEasel,
 ) -> None:
-    easel.discord.interactions.file_bytes_max = 40_000
-    message = await easel.finished(await easel.imagine())
+    async with opened(paint=draw) as easel:
+        easel.discord.interactions.file_bytes_max = 40_000
+        message = await easel.finished(await easel.imagine())
 
-    [attachment] = message.attachments
-    assert attachment.size_bytes <= 40_000
-    content = await easel.discord.read_attachment(attachment)
-    with Image.open(io.BytesIO(content)) as image:
-        assert image.format == "WEBP"
-    assert "this is a smaller copy; the original is kept." in said(message)
-    assert await easel.balance_ucr() == ALLOWANCE_UCR - 60_000
-    assert len(list((easel.folder / "images").glob("*.png"))) == 1
+        [attachment] = message.attachments
+        assert attachment.size_bytes <= 40_000
+        content = await easel.discord.read_attachment(attachment)
+        with Image.open(io.BytesIO(content)) as image:
+            assert image.format == "WEBP"
+        assert "this is a smaller copy; the original is kept." in said(message)
+        assert await easel.balance_ucr() == ALLOWANCE_UCR - 60_000
+        assert len(list((easel.folder / "images").glob("*.png"))) == 1
 
 
-async def test_where_no_result_is_kept_no_original_is_said_to_be(opened) -> None:
-    async with opened(keep_results=0) as easel:
+async def test_where_no_result_is_kept_no_original_is_said_to_be(opened: OpenEasel) -> None:
+    async with opened(keep_results=0, paint=draw) as easel:
         easel.discord.interactions.file_bytes_max = 40_000
         message = await easel.finished(await easel.imagine())
         assert "this is a smaller copy." in said(message)

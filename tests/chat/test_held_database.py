@@ -30,6 +30,7 @@ from tests.support.settings import set_filter
 ALLOWANCE_UCR = 1_000_000
 PRICE_UCR = 60_000
 ROOM_BYTES = 4_096
+LARGE = noise(400)
 WORDY = MADE["PNG with two mebibytes of text"][1]()
 
 
@@ -125,7 +126,10 @@ async def test_an_order_that_is_about_to_be_sent_waits_too(
 async def test_a_result_for_which_there_is_no_room_yet_is_not_lost(
     opened: OpenEasel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened() as easel, after_effect(easel, VendorCall.RESULT) as result:
+    async with (
+        opened(paint=lambda _: LARGE) as easel,
+        after_effect(easel, VendorCall.RESULT) as result,
+    ):
         call = await easel.imagine()
         await result.reached.wait()
         with full_disk(easel.folder / "easel.db"):

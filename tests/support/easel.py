@@ -23,7 +23,7 @@ from bot.playground.faults import Hold, VendorCall
 from bot.settings import GivenSettings
 from bot.store.ledger import audit, list_entries
 from tests.support.clock import InstantClock
-from tests.support.once import paint
+from tests.support.once import paint_plainly
 from tests.support.openapi import violations
 from tests.vendors import AllVendors
 
@@ -181,7 +181,7 @@ async def open_easel(
     folder: Path,
     schema: Path,
     prepare: Callable[[PlaygroundDiscord], None] = lambda _: None,
-    paint: Callable[[Picture], bytes] = paint,
+    paint: Callable[[Picture], bytes] = paint_plainly,
     **settings: Any,
 ) -> AsyncIterator[Easel]:
     """

@@ -12,6 +12,13 @@ def picture(width_px: int = 64, height_px: int = 64, image_format: str = "PNG") 
     return file.getvalue()
 
 
+def blank(width_px: int, height_px: int) -> bytes:
+    """A PNG of any number of pixels, quickly made: one bit each."""
+    file = io.BytesIO()
+    Image.new("1", (width_px, height_px)).save(file, "PNG")
+    return file.getvalue()
+
+
 def noise(side_px: int = 48) -> bytes:
     """A PNG as large as one of its size can be, and quickly made."""
     file = io.BytesIO()

@@ -1,16 +1,22 @@
 """The playground's provider server, with the doubles of the other vendors beside its own two."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from aiohttp import web
 
 from bot.playground import maxapi
+from bot.playground.drawing import Picture
 from bot.playground.providers import PlaygroundProviders
+from tests.support.once import paint_plainly
 from tests.vendors import google, kie, openai, runninghub
 
 
 class AllVendors(PlaygroundProviders):
     kie: kie.KieFormat
+
+    def __init__(self, *, paint: Callable[[Picture], bytes] = paint_plainly, **given: Any) -> None:
+        super().__init__(paint=paint, **given)
 
     def _formats(self) -> Iterable[web.RouteDef]:
         given = (self.studio, self.submissions, self.api_key)
