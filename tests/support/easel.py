@@ -91,8 +91,8 @@ class Easel(Struct):
     async def idle(self) -> None:
         """Wait until no job is under way: what follows a delivery is committed."""
         async with asyncio.timeout(50):
-            while self.app.runner.job_ids:  # noqa: ASYNC110 - no event for this
-                await asyncio.sleep(0)
+            while carrying := self.app.runner._running.values():
+                await asyncio.wait(carrying)
 
     async def until(self, condition: Callable[[], Awaitable[object]]) -> None:
         """Wait for something that only the database shows."""
@@ -101,10 +101,9 @@ class Easel(Struct):
                 await asyncio.sleep(0)
 
     async def held_by(self, fault: Fault) -> None:
-        """Wait until a request to Discord has met the fault: one that is held announces nothing."""
+        """Wait until a request to Discord has met the fault."""
         async with asyncio.timeout(10):
-            while not fault.hits:  # noqa: ASYNC110 - no event for this
-                await asyncio.sleep(0)
+            await fault.reached.wait()
 
     async def entries(self, *kinds: EntryKind) -> list[Entry]:
         entries = [entry for _, entry in await self.app.database.read(list_entries)]

@@ -40,6 +40,8 @@ class Fault(Struct):
     times: int = 1
     #: how many requests it has met
     hits: int = 0
+    #: set once a request has met it
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def strike(self) -> "FaultyAnswer | None":
         """Wait if told to, then return the wrong answer; None lets the request pass."""
@@ -95,6 +97,7 @@ class Faults:
             matches = fault.path.search(template) or fault.path.search(path)
             if matches and fault.method in (None, method) and fault.hits < fault.times:
                 fault.hits += 1
+                fault.reached.set()
                 return fault
         return None
 
