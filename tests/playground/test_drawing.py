@@ -1,7 +1,9 @@
 import io
 import time
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
@@ -28,7 +30,14 @@ def test_every_size_has_its_exact_ratio_in_multiples_of_16(ratio: str, resolutio
     assert (width_px % 16, height_px % 16) == (0, 0)
 
 
-@pytest.mark.parametrize("ratio", list(SIZES_1K_PX))
+def ratios() -> Iterator[Any]:
+    """The square and the longest ones at once, and all where there is time."""
+    for ratio in SIZES_1K_PX:
+        first = ratio in ("1:1", "9:16", "21:9")
+        yield pytest.param(ratio, marks=() if first else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("ratio", list(ratios()))
 def test_a_drawing_has_exactly_the_size_asked_for(ratio: str) -> None:
     size = size_px(ratio, "1K")
     assert opened(draw(Picture("a harbour", *size))).size == size
