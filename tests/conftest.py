@@ -14,21 +14,34 @@ from bot.engine import runner
 from bot.pictures.decoder import Decoder
 from bot.store.database import open_database
 from tests.support.easel import Easel, open_easel
-from tests.support.once import SharedDecoder, share_catalogs, share_decoder, share_payloads
+from tests.support.once import (
+    SharedDecoder,
+    share_catalogs,
+    share_checks,
+    share_decoder,
+    share_payloads,
+)
 
 settings.register_profile(
-    "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "default",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 #: pytest --hypothesis-profile=long
 settings.register_profile("long", settings.get_profile("default"), max_examples=5_000)
 settings.load_profile("default")
 
 
+def pytest_configure() -> None:
+    """The collector has little to do with what is imported, and with what a test leaves behind."""
+    gc.set_threshold(50_000, 20, 20)
+
+
 def pytest_collection_finish() -> None:
-    """The collector has no business with the modules, and little with what a test leaves behind."""
+    """It has no business with the modules."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
@@ -57,25 +70,21 @@ def worked_out_once(decoder: SharedDecoder) -> Iterator[None]:
         share_payloads(patch)
         share_catalogs(patch)
         share_decoder(patch, decoder)
+        share_checks(patch)
         yield
 
 
-@pytest.fixture(autouse=True)
-def shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How a job goes is shown from its first moment on, so that no test waits to see it."""
-    monkeypatch.setattr(runner, "PROGRESS_AFTER_S", 0.0)
-
-
-@pytest.fixture(autouse=True)
-def claimed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs that come one after the other wait for no claim of several."""
-    monkeypatch.setattr(runner, "CLAIM_PAUSE_S", 0.005)
-
-
-@pytest.fixture(autouse=True)
-def asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test waits before Discord is called again."""
-    monkeypatch.setattr(wire, "RETRY_WAIT_S", 0.0)
+@pytest.fixture(scope="session", autouse=True)
+def at_once() -> Iterator[None]:
+    """What the bot waits with, for people's or Discord's sake, comes at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        # How a job goes is shown from its first moment on.
+        patch.setattr(runner, "PROGRESS_AFTER_S", 0.0)
+        # Jobs that come one after the other wait for no claim of several.
+        patch.setattr(runner, "CLAIM_PAUSE_S", 0.005)
+        # Discord is called again at once.
+        patch.setattr(wire, "RETRY_WAIT_S", 0.0)
+        yield
 
 
 OpenEasel = Callable[..., AbstractAsyncContextManager[Easel]]
