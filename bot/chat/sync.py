@@ -91,7 +91,7 @@ async def _scope(tree: Tree, server_id: int | None, *, wanted: bool) -> str:
     found: Sequence[Mapping[str, Any]] = await tree.client.http.request(
         Route("GET", path), params={"with_localizations": "true"}
     )
-    if _by_name(commands) == _by_name(found):
+    if len(commands) == len(found) and _by_name(commands) == _by_name(found):
         return f"{place}: {len(commands)} commands, as they should be"
     try:
         await tree.client.http.request(Route("PUT", path), json=commands)
