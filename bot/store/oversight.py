@@ -1,6 +1,5 @@
 """Blocks, what moderators do to jobs, what members report, and the trail of it all."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from msgspec.structs import asdict, replace
@@ -27,9 +26,8 @@ from bot.store.rows import JOB, LAST, read_job
 from bot.store.schema import IS_REPORT
 from bot.store.sql import LAST_NUMBER, Row, Transaction, insert, upsert
 
-#: jobs read at once in the search for those that moderators may see, and how many such reads
-LOOKED_AT = 25
-LOOKS_MAX = 4
+#: jobs that one search for those that moderators may see looks at
+LOOKED_AT_MAX = 100
 
 _lasts = "(until IS NULL OR until > :now)"
 _this_block = "server_id = :server AND user_id = :user"
@@ -106,7 +104,8 @@ REMOVE = f"""
     WHERE {_this_job} AND NOT removed
     RETURNING {JOB}
 """
-_recent = f"id < :before ORDER BY id DESC LIMIT {LOOKED_AT}"
+#: one more shows whether there are older ones
+_recent = f"id < :before ORDER BY id DESC LIMIT {LOOKED_AT_MAX + 1}"
 RECENT = f"SELECT {JOB} FROM jobs WHERE server_id = :server AND {_recent}"
 RECENT_OF = f"SELECT {JOB} FROM jobs WHERE server_id = :server AND user_id = :user AND {_recent}"
 SEEN_SINCE = """
@@ -312,15 +311,17 @@ def recent(
         left out, a page may be shorter, or empty.
     """
     since = _seen_since(tx, server_id)
+    given = {"server": server_id, "user": user_id, "before": before or LAST}
     found: list[Job] = []
-    for job in _looked_through(tx, server_id, user_id, before):
-        if len(found) == limit:
+    # No more rows are read than are looked at.
+    for looked_at, row in enumerate(tx.rows(RECENT_OF if user_id else RECENT, given)):
+        if len(found) == limit or looked_at == LOOKED_AT_MAX:
             return found, before
+        job = read_job(row)
         before = job.id
         if _has_images(job) and _is_seen(job, since):
             found.append(job)
-    is_more = before and _page(tx, server_id, user_id, before)
-    return found, before if is_more else ""
+    return found, ""
 
 
 def _has_images(job: Job) -> bool:
@@ -343,20 +344,6 @@ def _seen_since(tx: Transaction, server_id: int) -> datetime | None:
 
 def _is_seen(job: Job, since: datetime | None) -> bool:
     return not job.request.private or (since is not None and job.created_at >= since)
-
-
-def _looked_through(tx: Transaction, server_id: int, user_id: int, before: str) -> Iterator[Job]:
-    for _ in range(LOOKS_MAX):
-        page = _page(tx, server_id, user_id, before)
-        yield from page
-        if len(page) < LOOKED_AT:
-            return
-        before = page[-1].id
-
-
-def _page(tx: Transaction, server_id: int, user_id: int, before: str) -> list[Job]:
-    given = {"server": server_id, "user": user_id, "before": before or LAST}
-    return [read_job(row) for row in tx.rows(RECENT_OF if user_id else RECENT, given)]
 
 
 def _done_to(
