@@ -7,7 +7,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct, field
 
@@ -134,7 +133,7 @@ class Export:
         for name, statement in statements.items():
             held: list[steps.Values] = []
             after = 0
-            while some := await self._database.read(steps.some_of_trail, statement, whose, after):
+            while some := await self._database.read(steps.some_rows, statement, whose, after):
                 held += some
                 after = some[-1]["id"]
             await asyncio.to_thread(parcel.put_json, f"{name}.json", held)
@@ -154,10 +153,11 @@ class Export:
         return names
 
     async def _entries(self, parcel: Parcel, server_id: int, user_id: int) -> None:
+        whose = {"server": server_id, "user": user_id}
         number = after = 0
-        held: list[dict[str, Any]] = []
+        held: list[steps.Values] = []
         while True:
-            some = await self._database.read(steps.some_entries, server_id, user_id, after)
+            some = await self._database.read(steps.some_rows, steps.ENTRIES_OF, whose, after)
             held += some
             if held and (not some or len(held) >= ENTRIES_IN_FILE):
                 number += 1

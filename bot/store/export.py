@@ -103,20 +103,14 @@ def some_jobs(
     return [job | {"images": images[job["id"]]} for job in told]
 
 
-def some_entries(tx: Transaction, server_id: int, user_id: int, after: int) -> list[Values]:
-    """An account's next entries, oldest first; `after`: an entry's id, 0: from the first on."""
-    given = {"server": server_id, "user": user_id, "after": after}
-    return [_told(row) for row in tx.rows(ENTRIES_OF, given)]
-
-
-def some_of_trail(
+def some_rows(
     tx: Transaction, statement: str, whose: Mapping[str, int], after: int
 ) -> list[Values]:
     """
-    The next of what was done, oldest first.
+    The next entries, or the next of what was done, oldest first.
 
     Args:
-        statement: one of TRAIL_OF_MEMBER or TRAIL_OF_SERVER.
+        statement: ENTRIES_OF, or one of TRAIL_OF_MEMBER or TRAIL_OF_SERVER.
         whose: as for `rest`.
         after: a row's id; 0: from the first on.
     """

@@ -142,7 +142,7 @@ async def trail(
     bench: Bench, statements: Mapping[str, str], whose: Mapping[str, int]
 ) -> dict[str, list[Any]]:
     return {
-        name: await bench.database.read(export.some_of_trail, statement, whose, 0)
+        name: await bench.database.read(export.some_rows, statement, whose, 0)
         for name, statement in statements.items()
     }
 
@@ -201,7 +201,7 @@ async def test_what_a_moderator_did_is_read_in_pieces(
         f" {numbers} SELECT {SERVER}, {ADA}, i, '', '', 1 FROM n"
     )
     statement = export.TRAIL_OF_MEMBER[name]
-    some = await bench.database.read(export.some_of_trail, statement, {"user": ADA}, 0)
+    some = await bench.database.read(export.some_rows, statement, {"user": ADA}, 0)
     assert len(some) == export.ENTRIES_AT_ONCE
     parcel = Parcel(tmp_path, "export", 10**9, 1)
     await Export(bench.database, tmp_path).of_member(ADA, parcel)
