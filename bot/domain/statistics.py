@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
+from msgspec.structs import astuple
 
 from bot.domain.jobs import Failure
 
@@ -54,10 +55,9 @@ class Month(Struct, frozen=True):
 class Tally(Struct):
     """Numbers of some of a month's jobs, to which those of others can be added."""
 
-    jobs: int = 0
     failures: Counter[Failure] = field(default_factory=Counter)
-    #: milliseconds from asking to seeing the images, of each job that has some
-    waits_ms: list[int] = field(default_factory=list)
+    #: by milliseconds from asking to seeing the images: how many jobs took so long
+    waits_ms: Counter[int] = field(default_factory=Counter)
     #: by user id
     jobs_of_member: Counter[int] = field(default_factory=Counter)
     cost_of_member: Counter[int] = field(default_factory=Counter)
@@ -69,15 +69,8 @@ class Tally(Struct):
     cost_of_day: Counter[int] = field(default_factory=Counter)
 
     def add(self, other: "Tally") -> None:
-        self.jobs += other.jobs
-        self.failures.update(other.failures)
-        self.waits_ms += other.waits_ms
-        self.jobs_of_member.update(other.jobs_of_member)
-        self.cost_of_member.update(other.cost_of_member)
-        self.images_of_route.update(other.images_of_route)
-        self.cost_of_route.update(other.cost_of_route)
-        self.images_of_day.update(other.images_of_day)
-        self.cost_of_day.update(other.cost_of_day)
+        for counts, others in zip(astuple(self), astuple(other), strict=True):
+            counts.update(others)
 
     def month(self) -> Month:
         """The month whose jobs these are."""
@@ -87,9 +80,9 @@ class Tally(Struct):
         ]
         members.sort(key=lambda each: (each.cost_ucr, each.jobs), reverse=True)
         routes = self.images_of_route.most_common(ROUTES_SHOWN_MAX)
-        waits_ms = sorted(self.waits_ms)
+        waits_ms = sorted(self.waits_ms.elements())
         return Month(
-            jobs=self.jobs,
+            jobs=self.jobs_of_member.total(),
             failed=self.failures.total(),
             cost_ucr=self.cost_of_member.total(),
             members=members[:MEMBERS_SHOWN_MAX],

@@ -87,19 +87,18 @@ def some_numbers(tx: Transaction, server_id: int, of: date, after: str) -> tuple
     last = ""
     for row in tx.rows(COUNTED, given | {"at_once": COUNTED_AT_ONCE}):
         last = row.id
-        tally.jobs += 1
         tally.jobs_of_member[row.user_id] += 1
         tally.cost_of_member[row.user_id] += row.cost_ucr
         tally.cost_of_day[row.day] += row.cost_ucr
         if row.state == JobState.DONE:
-            tally.waits_ms.append(row.waited_ms)
+            tally.waits_ms[row.waited_ms] += 1
         elif row.state == JobState.FAILED:
             tally.failures[read_failure(row.failure)] += 1
     for row in tx.rows(IMAGES, given | {"last": last}):
         tally.images_of_route[row.route_id] += row.images
         tally.cost_of_route[row.route_id] += row.cost_ucr
         tally.images_of_day[row.day] += row.images
-    return tally, last if tally.jobs == COUNTED_AT_ONCE else ""
+    return tally, last if tally.jobs_of_member.total() == COUNTED_AT_ONCE else ""
 
 
 def some_lines(tx: Transaction, server_id: int, of: date, after: str) -> list[Line]:
