@@ -4,7 +4,7 @@ import asyncio
 import csv
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -96,25 +96,19 @@ class Statistics:
         Returns:
             The file to send; None: the ZIP, too, has more than `bytes_max`.
         """
-        after, new = "", True
-        while True:
-            some = await self._database.read(stats.some_lines, server_id, first, after)
-            await asyncio.to_thread(_write, path, some, new=new)
-            if not some:
-                break
-            after, new = some[-1].job_id, False
+        await asyncio.to_thread(_write, path, [COLUMNS])
+        after = ""
+        while some := await self._database.read(stats.some_lines, server_id, first, after):
+            await asyncio.to_thread(_write, path, map(_cells, some))
+            after = some[-1].job_id
         return await asyncio.to_thread(_small_enough, path, bytes_max)
 
 
-def _write(path: Path, lines: Sequence[Line], *, new: bool) -> None:
-    # The byte-order mark tells spreadsheets that this is UTF-8.
-    encoding = "utf-8-sig" if new else "utf-8"
-    mode = "w" if new else "a"
-    with path.open(mode, encoding=encoding, errors="replace", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(COLUMNS)
-        writer.writerows(_cells(line) for line in lines)
+def _write(path: Path, lines: Iterable[Sequence[object]]) -> None:
+    # A byte-order mark, which Python writes at the beginning alone, tells spreadsheets that this is
+    # UTF-8.
+    with path.open("a", encoding="utf-8-sig", errors="replace", newline="") as file:
+        csv.writer(file).writerows(lines)
 
 
 def _cells(line: Line) -> list[object]:
