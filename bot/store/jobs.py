@@ -23,7 +23,7 @@ from bot.domain.requests import Mode, Reference
 from bot.domain.settings import Keep
 from bot.errors import Facts, StepLost
 from bot.store import ledger, queue, tasks
-from bot.store.rows import JOB, LAST, problem_row, read_job
+from bot.store.rows import JOB, LAST, find_job, problem_row, read_job
 from bot.store.schema import HAS_PARENT, IS_CANCELLED, IS_QUEUED, IS_WORKED_ON
 from bot.store.sql import Transaction, among, listed, one_of
 
@@ -197,11 +197,10 @@ def cancel(
         StepLost: it is too late; or it was cancelled before.
     """
     problem = Problem(failure, facts or {})
-    row = tx.one_or_none(CANCEL, {"job": job_id, "now": now} | problem_row(problem))
-    if row is None:
+    job = find_job(tx, CANCEL, {"job": job_id, "now": now} | problem_row(problem))
+    if job is None:
         raise StepLost(f"job {job_id} was submitted, or has ended")
     tasks.cancel(tx, job_id, failure)
-    job = read_job(row)
     if job.started_at is None:
         queue.leave(tx, job)
     ledger.end_hold(tx, house.allowance, job, None, now)
@@ -220,10 +219,7 @@ def claim(tx: Transaction, house: House, now: datetime, jobs_max: int) -> Claime
     for job_id in choice.left[:jobs_max]:
         job = read_job(tx.one(RESUME, given | {"job": job_id}))
         claimed.append((job, tasks.of_job(tx, job_id)))
-    while len(claimed) < jobs_max:
-        turn = choice.next_turn(tx)
-        if turn is None:
-            break
+    while len(claimed) < jobs_max and (turn := choice.next_turn(tx)):
         job = read_job(tx.one(CLAIM, given | turn))
         its_tasks = tasks.of_job(tx, job.id)
         choice.count_images([task.route_id for task in its_tasks])
@@ -266,8 +262,7 @@ def stop_watching(tx: Transaction, job_id: str) -> Job | None:
         None: it has ended or is being delivered, its member is being erased, or there is no such
         job.
     """
-    row = tx.one_or_none(STOP_WATCHING, {"job": job_id})
-    return read_job(row) if row else None
+    return find_job(tx, STOP_WATCHING, {"job": job_id})
 
 
 def forget_message(tx: Transaction, job_id: str, message_id: int) -> None:
@@ -286,8 +281,7 @@ def free_leases(tx: Transaction) -> int:
 
 def find(tx: Transaction, job_id: str) -> Job | None:
     """The job, for an id that came from outside."""
-    row = tx.one_or_none(FIND, {"job": job_id})
-    return read_job(row) if row else None
+    return find_job(tx, FIND, {"job": job_id})
 
 
 def makers(tx: Transaction, pictures: Sequence[Reference]) -> dict[str, Job]:
@@ -329,9 +323,10 @@ def finish(
         The job; it is still in delivery if a moderator has removed or covered it meanwhile.
     """
     given = {"job": job.id, "message": message_id, "now": now, "keeps": keeps_images}
-    row = tx.one_or_none(FINISH, given | {"removed": job.removed, "covered": job.covered})
-    found = read_job(row) if row else job_of(tx, job.id)
-    if row is None and found.state is not JobState.DELIVERING:
+    if ended := find_job(tx, FINISH, given | {"removed": job.removed, "covered": job.covered}):
+        return ended
+    found = job_of(tx, job.id)
+    if found.state is not JobState.DELIVERING:
         raise StepLost(f"job {job.id} is no longer {JobState.DELIVERING}")
     return found
 

@@ -22,7 +22,7 @@ from bot.errors import Facts, NotAllowed, Reason, StepLost
 from bot.store import jobs as job_steps
 from bot.store import ledger, settings, tasks
 from bot.store.jobs import House
-from bot.store.rows import JOB, LAST, read_job
+from bot.store.rows import JOB, LAST, find_job, read_job
 from bot.store.schema import IS_REPORT
 from bot.store.sql import LAST_NUMBER, Row, Transaction, insert, upsert
 
@@ -361,5 +361,4 @@ def _done(tx: Transaction, act: Act, job: Job | None = None) -> Done:
 def _one(tx: Transaction, statement: str, server_id: int, job_id: str) -> Job | None:
     if not server_id:
         return None
-    row = tx.one_or_none(statement, {"of_job": job_id, "of_server": server_id})
-    return read_job(row) if row else None
+    return find_job(tx, statement, {"of_job": job_id, "of_server": server_id})

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from bot.domain.jobs import Failure, Job, Problem, Reply, Task
 from bot.domain.requests import UNREADABLE, ImageRequest, Reference
-from bot.store.sql import Row, read_as, read_facts, write_facts
+from bot.store.sql import Given, Row, Transaction, read_as, read_facts, write_facts
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,12 @@ def read_job(row: Row) -> Job:
         # None once its place is not kept any more.
         interaction_id=row.interaction_id or 0,
     )
+
+
+def find_job(tx: Transaction, statement: str, given: Given) -> Job | None:
+    """The job in the first row of a statement that has the columns JOB; None: there is no row."""
+    row = tx.one_or_none(statement, given)
+    return read_job(row) if row else None
 
 
 def read_task(row: Row) -> Task:

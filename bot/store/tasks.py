@@ -24,7 +24,7 @@ from bot.domain.ports import ImageFile
 from bot.domain.pricing import Cost
 from bot.errors import StepLost
 from bot.store import ledger
-from bot.store.rows import JOB, TASK, problem_row, read_job, read_task
+from bot.store.rows import JOB, TASK, find_job, problem_row, read_task
 from bot.store.sql import Transaction, among, listed
 from bot.store.sql import insert as insert_into
 
@@ -169,9 +169,8 @@ def _end_making(tx: Transaction, allowance: Allowance, job_id: str, now: datetim
     costs = [task.cost_ucr for task in its_tasks if task.cost_ucr is not None]
     problem = None if costs else latest(its_tasks)[0].problem
     cost = Microcredits(sum(costs))
-    row = tx.one_or_none(END_MAKING, {"job": job_id, "cost": cost} | problem_row(problem))
-    if row is None:
+    job = find_job(tx, END_MAKING, {"job": job_id, "cost": cost} | problem_row(problem))
+    if job is None:
         raise StepLost(f"job {job_id} is no longer {JobState.RUNNING}")
-    job = read_job(row)
     left_ucr = ledger.end_hold(tx, allowance, job, cost if costs else None, now)
     return Made(job, its_tasks, left_ucr)
