@@ -153,17 +153,10 @@ class Traffic:
         #: jobs that wait until they may submit, each with an event that ends the wait
         self._waiting: set[tuple[str, asyncio.Event]] = set()
         self._breakers: dict[str, Breaker] = defaultdict(Breaker)
-        self._routes = tuple(catalog.routes())
-        self._slots = {route.id: asyncio.Semaphore(route.running_max) for route in self._routes}
-        names = {route.provider for route in self._routes}
-        self._submits = {
-            name: Gate(_strictest(each.rate for each in self._routes if each.provider == name))
-            for name in names
-        }
-        self._polls = {
-            name: Gate(_strictest(each.poll_rate for each in self._routes if each.provider == name))
-            for name in names
-        }
+        routes = tuple(catalog.routes())
+        self._slots = {route.id: asyncio.Semaphore(route.running_max) for route in routes}
+        self._submits = _gates((route.provider, route.rate) for route in routes)
+        self._polls = _gates((route.provider, route.poll_rate) for route in routes)
 
     def ready(self, request: ImageRequest | None = None) -> Set[str]:
         """
@@ -269,7 +262,12 @@ class Traffic:
                 return True
 
 
-def _strictest(rates: Iterable[Rate | None]) -> Rate | None:
-    """The lowest rate, which counts for all routes that share a key."""
-    named = [rate for rate in rates if rate is not None]
-    return min(named, key=lambda rate: rate.calls / rate.seconds, default=None)
+def _gates(rates: Iterable[tuple[str, Rate | None]]) -> dict[str, Gate]:
+    """Vendor -> its gate: the lowest rate counts for all routes, because they share a key."""
+    named: dict[str, list[Rate]] = defaultdict(list)
+    for vendor, rate in rates:
+        named[vendor] += [rate] if rate else []
+    return {
+        vendor: Gate(min(its, key=lambda rate: rate.calls / rate.seconds, default=None))
+        for vendor, its in named.items()
+    }
