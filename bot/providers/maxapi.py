@@ -77,7 +77,7 @@ def parse_create(
     links, in_answer = replies.images_in(body)
     if links or in_answer:
         return Finished(links, in_answer, _bill_in(body))
-    if replies.is_images_body(body) and not replies.is_under_way(body):
+    if replies.image_lists(body) and not replies.is_under_way(body):
         if replies.names_no_image(body):
             return Finished()
         raise ProviderContractBroken(NAME, "answered without an image")
@@ -96,7 +96,7 @@ def parse_poll(body: Mapping[str, object]) -> Progress:
     if word and word.lower() not in FINISHED_WORDS:
         return Running(word)
     links, in_answer = replies.images_in(body)
-    if word or links or in_answer or replies.is_images_body(body):
+    if word or links or in_answer or replies.image_lists(body):
         return Finished(links, in_answer, _bill_in(body))
     return Running(word)
 

@@ -308,10 +308,7 @@ def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
     Anything else in an image's place does not count.
     """
     for place in mappings(body):
-        for name in IMAGE_LISTS:
-            items = place.get(name)
-            if not isinstance(items, list):
-                continue
+        for items in image_lists(place):
             found = [each.get("url") if isinstance(each, dict) else each for each in items]
             links = tuple(each for each in found if fields.is_link(each))[: fields.LINKS_MAX]
             inline = INLINE in found or any(
@@ -322,9 +319,9 @@ def images_in(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
     return (), False
 
 
-def is_images_body(body: Mapping[str, object]) -> bool:
-    """Whether the answer has a list of images, even an empty one."""
-    return any(isinstance(body.get(name), list) for name in IMAGE_LISTS)
+def image_lists(body: Mapping[str, object]) -> list[list[object]]:
+    """The answer's lists of images, even empty ones."""
+    return [value for name in IMAGE_LISTS if isinstance(value := body.get(name), list)]
 
 
 def listed_task(body: Mapping[str, object]) -> Mapping[str, object]:
@@ -342,10 +339,9 @@ def is_under_way(body: Mapping[str, object]) -> bool:
 
 def names_no_image(body: Mapping[str, object]) -> bool:
     """Whether nothing at all stands in the answer's lists of images."""
-    lists = [value for name in IMAGE_LISTS if isinstance(value := body.get(name), list)]
     return not any(
         (each.get("url") or each.get("b64_json")) if isinstance(each, dict) else each
-        for items in lists
+        for items in image_lists(body)
         for each in items
     )
 
