@@ -356,11 +356,7 @@ def _is_of_period(held: Entry, account: Account) -> bool:
 
 
 def change(
-    account: Account,
-    kind: EntryKind,
-    allowance_ucr: int,
-    grant_ucr: int,
-    job_id: str | None = None,
+    account: Account, kind: EntryKind, allowance_ucr: int, grant_ucr: int, job_id: str | None = None
 ) -> Change:
     """The account with signed amounts added to its parts, and the entry that says so."""
     changed = replace(
@@ -369,12 +365,6 @@ def change(
         grant_ucr=account.grant_ucr + grant_ucr,
     )
     entry = Entry(
-        account.server_id,
-        account.user_id,
-        kind,
-        allowance_ucr,
-        grant_ucr,
-        account.entered,
-        job_id,
+        account.server_id, account.user_id, kind, allowance_ucr, grant_ucr, account.entered, job_id
     )
     return changed, (entry,)

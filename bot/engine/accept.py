@@ -55,12 +55,7 @@ def draft_job(
     )
 
 
-def offers(
-    draft: Job,
-    rule: NsfwRule,
-    terms: Terms,
-    routing: Routing,
-) -> Sequence[Offer]:
+def offers(draft: Job, rule: NsfwRule, terms: Terms, routing: Routing) -> Sequence[Offer]:
     """
     The job at each quote that may be held for it, the dearest first.
 

@@ -20,14 +20,7 @@ from bot.engine.quota import Quota
 from bot.engine.routing import Terms
 from bot.engine.servers import Servers
 from bot.engine.workshop import Workshop
-from bot.errors import (
-    InsufficientCredits,
-    InvalidRequest,
-    Reason,
-    Refusal,
-    StepLost,
-    StoreBusy,
-)
+from bot.errors import InsufficientCredits, InvalidRequest, Reason, Refusal, StepLost, StoreBusy
 from bot.store import accept, jobs, oversight, settings, tasks
 
 #: a model's cheapest image has one of these qualities, with or without a quality setting

@@ -201,11 +201,7 @@ class Runner:
         return job, tasks
 
     async def _fail_tasks(
-        self,
-        job: Job,
-        tasks: Sequence[Task],
-        failure: Failure,
-        states: Collection[TaskState],
+        self, job: Job, tasks: Sequence[Task], failure: Failure, states: Collection[TaskState]
     ) -> tuple[Job, Sequence[Task]]:
         database, allowance = self._shop.database, self._shop.house.allowance
         for task in tasks:

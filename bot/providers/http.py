@@ -21,11 +21,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from bot.domain.ports import ImageFile
-from bot.errors import (
-    ProviderError,
-    ProviderOutcomeUnknown,
-    ProviderUnreachable,
-)
+from bot.errors import ProviderError, ProviderOutcomeUnknown, ProviderUnreachable
 from bot.pictures.threads import in_thread
 from bot.pictures.transfers import Transfers
 from bot.providers.answers import JSON_BYTES_MAX, decoded, encoded, parse_retry_after, read_answer

@@ -220,10 +220,7 @@ def check_poll(http: VendorHttp, reply: Reply) -> Failed | None:
 
 
 def handle_in(
-    body: Mapping[str, object],
-    *,
-    own_address: Callable[[str], str | None],
-    task_path: str,
+    body: Mapping[str, object], *, own_address: Callable[[str], str | None], task_path: str
 ) -> str:
     """
     Where to poll a task that was just accepted: its `poll_url`, or else the documented path.

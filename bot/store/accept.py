@@ -21,12 +21,7 @@ Purse = tuple[Change, Allowance, Reason]
 #: reasons that no form could mend: it changes neither who asks nor whose pictures these are, nor
 #: whether the image is private
 FINAL = frozenset(
-    {
-        Reason.DRAFT_USED,
-        Reason.BLOCKED,
-        Reason.PRIVATE_NOT_ALLOWED,
-        Reason.PICTURE_NOT_ALLOWED,
-    }
+    {Reason.DRAFT_USED, Reason.BLOCKED, Reason.PRIVATE_NOT_ALLOWED, Reason.PICTURE_NOT_ALLOWED}
 )
 _WAITING = f"SELECT coalesce(sum(waiting), 0) FROM queue WHERE {queue.WAITING} AND user_id ="
 #: what may keep a job from being accepted, besides its credits and its server's settings

@@ -7,16 +7,7 @@ from msgspec import Struct
 
 from bot.domain.budgets import limits_of_host
 from bot.domain.credits import Microcredits
-from bot.domain.jobs import (
-    Claimed,
-    Failure,
-    Job,
-    JobState,
-    Made,
-    Problem,
-    Task,
-    TaskState,
-)
+from bot.domain.jobs import Claimed, Failure, Job, JobState, Made, Problem, Task, TaskState
 from bot.domain.ledger import Allowance
 from bot.domain.queue import Caps
 from bot.domain.requests import Mode, Reference
@@ -307,12 +298,7 @@ def to_deliver(tx: Transaction, house: House, job_id: str, now: datetime) -> Mad
 
 
 def finish(
-    tx: Transaction,
-    job: Job,
-    message_id: int | None,
-    now: datetime,
-    *,
-    keeps_images: bool = False,
+    tx: Transaction, job: Job, message_id: int | None, now: datetime, *, keeps_images: bool = False
 ) -> Job:
     """
     End a job whose member has been told: it is done, or failed.

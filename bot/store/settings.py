@@ -6,13 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import asdict, replace
 
-from bot.domain.settings import (
-    Decide,
-    ServerSettings,
-    SettingChange,
-    read_settings,
-    write_setting,
-)
+from bot.domain.settings import Decide, ServerSettings, SettingChange, read_settings, write_setting
 from bot.store.sql import LAST_NUMBER, Transaction, among, insert, listed, upsert
 
 #: how many changes a moderator is shown beside a setting
