@@ -19,7 +19,7 @@ from bot.providers.tasks import TaskFormat, TaskProvider
 from bot.providers.vendors import Api, Setup, Vendor
 
 NAME = "apimodels"
-IMAGES_PATH = "/images/generations"
+IMAGES_PATH = openai_images.GENERATIONS_PATH
 
 #: Parts of `failCode`, `failMsg` or `resultJson` (apimodels-skill).
 RETRYABLE_WORDS = ("UPSTREAM_BUSY", "TIMEOUT")
@@ -52,8 +52,7 @@ class ApiModelsImages:
         self.check = tasks.check
 
     async def submit(self, order: Order) -> str | Finished | Failed:
-        paths = (IMAGES_PATH, openai_images.EDITS_PATH)
-        reply = await openai_images.send(self._http, order, paths, build_order(order))
+        reply = await openai_images.send(self._http, order, build_order(order))
         self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_submit(reply.body)
 

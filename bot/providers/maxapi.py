@@ -19,8 +19,8 @@ from bot.providers.judge import Stake
 from bot.providers.vendors import Api, Option, Vendor
 
 NAME = replies.NAME
-GENERATIONS_PATH = "/v1" + openai_images.GENERATIONS_PATH
-EDITS_PATH = "/v1" + openai_images.EDITS_PATH
+#: comes before OpenAI's paths
+ROOT = "/v1"
 
 
 class MaxApi(replies.MaxApiTasks):
@@ -42,11 +42,10 @@ class MaxApi(replies.MaxApiTasks):
         answers when the image is done.
         """
         body = build_create(order, self._asset_delivery)
-        paths = (GENERATIONS_PATH, EDITS_PATH)
-        reply = await openai_images.send(self._http, order, paths, body)
+        reply = await openai_images.send(self._http, order, body, ROOT)
         complaint = replies.read_complaint(reply)
         self._http.judge(reply, complaint, Stake.SUBMIT, hidden=order.prompt)
-        path = EDITS_PATH if order.references else GENERATIONS_PATH
+        path = ROOT + openai_images.path_of(order)
         return parse_create(reply.body, task_path=path, own_address=self._http.own_address)
 
 

@@ -13,8 +13,6 @@ from bot.providers import fields
 from bot.providers.http import VendorHttp
 from bot.providers.judge import Stake
 from bot.providers.openai_images import (
-    EDITS_PATH,
-    GENERATIONS_PATH,
     build_fields,
     moderation_field,
     parse_images,
@@ -35,9 +33,8 @@ class OpenAI:
         self._http = http
 
     async def submit(self, order: Order) -> Finished | Failed:
-        paths = (GENERATIONS_PATH, EDITS_PATH)
         body = build_edit(order) if order.references else build_generation(order)
-        reply = await send(self._http, order, paths, body)
+        reply = await send(self._http, order, body)
         self._http.judge(reply, read_complaint(reply), Stake.SUBMIT, hidden=order.prompt)
         return parse_images(NAME, reply.body)
 

@@ -93,23 +93,27 @@ def moderation_field(order: Order) -> dict[str, bool | str]:
     return order.route.nsfw_switch.fields(nsfw_checker=order.nsfw_checker)
 
 
+def path_of(order: Order) -> str:
+    """An edit's if there are references, else a generation's."""
+    return EDITS_PATH if order.references else GENERATIONS_PATH
+
+
 async def send(
-    http: VendorHttp, order: Order, paths: tuple[str, str], fields: Mapping[str, object]
+    http: VendorHttp, order: Order, fields: Mapping[str, object], root: str = ""
 ) -> Reply:
     """
-    Order a generation, or an edit if there are references.
+    Order a generation or an edit; see `path_of`.
 
     Args:
-        paths: a generation's path, then an edit's.
         fields: of whichever it is.
+        root: comes before the path.
     """
-    generations, edits = paths
-    answer_s = order.route.deadline_s
+    path, answer_s = root + path_of(order), order.route.deadline_s
     if not order.references:
         body = encoded(fields)
-        return await http.order(generations, body, result_path=order.result_path, answer_s=answer_s)
+        return await http.order(path, body, result_path=order.result_path, answer_s=answer_s)
     async with open_edit_form(order, fields) as form:
-        return await http.order(edits, form, result_path=order.result_path, answer_s=answer_s)
+        return await http.order(path, form, result_path=order.result_path, answer_s=answer_s)
 
 
 @asynccontextmanager
