@@ -182,10 +182,6 @@ def parse_balance(body: Mapping[str, object]) -> str:
     return f"{format_credits(from_usd(balance))} on the account"
 
 
-def is_about_a_task(reply: Reply) -> bool:
-    return bool(fields.text(fields.mapping(reply.body, "data"), "state"))
-
-
 def is_unknown(reply: Reply) -> bool:
     """Whether a poll's answer says that there is no such task (yet)."""
     return reply.code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
@@ -222,7 +218,6 @@ TASKS = TaskFormat(
     balance=("/balance", {}),
     parse_balance=parse_balance,
     read_complaint=read_complaint,
-    is_about_a_task=is_about_a_task,
     is_unknown=is_unknown,
 )
 

@@ -24,7 +24,7 @@ from bot.providers import fields
 from bot.providers.answers import decoded
 from bot.providers.judge import TOO_MANY_REQUESTS, Complaint, Kind, Reply, failure, required
 from bot.providers.moderation import is_content
-from bot.providers.tasks import TaskFormat, TaskProvider
+from bot.providers.tasks import TaskFormat, TaskProvider, names_state
 from bot.providers.vendors import Api, Option, Setup, Value, Vendor
 
 NAME = "kie"
@@ -168,11 +168,6 @@ def verify_callback(
     return task_id if hmac.compare_digest(base64.b64encode(digest), signature.encode()) else None
 
 
-def is_about_a_task(reply: Reply) -> bool:
-    """The vendor documents the codes 400, 500 and 501 with a failed task in `data` (callback)."""
-    return bool(fields.text(fields.mapping(reply.body, "data"), "state"))
-
-
 def is_unknown(reply: Reply) -> bool:
     """Whether a poll's answer says that there is no such task (yet)."""
     return reply.code in UNKNOWN_TASK_CODES and not is_content(error_message(reply.body))
@@ -180,7 +175,7 @@ def is_unknown(reply: Reply) -> bool:
 
 def read_failed(reply: Reply) -> Failed | None:
     """The task's failure, if the answer has only its own code to say that the generation failed."""
-    if reply.code != GENERATION_FAILED or is_about_a_task(reply):
+    if reply.code != GENERATION_FAILED or names_state(reply):
         return None
     return _failed(str(GENERATION_FAILED), error_message(reply.body))
 
@@ -226,7 +221,6 @@ def _tasks(setup: Setup) -> TaskProvider:
         balance=(CREDIT_PATH, {}),
         parse_balance=parse_credit,
         read_complaint=read_complaint,
-        is_about_a_task=is_about_a_task,
         is_unknown=is_unknown,
         read_failed=read_failed,
     )

@@ -12,10 +12,19 @@ from msgspec import Struct, field
 
 from bot.domain.ports import Failed, Finished, ImageFile, Order, Progress
 from bot.errors import ProviderUnreachable
+from bot.providers.fields import mapping, text
 from bot.providers.http import VendorHttp
 from bot.providers.judge import Complaint, Reply, Stake
 
 Body = Mapping[str, object]
+
+
+def names_state(reply: Reply) -> bool:
+    """
+    Whether a task's state stands in `data`, as with several vendors; kie.ai documents so a failed
+    task beside the codes 400, 500 and 501 (callback).
+    """
+    return bool(text(mapping(reply.body, "data"), "state"))
 
 
 class TaskFormat(Struct, frozen=True):
@@ -49,8 +58,8 @@ class TaskFormat(Struct, frozen=True):
     balance: tuple[str, Mapping[str, str]]
     parse_balance: Callable[[Body], str]
     read_complaint: Callable[[Reply], Complaint | None]
-    is_about_a_task: Callable[[Reply], bool]
     is_unknown: Callable[[Reply], bool]
+    is_about_a_task: Callable[[Reply], bool] = names_state
     poll_posts: bool = False
     upload_fields: Callable[[ImageFile], Mapping[str, str]] = field(default=lambda _: {})
     read_failed: Callable[[Reply], Failed | None] = field(default=lambda _: None)
