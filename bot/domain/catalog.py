@@ -167,7 +167,8 @@ class Catalog(Struct, frozen=True):
             NotAllowed: the filter rules the model out, no provider of it is configured, or its
                 makers have ended it.
         """
-        if routes := self._able(request, here):
+        able = self._able_but_for_size(request, here)
+        if routes := tuple(route for route in able if _fits_size(route, request)):
             return routes
         refusal = self._refusal(request, here)
         if request.model in self.models:
@@ -180,10 +181,6 @@ class Catalog(Struct, frozen=True):
         """The other models that can do the request, if need be in a shape of their own."""
         named = (replace(request, model=model) for model in self.models if model != request.model)
         return [each.model for each in named if self.shaped(each, here)[1]]
-
-    def _able(self, request: ImageRequest, here: Here) -> tuple[Route, ...]:
-        routes = self._able_but_for_size(request, here)
-        return tuple(route for route in routes if _fits_size(route, request))
 
     def _able_but_for_size(self, request: ImageRequest, here: Here) -> list[Route]:
         model = self.models.get(request.model)
