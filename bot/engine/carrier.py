@@ -87,6 +87,9 @@ class Carrier:
         self._task = task
         self._references = references
         self._sent = sent
+        #: that the task is on; set as the carrier takes it up
+        self._route: Route
+        self._provider: Provider
         #: whether this process sent the order, and so knows of a time when the image was not done
         self._fresh = False
 
@@ -116,23 +119,23 @@ class Carrier:
                 self._emit("task_fell_back", "next route")
 
     async def _carry_on_route(self) -> Made | None:
-        route, provider = self._route_and_provider()
+        self._route, self._provider = self._route_and_provider()
         waits = self._task.state is TaskState.PENDING
         if not waits:
             self._sent.set()
         try:
-            async with self._shop.traffic.slot(route, waits=waits):
+            async with self._shop.traffic.slot(self._route, waits=waits):
                 finished = None
                 while finished is None:
                     match self._task.state:
                         case TaskState.PENDING:
-                            finished = await self._submit(route, provider)
+                            finished = await self._submit()
                         case TaskState.SUBMITTED:
-                            finished = await self._wait(route, provider)
+                            finished = await self._wait()
                         case _:
                             # A process died after sending and before the answer was committed.
                             raise Ended(Failure.OUTCOME_UNKNOWN)
-                return await self._keep(route, provider, finished)
+                return await self._keep(finished)
         finally:
             self._shop.finished.discard(self._task.id)
 
@@ -162,23 +165,23 @@ class Carrier:
             return None
         return new_task(f"{job.id}-{index}-{len(tried)}", job, index, route)
 
-    async def _submit(self, route: Route, provider: Provider) -> Finished | None:
+    async def _submit(self) -> Finished | None:
         """Send the order; returns the image where the vendor answers only when it is done."""
-        shop = self._shop
+        shop, route = self._shop, self._route
         shop.clock.go_on()
         if not shop.traffic.lets_through(route) and await self._next_task():
             # The route has failed for other jobs since this one was accepted.
             raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
-        order = self._order(route, await self._give(route, provider))
+        order = self._order(await self._give())
         waits_since = shop.clock.now()
         faults = limits = 0
         while True:
-            await self._wait_until_may_submit(route, waits_since + timedelta(seconds=PATIENCE_S))
+            await self._wait_until_may_submit(waits_since + timedelta(seconds=PATIENCE_S))
             self._task = await shop.database.keep(steps.begin_submit, self._task)
             self._sent.set()
             sent_at = shop.clock.now()
             try:
-                answer = await provider.submit(order)
+                answer = await self._provider.submit(order)
             except ProviderError as error:
                 emit_refused("submit_failed", "submit failed", error, self._task)
                 if not isinstance(error, ProviderBusy | ProviderUnreachable):
@@ -200,13 +203,13 @@ class Carrier:
                     await shop.clock.sleep(wait_s or RETRY_WAIT_S)
             else:
                 took_s = (shop.clock.now() - sent_at).total_seconds()
-                return await self._hear(route, answer, took_s)
+                return await self._hear(answer, took_s)
 
-    def _order(self, route: Route, given: Given) -> Order:
+    def _order(self, given: Given) -> Order:
         request = self._job.request
         return Order(
             task_id=self._task.id,
-            route=route,
+            route=self._route,
             mode=request.mode,
             prompt=words_of(request),
             aspect_ratio=request.aspect_ratio,
@@ -221,31 +224,29 @@ class Carrier:
             member_hash=self._shop.member_hash(self._job.user_id),
         )
 
-    async def _give(self, route: Route, provider: Provider) -> Given:
+    async def _give(self) -> Given:
         try:
-            return await self._references.given_to(provider, route)
+            return await self._references.given_to(self._provider, self._route)
         except Ended as ended:
             if ended.problem.failure in (Failure.PROVIDER_DOWN, Failure.PROVIDER_MISCONFIGURED):
                 misconfigured = ended.problem.failure is Failure.PROVIDER_MISCONFIGURED
-                self._shop.traffic.fault(route, misconfigured=misconfigured)
+                self._shop.traffic.fault(self._route, misconfigured=misconfigured)
             raise
 
-    async def _wait_until_may_submit(self, route: Route, before: datetime) -> None:
+    async def _wait_until_may_submit(self, before: datetime) -> None:
         """Wait for the route's turn, beyond `before` only where there is no other route."""
         may_submit = self._shop.traffic.may_submit
-        if await may_submit(route, before, self._job.id):
+        if await may_submit(self._route, before, self._job.id):
             return
         if await self._next_task():
             raise Ended(Failure.PROVIDER_DOWN, elsewhere=True)
-        if not await may_submit(route, before + AHEAD_MAX, self._job.id):
+        if not await may_submit(self._route, before + AHEAD_MAX, self._job.id):
             raise Ended(Failure.PROVIDER_DOWN)
 
-    async def _hear(
-        self, route: Route, answer: str | Finished | Failed, took_s: float
-    ) -> Finished | None:
+    async def _hear(self, answer: str | Finished | Failed, took_s: float) -> Finished | None:
         """Take in the vendor's answer to an order: its task's id, the image itself or a failure."""
         self._emit("task_submitted", "task submitted")
-        shop = self._shop
+        shop, route = self._shop, self._route
         shop.traffic.accepted(route)
         match answer:
             case str():
@@ -263,14 +264,14 @@ class Carrier:
             case Failed():
                 raise of_ending(answer, shop.traffic, route, self._task)
 
-    async def _wait(self, route: Route, provider: Provider) -> Finished:
+    async def _wait(self) -> Finished:
         """
         Poll until the vendor has finished; an unknown state or a failed poll means not yet.
 
         Raises:
             Ended: the vendor gave up, or the task is not waited for any longer.
         """
-        shop, task = self._shop, self._task
+        shop, route, task = self._shop, self._route, self._task
         assert task.provider_task_id is not None
         assert task.submitted_at is not None
         whose = (route.provider, task.provider_task_id)
@@ -290,7 +291,7 @@ class Carrier:
                 wait_s *= random.uniform(1 - POLL_SPREAD, 1 + POLL_SPREAD)  # noqa: S311 - no secret
                 await shop.clock.sleep(wait_s, unless=wait.over)
                 wait.over.clear()
-                progress = await self._poll(route, provider)
+                progress = await self._poll()
                 elapsed_s += max((shop.clock.now() - asked_at).total_seconds(), 0.0)
                 match progress:
                     case Finished() if progress.links or progress.in_answer:
@@ -316,7 +317,7 @@ class Carrier:
             shop.traffic.fault(route)
         raise Ended(failure or Failure.TIMED_OUT)
 
-    async def _poll(self, route: Route, provider: Provider) -> Progress | None:
+    async def _poll(self) -> Progress | None:
         """
         Ask once how the task goes.
 
@@ -325,10 +326,10 @@ class Carrier:
         """
         task, traffic = self._task, self._shop.traffic
         assert task.provider_task_id is not None
-        assert provider.poll is not None, "whoever gives no task has none to ask for"
-        await traffic.may_poll(route)
+        assert self._provider.poll is not None, "whoever gives no task has none to ask for"
+        await traffic.may_poll(self._route)
         try:
-            progress = await provider.poll(task.provider_task_id, self._fetched())
+            progress = await self._provider.poll(task.provider_task_id, self._fetched())
         except ProviderContractBroken:
             self._emit("poll_unusable", "poll unusable", level=logging.WARNING)
             return UNUSABLE
@@ -339,22 +340,22 @@ class Carrier:
                 # A refusal ends the task, even where it comes as an error of the poll.
                 return Failed(moderation=True, retryable=False, vendor_code=type(error).__name__)
             if isinstance(error, ProviderBusy):
-                traffic.too_many_polls(route, error.retry_after_s)
+                traffic.too_many_polls(self._route, error.retry_after_s)
             return None
-        traffic.polled(route)
+        traffic.polled(self._route)
         return progress
 
-    async def _keep(self, route: Route, provider: Provider, finished: Finished) -> Made | None:
+    async def _keep(self, finished: Finished) -> Made | None:
         shop, task = self._shop, self._task
         shop.finished.add(task.id)
-        image = await self._fetch(route, provider, finished)
-        cost = pricing.final_cost(route.price, task.price_ucr, finished.bill)
+        image = await self._fetch(finished)
+        cost = pricing.final_cost(self._route.price, task.price_ucr, finished.bill)
         allowance, now = shop.house.allowance, shop.clock.now()
         made = await shop.database.keep(steps.stored, allowance, task, image, cost, now)
         emit("task_stored", "image stored", task=task, cost_ucr=cost.amount_ucr)
         return made
 
-    async def _fetch(self, route: Route, provider: Provider, finished: Finished) -> ImageFile:
+    async def _fetch(self, finished: Finished) -> ImageFile:
         """
         Fetch the image in several tries: it is paid, and its vendor keeps it for days and, if it
         has a task, is polled for new links. An image that came inside an answer is only checked.
@@ -387,7 +388,7 @@ class Carrier:
                     raise Ended(Failure.RESULT_LOST) from error
             await self._shop.clock.sleep(wait_s)
             if self._task.provider_task_id is not None and not finished.in_answer:
-                progress = await self._poll(route, provider)
+                progress = await self._poll()
                 if isinstance(progress, Finished) and progress.links:
                     finished = progress
 
