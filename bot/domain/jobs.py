@@ -14,6 +14,8 @@ from bot.errors import Facts
 
 
 class JobState(StrEnum):
+    """In the order in which a job comes to them; it ends in one of the last three."""
+
     #: its quote is held, and it waits for its turn
     QUEUED = "queued"
     #: claimed; its tasks are under way
@@ -38,16 +40,6 @@ class TaskState(StrEnum):
     STORED = "stored"
     FAILED = "failed"
 
-
-JOB_STEPS: Mapping[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
-    # It can be cancelled only while none of its tasks was submitted.
-    JobState.RUNNING: frozenset({JobState.DELIVERING, JobState.CANCELLED}),
-    JobState.DELIVERING: frozenset({JobState.DONE, JobState.FAILED}),
-    JobState.DONE: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
-}
 
 TASK_STEPS: Mapping[TaskState, frozenset[TaskState]] = {
     TaskState.PENDING: frozenset({TaskState.SUBMITTING, TaskState.FAILED}),

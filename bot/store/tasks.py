@@ -8,7 +8,6 @@ from msgspec.structs import asdict, replace
 
 from bot.domain.credits import Microcredits
 from bot.domain.jobs import (
-    JOB_STEPS,
     OPEN_TASK_STATES,
     TASK_STEPS,
     Failure,
@@ -162,7 +161,6 @@ def _take(tx: Transaction, task: Task, state: TaskState, **values: Any) -> None:
 
 def _end_making(tx: Transaction, allowance: Allowance, job_id: str, now: datetime) -> Made | None:
     """If no task of the job is open, move the job on to delivery and end its hold."""
-    assert JobState.DELIVERING in JOB_STEPS[JobState.RUNNING]
     its_tasks = of_job(tx, job_id)
     if any(task.state in OPEN_TASK_STATES for task in its_tasks):
         return None
