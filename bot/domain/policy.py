@@ -98,17 +98,6 @@ def may_take_pictures(menus: PictureMenus, *, own: bool) -> bool:
     return menus is PictureMenus.EVERYONE or (own and menus is PictureMenus.OWN)
 
 
-def check_pictures(decided: ServerSettings, pictures: Iterable[Reference]) -> None:
-    """
-    Raises:
-        NotAllowed: one of the pictures is another member's, and the server does not allow to go on
-            from those, whichever way they were taken.
-    """
-    others = any(each.author_id for each in pictures)
-    if others and not may_take_pictures(decided.picture_menus, own=False):
-        raise NotAllowed(Reason.PICTURE_NOT_ALLOWED)
-
-
 class Guests(Struct, frozen=True):
     """Whom the host lets in."""
 
@@ -217,7 +206,10 @@ def check_draft(decided: ServerSettings, draft: ImageRequest) -> None:
     """
     if draft.private and not decided.private_allowed:
         raise NotAllowed(Reason.PRIVATE_NOT_ALLOWED)
-    check_pictures(decided, draft.references)
+    others = any(each.author_id for each in draft.references)
+    if others and not may_take_pictures(decided.picture_menus, own=False):
+        # Whichever way another member's picture was taken.
+        raise NotAllowed(Reason.PICTURE_NOT_ALLOWED)
 
 
 def fitted(decided: ServerSettings, request: ImageRequest) -> ImageRequest:
