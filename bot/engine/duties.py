@@ -41,7 +41,7 @@ DELIVERIES_TAKE = timedelta(hours=2)
 TELL_CANCELLED = timedelta(hours=24)
 SIGN_AGE = timedelta(minutes=2)
 
-Duty = Callable[[], Awaitable[None]]
+Duty = Callable[[], Awaitable[object]]
 
 
 class Duties:

@@ -54,19 +54,15 @@ class Privacy:
         cancelled = 0
         for job_id in found:
             cancelled += await self._cancel(job_id)
-        held_up = await self._finish_all()
+        held_up = await self.go_on()
         if user_id in held_up:
             raise held_up[user_id]
         left = await self._database.read(steps.under_way, user_id)
         return Begun(cancelled, len(left))
 
-    async def go_on(self) -> None:
-        """Finish each erasure that waits for no job, even one that a crash cut short."""
-        await self._finish_all()
-
-    async def _finish_all(self) -> dict[int, OSError]:
+    async def go_on(self) -> dict[int, OSError]:
         """
-        Finish each erasure that can be.
+        Finish each erasure that waits for no job, even one that a crash cut short.
 
         Returns:
             Member's id -> why a file of theirs cannot be removed, for which their erasure waits.
