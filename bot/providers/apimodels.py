@@ -131,11 +131,9 @@ def parse_create(body: Mapping[str, object]) -> str:
     Raises:
         ProviderContractBroken: there is none, although the task may exist.
     """
-    for place in (fields.mapping(body, "data"), body):
-        found = fields.task_id(place, "taskId", "task_id", "id")
-        if found is not None:
-            return found
-    raise ProviderContractBroken(NAME, "took a task but named no id")
+    names = ("taskId", "task_id", "id")
+    found = fields.task_id(fields.mapping(body, "data"), *names) or fields.task_id(body, *names)
+    return required(found, NAME, "took a task but named no id")
 
 
 def parse_poll(body: Mapping[str, object]) -> Progress:

@@ -142,10 +142,9 @@ def parse_submit(body: Mapping[str, object]) -> str:
     Raises:
         ProviderContractBroken: there is none, although the task may exist.
     """
-    for place in (body, fields.mapping(body, "data")):
-        if task_id := fields.task_id(place, "taskId", "task_id"):
-            return task_id
-    raise ProviderContractBroken(NAME, "took a task but named no id")
+    names = ("taskId", "task_id")
+    found = fields.task_id(body, *names) or fields.task_id(fields.mapping(body, "data"), *names)
+    return required(found, NAME, "took a task but named no id")
 
 
 def parse_query(body: Mapping[str, object]) -> Progress:
