@@ -111,9 +111,6 @@ class Provider(Protocol):
     poll, upload, check: ProviderBusy and ProviderUnreachable say that it may be tried again.
     """
 
-    #: the vendor's name in the catalog
-    name: str
-
     @property
     def upload(self) -> Callable[[ImageFile], Coroutine[Any, Any, str]] | None:
         """

@@ -99,7 +99,7 @@ class References:
             )
             if provider.upload is None:
                 return Given(files=tuple(references), mask=self._mask)
-            key = (provider.name, formats)
+            key = (route.provider, formats)
             if key not in self._links:
                 self._links[key] = await all_of(
                     [self._upload(provider.upload, image) for image in references]

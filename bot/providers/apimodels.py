@@ -42,7 +42,6 @@ class ApiModelsTasks(TaskProvider):
 class ApiModelsImages:
     """The API that answers when the image is done (apimodels.app docs, gpt-image-2-all)."""
 
-    name = NAME
     upload = None
 
     def __init__(self, tasks: TaskProvider, http: VendorHttp) -> None:

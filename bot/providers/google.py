@@ -22,7 +22,6 @@ MODELS = ("/v1beta/models", {"pageSize": "1000"})
 
 
 class Google:
-    name = NAME
     upload = None
     poll = None
 

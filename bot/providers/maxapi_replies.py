@@ -259,7 +259,6 @@ class MaxApiTasks:
         parse_poll: reads a successful poll.
     """
 
-    name = NAME
     upload = None
 
     def __init__(

@@ -25,7 +25,6 @@ NAME = "openai"
 
 
 class OpenAI:
-    name = NAME
     upload = None
     poll = None
 

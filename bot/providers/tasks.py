@@ -74,7 +74,6 @@ class TaskProvider:
     def __init__(
         self, written: TaskFormat, http: VendorHttp, upload_http: VendorHttp | None = None
     ) -> None:
-        self.name = http.provider
         self._format = written
         self._http = http
         self._upload_http = upload_http or http
@@ -103,7 +102,7 @@ class TaskProvider:
         if written.is_unknown(reply):
             # A new task is not always found at once; one that stays unknown meets its deadline.
             raise ProviderUnreachable(
-                self.name, "does not know the task (yet)", status=reply.status
+                self._http.provider, "does not know the task (yet)", status=reply.status
             )
         if failed := written.read_failed(reply):
             return failed
