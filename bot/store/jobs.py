@@ -213,7 +213,7 @@ def claim(tx: Transaction, house: House, now: datetime, jobs_max: int) -> Claime
     while len(claimed) < jobs_max and (turn := choice.next_turn(tx)):
         job = read_job(tx.one(CLAIM, given | turn))
         its_tasks = tasks.of_job(tx, job.id)
-        choice.count_images([task.route_id for task in its_tasks])
+        choice.images.update(task.route_id for task in its_tasks)
         claimed.append((job, its_tasks))
         if not queue.is_anybody_waiting(tx):
             return Claimed(tuple(claimed), others_wait=False)

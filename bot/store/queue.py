@@ -6,7 +6,7 @@ apart. A database with several writers would have to lock the rows it chooses fr
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -160,10 +160,11 @@ class Choice(Struct):
     now: datetime
     #: ids of jobs that were claimed before and that nobody works on any more, oldest first
     left: list[str] = field(default_factory=list)
-    #: jobs under way by party and by member, and images under way by route
+    #: images under way by route; the caller adds those of each job that it claims
+    images: Counter[str] = field(default_factory=Counter)
+    #: jobs under way by party and by member
     _of_parties: Counter[int] = field(default_factory=Counter)
     _of_users: Counter[int] = field(default_factory=Counter)
-    _images: Counter[str] = field(default_factory=Counter)
 
     @property
     def lease(self) -> dict[str, datetime]:
@@ -172,7 +173,7 @@ class Choice(Struct):
 
     def look(self, tx: Transaction) -> None:
         """Read which jobs are under way."""
-        parties, users, images = self._of_parties, self._of_users, self._images
+        parties, users, images = self._of_parties, self._of_users, self.images
         last = None
         for job_id, party, user, is_free, route_id in tx.rows(WORKED_ON, self.lease):
             if route_id is not None:
@@ -203,7 +204,7 @@ class Choice(Struct):
             "full_users": listed(_full(self._of_users, self.caps.running_per_user_max)),
             "full_routes": listed(
                 route_id
-                for route_id, images in self._images.items()
+                for route_id, images in self.images.items()
                 if images >= self.caps.running_per_route_max.get(route_id, 0)
             ),
         }
@@ -216,10 +217,6 @@ class Choice(Struct):
         self._of_parties[party] += 1
         self._of_users[user] += 1
         return given | {"party": party, "user": user}
-
-    def count_images(self, route_ids: Sequence[str]) -> None:
-        """Count the images of the job that was chosen last."""
-        self._images.update(route_ids)
 
 
 def _full(running: Counter[int], running_max: int) -> Iterator[int]:
