@@ -170,13 +170,11 @@ def renew(tx: Transaction, account: Account, allowance: Allowance, now: datetime
     """Bring an account up to now, for a command of a member, or a budget, with this allowance."""
     if account.user_id == NOBODY:
         return budgets.renew(tx, account, allowance, now)
-    if rolling.begins(account, allowance):
-        of_late = returns.of_late(tx, account, now)
-        return rolling.renew(account, allowance, now, of_late=of_late)
+    of_late = returns.of_late(tx, account, now) if rolling.begins(account, allowance) else ()
+    spent_ucr = 0
     if rolling.begins_period(account, allowance, now):
         spent_ucr = returns.spent_since(tx, account, period_start(now, allowance.period))
-        return rolling.renew(account, allowance, now, spent_ucr=spent_ucr)
-    return rolling.renew(account, allowance, now)
+    return rolling.renew(account, allowance, now, of_late=of_late, spent_ucr=spent_ucr)
 
 
 def keep_up(
