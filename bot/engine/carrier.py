@@ -161,9 +161,7 @@ class Carrier:
             return None
         held = job.quote_ucr // job.request.count
         route = next((each for each in routes if each.quote(job.request) <= held), None)
-        if route is None:
-            return None
-        return new_task(f"{job.id}-{index}-{len(tried)}", job, index, route)
+        return new_task(f"{job.id}-{index}-{len(tried)}", job, index, route) if route else None
 
     async def _submit(self) -> Finished | None:
         """Send the order; returns the image where the vendor answers only when it is done."""
