@@ -19,27 +19,25 @@ IN_USE_MAX = timedelta(days=1)
 
 async def sweep(shop: Workshop) -> None:
     now, house = shop.clock.now(), shop.house
-    await _run(shop, steps.empty_some, now, house.keep.prompts_days)
-    await _remove_sheets(shop, now, house.keep.prompts_days)
-    await _run(shop, steps.reduce_some, now, house.keep.jobs_days)
+    if house.keep.prompts_days:
+        until = id_at(now - timedelta(days=house.keep.prompts_days))
+        await _run(shop, steps.empty_some, until)
+        await _remove_sheets(shop, until)
+    if house.keep.jobs_days:
+        until = id_at(now - timedelta(days=house.keep.jobs_days))
+        await _run(shop, steps.reduce_some, until)
     await shop.database.write(privacy.forget_accounts, house.allowance, now)
     await _remove_orphans(shop, now)
 
 
-async def _run(shop: Workshop, step: Step[[str], bool], now: datetime, days: int) -> None:
-    if not days:
-        return
-    until = id_at(now - timedelta(days=days))
+async def _run(shop: Workshop, step: Step[[str], bool], until: str) -> None:
     while await shop.database.write(step, until):
         # Others who wait for the database are served before the next piece.
         pass
 
 
-async def _remove_sheets(shop: Workshop, now: datetime, days: int) -> None:
+async def _remove_sheets(shop: Workshop, until: str) -> None:
     """Remove the sheets that show references, which are kept no longer than these."""
-    if not days:
-        return
-    until = id_at(now - timedelta(days=days))
     stored = await asyncio.to_thread(stored_images, shop.folder)
     sheets = {sheet_name(each.job_id) for each in stored if each.job_id < until}
     await asyncio.to_thread(drop_named, shop.folder, sheets)
