@@ -10,7 +10,7 @@ from bot.domain.settings import read_settings
 from bot.store import settings
 from bot.store.jobs import House
 from bot.store.schema import IS_QUEUED, IS_WORKED_ON, OF_A_JOB
-from bot.store.sql import Transaction
+from bot.store.sql import Transaction, insert
 
 #: servers with a log channel and a budget that was held from this month
 WATCHED = f"""
@@ -47,10 +47,7 @@ def _held(condition: str) -> str:
 
 #: What jobs under way hold of a server's budget for the month. CROSS JOIN: SQLite begins with them.
 HELD = f"SELECT {_held(IS_QUEUED)} + {_held(IS_WORKED_ON)}"
-TOLD = """
-    INSERT INTO notices (server_id, period_start, percent) VALUES (:server, :month, :share)
-    ON CONFLICT DO NOTHING
-"""
+TOLD = f"{insert('notices', 'server_id', 'period_start', 'percent')} ON CONFLICT DO NOTHING"
 
 
 def reached(
@@ -97,4 +94,5 @@ def told(tx: Transaction, share: BudgetShare, now: datetime) -> None:
         now: as its share was read.
     """
     month = period_start(now, Period.MONTH)
-    tx.execute(TOLD, {"server": share.server_id, "month": month, "share": share.percent})
+    given = {"server_id": share.server_id, "period_start": month, "percent": share.percent}
+    tx.execute(TOLD, given)
