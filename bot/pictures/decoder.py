@@ -34,6 +34,8 @@ FRUGAL = {
     "MALLOC_MMAP_THRESHOLD_": str(512 * 1024),
     "OPENBLAS_NUM_THREADS": "1",
 }
+#: A terminal, or a service that ends, sends these to both processes; this one ends with the other.
+STOPS = frozenset({signal.SIGINT, signal.SIGTERM})
 SERVE = "from bot.pictures.decoding import main; main()"
 #: A process that has just ended itself, or was killed from outside, has done nothing wrong.
 TRIES = 2
@@ -51,7 +53,9 @@ class Decoder:
     """Does one thing at a time: what is asked meanwhile waits its turn."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        # The process inherits it, from its first moment on.
+        deaf = partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPS)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pictures", initializer=deaf)
         self._running: Running | None = None
         self._is_closed = threading.Event()
 

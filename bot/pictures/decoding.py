@@ -89,9 +89,6 @@ def main() -> None:
     # Imported here: the bot's own process takes values from this module, and needs it later.
     from multiprocessing.connection import Connection
 
-    # A terminal, or a service that ends, signals to both processes; this one ends with the other.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         # Where the machine has no memory left, it is this one that the system ends.
         Path("/proc/self/oom_score_adj").write_text("1000")

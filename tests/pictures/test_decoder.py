@@ -82,6 +82,15 @@ async def test_it_does_not_end_before_the_bot_does(own: Decoder, number: signal.
     assert await own.run(os.getpid) == pid
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_nor_as_it_starts(
+    own: Decoder, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    stopped = f"import os; os.kill(os.getpid(), {number:d}); {decoders.SERVE}"
+    monkeypatch.setattr(decoders, "SERVE", stopped)
+    assert await own.run(len, "abc") == 3
+
+
 async def test_a_process_that_was_killed_between_two_pictures_is_not_missed(own: Decoder) -> None:
     for _ in range(3):
         pid = await own.run(os.getpid)
