@@ -86,7 +86,7 @@ class Decoder:
 
     def _run(self, is_over: threading.Event, work: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
         for _ in range(TRIES):
-            answer: Answer[T] | None = self._ask(work, args)
+            answer = self._ask(is_over, work, args)
             if isinstance(answer, Done):
                 return answer.value
             if isinstance(answer, Refused):
@@ -94,7 +94,7 @@ class Decoder:
             if answer:
                 raise answer.error
             ended = self._end()
-            if is_over.is_set() or self._is_closed.is_set():
+            if self._nobody_waits(is_over):
                 raise OSError("nobody waits for it")
             if ended > 0:
                 raise OSError(f"the decoder's process ended with {ended}")
@@ -103,9 +103,19 @@ class Decoder:
         # The system kills it where the machine has no memory left.
         raise UnusableImage(Flaw.TOO_MANY_PIXELS_OF_ITS_KIND, pixels_max=PIXELS_THAT_FIT)
 
-    def _ask(self, work: Callable[[*Ts], T], args: tuple[*Ts]) -> Answer[T] | None:
-        """The process's answer; None: it has ended."""
+    def _nobody_waits(self, is_over: threading.Event) -> bool:
+        return is_over.is_set() or self._is_closed.is_set()
+
+    def _ask(
+        self, is_over: threading.Event, work: Callable[[*Ts], T], args: tuple[*Ts]
+    ) -> Answer[T] | None:
+        """The process's answer; None: it has ended, or nobody waits."""
+        if self._nobody_waits(is_over):
+            return None
         running = self._running or self._start()
+        # As long as it started, there was none to kill.
+        if self._nobody_waits(is_over):
+            return None
         try:
             running.connection.send((work, args))
             answer: Answer[T] = running.connection.recv()

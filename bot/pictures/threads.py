@@ -29,7 +29,8 @@ async def in_thread(
     try:
         return await asyncio.wrap_future(running)
     except asyncio.CancelledError:
-        if not running.cancel():
+        running.cancel()
+        if running.running():
             if stop is not None:
                 stop()
             ended = asyncio.wrap_future(running)

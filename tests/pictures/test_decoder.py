@@ -4,7 +4,10 @@ import asyncio
 import errno
 import os
 import signal
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from multiprocessing import Pipe
@@ -139,9 +142,9 @@ async def is_gone(pid: int) -> None:
                 await asyncio.sleep(0.001)
 
 
-async def working(decoder: Decoder, folder: Path) -> asyncio.Task[None]:
+async def working(decoder: Decoder, folder: Path, name: str = "begun") -> asyncio.Task[None]:
     """Has the process begin what never ends."""
-    begun = folder / "begun"
+    begun = folder / name
     task = asyncio.create_task(decoder.run(pause, begun))
     async with asyncio.timeout(10):
         while not begun.exists():  # noqa: ASYNC110 - no event for this
@@ -174,6 +177,52 @@ async def test_who_is_cancelled_does_not_wait_for_the_picture(own: Decoder, tmp_
         with pytest.raises(asyncio.CancelledError):
             await cancelled
     assert await waiting == 3
+
+
+async def test_nor_does_who_is_cancelled_as_the_process_starts(
+    own: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = asyncio.create_task(own.run(signal.pause))
+
+    class Cancelling(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            loop.call_soon_threadsafe(task.cancel)
+            time.sleep(0.1)
+            super().__init__(*args, **options)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(subprocess, "Popen", Cancelling)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
+
+
+async def test_what_waits_as_the_bot_stops_is_not_begun(tmp_path: Path) -> None:
+    decoder = Decoder()
+    tasks = [await working(decoder, tmp_path, "first")]
+    tasks += [asyncio.create_task(decoder.run(pause, tmp_path / name)) for name in "abc"]
+    await asyncio.sleep(0)
+    decoder.close()
+    async with asyncio.timeout(10):
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [str(end) for end in ends] == ["nobody waits for it"] * 4
+    assert await asyncio.to_thread(os.listdir, tmp_path) == ["first"]
+
+
+async def test_who_is_cancelled_once_the_work_is_done_stops_no_other(own: Decoder) -> None:
+    pid = await own.run(os.getpid)
+    done = threading.Event()
+
+    async def run() -> None:
+        await own.run(len, "abc")
+
+    task = asyncio.create_task(run())
+    await asyncio.sleep(0)
+    own._thread.submit(done.set)
+    done.wait(10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await own.run(os.getpid) == pid
 
 
 def test_it_ends_itself_when_it_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
