@@ -128,13 +128,17 @@ class Decoder:
 
         ours, theirs = Pipe()
         given = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-P", "-W", "ignore", "-c", SERVE, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                env=given | FRUGAL | {"PYTHONPATH": os.pathsep.join(sys.path)},
-                pass_fds=[theirs.fileno()],
-            )
+        try:
+            with theirs:
+                process = subprocess.Popen(  # noqa: S603 - this very program
+                    [sys.executable, "-P", "-W", "ignore", "-c", SERVE, str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    env=given | FRUGAL | {"PYTHONPATH": os.pathsep.join(sys.path)},
+                    pass_fds=[theirs.fileno()],
+                )
+        except OSError as error:
+            # Where Python itself is missing, that does not mean that the picture is.
+            raise OSError(f"the decoder's process did not start: {error}") from error
         self._running = Running(process, ours)
         return self._running
 

@@ -114,8 +114,9 @@ async def test_a_process_that_cannot_work_is_no_picture_s_fault(
     with pytest.raises(OSError, match="ended with 3"):
         await own.run(len, "abc")
     monkeypatch.setattr(sys, "executable", "/missing/python")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OSError, match=r"did not start: .*/missing/python") as failed:
         await own.run(len, "abc")
+    assert not isinstance(failed.value, FileNotFoundError), "the picture is there"
 
 
 async def test_it_knows_no_secret(own: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:

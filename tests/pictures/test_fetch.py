@@ -3,9 +3,11 @@ import gzip
 import io
 import random
 import socket
+import sys
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,21 @@ async def test_an_image_is_written_to_disk_and_described(fetching: Fetching, chu
     fetching.answers(image(PNG, chunked=chunked))
     assert await fetching.fetch() == ImageFile(fetching.path, ImageFormat.PNG, 320, 200, len(PNG))
     assert fetching.path.read_bytes() == PNG
+
+
+async def test_a_result_stays_where_no_decoder_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where Python was replaced by a newer one while the bot ran."""
+    monkeypatch.setattr(sys, "executable", "/missing/python")
+    path = tmp_path / "result"
+    Image.new("RGB", (8, 8)).save(path, "JPEG")
+    with closing(Decoder()) as own:
+        async with Fetcher(allow_private_addresses=True, decoder=own) as fetcher:
+            with pytest.raises(FetchFailed, match="did not start") as failed:
+                await fetcher.check(path, LIMITS)
+    assert failed.value.trouble is FetchTrouble.OUR_DISK
+    assert await asyncio.to_thread(path.exists)
 
 
 async def test_an_image_of_several_pieces_arrives_whole(fetching: Fetching) -> None:
