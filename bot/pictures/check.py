@@ -22,9 +22,22 @@ JPEG_DRAFT = 8
 WEBP_PIXELS_MAX = 9_400_000
 #: what a decoder may hold of a JPEG in several scans until it has read the last one
 HELD_BYTES_MAX = 144 * 1024 * 1024
-#: chunks of a PNG that Pillow decompresses as it opens one; so much becomes a mebibyte at most
-PACKED = frozenset({b"iCCP", b"iTXt", b"zTXt"})
-PACKED_BYTES_MAX = 1000
+#: chunks of most PNGs, and the bytes of those in which Pillow expects so many; None: any number
+USUAL_CHUNKS = {
+    b"IHDR": 13,
+    b"cHRM": 32,
+    b"gAMA": 4,
+    b"sRGB": 1,
+    b"pHYs": 9,
+    b"tEXt": None,
+    b"eXIf": None,
+    b"caBX": None,
+    b"PLTE": None,
+    b"IDAT": None,
+    b"IEND": 0,
+}
+#: a PNG of 50 MB in chunks of 4 KiB has 12,000
+CHUNKS_MAX = 50_000
 #: depths of each kind of colours, and those kinds with transparency (PNG, third edition, 11.2.1)
 PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 PNG_WITH_ALPHA = (4, 6)
@@ -46,7 +59,8 @@ DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeEr
 def check_whole_png(path: Path, limits: ImageLimits) -> ImageFile | None:
     """
     Check a file without a decoder, if it is a PNG as most are: every chunk up to the end mark has
-    its right checksum, so that nothing was lost or changed, and nothing moves. Blocks.
+    its right checksum, so that nothing was lost or changed, and none has what Pillow might refuse.
+    Blocks.
 
     Returns:
         None: `check_image` has to look at it.
@@ -78,13 +92,10 @@ def _whole_png(file: BinaryIO) -> tuple[int, int, bool]:
         struct.error: the same.
     """
     head, kinds = b"", set[bytes]()
-    kind = b""
-    while kind != b"IEND":
+    for _ in range(CHUNKS_MAX):
         length, kind = struct.unpack(">I4s", file.read(8))
-        if (not kinds and (kind, length) != (b"IHDR", 13)) or kind == b"acTL":
+        if USUAL_CHUNKS.get(kind, -1) not in (None, length) or (kind == b"IHDR") is bool(kinds):
             raise ValueError("not as most are")
-        if kind in PACKED and length > PACKED_BYTES_MAX:
-            raise ValueError("much may be packed in it")
         kinds.add(kind)
         checksum = zlib.crc32(kind)
         for start in range(0, length, PIECE_BYTES):
@@ -93,10 +104,12 @@ def _whole_png(file: BinaryIO) -> tuple[int, int, bool]:
             head = head or piece
         if struct.unpack(">I", file.read(4)) != (checksum,):
             raise ValueError("damaged")
-    width_px, height_px, depth, colour = struct.unpack(">IIBB", head[:10])
-    if depth not in PNG_DEPTHS.get(colour, ()) or b"IDAT" not in kinds:
+        if kind == b"IEND":
+            break
+    width_px, height_px, depth, colour, _, prepared = struct.unpack(">IIBBBB", head[:12])
+    if depth not in PNG_DEPTHS.get(colour, ()) or prepared or not kinds >= {b"IDAT", b"IEND"}:
         raise ValueError("damaged")
-    return width_px, height_px, colour in PNG_WITH_ALPHA or b"tRNS" in kinds
+    return width_px, height_px, colour in PNG_WITH_ALPHA
 
 
 def check_image(path: Path, limits: ImageLimits) -> ImageFile:

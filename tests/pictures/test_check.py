@@ -128,18 +128,41 @@ def test_a_glance_tells_transparency(
 ) -> None:
     picture = Image.new("I;16", (8, 8)) if mode == "I;16" else NOISE.convert(mode)
     image = checked(tmp_path, encoded(picture, "PNG", transparency=keyed))
-    assert check_whole_png(image.path, LIMITS) == image
+    assert check_whole_png(image.path, LIMITS) == (image if keyed is None else None)
     assert image.alpha is (mode in ("LA", "RGBA") or keyed is not None)
+
+
+def added(chunk: bytes) -> bytes:
+    """A good PNG with one chunk more, behind its first."""
+    return GOOD["png"][:33] + chunk + GOOD["png"][33:]
 
 
 @pytest.mark.parametrize("name", ["zTXt", "iTXt", "iCCP"])
 def test_what_may_be_packed_in_a_png_is_left_to_the_decoder(tmp_path: Path, name: str) -> None:
-    place = 33
-    added = png_chunk(name.encode(), b"a\0\0" + zlib.compress(bytes(2 << 20)))
     path = tmp_path / "image"
-    path.write_bytes(GOOD["png"][:place] + added + GOOD["png"][place:])
+    path.write_bytes(added(png_chunk(name.encode(), b"a\0\0" + zlib.compress(bytes(2 << 20)))))
     assert check_whole_png(path, LIMITS) is None
     assert check_image(path, LIMITS).width_px == 97
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        *(png_chunk(name, b"") for name in (b"cHRM", b"gAMA", b"sRGB", b"pHYs", b"fcTL")),
+        png_chunk(b"iCCP", b"a\0\1"),
+        png_chunk(b"zTXt", b"a\0\1"),
+        png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000), 9)) * 80,
+        png_chunk(b"\0\0\0\0", b""),
+        png_chunk(b"IDAT", b"") * 50_000,
+    ],
+)
+def test_what_pillow_refuses_in_a_png_is_taken_out(tmp_path: Path, chunk: bytes) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(added(chunk))
+    assert check_whole_png(path, LIMITS) is None
+    check_image(path, LIMITS)
+    with Image.open(path) as picture:
+        assert picture.convert("RGB").tobytes() == NOISE.tobytes()
 
 
 @pytest.mark.parametrize("pillow_format", ["PNG", "WEBP"])
