@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HEAD_BYTES = 32
 #: JPEG is decoded at an eighth of its size: all its data is read, but little memory is needed.
 JPEG_DRAFT = 8
-#: of a WebP, for each of which Pillow takes sixteen bytes as it decodes it
-WEBP_PIXELS_MAX = 9_400_000
+#: of a WebP, for each of which Pillow takes sixteen bytes as it decodes it; 4096 x 2304 fit
+WEBP_PIXELS_MAX = 9_450_000
 #: what a decoder may hold of a JPEG in several scans until it has read the last one
 HELD_BYTES_MAX = 144 * 1024 * 1024
 #: chunks of most PNGs, and the bytes of those in which Pillow expects so many; None: any number

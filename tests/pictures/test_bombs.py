@@ -3,6 +3,7 @@ Files that make a decoder take many times their bytes in memory, and others that
 pictures. None takes more than the decoder's process may have, and none ends more than that.
 """
 
+import asyncio
 import io
 import struct
 import sys
@@ -12,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from bot.domain.ports import ImageFile
@@ -200,10 +202,22 @@ def test_a_webp_that_is_too_large_is_told_its_limit(
 ) -> None:
     """Pillow makes room for all of it before it tells its size."""
     path = tmp_path / "large.webp"
-    path.write_bytes(written(Image.new("RGB", (4_000, 2_360)), "WEBP", method=0, **options))
+    path.write_bytes(written(Image.new("RGB", (4_000, 2_370)), "WEBP", method=0, **options))
     for check in (lambda: make_plain(path, LIMITS, ALL), lambda: check_image(path, LIMITS)):
         with pytest.raises(UnusableImage, match=f"of_its_kind, pixels_max {WEBP_PIXELS_MAX}"):
             check()
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+async def test_a_webp_in_wide_4k_is_taken(decoder: Decoder, tmp_path: Path, lossless: bool) -> None:
+    path = tmp_path / "wide.webp"
+    await asyncio.to_thread(
+        Image.effect_noise((4_096, 2_304), 9).save, path, method=0, quality=0, lossless=lossless
+    )
+    image = await decoder.run(check_image, path, LIMITS)
+    assert await decoder.run(make_plain, path, LIMITS, ALL) == replace(
+        image, full_px=(4_096, 2_304)
+    )
 
 
 #: a name -> a picture, and the same with what makes Pillow, or a glance, find another size or none
