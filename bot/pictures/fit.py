@@ -12,7 +12,7 @@ from bot.domain.ports import ImageFile
 from bot.errors import Flaw, UnusableImage
 from bot.pictures.check import DECODER_ERRORS
 from bot.pictures.decoder import Decoder
-from bot.pictures.decoding import limited
+from bot.pictures.decoding import MEMORY_BYTES, limited
 from bot.pictures.folder import drop
 from bot.pictures.photos import orientation_of, upright
 from bot.pictures.reduce import reduced
@@ -106,11 +106,13 @@ def _copy(original: Path, path: Path, size_bytes_max: int) -> Path:
     Returns:
         Where it was written.
     """
-    for divisor in DIVISORS:
-        with limited(COPY_MEMORY_BYTES), contextlib.suppress(MemoryError):
-            if copy := _within_limits(_reduced(original, divisor), path, size_bytes_max):
-                return copy
     # The largest are decoded with all that the process may take.
+    for memory_bytes in (COPY_MEMORY_BYTES, MEMORY_BYTES):
+        for divisor in DIVISORS:
+            # Decoders of WebP, and of a JPEG in several scans, call a lack of memory damage.
+            with limited(memory_bytes), contextlib.suppress(MemoryError, UnusableImage):
+                if copy := _within_limits(_reduced(original, divisor), path, size_bytes_max):
+                    return copy
     return _as_webp(_reduced(original, DIVISORS[-1]), path, size_bytes_max)
 
 

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from bot.domain.ports import ImageFile, ImageFormat, ImageLimits
+from bot.engine.carrier import RESULT_LIMITS
 from bot.errors import Flaw, UnusableImage
 from bot.pictures import fit as fitting
 from bot.pictures.check import check_image
@@ -217,6 +218,24 @@ def test_as_a_jpeg_a_copy_keeps_its_pixels_where_webp_takes_too_much_memory(
         assert not {"exif", "icc_profile", "comment"} & set(picture.info)
     fits_as_webp = fitting._copy(image.path, tmp_path / "copy.webp", copy.stat().st_size - 1)
     assert fits_as_webp == tmp_path / "copy.webp"
+
+
+@pytest.mark.parametrize(
+    ("size_px", "options"),
+    [
+        ((3_000, 2_400), {"format": "WEBP", "method": 0}),
+        ((4_400, 4_000), {"format": "JPEG", "progressive": True}),
+    ],
+)
+async def test_what_takes_more_memory_than_a_copy_may_is_copied_all_the_same(
+    tmp_path: Path, decoder: Decoder, size_px: tuple[int, int], options: dict[str, Any]
+) -> None:
+    """Its decoders then say that it is damaged."""
+    path = tmp_path / "large"
+    large = Image.effect_noise((600, 600), 9).convert("RGB").resize(size_px)
+    await asyncio.to_thread(large.save, path, **options)
+    copy = await decoder.run(fitting._copy, path, tmp_path / "copy.webp", path.stat().st_size - 1)
+    assert check_image(copy, RESULT_LIMITS).width_px >= size_px[0] // 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what the process took at most")
