@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 from msgspec import Struct
 
 from bot.errors import Flaw, UnusableImage
-from bot.pictures.decoding import PIXELS_THAT_FIT, Answer, Done, Refused
+from bot.pictures.decoding import Answer, Done, Refused
 from bot.pictures.threads import in_thread
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Decoder:
             args: and what the function returns: whatever can be pickled.
         Raises:
             UnusableImage: the function raises it, takes too much memory or time, or crashes.
-            OSError: the function raises it, the process cannot be started, or all is being closed.
+            OSError: the function raises it, the process cannot be started or is killed from
+                outside, or all is being closed.
         """
         is_over = threading.Event()
         stop = partial(self._kill, is_over)
@@ -100,8 +101,7 @@ class Decoder:
                 raise OSError(f"the decoder's process ended with {ended}")
             if ended not in (0, -signal.SIGKILL):
                 raise UnusableImage(Flaw.DAMAGED)
-        # The system kills it where the machine has no memory left.
-        raise UnusableImage(Flaw.TOO_MANY_PIXELS_OF_ITS_KIND, pixels_max=PIXELS_THAT_FIT)
+        raise OSError("the decoder's process was killed; the machine may have no memory left")
 
     def _nobody_waits(self, is_over: threading.Event) -> bool:
         return is_over.is_set() or self._is_closed.is_set()
