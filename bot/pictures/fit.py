@@ -89,6 +89,8 @@ async def fit(
     except BaseException:
         for path in copied.values():
             drop(path)
+            # Whoever is cancelled does not hear that it was renamed.
+            drop(path.with_suffix(".jpg"))
         raise
     paths = tuple(copied.get(index, image.path) for index, image in enumerate(images))
     return Fitted(paths, tuple(copied.values()))

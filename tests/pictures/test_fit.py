@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import signal
 import struct
 import sys
 import threading
@@ -313,7 +314,7 @@ async def test_a_copy_is_made_of_a_picture_longer_than_its_format_takes(
 
 
 def copies_in(folder: Path) -> list[Path]:
-    return list(folder.glob("*.webp"))
+    return [path for path in folder.iterdir() if path.suffix in (".webp", ".jpg")]
 
 
 def undecodable(path: Path) -> ImageFile:
@@ -374,3 +375,23 @@ async def test_who_is_cancelled_leaves_no_copy(
         with pytest.raises(asyncio.CancelledError):
             await running
     assert copies_in(tmp_path) == []
+
+
+async def test_nor_one_of_whose_name_nobody_heard(
+    tmp_path: Path, decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = told(tmp_path / "told.png", ImageFormat.PNG)
+    monkeypatch.setattr(fitting, "_copy", rename_and_wait)
+    running = asyncio.create_task(fit([image], LIMIT_BYTES, LIMIT_BYTES, decoder))
+    async with asyncio.timeout(10):
+        while not copies_in(tmp_path):  # noqa: ASYNC110 - no event for this
+            await asyncio.sleep(0.001)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert copies_in(tmp_path) == []
+
+
+def rename_and_wait(_: Path, path: Path, __: int) -> None:
+    path.with_suffix(".jpg").touch()
+    signal.pause()
