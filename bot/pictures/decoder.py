@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 #: what the process gets of the environment: no secret
-PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "MPLCONFIGDIR", "PYTHONDONTWRITEBYTECODE")
+PASSED_ON = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "HOME",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "MPLCONFIGDIR",
+    "PYTHONDONTWRITEBYTECODE",
+)
 #: glibc, and the library that matplotlib computes with, keep memory for each thread and for later;
 #: blocks of at least this many bytes go back to the system as soon as they are freed
 FRUGAL = {
