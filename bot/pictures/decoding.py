@@ -27,6 +27,8 @@ PIXELS_THAT_FIT = 6_000_000
 SECONDS = 60
 #: it ends itself when it has been asked nothing for so long
 IDLE_S = 60.0
+#: has Linux end this process with the one that started it (prctl(2))
+PR_SET_PDEATHSIG = 1
 
 T = TypeVar("T")
 
@@ -86,9 +88,13 @@ def limited(memory_bytes: int) -> Iterator[None]:
 
 
 def main() -> None:
-    # Imported here: the bot's own process takes values from this module, and needs it later.
+    # Imported here: the bot's own process takes values from this module, and needs them later.
+    import ctypes
     from multiprocessing.connection import Connection
 
+    with contextlib.suppress(AttributeError):
+        # Where the bot is killed, the next start removes and writes the same files.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     with contextlib.suppress(OSError):
         # Where the machine has no memory left, it is this one that the system ends.
         Path("/proc/self/oom_score_adj").write_text("1000")

@@ -137,6 +137,36 @@ async def test_it_ends_with_the_bot() -> None:
     await is_gone(pid)
 
 
+#: a bot that is killed while it waits for what never ends
+KILLED = """
+import asyncio, os, signal, sys
+from bot.pictures.decoder import Decoder
+decoder = Decoder()
+async def main():
+    print(await decoder.run(os.getpid), flush=True)
+    asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), signal.SIGKILL)
+    await decoder.run(signal.pause)
+asyncio.run(main())
+"""
+
+
+@ON_LINUX
+async def test_it_ends_with_a_bot_that_is_killed() -> None:
+    """Else it would write where the next start does."""
+    bot = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, stdout=asyncio.subprocess.PIPE
+    )
+    assert bot.stdout
+    pid = int(await bot.stdout.readline())
+    try:
+        assert await bot.wait() == -signal.SIGKILL
+        await is_gone(pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        await bot.communicate()
+
+
 async def is_gone(pid: int) -> None:
     async with asyncio.timeout(10):
         with suppress(ProcessLookupError):
