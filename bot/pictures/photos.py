@@ -118,7 +118,6 @@ def convert(
         picture.draft(None, size_px)
         _check_worked(picture)
         resized = picture.convert("RGBA" if image.alpha else "RGB").resize(size_px)
-    resized.format = picture.format
     return _saved(resized, path, UNLIMITED, formats)
 
 
